@@ -1,0 +1,76 @@
+"""Vanilla CNN, the baseline of paper C (ResNet-50 + CNN for FER2013, section 3).
+
+The idea: stack blocks of max-pooling, convolution and normalisation. Each block halves the map and doubles the
+channels, so that position is traded for meaning, until an average over positions leaves one vector for the classifier.
+Nothing connects a block with any but the next one: this is what the residual CNN is compared with.
+
+Differences from the paper: the paper names the ingredients (convolution, normalisation, max-pool) without widths or
+depths. Ours: 32-64-128-256 channels, two 3×3 convolutions a block, pooling at the entrance of each block but the first
+(so that the last map is 6×6 at 48 px and can be looked at), as wide as `residual_cnn` so that the two differ
+by the residual joins and not by their size.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from ..registry import no_pretrained_weights, register_model
+
+
+class ConvBlock(nn.Sequential):
+    """Max-pool, then (3×3 convolution, batch-norm, ReLU) twice: (B, C_in, H, W) → (B, C_out, ⌊H/2⌋, ⌊W/2⌋)."""
+
+    def __init__(self, in_channels: int, out_channels: int, pool: bool = True) -> None:
+        super().__init__(
+            nn.MaxPool2d(2) if pool else nn.Identity(),
+            nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(),
+            nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(),
+        )
+
+
+class VanillaCNN(nn.Module):
+    """Convolution blocks, global average, one linear layer.
+
+    Args:
+        num_classes: number of logits.
+        width: channels of the first block; the next ones have 2, 4 and 8 times as many.
+        dropout: share of the pooled features that training sets to zero.
+    """
+
+    def __init__(self, num_classes: int = 7, width: int = 32, dropout: float = 0.2) -> None:
+        super().__init__()
+        w = width
+        self.block1 = ConvBlock(1, w, pool=False)
+        self.block2 = ConvBlock(w, 2 * w)
+        self.block3 = ConvBlock(2 * w, 4 * w)
+        self.block4 = ConvBlock(4 * w, 8 * w)
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(8 * w, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalised gray pictures (B, 1, H, W), H and W at least 8 → logits (B, num_classes)."""
+        x = self.block1(x)  # (B, w, H, W)
+        x = self.block2(x)  # (B, 2w, H/2, W/2)
+        x = self.block3(x)  # (B, 4w, H/4, W/4)
+        x = self.block4(x)  # (B, 8w, H/8, W/8): 6×6 at 48 px, the layer of the class activation maps
+        x = self.pool(x).flatten(1)  # (B, 8w)
+        return self.classifier(self.dropout(x))
+
+
+@register_model(
+    "vanilla_cnn",
+    paper="C",
+    title="Vanilla CNN",
+    cam_layer="block4",
+    reported={"training accuracy": 0.682, "validation accuracy": 0.662},
+)
+def vanilla_cnn(num_classes: int = 7, pretrained: bool = False, **overrides) -> VanillaCNN:
+    """The baseline of paper C; overrides: `width`, `dropout`."""
+    if pretrained:
+        raise no_pretrained_weights("vanilla_cnn")
+    return VanillaCNN(num_classes, **overrides)

@@ -1,0 +1,167 @@
+"""Checkpoints: a folder with `model.safetensors` (half precision), `card.json`, and what training and evaluation add.
+
+Weights are safetensors only. Pickles can run any code when they are opened, so nothing here ever opens one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from .files import write_bytes, write_json
+from .preprocessing import normalise, to_unit
+from .registry import create_model
+
+ROOT = Path(__file__).resolve().parents[1] / "checkpoints"
+"""Where checkpoints that a name stands for lie."""
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.+-]*", re.IGNORECASE)
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used; the message says what is wrong and what to do."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """What has to be known of trained weights in order to use them, and what they are worth.
+
+    Attributes:
+        network: name for `create_model`, with its `overrides`.
+        classes: names of the classes in the order of the logits.
+        input_size: side in pixels of the picture that the network takes.
+        mean, std: of the training pixels in 0..1.
+        recipe, split, data, seed: how it was trained; `data` is the fingerprint of the set.
+        epochs, best_epoch: trained, and the one chosen for its accuracy on the validation part.
+        device, precision, wall_seconds: where training ran, and how long.
+        parameters: number of trainable parameters.
+        metrics: `metrics[split][tta][name]`, e.g. `metrics["PrivateTest"]["flip"]["accuracy"]`, of the shipped weights.
+        temperature: what logits are divided by for calibrated probabilities, fitted on PublicTest; None before that.
+    """
+
+    network: str
+    classes: tuple[str, ...]
+    input_size: int
+    mean: float
+    std: float
+    recipe: str
+    split: str
+    data: str
+    seed: int
+    epochs: int
+    best_epoch: int
+    device: str
+    precision: str
+    wall_seconds: float
+    parameters: int
+    overrides: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    temperature: float | None = None
+
+    def prepare(self, images: np.ndarray | Tensor) -> Tensor:
+        """Gray pictures, uint8 (B, H, W) → the network's input (B, 1, input_size, input_size), normalised."""
+        return normalise(to_unit(torch.as_tensor(images), self.input_size), self.mean, self.std)
+
+
+def list_checkpoints() -> list[str]:
+    """Sorted names of the checkpoints that `load_checkpoint` finds by name."""
+    return sorted(
+        card.parent.name for card in ROOT.glob("*/card.json") if (card.parent / "model.safetensors").is_file()
+    )
+
+
+def checkpoint_folder(name_or_path: str | Path) -> Path:
+    """The folder of a checkpoint: a name stands for `checkpoints/<name>/`; anything with a separator is a path."""
+    if isinstance(name_or_path, str) and _NAME.fullmatch(name_or_path):
+        return ROOT / name_or_path
+    return Path(name_or_path)
+
+
+def read_card(name_or_path: str | Path) -> Card:
+    """The card of a checkpoint, without its weights; raises CheckpointError."""
+    path = checkpoint_folder(name_or_path) / "card.json"
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return Card(**{**values, "classes": tuple(values["classes"])})
+    except FileNotFoundError as error:
+        raise CheckpointError(_missing(path)) from error
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise CheckpointError(f"{path} is not the card of a checkpoint ({error}). {_get_it_again(path)}") from error
+
+
+def load_checkpoint(name_or_path: str | Path, device: str | torch.device = "cpu") -> tuple[nn.Module, Card]:
+    """Load trained weights.
+
+    Args:
+        name_or_path: a name, which stands for `checkpoints/<name>/`, or the path of a folder.
+        device: where the network is put.
+
+    Returns:
+        The network in evaluation mode, float32, and its card.
+
+    Raises:
+        CheckpointError: where it is missing, damaged, a pickle, or made for another network.
+    """
+    card = read_card(name_or_path)
+    path = checkpoint_folder(name_or_path) / "model.safetensors"
+    weights = _read_weights(path)
+    try:
+        model = create_model(card.network, num_classes=len(card.classes), **card.overrides)
+        model.load_state_dict(
+            {name: value.float() if value.is_floating_point() else value for name, value in weights.items()}
+        )
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise CheckpointError(f"{path} does not fit the network {card.network} of its card: {error}") from error
+    return model.to(device).eval(), card
+
+
+def save_checkpoint(folder: Path, model: nn.Module, card: Card) -> None:
+    """Write weights and card, each in one step. Weights are rounded to half precision, batch-norm statistics are not."""
+    write_bytes(folder / "model.safetensors", safetensors.torch.save(half_precision(model)))
+    write_card(folder, card)
+
+
+def write_card(folder: Path, card: Card) -> None:
+    """Write `card.json` in one step."""
+    write_json(folder / "card.json", dataclasses.asdict(card))
+
+
+def half_precision(model: nn.Module) -> dict[str, Tensor]:
+    """The state as it is shipped: parameters in float16, buffers as they are (a running variance may pass 65504)."""
+    state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    for name, parameter in model.named_parameters():
+        state[name] = parameter.detach().half().cpu().contiguous()
+        if not state[name].isfinite().all():
+            raise CheckpointError(f"{name} holds numbers that half precision cannot, so the weights were not written")
+    return state
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise CheckpointError(_missing(path)) from error
+    if data[:2] == b"PK" or data[:1] == b"\x80":
+        raise CheckpointError(f"{path} is a pickle, which can run any code when opened; only safetensors are loaded.")
+    try:
+        return safetensors.torch.load(data)
+    except safetensors.SafetensorError as error:
+        raise CheckpointError(f"{path} is damaged ({error}). {_get_it_again(path)}") from error
+
+
+def _missing(path: Path) -> str:
+    return f"{path} is not there. {_get_it_again(path)}"
+
+
+def _get_it_again(path: Path) -> str:
+    return f"Get it again (git checkout checkpoints) or train it: python -m models.train --model {path.parent.name}"

@@ -1,0 +1,113 @@
+"""One form for every set of faces: gray pictures, labels, names and splits, in memory and as one `.npz` file."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from ..files import write_bytes
+
+EMOTIONS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+"""The order of the classes everywhere in the project: that of FER2013's folders."""
+
+_NOT_IMPORTED = "Import it first: ferscope data import SOURCE, where SOURCE is the archive, the folder or the CSV."
+
+
+class DataError(ValueError):
+    """A set of faces that cannot be used; the message says what is wrong and what to do."""
+
+
+@dataclass(frozen=True, eq=False)
+class FaceSet:
+    """Faces with what raters called them.
+
+    Attributes:
+        images: gray pictures, uint8 (N, H, W).
+        labels: index into `classes`, int64 (N,).
+        names: name of each picture in its source, e.g. "PrivateTest_123", str (N,).
+        splits: name of the part that it belongs to, e.g. "Training", str (N,).
+        classes: names of the classes in order.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    names: np.ndarray
+    splits: np.ndarray
+    classes: tuple[str, ...] = EMOTIONS
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def part(self, split: str) -> FaceSet:
+        """The faces of one split; raises DataError where there is none."""
+        chosen = self.splits == split
+        if not chosen.any():
+            raise DataError(f'split="{split}" holds no picture; there are: {", ".join(sorted(set(self.splits)))}')
+        return FaceSet(self.images[chosen], self.labels[chosen], self.names[chosen], self.splits[chosen], self.classes)
+
+    def counts(self) -> dict[str, list[int]]:
+        """Pictures of each class, in the order of `classes`, for each split in the order of appearance."""
+        k = len(self.classes)
+        splits = dict.fromkeys(self.splits.tolist())
+        return {s: np.bincount(self.labels[self.splits == s], minlength=k).tolist() for s in splits}
+
+    def pixel_statistics(self) -> tuple[float, float]:
+        """Mean and standard deviation of all pixels, scaled to 0..1."""
+        histogram = np.bincount(self.images.reshape(-1), minlength=256)
+        values = np.arange(256) / 255
+        mean = (histogram * values).sum() / histogram.sum()
+        variance = (histogram * (values - mean) ** 2).sum() / histogram.sum()
+        return float(mean), float(variance**0.5)
+
+    @cached_property
+    def ids(self) -> np.ndarray:
+        """Identity across layouts: split, pixel hash, occurrence. File names are not row numbers of the CSV, pixels are
+        the same in both. Copies are counted in the order of their labels, which is the same in every layout."""
+        hashes = [hashlib.sha256(image.tobytes()).hexdigest()[:16] for image in self.images]
+        ids = np.empty(len(self), dtype=object)
+        seen: Counter[str] = Counter()
+        for i in np.argsort(self.labels, kind="stable"):
+            key = f"{self.splits[i]}-{hashes[i]}"
+            ids[i] = f"{key}-{seen[key]}"
+            seen[key] += 1
+        return ids.astype(str)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Sixteen hex digits that change with any picture, label or split, and not with the layout or the order."""
+        lines = sorted(f"{i} {self.classes[label]}" for i, label in zip(self.ids, self.labels, strict=True))
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+    def save(self, path: Path) -> None:
+        """Write the set as one compressed `.npz`, in one step."""
+        buffer = io.BytesIO()
+        np.savez_compressed(
+            buffer,
+            images=self.images,
+            labels=self.labels.astype(np.int64),
+            names=self.names.astype(str),
+            splits=self.splits.astype(str),
+            classes=np.array(self.classes),
+        )
+        write_bytes(path, buffer.getvalue())
+
+    @classmethod
+    def load(cls, path: str | Path) -> FaceSet:
+        """Read what `save` wrote; raises DataError for a file that is not there or is not such a set."""
+        path = Path(path)
+        if not path.is_file():
+            raise DataError(f"{path} is not there. {_NOT_IMPORTED}")
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                parts = {key: file[key] for key in ("images", "labels", "names", "splits")}
+                classes = tuple(str(name) for name in file["classes"])
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise DataError(f"{path} is not an imported set of faces. {_NOT_IMPORTED}") from error
+        return cls(**parts, classes=classes)

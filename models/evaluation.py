@@ -1,0 +1,90 @@
+"""What a trained network is worth: predictions over a set, and the measures that the papers report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.stats import binomtest
+from torch import Tensor, nn
+from torchmetrics.functional import classification as tm
+
+from .checkpoints import Card
+from .preprocessing import mean_log_probability, views
+
+CALIBRATION_BINS = 15
+
+
+@torch.inference_mode()
+def predict(
+    model: nn.Module,
+    card: Card,
+    images: np.ndarray,
+    tta: str = "plain",
+    batch_size: int = 256,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Tensor:
+    """Predict a set of faces.
+
+    Args:
+        model: a network in evaluation mode.
+        card: how its pictures are prepared.
+        images: gray pictures, uint8 (N, H, W).
+        tta: "plain", "flip" or "ten-crop"; see `preprocessing.views`.
+        batch_size: pictures in one forward pass.
+        progress: called with the number of pictures done after each batch.
+
+    Returns:
+        (N, K) on the CPU: logits for "plain", the log of the mean probability otherwise. Softmax makes probabilities of
+        either.
+    """
+    device = next(model.parameters()).device
+    outputs = []
+    for start in range(0, len(images), batch_size):
+        x = card.prepare(torch.from_numpy(images[start : start + batch_size]).to(device))  # (B, 1, S, S)
+        outputs.append(mean_log_probability([model(view).float() for view in views(x, tta)]).cpu())
+        progress(min(start + batch_size, len(images)))
+    return torch.cat(outputs)
+
+
+def measure(logits: Tensor, labels: Tensor, classes: tuple[str, ...]) -> dict[str, Any]:
+    """All measures of a classifier; plain numbers, ready for JSON.
+
+    Args:
+        logits: (N, K), or log probabilities.
+        labels: index of the true class, (N,).
+        classes: K names.
+
+    Returns:
+        accuracy (share of right answers, higher is better) with its 95 % interval (Wilson);
+        balanced_accuracy (mean recall of the classes, higher) and macro_f1 (mean F1 of the classes, higher);
+        kappa (Cohen; -1 to 1, 0 is chance, higher); log_loss (mean negative log probability, nats, lower);
+        calibration_error (expected gap between probability and accuracy over 15 bins, 0 to 1, lower);
+        per_class: precision, recall, f1 and support of each; confusion: pictures with true class (row) and answer (column).
+    """
+    k = len(classes)
+    probabilities = logits.softmax(-1)
+    right = int((logits.argmax(-1) == labels).sum())
+    interval = binomtest(right, len(labels)).proportion_ci(0.95, method="wilson")
+    by_class = {"average": "none", "num_classes": k}
+    columns = {
+        "precision": tm.multiclass_precision(probabilities, labels, **by_class).tolist(),
+        "recall": tm.multiclass_recall(probabilities, labels, **by_class).tolist(),
+        "f1": tm.multiclass_f1_score(probabilities, labels, **by_class).tolist(),
+        "support": torch.bincount(labels, minlength=k).tolist(),
+    }
+    return {
+        "accuracy": right / len(labels),
+        "accuracy_interval": [interval.low, interval.high],
+        "balanced_accuracy": tm.multiclass_recall(probabilities, labels, num_classes=k, average="macro").item(),
+        "macro_f1": tm.multiclass_f1_score(probabilities, labels, num_classes=k, average="macro").item(),
+        "kappa": tm.multiclass_cohen_kappa(probabilities, labels, num_classes=k).item(),
+        "log_loss": torch.nn.functional.cross_entropy(logits, labels).item(),
+        "calibration_error": tm.multiclass_calibration_error(
+            probabilities, labels, num_classes=k, n_bins=CALIBRATION_BINS, norm="l1"
+        ).item(),
+        "per_class": {name: {key: column[i] for key, column in columns.items()} for i, name in enumerate(classes)},
+        "confusion": tm.multiclass_confusion_matrix(probabilities, labels, num_classes=k).tolist(),
+    }

@@ -1,0 +1,53 @@
+"""Writing files so that a reader never meets half of one: a temporary name beside the target, then `os.replace`."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+# The answers of operating systems when there is no room: disk full, quota reached, file size limit reached.
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+class DiskFullError(RuntimeError):
+    """There is no room for a file; what stood at its place before still stands there."""
+
+
+@contextlib.contextmanager
+def say_when_full(path: Path) -> Iterator[None]:
+    """Turn the operating system's "no room" into a `DiskFullError` that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        message = f"No room left on the disk to write {path}. What was there before is unharmed; free some space and"
+        raise DiskFullError(f"{message} start the same command again.") from error
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Put `data` at `path` in one step; raises DiskFullError and leaves the earlier file where there is no room."""
+    with say_when_full(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Put `value` at `path` as indented JSON, in one step."""
+    write_bytes(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())

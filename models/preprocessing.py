@@ -1,0 +1,54 @@
+"""From stored pixels to what a network takes: the same few lines for training, evaluation and the app."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def to_unit(images: Tensor, size: int) -> Tensor:
+    """Gray pictures, uint8 (B, H, W) → float (B, 1, size, size) in 0..1; another size is reached with antialiasing."""
+    x = images.unsqueeze(1).float() / 255  # (B, 1, H, W)
+    if x.shape[-2:] != (size, size):
+        x = F.interpolate(x, (size, size), mode="bilinear", antialias=True, align_corners=False)
+    return x
+
+
+def normalise(x: Tensor, mean: float, std: float) -> Tensor:
+    """Pixels in 0..1 → pixels with the mean 0 and the standard deviation 1 of the training set."""
+    return (x - mean) / std
+
+
+def views(x: Tensor, tta: str) -> list[Tensor]:
+    """The views (B, 1, S, S) of test-time augmentation whose probabilities are averaged.
+
+    Args:
+        x: pictures (B, 1, S, S).
+        tta: "plain", the picture; "flip", it and its mirror image; "ten-crop", the four corners and the centre at
+            11/12 of the side (44 of 48 pixels), enlarged to S again, and their mirror images.
+    """
+    if tta == "plain":
+        return [x]
+    if tta == "flip":
+        return [x, x.flip(-1)]
+    if tta == "ten-crop":
+        size = x.shape[-1]
+        side = round(size * 11 / 12)
+        corners = [(0, 0), (0, size - side), (size - side, 0), (size - side, size - side)]
+        middle = (size - side) // 2
+        crops = [x[..., top : top + side, left : left + side] for top, left in [*corners, (middle, middle)]]
+        crops = [F.interpolate(crop, (size, size), mode="bilinear", align_corners=False) for crop in crops]
+        return [*crops, *(crop.flip(-1) for crop in crops)]
+    raise ValueError(f'tta="{tta}" is not one of {", ".join(TTA)}')
+
+
+TTA = ("plain", "flip", "ten-crop")
+"""Names of the ways to average over views at test time."""
+
+
+def mean_log_probability(logits: list[Tensor]) -> Tensor:
+    """Logits of several views, each (B, K) → log of the mean probability (B, K); of one view, its logits unchanged."""
+    if len(logits) == 1:
+        return logits[0]
+    return torch.stack(logits).log_softmax(-1).logsumexp(0) - torch.log(torch.tensor(float(len(logits))))

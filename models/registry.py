@@ -1,0 +1,97 @@
+"""Networks by name: `@register_model` puts a builder into the table, `create_model` takes it out.
+
+Everything that the rest of the project needs to know of a network stands in its `ModelSpec`, so that no page and no
+script ever asks "is it this one?".
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from torch import nn
+
+Builder = Callable[..., nn.Module]
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What is known of a network without building it.
+
+    Attributes:
+        name: the name that `create_model` takes.
+        paper: letter of the paper that proposes it or compares with it, "A" to "E".
+        title: a few words for a heading.
+        builder: `builder(num_classes=..., pretrained=..., **overrides)` returns the network.
+        input_size: side in pixels of the square picture that it is trained and shown with.
+        cam_layer: the layer for class activation maps (a name for `get_submodule`); None if there is none.
+        attention_layers: its attention modules, in the order of the forward pass (names for `get_submodule`).
+        reported: the paper's own figures, e.g. {"validation accuracy": 0.681}, as fractions of 1.
+        recipe: the name of the training recipe that the zoo uses.
+    """
+
+    name: str
+    paper: str
+    title: str
+    builder: Builder = field(repr=False)
+    input_size: int = 48
+    cam_layer: str | None = None
+    attention_layers: tuple[str, ...] = ()
+    reported: Mapping[str, float] = field(default_factory=dict, hash=False)
+    recipe: str = "quick"
+
+
+_SPECS: dict[str, ModelSpec] = {}
+
+
+def register_model(
+    name: str, *, paper: str, title: str, reported: dict[str, float] | None = None, **spec: Any
+) -> Callable[[Builder], Builder]:
+    """Decorate a builder to make it known by `name`; a name that is taken raises ValueError."""
+
+    def decorate(builder: Builder) -> Builder:
+        if name in _SPECS:
+            raise ValueError(f'name="{name}" is already registered by {_SPECS[name].builder.__module__}')
+        figures = MappingProxyType(dict(reported or {}))
+        _SPECS[name] = ModelSpec(name=name, paper=paper, title=title, builder=builder, reported=figures, **spec)
+        return builder
+
+    return decorate
+
+
+def get_spec(name: str) -> ModelSpec:
+    """The `ModelSpec` of a network; an unknown name raises ValueError with the three nearest names."""
+    if name not in _SPECS:
+        near = difflib.get_close_matches(name, _SPECS, n=3, cutoff=0.0)
+        raise ValueError(f'name="{name}" is not a network. The nearest names: {", ".join(near)}')
+    return _SPECS[name]
+
+
+def list_models(paper: str | None = None) -> list[str]:
+    """Sorted names of all networks, or of those of one paper ("A" to "E")."""
+    return sorted(name for name, spec in _SPECS.items() if paper is None or spec.paper == paper)
+
+
+def create_model(name: str, num_classes: int = 7, pretrained: bool = False, **overrides: Any) -> nn.Module:
+    """Build a network.
+
+    Args:
+        name: one of `list_models()`.
+        num_classes: number of logits.
+        pretrained: start from ImageNet weights; ValueError for a network that has none.
+        **overrides: arguments of the network's builder, e.g. `width=36`.
+
+    Returns:
+        A module in training mode that maps normalised gray pictures `(B, 1, H, W)` to logits `(B, num_classes)`.
+    """
+    if num_classes < 2:
+        raise ValueError(f"num_classes={num_classes}: a classifier needs at least 2 classes")
+    return get_spec(name).builder(num_classes=num_classes, pretrained=pretrained, **overrides)
+
+
+def no_pretrained_weights(name: str) -> ValueError:
+    """The error of a network that exists only in its paper, so that no ImageNet weights can be loaded."""
+    return ValueError(f'pretrained=True: "{name}" has no ImageNet weights; use pretrained=False and train it')

@@ -1,0 +1,1 @@
+"""Training: one documented configuration class, one engine, events as JSON lines."""
