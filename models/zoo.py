@@ -1,0 +1,148 @@
+"""`ferscope zoo`, or `python -m models.zoo --budget 25m`: train the list in `zoo.toml`, one network after another.
+
+Takes the next unfinished run, trains until it is done or the budget ends, measures what is done and puts it into
+checkpoints/. Called again, it goes on where it stopped. With `--budget 0m` it only prints what is done and left.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import time
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from .checkpoints import ROOT, CheckpointError, read_card
+from .datasets import DataError, FaceSet
+from .evaluate import evaluate
+from .files import DiskFullError, write_bytes
+from .training import state
+from .training.config import RUNS, TrainConfig
+from .training.recipes import from_recipe
+
+LIST = Path(__file__).with_name("zoo.toml")
+
+
+@dataclass(frozen=True)
+class ZooRun:
+    """One line of the list."""
+
+    network: str
+    recipe: str
+    split: str
+    seed: int
+    ships: bool
+
+    @property
+    def name(self) -> str:
+        """Name of the run's folder."""
+        return f"{self.network}-{self.recipe}-{self.split}-s{self.seed}"
+
+    @property
+    def shelf(self) -> Path:
+        """Where the finished run is put."""
+        return ROOT / (self.network if self.ships else self.name)
+
+    def config(self, **values) -> TrainConfig:
+        """What `models.train` is called with."""
+        return from_recipe(self.recipe, model=self.network, split=self.split, seed=self.seed, **values)
+
+    def is_done(self) -> bool:
+        """Whether a measured checkpoint of this very run stands on its shelf."""
+        try:
+            card = read_card(self.shelf)
+        except CheckpointError:
+            return False
+        made_by = (card.network, card.recipe, card.split, card.seed)
+        return made_by == (self.network, self.recipe, self.split, self.seed) and "PrivateTest" in card.metrics
+
+    def epochs_done(self) -> int:
+        """Whole epochs of the unfinished run."""
+        if not (RUNS / self.name / state.FILE).is_file():
+            return 0
+        return len(state.load_facts(RUNS / self.name)["history"])
+
+
+def read_list(path: Path = LIST) -> list[ZooRun]:
+    """The runs of the list, in order."""
+    return [ZooRun(**run) for run in tomllib.loads(path.read_text(encoding="utf-8"))["run"]]
+
+
+def minutes(budget: str) -> float:
+    """ "25m", "1.5h" or "90s" as minutes; anything else raises ValueError."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", budget)
+    if not match:
+        raise ValueError(f'budget="{budget}" is not a time; write it as 25m, 1.5h or 90s')
+    return float(match[1]) * {"s": 1 / 60, "m": 1, "h": 60}[match[2]]
+
+
+def finish(run: ZooRun, faces: FaceSet) -> None:
+    """Measure a trained run, then put it on its shelf: the weights where it ships, card, history and predictions always."""
+    folder = RUNS / run.name
+    evaluate(folder, faces)
+    files = ["history.csv", "predictions.npz", *(["model.safetensors"] if run.ships else []), "card.json"]
+    for name in files:  # the card comes last: it says that the rest is there
+        write_bytes(run.shelf / name, (folder / name).read_bytes())
+    shutil.rmtree(folder)
+
+
+def print_list(runs: list[ZooRun], console: Console) -> None:
+    """What is done, with its accuracy, and what is left."""
+    table = Table("run", "state", "PublicTest flip", "PrivateTest flip")
+    for run in runs:
+        if run.is_done():
+            metrics = read_card(run.shelf).metrics
+            figures = [f"{metrics[part]['flip']['accuracy']:.2%}" for part in ("PublicTest", "PrivateTest")]
+            table.add_row(run.name, "done", *figures)
+        else:
+            table.add_row(run.name, f"{run.epochs_done()} of {run.config().epochs} epochs", "", "")
+    console.print(table)
+
+
+def train_list(budget: str = "25m", data: Path = Path("data/fer2013.npz"), device: str = "auto") -> None:
+    """Train the list in order until the budget ends.
+
+    Args:
+        budget: time for this call, as 25m, 1.5h or 90s.
+        data: the imported set (`ferscope data import`).
+        device: cpu, cuda, mps, or auto for what is there.
+    """
+    from .training.engine import train
+
+    end = time.monotonic() + 60 * minutes(budget)
+    runs, console = read_list(), Console()
+    faces = FaceSet.load(data) if minutes(budget) > 0 else None
+    for run in runs:
+        left = (end - time.monotonic()) / 60
+        if run.is_done() or left <= 0:
+            continue
+        config = run.config(data=data, device=device, resume=True, minutes=left)
+        console.print(f"{run.name}: {run.epochs_done()} of {config.epochs} epochs so far, {left:.0f} minutes left")
+        if run.epochs_done() < config.epochs:
+            train(config)
+        if run.epochs_done() == config.epochs:
+            finish(run, faces)
+    print_list(runs, console)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run `ferscope zoo ...`; ends with status 1 and one sentence where it cannot, 130 after Ctrl-C."""
+    from .training.engine import Interrupted, TrainingError
+
+    try:
+        tyro.cli(train_list, prog="ferscope zoo", args=argv)
+    except Interrupted:
+        print("Stopped. Call it again to go on from the last whole epoch.")
+        sys.exit(130)
+    except (TrainingError, DataError, CheckpointError, DiskFullError, ValueError) as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()
