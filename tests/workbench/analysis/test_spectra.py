@@ -1,0 +1,123 @@
+"""Singular values and rank-k pictures, beside NumPy's decomposition."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from workbench.analysis.spectra import energy, rank_k, singular_spectrum
+
+sides = st.integers(1, 20)
+
+
+def picture(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+@settings(max_examples=40, deadline=None)
+@given(sides, sides)
+def test_singular_values_equal_numpys_and_descend(height, width):
+    x = picture(2, 3, height, width)
+    sigma = singular_spectrum(x)
+    assert sigma.shape == (2, 3, min(height, width))
+    assert (sigma.diff(dim=-1) <= 0).all()
+    np.testing.assert_allclose(sigma, np.linalg.svd(x.numpy(), compute_uv=False), atol=1e-10)
+
+
+@settings(max_examples=40, deadline=None)
+@given(sides, sides, st.data())
+def test_a_rank_k_picture_equals_numpys_and_its_distance_is_what_was_left_out(height, width, data):
+    k = data.draw(st.integers(0, min(height, width)))
+    x = picture(2, height, width)
+    nearest = rank_k(x, k)
+    U, sigma, Vt = np.linalg.svd(x.numpy(), full_matrices=False)
+    np.testing.assert_allclose(nearest, U[..., :k] * sigma[:, None, :k] @ Vt[:, :k], atol=1e-10)
+    left_out = (sigma[:, k:] ** 2).sum(-1)
+    np.testing.assert_allclose((x - nearest).square().sum((-2, -1)), left_out, atol=1e-9)
+    assert (torch.linalg.matrix_rank(nearest) <= k).all()
+
+
+def test_no_other_picture_of_the_same_rank_is_nearer():
+    x = picture(12, 9)
+    best = (x - rank_k(x, 3)).norm()
+    for seed in range(20):
+        rival = rank_k(x, 3) + 0.05 * rank_k(picture(12, 9, seed=seed + 1) - 0.5, 3)
+        assert (x - rank_k(rival, 3)).norm() > best
+
+
+def test_the_first_and_the_last_rank_are_nothing_and_everything():
+    x = picture(3, 10, 14).float()
+    assert torch.equal(rank_k(x, 0), torch.zeros(3, 10, 14))
+    torch.testing.assert_close(rank_k(x, 10), x, atol=1e-5, rtol=0)
+    assert rank_k(x, 4).dtype == torch.float32
+
+
+def test_stripes_are_one_term():
+    stripes = torch.outer(torch.arange(1.0, 7), torch.tensor([1.0, -1, 1, -1]))
+    sigma = singular_spectrum(stripes)
+    assert sigma[1:].max() < 1e-5 * sigma[0]
+    torch.testing.assert_close(rank_k(stripes, 1), stripes)
+    assert energy(sigma)[0] == pytest.approx(1)
+
+
+@settings(max_examples=40, deadline=None)
+@given(sides, sides)
+def test_energy_rises_to_one_and_is_the_share_that_rank_k_keeps(height, width):
+    x = picture(height, width)
+    held = energy(singular_spectrum(x))
+    assert (held.diff() >= 0).all()
+    assert held[-1] == 1
+    shares = [rank_k(x, k + 1).square().sum() / x.square().sum() for k in range(len(held))]
+    np.testing.assert_allclose(held, shares, atol=1e-10)
+
+
+def test_energy_survives_blank_huge_and_tiny_pictures():
+    assert torch.equal(energy(torch.zeros(2, 3)), torch.ones(2, 3))
+    expected = torch.tensor([0.8, 1.0])
+    for scale in (1e-30, 1.0, 1e30):
+        torch.testing.assert_close(energy(scale * torch.tensor([2.0, 1.0])), expected)
+
+
+def test_half_precision_and_whole_numbers_are_computed_in_float32():
+    x = (picture(6, 6) * 255).round()
+    for dtype in (torch.uint8, torch.bfloat16):
+        assert singular_spectrum(x.to(dtype)).dtype == torch.float32
+    torch.testing.assert_close(singular_spectrum(x.to(torch.uint8)), singular_spectrum(x.float()))
+
+
+@pytest.mark.parametrize("k", [-1, 6, 2.5])
+def test_a_rank_outside_the_picture_is_named(k):
+    with pytest.raises(ValueError, match=rf"k={k}: give a whole number from 0 to 5"):
+        rank_k(picture(5, 9), k)
+
+
+@pytest.mark.parametrize("function", [singular_spectrum, lambda x: rank_k(x, 0)])
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (torch.full((3, 3), torch.nan), "x contains NaN"),
+        (torch.full((3, 3), torch.inf), "x contains NaN or infinite"),
+        (torch.zeros(3), r"x has shape \(3,\)"),
+        (torch.zeros(3, 0), "x has shape"),
+        (torch.zeros(3, 3, dtype=torch.complex64), "x is complex"),
+    ],
+)
+def test_a_picture_that_has_no_spectrum_is_named(function, x, message):
+    with pytest.raises(ValueError, match=message):
+        function(x)
+
+
+@pytest.mark.parametrize(
+    ("sigma", "message"),
+    [
+        (torch.tensor([1.0, -1.0]), "sigma contains negative"),
+        (torch.tensor([1.0, torch.nan]), "sigma contains NaN"),
+        (torch.zeros(0), "sigma has shape"),
+    ],
+)
+def test_energy_of_what_are_no_singular_values_is_refused(sigma, message):
+    with pytest.raises(ValueError, match=message):
+        energy(sigma)

@@ -1,0 +1,1 @@
+"""Questions to a network or a picture; works on any `nn.Module` and plain tensors."""

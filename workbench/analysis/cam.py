@@ -1,0 +1,310 @@
+"""Class activation maps: every gradient method, for every class, from one forward pass.
+
+The idea: a convolutional layer holds K maps A^k, each answering to some pattern at each place. The gradient of a
+class's logit y^c with respect to A^k says how much the logit would change if the map changed. Each method joins the two
+into one picture for the class, in its own way; METHODS lists them, and each is one function below with its equation.
+
+How one pass is enough: the part of the network up to the layer runs without a graph. In the layer's forward hook the
+activation becomes the start of a new graph, which the rest of the forward pass extends to the logits. One batched
+backward pass through that short rest gives the gradients of all classes, and all methods read the same two tensors.
+
+Symbols and shapes, used throughout:
+
+    B  pictures          K  maps of the layer     h w  their height and width        C  classes asked for
+    A  activations (B, K, h, w)                   G  gradients ∂y^c/∂A (B, C, K, h, w)
+    Z  = h·w, the number of positions             Σ_ij  a sum over positions         Σ_k  a sum over maps
+
+Pictures in a batch do not mix in evaluation mode, so G holds each picture's own gradient. A map is what the layer's
+output and the gradient say together; it is not a proof that a region caused the answer.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+from threading import get_ident
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .borrow import borrowed
+from .checks import require_finite
+
+_TINY = 1e-14  # see _min_max
+
+Method = Callable[[Tensor, Tensor], Tensor]
+
+
+def _gradcam(A: Tensor, G: Tensor) -> Tensor:
+    """Grad-CAM (Selvaraju et al. 2017, eq. 1 and 2): L^c = ReLU(Σ_k α_k^c A^k) with α_k^c = 1/Z Σ_ij ∂y^c/∂A_ij^k.
+
+    Each map counts by its average gradient: how much the class gains if the whole map grows.
+    """
+    alpha = G.mean((-2, -1))  # (B, C, K)  α_k^c
+    return _weighted_sum(alpha, A)  # (B, C, h, w)
+
+
+def _gradcam_plus_plus(A: Tensor, G: Tensor) -> Tensor:
+    """Grad-CAM++ (Chattopadhyay et al. 2018, eq. 19): w_k^c = Σ_ij α_ij^kc ReLU(g_ij), g = ∂y^c/∂A^k, where
+
+        α_ij^kc = g_ij² / (2 g_ij² + (Σ_ab A_ab^k) g_ij³ + ε),  ε = 1e-6.
+
+    The second and third derivatives of the paper are g² and g³, because y is taken as the exponential of the logit.
+    Positions share a map's weight more evenly, so that several places can show. With gradients far under 1e-3 (a large
+    layer with average pooling behind it) ε rules and the values are tiny, though the picture stays.
+    """
+    g = G.relu()  # (B, C, K, h, w)  a position with g ≤ 0 has no weight, so α need not be known there
+    sums = A.sum((-2, -1))[:, None, :, None, None]  # (B, 1, K, 1, 1)  Σ_ab A_ab^k
+    alpha = g**2 / (g**2 * (2 + sums * g) + 1e-6)  # (B, C, K, h, w)  α_ij^kc
+    weights = (g * alpha).sum((-2, -1))  # (B, C, K)  w_k^c
+    return _weighted_sum(weights, A)
+
+
+def _xgradcam(A: Tensor, G: Tensor) -> Tensor:
+    """XGrad-CAM (Fu et al. 2020): L^c = ReLU(Σ_k α_k^c A^k) with α_k^c = Σ_ij s_ij^k ∂y^c/∂A_ij^k, where
+
+        s_ij^k = A_ij^k / (Σ_ab A_ab^k + ε),  ε = 1e-7.
+
+    As Grad-CAM, but a position's gradient counts by its share s of the map's activation.
+    """
+    share = A / (A.sum((-2, -1), keepdim=True) + 1e-7)  # (B, K, h, w)
+    alpha = (G * share[:, None]).sum((-2, -1))  # (B, C, K)
+    return _weighted_sum(alpha, A)
+
+
+def _hirescam(A: Tensor, G: Tensor) -> Tensor:
+    """HiResCAM (Draelos and Carin 2020): L^c = ReLU(Σ_k ∂y^c/∂A^k ⊙ A^k).
+
+    The gradient is not averaged over positions, so a place with a negative gradient cannot borrow weight from others.
+    """
+    return (G * A[:, None]).sum(2)
+
+
+def _layercam(A: Tensor, G: Tensor) -> Tensor:
+    """LayerCAM (Jiang et al. 2021): L^c = ReLU(Σ_k ReLU(∂y^c/∂A^k) ⊙ A^k).
+
+    Only positions whose growth would raise the class count; made for the finer maps of earlier layers too.
+    """
+    return (G.relu() * A[:, None]).sum(2)
+
+
+def _elementwise(A: Tensor, G: Tensor) -> Tensor:
+    """Element-wise Grad-CAM (GradCAMElementWise of pytorch-grad-cam; no paper): L^c = Σ_k ReLU(∂y^c/∂A^k ⊙ A^k).
+
+    As HiResCAM, but what speaks against the class at a position is dropped map by map, so it cannot cancel the rest.
+    """
+    return (G * A[:, None]).relu().sum(2)
+
+
+def _weighted_sum(weights: Tensor, A: Tensor) -> Tensor:
+    """Σ_k w_k^c A^k: (B, C, K), (B, K, h, w) → (B, C, h, w)."""
+    return torch.einsum("bck,bkhw->bchw", weights, A)
+
+
+# A new method is a function (A, G) → (B, C, h, w) and a line here; `atlas` rectifies its result.
+_METHODS: dict[str, Method] = {
+    "gradcam": _gradcam,
+    "gradcam++": _gradcam_plus_plus,
+    "xgradcam": _xgradcam,
+    "hirescam": _hirescam,
+    "layercam": _layercam,
+    "elementwise": _elementwise,
+}
+
+METHODS: tuple[str, ...] = tuple(_METHODS)
+
+
+def atlas(
+    model: nn.Module,
+    x: Tensor,
+    layer: str,
+    methods: Sequence[str] = METHODS,
+    classes: Sequence[int] | None = None,
+    size: tuple[int, int] | None = None,
+    normalise: bool = False,
+) -> Tensor:
+    """Class activation maps of several methods and classes, from one forward and one batched backward pass.
+
+    The order of the steps: the method's sum, rectified; bilinear resizing (half-pixel centres, as OpenCV's); min–max.
+
+    Args:
+        model: any network (B, C_in, H, W) → logits (B, number of classes). It is used in evaluation mode and comes back
+            as it was; several threads may pass the same one.
+        x: pictures (B, C_in, H, W), prepared as the network expects them. A tensor of inference mode is welcome.
+        layer: name of a submodule (as for `get_submodule`) whose output is (B, K, h, w). If the network calls it
+            several times, the last call counts.
+        methods: names out of METHODS; their order is the order of the result.
+        classes: class indices; their order is the order of the result. None: all classes.
+        size: (height, width) of the maps. None: those of the layer's output.
+        normalise: stretch each map to 0..1, at the size returned; a map that is zero everywhere stays zero. This
+            hides how strong a map is beside another.
+
+    Returns:
+        Maps (B, number of methods, number of classes, h, w), without a graph, at least 0 and each method on a scale of
+        its own, in float32 (float64 for a float64 network).
+
+    Raises:
+        ValueError: an argument is wrong, or the layer has no map to offer; the message names the argument.
+    """
+    names = _checked_methods(methods)
+    _check_pictures(x)
+    _check_size(size)
+    # Outside of inference mode, because the gradients need ordinary tensors; without autocast, because small
+    # gradients vanish in half precision. Both end with the block, so the caller's own modes are as before.
+    with torch.inference_mode(False), torch.no_grad(), torch.autocast(x.device.type, enabled=False):
+        A, G = _activations_and_gradients(model, x, layer, classes)  # (B, K, h, w), (B, C, K, h, w)
+        maps = torch.stack([_METHODS[name](A, G) for name in names], dim=1).relu()  # (B, M, C, h, w)
+        if size is not None:
+            maps = _resize(maps, size)
+        return _min_max(maps) if normalise else maps
+
+
+def gradcam(
+    model: nn.Module,
+    x: Tensor,
+    classes: Sequence[int] | None,
+    layer: str,
+    size: tuple[int, int] | None = None,
+    normalise: bool = False,
+) -> Tensor:
+    """Grad-CAM of one layer, a map for each class asked for: (B, C, h, w). Arguments and errors as for `atlas`."""
+    return atlas(model, x, layer, ("gradcam",), classes, size, normalise)[:, 0]
+
+
+def _activations_and_gradients(
+    model: nn.Module, x: Tensor, layer: str, classes: Sequence[int] | None
+) -> tuple[Tensor, Tensor]:
+    """A (B, K, h, w) of the layer and G (B, C, K, h, w), both in float32 or, for a float64 network, float64."""
+    with borrowed(model):
+        A, logits = _forward_from(model, x, layer)
+    # The backward pass needs no lock: the graph is this call's own and runs neither hooks nor modes of the network.
+    indices = _checked_classes(classes, logits)
+    G = _gradients(logits, A, indices)
+    if G is None:
+        raise ValueError(f'layer="{layer}" has no influence on the logits. Choose a layer that leads to them.')
+    wide = torch.promote_types(A.dtype, torch.float32)
+    return A.detach().to(wide), G.transpose(0, 1).to(wide)
+
+
+def _forward_from(model: nn.Module, x: Tensor, layer: str) -> tuple[Tensor, Tensor]:
+    """One forward pass: the layer's activation A as the start of a graph, and the logits that the graph ends in."""
+    module = _checked_layer(model, layer)
+    _check_weights(model)
+    thread = get_ident()
+    captured: list[Tensor] = []
+
+    def start_graph(_module: nn.Module, _inputs: object, output: object) -> Tensor | None:
+        # The lock holds off other explanations, but not a plain prediction: that is not ours to capture.
+        if get_ident() != thread:
+            return None
+        captured[:] = [_checked_activation(output, layer).detach().requires_grad_()]
+        torch.set_grad_enabled(True)  # until the `no_grad` around the forward pass ends
+        return captured[0].clone()  # a copy, because an in-place ReLU may follow and would overwrite A
+
+    x = x.clone() if x.is_inference() else x.detach()  # the graph may hold x, and holds no tensor of inference mode
+    with module.register_forward_hook(start_graph), torch.no_grad():
+        logits = model(x)
+    if not captured:
+        raise ValueError(f'layer="{layer}" is never called in the forward pass. {_layers_on_offer(model, layer)}')
+    return captured[0], _checked_logits(logits, x)
+
+
+def _gradients(logits: Tensor, A: Tensor, classes: list[int]) -> Tensor | None:
+    """∂y^c/∂A for each class: logits (B, number of classes), A (B, K, h, w) → (C, B, K, h, w); None: independent."""
+    if not logits.requires_grad:
+        return None
+    one_hot = torch.zeros(len(classes), *logits.shape, dtype=logits.dtype, device=logits.device)  # (C, B, n)
+    one_hot[range(len(classes)), :, classes] = 1  # summing over B is right: y^c of a picture depends on its own A only
+    try:
+        return torch.autograd.grad(logits, A, one_hot, retain_graph=True, is_grads_batched=True, allow_unused=True)[0]
+    except RuntimeError:  # an operation without a rule for batched gradients; a true error returns in the loop
+        return torch.stack([torch.autograd.grad(logits, A, seed, retain_graph=True)[0] for seed in one_hot])
+
+
+def _resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bilinear, half-pixel centres: (B, M, C, h, w) → (B, M, C, *size)."""
+    return F.interpolate(maps.flatten(1, 2), size=size, mode="bilinear", align_corners=False).unflatten(
+        1, maps.shape[1:3]
+    )
+
+
+def _min_max(maps: Tensor) -> Tensor:
+    """Each map to 0..1; a constant map becomes 0.
+
+    pytorch-grad-cam divides by (maximum + 1e-7) twice, which is one division by (maximum + 1e-14) up to a factor of
+    1 + 1e-7: maps as faint as 1e-9 keep their full range.
+    """
+    maps = maps - maps.amin((-2, -1), keepdim=True)
+    return maps / (maps.amax((-2, -1), keepdim=True) + _TINY)
+
+
+def _checked_methods(methods: Sequence[str]) -> list[str]:
+    names = [methods] if isinstance(methods, str) else list(methods)
+    unknown = [name for name in names if name not in _METHODS]
+    if unknown or not names:
+        raise ValueError(f"methods={names}: choose one or more of {', '.join(METHODS)}")
+    return names
+
+
+def _check_pictures(x: Tensor) -> None:
+    if x.ndim != 4 or x.numel() == 0:
+        raise ValueError(f"x has shape {tuple(x.shape)}. Give a batch (B, C, H, W); for one picture use x[None].")
+    if not x.is_floating_point():
+        raise ValueError(f"x has type {x.dtype}. Give floating-point pixels, normalised as the network expects them.")
+    require_finite(x, "x")
+
+
+def _check_size(size: tuple[int, int] | None) -> None:
+    if size is not None and (len(size) != 2 or min(size) < 1):
+        raise ValueError(f"size={size}: give (height, width), both at least 1, or None for the layer's own size")
+
+
+def _check_weights(model: nn.Module) -> None:
+    if any(parameter.is_inference() for parameter in model.parameters()):
+        raise ValueError("model was built inside torch.inference_mode(), so it has no gradients. Build it outside.")
+
+
+def _checked_layer(model: nn.Module, layer: str) -> nn.Module:
+    try:
+        return model.get_submodule(layer)
+    except AttributeError:
+        raise ValueError(f'layer="{layer}" is not in this network. {_layers_on_offer(model, layer)}') from None
+
+
+def _layers_on_offer(model: nn.Module, layer: str) -> str:
+    names = [name for name, _ in model.named_modules() if name]
+    near = difflib.get_close_matches(layer, [name for name in names if name != layer], n=3, cutoff=0.0)
+    top = [name for name, _ in model.named_children()]
+    return f"The nearest names: {', '.join(near)}. The outermost layers: {', '.join(top)}."
+
+
+def _checked_activation(output: object, layer: str) -> Tensor:
+    if not isinstance(output, Tensor):
+        raise ValueError(f'layer="{layer}" returns a {type(output).__name__}. Choose a layer that returns one tensor.')
+    if output.ndim != 4 or output.shape[-2] * output.shape[-1] < 2:
+        raise ValueError(
+            f'layer="{layer}" has an output of shape {tuple(output.shape)}, which has no height and width to draw. '
+            "Choose a convolutional layer before the pooling, with output (B, K, h, w)."
+        )
+    return output
+
+
+def _checked_logits(logits: object, x: Tensor) -> Tensor:
+    if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(x):
+        shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        raise ValueError(f"model returns {shape}. It has to return logits (B, number of classes) for B = {len(x)}.")
+    if not bool(torch.isfinite(logits.detach()).all()):
+        raise ValueError("model returns NaN or infinite logits for x. Check its weights and the normalisation of x.")
+    return logits
+
+
+def _checked_classes(classes: Sequence[int] | None, logits: Tensor) -> list[int]:
+    count = logits.shape[1]
+    if classes is None:
+        return list(range(count))
+    indices = [classes] if isinstance(classes, int) else [int(index) for index in classes]
+    wrong = [index for index in indices if not 0 <= index < count]
+    if wrong or not indices:
+        raise ValueError(f"classes={indices}: the network has {count} classes; give indices from 0 to {count - 1}")
+    return indices
