@@ -1,0 +1,137 @@
+"""Explain: what in the picture carried the decision?"""
+
+import streamlit as st
+
+from workbench import services
+from workbench.ui import charts, face_input, model_picker, state
+
+st.title("What in the picture carried the decision?")
+st.markdown("A network names the expression, and Grad-CAM shows where in the picture the evidence for a class lies.")
+
+face, network = state.face(), state.network()
+if face is None:
+    st.info(st.session_state.get("no_face"))
+    if st.session_state.get("picture"):
+        st.button("Crop by hand", on_click=face_input.crop_by_hand, type="primary")
+    st.stop()
+
+try:
+    with st.spinner("Asking the network"):
+        explanation = state.explanation(face, network)
+except ValueError as error:  # a damaged checkpoint, a network without maps: the message says what to do
+    st.error(str(error))
+    st.stop()
+prediction = explanation.prediction
+if not prediction.trained:
+    model_picker.random_weights_banner(network)
+
+
+@st.fragment
+def maps() -> None:
+    left, right = st.columns([5, 1], vertical_alignment="bottom")
+    class_ = left.segmented_control(
+        "Map for the class",
+        prediction.classes,
+        default=prediction.answer,
+        required=True,
+        key=f"class-{network}-{face.key}",
+    )
+    with right.popover("Map settings"):
+        opacity = st.slider("Opacity", 0, 100, 70, format="%d %%", key="opacity") / 100
+        shared = st.toggle("One scale for all classes", value=True, key="shared_scale")
+    heat = explanation.map_of(class_)
+    top = float(explanation.maps.max() if shared else heat.max())
+
+    seen, over, bars = st.columns(3)
+    with seen:
+        size = len(explanation.pixels)
+        charts.show(
+            charts.face(explanation.pixels, f"{size} × {size} pixels"), "seen", "The face as the network sees it"
+        )
+        st.markdown(
+            f"**What the network sees:** {size} × {size} gray pixels. "
+            "Colour and finer detail are gone, so they cannot have counted."
+        )
+    with over:
+        chart = charts.face_with_map(explanation.pixels, heat, top, opacity)
+        charts.show(chart, "map", f"Grad-CAM for {class_} over the face")
+        if float(heat.max()) == 0:
+            st.markdown(f"**This map is blank:** no place speaks for {class_}. A blank map is no evidence of anything.")
+        else:
+            h, w = explanation.extent
+            st.markdown(
+                f"**The map highlights** where layer `{explanation.layer}` ({h} × {w}, enlarged) speaks for {class_}. "
+                "It does not prove that these pixels decided: a wrong answer can have a sensible map."
+            )
+    with bars:
+        chart = charts.probabilities(prediction.classes, prediction.probabilities, class_)
+        charts.show(chart, "probabilities", "Probability of each class")
+        share = charts.percent(float(prediction.probabilities.max()))
+        st.markdown(
+            f"**The network answers {prediction.answer}, {share}.** It predicts what raters would call this face, "
+            "not what the person feels."
+        )
+
+
+@st.fragment
+def waves() -> None:
+    st.subheader("Is it in the fine lines or in the broad shapes?")
+    cutoff = st.slider("Cut-off in cycles per pixel (radius / side)", 0.02, 0.5, 0.1, 0.01, key="cutoff")
+    parts = services.frequencies(face, network, cutoff)
+    lost = charts.percent(float(parts.detail))
+    texts = {
+        "Original": (parts.original, "The face as above. High and low frequencies together make it up again."),
+        "High frequencies": (
+            parts.high,
+            f"Edges and wrinkles, drawn around middle gray: {lost} of the contrast. "
+            "That they look telling does not mean that the network uses them.",
+        ),
+        "Low frequencies": (
+            parts.low,
+            "Shapes and shadows, as from far away. If you still read the expression here, detail is not all there is.",
+        ),
+    }
+    for column, (title, (pixels, text)) in zip(st.columns(3), texts.items(), strict=True):
+        with column:
+            charts.show(charts.face(pixels, title.lower()), title, f"{title} of the face")
+            st.markdown(f"**{title}.** {text}")
+
+
+@st.fragment
+def strokes() -> None:
+    st.subheader("How many strokes make a face?")
+    size = len(explanation.pixels)
+    k = st.slider("Rank: number of terms kept", 1, size, 8, key="rank")
+    result = services.spectrum(face, network, k)
+    left, right = st.columns([1, 2])
+    with left:
+        charts.show(charts.face(result.approximation, f"rank {k}"), "rank-k", f"The face from {k} terms")
+        st.markdown(
+            f"**The face from its {k} strongest terms**, each a pattern of rows times a pattern of columns. "
+            "No other picture of this rank is nearer; nearer in pixels is not nearer to the expression."
+        )
+    with right:
+        charts.show(charts.singular_values(result.sigma, k), "sigma", "Singular values, the strongest first")
+        held = f"{float(result.energy[k - 1]):.1%}"
+        st.markdown(
+            f"**The {k} dark bars hold {held} of the squared picture.** "
+            "They say how simple the picture is, and nothing about where anything is in it."
+        )
+
+
+maps()
+waves()
+strokes()
+with st.expander("How it is computed"):
+    st.markdown(
+        "**Grad-CAM** (Selvaraju et al. 2017) weighs the maps $A^k$ of a layer by the mean gradient of the logit $y^c$:"
+    )
+    st.latex(r"\alpha_k^c = \frac{1}{Z}\sum_{i,j}\frac{\partial y^c}{\partial A^k_{ij}}")
+    st.latex(r"L^c = \mathrm{ReLU}\Big(\sum_k \alpha_k^c A^k\Big)")
+    st.markdown("**Frequencies:** a circle of the radius cut-off × side divides the spectrum; low is inside of it.")
+    st.latex(
+        r"\mathrm{low} = \mathcal{F}^{-1}\big(M \odot \mathcal{F}(x)\big), \qquad \mathrm{high} = x - \mathrm{low}"
+    )
+    st.markdown("**Singular values:** the picture as a sum of a column pattern times a row pattern, strongest first.")
+    st.latex(r"x = \sum_{i=1}^{n}\sigma_i\,u_i v_i^{\top}, \qquad \sigma_1 \ge \sigma_2 \ge \dots \ge 0")
+    st.markdown("The code: `cam.py`, `frequency.py` and `spectra.py` in `workbench/analysis/`.")

@@ -1,0 +1,166 @@
+"""The app as Streamlit runs it, without a browser."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from models import checkpoints
+from workbench import faces, services
+
+APP = Path(__file__).resolve().parents[2] / "workbench" / "app.py"
+
+
+def start() -> AppTest:
+    app = AppTest.from_file(str(APP), default_timeout=90).run()
+    assert not app.exception
+    return app
+
+
+def text_of(app: AppTest) -> str:
+    return "\n".join(element.value for element in [*app.markdown, *app.info, *app.warning, *app.error])
+
+
+def png(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def upload(app: AppTest, data: bytes, name: str = "picture.png") -> AppTest:
+    app.segmented_control(key="source").set_value("Upload").run()
+    app.file_uploader[0].upload(name, data).run()
+    assert not app.exception
+    return app
+
+
+@pytest.fixture
+def without_checkpoints(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
+    return tmp_path
+
+
+def test_the_app_opens_with_a_sample_face_already_explained():
+    app = start()
+    assert app.title[0].value == "What in the picture carried the decision?"
+    answer = services.predict(faces.load_sample("astronaut")).answer
+    assert f"The network answers {answer}" in text_of(app)
+    assert f"speaks for {answer}" in text_of(app)
+    assert not app.error
+
+
+@pytest.mark.parametrize("sample", [sample.name for sample in faces.samples()])
+def test_every_sample_is_explained(sample):
+    app = start()
+    app.selectbox(key="sample").set_value(sample).run()
+    assert not app.exception
+    assert not app.error
+    assert f"The network answers {services.predict(faces.load_sample(sample)).answer}" in text_of(app)
+
+
+def test_another_class_gets_its_own_map():
+    app = start()
+    control = next(c for c in app.segmented_control if c.label == "Map for the class")
+    control.set_value("sad").run()
+    assert not app.exception
+    assert "for sad" in text_of(app)
+
+
+def test_the_sliders_for_waves_and_strokes_move():
+    app = start()
+    app.slider(key="cutoff").set_value(0.3).run()
+    app.slider(key="rank").set_value(2).run()
+    assert not app.exception
+    assert "The face from its 2 strongest terms" in text_of(app)
+
+
+@pytest.mark.parametrize("network", services.network_names())
+def test_every_network_can_be_chosen(network):
+    app = start()
+    app.selectbox(key="network").set_value(network).run()
+    assert not app.exception
+    assert not app.error
+    assert "The network answers" in text_of(app)
+    assert ("Random weights" in text_of(app)) == (not services.open_network(network).trained)
+
+
+def test_a_network_without_a_checkpoint_stands_under_a_banner(without_checkpoints):
+    assert "Random weights" in text_of(start())
+
+
+def test_a_damaged_checkpoint_is_a_sentence_and_the_app_goes_on(without_checkpoints):
+    folder = without_checkpoints / "residual_cnn"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(b"not a checkpoint")
+    (folder / "card.json").write_text("{}")
+    app = start()
+    assert "is not the card of a checkpoint" in app.error[0].value
+    app.switch_page("../pages/about.py").run()
+    assert not app.exception
+    assert not app.error
+
+
+def test_an_uploaded_picture_is_explained():
+    app = upload(start(), png(faces.sample_picture("grace_hopper")))
+    assert not app.error
+    assert "The network answers" in text_of(app)
+
+
+def test_of_two_faces_one_is_chosen():
+    face = faces.sample_picture("astronaut").crop((100, 0, 360, 260))
+    both = Image.new("RGB", (560, 280), "gray")
+    both.paste(face, (5, 10))
+    both.paste(face.transpose(Image.Transpose.FLIP_LEFT_RIGHT), (290, 10))
+    app = upload(start(), png(both))
+    choice = next(box for box in app.selectbox if box.label == "2 faces found")
+    choice.set_value(1).run()
+    assert not app.exception
+    assert "The network answers" in text_of(app)
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("empty.png", b""),
+        ("words.jpg", b"these are words and not a picture"),
+        ("cut_short.png", png(faces.sample_picture("astronaut"))[:5000]),
+        ("../../etc/evil.png", b"\x80\x04N."),
+    ],
+)
+def test_a_file_that_is_no_picture_is_a_sentence_and_the_app_goes_on(name, data):
+    app = upload(start(), data, name)
+    assert app.error[0].value.endswith(".")
+    assert "Traceback" not in text_of(app)
+    app.segmented_control(key="source").set_value("Sample").run()
+    assert not app.error
+    assert "The network answers" in text_of(app)
+
+
+def test_a_picture_without_a_face_has_a_way_on():
+    noise = np.random.default_rng(0).integers(0, 255, (200, 300, 3), dtype=np.uint8)
+    app = upload(start(), png(Image.fromarray(noise)))
+    assert "No face was found" in text_of(app)
+    assert "The network answers" not in text_of(app)
+    next(button for button in app.button if button.label == "Crop by hand").click().run()
+    assert not app.exception
+    assert "The network answers" in text_of(app)
+
+
+def test_nothing_uploaded_says_where_to_begin():
+    app = start()
+    app.segmented_control(key="source").set_value("Upload").run()
+    assert not app.exception
+    assert "No picture yet" in text_of(app)
+
+
+def test_the_about_page_says_what_it_must_not_be_used_for():
+    app = start()
+    app.switch_page("../pages/about.py").run()
+    assert not app.exception
+    words = text_of(app)
+    assert "not what a person feels" in words
+    assert "Article 5(1)(f)" in words
+    assert "never written to disk" in words

@@ -1,0 +1,1 @@
+"""The workbench: faces, analysis, services and the Streamlit app."""

@@ -1,0 +1,23 @@
+"""The one table of pages: file, title, section. Adding a page is adding a line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+FOLDER = Path(__file__).resolve().parents[1] / "pages"
+
+PAGES = (
+    # file, title, section
+    ("explain.py", "Explain", "One face"),
+    ("about.py", "About", "FERScope"),
+)
+
+
+def navigate():
+    """Build the menu and return the page that the visitor chose; the first of the table is the start."""
+    sections: dict[str, list] = {}
+    for i, (file, title, section) in enumerate(PAGES):
+        sections.setdefault(section, []).append(st.Page(FOLDER / file, title=title, default=i == 0))
+    return st.navigation(sections)

@@ -1,0 +1,218 @@
+"""The bridge between the two islands: a face and the name of a network in, frozen results out.
+
+Pages, the public demo and notebooks call these functions. Nothing here draws, and nothing here knows of Streamlit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from threading import Lock
+
+import torch
+from torch import Tensor, nn
+
+from models import Card, ModelSpec, create_model, get_spec, list_models, load_checkpoint
+from models.checkpoints import CheckpointError, checkpoint_folder
+from models.datasets import EMOTIONS
+from models.preprocessing import to_unit
+
+from .analysis import cam, frequency, spectra
+from .faces import Face
+
+DEFAULT_NETWORK = "residual_cnn"
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A network that is ready to answer.
+
+    Attributes:
+        name: what the other functions take.
+        spec: what is known of its architecture.
+        model: in evaluation mode, on the CPU.
+        card: of its trained weights; None for random weights, whose answers mean nothing.
+    """
+
+    name: str
+    spec: ModelSpec
+    model: nn.Module
+    card: Card | None
+
+    @property
+    def trained(self) -> bool:
+        """Whether its answers mean anything."""
+        return self.card is not None
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes in the order of the logits."""
+        return self.card.classes if self.card else EMOTIONS
+
+    @property
+    def input_size(self) -> int:
+        """Side in pixels of the picture that it takes."""
+        return self.card.input_size if self.card else self.spec.input_size
+
+    @property
+    def parameters(self) -> int:
+        """Number of trainable parameters."""
+        return sum(p.numel() for p in self.model.parameters() if p.requires_grad)
+
+    def see(self, face: Face) -> Tensor:
+        """The gray pixels that it gets of a face, in 0..1, (S, S)."""
+        return to_unit(torch.from_numpy(face.gray(self.input_size))[None], self.input_size)[0, 0]
+
+    def prepare(self, face: Face) -> Tensor:
+        """Its input: those pixels, normalised as in training, (1, 1, S, S)."""
+        if self.card:
+            return self.card.prepare(face.gray(self.input_size)[None])
+        return (self.see(face)[None, None] - 0.5) / 0.25
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a network answers to a face.
+
+    Attributes:
+        classes: names of the classes.
+        probabilities: calibrated by the card's temperature, summing to 1, (K,).
+        logits: as the network gives them, (K,).
+        trained: False for random weights.
+    """
+
+    classes: tuple[str, ...]
+    probabilities: Tensor
+    logits: Tensor
+    trained: bool
+
+    @property
+    def answer(self) -> str:
+        """The most probable class."""
+        return self.classes[int(self.probabilities.argmax())]
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """A prediction with the maps that belong to it.
+
+    Attributes:
+        prediction: of the same network and face.
+        pixels: what the network was shown, in 0..1, (S, S).
+        layer: name of the layer whose maps are weighed, and `extent`, their (height, width).
+        maps: Grad-CAM of every class in the unit of the logit, at least 0, enlarged to the picture, (K, S, S).
+        class_: the class that was asked for; the network's answer where none was.
+    """
+
+    prediction: Prediction
+    pixels: Tensor
+    layer: str
+    extent: tuple[int, int]
+    maps: Tensor
+    class_: str
+
+    def map_of(self, class_: str) -> Tensor:
+        """The map of one class, (S, S)."""
+        return self.maps[self.prediction.classes.index(class_)]
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """The singular values of what a network is shown, and the picture of their first k terms.
+
+    Attributes:
+        pixels: the picture in 0..1, (S, S).
+        sigma: singular values, largest first, (S,).
+        energy: share of the squared picture in the first 1, 2, … terms, 0..1, (S,).
+        k: number of terms kept.
+        approximation: the picture of rank k, cut to 0..1, (S, S).
+    """
+
+    pixels: Tensor
+    sigma: Tensor
+    energy: Tensor
+    k: int
+    approximation: Tensor
+
+
+_opened: dict[str, tuple[float, Network]] = {}
+_opening = Lock()
+
+
+def open_network(name: str) -> Network:
+    """A network by name, opened once for all visitors, and again when its checkpoint changes.
+
+    One that has no checkpoint gets random weights, the same each time.
+
+    Raises:
+        ValueError: there is no such network; CheckpointError: its checkpoint is damaged.
+    """
+    spec = get_spec(name)
+    folder = checkpoint_folder(name)
+    stamp = max((file.stat().st_mtime for file in folder.glob("*.*") if file.is_file()), default=0.0)
+    with _opening:
+        if name not in _opened or _opened[name][0] != stamp:
+            _opened[name] = (stamp, _open(spec, trained=folder.is_dir()))
+        return _opened[name][1]
+
+
+def _open(spec: ModelSpec, trained: bool) -> Network:
+    if trained:
+        return Network(spec.name, spec, *load_checkpoint(spec.name))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return Network(spec.name, spec, create_model(spec.name).eval(), None)
+
+
+@lru_cache(maxsize=1)
+def network_names() -> tuple[str, ...]:
+    """All networks: the default one first, then in alphabetical order."""
+    return tuple(sorted(list_models(), key=lambda name: (name != DEFAULT_NETWORK, name)))
+
+
+def predict(face: Face, network: str = DEFAULT_NETWORK) -> Prediction:
+    """What a network answers to a face."""
+    net = open_network(network)
+    with torch.inference_mode():
+        logits = net.model(net.prepare(face))[0].float()  # (K,)
+    if not logits.isfinite().all():
+        raise CheckpointError(f"The weights of {network} give no numbers for this face; get its checkpoint again.")
+    temperature = (net.card and net.card.temperature) or 1.0
+    return Prediction(net.classes, (logits / temperature).softmax(0), logits, net.trained)
+
+
+def explain(face: Face, network: str = DEFAULT_NETWORK, class_: str | None = None) -> Explanation:
+    """What a network answers to a face, and where the evidence for each class lies (Grad-CAM).
+
+    Raises:
+        ValueError: unknown network or class, or a network without a layer for maps.
+    """
+    net = open_network(network)
+    prediction = predict(face, network)
+    if class_ is not None and class_ not in net.classes:
+        raise ValueError(f'class_="{class_}" is not one of {", ".join(net.classes)}')
+    if net.spec.cam_layer is None:
+        raise ValueError(f'network="{network}" has no layer whose map could be shown')
+    maps = cam.gradcam(net.model, net.prepare(face), range(len(net.classes)), net.spec.cam_layer)  # (1, K, h, w)
+    size = (net.input_size, net.input_size)
+    enlarged = torch.nn.functional.interpolate(maps, size, mode="bilinear", align_corners=False)
+    return Explanation(
+        prediction=prediction,
+        pixels=net.see(face),
+        layer=net.spec.cam_layer,
+        extent=(maps.shape[-2], maps.shape[-1]),
+        maps=enlarged[0],
+        class_=class_ or prediction.answer,
+    )
+
+
+def frequencies(face: Face, network: str = DEFAULT_NETWORK, cutoff: float = 0.25) -> frequency.FrequencyPictures:
+    """What a network is shown, split at `cutoff` (radius / side) into its slow and its fast waves."""
+    return frequency.frequency_pictures(open_network(network).see(face), cutoff)
+
+
+def spectrum(face: Face, network: str = DEFAULT_NETWORK, k: int = 8) -> Spectrum:
+    """The singular values of what a network is shown, and the picture of the first k terms."""
+    pixels = open_network(network).see(face)
+    sigma = spectra.singular_spectrum(pixels)
+    return Spectrum(pixels, sigma, spectra.energy(sigma), k, spectra.rank_k(pixels, k).clamp(0, 1))

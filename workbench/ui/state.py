@@ -1,0 +1,35 @@
+"""What a visitor has chosen, for as long as the browser tab is open. Nothing of it is written to disk."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import streamlit as st
+
+from workbench import services
+from workbench.faces import Face
+from workbench.services import Explanation
+
+_REMEMBERED = 16  # explanations of one visitor; the oldest is dropped
+
+
+def face() -> Face | None:
+    """The face in the sidebar; None when the picture holds none that is chosen yet."""
+    return st.session_state.get("face")
+
+
+def network() -> str:
+    """Name of the network in the sidebar."""
+    return st.session_state.get("network", services.DEFAULT_NETWORK)
+
+
+def explanation(face: Face, network: str) -> Explanation:
+    """What `services.explain` answers, kept for this visitor only, so that a redrawn page need not ask again."""
+    kept: OrderedDict[tuple[str, str], Explanation] = st.session_state.setdefault("explanations", OrderedDict())
+    key = (face.key, network)
+    if key not in kept:
+        kept[key] = services.explain(face, network)
+        while len(kept) > _REMEMBERED:
+            kept.popitem(last=False)
+    kept.move_to_end(key)
+    return kept[key]
