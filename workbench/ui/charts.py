@@ -19,8 +19,8 @@ EMOTION_COLOURS = {
 }
 """Safe for the colour-blind; always shown together with the word."""
 
-_SIDE = 292  # pixels: of a picture on a page ...
-_STRIP = 44  # ... and of the strip under it for a colour bar or a label
+_SIDE = 264  # pixels: of a picture on a page ...
+_STRIP = 46  # ... and of the strip under it for a colour bar or a label
 _TEXT = 16
 _INK = {"light": "#1D2126", "dark": "#E8E6E1"}  # text on the two grounds of .streamlit/config.toml
 
@@ -56,7 +56,7 @@ def probabilities(classes: tuple[str, ...], values: Tensor, marked: str) -> go.F
         )
     )
     figure.update_xaxes(visible=False, range=[0, 1.18], fixedrange=True)
-    figure.update_yaxes(autorange="reversed", fixedrange=True, tickfont={"size": _TEXT}, ticks="")
+    figure.update_yaxes(autorange="reversed", fixedrange=True, tickfont={"size": _TEXT}, automargin=True)
     return _framed(figure, "probability, calibrated")
 
 
@@ -147,7 +147,7 @@ def _square(figure: go.Figure, pixels: Tensor, label: str) -> go.Figure:
 def _framed(figure: go.Figure, label: str) -> go.Figure:
     """One height, one text size, and a strip for the label under every chart, so that rows of them line up."""
     figure.add_annotation(
-        text=label, x=0.5, y=0, yshift=-24, xref="paper", yref="paper", yanchor="top", showarrow=False
+        text=label, x=0.5, y=0, yshift=-10, xref="paper", yref="paper", yanchor="top", showarrow=False
     )
     return figure.update_layout(
         template="none",

@@ -1,0 +1,89 @@
+"""The `ferscope` command: a table of commands, each of which lives beside the code that does its work."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from difflib import get_close_matches
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+ADDRESS = "127.0.0.1"  # as in .streamlit/config.toml: this computer only
+
+# Name: where its `main(argv)` lives, imported only when it is called (`ferscope --help` must not wait for torch).
+COMMANDS = {
+    "data": ("models.datasets.__main__", "bring FER2013 into the form that everything here reads"),
+    "train": ("models.train", "train a network"),
+    "evaluate": ("models.evaluate", "measure a trained network on both test splits"),
+    "zoo": ("models.zoo", "train what the list of networks still lacks, within a time budget"),
+    "app": (None, "start the workbench, for the browser of this computer"),
+}
+
+
+def usage() -> str:
+    """The table of commands."""
+    rows = (f"  {name:<9} {purpose}" for name, (_, purpose) in COMMANDS.items())
+    return "\n".join(["usage: ferscope COMMAND ...", "", *rows, "", "ferscope COMMAND --help says more about one."])
+
+
+def port_number(text: str) -> int:
+    """A port of the command line."""
+    if not (text.isdecimal() and 1 <= int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f'"{text}" is not a port: give a number from 1 to 65535.')
+    return int(text)
+
+
+def port_is_free(port: int) -> bool:
+    """Whether a server could listen on this port of this computer now."""
+    with socket.socket() as probe:
+        if os.name == "posix":  # a server that has just ended still holds its port for a minute, which is no hindrance
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((ADDRESS, port))
+        except OSError:
+            return False
+    return True
+
+
+def app(argv: list[str]) -> None:
+    """Run `ferscope app`, from any folder, until Ctrl-C."""
+    parser = argparse.ArgumentParser(prog="ferscope app", description="Start the workbench; Ctrl-C ends it.")
+    parser.add_argument("--port", type=port_number, default=8501, help="where it answers (8501)")
+    port = parser.parse_args(argv).port
+    if not (ROOT / "pages").is_dir():
+        sys.exit('The app needs its repository: in a copy of it, install with "pip install -e .".')
+    if not port_is_free(port):
+        sys.exit(f"Port {port} is in use or not permitted: choose another with --port.")
+
+    # Streamlit looks for .streamlit/config.toml in its working folder. In a session of its own the server does not get
+    # the terminal's Ctrl-C, which it would answer with an error; we ask it to end instead.
+    command = [sys.executable, "-m", "streamlit", "run", ROOT / "workbench" / "app.py", f"--server.port={port}"]
+    server = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda *_: server.terminate())
+    sys.exit(max(0, server.wait()))  # negative: ended by a signal, as asked
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run `ferscope COMMAND ...`; an unknown command ends with status 2 and the nearest name."""
+    name, *rest = (sys.argv[1:] if argv is None else argv) or ["--help"]
+    if name in ("-h", "--help"):
+        print(usage())
+    elif name == "app":
+        app(rest)
+    elif name in COMMANDS:
+        importlib.import_module(COMMANDS[name][0]).main(rest)
+    else:
+        (nearest,) = get_close_matches(name, COMMANDS, n=1, cutoff=0)
+        print(f'ferscope has no command "{name}"; the nearest is "{nearest}".\n\n{usage()}', file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
