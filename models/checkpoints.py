@@ -126,7 +126,7 @@ def load_checkpoint(name_or_path: str | Path, device: str | torch.device = "cpu"
 
 
 def save_checkpoint(folder: Path, model: nn.Module, card: Card) -> None:
-    """Write weights and card, each in one step. Weights are rounded to half precision, batch-norm statistics are not."""
+    """Write weights and card, each in one step. Weights are rounded to half precision, running statistics are not."""
     write_bytes(folder / "model.safetensors", safetensors.torch.save(half_precision(model)))
     write_card(folder, card)
 
@@ -151,6 +151,8 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
         data = path.read_bytes()
     except FileNotFoundError as error:
         raise CheckpointError(_missing(path)) from error
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({error}). {_get_it_again(path)}") from error
     if data[:2] == b"PK" or data[:1] == b"\x80":
         raise CheckpointError(f"{path} is a pickle, which can run any code when opened; only safetensors are loaded.")
     try:

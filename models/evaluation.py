@@ -62,7 +62,7 @@ def measure(logits: Tensor, labels: Tensor, classes: tuple[str, ...]) -> dict[st
         balanced_accuracy (mean recall of the classes, higher) and macro_f1 (mean F1 of the classes, higher);
         kappa (Cohen; -1 to 1, 0 is chance, higher); log_loss (mean negative log probability, nats, lower);
         calibration_error (expected gap between probability and accuracy over 15 bins, 0 to 1, lower);
-        per_class: precision, recall, f1 and support of each; confusion: pictures with true class (row) and answer (column).
+        per_class: precision, recall, f1, support of each; confusion: pictures by true class (row) and answer (column).
     """
     k = len(classes)
     probabilities = logits.softmax(-1)

@@ -34,9 +34,9 @@ def views(x: Tensor, tta: str) -> list[Tensor]:
         return [x, x.flip(-1)]
     if tta == "ten-crop":
         size = x.shape[-1]
-        side = round(size * 11 / 12)
+        middle = round(size / 24)  # an even rest, so that the centre is one and the mirror image has the same views
+        side = size - 2 * middle
         corners = [(0, 0), (0, size - side), (size - side, 0), (size - side, size - side)]
-        middle = (size - side) // 2
         crops = [x[..., top : top + side, left : left + side] for top, left in [*corners, (middle, middle)]]
         crops = [F.interpolate(crop, (size, size), mode="bilinear", align_corners=False) for crop in crops]
         return [*crops, *(crop.flip(-1) for crop in crops)]

@@ -15,6 +15,7 @@ from pathlib import Path
 import tyro
 from pydantic import ValidationError
 
+from .files import DiskFullError
 from .training.config import TrainConfig
 from .training.recipes import from_recipe
 
@@ -41,11 +42,11 @@ def main(argv: list[str] | None = None) -> None:
         config = parse(sys.argv[1:] if argv is None else argv)
         folder = train(config)
     except Interrupted:
-        print(f"Stopped. {config.folder} holds a usable checkpoint; --resume continues from its last whole epoch.")
+        print(f"Stopped. What was reached is in {config.folder}; --resume continues from the last whole epoch.")
         sys.exit(130)
     except ValidationError as error:
         sys.exit("\n".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()))
-    except (TrainingError, ValueError, OSError, RuntimeError) as error:
+    except (TrainingError, DiskFullError, ValueError, FileNotFoundError) as error:
         sys.exit(str(error))
     print(f"The best epoch is in {folder}. Measure it: python -m models.evaluate {folder}")
 

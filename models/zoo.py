@@ -83,7 +83,7 @@ def minutes(budget: str) -> float:
 
 
 def finish(run: ZooRun, faces: FaceSet) -> None:
-    """Measure a trained run, then put it on its shelf: the weights where it ships, card, history and predictions always."""
+    """Measure a trained run and put it on its shelf: card, history and predictions always, weights where it ships."""
     folder = RUNS / run.name
     evaluate(folder, faces)
     files = ["history.csv", "predictions.npz", *(["model.safetensors"] if run.ships else []), "card.json"]

@@ -1,4 +1,4 @@
-"""One file for each family of networks. Importing this package imports every file in it, which registers its networks."""
+"""One file for each family of networks. Importing this package imports each file, which registers its networks."""
 
 from importlib import import_module
 from pkgutil import iter_modules

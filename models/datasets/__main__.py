@@ -1,4 +1,4 @@
-"""`ferscope data`, or `python -m models.datasets`: bring a set of faces into the one form that everything here reads."""
+"""`ferscope data`, or `python -m models.datasets`: bring a set of faces into the one form that all code here reads."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -21,7 +22,7 @@ app = tyro.extras.SubcommandApp()
 
 def counts_table(faces: FaceSet) -> Table:
     """Pictures of each class (columns) in each split (rows)."""
-    table = Table("", *faces.classes, "all")
+    table = Table("", *faces.classes, "all", box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))  # in 80 columns
     for split, counts in faces.counts().items():
         table.add_row(split, *map(str, counts), str(sum(counts)))
     return table
@@ -48,8 +49,9 @@ def import_set(source: Annotated[Path, tyro.conf.Positional], /, out: Path = DEF
             f"This is not the complete FER2013, so {out} was not written. To take it as it is, add --force."
         )
     faces.save(out)
-    mean, std = faces.part("Training").pixel_statistics()
-    console.print(f"Training pixels: mean {255 * mean:.2f}, standard deviation {255 * std:.2f} (of 255)")
+    if "Training" in faces.counts():
+        mean, std = faces.part("Training").pixel_statistics()
+        console.print(f"Training pixels: mean {255 * mean:.2f}, standard deviation {255 * std:.2f} (of 255)")
     console.print(f"Written to {out}; fingerprint {faces.fingerprint}", soft_wrap=True)
 
 
@@ -63,10 +65,10 @@ def info(path: Annotated[Path, tyro.conf.Positional] = DEFAULT, /) -> None:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run `ferscope data ...`."""
+    """Run `ferscope data ...`; ends with status 1 and one sentence where it cannot."""
     try:
         app.cli(prog="ferscope data", args=argv)
-    except (DataError, DiskFullError) as error:
+    except (DataError, DiskFullError, OSError) as error:
         sys.exit(str(error))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
+import zlib
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,7 @@ EMOTIONS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 """The order of the classes everywhere in the project: that of FER2013's folders."""
 
 _NOT_IMPORTED = "Import it first: ferscope data import SOURCE, where SOURCE is the archive, the folder or the CSV."
+_DAMAGED = (zipfile.BadZipFile, zlib.error)
 
 
 class DataError(ValueError):
@@ -108,6 +110,16 @@ class FaceSet:
             with np.load(path, allow_pickle=False) as file:
                 parts = {key: file[key] for key in ("images", "labels", "names", "splits")}
                 classes = tuple(str(name) for name in file["classes"])
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, *_DAMAGED) as error:
             raise DataError(f"{path} is not an imported set of faces. {_NOT_IMPORTED}") from error
-        return cls(**parts, classes=classes)
+        faces = cls(**parts, classes=classes)
+        if not faces._is_whole():
+            raise DataError(f"{path} is not an imported set of faces: its arrays do not fit together. {_NOT_IMPORTED}")
+        return faces
+
+    def _is_whole(self) -> bool:
+        """Whether the arrays have the types and the lengths that the attributes promise."""
+        if self.images.dtype != np.uint8 or self.images.ndim != 3 or self.labels.dtype.kind not in "iu":
+            return False
+        same_length = {self.labels.shape, self.names.shape, self.splits.shape} == {(len(self.images),)}
+        return same_length and bool(((self.labels >= 0) & (self.labels < len(self.classes))).all())

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import csv
 import io
+import lzma
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
@@ -36,8 +38,12 @@ CSV_CODES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 
 SIDE = 48
 _PICTURES = {".jpg", ".jpeg", ".png"}
+_TABLES = {"fer2013.csv", "icml_face_data.csv"}  # the second is Kaggle's other copy
+_CSV_ENCODING = "utf-8-sig"  # with or without the mark that spreadsheets put first
 _LARGEST_PICTURE = 1 << 20  # bytes; the real ones have about 1 500
 _LARGEST_TABLE = 1 << 30  # bytes; the real one has 300 million
+# RuntimeError is zipfile's answer to a password or an unknown compression.
+_DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError)
 
 Entry = tuple[str, bytes]  # path inside the source, content
 
@@ -51,16 +57,18 @@ def read(source: str | Path) -> FaceSet:
     path = Path(source)
     if not path.exists():
         raise DataError(f"{path} is not there. Give the path of the FER2013 archive, its folder or fer2013.csv.")
-    if path.suffix == ".npz":
+    if path.is_file() and path.suffix.lower() == ".npz":
         return FaceSet.load(path)
-    if path.suffix == ".csv":
-        with path.open(encoding="utf-8", newline="") as file:
+    if path.is_file() and path.suffix.lower() == ".csv":
+        with path.open(encoding=_CSV_ENCODING, newline="") as file:
             return _from_csv(file)
     return _from_entries(_entries(path))
 
 
 def check_counts(faces: FaceSet) -> list[str]:
     """What differs from a complete FER2013, a sentence for each split; empty when nothing does."""
+    if faces.classes != EMOTIONS:
+        return [f"the classes are {', '.join(faces.classes)} instead of {', '.join(EMOTIONS)}"]
     found = faces.counts()
     differences = [f'the split "{split}" is not one of FER2013\'s' for split in found if split not in COUNTS]
     for split, expected in COUNTS.items():
@@ -75,7 +83,7 @@ def _entries(path: Path) -> Iterator[Entry]:
     """The pictures and tables of a folder or an archive; archives are read in memory, nothing is unpacked."""
     if path.is_dir():
         for file in sorted(path.rglob("*")):
-            if _wanted(file.name, file.stat().st_size):
+            if file.is_file() and _wanted(file.name, file.stat().st_size):
                 yield file.relative_to(path).as_posix(), file.read_bytes()
     elif zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
@@ -90,7 +98,10 @@ def _entries(path: Path) -> Iterator[Entry]:
 
 
 def _wanted(name: str, size: int) -> bool:
-    suffix = PurePosixPath(name).suffix.lower()
+    path = PurePosixPath(name)
+    suffix = path.suffix.lower()
+    if path.name.startswith("."):  # what macOS puts beside each file of an archive
+        return False
     return (suffix in _PICTURES and size <= _LARGEST_PICTURE) or (suffix == ".csv" and size <= _LARGEST_TABLE)
 
 
@@ -104,8 +115,8 @@ def _from_entries(entries: Iterable[Entry]) -> FaceSet:
         for name, content in entries:
             path = PurePosixPath(name)
             if path.suffix.lower() == ".csv":
-                if path.name.lower() == "fer2013.csv":
-                    return _from_csv(io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", newline=""))
+                if path.name.lower() in _TABLES:
+                    return _from_csv(io.TextIOWrapper(io.BytesIO(content), encoding=_CSV_ENCODING, newline=""))
                 continue
             split, emotion = path.stem.split("_")[0], path.parent.name.lower()
             if emotion not in EMOTIONS:
@@ -118,7 +129,7 @@ def _from_entries(entries: Iterable[Entry]) -> FaceSet:
                 unreadable.append(name)
             else:
                 rows.append((SPLITS.index(split), path.stem, image, EMOTIONS.index(emotion)))
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
+    except _DAMAGED as error:
         raise DataError(f"The archive breaks off or is damaged ({error}). Download it again.") from error
     if unreadable:
         raise DataError(f"{len(unreadable)} files are not {SIDE}×{SIDE} pictures, the first: {unreadable[0]}")
@@ -146,11 +157,16 @@ def _decode(content: bytes) -> np.ndarray | None:
 def _from_csv(file: Iterable[str]) -> FaceSet:
     csv.field_size_limit(1 << 20)
     table = csv.DictReader(file, skipinitialspace=True)
-    columns = {(name or "").strip().lower(): name for name in table.fieldnames or ()}
-    missing = {"emotion", "pixels", "usage"} - set(columns)
-    if missing:
-        raise DataError(f"The CSV has no column {', '.join(sorted(missing))}; FER2013's are emotion, pixels, Usage.")
-    rows = [_csv_row(i, row, columns) for i, row in enumerate(table)]
+    try:
+        columns = {(name or "").strip().lower(): name for name in table.fieldnames or ()}
+        missing = {"emotion", "pixels", "usage"} - set(columns)
+        if missing:
+            raise DataError(
+                f"The CSV has no column {', '.join(sorted(missing))}; FER2013's are emotion, pixels, Usage."
+            )
+        rows = [_csv_row(i, row, columns) for i, row in enumerate(table)]
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise DataError(f"The CSV is damaged or is not a CSV ({error}). Download it again.") from error
     if not rows:
         raise DataError("The CSV has a head and no rows.")
     rows.sort(key=lambda row: SPLITS.index(row[0]))
@@ -165,15 +181,17 @@ def _csv_row(i: int, row: dict[str, str], columns: dict[str, str]) -> tuple[str,
     try:
         code = _whole_numbers(row[columns["emotion"]], below=len(CSV_CODES))[0]
         pixels = _whole_numbers(row[columns["pixels"]], below=256)
-    except (ValueError, OverflowError, AttributeError, IndexError) as error:
+    except (ValueError, OverflowError) as error:
         raise DataError(f"Row {i} of the CSV: {error}.") from error
     if pixels.size != SIDE * SIDE:
         raise DataError(f"Row {i} of the CSV has {pixels.size} pixels instead of {SIDE * SIDE}.")
     return split, f"row_{i}", pixels.astype(np.uint8).reshape(SIDE, SIDE), EMOTIONS.index(CSV_CODES[code])
 
 
-def _whole_numbers(text: str, below: int) -> np.ndarray:
-    values = np.array(text.split(), dtype=np.int64)
-    if values.size and not 0 <= values.min() <= values.max() < below:
+def _whole_numbers(text: str | None, below: int) -> np.ndarray:
+    values = np.array((text or "").split(), dtype=np.int64)
+    if not values.size:
+        raise ValueError("a field is empty")
+    if not 0 <= values.min() <= values.max() < below:
         raise ValueError(f"{values.min()} to {values.max()} is not within 0 to {below - 1}")
     return values

@@ -37,7 +37,7 @@ class TrainConfig(BaseModel):
     input_size: int | None = Field(default=None, ge=8)
     """Side of the network's picture in pixels; by default that of its `ModelSpec`."""
     growing_sizes: tuple[int, ...] = ()
-    """Smaller sides to begin with: (32, 40) trains a third of the epochs at 32, a third at 40, the rest at full size."""
+    """Smaller sides to begin with: (32, 40) is a third of the epochs at 32, a third at 40, the rest at full size."""
     learning_rate: float = Field(default=0.1, gt=0)
     """The highest rate of the schedule."""
     schedule: Literal["one-cycle", "constant"] = "one-cycle"

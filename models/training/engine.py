@@ -15,7 +15,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -62,8 +62,8 @@ def train(config: TrainConfig) -> Path:
     if config.threads:
         torch.set_num_threads(config.threads)
     parts = split(FaceSet.load(config.data), config.split)
-    run = Run(config, parts)
     with stop_on_signals():
+        run = Run(config, parts)
         try:
             run.all_epochs()
         except Interrupted:
@@ -86,9 +86,13 @@ class Run:
         self.best: dict[str, float] = {"epoch": 0, "validation_accuracy": -1.0}
         self.seconds_before = 0.0
         found = self._open_folder()
+        self.checkpoint_is_written = found is not None
 
         torch.manual_seed(config.seed)
-        model = create_model(config.model, num_classes=len(self.classes), **config.overrides)
+        try:
+            model = create_model(config.model, num_classes=len(self.classes), **config.overrides)
+        except TypeError as error:
+            raise TrainingError(f"overrides={config.overrides} do not suit {config.model}: {error}") from error
         self.fabric, self.precision = _fabric(config, found, model, self.size)
         self.fabric.launch()
         self.device = self.fabric.device
@@ -121,24 +125,28 @@ class Run:
     def all_epochs(self) -> None:
         """Train until the last epoch, or until the minutes are used up."""
         words, numbers = TextColumn("{task.description}"), TextColumn("{task.fields[text]}")
-        with Progress(words, BarColumn(), numbers, TimeRemainingColumn(elapsed_when_finished=True)) as progress:
+        time_left = TimeRemainingColumn(elapsed_when_finished=True)
+        with Progress(words, BarColumn(), numbers, time_left, disable=not self.fabric.is_global_zero) as progress:
             task = progress.add_task("", total=self.config.epochs * self.steps, text="")
             progress.update(task, completed=len(self.history) * self.steps)
             for epoch in range(len(self.history) + 1, self.config.epochs + 1):
                 if self._out_of_time():
-                    progress.stop()
-                    print(f"The time is used up after {epoch - 1} of {self.config.epochs} epochs; --resume goes on.")
+                    progress.console.print(f"The time is used up after epoch {epoch - 1}; --resume goes on.")
                     self._tell("paused", epoch=epoch - 1)
                     return
+                progress.update(task, description=f"epoch {epoch}/{self.config.epochs}")
 
-                def show(loss: float, accuracy: float, epoch: int = epoch) -> None:
-                    text = f"loss {loss:.3f}  accuracy {accuracy:.1%}  best validation {self._best_text()}"
-                    progress.update(task, advance=1, description=f"epoch {epoch}/{self.config.epochs}", text=text)
+                def show(loss_and_accuracy: tuple[float, float] | None) -> None:
+                    progress.update(task, advance=1)
+                    if loss_and_accuracy:
+                        loss, accuracy = loss_and_accuracy
+                        text = f"loss {loss:.3f}  accuracy {accuracy:.1%}  best validation {self._best_text()}"
+                        progress.update(task, text=text)
 
                 self.epoch(epoch, show)
         self._tell("finished", **self.best)
 
-    def epoch(self, epoch: int, show: Any = lambda loss, accuracy: None) -> None:
+    def epoch(self, epoch: int, show: Callable[[tuple[float, float] | None], None]) -> None:
         """Train one epoch, measure it, and write everything that it changed."""
         start = time.monotonic()
         torch.manual_seed(1_000_003 * self.config.seed + epoch)
@@ -152,7 +160,7 @@ class Run:
         self.history.append(row)
         self._write_epoch(row)
 
-    def _train_one_epoch(self, epoch: int, show: Any) -> tuple[float, float]:
+    def _train_one_epoch(self, epoch: int, show: Callable[[tuple[float, float] | None], None]) -> tuple[float, float]:
         images, labels = self.parts["training"]
         sizes = (*self.config.growing_sizes, self.size)
         size = sizes[(epoch - 1) * len(sizes) // self.config.epochs]
@@ -161,7 +169,8 @@ class Run:
         if world > 1:  # each process draws its own augmentation
             torch.manual_seed(torch.initial_seed() + 500_009 * (rank + 1))
         self.model.train()
-        total_loss, right, seen, told = torch.zeros((), device=self.device), 0, 0, time.monotonic()
+        total_loss, right, seen = torch.zeros((), device=self.device), 0, 0
+        values, told = None, time.monotonic()
         for step in range(self.steps):
             batch = order[step * self.batch_size : (step + 1) * self.batch_size][rank::world]
             x = normalise(self.augment(to_unit(images[batch], size)), self.mean, self.std)
@@ -188,12 +197,13 @@ class Run:
                         "progress", epoch=epoch, step=step + 1, steps=self.steps, loss=values[0], accuracy=values[1]
                     )
                     told = time.monotonic()
-            show(*values) if step >= 9 or step + 1 == self.steps else show(math.nan, math.nan)
+            show(values)
         return values
 
     def _reduce(self, loss: Tensor, right: Tensor, seen: int) -> tuple[float, float]:
         """Mean loss and accuracy over all processes."""
-        sums = torch.stack([loss.double(), right.double(), torch.tensor(float(seen), device=self.device).double()])
+        exact = torch.float32 if self.device.type == "mps" else torch.float64  # Apple's GPUs have no double precision
+        sums = torch.stack([v.to(exact) for v in (loss, right, torch.tensor(float(seen), device=self.device))])
         loss, right, seen = self.fabric.all_reduce(sums, reduce_op="sum").tolist()
         return loss / seen, right / seen
 
@@ -215,8 +225,8 @@ class Run:
     # ---- what is kept
 
     def keep_what_there_is(self) -> None:
-        """After an interruption: a usable checkpoint, even where no epoch was finished."""
-        if not self.history:
+        """After an interruption: a usable checkpoint, even where no epoch was finished and written."""
+        if not self.checkpoint_is_written:
             self._save_checkpoint()
         self._tell("interrupted", epoch=len(self.history))
 
@@ -255,6 +265,7 @@ class Run:
             parameters=parameters,
         )
         save_checkpoint(self.folder, self.model.module, card)
+        self.checkpoint_is_written = True
 
     def _facts(self) -> dict[str, Any]:
         schedule = {k: v for k, v in self.schedule.state_dict().items() if isinstance(v, int | float | list)}
@@ -281,6 +292,8 @@ class Run:
                 facts["curve"] | {"data": facts["data"]}, self.config.curve() | {"data": self.data}, self.folder
             )
             return facts
+        if (self.folder / "card.json").is_file() and not (self.folder / "events.jsonl").is_file():
+            raise TrainingError(f"{self.folder} holds a checkpoint that no run here made. Choose another --out.")
         write_json(self.folder / "config.json", self.config.model_dump(mode="json"))
         return None
 
@@ -297,7 +310,8 @@ class Run:
         if self.config.minutes is None:
             return False
         longest = max((row["seconds"] for row in self.history), default=0.0)
-        return time.monotonic() - self.started + longest > 60 * self.config.minutes
+        over = time.monotonic() - self.started + longest > 60 * self.config.minutes
+        return self.fabric.broadcast(over)  # all processes stop together
 
     def _seconds(self) -> float:
         return self.seconds_before + time.monotonic() - self.started

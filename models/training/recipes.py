@@ -23,7 +23,7 @@ RECIPES: dict[str, dict[str, Any]] = {
 
 
 def from_recipe(recipe: str, **values: Any) -> TrainConfig:
-    """A configuration with a recipe's values, and others in place of some of them; an unknown name raises ValueError."""
+    """A configuration with a recipe's values, some replaced by others; an unknown name raises ValueError."""
     if recipe not in RECIPES:
         raise ValueError(f'recipe="{recipe}" is not known; there are: {", ".join(RECIPES)}')
     return TrainConfig(**{**RECIPES[recipe], "recipe": recipe, **values})

@@ -27,9 +27,12 @@ def save_state(folder: Path, model: nn.Module, optimizer: Optimizer, facts: dict
 
 
 def load_facts(folder: Path) -> dict[str, Any]:
-    """The `facts` of the last whole epoch."""
-    with safetensors.safe_open(folder / FILE, framework="pt") as file:
-        return json.loads(file.metadata()["facts"])
+    """The `facts` of the last whole epoch; raises ValueError for a damaged file."""
+    try:
+        with safetensors.safe_open(folder / FILE, framework="pt") as file:
+            return json.loads(file.metadata()["facts"])
+    except (safetensors.SafetensorError, OSError, TypeError, KeyError, ValueError) as error:
+        raise ValueError(f"{folder / FILE} is damaged ({error}). Remove it to start the run afresh.") from error
 
 
 def load_state(folder: Path, model: nn.Module, optimizer: Optimizer) -> None:
