@@ -78,7 +78,8 @@ class Run:
     def __init__(self, config: TrainConfig, parts: Parts) -> None:
         self.config, self.folder = config, config.folder
         self.started = time.monotonic()
-        self.size = config.input_size or get_spec(config.model).input_size
+        spec = get_spec(config.model)  # an unknown name ends here, before anything is written
+        self.size = config.input_size or spec.input_size
         self.classes, self.data = parts.training.classes, _fingerprint(parts)
         self.mean, self.std = parts.training.pixel_statistics()
         self.augment = augmentation(config.augmentation)

@@ -1,0 +1,61 @@
+# FERScope: `make` lists the targets. Everything that is installed goes into .venv; delete it to start afresh.
+
+PYTHON ?= python3
+PORT   ?= 8501
+BIN    := .venv/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help setup app test lint chromium
+
+help:
+	@echo "make app [PORT=8501]   install what is missing and start the workbench at http://127.0.0.1:8501"
+	@echo "make test              install what the tests need and run them"
+	@echo "make lint              check style and layout of the code"
+	@echo "make setup             install only"
+	@echo "PYTHON=python3.12 chooses the Python (3.11 or newer)."
+
+setup: .venv/.app
+
+app: .venv/.app
+	@$(BIN)/ferscope app --port $(PORT)
+
+test: .venv/.test chromium
+	@$(BIN)/python -m pytest
+
+lint: .venv/.test
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+# The stamps say that the environment agrees with pyproject.toml; the next call then starts at once.
+.venv/.app: pyproject.toml | $(BIN)/pip
+	@echo "Installing FERScope into .venv (5 GB and some minutes at first; only once)."
+	@$(PIP) install -e .
+	@touch $@
+
+.venv/.test: pyproject.toml | $(BIN)/pip
+	@echo "Installing FERScope and what its tests need into .venv (5 GB and some minutes at first; only once)."
+	@$(PIP) install -e ".[test]"
+	@touch $@ .venv/.app
+
+$(BIN)/pip:
+	@command -v $(PYTHON) >/dev/null || \
+		{ echo "There is no $(PYTHON) here: install Python 3.11 or newer, or say where it is with PYTHON=..."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$$($(PYTHON) --version) is too old: install 3.11 or newer and name it, such as PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "Python's venv module is missing: install it (Debian, Ubuntu: apt install python3-venv)"; exit 1; }
+	@$(PYTHON) -m venv .venv
+
+# The browser tests drive an installed Chromium; without one they are skipped, and say so.
+BROWSERS := chromium chromium-browser google-chrome
+APT := DEBIAN_FRONTEND=noninteractive apt-get
+ADVICE := No Chromium found: install one (Debian: apt install chromium), or the browser tests are skipped.
+
+chromium:
+	@for name in $(BROWSERS); do command -v $$name >/dev/null && exit 0; done; \
+	if ! command -v apt-get >/dev/null; then echo "$(ADVICE)"; exit 0; fi; \
+	if [ "$$(id -u)" = 0 ]; then sudo=; elif sudo -n true 2>/dev/null; then sudo="sudo -n"; else echo "$(ADVICE)"; exit 0; fi; \
+	echo "Installing Chromium for the browser tests."; \
+	get="$$sudo env $(APT) install -y -qq --no-install-recommends chromium"; \
+	$$get >/dev/null 2>&1 || { $$sudo env $(APT) update -qq && $$get; } >/dev/null 2>&1 || echo "$(ADVICE)"

@@ -1,0 +1,27 @@
+"""What every test shares: a quiet environment, and the way to the real data set."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+# Before torch is imported: more threads than this only get in each other's way on pictures of 48 pixels.
+os.environ.setdefault("OMP_NUM_THREADS", str(min(4, os.cpu_count() or 1)))
+os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("STREAMLIT_LOGGER_LEVEL", "error")  # AppTest would warn at every step that no server is running
+os.environ["STREAMLIT_BROWSER_GATHER_USAGE_STATS"] = "false"
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def fer2013() -> Path:
+    """Where the real FER2013 lies: archive, folder, CSV or npz."""
+    named = os.environ.get("FERSCOPE_FER2013")
+    if not named:
+        pytest.skip("FERSCOPE_FER2013 is not set: give the path of the FER2013 archive, folder, CSV or npz")
+    path = Path(named).expanduser().resolve()
+    if not path.exists():
+        pytest.fail(f"FERSCOPE_FER2013 names {path}, which does not exist.", pytrace=False)
+    return path

@@ -1,0 +1,342 @@
+"""Checkpoints that are missing, damaged or hostile are refused in words; those that ship are what their cards say."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pickle
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+
+from models import list_models, load_checkpoint
+from models.checkpoints import (
+    ROOT,
+    CheckpointError,
+    checkpoint_folder,
+    half_precision,
+    list_checkpoints,
+    read_card,
+    save_checkpoint,
+)
+from models.evaluation import measure, predict
+
+MEASURES = ("accuracy", "accuracy_interval", "balanced_accuracy", "macro_f1", "kappa", "log_loss", "calibration_error")
+
+
+@pytest.fixture
+def folder(finished_run, tmp_path) -> Path:
+    """A checkpoint of a small network that a test may spoil."""
+    shutil.copytree(finished_run, tmp_path / "small")
+    return tmp_path / "small"
+
+
+def refusal(folder: Path | str) -> str:
+    with pytest.raises(CheckpointError) as error:
+        load_checkpoint(folder)
+    return str(error.value)
+
+
+def change_card(folder: Path, **values) -> None:
+    card = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps(card | values))
+
+
+def test_an_unspoiled_copy_loads(folder):
+    model, card = load_checkpoint(folder)
+    assert not model.training
+    assert card.network == "vanilla_cnn"
+    assert load_checkpoint(str(folder))[1] == card == read_card(folder)
+
+
+# ---- missing
+
+
+def test_a_missing_checkpoint_says_how_to_get_it(tmp_path):
+    assert "is not there" in refusal("no_such_checkpoint")
+    assert "models.train" in refusal(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("file", ["card.json", "model.safetensors"])
+def test_a_missing_file_is_named(folder, file):
+    (folder / file).unlink()
+    message = refusal(folder)
+    assert file in message
+    assert "is not there" in message
+
+
+@pytest.mark.parametrize("file", ["card.json", "model.safetensors"])
+def test_a_folder_in_the_place_of_a_file_is_refused(folder, file):
+    (folder / file).unlink()
+    (folder / file).mkdir()
+    assert file in refusal(folder)
+
+
+@pytest.mark.parametrize("name", ["../../etc", "..", ".", "", "/etc", "residual_cnn/../../etc", "a\0b"])
+def test_a_name_that_could_climb_is_not_looked_up_among_the_checkpoints(name):
+    assert ROOT not in checkpoint_folder(name).parents
+    assert refusal(name)
+
+
+def test_a_name_too_long_for_a_file_is_refused():
+    assert refusal("a" * 5000)
+
+
+@pytest.mark.parametrize("name", ["residual_cnn", "residual_cnn-quick-official-s0", "Net_1.5"])
+def test_a_plain_name_stands_for_a_folder_of_the_checkpoints(name):
+    assert checkpoint_folder(name) == ROOT / name
+
+
+# ---- damaged weights
+
+
+@pytest.mark.parametrize("keep", [0, 1, 7, 8, 100, -1000, -1])
+def test_weights_that_break_off_are_refused(folder, keep):
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:keep])
+    assert "damaged" in refusal(folder)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_random_bytes_are_not_weights(folder, seed):
+    data = np.random.default_rng(seed).bytes(5000)
+    (folder / "model.safetensors").write_bytes(b"x" + data)
+    assert "damaged" in refusal(folder)
+
+
+def test_random_bytes_behind_a_length_that_fits_are_not_weights(folder):
+    data = np.random.default_rng(0).bytes(5000)
+    (folder / "model.safetensors").write_bytes((200).to_bytes(8, "little") + data)
+    assert "damaged" in refusal(folder)
+
+
+class _MakesAFile:
+    """Unpickling it creates a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return (Path.touch, (self.path,))
+
+
+def _torch_zip(payload, path: Path) -> None:
+    torch.save(payload, path)
+
+
+def _torch_legacy(payload, path: Path) -> None:
+    torch.save(payload, path, _use_new_zipfile_serialization=False)
+
+
+def _pickle(protocol: int):
+    def write(payload, path: Path) -> None:
+        path.write_bytes(pickle.dumps(payload, protocol=protocol))
+
+    write.__name__ = f"_pickle_{protocol}"
+    return write
+
+
+@pytest.mark.parametrize(
+    "write", [_torch_zip, _torch_legacy, *(_pickle(p) for p in range(6))], ids=lambda write: write.__name__
+)
+def test_a_pickle_is_refused_and_never_opened(folder, tmp_path, write):
+    trap = tmp_path / "sprung"
+    write({"weight": torch.ones(2), "trap": _MakesAFile(trap)}, folder / "model.safetensors")
+    message = refusal(folder)
+    assert "pickle" in message or "damaged" in message  # protocols 0 and 1 have no mark to know them by
+    assert not trap.exists()
+
+
+def test_the_trap_of_that_test_does_spring_where_a_pickle_is_opened(tmp_path):
+    pickle.loads(pickle.dumps(_MakesAFile(tmp_path / "sprung")))
+    assert (tmp_path / "sprung").exists()
+
+
+def test_weights_of_another_network_are_refused(folder):
+    change_card(folder, network="residual_cnn")
+    message = refusal(folder)
+    assert "does not fit the network residual_cnn" in message
+
+
+def test_weights_of_another_shape_are_refused(folder):
+    change_card(folder, overrides={"width": 8})
+    assert "does not fit" in refusal(folder)
+
+
+def test_weights_that_lack_a_layer_are_refused(folder):
+    path = folder / "model.safetensors"
+    weights = safetensors.torch.load_file(path)
+    del weights["classifier.bias"]
+    path.write_bytes(safetensors.torch.save(weights))
+    assert "classifier.bias" in refusal(folder)
+
+
+# ---- cards
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "5", '"card"', "{}", "\x00\xff", '{"classes": 5}'])
+def test_a_card_that_is_no_card_is_refused(folder, text):
+    (folder / "card.json").write_text(text, encoding="latin-1")
+    assert "is not the card of a checkpoint" in refusal(folder)
+
+
+@pytest.mark.parametrize("field", ["network", "classes", "input_size", "mean", "std", "split"])
+def test_a_card_without_a_field_is_refused_and_the_field_named(folder, field):
+    card = json.loads((folder / "card.json").read_text())
+    del card[field]
+    (folder / "card.json").write_text(json.dumps(card))
+    assert field in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    "values", [{"network": "residul_cnn"}, {"network": ["a"]}, {"overrides": {"depth": 3}}, {"classes": ["one"]}]
+)
+def test_a_card_that_describes_no_network_is_refused(folder, values):
+    change_card(folder, **values)
+    assert refusal(folder)
+
+
+def test_a_card_comes_back_as_it_was_written(folder):
+    model, card = load_checkpoint(folder)
+    card = dataclasses.replace(card, metrics={"PrivateTest": {"flip": {"accuracy": 0.7}}}, temperature=1.25)
+    save_checkpoint(folder / "again", model, card)
+    assert read_card(folder / "again") == card
+
+
+def test_the_card_prepares_pictures_as_training_did(folder):
+    card = read_card(folder)
+    images = np.random.default_rng(0).integers(0, 256, (2, card.input_size, card.input_size), dtype=np.uint8)
+    expected = (torch.from_numpy(images).unsqueeze(1) / 255 - card.mean) / card.std
+    torch.testing.assert_close(card.prepare(images), expected)
+    assert card.prepare(np.zeros((3, 48, 48), np.uint8)).shape == (3, 1, card.input_size, card.input_size)
+
+
+# ---- writing
+
+
+def test_a_network_that_half_precision_cannot_hold_is_refused_and_the_earlier_file_stays(folder):
+    model, card = load_checkpoint(folder)
+    before = (folder / "model.safetensors").read_bytes()
+    with torch.no_grad():
+        model.classifier.weight[0, 0] = 1e6
+    with pytest.raises(CheckpointError, match=r"classifier\.weight"):
+        save_checkpoint(folder, model, card)
+    assert (folder / "model.safetensors").read_bytes() == before
+
+
+def test_weights_are_halved_and_a_large_running_variance_is_kept(folder):
+    model, _ = load_checkpoint(folder)
+    model.block1[2].running_var.fill_(1e6)
+    state = half_precision(model)
+    assert {state[name].dtype for name, _ in model.named_parameters()} == {torch.float16}
+    assert state["block1.2.running_var"].tolist() == [1e6] * 4
+    assert {p.dtype for p in model.parameters()} == {torch.float32}  # the network itself is left alone
+
+
+# ---- those that ship
+
+
+def cards() -> list[str]:
+    """Every card that ships, and residual_cnn in any case: without it the app has nothing to show."""
+    return sorted({path.parent.name for path in ROOT.glob("*/card.json")} | {"residual_cnn"})
+
+
+def weights() -> list[str]:
+    return sorted({*list_checkpoints(), "residual_cnn"})
+
+
+every_card = pytest.mark.parametrize("name", cards())
+
+
+def test_only_folders_with_card_and_weights_are_listed(tmp_path, monkeypatch, folder):
+    monkeypatch.setattr("models.checkpoints.ROOT", tmp_path)
+    shutil.copytree(folder, tmp_path / "another")
+    (tmp_path / "card_only").mkdir()
+    shutil.copy(folder / "card.json", tmp_path / "card_only" / "card.json")
+    (tmp_path / "runs" / "deeper").mkdir(parents=True)
+    shutil.copytree(folder, tmp_path / "runs" / "x")
+    assert list_checkpoints() == ["another", "small"]
+    assert load_checkpoint("another")[1] == read_card("card_only")
+
+
+def test_the_default_network_ships():
+    assert "residual_cnn" in list_checkpoints()
+
+
+@pytest.mark.parametrize("name", weights())
+def test_weights_that_ship_load_and_answer(name):
+    model, card = load_checkpoint(name)
+    assert card.network in list_models()
+    assert sum(p.numel() for p in model.parameters() if p.requires_grad) == card.parameters
+    with torch.no_grad():
+        logits = model(card.prepare(np.zeros((2, 48, 48), np.uint8)))
+    assert logits.shape == (2, len(card.classes))
+    assert logits.isfinite().all()
+
+
+@every_card
+def test_a_card_that_ships_holds_every_measure_of_both_parts(name):
+    card = read_card(name)
+    for part in ("PublicTest", "PrivateTest"):
+        for tta in ("plain", "flip", "ten-crop"):
+            measures = card.metrics[part][tta]
+            assert set(MEASURES) <= set(measures)
+            low, high = measures["accuracy_interval"]
+            assert 0 < low < measures["accuracy"] < high < 1
+            assert set(measures["per_class"]) == set(card.classes)
+            assert np.sum(measures["confusion"]) == 3589
+    assert 0.05 < card.temperature < 20
+    assert 1 <= card.best_epoch <= card.epochs
+    assert card.mean == pytest.approx(129.47 / 255, abs=0.01)
+
+
+@every_card
+def test_predictions_that_ship_give_the_measures_of_the_card(name):
+    card = read_card(name)
+    with np.load(ROOT / name / "predictions.npz", allow_pickle=False) as file:
+        predictions = dict(file)
+    assert len(set(predictions["ids"].tolist())) == len(predictions["labels"])
+    for part in ("PublicTest", "PrivateTest"):
+        chosen = predictions["splits"] == part
+        logits = torch.from_numpy(predictions["logits"][chosen]).float()
+        found = measure(logits, torch.from_numpy(predictions["labels"][chosen]), card.classes)
+        expected = card.metrics[part]["plain"]
+        assert found["accuracy"] == expected["accuracy"]
+        assert found["confusion"] == expected["confusion"]
+        assert found["log_loss"] == pytest.approx(expected["log_loss"], abs=1e-4)
+
+
+def test_the_weights_that_ship_are_small_enough_for_a_repository():
+    sizes = {path: path.stat().st_size for path in ROOT.glob("*/model.safetensors")}
+    assert sizes
+    assert max(sizes.values()) < 25e6
+    assert sum(sizes.values()) < 120e6
+
+
+def test_the_default_network_keeps_its_promise_on_the_test_part():
+    card = read_card("residual_cnn")
+    assert card.split == "official"
+    assert card.metrics["PrivateTest"]["flip"]["accuracy"] >= 0.685
+
+
+def test_the_best_epoch_of_the_default_network_was_chosen_on_the_validation_part():
+    lines = (ROOT / "residual_cnn" / "history.csv").read_text().splitlines()
+    column = lines[0].split(",").index("validation_accuracy")
+    accuracies = [float(line.split(",")[column]) for line in lines[1:]]
+    card = read_card("residual_cnn")
+    assert card.best_epoch == 1 + accuracies.index(max(accuracies))
+
+
+def test_the_predictions_that_ship_are_those_of_the_weights_that_ship(imported_fer2013):
+    model, card = load_checkpoint("residual_cnn")
+    with np.load(ROOT / "residual_cnn" / "predictions.npz", allow_pickle=False) as file:
+        stored = dict(zip(file["ids"].tolist(), file["logits"], strict=True))
+    some = imported_fer2013.part("PrivateTest")
+    chosen = slice(None, None, 30)
+    logits = predict(model, card, some.images[chosen])
+    expected = np.stack([stored[i] for i in some.ids[chosen]])
+    np.testing.assert_allclose(logits.numpy(), expected, atol=0.02, rtol=0.02)

@@ -1,0 +1,117 @@
+"""The list is trained one run after another, within its budget, and goes on where it stopped."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from models import get_spec, load_checkpoint, zoo
+from models.checkpoints import read_card
+from models.evaluate import evaluate
+from models.training import config as training_config
+from models.training import engine
+from models.training.recipes import RECIPES
+
+LIST = """
+[[run]]
+network = "vanilla_cnn"
+recipe = "tiny"
+split = "official"
+seed = 0
+ships = true
+
+[[run]]
+network = "vanilla_cnn"
+recipe = "tiny"
+split = "official"
+seed = 1
+ships = false
+"""
+
+
+@pytest.fixture
+def small_zoo(tmp_path, monkeypatch):
+    """Two tiny runs, and a shelf and a folder for unfinished ones of their own."""
+    (tmp_path / "zoo.toml").write_text(LIST)
+    shelf, runs = tmp_path / "shelf", tmp_path / "unfinished"
+    for module, name, value in (
+        (zoo, "ROOT", shelf),
+        (zoo, "RUNS", runs),
+        (training_config, "RUNS", runs),
+    ):
+        monkeypatch.setattr(module, name, value)
+    read = zoo.read_list
+    monkeypatch.setattr(zoo, "read_list", lambda: read(tmp_path / "zoo.toml"))
+    tiny = {"epochs": 2, "batch_size": 32, "input_size": 16, "precision": "32-true", "threads": 1}
+    monkeypatch.setitem(RECIPES, "tiny", tiny)
+    return shelf
+
+
+@pytest.mark.parametrize(("budget", "minutes"), [("25m", 25), ("1.5h", 90), ("90s", 1.5), ("0m", 0)])
+def test_a_budget_is_written_with_its_unit(budget, minutes):
+    assert zoo.minutes(budget) == pytest.approx(minutes)
+
+
+@pytest.mark.parametrize("budget", ["25", "m", "-5m", "25 m", "1d", "", "25m5"])
+def test_a_budget_without_sense_is_refused(budget):
+    with pytest.raises(ValueError, match="write it as 25m"):
+        zoo.minutes(budget)
+    with pytest.raises(SystemExit, match="write it as 25m"):
+        zoo.main([f"--budget={budget}"])
+
+
+def test_the_list_names_networks_and_recipes_that_exist_and_ships_each_network_once():
+    runs = zoo.read_list()
+    assert len({run.name for run in runs}) == len(runs)
+    for run in runs:
+        assert get_spec(run.network).name == run.network
+        assert run.config().recipe in RECIPES
+    shipped = [run.network for run in runs if run.ships]
+    assert len(set(shipped)) == len(shipped)
+    assert "residual_cnn" in shipped
+
+
+def test_the_list_is_trained_within_the_budget_and_goes_on_where_it_stopped(small_zoo, faces_npz, monkeypatch, capsys):
+    first, second = zoo.read_list()
+    zoo.main(["--budget", "0m"])
+    assert capsys.readouterr().out.count("0 of 2 epochs") == 2
+    with monkeypatch.context() as patched:  # the budget ends after one epoch of the first run
+        patched.setattr(engine.Run, "_out_of_time", lambda self: len(self.history) == 1)
+        patched.setattr(zoo, "read_list", lambda: [first])
+        zoo.main(["--budget", "5m", "--data", str(faces_npz), "--device", "cpu"])
+    assert first.epochs_done() == 1
+    assert not first.is_done()
+    assert not small_zoo.exists()
+
+    zoo.main(["--budget", "30m", "--data", str(faces_npz), "--device", "cpu"])
+    assert first.is_done()
+    assert second.is_done()
+    shipped = {path.name for path in (small_zoo / "vanilla_cnn").iterdir()}
+    assert shipped == {"model.safetensors", "card.json", "history.csv", "predictions.npz"}
+    assert {path.name for path in second.shelf.iterdir()} == shipped - {"model.safetensors"}
+    assert second.shelf == small_zoo / "vanilla_cnn-tiny-official-s1"
+    assert (read_card(first.shelf).seed, read_card(second.shelf).seed) == (0, 1)
+    load_checkpoint(first.shelf)
+    assert len((first.shelf / "history.csv").read_text().splitlines()) == 3
+    assert "done" in capsys.readouterr().out
+
+    def nothing_left(config):
+        raise AssertionError("nothing was left to train")
+
+    monkeypatch.setattr(engine, "train", nothing_left)
+    zoo.main(["--budget", "30m", "--data", str(faces_npz), "--device", "cpu"])
+
+
+def test_a_set_that_is_not_there_ends_the_command_with_one_sentence(small_zoo, tmp_path):
+    with pytest.raises(SystemExit, match="ferscope data import"):
+        zoo.main(["--budget", "5m", "--data", str(tmp_path / "none.npz")])
+
+
+def test_the_list_is_not_done_by_a_checkpoint_of_another_run(small_zoo, finished_run, faces):
+    first, _ = zoo.read_list()
+    shutil.copytree(finished_run, first.shelf)
+    assert not first.is_done()
+    evaluate(first.shelf, faces, ("plain",))
+    assert read_card(first.shelf).recipe == "quick"
+    assert not first.is_done()

@@ -1,0 +1,475 @@
+"""A small network trained for a second: what is written, what is chosen, and what happens when something goes wrong."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import errno
+import json
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from torch import nn
+
+from models import load_checkpoint
+from models.checkpoints import half_precision, read_card
+from models.datasets import FaceSet
+from models.files import DiskFullError
+from models.train import main
+from models.training import engine, state
+from models.training.engine import Interrupted, Run, TrainingError, quickest_precision, stop_on_signals, train
+from models.training.events import EventLog, read_events
+
+
+def history(folder: Path, *leave_out: str) -> list[dict[str, str]]:
+    with (folder / "history.csv").open(newline="") as file:
+        return [{k: v for k, v in row.items() if k not in leave_out} for row in csv.DictReader(file)]
+
+
+def weights(folder: Path) -> bytes:
+    return (folder / "model.safetensors").read_bytes()
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def same_state(one: Path, other: Path) -> bool:
+    """Network and optimiser, in full precision."""
+    a, b = (safetensors.torch.load_file(folder / state.FILE) for folder in (one, other))
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+def stop_in_epoch(monkeypatch, number: int, error: BaseException) -> None:
+    """Let a run break in the middle: after the steps of an epoch, before it is measured and written."""
+    steps = Run._train_one_epoch
+
+    def broken(self, epoch, show):
+        result = steps(self, epoch, show)
+        if epoch == number:
+            raise error
+        return result
+
+    monkeypatch.setattr(Run, "_train_one_epoch", broken)
+
+
+# ---- a run that nothing disturbs
+
+
+def test_a_run_leaves_history_events_card_and_weights(finished_run, make_config, faces):
+    rows = history(finished_run)
+    assert [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
+    assert set(rows[0]) == {
+        *("epoch", "learning_rate", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy"),
+        *("test_accuracy", "seconds"),
+    }
+    told = read_events(finished_run / "events.jsonl")
+    kinds = [e["event"] for e in told if e["event"] != "progress"]
+    assert kinds == ["started", "epoch", "epoch", "epoch", "epoch", "finished"]
+    times = [e["time"] for e in told]
+    assert times == sorted(times)
+    assert abs(times[-1] - time.time()) < 7200
+
+    model, card = load_checkpoint(finished_run)
+    assert (card.network, card.overrides, card.input_size) == ("vanilla_cnn", {"width": 4}, 16)
+    assert (card.split, card.recipe, card.seed) == ("official", "quick", 0)
+    assert card.classes == faces.classes
+    assert (card.mean, card.std) == pytest.approx(faces.part("Training").pixel_statistics())
+    assert card.parameters == sum(p.numel() for p in model.parameters())
+    saved = json.loads((finished_run / "config.json").read_text())
+    assert saved == make_config(finished_run).model_dump(mode="json")
+    assert not [p.name for p in finished_run.iterdir() if p.name.startswith(".")]
+
+
+def test_a_network_learns_the_patterns(make_config, tmp_path):
+    config = make_config(tmp_path / "run", epochs=12, growing_sizes=(), augmentation="none", overrides={"width": 8})
+    rows = history(train(config))
+    assert float(rows[-1]["train_loss"]) < float(rows[0]["train_loss"]) - 0.3
+    assert max(float(row["validation_accuracy"]) for row in rows) > 0.8
+
+
+def test_the_shipped_weights_are_those_of_the_epoch_with_the_best_validation_accuracy(finished_run):
+    accuracies = [float(row["validation_accuracy"]) for row in history(finished_run)]
+    card = read_card(finished_run)
+    assert card.best_epoch == 1 + accuracies.index(max(accuracies))
+    finished = read_events(finished_run / "events.jsonl")[-1]
+    assert (finished["event"], finished["epoch"]) == ("finished", card.best_epoch)
+
+
+def test_the_best_epoch_follows_the_validation_part_and_never_the_test_part(make_config, tmp_path, monkeypatch):
+    measured = {"validation": [0.3, 0.6, 0.5, 0.6], "test": [0.1, 0.2, 0.3, 0.9]}
+    after_each = []
+
+    def measure(self, part):
+        if part == "validation":
+            after_each.append({k: v.clone() for k, v in half_precision(self.model.module).items()})
+        return 1.0, measured[part][len(after_each) - 1]
+
+    monkeypatch.setattr(Run, "_measure", measure)
+    folder = train(make_config(tmp_path / "run"))
+    assert read_card(folder).best_epoch == 2  # the first of the two best
+    kept = safetensors.torch.load_file(folder / "model.safetensors")
+    assert all(torch.equal(kept[key], value) for key, value in after_each[1].items())
+    assert any(not torch.equal(kept[key], value) for key, value in after_each[3].items())
+
+
+def test_other_test_labels_change_neither_the_best_epoch_nor_the_weights(finished_run, make_config, faces, tmp_path):
+    labels = faces.labels.copy()
+    labels[faces.splits == "PrivateTest"] = np.random.default_rng(0).integers(0, 7, 35)
+    dataclasses.replace(faces, labels=labels).save(tmp_path / "other.npz")
+    folder = train(make_config(tmp_path / "run", data=tmp_path / "other.npz"))
+    assert read_card(folder).best_epoch == read_card(finished_run).best_epoch
+    assert weights(folder) == weights(finished_run)
+    assert history(folder, "test_accuracy", "seconds") == history(finished_run, "test_accuracy", "seconds")
+    assert [r["test_accuracy"] for r in history(folder)] != [r["test_accuracy"] for r in history(finished_run)]
+
+
+def test_the_same_seed_gives_the_same_curve_and_another_seed_another(finished_run, make_config, tmp_path):
+    again = train(make_config(tmp_path / "again"))
+    assert history(again, "seconds") == history(finished_run, "seconds")
+    assert same_state(again, finished_run)
+    other = train(make_config(tmp_path / "other", seed=1, epochs=1, growing_sizes=()))
+    assert history(other)[0]["train_loss"] != history(finished_run)[0]["train_loss"]
+
+
+def test_what_is_measured_is_the_log_loss_and_the_accuracy_of_the_weights(make_config, tmp_path, faces):
+    folder = train(make_config(tmp_path / "run", epochs=1, growing_sizes=()))
+    model, card = load_checkpoint(folder)
+    part = faces.part("PublicTest")
+    with torch.no_grad():
+        logits = model(card.prepare(part.images))
+    labels = torch.from_numpy(part.labels)
+    (row,) = history(folder)
+    assert float(row["validation_loss"]) == pytest.approx(nn.functional.cross_entropy(logits, labels).item(), abs=5e-3)
+    assert float(row["validation_accuracy"]) == pytest.approx(
+        (logits.argmax(1) == labels).float().mean().item(), abs=0.06
+    )
+
+
+def test_pictures_grow_over_the_epochs_and_are_measured_at_full_size(make_config, tmp_path, monkeypatch):
+    sizes = []
+    real = engine.to_unit
+
+    def recording(images, size):
+        sizes.append((len(images), size))
+        return real(images, size)
+
+    monkeypatch.setattr(engine, "to_unit", recording)
+    train(make_config(tmp_path / "run", epochs=6, growing_sizes=(8, 12), input_size=16))
+    trained = [size for n, size in sizes if n == 32]  # three steps an epoch
+    assert trained == [8] * 6 + [12] * 6 + [16] * 6
+    assert {size for n, size in sizes if n == 35} == {16}
+
+
+def test_the_rate_rises_and_falls_to_nearly_nothing(finished_run):
+    rates = [float(row["learning_rate"]) for row in history(finished_run)]
+    assert max(rates) <= 0.05
+    assert rates[-1] < 0.001 < rates[0]
+
+
+def test_a_set_smaller_than_the_batch_is_one_step(make_config, tmp_path):
+    folder = train(make_config(tmp_path / "run", epochs=1, batch_size=4096, growing_sizes=()))
+    assert len(history(folder)) == 1
+
+
+def test_training_leaves_the_signals_as_they_were(finished_run):
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+# ---- interrupted and continued
+
+
+def test_an_interrupted_run_resumes_to_the_same_curve(finished_run, make_config, tmp_path, monkeypatch):
+    config = make_config(tmp_path / "run")
+    with monkeypatch.context() as patched:
+        stop_in_epoch(patched, 3, Interrupted())
+        with pytest.raises(Interrupted):
+            train(config)
+    assert len(history(config.folder)) == 2
+    assert load_checkpoint(config.folder)[1].best_epoch in (1, 2)
+    torch.manual_seed(12345)  # what happened meanwhile does not matter
+    train(config.model_copy(update={"resume": True}))
+    assert history(config.folder, "seconds") == history(finished_run, "seconds")
+    assert same_state(config.folder, finished_run)
+    assert weights(config.folder) == weights(finished_run)
+    kinds = [e["event"] for e in read_events(config.folder / "events.jsonl") if e["event"] != "progress"]
+    assert kinds == ["started", "epoch", "epoch", "interrupted", "resumed", "epoch", "epoch", "finished"]
+
+
+def test_a_run_that_stops_when_its_minutes_are_over_resumes_to_the_same_curve(
+    finished_run, make_config, tmp_path, monkeypatch, capsys
+):
+    config = make_config(tmp_path / "run", minutes=10)
+    with monkeypatch.context() as patched:
+        patched.setattr(Run, "_out_of_time", lambda self: len(self.history) == 2)
+        train(config)
+    assert "after epoch 2; --resume" in capsys.readouterr().out
+    assert read_events(config.folder / "events.jsonl")[-1]["event"] == "paused"
+    train(config.model_copy(update={"resume": True, "minutes": None}))
+    assert history(config.folder, "seconds") == history(finished_run, "seconds")
+    assert weights(config.folder) == weights(finished_run)
+
+
+def test_no_epoch_is_begun_that_would_not_end_in_time(make_config, tmp_path):
+    config = make_config(tmp_path / "run", minutes=1)
+    run = Run(config, engine.split(FaceSet.load(config.data), "official"))
+    assert not run._out_of_time()
+    run.history = [{"seconds": 50.0}]
+    assert not run._out_of_time()
+    run.history = [{"seconds": 50.0}, {"seconds": 70.0}, {"seconds": 50.0}]
+    assert run._out_of_time()
+
+
+def test_resuming_a_finished_run_changes_nothing(finished_run, make_config, tmp_path):
+    shutil.copytree(finished_run, tmp_path / "run")
+    before = everything(tmp_path / "run")
+    train(make_config(tmp_path / "run", resume=True))
+    after = everything(tmp_path / "run")
+    assert {k for k in after if after[k] != before[k]} == {"events.jsonl"}
+
+
+def test_resume_without_an_earlier_run_begins_one(make_config, tmp_path):
+    folder = train(make_config(tmp_path / "run", resume=True, epochs=1, growing_sizes=()))
+    assert read_events(folder / "events.jsonl")[0]["event"] == "started"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("learning_rate", 0.04), ("epochs", 5), ("overrides", {"width": 8}), ("augmentation", "none")]
+)
+def test_a_run_is_not_continued_with_another_configuration(finished_run, make_config, tmp_path, field, value):
+    shutil.copytree(finished_run, tmp_path / "run")
+    before = everything(tmp_path / "run")
+    with pytest.raises(TrainingError, match=f"{field} was .*, is ") as error:
+        train(make_config(tmp_path / "run", resume=True, **{field: value}))
+    assert str(value) in str(error.value)
+    assert everything(tmp_path / "run") == before
+
+
+def test_a_run_is_not_continued_with_other_data(finished_run, make_config, tmp_path, faces):
+    shutil.copytree(finished_run, tmp_path / "run")
+    before = everything(tmp_path / "run")
+    labels = faces.labels.copy()
+    labels[0] = 3
+    dataclasses.replace(faces, labels=labels).save(tmp_path / "other.npz")
+    with pytest.raises(TrainingError, match=r"data was .*, is "):
+        train(make_config(tmp_path / "run", resume=True, data=tmp_path / "other.npz"))
+    assert everything(tmp_path / "run") == before
+
+
+def test_a_folder_that_holds_a_run_is_not_overwritten(finished_run, make_config, tmp_path):
+    shutil.copytree(finished_run, tmp_path / "run")
+    before = everything(tmp_path / "run")
+    with pytest.raises(TrainingError, match=r"already holds a run.*--resume"):
+        train(make_config(tmp_path / "run"))
+    assert everything(tmp_path / "run") == before
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_checkpoint_that_ships_is_not_overwritten(finished_run, make_config, tmp_path, resume):
+    (tmp_path / "shipped").mkdir()
+    for name in ("card.json", "model.safetensors", "history.csv"):
+        shutil.copy(finished_run / name, tmp_path / "shipped")
+    before = everything(tmp_path / "shipped")
+    with pytest.raises(TrainingError, match="Choose another --out"):
+        train(make_config(tmp_path / "shipped", resume=resume))
+    assert everything(tmp_path / "shipped") == before
+
+
+@pytest.mark.parametrize("keep", [0, 50, 5000])
+def test_a_damaged_state_is_refused_and_not_trained_over(finished_run, make_config, tmp_path, keep):
+    shutil.copytree(finished_run, tmp_path / "run")
+    path = tmp_path / "run" / state.FILE
+    path.write_bytes(path.read_bytes()[:keep])
+    before = everything(tmp_path / "run")
+    with pytest.raises(ValueError, match="is damaged"):
+        train(make_config(tmp_path / "run", resume=True))
+    assert everything(tmp_path / "run") == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_inside_the_loop_asks_the_run_to_end_and_is_given_back(number):
+    before = signal.getsignal(number)
+    with pytest.raises(Interrupted), stop_on_signals():
+        signal.raise_signal(number)
+    assert signal.getsignal(number) is before
+
+
+def test_an_interruption_in_the_first_epoch_leaves_a_usable_checkpoint(make_config, tmp_path, monkeypatch):
+    stop_in_epoch(monkeypatch, 1, Interrupted())
+    with pytest.raises(Interrupted):
+        train(make_config(tmp_path / "run"))
+    _, card = load_checkpoint(tmp_path / "run")
+    assert (card.epochs, card.best_epoch) == (0, 0)
+    assert read_events(tmp_path / "run" / "events.jsonl")[-1]["event"] == "interrupted"
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "card.json", "history.csv", state.FILE])
+def test_an_interruption_while_the_first_epoch_is_written_leaves_a_usable_checkpoint(
+    make_config, tmp_path, monkeypatch, file
+):
+    replace, seen = os.replace, []
+
+    def interrupt_once(source, target):
+        if Path(target).name == file and not seen:
+            seen.append(file)
+            raise Interrupted
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", interrupt_once)
+    with pytest.raises(Interrupted):
+        train(make_config(tmp_path / "run"))
+    assert seen
+    assert load_checkpoint(tmp_path / "run")[1].best_epoch == 1
+    assert not [p.name for p in (tmp_path / "run").iterdir() if p.name.startswith(".")]
+
+
+def test_the_command_ends_with_130_after_an_interruption(make_config, tmp_path, monkeypatch, capsys):
+    stop_in_epoch(monkeypatch, 2, Interrupted())
+    (tmp_path / "run.json").write_text(make_config(tmp_path / "run").model_dump_json())
+    with pytest.raises(SystemExit) as stop:
+        main(["--config", str(tmp_path / "run.json")])
+    assert stop.value.code == 130
+    assert "--resume" in capsys.readouterr().out
+
+
+# ---- trouble
+
+
+def test_a_full_disk_stops_the_run_and_its_last_good_epoch_stays(
+    finished_run, make_config, tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "run.json").write_text(make_config(tmp_path / "run").model_dump_json())
+    folder, replace = tmp_path / "run", os.replace
+
+    def full_after_the_first_epoch(source, target):
+        if (folder / state.FILE).exists():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        replace(source, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", full_after_the_first_epoch)
+        with pytest.raises(SystemExit) as stop:
+            main(["--config", str(tmp_path / "run.json")])
+    assert "free some space" in stop.value.code
+    assert load_checkpoint(folder)[1].best_epoch == 1
+    assert len(history(folder)) == 1
+    assert not [p.name for p in folder.iterdir() if p.name.startswith(".")]
+
+    train(make_config(folder, resume=True))  # once there is room again
+    assert history(folder, "seconds") == history(finished_run, "seconds")
+
+
+def test_a_full_disk_before_the_first_epoch_is_told(make_config, tmp_path, monkeypatch):
+    def full(*args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(DiskFullError, match=r"config\.json"):
+        train(make_config(tmp_path / "run"))
+
+
+def test_a_loss_that_is_no_number_stops_the_run(make_config, tmp_path):
+    with pytest.raises(TrainingError, match=r"no longer a number in epoch 1.*--learning-rate"):
+        train(make_config(tmp_path / "run", learning_rate=1e30, schedule="constant"))
+    assert not (tmp_path / "run" / "model.safetensors").exists()
+
+
+def test_a_later_loss_that_is_no_number_keeps_the_good_epochs(make_config, tmp_path):
+    config = make_config(tmp_path / "run")
+    show = lambda loss_and_accuracy: None  # noqa: E731
+    run = Run(config, engine.split(FaceSet.load(config.data), "official"))
+    run.epoch(1, show)
+    good = everything(config.folder)
+    with torch.no_grad():
+        next(run.model.parameters()).fill_(float("nan"))
+    with pytest.raises(TrainingError, match="epoch 2"):
+        run.epoch(2, show)
+    assert everything(config.folder) == good
+    assert load_checkpoint(config.folder)[1].best_epoch == 1
+
+
+# ---- events
+
+
+def test_events_are_one_object_a_line_and_a_line_in_the_writing_is_left_out(tmp_path):
+    log = EventLog(tmp_path / "events.jsonl")
+    log.write("started", epoch=0)
+    log.write("epoch", epoch=1, note="“ß”\nnext")
+    with log.path.open("a") as file:
+        file.write('{"event": "epo')
+    told = read_events(log.path)
+    assert [(e["event"], e["epoch"]) for e in told] == [("started", 0), ("epoch", 1)]
+    assert told[1]["note"] == "“ß”\nnext"
+
+
+def test_an_event_that_finds_no_room_says_so(tmp_path, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(DiskFullError, match=r"events\.jsonl"):
+        EventLog(tmp_path / "events.jsonl").write("started")
+
+
+# ---- precision
+
+
+class Probe(nn.Module):
+    """A small network that costs a made-up clock more in one of the two precisions."""
+
+    def __init__(self, clock: list[float], cost: dict[bool, float]) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(2 * 36, 3))
+        self.clock, self.cost, self.steps = clock, cost, []
+
+    def forward(self, x):
+        bf16 = torch.is_autocast_enabled("cpu")
+        self.clock[0] += self.cost[bf16]
+        self.steps.append(bf16)
+        return self.layers(x)
+
+
+@pytest.mark.parametrize(
+    ("cost", "quicker", "steps"),
+    [
+        ({False: 2.0, True: 1.0}, "bf16-mixed", 22),
+        ({False: 1.0, True: 2.0}, "32-true", 22),
+        ({False: 1.0, True: 50.0}, "32-true", 2),  # decided after one step of each
+    ],
+)
+def test_the_quicker_precision_is_taken_and_the_network_comes_back_as_it_was(monkeypatch, cost, quicker, steps):
+    clock = [0.0]
+    monkeypatch.setattr(engine.time, "perf_counter", lambda: clock[0])
+    model = Probe(clock, cost)
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    assert quickest_precision(model, torch.randn(4, 1, 8, 8)) == quicker
+    assert len(model.steps) == steps
+    assert set(model.steps) == {True, False}
+    after = model.state_dict()
+    assert all(torch.equal(after[key], value) for key, value in before.items())
+    assert all(p.grad is None for p in model.parameters())
+    assert model.training
+
+
+def test_the_network_comes_back_as_it_was_when_the_timing_fails():
+    model = Probe([0.0], {False: 0.0, True: 0.0})
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    calls = []
+
+    def fail_later(module, inputs):
+        calls.append(1)
+        if len(calls) == 2:
+            raise RuntimeError("out of memory")
+
+    model.register_forward_pre_hook(fail_later)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        quickest_precision(model, torch.randn(4, 1, 8, 8))
+    assert all(torch.equal(model.state_dict()[key], value) for key, value in before.items())
+    assert all(p.grad is None for p in model.parameters())

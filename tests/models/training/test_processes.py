@@ -1,0 +1,136 @@
+"""The command in a process of its own: Ctrl-C as a terminal sends it, and a disk that really refuses."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models import load_checkpoint
+from models.datasets import FaceSet
+from models.training import state
+from models.training.config import TrainConfig
+from models.training.engine import train
+from models.training.events import read_events
+
+ROOT = Path(__file__).resolve().parents[3]
+PATIENCE = 240  # seconds; a busy machine takes long to import torch
+
+COMMAND = "from models.train import main; main()"
+# The kernel refuses every byte past the first thousand of a file once the first epoch is written.
+SMALL_DISK = """
+import resource
+from models.training.engine import Run
+write = Run._write_epoch
+def write_and_fill(self, row):
+    write(self, row)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
+Run._write_epoch = write_and_fill
+"""
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals and file limits of POSIX")
+
+
+class Training:
+    """`python -m models.train --config …`, running."""
+
+    def __init__(self, config: TrainConfig, before: str = "") -> None:
+        self.folder = config.folder
+        file = config.folder.with_suffix(".json")
+        file.write_text(config.model_dump_json())
+        start = ["-c", before + COMMAND] if before else ["-m", "models.train"]
+        self.process = subprocess.Popen(
+            [sys.executable, *start, "--config", str(file)],
+            cwd=ROOT,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def wait_for(self, reached: Callable[[list[str]], bool]) -> None:
+        """Wait until the names of the events so far satisfy a condition."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            path = self.folder / "events.jsonl"
+            if path.is_file() and reached([e["event"] for e in read_events(path)]):
+                return
+            assert self.process.poll() is None, self.process.communicate()[0]
+            time.sleep(0.05)
+        raise AssertionError("the training did not get there")
+
+    def end(self) -> tuple[int, str]:
+        """Exit status and everything printed."""
+        output = self.process.communicate(timeout=PATIENCE)[0]
+        return self.process.returncode, output
+
+
+@pytest.fixture
+def start():
+    running: list[Training] = []
+
+    def run(config: TrainConfig, before: str = "") -> Training:
+        running.append(Training(config, before))
+        return running[-1]
+
+    yield run
+    for one in running:
+        if one.process.poll() is None:
+            one.process.kill()
+        one.process.communicate()
+
+
+def test_ctrl_c_in_the_first_epoch_leaves_a_usable_checkpoint(start, make_config, faces, tmp_path):
+    often = np.concatenate([np.tile(np.arange(98), 60), np.arange(98, len(faces))])  # an epoch of many seconds
+    arrays = {name: getattr(faces, name)[often] for name in ("images", "labels", "names", "splits")}
+    FaceSet(**arrays).save(tmp_path / "large.npz")
+    config = make_config(tmp_path / "run", data=tmp_path / "large.npz", batch_size=2, growing_sizes=())
+    training = start(config)
+    training.wait_for(lambda events: "started" in events)
+    training.process.send_signal(signal.SIGINT)
+    status, output = training.end()
+    assert status == 130, output
+    assert "Traceback" not in output
+    assert "--resume" in output
+    events = [e["event"] for e in read_events(config.folder / "events.jsonl") if e["event"] != "progress"]
+    assert events == ["started", "interrupted"]
+    assert load_checkpoint(config.folder)[1].epochs == 0
+
+
+def test_ctrl_c_later_keeps_the_best_epoch_and_the_run_can_go_on(start, make_config, tmp_path):
+    config = make_config(tmp_path / "run", epochs=1000, growing_sizes=())
+    training = start(config)
+    training.wait_for(lambda events: events.count("epoch") >= 2)
+    training.process.send_signal(signal.SIGINT)
+    status, output = training.end()
+    assert status == 130, output
+    assert "Traceback" not in output
+    _, card = load_checkpoint(config.folder)
+    assert 1 <= card.best_epoch <= card.epochs
+    facts = state.load_facts(config.folder)
+    assert read_events(config.folder / "events.jsonl")[-1]["event"] == "interrupted"
+    assert len(facts["history"]) >= 2
+    before = facts["history"]
+    train(config.model_copy(update={"resume": True, "minutes": 1e-6}))  # time for no epoch, but it opens the run
+    assert read_events(config.folder / "events.jsonl")[-2]["event"] == "resumed"
+    assert state.load_facts(config.folder)["history"] == before
+
+
+def test_a_disk_that_refuses_ends_the_command_with_advice_and_keeps_the_last_good_epoch(start, make_config, tmp_path):
+    config = make_config(tmp_path / "run", epochs=50, growing_sizes=())
+    status, output = start(config, before=SMALL_DISK).end()
+    assert status == 1, output
+    assert "free some space" in output
+    assert "Traceback" not in output
+    _, card = load_checkpoint(config.folder)
+    assert card.best_epoch == 1
+    assert len(state.load_facts(config.folder)["history"]) == 1
+    assert not [p.name for p in config.folder.iterdir() if p.name.startswith(".")]

@@ -1,0 +1,107 @@
+"""The `ferscope` command, as a person types it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from workbench import cli
+
+ROOT = Path(__file__).resolve().parents[1]
+FERSCOPE = Path(sys.executable).with_name("ferscope")
+
+
+def test_without_arguments_it_shows_every_command(capsys):
+    cli.main([])
+    shown = capsys.readouterr().out
+    assert [name for name in cli.COMMANDS if not re.search(rf"^  {name}  +\w", shown, re.MULTILINE)] == []
+    cli.main(["--help"])
+    assert capsys.readouterr().out == shown
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("tarin", "train"), ("date", "data"), ("ap", "app"), ("zo", "zoo")])
+def test_an_unknown_command_names_the_nearest(typed, meant, capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main([typed])
+    assert end.value.code == 2
+    assert f'no command "{typed}"; the nearest is "{meant}"' in capsys.readouterr().err
+
+
+def test_a_command_gets_the_arguments_after_its_name(monkeypatch):
+    import models.train
+
+    got = []
+    monkeypatch.setattr(models.train, "main", got.extend)
+    cli.main(["train", "--epochs", "2"])
+    assert got == ["--epochs", "2"]
+
+
+@pytest.mark.parametrize("name", list(cli.COMMANDS))
+def test_every_command_explains_itself(name, capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main([name, "--help"])
+    assert end.value.code in (0, None)
+    assert f"ferscope {name}" in capsys.readouterr().out
+
+
+def test_the_help_does_not_wait_for_torch():
+    code = "import sys; from workbench import cli; cli.main([]); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
+
+
+def test_a_taken_port_is_one_sentence_with_the_way_on():
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(SystemExit) as end:
+            cli.main(["app", "--port", str(port)])
+    assert end.value.code == f"Port {port} is in use or not permitted: choose another with --port."
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "eighty", "-1"])
+def test_a_port_that_does_not_exist_is_refused(port, capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main(["app", f"--port={port}"])
+    assert end.value.code == 2
+    assert "from 1 to 65535" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends Ctrl-C as POSIX systems do")
+def test_the_app_starts_from_any_folder_and_ends_quietly_at_ctrl_c(tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = tmp_path / "log"
+    with log.open("wb") as out:
+        app = subprocess.Popen([FERSCOPE, "app", "--port", str(port)], cwd=tmp_path, stdout=out, stderr=out)
+    try:
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and app.poll() is None:
+            try:
+                answer = urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=60)
+                break
+            except OSError:
+                time.sleep(0.2)
+        assert app.poll() is None, log.read_text()
+        assert answer.status == 200
+        app.send_signal(signal.SIGINT)
+        assert app.wait(60) == 0
+    finally:
+        if app.poll() is None:
+            app.terminate()
+            app.wait(60)
+    said = log.read_text()
+    assert f"http://127.0.0.1:{port}" in said, "the settings of .streamlit/config.toml were not found"
+    assert not re.search("Network URL|Traceback|Aborted|Error", said), said
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", port), timeout=5)
