@@ -3,17 +3,49 @@
 What stands round every page: the sidebar with the face and the network, and the pages of `navigation.py`.
 """
 
+from contextlib import asynccontextmanager
+
 import streamlit as st
 
-from workbench import navigation
+from workbench import navigation, services
 from workbench.faces import sample_picture
 from workbench.ui import face_input, model_picker
 
-# An icon of our own: Streamlit fetches its named ones from an outside host.
-st.set_page_config(page_title="FERScope", page_icon=sample_picture("drawn_happy"), layout="wide")
-st.html("<style>.stMainBlockContainer {padding-top: 2.5rem; padding-bottom: 3rem}</style>")
-page = navigation.navigate()
-with st.sidebar:
-    face_input.choose()
-    model_picker.choose()
-page.run()
+STYLE = """<style>
+.stMainBlockContainer {padding-top: 2.5rem; padding-bottom: 3rem}
+[data-testid^="stBaseButton-primary"] {color: light-dark(#FFFFFF, #14161A) !important} /* Streamlit's is always white */
+</style>"""
+
+
+def main() -> None:
+    """One run of the script: what a visitor sees after each choice."""
+    # An icon of our own: Streamlit fetches its named ones from an outside host.
+    st.set_page_config(page_title="FERScope", page_icon=sample_picture("drawn_happy"), layout="wide")
+    st.html(STYLE)
+    page = navigation.navigate()
+    with st.sidebar:
+        face_input.choose()
+        model_picker.choose()
+    page.run()
+
+
+@asynccontextmanager
+async def warmed(_app):
+    """Explain one face before the first visitor comes, so that libraries and weights are loaded."""
+    services.warm()
+    yield
+
+
+def say(error: Exception) -> bool:
+    """In place of a stack trace, which goes to the terminal: one sentence for the visitor."""
+    st.error(
+        f"This page could not be shown ({type(error).__name__}). Choose another face or network, or reload the page."
+    )
+    return True
+
+
+# `streamlit run` imports this file once to find the app; each visitor's session then runs it as the main script.
+if __name__ == "__main__":
+    main()
+else:
+    app = st.App(__file__, lifespan=warmed, on_script_error=say)

@@ -5,6 +5,7 @@ Pages, the public demo and notebooks call these functions. Nothing here draws, a
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
@@ -18,7 +19,7 @@ from models.datasets import EMOTIONS
 from models.preprocessing import to_unit
 
 from .analysis import cam, frequency, spectra
-from .faces import Face
+from .faces import Face, load_sample, samples
 
 DEFAULT_NETWORK = "residual_cnn"
 
@@ -204,6 +205,12 @@ def explain(face: Face, network: str = DEFAULT_NETWORK, class_: str | None = Non
         maps=enlarged[0],
         class_=class_ or prediction.answer,
     )
+
+
+def warm() -> None:
+    """Load libraries, weights and the sample face, so that the first visitor does not wait; a fault shows later."""
+    with suppress(ValueError):
+        explain(load_sample(samples()[0].name))
 
 
 def frequencies(face: Face, network: str = DEFAULT_NETWORK, cutoff: float = 0.25) -> frequency.FrequencyPictures:

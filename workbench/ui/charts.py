@@ -22,12 +22,12 @@ EMOTION_COLOURS = {
 _SIDE = 264  # pixels: of a picture on a page ...
 _STRIP = 46  # ... and of the strip under it for a colour bar or a label
 _TEXT = 16
-_INK = {"light": "#1D2126", "dark": "#E8E6E1"}  # text on the two grounds of .streamlit/config.toml
+_INK = {"light": "#111418", "dark": "#E8E6E1"}  # text on the two grounds of .streamlit/config.toml
 
 
 def percent(share: float) -> str:
     """A probability as people read it: 73 %, or <1 % where rounding would say nothing."""
-    return "<1 %" if 0 < share < 0.01 else f"{100 * share:.0f} %"
+    return "<1\N{NO-BREAK SPACE}%" if 0 < share < 0.01 else f"{100 * share:.0f}\N{NO-BREAK SPACE}%"
 
 
 def show(figure: go.Figure, key: str, alt: str) -> None:
@@ -56,7 +56,9 @@ def probabilities(classes: tuple[str, ...], values: Tensor, marked: str) -> go.F
         )
     )
     figure.update_xaxes(visible=False, range=[0, 1.18], fixedrange=True)
-    figure.update_yaxes(autorange="reversed", fixedrange=True, tickfont={"size": _TEXT}, automargin=True)
+    figure.update_yaxes(
+        autorange="reversed", fixedrange=True, automargin=True, ticks="outside", tickcolor="rgba(0,0,0,0)"
+    )
     return _framed(figure, "probability, calibrated")
 
 

@@ -11,6 +11,7 @@ from workbench import faces
 from workbench.faces import Box, PictureError
 
 SOURCES = ("Sample", "Upload", "Camera")
+LARGEST = (2400, 2400)  # pixels of the picture that a visitor's session keeps in memory: at most 17 MB
 NO_FACE = "No face was found in this picture. Crop it by hand, or choose another picture."
 _TITLES = {sample.name: sample.title for sample in faces.samples()}
 _MARK = "#D6336C"
@@ -63,6 +64,7 @@ def _from_picture(data: bytes | None) -> None:
         st.session_state["by_hand"] = False
         with st.spinner("Looking for faces"):
             picture = faces.read(data)
+            picture.thumbnail(LARGEST)
             st.session_state["picture"] = (key, picture, faces.detect(picture))
     _, picture, boxes = st.session_state["picture"]
     number = 0
