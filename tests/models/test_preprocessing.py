@@ -25,7 +25,7 @@ def test_shrinking_averages_instead_of_skipping_pixels():
     board = torch.zeros(1, 48, 48, dtype=torch.uint8)
     board[:, ::2, ::2] = 200
     board[:, 1::2, 1::2] = 200
-    small = to_unit(board, 24)[..., 4:-4, 4:-4]  # the border sees fewer pixels
+    small = to_unit(board, 16)[..., 4:-4, 4:-4]  # the border sees fewer pixels
     torch.testing.assert_close(small, torch.full_like(small, 100 / 255), atol=0.02, rtol=0)
 
 

@@ -42,7 +42,7 @@ class Training:
     """`python -m models.train --config …`, running."""
 
     def __init__(self, config: TrainConfig, before: str = "") -> None:
-        self.folder = config.folder
+        self.config, self.folder = config, config.folder
         file = config.folder.with_suffix(".json")
         file.write_text(config.model_dump_json())
         start = ["-c", before + COMMAND] if before else ["-m", "models.train"]
@@ -73,64 +73,66 @@ class Training:
         return self.process.returncode, output
 
 
-@pytest.fixture
-def start():
-    running: list[Training] = []
-
-    def run(config: TrainConfig, before: str = "") -> Training:
-        running.append(Training(config, before))
-        return running[-1]
-
-    yield run
-    for one in running:
-        if one.process.poll() is None:
-            one.process.kill()
-        one.process.communicate()
-
-
-def test_ctrl_c_in_the_first_epoch_leaves_a_usable_checkpoint(start, make_config, faces, tmp_path):
+@pytest.fixture(scope="module")
+def trainings(make_config, faces, tmp_path_factory):
+    """All three at once, because most of their time goes by while they import torch."""
+    folder = tmp_path_factory.mktemp("processes")
     often = np.concatenate([np.tile(np.arange(98), 60), np.arange(98, len(faces))])  # an epoch of many seconds
     arrays = {name: getattr(faces, name)[often] for name in ("images", "labels", "names", "splits")}
-    FaceSet(**arrays).save(tmp_path / "large.npz")
-    config = make_config(tmp_path / "run", data=tmp_path / "large.npz", batch_size=2, growing_sizes=())
-    training = start(config)
+    FaceSet(**arrays).save(folder / "large.npz")
+    long_epochs = {"data": folder / "large.npz", "batch_size": 2}
+    started = {
+        "first epoch": Training(make_config(folder / "first", growing_sizes=(), **long_epochs)),
+        "later": Training(make_config(folder / "later", growing_sizes=(), epochs=1000)),
+        "small disk": Training(make_config(folder / "disk", growing_sizes=(), epochs=50), before=SMALL_DISK),
+    }
+    yield started
+    for training in started.values():
+        if training.process.poll() is None:
+            training.process.kill()
+            training.process.communicate()
+
+
+def test_ctrl_c_in_the_first_epoch_leaves_a_usable_checkpoint(trainings):
+    training = trainings["first epoch"]
     training.wait_for(lambda events: "started" in events)
     training.process.send_signal(signal.SIGINT)
     status, output = training.end()
     assert status == 130, output
     assert "Traceback" not in output
     assert "--resume" in output
-    events = [e["event"] for e in read_events(config.folder / "events.jsonl") if e["event"] != "progress"]
+    events = [e["event"] for e in read_events(training.folder / "events.jsonl") if e["event"] != "progress"]
     assert events == ["started", "interrupted"]
-    assert load_checkpoint(config.folder)[1].epochs == 0
+    assert load_checkpoint(training.folder)[1].epochs == 0
 
 
-def test_ctrl_c_later_keeps_the_best_epoch_and_the_run_can_go_on(start, make_config, tmp_path):
-    config = make_config(tmp_path / "run", epochs=1000, growing_sizes=())
-    training = start(config)
+def test_ctrl_c_later_keeps_the_best_epoch_and_the_run_can_go_on(trainings):
+    training = trainings["later"]
     training.wait_for(lambda events: events.count("epoch") >= 2)
     training.process.send_signal(signal.SIGINT)
     status, output = training.end()
     assert status == 130, output
     assert "Traceback" not in output
-    _, card = load_checkpoint(config.folder)
+    _, card = load_checkpoint(training.folder)
     assert 1 <= card.best_epoch <= card.epochs
-    facts = state.load_facts(config.folder)
-    assert read_events(config.folder / "events.jsonl")[-1]["event"] == "interrupted"
+    facts = state.load_facts(training.folder)
+    assert read_events(training.folder / "events.jsonl")[-1]["event"] == "interrupted"
     assert len(facts["history"]) >= 2
     before = facts["history"]
-    train(config.model_copy(update={"resume": True, "minutes": 1e-6}))  # time for no epoch, but it opens the run
-    assert read_events(config.folder / "events.jsonl")[-2]["event"] == "resumed"
-    assert state.load_facts(config.folder)["history"] == before
+    train(
+        training.config.model_copy(update={"resume": True, "minutes": 1e-6})
+    )  # time for no epoch, but it opens the run
+    assert read_events(training.folder / "events.jsonl")[-2]["event"] == "resumed"
+    assert state.load_facts(training.folder)["history"] == before
 
 
-def test_a_disk_that_refuses_ends_the_command_with_advice_and_keeps_the_last_good_epoch(start, make_config, tmp_path):
-    config = make_config(tmp_path / "run", epochs=50, growing_sizes=())
-    status, output = start(config, before=SMALL_DISK).end()
+def test_a_disk_that_refuses_ends_the_command_with_advice_and_keeps_the_last_good_epoch(trainings):
+    training = trainings["small disk"]
+    status, output = training.end()
     assert status == 1, output
     assert "free some space" in output
     assert "Traceback" not in output
-    _, card = load_checkpoint(config.folder)
+    _, card = load_checkpoint(training.folder)
     assert card.best_epoch == 1
-    assert len(state.load_facts(config.folder)["history"]) == 1
-    assert not [p.name for p in config.folder.iterdir() if p.name.startswith(".")]
+    assert len(state.load_facts(training.folder)["history"]) == 1
+    assert not [p.name for p in training.folder.iterdir() if p.name.startswith(".")]
