@@ -24,7 +24,7 @@ from rich.table import Table
 from torch import Tensor
 
 from .calibration import fit_temperature
-from .checkpoints import Card, CheckpointError, checkpoint_folder, load_checkpoint, write_card
+from .checkpoints import Card, checkpoint_folder, load_checkpoint, write_card
 from .datasets import DataError, FaceSet
 from .datasets.splits import split
 from .evaluation import measure, predict
@@ -130,7 +130,7 @@ def main(argv: list[str] | None = None) -> None:
     """Run `ferscope evaluate ...`; ends with status 1 and one sentence where it cannot."""
     try:
         tyro.cli(_command, prog="ferscope evaluate", args=argv)
-    except (CheckpointError, DataError, DiskFullError) as error:
+    except (DiskFullError, ValueError, OSError) as error:
         sys.exit(str(error))
 
 

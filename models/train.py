@@ -46,9 +46,10 @@ def main(argv: list[str] | None = None) -> None:
         sys.exit(130)
     except ValidationError as error:
         sys.exit("\n".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()))
-    except (TrainingError, DiskFullError, ValueError, FileNotFoundError) as error:
+    except (TrainingError, DiskFullError, ValueError, OSError) as error:
         sys.exit(str(error))
-    print(f"The best epoch is in {folder}. Measure it: python -m models.evaluate {folder}")
+    if (folder / "card.json").is_file():
+        print(f"The best epoch is in {folder}. Measure it: python -m models.evaluate {folder}")
 
 
 if __name__ == "__main__":

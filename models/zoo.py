@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from .checkpoints import ROOT, CheckpointError, read_card
-from .datasets import DataError, FaceSet
+from .datasets import FaceSet
 from .evaluate import evaluate
 from .files import DiskFullError, write_bytes
 from .training import state
@@ -140,7 +140,7 @@ def main(argv: list[str] | None = None) -> None:
     except Interrupted:
         print("Stopped. Call it again to go on from the last whole epoch.")
         sys.exit(130)
-    except (TrainingError, DataError, CheckpointError, DiskFullError, ValueError) as error:
+    except (TrainingError, DiskFullError, ValueError, OSError) as error:
         sys.exit(str(error))
 
 

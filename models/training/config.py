@@ -17,7 +17,7 @@ class TrainConfig(BaseModel):
 
     model: str = "residual_cnn"
     """Name of the network."""
-    overrides: dict[str, int] = Field(default_factory=dict)
+    overrides: dict[str, int | float] = Field(default_factory=dict)
     """Arguments of the network's builder, e.g. `--overrides width 36`."""
     recipe: str = "quick"
     """Name of the recipe that the values below start from."""

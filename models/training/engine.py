@@ -191,7 +191,7 @@ class Run:
                 if not math.isfinite(values[0]):
                     raise TrainingError(
                         f"The loss is no longer a number in epoch {epoch}, at step {step + 1} of {self.steps}. "
-                        f"The last good epoch is kept in {self.folder}; try a lower --learning-rate."
+                        f"{len(self.history)} whole epochs are kept in {self.folder}; try a lower --learning-rate."
                     )
                 if time.monotonic() - told > _SECONDS_BETWEEN_EVENTS:
                     self._tell(
@@ -386,6 +386,8 @@ def _fabric(config: TrainConfig, found: dict[str, Any] | None, model: nn.Module,
     nodes = int(os.environ.get("WORLD_SIZE", 1)) // processes
     place = {"accelerator": config.device, "devices": processes, "num_nodes": nodes}
     precision = found["precision"] if found else config.precision
+    if config.precision not in ("auto", precision):
+        raise TrainingError(f"The run was begun in precision {precision}: leave out --precision to continue it.")
     if precision == "auto" and processes > 1:  # all must agree, so none of them measures
         precision = "bf16-mixed" if torch.cuda.is_available() else "32-true"
     elif precision == "auto":
