@@ -42,6 +42,7 @@ class Card:
         input_size: side in pixels of the picture that the network takes.
         mean, std: of the training pixels in 0..1.
         recipe, split, data, seed: how it was trained; `data` is the fingerprint of the set.
+        started_from: the checkpoint whose weights training began with; None for random ones.
         epochs, best_epoch: trained, and the one chosen for its accuracy on the validation part.
         device, precision, wall_seconds: where training ran, and how long.
         parameters: number of trainable parameters.
@@ -65,6 +66,7 @@ class Card:
     wall_seconds: float
     parameters: int
     overrides: dict[str, Any] = field(default_factory=dict)
+    started_from: str | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
     temperature: float | None = None
 

@@ -38,6 +38,8 @@ class ZooRun:
     split: str
     seed: int
     ships: bool
+    weights: bool = False
+    start_from: str = ""
 
     @property
     def name(self) -> str:
@@ -51,7 +53,9 @@ class ZooRun:
 
     def config(self, **values) -> TrainConfig:
         """What `models.train` is called with."""
-        return from_recipe(self.recipe, model=self.network, split=self.split, seed=self.seed, **values)
+        start = ROOT / self.start_from if self.start_from else None
+        mine = {"model": self.network, "split": self.split, "seed": self.seed, "start_from": start}
+        return from_recipe(self.recipe, **mine, **values)
 
     def is_done(self) -> bool:
         """Whether a measured checkpoint of this very run stands on its shelf."""
@@ -83,10 +87,15 @@ def minutes(budget: str) -> float:
 
 
 def finish(run: ZooRun, faces: FaceSet) -> None:
-    """Measure a trained run and put it on its shelf: card, history and predictions always, weights where it ships."""
+    """Measure a trained run and put it on its shelf: card, history, predictions, and the weights it is to keep."""
     folder = RUNS / run.name
     evaluate(folder, faces)
-    files = ["history.csv", "predictions.npz", *(["model.safetensors"] if run.ships else []), "card.json"]
+    files = [
+        "history.csv",
+        "predictions.npz",
+        *(["model.safetensors"] if run.ships or run.weights else []),
+        "card.json",
+    ]
     for name in files:  # the card comes last: it says that the rest is there
         write_bytes(run.shelf / name, (folder / name).read_bytes())
     shutil.rmtree(folder)

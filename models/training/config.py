@@ -25,6 +25,8 @@ class TrainConfig(BaseModel):
     """The imported set (`ferscope data import`)."""
     split: str = "official"
     """Name of the split: what is trained on, chosen by, and tested with."""
+    start_from: Path | None = None
+    """A checkpoint's folder: begin with its weights, not with random ones."""
     out: Path | None = None
     """Folder of the run; by default checkpoints/runs/<model>-<recipe>-<split>-s<seed>."""
     seed: int = 0

@@ -26,7 +26,7 @@ from lightning.fabric import Fabric
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-from ..checkpoints import Card, save_checkpoint
+from ..checkpoints import Card, load_checkpoint, save_checkpoint
 from ..datasets import FaceSet
 from ..datasets.augment import augmentation
 from ..datasets.splits import Parts, split
@@ -90,10 +90,7 @@ class Run:
         self.checkpoint_is_written = found is not None
 
         torch.manual_seed(config.seed)
-        try:
-            model = create_model(config.model, num_classes=len(self.classes), **config.overrides)
-        except TypeError as error:
-            raise TrainingError(f"overrides={config.overrides} do not suit {config.model}: {error}") from error
+        model = _first_model(config, self.classes)
         self.fabric, self.precision = _fabric(config, found, model, self.size)
         self.fabric.launch()
         self.device = self.fabric.device
@@ -255,6 +252,7 @@ class Run:
             mean=self.mean,
             std=self.std,
             recipe=self.config.recipe,
+            started_from=self.config.start_from.name if self.config.start_from else None,
             split=self.config.split,
             data=self.data,
             seed=self.config.seed,
@@ -396,6 +394,21 @@ def _fabric(config: TrainConfig, found: dict[str, Any] | None, model: nn.Module,
         most = 16 if device.type == "cpu" else config.batch_size
         precision = quickest_precision(model, torch.randn(min(config.batch_size, most), 1, size, size, device=device))
     return Fabric(**place, precision=precision), precision
+
+
+def _first_model(config: TrainConfig, classes: tuple[str, ...]) -> nn.Module:
+    """The network before its first epoch: with random weights, or with those of `start_from`."""
+    if config.start_from is None:
+        try:
+            return create_model(config.model, num_classes=len(classes), **config.overrides)
+        except TypeError as error:
+            raise TrainingError(f"overrides={config.overrides} do not suit {config.model}: {error}") from error
+    model, card = load_checkpoint(config.start_from)
+    asked = {"network": config.model, "overrides": config.overrides, "classes": classes}
+    for name, value in asked.items():
+        if getattr(card, name) != value:
+            raise TrainingError(f"start_from={config.start_from}: its {name} is {getattr(card, name)}, not {value}.")
+    return model.train()
 
 
 def _schedule(

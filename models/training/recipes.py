@@ -20,6 +20,8 @@ RECIPES: dict[str, dict[str, Any]] = {
         "augmentation": "quick",
     },
 }
+# A second, lower cycle at full size for a network that `quick` has trained: --recipe polish --start-from FOLDER
+RECIPES["polish"] = RECIPES["quick"] | {"epochs": 6, "growing_sizes": (), "learning_rate": 0.02}
 
 
 def from_recipe(recipe: str, **values: Any) -> TrainConfig:

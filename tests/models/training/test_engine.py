@@ -473,3 +473,21 @@ def test_the_network_comes_back_as_it_was_when_the_timing_fails():
         quickest_precision(model, torch.randn(4, 1, 8, 8))
     assert all(torch.equal(model.state_dict()[key], value) for key, value in before.items())
     assert all(p.grad is None for p in model.parameters())
+
+
+# ---- beginning with weights that are there
+
+
+def test_a_run_that_starts_from_a_checkpoint_begins_where_that_one_ended(finished_run, make_config, tmp_path):
+    folder = train(make_config(tmp_path / "more", start_from=finished_run, epochs=1, learning_rate=1e-9))
+    assert read_card(folder).started_from == "finished"
+    (row,) = history(folder)
+    best = max(float(r["validation_accuracy"]) for r in history(finished_run))
+    assert float(row["validation_accuracy"]) == pytest.approx(best, abs=0.15)  # one epoch of batch-norm at another size
+    begun, ended = (safetensors.torch.load_file(f / "model.safetensors") for f in (finished_run, folder))
+    assert torch.equal(begun["block1.1.weight"], ended["block1.1.weight"])
+
+
+def test_a_checkpoint_of_another_network_is_refused_as_a_start(finished_run, make_config, tmp_path):
+    with pytest.raises(TrainingError, match=r"start_from=.*network is vanilla_cnn, not residual_cnn"):
+        train(make_config(tmp_path / "more", model="residual_cnn", start_from=finished_run))
