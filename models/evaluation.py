@@ -23,7 +23,7 @@ def predict(
     card: Card,
     images: np.ndarray,
     tta: str = "plain",
-    batch_size: int = 256,
+    batch_size: int = 64,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Tensor:
     """Predict a set of faces.

@@ -212,7 +212,7 @@ class Run:
         images, labels = (values[share] for values in self.parts[part])
         network = self.model.module.eval()
         logits = []
-        for some in images.split(256):
+        for some in images.split(64):
             x = normalise(to_unit(some, self.size), self.mean, self.std).contiguous(memory_format=torch.channels_last)
             with self.fabric.autocast():
                 logits.append(network(x).float())

@@ -21,7 +21,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     },
 }
 # A second, lower cycle at full size for a network that `quick` has trained: --recipe polish --start-from FOLDER
-RECIPES["polish"] = RECIPES["quick"] | {"epochs": 6, "growing_sizes": (), "learning_rate": 0.02}
+RECIPES["polish"] = RECIPES["quick"] | {"epochs": 5, "growing_sizes": (), "learning_rate": 0.02}
 
 
 def from_recipe(recipe: str, **values: Any) -> TrainConfig:
