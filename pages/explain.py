@@ -114,7 +114,7 @@ def strokes() -> None:
         charts.show(charts.singular_values(result.sigma, k), "sigma", "Singular values, the strongest first")
         held = f"{float(result.energy[k - 1]):.1%}"
         st.markdown(
-            f"**The {k} dark bars hold {held} of the squared picture.** "
+            f"**The {k} blue bars hold {held} of the squared picture.** "
             "They say how simple the picture is, and nothing about where anything is in it."
         )
 

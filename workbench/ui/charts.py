@@ -33,7 +33,9 @@ def percent(share: float) -> str:
 def show(figure: go.Figure, key: str, alt: str) -> None:
     """Put a chart on the page; `alt` says in a few words what is in it. Nothing floats over it."""
     ink = _INK[st.context.theme.type or "light"]
-    figure.update_layout(font_color=ink).update_xaxes(color=ink).update_yaxes(color=ink)
+    figure.update_layout(font_color=ink).update_xaxes(color=ink).update_yaxes(
+        color=ink, gridcolor="rgba(128,128,128,0.35)"
+    )
     st.plotly_chart(figure, key=key, alt=alt, theme=None, config={"displayModeBar": False, "scrollZoom": False})
 
 
@@ -112,7 +114,7 @@ def clear_to_bright(opacity: float) -> list[tuple[float, str]]:
 
 
 def singular_values(sigma: Tensor, k: int) -> go.Figure:
-    """σ₁ to σ_n on a logarithmic axis; the k that are kept are dark."""
+    """σ₁ to σ_n on a logarithmic axis; the k that are kept are blue."""
     n = len(sigma)
     figure = go.Figure(
         go.Bar(
@@ -122,9 +124,15 @@ def singular_values(sigma: Tensor, k: int) -> go.Figure:
             hovertemplate="σ%{x} = %{y:.4f}<extra></extra>",
         )
     )
-    figure.update_xaxes(title="", fixedrange=True)
-    figure.update_yaxes(title={"text": "σ (logarithmic)", "font": {"size": _TEXT}}, type="log", fixedrange=True)
-    return _framed(figure, "term i, from the strongest")
+    figure.update_xaxes(showgrid=False, fixedrange=True, automargin=True)
+    figure.update_yaxes(
+        title={"text": "σ (logarithmic)", "font": {"size": _TEXT}},
+        type="log",
+        dtick=1,
+        fixedrange=True,
+        automargin=True,
+    )
+    return _framed(figure, "term i, from the strongest", below=14)
 
 
 def _gray(pixels: Tensor) -> go.Heatmap:
@@ -146,10 +154,10 @@ def _square(figure: go.Figure, pixels: Tensor, label: str) -> go.Figure:
     return _framed(figure, label)
 
 
-def _framed(figure: go.Figure, label: str) -> go.Figure:
+def _framed(figure: go.Figure, label: str, below: int = 0) -> go.Figure:
     """One height, one text size, and a strip for the label under every chart, so that rows of them line up."""
     figure.add_annotation(
-        text=label, x=0.5, y=0, yshift=-10, xref="paper", yref="paper", yanchor="top", showarrow=False
+        text=label, x=0.5, y=0, yshift=-10 - below, xref="paper", yref="paper", yanchor="top", showarrow=False
     )
     return figure.update_layout(
         template="none",
