@@ -12,8 +12,8 @@ use, limits, privacy = st.columns(3)
 with use:
     st.subheader("What it is for")
     st.markdown(
-        "Teaching and research: seeing what in a picture carried a network's answer, comparing networks from five "
-        "papers, and checking what those papers claim.\n\n"
+        "Teaching and research: seeing what in a picture carried a network's answer, and how little that may "
+        "prove.\n\n"
         "**A network here predicts what raters called a face, not what a person feels.** It learned from FER2013, "
         "small gray pictures from a web search, each labelled by people who saw nothing but the picture. Raters often "
         "disagree, and a face need not show a feeling at all."
@@ -26,7 +26,7 @@ with limits:
         "- Not for any decision about a person.\n\n"
         "**In the European Union**, Article 5(1)(f) of the AI Act (Regulation 2024/1689) prohibits systems that infer "
         "people's emotions in schools and workplaces; medical and safety uses are excepted. An institution therefore "
-        "clears a demonstration beforehand. The samples and drawn faces need nobody's face."
+        "clears a demonstration beforehand. The samples and drawn faces serve where nobody's own face should."
     )
 with privacy:
     st.subheader("Where pictures go")

@@ -57,6 +57,11 @@ def maps() -> None:
         charts.show(chart, "map", f"Grad-CAM for {class_} over the face")
         if float(heat.max()) == 0:
             st.markdown(f"**This map is blank:** no place speaks for {class_}. A blank map is no evidence of anything.")
+        elif float(heat.max()) < 0.15 * top:
+            st.markdown(
+                f"**Hardly anything speaks for {class_}:** on the scale that all classes share its map is faint. "
+                "Map settings gives it a scale of its own, which makes weak evidence look strong."
+            )
         else:
             h, w = explanation.extent
             st.markdown(
@@ -76,7 +81,7 @@ def maps() -> None:
 @st.fragment
 def waves() -> None:
     st.subheader("Is it in the fine lines or in the broad shapes?")
-    cutoff = st.slider("Cut-off in cycles per pixel (radius / side)", 0.02, 0.5, 0.1, 0.01, key="cutoff")
+    cutoff = st.slider("Cut-off in cycles per pixel (radius / side)", 0.02, 0.5, 0.2, 0.01, key="cutoff")
     parts = services.frequencies(face, network, cutoff)
     lost = charts.percent(float(parts.detail))
     texts = {
@@ -88,7 +93,7 @@ def waves() -> None:
         ),
         "Low frequencies": (
             parts.low,
-            "Shapes and shadows, as from far away. If you still read the expression here, detail is not all there is.",
+            "Shapes and shadows, as from far away. That you can read it, or not, says nothing about the network.",
         ),
     }
     for column, (title, (pixels, text)) in zip(st.columns(3), texts.items(), strict=True):
@@ -107,14 +112,14 @@ def strokes() -> None:
     with left:
         charts.show(charts.face(result.approximation, f"rank {k}"), "rank-k", f"The face from {k} terms")
         st.markdown(
-            f"**The face from its {k} strongest terms**, each a pattern of rows times a pattern of columns. "
-            "No other picture of this rank is nearer; nearer in pixels is not nearer to the expression."
+            f"**The face from its {k} strongest terms**, each a column pattern times a row pattern. "
+            "No other picture of this rank has pixels nearer to the original; that does not keep the expression."
         )
     with right:
         charts.show(charts.singular_values(result.sigma, k), "sigma", "Singular values, the strongest first")
-        held = f"{float(result.energy[k - 1]):.1%}"
+        held = f"{100 * float(result.energy[k - 1]):.1f}\N{NO-BREAK SPACE}%"
         st.markdown(
-            f"**The {k} blue bars hold {held} of the squared picture.** "
+            f"**The {k} blue bars hold {held} of the energy** (the sum of squared gray values). "
             "They say how simple the picture is, and nothing about where anything is in it."
         )
 

@@ -66,7 +66,7 @@ def test_another_class_gets_its_own_map():
     control = next(c for c in app.segmented_control if c.label == "Map for the class")
     control.set_value("sad").run()
     assert not app.exception
-    assert "for sad" in text_of(app)
+    assert "speaks for sad" in text_of(app)
 
 
 def test_the_sliders_for_waves_and_strokes_move():
@@ -135,6 +135,17 @@ def test_a_file_that_is_no_picture_is_a_sentence_and_the_app_goes_on(name, data)
     assert app.error[0].value.endswith(".")
     assert "Traceback" not in text_of(app)
     app.segmented_control(key="source").set_value("Sample").run()
+    assert not app.error
+    assert "The network answers" in text_of(app)
+
+
+def test_a_good_picture_after_a_bad_one_is_explained():
+    app = upload(start(), b"these are words and not a picture", "words.png")
+    assert app.error
+    app.selectbox(key="network").set_value("vanilla_cnn").run()
+    assert not app.exception
+    app.file_uploader[0].upload("good.png", png(faces.sample_picture("astronaut"))).run()
+    assert not app.exception
     assert not app.error
     assert "The network answers" in text_of(app)
 

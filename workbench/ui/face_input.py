@@ -27,7 +27,7 @@ def choose() -> None:
         else:
             _from_picture(_upload() if source == "Upload" else _photo())
     except PictureError as error:
-        st.session_state["no_face"] = str(error)
+        st.session_state["no_face"] = "This file holds no picture that could be used; the sidebar says why."
         st.error(str(error))
 
 
@@ -56,10 +56,10 @@ def _photo() -> bytes | None:
 
 def _from_picture(data: bytes | None) -> None:
     if data is None:
-        st.session_state["no_face"] = "No picture yet. Choose one in the sidebar, or go back to the samples."
+        st.session_state["no_face"] = "No picture yet. Choose or take one in the sidebar, or go back to the samples."
         return
     key = hashlib.sha256(data).hexdigest()
-    if st.session_state.get("picture", ("",))[0] != key:  # a new picture: decode it and look for faces once
+    if (st.session_state.get("picture") or ("",))[0] != key:  # a new picture: decode it and look for faces once
         st.session_state["picture"] = None
         st.session_state["by_hand"] = False
         with st.spinner("Looking for faces"):

@@ -27,4 +27,4 @@ def _label(name: str) -> str:
         accuracy = read_card(name).metrics["PrivateTest"]["flip"]["accuracy"]
     except (CheckpointError, KeyError):
         return f"{title} (not trained)"
-    return f"{title} ({accuracy:.1%})"
+    return f"{title} ({100 * accuracy:.1f} % right)"
