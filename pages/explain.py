@@ -34,6 +34,7 @@ def maps() -> None:
         prediction.classes,
         default=prediction.answer,
         required=True,
+        wrap=True,
         key=f"class-{network}-{face.key}",
     )
     with right.popover("Map settings"):

@@ -59,7 +59,12 @@ def probabilities(classes: tuple[str, ...], values: Tensor, marked: str) -> go.F
     )
     figure.update_xaxes(visible=False, range=[0, 1.18], fixedrange=True)
     figure.update_yaxes(
-        autorange="reversed", fixedrange=True, automargin=True, ticks="outside", tickcolor="rgba(0,0,0,0)"
+        autorange="reversed",
+        showgrid=False,
+        fixedrange=True,
+        automargin=True,
+        ticks="outside",
+        tickcolor="rgba(0,0,0,0)",
     )
     return _framed(figure, "probability, calibrated")
 
