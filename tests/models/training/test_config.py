@@ -20,6 +20,7 @@ def changed(tmp_path) -> TrainConfig:
     """A configuration in which no field has its first value."""
     return TrainConfig(
         model="vanilla_cnn",
+        start_from=Path("elsewhere"),
         overrides={"width": 36},
         recipe="other",
         data=tmp_path / "set.npz",
