@@ -26,6 +26,10 @@ if not prediction.trained:
     model_picker.random_weights_banner(network)
 
 
+size = len(explanation.pixels)
+picture = charts.face(explanation.pixels, f"{size} × {size} pixels")  # once, not again at each change of class
+
+
 @st.fragment
 def maps() -> None:
     left, right = st.columns([5, 1], vertical_alignment="bottom")
@@ -45,10 +49,7 @@ def maps() -> None:
 
     seen, over, bars = st.columns(3)
     with seen:
-        size = len(explanation.pixels)
-        charts.show(
-            charts.face(explanation.pixels, f"{size} × {size} pixels"), "seen", "The face as the network sees it"
-        )
+        charts.show(picture, "seen", "The face as the network sees it")
         st.markdown(
             f"**What the network sees:** {size} × {size} gray pixels. "
             "Colour and finer detail are gone, so they cannot have counted."
@@ -106,7 +107,6 @@ def waves() -> None:
 @st.fragment
 def strokes() -> None:
     st.subheader("How many strokes make a face?")
-    size = len(explanation.pixels)
     k = st.slider("Rank: number of terms kept", 1, size, 8, key="rank")
     result = services.spectrum(face, network, k)
     left, right = st.columns([1, 2])

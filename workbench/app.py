@@ -3,6 +3,7 @@
 What stands round every page: the sidebar with the face and the network, and the pages of `navigation.py`.
 """
 
+import gc
 from contextlib import asynccontextmanager
 
 import streamlit as st
@@ -33,6 +34,8 @@ def main() -> None:
 async def warmed(_app):
     """Explain one face before the first visitor comes, so that libraries and weights are loaded."""
     services.warm()
+    gc.collect()
+    gc.freeze()  # libraries stay: looking through them for garbage would stop the server for 0.2 s now and then
     yield
 
 

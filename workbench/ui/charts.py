@@ -86,11 +86,11 @@ def face_with_map(pixels: Tensor, heat: Tensor, top: float, opacity: float) -> g
     figure = go.Figure(_gray(pixels))
     if top > 0:
         figure.add_heatmap(
-            z=heat.tolist(),
+            z=heat.numpy(),
             zmin=0,
             zmax=top,
             colorscale=clear_to_bright(opacity),
-            zsmooth="best",
+            zsmooth="fast",
             hovertemplate="map %{z:.4g}<extra></extra>",
             colorbar={
                 "orientation": "h",
@@ -142,7 +142,7 @@ def singular_values(sigma: Tensor, k: int) -> go.Figure:
 
 def _gray(pixels: Tensor) -> go.Heatmap:
     return go.Heatmap(
-        z=[[round(v, 3) for v in row] for row in pixels.tolist()],
+        z=pixels.numpy(),
         zmin=0,
         zmax=1,
         colorscale="gray",

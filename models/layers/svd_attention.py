@@ -1,0 +1,146 @@
+"""SVD attention: a gate for positions, computed from singular values (paper D, eq. 1 to 10).
+
+The idea: faces differ in fine lines, so let the high-frequency part h of a feature map (the query) meet the map itself
+(the key). Comparing all their pixels would be a Kronecker product, far too large to store (eq. 4); so each of the two
+is summed up by its singular values, and one small outer product of the two lists stands for the comparison.
+
+    x̃ = C₁ₓ₁(x)                one channel out of c, no bias                    eq. 1
+    h = F⁻¹(H_high ⊙ F(x̃))     the fast waves of x̃                              eq. 2, 3
+    σ_h, σ_x                    singular values of h and of x̃, falling           eq. 5 to 7
+    P = σ_h σ_xᵀ                outer product, as large as the map               eq. 8
+    a = sigmoid(C₇ₓ₇(P))        gate in 0..1, no bias                            eq. 9
+    x_refined = a ⊙ x           the same gate for every channel                  eq. 10
+
+What it is not: a[i, j] is computed from the i-th singular value of h and the j-th of x̃, and multiplies *position*
+(i, j). Singular values are ordered by size and have no place in the picture, so the gate weighs positions without
+having seen what stands there: every picture with the same two spectra gets the same gate. Do not read it as a map of
+where the network looked.
+
+Differences from the paper: the cut-off and the shape of H_high are not stated there; ours is an ideal circular mask
+with radius a quarter of the side, both arguments. Maps need not be square: σ_h is padded with zeros to the height, σ_x
+to the width. The 7×7 convolution is padded with zeros, so that the map keeps its size.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Literal, NamedTuple, get_args
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from .frequency import Mask, radial_mask
+
+Query = Literal["hfc", "lfc", "hfc_lfc", "hfc_lfc_hl"]
+"""Which parts of x̃ are the query: its high-frequency component, the low one, both (two products into the 7×7
+convolution), or both and the high one times the low one as key (three). The rows of the paper's ablation, table 1."""
+
+
+class SVDAttentionSteps(NamedTuple):
+    """All that the layer computes on its way to the gate, for a batch of B maps (H, W); n = min(H, W).
+
+    Attributes:
+        x_tilde: the map pressed into one channel, (B, H, W).
+        high, low: its fast and its slow waves, (B, H, W); their sum is `x_tilde`.
+        sigma_x, sigma_h, sigma_l: singular values of the three, falling, at least 0, (B, n); `sigma_h` or `sigma_l` is
+            None where the query does without it.
+        outer: the outer products, one for each query, (B, Q, H, W), zero beyond n.
+        a: the gate, in 0..1, (B, 1, H, W).
+    """
+
+    x_tilde: Tensor
+    high: Tensor
+    low: Tensor
+    sigma_x: Tensor
+    sigma_h: Tensor | None
+    sigma_l: Tensor | None
+    outer: Tensor
+    a: Tensor
+
+
+class SVDAttention(nn.Module):
+    """x ↦ a ⊙ x with the gate a of paper D; c + 49·Q parameters, where Q is 1, 2 or 3 products.
+
+    FFT and singular values run in float32 whatever the surrounding precision. The gradient of the singular values is
+    U diag(∂L/∂σ) Vᵀ, which stays finite where they coincide or vanish (there it is one of several valid directions).
+
+    Args:
+        channels: c, of the map.
+        query: see `Query`.
+        cutoff: where fast begins, in cycles per pixel (radius / side), 0 to 1.
+        mask: "ideal", "gaussian" or "butterworth"; see `frequency.py`.
+
+    Raises:
+        ValueError: unknown `query` or `mask`, `cutoff` outside 0..1; in the forward pass, NaN in the map.
+    """
+
+    def __init__(self, channels: int, query: Query = "hfc", cutoff: float = 0.25, mask: Mask = "ideal") -> None:
+        super().__init__()
+        if query not in get_args(Query):
+            raise ValueError(f'query="{query}": choose one of {", ".join(get_args(Query))}')
+        radial_mask(1, 1, cutoff, mask)  # says at once what is wrong with the two
+        self.query, self.cutoff, self.mask = query, float(cutoff), mask
+        self.enabled = True
+        products = {"hfc": 1, "lfc": 1, "hfc_lfc": 2, "hfc_lfc_hl": 3}[query]
+        self.compress = nn.Conv2d(channels, 1, 1, bias=False)
+        self.score = nn.Conv2d(products, 1, 7, padding=3, bias=False)
+
+    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
+        """Gate the map; switched off (`enabled = False`) it returns its input."""
+        if not self.enabled:
+            return x
+        return self.steps(x).a.to(x.dtype) * x  # eq. 10
+
+    def steps(self, x: Float[Tensor, "B C H W"]) -> SVDAttentionSteps:
+        """The gate of a map and everything on the way to it; `forward` multiplies with its `a`."""
+        height, width = x.shape[-2:]
+        with torch.autocast(x.device.type, enabled=False):
+            x_tilde = F.conv2d(x.float(), self.compress.weight.float())[:, 0]  # (B, H, W)  eq. 1
+            low_pass = _low_pass(height, width, self.cutoff, self.mask, x.device)  # (H, W//2+1)
+            low = torch.fft.irfft2(low_pass * torch.fft.rfft2(x_tilde), s=(height, width))  # (B, H, W)
+            high = x_tilde - low  # (B, H, W)  eq. 2, 3
+
+            wanted = {"x": x_tilde, "h": high, "l": low}
+            if self.query in ("hfc", "lfc"):
+                del wanted["l" if self.query == "hfc" else "h"]
+            sigma = dict(zip(wanted, _singular_values(torch.stack([*wanted.values()])), strict=True))  # (B, n) each
+
+            products = []  # (B, H, W) each, eq. 8
+            if self.query != "lfc":
+                products.append(_outer(sigma["h"], sigma["x"], height, width))
+            if self.query != "hfc":
+                products.append(_outer(sigma["l"], sigma["x"], height, width))
+            if self.query == "hfc_lfc_hl":
+                products.append(_outer(sigma["h"], sigma["l"], height, width))
+            outer = torch.stack(products, 1)  # (B, Q, H, W)
+            a = F.conv2d(outer, self.score.weight.float(), padding=3).sigmoid()  # (B, 1, H, W)  eq. 9
+        return SVDAttentionSteps(x_tilde, high, low, sigma["x"], sigma.get("h"), sigma.get("l"), outer, a)
+
+    def extra_repr(self) -> str:
+        """What `print(layer)` shows beside the two convolutions."""
+        return f"query={self.query}, cutoff={self.cutoff}, mask={self.mask}"
+
+
+def _outer(rows: Tensor, columns: Tensor, height: int, width: int) -> Tensor:
+    """σ_h σ_xᵀ, padded with zeros to the map: (B, n), (B, n) → (B, H, W)."""
+    n = rows.shape[-1]
+    return F.pad(rows, (0, height - n))[:, :, None] * F.pad(columns, (0, width - n))[:, None, :]
+
+
+def _singular_values(maps: Tensor) -> Tensor:
+    """Singular values, falling: (..., H, W) → (..., min(H, W)); a ValueError that says so where there is no number."""
+    try:
+        return torch.linalg.svdvals(maps)
+    except RuntimeError as error:
+        if not bool(maps.isfinite().all()):
+            raise ValueError("x: the map holds NaN or infinite values, so it has no singular values") from error
+        raise
+
+
+@lru_cache(maxsize=64)
+def _low_pass(height: int, width: int, cutoff: float, mask: Mask, device: torch.device) -> Tensor:
+    """The mask of a map size, made once; outside of inference mode, so that training may use it too."""
+    with torch.inference_mode(False):
+        return radial_mask(height, width, cutoff, mask, device)
