@@ -76,7 +76,7 @@ def maps() -> None:
         share = charts.percent(float(prediction.probabilities.max()))
         st.markdown(
             f"**The network answers {prediction.answer}, {share}.** It predicts what raters would call this face, "
-            "not what the person feels."
+            "not what the person feels. The outlined bar is the class of the map."
         )
 
 

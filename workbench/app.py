@@ -16,6 +16,9 @@ STYLE = """<style>
 .stMainBlockContainer {padding-top: 2.5rem; padding-bottom: 3rem}
 [data-testid^="stBaseButton-primary"] {color: light-dark(#FFFFFF, #14161A) !important} /* Streamlit's is always white */
 </style>"""
+# A gray that can be read on the light and on the dark ground.
+NAME = """<svg xmlns="http://www.w3.org/2000/svg" width="160" height="32"><text x="0" y="25" font-size="27"
+font-family="sans-serif" font-weight="bold" fill="#6B7280">FERScope</text></svg>"""
 
 
 def main() -> None:
@@ -23,10 +26,11 @@ def main() -> None:
     # An icon of our own: Streamlit fetches its named ones from an outside host.
     st.set_page_config(page_title="FERScope", page_icon=sample_picture("drawn_happy"), layout="wide")
     st.html(STYLE)
+    st.logo(NAME, size="large")
     page = navigation.navigate()
     with st.sidebar:
-        face_input.choose()
         model_picker.choose()
+        face_input.choose()
     page.run()
 
 

@@ -20,4 +20,4 @@ def navigate():
     sections: dict[str, list] = {}
     for i, (file, title, section) in enumerate(PAGES):
         sections.setdefault(section, []).append(st.Page(FOLDER / file, title=title, default=i == 0))
-    return st.navigation(sections)
+    return st.navigation(sections, position="top")

@@ -1,4 +1,4 @@
-"""The upper half of the sidebar: choose a sample, upload a picture or take a photo, and pick a face in it."""
+"""The lower part of the sidebar: choose a sample, upload a picture or take a photo, and pick a face in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lower half of the sidebar: choose a network."""
+"""The upper part of the sidebar: choose a network."""
 
 from __future__ import annotations
 
