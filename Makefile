@@ -11,7 +11,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 help:
 	@echo "make app [PORT=8501]   install what is missing and start the workbench at http://127.0.0.1:8501"
 	@echo "make test              install what the tests need and run them"
-	@echo "make lint              check style and layout of the code"
+	@echo "make lint              check style and layers of the code"
 	@echo "make setup             install only"
 	@echo "PYTHON=python3.12 chooses the Python (3.11 or newer)."
 
@@ -26,6 +26,7 @@ test: .venv/.test chromium
 lint: .venv/.test
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
 
 # The stamps say that the environment agrees with pyproject.toml; the next call then starts at once.
 .venv/.app: pyproject.toml | $(BIN)/pip

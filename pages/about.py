@@ -25,8 +25,9 @@ with limits:
         "- Not for watching people who did not agree to it.\n"
         "- Not for any decision about a person.\n\n"
         "**In the European Union**, Article 5(1)(f) of the AI Act (Regulation 2024/1689) prohibits systems that infer "
-        "people's emotions in schools and workplaces; medical and safety uses are excepted. Before a "
-        "demonstration there, ask those who answer for such questions in your school or firm. The samples and drawn faces serve where nobody's own face should."
+        "people's emotions in schools and workplaces; medical and safety uses are excepted. Before a demonstration "
+        "there, ask those who answer for such questions in your school or firm. The samples and drawn faces serve "
+        "where nobody's own face should."
     )
 with privacy:
     st.subheader("Where pictures go")

@@ -3,18 +3,12 @@
 import streamlit as st
 
 from workbench import services
-from workbench.ui import charts, face_input, model_picker, state
+from workbench.ui import charts, model_picker, state
 
 st.title("What in the picture carried the decision?")
 st.markdown("A network names the expression, and Grad-CAM shows where in the picture the evidence for a class lies.")
 
-face, network = state.face(), state.network()
-if face is None:
-    st.info(st.session_state.get("no_face"))
-    if st.session_state.get("picture"):
-        st.button("Crop by hand", on_click=face_input.crop_by_hand, type="primary")
-    st.stop()
-
+face, network = state.face_or_stop(), state.network()
 try:
     with st.spinner("Asking the network"):
         explanation = state.explanation(face, network)

@@ -5,14 +5,24 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-# Before torch is imported: more threads than this only get in each other's way on pictures of 48 pixels.
-os.environ.setdefault("OMP_NUM_THREADS", str(min(4, os.cpu_count() or 1)))
+# Before torch is imported: on pictures of 48 pixels more threads only wait for each other, and beside another busy
+# process they wait for very long.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("STREAMLIT_LOGGER_LEVEL", "error")  # AppTest would warn at every step that no server is running
 os.environ["STREAMLIT_BROWSER_GATHER_USAGE_STATS"] = "false"
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
+import jaxtyping
 import pytest
+
+jaxtyping.install_import_hook(["models.layers", "models.architectures", "workbench.analysis"], "typecheck.checked")
+
+
+@pytest.fixture
+def unchecked(monkeypatch):
+    """Calls are not checked against their signatures: for tests that pass something else on purpose."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
 @pytest.fixture(scope="session")

@@ -303,6 +303,10 @@ class Face:
         """What a network sees: uint8 (size, size), luminance (ITU-R BT.601), reduced without aliasing (Lanczos)."""
         return np.asarray(self.picture.convert("L").resize((size, size), Image.Resampling.LANCZOS)).copy()
 
+    def rgb(self, size: int) -> np.ndarray:
+        """The face in colour: uint8 (size, size, 3), reduced without aliasing (Lanczos)."""
+        return np.asarray(self.picture.convert("RGB").resize((size, size), Image.Resampling.LANCZOS)).copy()
+
     @cached_property
     def key(self) -> str:
         """Hex digest of the pixels: equal for equal pictures, fit as the key of a cache."""

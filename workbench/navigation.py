@@ -11,6 +11,8 @@ FOLDER = Path(__file__).resolve().parents[1] / "pages"
 PAGES = (
     # file, title, section
     ("explain.py", "Explain", "One face"),
+    ("frequency.py", "Frequency", "One face"),
+    ("svd.py", "SVD", "One face"),
     ("about.py", "About", "FERScope"),
 )
 

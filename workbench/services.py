@@ -16,9 +16,11 @@ from torch import Tensor, nn
 from models import Card, ModelSpec, create_model, get_spec, list_models, load_checkpoint
 from models.checkpoints import CheckpointError, checkpoint_folder
 from models.datasets import EMOTIONS
-from models.preprocessing import to_unit
+from models.layers.frequency import Mask
+from models.layers.svd_attention import SVDAttention
+from models.preprocessing import normalise, to_unit
 
-from .analysis import cam, frequency, spectra
+from .analysis import attention, cam, frequency, spectra
 from .faces import Face, load_sample, samples
 
 DEFAULT_NETWORK = "residual_cnn"
@@ -60,15 +62,39 @@ class Network:
         """Number of trainable parameters."""
         return sum(p.numel() for p in self.model.parameters() if p.requires_grad)
 
+    @property
+    def svd_layers(self) -> tuple[str, ...]:
+        """Its SVD attention modules, in the order of the forward pass."""
+        return tuple(
+            name for name in self.spec.attention_layers if isinstance(self.model.get_submodule(name), SVDAttention)
+        )
+
     def see(self, face: Face) -> Tensor:
         """The gray pixels that it gets of a face, in 0..1, (S, S)."""
         return to_unit(torch.from_numpy(face.gray(self.input_size))[None], self.input_size)[0, 0]
 
+    def normalised(self, pixels: Tensor) -> Tensor:
+        """Gray pixels in 0..1, (B, S, S), as its input, normalised as in training, (B, 1, S, S)."""
+        mean, std = (self.card.mean, self.card.std) if self.card else (0.5, 0.25)
+        return normalise(pixels[:, None], mean, std)
+
     def prepare(self, face: Face) -> Tensor:
-        """Its input: those pixels, normalised as in training, (1, 1, S, S)."""
-        if self.card:
-            return self.card.prepare(face.gray(self.input_size)[None])
-        return (self.see(face)[None, None] - 0.5) / 0.25
+        """Its input for a face, (1, 1, S, S)."""
+        return self.normalised(self.see(face)[None])
+
+    def answer(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Probabilities, calibrated by the card's temperature, and logits for inputs (B, 1, S, S): each (B, K).
+
+        Raises:
+            CheckpointError: the weights give no numbers.
+        """
+        with torch.inference_mode():
+            logits = self.model(x).float()  # (B, K)
+        if not logits.isfinite().all():
+            raise CheckpointError(
+                f"The weights of {self.name} give no numbers for this face; get its checkpoint again."
+            )
+        return (logits / ((self.card and self.card.temperature) or 1.0)).softmax(-1), logits
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +153,7 @@ class Spectrum:
         energy: share of the squared picture in the first 1, 2, … terms, 0..1, (S,).
         k: number of terms kept.
         approximation: the picture of rank k, cut to 0..1, (S, S).
+        term: the k-th term alone, σ_k u_k v_kᵀ, (S, S); `u` and `v`, its column and its row pattern, (S,).
     """
 
     pixels: Tensor
@@ -134,6 +161,9 @@ class Spectrum:
     energy: Tensor
     k: int
     approximation: Tensor
+    term: Tensor
+    u: Tensor
+    v: Tensor
 
 
 _opened: dict[str, tuple[float, Network]] = {}
@@ -174,12 +204,8 @@ def network_names() -> tuple[str, ...]:
 def predict(face: Face, network: str = DEFAULT_NETWORK) -> Prediction:
     """What a network answers to a face."""
     net = open_network(network)
-    with torch.inference_mode():
-        logits = net.model(net.prepare(face))[0].float()  # (K,)
-    if not logits.isfinite().all():
-        raise CheckpointError(f"The weights of {network} give no numbers for this face; get its checkpoint again.")
-    temperature = (net.card and net.card.temperature) or 1.0
-    return Prediction(net.classes, (logits / temperature).softmax(0), logits, net.trained)
+    probabilities, logits = net.answer(net.prepare(face))  # (1, K)
+    return Prediction(net.classes, probabilities[0], logits[0], net.trained)
 
 
 def explain(face: Face, network: str = DEFAULT_NETWORK, class_: str | None = None) -> Explanation:
@@ -213,13 +239,88 @@ def warm() -> None:
         explain(load_sample(samples()[0].name))
 
 
-def frequencies(face: Face, network: str = DEFAULT_NETWORK, cutoff: float = 0.25) -> frequency.FrequencyPictures:
+def frequencies(
+    face: Face, network: str = DEFAULT_NETWORK, cutoff: float = 0.25, mask: Mask = "ideal"
+) -> frequency.FrequencyPictures:
     """What a network is shown, split at `cutoff` (radius / side) into its slow and its fast waves."""
-    return frequency.frequency_pictures(open_network(network).see(face), cutoff)
+    return frequency.frequency_pictures(open_network(network).see(face), cutoff, mask)
+
+
+@dataclass(frozen=True, eq=False)
+class Channels:
+    """The fast waves of each colour of a face (figure 3 of paper D).
+
+    Attributes:
+        names: of the channels.
+        high: fast waves around middle gray, in 0..1, (3, S, S).
+        likeness: correlation of every pair of them, −1..1, (3, 3).
+    """
+
+    names: tuple[str, ...]
+    high: Tensor
+    likeness: Tensor
+
+
+def channels(face: Face, cutoff: float = 0.25, mask: Mask = "ideal", size: int = 96) -> Channels:
+    """The fast waves of red, green and blue, at `size` pixels a side; no network is asked."""
+    rgb = torch.tensor(face.rgb(size)).permute(2, 0, 1) / 255  # (3, S, S)
+    high, _ = frequency.split_frequencies(rgb, cutoff, mask)
+    return Channels(("red", "green", "blue"), (0.5 + high / 2).clamp(0, 1), frequency.likeness(high))
+
+
+@dataclass(frozen=True, eq=False)
+class FrequencyResponse:
+    """What a network answers when it is shown only a part of the frequencies.
+
+    Attributes:
+        classes: names of the classes.
+        cutoffs: radius / side, rising, (n,).
+        low: probabilities for the slow waves alone, (n, K).
+        high: probabilities for the fast waves alone, around the picture's mean gray, (n, K).
+        whole: probabilities for the whole face, (K,).
+        trained: False for random weights.
+    """
+
+    classes: tuple[str, ...]
+    cutoffs: Tensor
+    low: Tensor
+    high: Tensor
+    whole: Tensor
+    trained: bool
+
+
+def frequency_response(
+    face: Face, network: str = DEFAULT_NETWORK, mask: Mask = "ideal", steps: int = 24
+) -> FrequencyResponse:
+    """What a network answers to the slow and to the fast waves of a face, at `steps` cut-offs from 0.02 to 0.5."""
+    net = open_network(network)
+    pixels = net.see(face)  # (S, S)
+    cutoffs = torch.linspace(0.02, 0.5, steps)
+    parts = [frequency.split_frequencies(pixels, float(cutoff), mask) for cutoff in cutoffs]
+    pictures = [pixels, *(low for _, low in parts), *(high + pixels.mean() for high, _ in parts)]
+    probabilities, _ = net.answer(net.normalised(torch.stack(pictures)))  # (1 + 2n, K)
+    whole, low, high = probabilities.split([1, steps, steps])
+    return FrequencyResponse(net.classes, cutoffs, low, high, whole[0], net.trained)
 
 
 def spectrum(face: Face, network: str = DEFAULT_NETWORK, k: int = 8) -> Spectrum:
-    """The singular values of what a network is shown, and the picture of the first k terms."""
+    """The singular values of what a network is shown, the picture of the first k terms, and its k-th term alone."""
     pixels = open_network(network).see(face)
     sigma = spectra.singular_spectrum(pixels)
-    return Spectrum(pixels, sigma, spectra.energy(sigma), k, spectra.rank_k(pixels, k).clamp(0, 1))
+    u, _, v = spectra.rank_one_terms(pixels, k)  # (k, S) each
+    term = sigma[k - 1] * u[-1, :, None] * v[-1]
+    return Spectrum(pixels, sigma, spectra.energy(sigma), k, spectra.rank_k(pixels, k).clamp(0, 1), term, u[-1], v[-1])
+
+
+@lru_cache(maxsize=1)
+def svd_networks() -> tuple[str, ...]:
+    """Networks with SVD attention modules, in alphabetical order; they are looked for without making weights."""
+    with torch.device("meta"):
+        models = {name: create_model(name) for name in list_models()}
+    return tuple(name for name, m in models.items() if any(isinstance(part, SVDAttention) for part in m.modules()))
+
+
+def svd_attention(face: Face, network: str, layer: str) -> attention.SVDAttentionSteps:
+    """Every step of one SVD attention module on a face, tensors of a batch of one; errors as for `svd_steps`."""
+    net = open_network(network)
+    return attention.svd_steps(net.model, net.prepare(face), layer)

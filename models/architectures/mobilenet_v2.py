@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from jaxtyping import Float
 from torch import Tensor, nn
 from torchvision.models import MobileNet_V2_Weights, MobileNetV2
 
@@ -42,7 +43,7 @@ class AttendedMobileNetV2(MobileNetV2):
             self.attention.update({f"after{i}": attention(channels) for i, channels in PLACES.items()})
         not_in_place(self)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K"]:
         """Normalised gray pictures (B, 1, H, W) → logits (B, num_classes)."""
         for i, layer in enumerate(self.features):
             x = layer(x)  # (B, 32, H/2, W/2) … (B, 1280, H/32, W/32); maps are read from `features.6`: 6×6 at 48 px

@@ -11,6 +11,7 @@ one residual pair at 64, 128 and 256. At 48 px the last map is 6×6, large enoug
 
 from __future__ import annotations
 
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..registry import no_pretrained_weights, register_model
@@ -67,7 +68,7 @@ class ResidualCNN(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(8 * w, num_classes)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K"]:
         """Normalised gray pictures (B, 1, H, W) → logits (B, num_classes)."""
         x = self.stem(x)  # (B, w, H, W)
         x = self.stage1(x)  # (B, 2w, H/2, W/2)

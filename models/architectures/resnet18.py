@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from jaxtyping import Float
 from torch import Tensor, nn
 from torchvision.models import ResNet18_Weights
 from torchvision.models.resnet import BasicBlock, ResNet
@@ -21,6 +22,7 @@ from ..backbones import imagenet_weights, load_backbone, not_in_place
 from ..layers.bam import BAM
 from ..layers.svd_attention import SVDAttention
 from ..registry import register_model
+
 
 class ResNet18(ResNet):
     """torchvision's ResNet-18 for one gray channel, with a place for attention between its blocks.
@@ -37,7 +39,7 @@ class ResNet18(ResNet):
         self.attention = nn.ModuleList(attention(c) if attention else nn.Identity() for c in (64, 64, 128, 256))
         not_in_place(self)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K"]:
         """Normalised gray pictures (B, 1, H, W) → logits (B, num_classes)."""
         x = self.relu(self.bn1(self.conv1(x)))  # (B, 64, H/2, W/2)
         x = self.maxpool(self.attention[0](x))  # (B, 64, H/4, W/4)

@@ -12,6 +12,7 @@ by the residual joins and not by their size.
 
 from __future__ import annotations
 
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..registry import no_pretrained_weights, register_model
@@ -52,7 +53,7 @@ class VanillaCNN(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(8 * w, num_classes)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K"]:
         """Normalised gray pictures (B, 1, H, W), H and W at least 8 → logits (B, num_classes)."""
         x = self.block1(x)  # (B, w, H, W)
         x = self.block2(x)  # (B, 2w, H/2, W/2)

@@ -63,8 +63,9 @@ class SVDAttentionSteps(NamedTuple):
 class SVDAttention(nn.Module):
     """x ↦ a ⊙ x with the gate a of paper D; c + 49·Q parameters, where Q is 1, 2 or 3 products.
 
-    FFT and singular values run in float32 whatever the surrounding precision. The gradient of the singular values is
-    U diag(∂L/∂σ) Vᵀ, which stays finite where they coincide or vanish (there it is one of several valid directions).
+    FFT and singular values run in float32 (float64 for float64 maps) whatever the surrounding precision. The gradient
+    of the singular values is U diag(∂L/∂σ) Vᵀ, which stays finite where they coincide or vanish (there it is one of
+    several valid directions).
 
     Args:
         channels: c, of the map.
@@ -96,8 +97,9 @@ class SVDAttention(nn.Module):
     def steps(self, x: Float[Tensor, "B C H W"]) -> SVDAttentionSteps:
         """The gate of a map and everything on the way to it; `forward` multiplies with its `a`."""
         height, width = x.shape[-2:]
+        exact = torch.promote_types(x.dtype, torch.float32)
         with torch.autocast(x.device.type, enabled=False):
-            x_tilde = F.conv2d(x.float(), self.compress.weight.float())[:, 0]  # (B, H, W)  eq. 1
+            x_tilde = F.conv2d(x.to(exact), self.compress.weight.to(exact))[:, 0]  # (B, H, W)  eq. 1
             low_pass = _low_pass(height, width, self.cutoff, self.mask, x.device)  # (H, W//2+1)
             low = torch.fft.irfft2(low_pass * torch.fft.rfft2(x_tilde), s=(height, width))  # (B, H, W)
             high = x_tilde - low  # (B, H, W)  eq. 2, 3
@@ -115,7 +117,7 @@ class SVDAttention(nn.Module):
             if self.query == "hfc_lfc_hl":
                 products.append(_outer(sigma["h"], sigma["l"], height, width))
             outer = torch.stack(products, 1)  # (B, Q, H, W)
-            a = F.conv2d(outer, self.score.weight.float(), padding=3).sigmoid()  # (B, 1, H, W)  eq. 9
+            a = F.conv2d(outer, self.score.weight.to(exact), padding=3).sigmoid()  # (B, 1, H, W)  eq. 9
         return SVDAttentionSteps(x_tilde, high, low, sigma["x"], sigma.get("h"), sigma.get("l"), outer, a)
 
     def extra_repr(self) -> str:

@@ -26,6 +26,7 @@ from threading import get_ident
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from .borrow import borrowed
@@ -123,7 +124,7 @@ def atlas(
     classes: Sequence[int] | None = None,
     size: tuple[int, int] | None = None,
     normalise: bool = False,
-) -> Tensor:
+) -> Float[Tensor, "B M C h w"]:
     """Class activation maps of several methods and classes, from one forward and one batched backward pass.
 
     The order of the steps: the method's sum, rectified; bilinear resizing (half-pixel centres, as OpenCV's); min–max.
@@ -167,7 +168,7 @@ def gradcam(
     layer: str,
     size: tuple[int, int] | None = None,
     normalise: bool = False,
-) -> Tensor:
+) -> Float[Tensor, "B C h w"]:
     """Grad-CAM of one layer, a map for each class asked for: (B, C, h, w). Arguments and errors as for `atlas`."""
     return atlas(model, x, layer, ("gradcam",), classes, size, normalise)[:, 0]
 

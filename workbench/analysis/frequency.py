@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from models.layers.frequency import Mask, radial_mask
@@ -20,7 +21,9 @@ from models.layers.frequency import Mask, radial_mask
 from .checks import float_matrices
 
 
-def split_frequencies(x: Tensor, cutoff: float = 0.25, mask: Mask = "ideal") -> tuple[Tensor, Tensor]:
+def split_frequencies(
+    x: Tensor, cutoff: float = 0.25, mask: Mask = "ideal"
+) -> tuple[Float[Tensor, "*maps H W"], Float[Tensor, "*maps H W"]]:
     """Split a picture into its fast and its slow waves; they add up to the picture again.
 
     Args:
@@ -40,6 +43,21 @@ def split_frequencies(x: Tensor, cutoff: float = 0.25, mask: Mask = "ideal") -> 
     M_low = radial_mask(height, width, cutoff, mask, device=x.device, dtype=x.dtype)  # (H, W//2+1)
     low = torch.fft.irfft2(M_low * torch.fft.rfft2(x), s=(height, width))  # (..., H, W)
     return x - low, low
+
+
+def likeness(maps: Tensor) -> Float[Tensor, "N N"]:
+    """How alike maps are: Pearson's correlation of every pair, (N, H, W) → (N, N), in −1..1.
+
+    A map without contrast is like no other: its correlations are 0, and 1 with itself.
+
+    Raises:
+        ValueError: `maps` is not (N, H, W), or holds NaN or infinite values.
+    """
+    if maps.ndim != 3:
+        raise ValueError(f"maps has shape {tuple(maps.shape)}. Give N maps (N, H, W).")
+    flat = float_matrices(maps, "maps").flatten(1)  # (N, H·W)
+    flat = torch.nn.functional.normalize(flat - flat.mean(1, keepdim=True), dim=1)
+    return (flat @ flat.T).fill_diagonal_(1).clamp(-1, 1)
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,13 @@ simple stripes and blocks; a long tail means detail. Paper D builds an attention
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from .checks import float_matrices, require_finite
 
 
-def singular_spectrum(x: Tensor) -> Tensor:
+def singular_spectrum(x: Tensor) -> Float[Tensor, "*maps n"]:
     """Singular values σ₁ ≥ σ₂ ≥ … of each map: (..., H, W) → (..., min(H, W)), at least 0, in the unit of `x`.
 
     Computed in float32 (float64 stays). A gradient flows, but is defined only where the values differ.
@@ -25,7 +26,7 @@ def singular_spectrum(x: Tensor) -> Tensor:
     return torch.linalg.svdvals(float_matrices(x))
 
 
-def rank_k(x: Tensor, k: int) -> Tensor:
+def rank_k(x: Tensor, k: int) -> Float[Tensor, "*maps H W"]:
     """The picture of rank k that is nearest to `x`, its first k terms: (..., H, W) → (..., H, W).
 
     Its squared distance to `x` is the sum of the squared σ that are left out; no other picture of rank k is nearer
@@ -47,7 +48,35 @@ def rank_k(x: Tensor, k: int) -> Tensor:
     return (U[..., :k] * sigma[..., None, :k]) @ Vt[..., :k, :]
 
 
-def energy(sigma: Tensor) -> Tensor:
+def rank_one_terms(
+    x: Tensor, k: int
+) -> tuple[Float[Tensor, "*maps k H"], Float[Tensor, "*maps k"], Float[Tensor, "*maps k W"]]:
+    """The first k terms of `x`, each a column pattern, a strength and a row pattern: x ≈ Σ_i σ_i u_i v_iᵀ.
+
+    u_i and v_i may change their sign together without changing the term, and libraries do so at will. Here the entry of
+    u_i that is largest in size is positive, so that patterns look the same on every computer.
+
+    Args:
+        x: pictures or maps (..., H, W), in float32 (float64 stays).
+        k: 1 to min(H, W).
+
+    Returns:
+        (u, sigma, v): (..., k, H), each of length 1; (..., k); (..., k, W), each of length 1.
+
+    Raises:
+        ValueError: as for `rank_k`.
+    """
+    x = float_matrices(x)
+    largest = min(x.shape[-2:])
+    if k != int(k) or not 1 <= k <= largest:
+        raise ValueError(f"k={k}: give a whole number from 1 to {largest}, the shorter side of x")
+    U, sigma, Vt = torch.linalg.svd(x, full_matrices=False)  # (..., H, n), (..., n), (..., n, W)
+    u, v = U.mT[..., : int(k), :], Vt[..., : int(k), :]
+    sign = torch.where(u.gather(-1, u.abs().argmax(-1, keepdim=True)) < 0, -1.0, 1.0).to(u.dtype)  # (..., k, 1)
+    return sign * u, sigma[..., : int(k)], sign * v
+
+
+def energy(sigma: Tensor) -> Float[Tensor, "*maps n"]:
     """Share of the squared length of x that its first k terms hold, for k = 1, 2, …: (..., n) → (..., n).
 
     E_k = Σ_{i≤k} σ_i² / Σ_i σ_i², never falling, in 0..1, the last one 1. A blank picture, with nothing to hold, has 1.

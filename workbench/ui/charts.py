@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 import streamlit as st
+import torch
 from plotly.colors import sample_colorscale, unlabel_rgb
 from torch import Tensor
 
@@ -23,6 +24,20 @@ _SIDE = 264  # pixels: of a picture on a page ...
 _STRIP = 46  # ... and of the strip under it for a colour bar or a label
 _TEXT = 16
 _INK = {"light": "#111418", "dark": "#E8E6E1"}  # text on the two grounds of .streamlit/config.toml
+
+_BAR = {  # of colours, in the strip under a picture
+    "orientation": "h",
+    "thickness": 12,
+    "thicknessmode": "pixels",
+    "len": 0.8,
+    "x": 0.44,
+    "y": 0,
+    "yanchor": "top",
+    "ypad": 6,
+    "outlinewidth": 0,
+    "nticks": 4,
+    "tickfont": {"size": 14},
+}
 
 
 def percent(share: float) -> str:
@@ -52,7 +67,7 @@ def probabilities(classes: tuple[str, ...], values: Tensor, marked: str) -> go.F
             cliponaxis=False,
             hovertemplate="%{y}: %{x:.4f}<extra></extra>",
             marker={
-                "color": [EMOTION_COLOURS.get(name, "#7F7F7F") for name in classes],
+                "color": class_colours(classes),
                 "line": {"width": [3 if name == marked else 0 for name in classes], "color": "#D6336C"},
             },
         )
@@ -92,20 +107,7 @@ def face_with_map(pixels: Tensor, heat: Tensor, top: float, opacity: float) -> g
             colorscale=clear_to_bright(opacity),
             zsmooth="fast",
             hovertemplate="map %{z:.4g}<extra></extra>",
-            colorbar={
-                "orientation": "h",
-                "thickness": 12,
-                "thicknessmode": "pixels",
-                "len": 0.8,
-                "x": 0.44,
-                "title": {"text": "logit", "side": "right", "font": {"size": 14}},
-                "y": 0,
-                "yanchor": "top",
-                "ypad": 6,
-                "outlinewidth": 0,
-                "nticks": 4,
-                "tickfont": {"size": 14},
-            },
+            colorbar=_BAR | {"title": {"text": "logit", "side": "right", "font": {"size": 14}}},
         )
     return _square(figure, pixels, "" if top > 0 else "blank")
 
@@ -118,6 +120,77 @@ def clear_to_bright(opacity: float) -> list[tuple[float, str]]:
         (s, f"rgba({r:.0f},{g:.0f},{b:.0f},{opacity * s**0.7:.3f})")
         for s, (r, g, b) in zip(steps, colours, strict=True)
     ]
+
+
+def signed(values: Tensor, label: str) -> go.Figure:
+    """A map (H, W) around zero: blue below, white at zero, red above, the same strength on both sides, with a bar."""
+    most = max(float(values.abs().max()), 1e-12)
+    return _square(go.Figure(_scaled(values, -most, most, "RdBu_r", label)), values, "")
+
+
+def strength(values: Tensor, label: str, top: float = 1.0) -> go.Figure:
+    """A map (H, W) from 0 to `top`, dark to bright; a bar of numbers under it."""
+    return _square(go.Figure(_scaled(values, 0.0, top, "Cividis", label)), values, "")
+
+
+def curves(
+    x: Tensor,
+    ys: Tensor,
+    names: tuple[str, ...],
+    x_title: str,
+    y_title: str,
+    colours: tuple[str, ...],
+    log: bool = False,
+) -> go.Figure:
+    """Lines over a common axis, each with its name at its end: x (n,), ys (number of lines, n).
+
+    Names of lines that end near each other are moved apart.
+    """
+    figure = go.Figure(
+        go.Scatter(x=x.numpy(), y=y.numpy(), mode="lines", line={"width": 3, "color": colour}, name=name)
+        for y, name, colour in zip(ys, names, colours, strict=True)
+    )
+    ends = ys[:, -1].clamp_min(1e-12).log10() if log else ys[:, -1]
+    span = float(ends.max() - ends.min()) or 1.0
+    order, taken = ends.argsort(descending=True).tolist(), float("inf")
+    for i in order:
+        taken = min(float(ends[i]), taken - 0.09 * max(span, 0.0 if log else 1.0))
+        figure.add_annotation(
+            x=float(x[-1]), y=taken, text=names[i], xanchor="left", xshift=6, showarrow=False, font_color=colours[i]
+        )
+    margin = 0.22 * float(x[-1] - x[0])
+    figure.update_xaxes(range=[float(x[0]), float(x[-1]) + margin], showgrid=False, fixedrange=True, zeroline=False)
+    figure.update_yaxes(
+        title={"text": y_title, "font": {"size": _TEXT}},
+        type="log" if log else "linear",
+        fixedrange=True,
+        automargin=True,
+        zeroline=False,
+        **({"dtick": 1} if log else {}),
+    )
+    return _framed(figure, x_title, below=14)
+
+
+def spectra(sigma_x: Tensor, *queries: Tensor) -> go.Figure:
+    """Singular values of a map and of its one or two queries, on a logarithmic axis."""
+    names = ("σ of x̃", "σ of h", "σ of low")[: 1 + len(queries)]
+    lists = torch.stack([sigma_x, *(query[0] for query in queries)]).clamp_min(1e-4)
+    i = torch.arange(1, lists.shape[1] + 1)
+    return curves(i, lists, names, "number i", "σ", ("#0072B2", "#D55E00", "#009E73")[: len(lists)], log=True)
+
+
+def memory(count: int) -> str:
+    """Bytes as people read them, in powers of 1024: 49 KiB, 600.25 GiB."""
+    for unit in ("B", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count:.4g}\N{NO-BREAK SPACE}{unit}"
+        count /= 1024
+    return f"{count:.5g}\N{NO-BREAK SPACE}GiB"
+
+
+def class_colours(classes: tuple[str, ...]) -> tuple[str, ...]:
+    """The colour of each class, the same on every chart."""
+    return tuple(EMOTION_COLOURS.get(name, "#7F7F7F") for name in classes)
 
 
 def singular_values(sigma: Tensor, k: int) -> go.Figure:
@@ -140,6 +213,13 @@ def singular_values(sigma: Tensor, k: int) -> go.Figure:
         automargin=True,
     )
     return _framed(figure, "term i, from the strongest", below=14)
+
+
+def _scaled(values: Tensor, low: float, high: float, colours: str, label: str) -> go.Heatmap:
+    """A map with its bar of numbers; `label` names what they are."""
+    bar = _BAR | {"title": {"text": label, "side": "right", "font": {"size": 14}}}
+    hover = label + " %{z:.4g}, row %{y}, column %{x}<extra></extra>"
+    return go.Heatmap(z=values.numpy(), zmin=low, zmax=high, colorscale=colours, colorbar=bar, hovertemplate=hover)
 
 
 def _gray(pixels: Tensor) -> go.Heatmap:

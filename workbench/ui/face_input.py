@@ -31,11 +31,6 @@ def choose() -> None:
         st.error(str(error))
 
 
-def crop_by_hand() -> None:
-    """Open the crop by hand; for a button on a page."""
-    st.session_state["by_hand"] = True
-
-
 def _from_sample() -> None:
     name = st.selectbox("Sample face", _TITLES, format_func=_TITLES.get, key="sample")
     face = faces.load_sample(name)

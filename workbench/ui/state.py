@@ -23,6 +23,26 @@ def network() -> str:
     return st.session_state.get("network", services.DEFAULT_NETWORK)
 
 
+def choose_network(name: str) -> None:
+    """Set the network in the sidebar; for a button on a page."""
+    st.session_state["network"] = name
+
+
+def face_or_stop() -> Face:
+    """The face in the sidebar; where there is none, say why, offer a way on, and end the page."""
+    chosen = face()
+    if chosen is None:
+        st.info(st.session_state.get("no_face"))
+        if st.session_state.get("picture"):
+            st.button("Crop by hand", on_click=_crop_by_hand, type="primary")
+        st.stop()
+    return chosen
+
+
+def _crop_by_hand() -> None:
+    st.session_state["by_hand"] = True
+
+
 def explanation(face: Face, network: str) -> Explanation:
     """What `services.explain` answers, kept for this visitor only, so that a redrawn page need not ask again."""
     kept: OrderedDict[tuple[str, str], Explanation] = st.session_state.setdefault("explanations", OrderedDict())

@@ -115,7 +115,7 @@ def test_half_precision_and_whole_numbers_are_computed_in_float32():
         ({"x": torch.zeros(4, 4, dtype=torch.complex64)}, "x is complex"),
     ],
 )
-def test_a_wrong_argument_is_named(wrong, message):
+def test_a_wrong_argument_is_named(unchecked, wrong, message):
     with pytest.raises(ValueError, match=message):
         split_frequencies(**({"x": picture(4, 4)} | wrong))
 

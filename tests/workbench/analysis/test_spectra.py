@@ -89,7 +89,7 @@ def test_half_precision_and_whole_numbers_are_computed_in_float32():
 
 
 @pytest.mark.parametrize("k", [-1, 6, 2.5])
-def test_a_rank_outside_the_picture_is_named(k):
+def test_a_rank_outside_the_picture_is_named(unchecked, k):
     with pytest.raises(ValueError, match=rf"k={k}: give a whole number from 0 to 5"):
         rank_k(picture(5, 9), k)
 

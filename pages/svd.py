@@ -1,0 +1,116 @@
+"""SVD: how many strokes make a face?"""
+
+import streamlit as st
+
+from workbench import services
+from workbench.analysis.attention import memory_account
+from workbench.ui import charts, model_picker, state
+
+st.title("How many strokes make a face?")
+st.markdown("Each term of the singular value decomposition is one column pattern times one row pattern: one stroke.")
+face, network = state.face_or_stop(), state.network()
+size = services.open_network(network).input_size
+
+
+@st.fragment
+def strokes() -> None:
+    k = st.slider("Rank: number of terms kept", 1, size, 8, key="svd-rank")
+    result = services.spectrum(face, network, k)
+    held = f"{100 * float(result.energy[k - 1]):.1f}\N{NO-BREAK SPACE}%"
+    sum_, last, values = st.columns(3)
+    with sum_:
+        charts.show(charts.face(result.approximation, f"rank {k}"), "sum", f"The face from {k} terms")
+        st.markdown(
+            f"**The face from its {k} strongest terms.** No other picture of this rank has pixels nearer to the "
+            "original; that does not keep the expression."
+        )
+    with last:
+        charts.show(charts.signed(result.term, "gray"), "term", f"Term number {k} alone")
+        st.markdown(
+            f"**Term {k} alone:** what the last stroke adds (red) and takes away (blue). It is stripes and blocks, "
+            "never a nose: no single term means a part of the face."
+        )
+    with values:
+        charts.show(charts.singular_values(result.sigma, k), "sigma", "Singular values, the strongest first")
+        st.markdown(
+            f"**The {k} blue bars hold {held} of the energy** (the sum of squared gray values). They say how simple "
+            "the picture is, and nothing about where anything is in it."
+        )
+
+
+@st.fragment
+def attention() -> None:
+    st.subheader("What does SVD attention make of it?")
+    layers = services.open_network(network).svd_layers
+    if not layers:
+        other = services.svd_networks()[0]
+        st.info(
+            "The chosen network has no SVD attention, the idea of paper D. Choose one of its networks to see inside."
+        )
+        st.button(
+            f"Show {services.get_spec(other).title}", on_click=state.choose_network, args=(other,), type="primary"
+        )
+        return
+    if not services.open_network(network).trained:
+        model_picker.random_weights_banner(network)
+    names = {layer: f"module {i}" for i, layer in enumerate(layers, 1)}
+    layer = st.segmented_control(
+        "Module", layers, format_func=names.get, default=layers[0], required=True, key="svd-layer"
+    )
+    steps = services.svd_attention(face, network, layer)
+    h, w = steps.a.shape[-2:]
+    pressed, fast, lists, gate = st.columns(4)
+    with pressed:
+        charts.show(charts.signed(steps.x_tilde[0], "x̃"), "x_tilde", "The map pressed into one channel")
+        st.markdown(
+            f"**Equation 1:** the map that arrives, {h} × {w}, pressed into one channel. Its sign is arbitrary."
+        )
+    with fast:
+        query, word = (steps.low, "slow") if steps.sigma_h is None else (steps.high, "fast")
+        charts.show(charts.signed(query[0], "h"), "query", f"The {word} waves of that map, the query")
+        st.markdown(f"**Equations 2 and 3:** its {word} waves, the query. So far every value has its place.")
+    with lists:
+        charts.show(
+            charts.spectra(steps.sigma_x[0], *(s for s in (steps.sigma_h, steps.sigma_l) if s is not None)),
+            "lists",
+            "Singular values of the map and of the query",
+        )
+        st.markdown("**Equations 5 to 7:** both become lists of strengths, largest first. The places are gone.")
+    with gate:
+        charts.show(charts.strength(steps.a[0, 0], "a"), "gate", "The gate by which positions are multiplied")
+        st.markdown("**Equations 8 and 9:** the products of both lists, convolved, make the gate. Row i is σ number i.")
+    st.warning(
+        "**What this gate is not.** Its value at row i, column j is computed from the i-th and the j-th singular "
+        "value, but it multiplies *position* (i, j) of the map. It weighs positions without having seen them: a face "
+        "turned upside down has the same singular values, and so the same gate. It is not a map of where evidence lies."
+    )
+
+
+def memory() -> None:
+    st.subheader("Why not compare all pixels with all pixels?")
+    account = memory_account()
+    rows = {
+        "Kronecker product, one picture": account.kronecker_picture,
+        "Kronecker product, each picture of the batch": account.kronecker_batch,
+        "Kronecker product over the batch as well": account.kronecker_over_batch,
+        "Outer product of singular values, one picture": account.outer_picture,
+        "Outer product of singular values, each picture of the batch": account.outer_batch,
+    }
+    table = "\n".join(f"| {name} | {charts.memory(count)} |" for name, count in rows.items())
+    st.markdown(f"| {account.side} × {account.side}, batch {account.batch}, float32 | memory |\n|---|---:|\n{table}")
+    st.markdown(
+        "**The paper's 600.25 GB** appears only when the product is taken over the batch as well, which compares faces "
+        "of different people with each other. For one picture the saving is still ten-thousandfold, and what is lost "
+        "for it is every place."
+    )
+
+
+strokes()
+attention()
+memory()
+with st.expander("How it is computed"):
+    st.latex(r"x = \sum_{i=1}^{n}\sigma_i\,u_i v_i^{\top}, \qquad \sigma_1 \ge \sigma_2 \ge \dots \ge 0")
+    st.markdown("Signs of $u_i$ and $v_i$ are fixed so that the largest entry of $u_i$ is positive. SVD attention:")
+    st.latex(r"\tilde x = C_{1\times 1}(x), \quad h = \mathcal{F}^{-1}\big(H \odot \mathcal{F}(\tilde x)\big)")
+    st.latex(r"a = \mathrm{sigmoid}\big(C_{7\times 7}(\sigma_h\,\sigma_x^{\top})\big), \quad x' = a \odot x")
+    st.markdown("The code: `workbench/analysis/spectra.py` and `models/layers/svd_attention.py`.")

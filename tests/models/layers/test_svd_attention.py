@@ -1,0 +1,260 @@
+"""SVD attention against the equations of paper D, written out slowly in NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torchvision.models import mobilenet_v2, resnet18
+
+from models import create_model, get_spec, list_models
+from models.layers.bam import BAM
+from models.layers.svd_attention import SVDAttention
+
+QUERIES = ("hfc", "lfc", "hfc_lfc", "hfc_lfc_hl")
+SIZES = [(8, 8), (7, 7), (6, 9), (9, 4), (1, 5), (1, 1)]
+
+
+def literal(x: np.ndarray, layer: SVDAttention) -> dict[str, np.ndarray]:
+    """Equations 1 to 10 for one map (C, H, W), element by element, in double precision."""
+    weights = layer.compress.weight.detach().double().numpy()[0, :, 0, 0]
+    kernels = layer.score.weight.detach().double().numpy()[0]  # (Q, 7, 7)
+    channels, height, width = x.shape
+    x_tilde = sum(weights[c] * x[c] for c in range(channels))  # eq. 1
+    spectrum = np.fft.fft2(x_tilde)  # eq. 2
+    for i in range(height):
+        for j in range(width):
+            f_y, f_x = (min(k, n - k) / n for k, n in ((i, height), (j, width)))
+            if np.hypot(f_y, f_x) <= layer.cutoff + 1e-9:
+                spectrum[i, j] = 0
+    h = np.fft.ifft2(spectrum).real  # eq. 3
+    low = x_tilde - h
+    sigma = {name: np.linalg.svd(m, compute_uv=False) for name, m in (("x", x_tilde), ("h", h), ("l", low))}  # eq. 5-7
+    pairs = {"hfc": ["hx"], "lfc": ["lx"], "hfc_lfc": ["hx", "lx"], "hfc_lfc_hl": ["hx", "lx", "hl"]}[layer.query]
+    outer = np.zeros((len(pairs), height, width))
+    for q, (rows, columns) in enumerate(pairs):  # eq. 8
+        for i, s in enumerate(sigma[rows]):
+            for j, t in enumerate(sigma[columns]):
+                outer[q, i, j] = s * t
+    a = np.zeros((height, width))
+    for i in range(height):
+        for j in range(width):
+            for q in range(len(pairs)):
+                for di in range(-3, 4):
+                    for dj in range(-3, 4):
+                        if 0 <= i + di < height and 0 <= j + dj < width:
+                            a[i, j] += kernels[q, di + 3, dj + 3] * outer[q, i + di, j + dj]
+    a = 1 / (1 + np.exp(-a))  # eq. 9
+    return {"x_tilde": x_tilde, "high": h, "low": low, "outer": outer, "a": a, "refined": a * x} | {
+        f"sigma_{k}": v for k, v in sigma.items()
+    }
+
+
+@pytest.mark.parametrize("query", QUERIES)
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_every_step_equals_the_equations(query, size):
+    torch.manual_seed(0)
+    layer = SVDAttention(5, query, cutoff=0.2)
+    x = torch.randn(3, 5, *size)
+    with torch.no_grad():
+        steps, refined = layer.steps(x), layer(x)
+    for b in range(len(x)):
+        expected = literal(x[b].double().numpy(), layer)
+        for name, value in expected.items():
+            found = refined[b] if name == "refined" else getattr(steps, name)
+            if found is None:
+                assert name == {"hfc": "sigma_l", "lfc": "sigma_h"}[query]
+                continue
+            found = found if name == "refined" else found[b]
+            found = found[0] if name == "a" else found
+            np.testing.assert_allclose(found.numpy(), value, atol=2e-5, rtol=2e-5, err_msg=name)
+
+
+def test_handing_out_the_steps_changes_nothing_and_hangs_no_hook():
+    torch.manual_seed(0)
+    layer, x = SVDAttention(4), torch.randn(2, 4, 8, 8)
+    before = layer(x)
+    steps = layer.steps(x)
+    assert torch.equal(layer(x), before)
+    assert torch.equal(steps.a * x, before)
+    assert not layer._forward_hooks
+
+
+def test_the_gate_does_not_see_places():
+    """Turning the map upside down leaves both spectra, and so the gate, as they were: it is no map of where."""
+    torch.manual_seed(0)
+    layer, x = SVDAttention(4), torch.randn(2, 4, 8, 8)
+    torch.testing.assert_close(layer.steps(x.flip(-2)).a, layer.steps(x).a, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_the_gradient_is_right(query):
+    torch.manual_seed(0)
+    layer, x = SVDAttention(2, query), torch.randn(1, 2, 6, 5)
+    direction = torch.randn_like(x)
+    x.requires_grad_()
+    (gradient,) = torch.autograd.grad(layer(x).sum(), x)
+    with torch.no_grad():
+        step = 1e-2
+        difference = (layer(x + step * direction).sum() - layer(x - step * direction).sum()) / (2 * step)
+    torch.testing.assert_close((gradient * direction).sum(), difference, rtol=2e-2, atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    "x",
+    [torch.zeros(2, 3, 6, 6), torch.ones(2, 3, 6, 6), torch.eye(6).expand(2, 3, 6, 6), torch.full((2, 3, 4, 7), -2.0)],
+    ids=["zero", "constant", "all singular values equal", "constant, not square"],
+)
+def test_gradients_are_finite_where_singular_values_coincide(x):
+    layer = SVDAttention(3, "hfc_lfc_hl")
+    x = x.clone().requires_grad_()
+    layer(x).square().sum().backward()
+    assert x.grad.isfinite().all()
+    assert all(p.grad.isfinite().all() for p in layer.parameters())
+
+
+def test_a_thousand_steps_on_blank_pictures_stay_finite():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 4, 3, 2, 1), SVDAttention(4), nn.Flatten(), nn.Linear(4 * 25, 7))
+    optimizer = torch.optim.SGD(model.parameters(), 0.05, momentum=0.9)
+    values = torch.tensor([0.0, 1.0, -1.0, 0.5])
+    for step in range(1000):
+        x = values.roll(step)[:, None, None, None].expand(4, 1, 10, 10)
+        loss = F.cross_entropy(model(x), torch.tensor([0, 1, 2, 3]))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert loss.isfinite()
+    assert all(p.isfinite().all() and p.grad.isfinite().all() for p in model.parameters())
+
+
+def test_under_half_precision_the_singular_values_are_of_float32():
+    layer, x = SVDAttention(4), torch.randn(2, 4, 8, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        steps = layer.steps(x.bfloat16())
+        assert layer(x.bfloat16()).dtype == torch.bfloat16
+    assert steps.sigma_x.dtype == torch.float32
+
+
+def test_a_map_seen_first_in_inference_mode_can_be_trained_on_later():
+    layer = SVDAttention(2, cutoff=0.123)  # a mask that no other test has made
+    with torch.inference_mode():
+        layer(torch.randn(1, 2, 11, 11))
+    layer(torch.randn(1, 2, 11, 11, requires_grad=True)).sum().backward()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        ({"query": "high"}, "query"),
+        ({"mask": "square"}, "mask"),
+        ({"cutoff": 1.5}, "cutoff"),
+        ({"cutoff": -0.1}, "cutoff"),
+        ({"cutoff": float("nan")}, "cutoff"),
+    ],
+)
+def test_a_wrong_argument_is_named(unchecked, arguments, word):
+    with pytest.raises(ValueError, match=word):
+        SVDAttention(4, **arguments)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_map_without_numbers_is_refused(value):
+    x = torch.randn(2, 3, 6, 6)
+    x[1, 2, 3, 4] = value
+    with pytest.raises(ValueError, match="x: the map holds NaN"):
+        SVDAttention(3)(x)
+
+
+# ---- BAM
+
+
+def test_bam_weighs_every_channel_at_every_place_and_keeps_its_input():
+    torch.manual_seed(0)
+    layer, x = BAM(32), torch.randn(4, 32, 9, 6)
+    gate = layer.gate(x)
+    assert gate.shape == x.shape
+    assert 0 < gate.min() < gate.max() < 1
+    torch.testing.assert_close(layer.eval()(x), x + x * layer.gate(x))
+
+
+def test_bam_equals_its_equations():
+    torch.manual_seed(0)
+    layer, x = BAM(32).eval(), torch.randn(2, 32, 9, 6)
+    w0, w1, places = layer.channel[0], layer.channel[3], x
+    m_c = w1(F.relu(F.batch_norm(w0(x.mean((2, 3))), torch.zeros(2), torch.ones(2))))
+    for convolution in [m for m in layer.spatial if isinstance(m, nn.Conv2d)][:-1]:
+        side = 4 if convolution.kernel_size == (3, 3) else 0
+        places = F.conv2d(places, convolution.weight, padding=side, dilation=max(side, 1)) / np.sqrt(1 + 1e-5)
+        places = F.relu(places)
+    m_s = F.conv2d(places, layer.spatial[-1].weight)
+    torch.testing.assert_close(layer(x), x + x * torch.sigmoid(m_c[:, :, None, None] + m_s), atol=1e-5, rtol=1e-4)
+
+
+# ---- the hosts
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("resnet18", 11_173_831),
+        ("resnet18_svd_hfc", 11_173_831 + 708),
+        ("resnet18_svd_lfc", 11_173_831 + 708),
+        ("resnet18_svd_hfc_lfc", 11_173_831 + 904),
+        ("resnet18_svd_hfc_lfc_hl", 11_173_831 + 1_100),
+        ("resnet18_bam", 11_173_831 + 23_808),
+        ("mobilenet_v2", 2_232_263),
+        ("mobilenet_v2_svd_hfc", 2_232_263 + 767),
+        ("mobilenet_v2_bam", 2_232_263 + 11_192),
+    ],
+)
+def test_the_parameters_are_those_of_the_paper(name, parameters):
+    assert sum(p.numel() for p in create_model(name).parameters() if p.requires_grad) == parameters
+
+
+@pytest.mark.parametrize("name", list_models("D"))
+def test_with_every_module_switched_off_the_host_is_torchvisions(name):
+    torch.manual_seed(0)
+    mine = create_model(name).eval()
+    for layer in get_spec(name).attention_layers:
+        mine.get_submodule(layer).enabled = False
+    if name.startswith("resnet18"):
+        theirs = resnet18(num_classes=7)
+        theirs.conv1 = nn.Conv2d(1, 64, 7, 2, 3, bias=False)
+    else:
+        theirs = mobilenet_v2(num_classes=7)
+        theirs.features[0][0] = nn.Conv2d(1, 32, 3, 2, 1, bias=False)
+    theirs.load_state_dict({k: v for k, v in mine.state_dict().items() if not k.startswith("attention.")})
+    x = torch.randn(2, 1, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(mine(x), theirs.eval()(x))
+
+
+def test_an_argument_reaches_every_module():
+    model = create_model("resnet18_svd_hfc", cutoff=0.1, mask="gaussian")
+    assert {(m.cutoff, m.mask) for m in model.attention} == {(0.1, "gaussian")}
+
+
+@pytest.mark.parametrize(
+    ("name", "their", "file", "first"),
+    [
+        ("resnet18_svd_hfc", resnet18, "resnet18-f37072fd.pth", "conv1.weight"),
+        ("mobilenet_v2_bam", mobilenet_v2, "mobilenet_v2-7ebf99e0.pth", "features.0.0.weight"),
+    ],
+)
+def test_imagenet_weights_are_loaded_from_a_local_file_and_the_first_layer_sums_the_colours(
+    name, their, file, first, tmp_path, monkeypatch
+):
+    torch.manual_seed(0)
+    rgb = their()
+    (tmp_path / "hub" / "checkpoints").mkdir(parents=True)
+    torch.save(rgb.state_dict(), tmp_path / "hub" / "checkpoints" / file)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    mine = create_model(name, pretrained=True).state_dict()
+    state = rgb.state_dict()
+    torch.testing.assert_close(mine[first], state[first].sum(1, keepdim=True))
+    shared = [k for k in mine if k in state and k != first and not k.startswith(("fc.", "classifier."))]
+    assert len(shared) > 100
+    assert all(torch.equal(mine[k], state[k]) for k in shared)
