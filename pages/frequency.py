@@ -5,6 +5,8 @@ import streamlit as st
 from workbench import services
 from workbench.ui import charts, model_picker, state
 
+MASKS = ("ideal", "gaussian", "butterworth")
+
 st.title("Is it the wrinkles or the shape?")
 st.markdown("A picture is a sum of waves: cut it into its fast and its slow ones, and ask the network about each.")
 face, network = state.face_or_stop(), state.network()
@@ -14,13 +16,11 @@ face, network = state.face_or_stop(), state.network()
 def halves() -> None:
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     cutoff = left.slider("Cut-off in cycles per pixel (radius / side)", 0.02, 0.5, 0.2, 0.01, key="frequency-cutoff")
-    mask = right.segmented_control(
-        "Edge of the mask", ("ideal", "gaussian", "butterworth"), default="ideal", required=True, key="frequency-mask"
-    )
+    mask = right.segmented_control("Edge of the mask", MASKS, default=MASKS[0], required=True, key="frequency-mask")
     parts = services.frequencies(face, network, cutoff, mask)
     lost = charts.percent(float(parts.detail))
     texts = {
-        "Whole": (parts.original, "High and low frequencies together make it up again, to the last digit."),
+        "Whole": (parts.original, "High and low frequencies together make it up again, up to rounding."),
         "High frequencies": (
             parts.high,
             f"Edges and wrinkles around middle gray: {lost} of the contrast. "
@@ -40,7 +40,7 @@ def halves() -> None:
 @st.fragment
 def answers() -> None:
     st.subheader("What does the network answer to a part of the waves?")
-    mask = st.session_state.get("frequency-mask", "ideal")
+    mask = st.segmented_control("Edge of the mask", MASKS, default=MASKS[0], required=True, key="response-mask")
     response = services.frequency_response(face, network, mask)
     if not response.trained:
         model_picker.random_weights_banner(network)

@@ -38,19 +38,19 @@ def strokes() -> None:
         )
 
 
-@st.fragment
 def attention() -> None:
     st.subheader("What does SVD attention make of it?")
     layers = services.open_network(network).svd_layers
-    if not layers:
-        other = services.svd_networks()[0]
-        st.info(
-            "The chosen network has no SVD attention, the idea of paper D. Choose one of its networks to see inside."
-        )
-        st.button(
-            f"Show {services.get_spec(other).title}", on_click=state.choose_network, args=(other,), type="primary"
-        )
+    if layers:
+        steps_of(layers)
         return
+    other = services.svd_networks()[0]
+    st.info("The chosen network has no SVD attention, the idea of paper D. Choose one of its networks to see inside.")
+    st.button(f"Show {services.get_spec(other).title}", on_click=state.choose_network, args=(other,), type="primary")
+
+
+@st.fragment
+def steps_of(layers: tuple[str, ...]) -> None:
     if not services.open_network(network).trained:
         model_picker.random_weights_banner(network)
     names = {layer: f"module {i}" for i, layer in enumerate(layers, 1)}
@@ -59,27 +59,43 @@ def attention() -> None:
     )
     steps = services.svd_attention(face, network, layer)
     h, w = steps.a.shape[-2:]
-    pressed, fast, lists, gate = st.columns(4)
+    pressed, fast, lists = st.columns(3)
     with pressed:
         charts.show(charts.signed(steps.x_tilde[0], "x̃"), "x_tilde", "The map pressed into one channel")
         st.markdown(
-            f"**Equation 1:** the map that arrives, {h} × {w}, pressed into one channel. Its sign is arbitrary."
+            f"**Equation 1:** the map that arrives, {h} × {w}, pressed into one channel. "
+            "Which sign is up was learned by chance, so red is not more than blue."
         )
     with fast:
         query, word = (steps.low, "slow") if steps.sigma_h is None else (steps.high, "fast")
         charts.show(charts.signed(query[0], "h"), "query", f"The {word} waves of that map, the query")
-        st.markdown(f"**Equations 2 and 3:** its {word} waves, the query. So far every value has its place.")
-    with lists:
-        charts.show(
-            charts.spectra(steps.sigma_x[0], *(s for s in (steps.sigma_h, steps.sigma_l) if s is not None)),
-            "lists",
-            "Singular values of the map and of the query",
+        st.markdown(
+            f"**Equations 2 and 3:** its {word} waves h, the query. "
+            "So far every value has its place; that edges stand out here does not mean that they will count."
         )
-        st.markdown("**Equations 5 to 7:** both become lists of strengths, largest first. The places are gone.")
+    with lists:
+        queries = [sigma for sigma in (steps.sigma_h, steps.sigma_l) if sigma is not None]
+        chart = charts.spectra(steps.sigma_x[0], *queries)
+        charts.show(chart, "lists", "Singular values of the map and of the query")
+        st.markdown(
+            "**Equations 5 to 7:** both become lists of strengths, the largest first. "
+            "From here on nothing tells where in the map a value came from."
+        )
+    product, gate, note = st.columns(3)
+    with product:
+        outer = (steps.outer[0, 0] + 1e-6).log10()
+        charts.show(charts.strength(outer, "log₁₀", *outer.aminmax()), "outer", "Outer product of the two lists")
+        st.markdown(
+            "**Equation 8:** the product of every pair, logarithmic. It is brightest at the upper left in every "
+            "picture, because that is where the largest numbers stand."
+        )
     with gate:
         charts.show(charts.strength(steps.a[0, 0], "a"), "gate", "The gate by which positions are multiplied")
-        st.markdown("**Equations 8 and 9:** the products of both lists, convolved, make the gate. Row i is σ number i.")
-    st.warning(
+        st.markdown(
+            "**Equations 9 and 10:** convolved and pressed into 0 to 1, this is what the map is multiplied by. "
+            "Bright places pass, dark ones are held back, whatever stands there."
+        )
+    note.warning(
         "**What this gate is not.** Its value at row i, column j is computed from the i-th and the j-th singular "
         "value, but it multiplies *position* (i, j) of the map. It weighs positions without having seen them: a face "
         "turned upside down has the same singular values, and so the same gate. It is not a map of where evidence lies."
@@ -100,8 +116,8 @@ def memory() -> None:
     st.markdown(f"| {account.side} × {account.side}, batch {account.batch}, float32 | memory |\n|---|---:|\n{table}")
     st.markdown(
         "**The paper's 600.25 GB** appears only when the product is taken over the batch as well, which compares faces "
-        "of different people with each other. For one picture the saving is still ten-thousandfold, and what is lost "
-        "for it is every place."
+        "of different people with each other. For one picture the saving is still twelve-thousandfold, and what is "
+        "lost for it is every place."
     )
 
 

@@ -153,7 +153,7 @@ class Spectrum:
         energy: share of the squared picture in the first 1, 2, … terms, 0..1, (S,).
         k: number of terms kept.
         approximation: the picture of rank k, cut to 0..1, (S, S).
-        term: the k-th term alone, σ_k u_k v_kᵀ, (S, S); `u` and `v`, its column and its row pattern, (S,).
+        term: the k-th term alone, σ_k u_k v_kᵀ, (S, S).
     """
 
     pixels: Tensor
@@ -162,8 +162,6 @@ class Spectrum:
     k: int
     approximation: Tensor
     term: Tensor
-    u: Tensor
-    v: Tensor
 
 
 _opened: dict[str, tuple[float, Network]] = {}
@@ -309,12 +307,17 @@ def spectrum(face: Face, network: str = DEFAULT_NETWORK, k: int = 8) -> Spectrum
     sigma = spectra.singular_spectrum(pixels)
     u, _, v = spectra.rank_one_terms(pixels, k)  # (k, S) each
     term = sigma[k - 1] * u[-1, :, None] * v[-1]
-    return Spectrum(pixels, sigma, spectra.energy(sigma), k, spectra.rank_k(pixels, k).clamp(0, 1), term, u[-1], v[-1])
+    return Spectrum(pixels, sigma, spectra.energy(sigma), k, spectra.rank_k(pixels, k).clamp(0, 1), term)
+
+
+def svd_networks() -> tuple[str, ...]:
+    """Networks with SVD attention modules, the trained ones first."""
+    return tuple(sorted(_with_svd_attention(), key=lambda name: (not checkpoint_folder(name).is_dir(), name)))
 
 
 @lru_cache(maxsize=1)
-def svd_networks() -> tuple[str, ...]:
-    """Networks with SVD attention modules, in alphabetical order; they are looked for without making weights."""
+def _with_svd_attention() -> tuple[str, ...]:
+    """They are looked for without making weights."""
     with torch.device("meta"):
         models = {name: create_model(name) for name in list_models()}
     return tuple(name for name, m in models.items() if any(isinstance(part, SVDAttention) for part in m.modules()))

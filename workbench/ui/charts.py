@@ -128,9 +128,9 @@ def signed(values: Tensor, label: str) -> go.Figure:
     return _square(go.Figure(_scaled(values, -most, most, "RdBu_r", label)), values, "")
 
 
-def strength(values: Tensor, label: str, top: float = 1.0) -> go.Figure:
-    """A map (H, W) from 0 to `top`, dark to bright; a bar of numbers under it."""
-    return _square(go.Figure(_scaled(values, 0.0, top, "Cividis", label)), values, "")
+def strength(values: Tensor, label: str, low: float = 0.0, high: float = 1.0) -> go.Figure:
+    """A map (H, W) from `low` to `high`, dark to bright; a bar of numbers under it."""
+    return _square(go.Figure(_scaled(values, float(low), float(high), "Cividis", label)), values, "")
 
 
 def curves(
@@ -144,31 +144,44 @@ def curves(
 ) -> go.Figure:
     """Lines over a common axis, each with its name at its end: x (n,), ys (number of lines, n).
 
-    Names of lines that end near each other are moved apart.
+    On a linear axis `ys` are shares of 1; names of lines that end near each other are moved apart.
     """
     figure = go.Figure(
-        go.Scatter(x=x.numpy(), y=y.numpy(), mode="lines", line={"width": 3, "color": colour}, name=name)
-        for y, name, colour in zip(ys, names, colours, strict=True)
+        [
+            go.Scatter(x=x.numpy(), y=y.numpy(), mode="lines", line={"width": 3, "color": colour}, name=name)
+            for y, name, colour in zip(ys, names, colours, strict=True)
+        ]
     )
-    ends = ys[:, -1].clamp_min(1e-12).log10() if log else ys[:, -1]
-    span = float(ends.max() - ends.min()) or 1.0
-    order, taken = ends.argsort(descending=True).tolist(), float("inf")
-    for i in order:
-        taken = min(float(ends[i]), taken - 0.09 * max(span, 0.0 if log else 1.0))
+    shown = ys.clamp_min(1e-12).log10() if log else ys
+    low, high = (float(shown.min()), float(shown.max())) if log else (0.0, 1.0)
+    for i, y in enumerate(_spread(shown[:, -1].tolist(), low, high)):
         figure.add_annotation(
-            x=float(x[-1]), y=taken, text=names[i], xanchor="left", xshift=6, showarrow=False, font_color=colours[i]
+            x=1, xref="paper", y=y, text=names[i], xanchor="left", xshift=6, showarrow=False, font_color=colours[i]
         )
-    margin = 0.22 * float(x[-1] - x[0])
-    figure.update_xaxes(range=[float(x[0]), float(x[-1]) + margin], showgrid=False, fixedrange=True, zeroline=False)
+    figure.update_xaxes(range=[float(x[0]), float(x[-1])], showgrid=False, fixedrange=True, zeroline=False)
     figure.update_yaxes(
-        title={"text": y_title, "font": {"size": _TEXT}},
-        type="log" if log else "linear",
+        title={"text": y_title, "font": {"size": _TEXT}, "standoff": 12},
         fixedrange=True,
         automargin=True,
         zeroline=False,
-        **({"dtick": 1} if log else {}),
+        **({"type": "log", "dtick": 1} if log else {"range": [-0.03, 1.05]}),
     )
-    return _framed(figure, x_title, below=14)
+    return _framed(figure, x_title, below=14).update_layout(margin_r=84)  # room for the names
+
+
+def _spread(ends: list[float], low: float, high: float) -> list[float]:
+    """Heights for the names of lines that end at `ends`: near them, in their order, and one text line apart."""
+    apart = 0.085 * (high - low)
+    heights, order = list(ends), sorted(range(len(ends)), key=ends.__getitem__)
+    floor = low
+    for i in order:  # upwards from the lowest
+        heights[i] = max(heights[i], floor)
+        floor = heights[i] + apart
+    ceiling = high
+    for i in reversed(order):  # and down again where that went over the top
+        heights[i] = min(heights[i], ceiling)
+        ceiling = heights[i] - apart
+    return heights
 
 
 def spectra(sigma_x: Tensor, *queries: Tensor) -> go.Figure:
@@ -217,7 +230,9 @@ def singular_values(sigma: Tensor, k: int) -> go.Figure:
 
 def _scaled(values: Tensor, low: float, high: float, colours: str, label: str) -> go.Heatmap:
     """A map with its bar of numbers; `label` names what they are."""
-    bar = _BAR | {"title": {"text": label, "side": "right", "font": {"size": 14}}}
+    bar = _BAR | {
+        "title": {"text": f"{label}\N{NO-BREAK SPACE}\N{NO-BREAK SPACE}", "side": "right", "font": {"size": 14}}
+    }
     hover = label + " %{z:.4g}, row %{y}, column %{x}<extra></extra>"
     return go.Heatmap(z=values.numpy(), zmin=low, zmax=high, colorscale=colours, colorbar=bar, hovertemplate=hover)
 

@@ -26,5 +26,5 @@ def _label(name: str) -> str:
     try:
         accuracy = read_card(name).metrics["PrivateTest"]["flip"]["accuracy"]
     except (CheckpointError, KeyError):
-        return f"{title} (not trained)"
+        return f"{title} (untrained)"
     return f"{title} ({100 * accuracy:.1f} % right)"
