@@ -102,3 +102,61 @@ def test_all_terms_give_the_picture_back(face):
     torch.testing.assert_close(result.approximation, result.pixels, atol=1e-4, rtol=0)
     assert result.energy[-1] == pytest.approx(1)
     assert (result.sigma.diff() <= 0).all()
+
+
+# ---- frequencies and singular values
+
+
+def test_the_answer_to_all_slow_waves_is_nearly_the_answer_to_the_whole_face(face):
+    response = services.frequency_response(face, steps=8)
+    assert response.low.shape == response.high.shape == (8, 7)
+    torch.testing.assert_close(response.whole, services.predict(face).probabilities, atol=1e-5, rtol=1e-4)
+    # Beyond 0.5 only the corners of the spectrum are missing.
+    assert (response.low[-1] - response.whole).abs().max() < 0.1
+    assert (response.low[0] - response.whole).abs().max() > 0.2
+    torch.testing.assert_close(response.low.sum(1), torch.ones(8))
+
+
+def test_the_fast_waves_of_the_colours_of_a_photograph_are_alike_and_those_of_gray_equal(face):
+    colours = services.channels(face, 0.1)
+    assert colours.high.shape == (3, 96, 96)
+    assert colours.likeness.min() > 0.9
+    gray = dataclasses.replace(face, picture=face.picture.convert("L").convert("RGB"))
+    torch.testing.assert_close(services.channels(gray, 0.1).likeness, torch.ones(3, 3))
+
+
+def test_the_last_term_is_what_the_rank_gains(face):
+    fewer, more = services.spectrum(face, k=5), services.spectrum(face, k=6)
+    inside = (more.approximation > 0) & (more.approximation < 1) & (fewer.approximation > 0) & (fewer.approximation < 1)
+    gained = (more.approximation - fewer.approximation)[inside]
+    torch.testing.assert_close(gained, more.term[inside], atol=1e-4, rtol=1e-3)
+
+
+def test_networks_with_svd_attention_are_found_by_what_they_are_made_of():
+    assert set(services.svd_networks()) == {name for name in list_models() if "svd" in name}
+    assert services.open_network("residual_cnn").svd_layers == ()
+    assert services.open_network("resnet18_svd_hfc").svd_layers == tuple(f"attention.{i}" for i in range(4))
+
+
+def test_svd_attention_hands_out_the_steps_of_one_module(face):
+    steps = services.svd_attention(face, "resnet18_svd_hfc", "attention.1")
+    assert steps.a.shape == (1, 1, 12, 12)
+    assert steps.sigma_h.shape == (1, 12)
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda face: services.frequencies(face, cutoff=1.5), "cutoff"),
+        (lambda face: services.frequencies(face, cutoff=-0.1), "cutoff"),
+        (lambda face: services.frequencies(face, mask="square"), "mask"),
+        (lambda face: services.channels(face, cutoff=2.0), "cutoff"),
+        (lambda face: services.frequency_response(face, mask="box"), "mask"),
+        (lambda face: services.spectrum(face, k=49), "k"),
+        (lambda face: services.spectrum(face, k=0), "k"),
+        (lambda face: services.svd_attention(face, "residual_cnn", "stage1"), "layer"),
+    ],
+)
+def test_a_wrong_argument_is_named(face, call, name, unchecked):
+    with pytest.raises(ValueError, match=f"{name}="):
+        call(face)

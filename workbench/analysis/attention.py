@@ -35,7 +35,7 @@ def input_of(model: nn.Module, x: Float[Tensor, "B C_in H W"], layer: str) -> Fl
         if get_ident() == thread:  # not the input of a prediction that runs beside this one
             found[:] = inputs[:1]
 
-    with borrowed(model), torch.inference_mode(), names[layer].register_forward_pre_hook(take):
+    with borrowed(model), torch.no_grad(), names[layer].register_forward_pre_hook(take):
         model(x)
         if not found:
             raise ValueError(f'layer="{layer}" is not called in the forward pass')
@@ -52,7 +52,7 @@ def svd_steps(model: nn.Module, x: Float[Tensor, "B C_in H W"], layer: str) -> S
     if module is not None and not isinstance(module, SVDAttention):
         raise ValueError(f'layer="{layer}" is a {type(module).__name__}, not an SVDAttention')
     arrives = input_of(model, x, layer)
-    with torch.inference_mode():
+    with torch.no_grad():
         return dict(model.named_modules())[layer].steps(arrives)
 
 

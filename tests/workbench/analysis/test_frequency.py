@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.layers.frequency import radial_mask
-from workbench.analysis.frequency import frequency_pictures, split_frequencies
+from workbench.analysis.frequency import frequency_pictures, likeness, split_frequencies
 
 MASKS = ("ideal", "gaussian", "butterworth")
 sides = st.integers(1, 40)
@@ -143,3 +143,19 @@ def test_the_detail_of_a_picture_shrinks_as_the_cutoff_grows_and_a_blank_one_has
     assert details[0] == pytest.approx(1)
     assert details[-1] == pytest.approx(0, abs=1e-6)
     assert frequency_pictures(torch.full((8, 8), 0.5)).detail == 0
+
+
+def test_likeness_is_the_correlation_of_every_pair():
+    maps = torch.randn(4, 9, 7, generator=torch.Generator().manual_seed(0))
+    maps[2] = 3 * maps[0] + 5
+    maps[3] = 1.5
+    found = likeness(maps)
+    expected = np.corrcoef(maps[:3].flatten(1).numpy())
+    np.testing.assert_allclose(found[:3, :3], expected, atol=1e-5)
+    assert found[0, 2] == pytest.approx(1)
+    assert found[3].tolist() == [0, 0, 0, 1]
+
+
+def test_likeness_wants_a_stack_of_maps():
+    with pytest.raises(ValueError, match="maps has shape"):
+        likeness(torch.rand(3, 4))

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.analysis.spectra import energy, rank_k, singular_spectrum
+from workbench.analysis.spectra import energy, rank_k, rank_one_terms, singular_spectrum
 
 sides = st.integers(1, 20)
 
@@ -121,3 +121,22 @@ def test_a_picture_that_has_no_spectrum_is_named(function, x, message):
 def test_energy_of_what_are_no_singular_values_is_refused(sigma, message):
     with pytest.raises(ValueError, match=message):
         energy(sigma)
+
+
+@settings(max_examples=40, deadline=None)
+@given(sides, sides, st.data())
+def test_rank_one_terms_add_up_to_the_rank_k_picture_and_their_signs_are_fixed(height, width, data):
+    k = data.draw(st.integers(1, min(height, width)))
+    x = picture(2, height, width)
+    u, sigma, v = rank_one_terms(x, k)
+    together = (sigma[..., None, None] * u[..., :, None] * v[..., None, :]).sum(1)
+    np.testing.assert_allclose(together, rank_k(x, k), atol=1e-10)
+    largest = u.gather(-1, u.abs().argmax(-1, keepdim=True))
+    assert (largest > 0).all()
+    torch.testing.assert_close(u.norm(dim=-1), torch.ones(2, k, dtype=x.dtype))
+
+
+@pytest.mark.parametrize("k", [0, 7])
+def test_a_number_of_terms_outside_the_picture_is_named(k):
+    with pytest.raises(ValueError, match=f"k={k}: give a whole number from 1 to 6"):
+        rank_one_terms(torch.rand(6, 8), k)
