@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,23 @@ def read_card(name_or_path: str | Path) -> Card:
         raise CheckpointError(_missing(path)) from error
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise CheckpointError(f"{path} is not the card of a checkpoint ({error}). {_get_it_again(path)}") from error
+
+
+def read_predictions(name_or_path: str | Path, part: str) -> tuple[Tensor, Tensor]:
+    """Logits (N, K) and labels (N,) of one part ("PublicTest", "PrivateTest"), as the shipped weights gave them.
+
+    Raises:
+        CheckpointError: they are missing or damaged.
+    """
+    path = checkpoint_folder(name_or_path) / "predictions.npz"
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            wanted = file["splits"] == part
+            return torch.from_numpy(file["logits"][wanted]), torch.from_numpy(file["labels"][wanted]).long()
+    except FileNotFoundError as error:
+        raise CheckpointError(_missing(path)) from error
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise CheckpointError(f"{path} holds no predictions ({error}). {_get_it_again(path)}") from error
 
 
 def load_checkpoint(name_or_path: str | Path, device: str | torch.device = "cpu") -> tuple[nn.Module, Card]:

@@ -125,7 +125,8 @@ def test_a_click_on_another_class_changes_the_map_only(page):
 
 
 def test_the_about_page_opens_from_the_menu(page):
-    page.get_by_role("link", name="About").click()
+    page.get_by_test_id("stTopNavSection").filter(has_text="FERScope").click()
+    page.get_by_test_id("stTopNavDropdownLink").filter(has_text="About").click()
     page.get_by_text("Article 5(1)(f)").wait_for()
     assert error_boxes(page) == []
 

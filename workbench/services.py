@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from models import Card, ModelSpec, create_model, get_spec, list_models, load_checkpoint
-from models.checkpoints import CheckpointError, checkpoint_folder
+from models.checkpoints import CheckpointError, checkpoint_folder, read_card, read_predictions
 from models.datasets import EMOTIONS
+from models.evaluation import paired_difference
 from models.layers.frequency import Mask
 from models.layers.svd_attention import SVDAttention
 from models.preprocessing import normalise, to_unit
@@ -327,3 +328,48 @@ def svd_attention(face: Face, network: str, layer: str) -> attention.SVDAttentio
     """Every step of one SVD attention module on a face, tensors of a batch of one; errors as for `svd_steps`."""
     net = open_network(network)
     return attention.svd_steps(net.model, net.prepare(face), layer)
+
+
+@dataclass(frozen=True, eq=False)
+class Gain:
+    """What a module brought, ours beside the paper's; shares of 1, None where it was not run.
+
+    Attributes:
+        network, plain: the network with the module, and the one without.
+        accuracy: on PrivateTest with flip averaging: value, lower and upper end of the 95 % interval.
+        difference: to the plain one, in accuracy on PrivateTest, single view, with its interval.
+        reported: the paper's difference in accuracy.
+        epochs, seed: of our training.
+    """
+
+    network: str
+    plain: str
+    accuracy: tuple[float, float, float] | None
+    difference: tuple[float, float, float] | None
+    reported: float | None
+    epochs: int | None
+    seed: int | None
+
+
+PAPER_D = {"resnet18_bam": "resnet18", "resnet18_svd_hfc": "resnet18"}
+"""The comparison of paper D that is trained here: networks with a module, and the one without."""
+
+
+def gains() -> tuple[Gain, ...]:
+    """What BAM and SVD attention brought to ResNet-18 on FER2013, here and in paper D."""
+    return tuple(_gain(network, plain) for network, plain in PAPER_D.items())
+
+
+def _gain(network: str, plain: str) -> Gain:
+    figures = [get_spec(name).reported.get("accuracy on FER2013") for name in (network, plain)]
+    reported = None if None in figures else figures[0] - figures[1]
+    try:
+        card = read_card(network)
+        flip = card.metrics["PrivateTest"]["flip"]
+        logits, labels = read_predictions(network, "PrivateTest")
+        rival, _ = read_predictions(plain, "PrivateTest")
+    except (CheckpointError, KeyError):
+        return Gain(network, plain, None, None, reported, None, None)
+    difference = paired_difference(logits, rival, labels)["accuracy"]
+    accuracy = (flip["accuracy"], *flip["accuracy_interval"])
+    return Gain(network, plain, accuracy, difference, reported, card.epochs, card.seed)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from models import create_model
-from models.evaluation import measure, predict
+from models.evaluation import measure, paired_difference, predict
 from models.preprocessing import TTA
 
 CLASSES = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
@@ -165,3 +165,18 @@ def test_predicting_leaves_the_network_as_it_was(faces, network):
     predict(model, card, faces.images[:4], "flip")
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
     assert all(p.requires_grad and p.grad is None for p in model.parameters())
+
+
+def test_a_paired_difference_is_that_of_the_measures_and_its_interval_holds_it():
+    torch.manual_seed(0)
+    labels = torch.randint(0, 3, (400,))
+    first, second = torch.randn(400, 3), torch.randn(400, 3)
+    first[torch.arange(300), labels[:300]] += 9
+    classes = ("a", "b", "c")
+    found = paired_difference(first, second, labels)
+    a, b = measure(first, labels, classes), measure(second, labels, classes)
+    for name, (difference, low, high) in found.items():
+        assert difference == pytest.approx(a[name] - b[name], abs=1e-6)
+        assert low < difference < high
+        assert high - low == pytest.approx(2 * 1.96 * (0.25 + 0.15) ** 0.5 / 20, rel=0.4)
+    assert paired_difference(first, first, labels)["accuracy"] == (0, 0, 0)

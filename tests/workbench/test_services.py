@@ -160,3 +160,19 @@ def test_svd_attention_hands_out_the_steps_of_one_module(face):
 def test_a_wrong_argument_is_named(face, call, name, unchecked):
     with pytest.raises(ValueError, match=f"{name}="):
         call(face)
+
+
+def test_what_a_module_brought_is_measured_on_the_same_pictures():
+    for gain in services.gains():
+        folders = [checkpoints.checkpoint_folder(name) / "predictions.npz" for name in (gain.network, gain.plain)]
+        if not all(folder.is_file() for folder in folders):
+            assert gain.accuracy is None, "no figure without a run"
+            continue
+        (a, labels), (b, same) = (
+            checkpoints.read_predictions(name, "PrivateTest") for name in (gain.network, gain.plain)
+        )
+        assert torch.equal(labels, same)
+        difference = (a.argmax(1) == labels).double().mean() - (b.argmax(1) == labels).double().mean()
+        assert gain.difference[0] == pytest.approx(float(difference), abs=1e-9)
+        assert gain.difference[1] <= gain.difference[0] <= gain.difference[2]
+        assert -0.01 < gain.reported < 0.01

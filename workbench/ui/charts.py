@@ -192,6 +192,12 @@ def spectra(sigma_x: Tensor, *queries: Tensor) -> go.Figure:
     return curves(i, lists, names, "number i", "σ", ("#0072B2", "#D55E00", "#009E73")[: len(lists)], log=True)
 
 
+def interval(values: tuple[float, float, float], signed: bool = False) -> str:
+    """Value, lower and upper end as per cents with one decimal: 69.0 (67.5 to 70.5), or +0.3 (-0.9 to +1.5)."""
+    value, low, high = (f"{100 * v:+.1f}" if signed else f"{100 * v:.1f}" for v in values)
+    return f"{value} ({low} to {high})"
+
+
 def memory(count: int) -> str:
     """Bytes as people read them, in powers of 1024: 49 KiB, 600.25 GiB."""
     for unit in ("B", "KiB", "MiB"):
