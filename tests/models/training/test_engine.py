@@ -179,8 +179,16 @@ def test_a_set_smaller_than_the_batch_is_one_step(make_config, tmp_path):
     assert len(history(folder)) == 1
 
 
-def test_training_leaves_the_signals_as_they_were(finished_run):
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+def test_training_leaves_the_signals_as_they_were(make_config, tmp_path):
+    def mine(number, frame):
+        raise AssertionError
+
+    before = signal.signal(signal.SIGINT, mine)
+    try:
+        train(make_config(tmp_path / "run", epochs=1))
+        assert signal.getsignal(signal.SIGINT) is mine
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 # ---- interrupted and continued
