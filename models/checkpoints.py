@@ -173,11 +173,13 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(_missing(path)) from error
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read ({error}). {_get_it_again(path)}") from error
-    if data[:2] == b"PK" or data[:1] == b"\x80":
-        raise CheckpointError(f"{path} is a pickle, which can run any code when opened; only safetensors are loaded.")
     try:
         return safetensors.torch.load(data)
     except safetensors.SafetensorError as error:
+        if data[:2] == b"PK" or data[:1] == b"\x80":  # only now: the length of a true header may begin with 0x80
+            raise CheckpointError(
+                f"{path} is a pickle, which can run any code when opened; only safetensors are loaded."
+            ) from error
         raise CheckpointError(f"{path} is damaged ({error}). {_get_it_again(path)}") from error
 
 

@@ -9,10 +9,14 @@ from torch import Tensor
 
 def to_unit(images: Tensor, size: int) -> Tensor:
     """Gray pictures, uint8 (B, H, W) → float (B, 1, size, size) in 0..1; another size is reached with antialiasing."""
-    x = images.unsqueeze(1).float() / 255  # (B, 1, H, W)
-    if x.shape[-2:] != (size, size):
-        x = F.interpolate(x, (size, size), mode="bilinear", antialias=True, align_corners=False)
-    return x
+    return resized(images.unsqueeze(1).float() / 255, size)
+
+
+def resized(x: Tensor, size: int) -> Tensor:
+    """Pictures (B, C, H, W) → (B, C, size, size), bilinear, with antialiasing; unchanged where that is their size."""
+    if x.shape[-2:] == (size, size):
+        return x
+    return F.interpolate(x, (size, size), mode="bilinear", antialias=True, align_corners=False)
 
 
 def normalise(x: Tensor, mean: float, std: float) -> Tensor:

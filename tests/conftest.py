@@ -12,6 +12,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("STREAMLIT_LOGGER_LEVEL", "error")  # AppTest would warn at every step that no server is running
 os.environ["STREAMLIT_BROWSER_GATHER_USAGE_STATS"] = "false"
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ["HF_HUB_OFFLINE"] = "1"  # tests fetch nothing
 
 import jaxtyping
 import pytest

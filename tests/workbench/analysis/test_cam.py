@@ -29,6 +29,12 @@ REFERENCES = {
 NETWORKS = [name for name in models.list_models() if models.get_spec(name).cam_layer is not None]
 
 
+def is_small(name: str) -> bool:
+    """Under 12 million parameters: the reference takes minutes for the others."""
+    with torch.device("meta"):
+        return sum(p.numel() for p in models.create_model(name).parameters()) < 12_000_000
+
+
 def network_with_lively_statistics(name: str) -> nn.Module:
     """Random weights, and batch-norm statistics of pictures: channels differ and signals keep their strength."""
     torch.manual_seed(5)
@@ -92,7 +98,11 @@ def min_max(maps: Tensor) -> np.ndarray:
 
 @pytest.mark.parametrize(
     ("name", "dtype"),
-    [("vanilla_cnn", torch.float32), ("residual_cnn", torch.float32), *((name, torch.float64) for name in NETWORKS)],
+    [
+        ("vanilla_cnn", torch.float32),
+        ("residual_cnn", torch.float32),
+        *((name, torch.float64) for name in NETWORKS if is_small(name)),
+    ],
     ids=str,
 )
 def test_all_maps_of_a_network_equal_those_of_pytorch_grad_cam(name, dtype):

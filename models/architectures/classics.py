@@ -1,0 +1,119 @@
+"""Well-known networks that the papers compare themselves with, as torchvision and timm build them.
+
+Paper A: Inception (Szegedy et al. 2016; which version is not stated, so both v3 and v4) and MobileNet v1 (Howard et al.
+2017). Paper E: ResNet-50 (He et al. 2016), SENet-50 (Hu et al. 2018) and VGG-16 (Simonyan and Zisserman 2015), the
+members of the ensemble of Khanzada et al. (2020).
+
+Differences from the originals: one gray channel in, and pictures of 48 pixels. The Inceptions halve the map too often
+for that, so they enlarge the picture inside to 160 pixels; the others take it as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torchvision
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ..backbones import gray_first, imagenet_weights, load_backbone, not_in_place, timm_weights
+from ..preprocessing import resized
+from ..registry import register_model
+
+
+class Enlarged(nn.Module):
+    """A network that is shown the picture at a side of its own.
+
+    Args:
+        network: maps (B, 1, side, side) to logits.
+        side: in pixels.
+    """
+
+    def __init__(self, network: nn.Module, side: int) -> None:
+        super().__init__()
+        self.network, self.side = network, side
+
+    def forward(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K"]:
+        """Normalised gray pictures (B, 1, H, W) → logits (B, num_classes)."""
+        return self.network(resized(x, self.side))
+
+
+def _from_torchvision(name: str, first: str, **fixed) -> Callable[..., nn.Module]:
+    """A builder for a network of torchvision whose first convolution is named `first`."""
+
+    def build(num_classes: int = 7, pretrained: bool = False, **overrides) -> nn.Module:
+        model = getattr(torchvision.models, name)(num_classes=num_classes, **fixed, **overrides)
+        gray_first(model, first)
+        if pretrained:
+            weights = torchvision.models.get_model_weights(name).IMAGENET1K_V1
+            load_backbone(model, imagenet_weights(weights, first=f"{first}.weight"))
+        not_in_place(model)
+        return model
+
+    return build
+
+
+def _from_timm(name: str, first: str) -> Callable[..., nn.Module]:
+    """A builder for a network of timm whose first convolution is named `first`."""
+
+    def build(num_classes: int = 7, pretrained: bool = False, **overrides) -> nn.Module:
+        import timm  # here, because it takes a second or two
+
+        model = timm.create_model(name, in_chans=1, num_classes=num_classes, **overrides)
+        if pretrained:
+            load_backbone(model, timm_weights(name, first=f"{first}.weight"))
+        not_in_place(model)
+        return model
+
+    return build
+
+
+def _enlarged(builder: Callable[..., nn.Module], side: int) -> Callable[..., nn.Module]:
+    def build(num_classes: int = 7, pretrained: bool = False, **overrides) -> nn.Module:
+        return Enlarged(builder(num_classes, pretrained, **overrides), side)
+
+    return build
+
+
+_inception_v3 = _from_torchvision("inception_v3", "Conv2d_1a_3x3.conv", aux_logits=False, init_weights=True)
+
+register_model(
+    "inception_v3",
+    paper="A",
+    title="Inception v3",
+    cam_layer="network.Mixed_6e",  # 8×8
+    reported={"accuracy of the paper's Inception": 0.5647},
+)(_enlarged(_inception_v3, side=160))
+register_model(
+    "inception_v4",
+    paper="A",
+    title="Inception v4",
+    cam_layer="network.features.17",  # 8×8
+    reported={"accuracy of the paper's Inception": 0.5647},
+)(_enlarged(_from_timm("inception_v4", "features.0.conv"), side=160))
+register_model(
+    "mobilenet_v1",
+    paper="A",
+    title="MobileNet v1",
+    cam_layer="blocks.2",  # 6×6
+    reported={"accuracy": 0.3634},
+)(_from_timm("mobilenetv1_100", "conv_stem"))
+register_model(
+    "resnet50",
+    paper="E",
+    title="ResNet-50",
+    cam_layer="layer2",  # 6×6
+    reported={"accuracy of a ResNet from scratch": 0.5898},
+)(_from_torchvision("resnet50", "conv1"))
+register_model(
+    "senet50",
+    paper="E",
+    title="SENet-50",
+    cam_layer="layer2",  # 6×6
+)(_from_timm("seresnet50", "conv1"))
+register_model(
+    "vgg16",
+    paper="E",
+    title="VGG-16",
+    cam_layer="features.22",  # 6×6, after the ReLU of the tenth convolution
+)(_from_torchvision("vgg16", "features.0"))

@@ -1,0 +1,93 @@
+"""Soft-voting ensemble, as in Khanzada, Bai and Celepcikay (2020), which paper E compares itself with.
+
+The idea: networks that were trained apart fail on different faces. Their probabilities are averaged, so that one that
+is sure outvotes two that hesitate:
+
+    p(c | x) = Σ_m w_m p_m(c | x),   Σ_m w_m = 1
+
+Differences from that paper: its members were trained with auxiliary data; ours are whatever checkpoints are named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ..preprocessing import resized
+from ..registry import create_model, get_spec, no_pretrained_weights, register_model
+
+UNTRAINED = ("residual_cnn", "vanilla_cnn")
+"""Members, with random weights, of an ensemble that is built without naming any: to look at its architecture."""
+
+
+class Ensemble(nn.Module):
+    """Weighted mean of the members' probabilities, as log probabilities.
+
+    Args:
+        members: networks, each with its name, input side and the mean and std that its pixels are normalised with.
+        weights: one for each member, at least 0, not all 0; None: all the same.
+    """
+
+    def __init__(
+        self, members: Sequence[tuple[str, nn.Module, int, float, float]], weights: Sequence[float] | None = None
+    ) -> None:
+        super().__init__()
+        weights = torch.ones(len(members)) if weights is None else torch.tensor(weights, dtype=torch.float32)
+        if len(weights) != len(members) or bool((weights < 0).any()) or float(weights.sum()) <= 0:
+            raise ValueError(f"weights={weights.tolist()}: give {len(members)} numbers, at least 0 and not all 0")
+        self.names = tuple(name for name, *_ in members)
+        self.members = nn.ModuleList(model for _, model, *_ in members)
+        self.views = tuple((side, mean, std) for _, _, side, mean, std in members)
+        self.register_buffer("weights", weights / weights.sum())  # (M,)
+
+    def forward(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K"]:
+        """Gray pictures (B, 1, H, W), normalised as for the first member → log of the mean probability (B, K)."""
+        return torch.einsum("m,mbk->bk", self.weights, self.votes(x)).clamp_min(1e-30).log()
+
+    def votes(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "M B K"]:
+        """The probabilities of each member, in the order of `names`."""
+        _, mean, std = self.views[0]
+        pixels = x * std + mean  # in 0..1 again
+        return torch.stack(
+            [
+                member((resized(pixels, side) - mean) / std).float().softmax(-1)
+                for member, (side, mean, std) in zip(self.members, self.views, strict=True)
+            ]
+        )
+
+
+@register_model("ensemble", paper="E", title="Ensemble", cam_layer=None, reported={"accuracy": 0.758})
+def ensemble(
+    num_classes: int = 7,
+    pretrained: bool = False,
+    members: Sequence[str] | None = None,
+    weights: Sequence[float] | None = None,
+) -> Ensemble:
+    """Soft vote of named checkpoints; overrides: `members` (names of checkpoints), `weights`.
+
+    Without `members` it is made of untrained networks, which shows the architecture and answers nothing.
+
+    Raises:
+        ValueError: no member is named, their classes differ, or `weights` do not fit; CheckpointError: one is missing.
+    """
+    from ..checkpoints import load_checkpoint  # it builds networks, so it cannot be imported first
+
+    if pretrained:
+        raise no_pretrained_weights("ensemble")
+    if members is None:
+        loaded = [(name, create_model(name, num_classes), get_spec(name).input_size, 0.5, 0.25) for name in UNTRAINED]
+        return Ensemble(loaded, weights)
+    if len(members) == 0:
+        raise ValueError("members=[]: name at least one checkpoint")
+    loaded, classes = [], None
+    for name in members:
+        model, card = load_checkpoint(name)
+        if len(card.classes) != num_classes or classes not in (None, card.classes):
+            told = ", ".join(card.classes)
+            raise ValueError(f'members: "{name}" tells {told}; all have to tell the same {num_classes} classes')
+        classes = card.classes
+        loaded.append((name, model, card.input_size, card.mean, card.std))
+    return Ensemble(loaded, weights)

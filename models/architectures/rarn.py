@@ -1,0 +1,98 @@
+"""Rotation-Aware Residual Network, paper A.
+
+The idea: a residual backbone makes maps of five depths, A1 to A5, each half the size of the last. A top-down path adds
+the deep ones, enlarged, to the shallow ones. Angle-sensitive attention then weighs positions by how strongly they
+answer to patterns at whatever angle, so that a tilted head should cost less.
+
+Differences from the paper: how a convolution becomes sensitive to angles is not stated; see `angle_attention.py` for
+our choice. Joins are sums after 1×1 convolutions; the head, not stated either, is global average, dropout and one
+linear layer. Backbone, fusion and attention are arguments, so that what each is worth can be measured. The paper calls
+the network lightweight: with ResNet-152 it has 59 million parameters.
+"""
+
+from __future__ import annotations
+
+import torchvision
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ..backbones import gray_first, imagenet_weights, load_backbone, not_in_place
+from ..layers.angle_attention import AngleAttention
+from ..layers.fpn import TopDown
+from ..registry import register_model
+
+BACKBONES = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
+
+
+class RARN(nn.Module):
+    """Backbone, top-down fusion, angle-sensitive attention, linear head.
+
+    Args:
+        num_classes: number of logits.
+        backbone: one of BACKBONES.
+        fusion: join all five levels; False takes the deepest alone.
+        attention: weigh positions; False leaves the map as it is.
+        width: channels of the fused map.
+        angles: at how many angles each kernel of the attention is applied.
+        dropout: share of the pooled features that training sets to zero.
+    """
+
+    def __init__(
+        self,
+        num_classes: int = 7,
+        backbone: str = "resnet152",
+        fusion: bool = True,
+        attention: bool = True,
+        width: int = 256,
+        angles: int = 8,
+        dropout: float = 0.2,
+    ) -> None:
+        super().__init__()
+        if backbone not in BACKBONES:
+            raise ValueError(f'backbone="{backbone}": choose one of {", ".join(BACKBONES)}')
+        self.fuses = fusion
+        self.backbone = getattr(torchvision.models, backbone)(num_classes=1)
+        gray_first(self.backbone, "conv1")
+        deepest = self.backbone.fc.in_features
+        del self.backbone.fc, self.backbone.avgpool
+        channels = (64, deepest // 8, deepest // 4, deepest // 2, deepest) if fusion else (deepest,)
+        self.fusion = TopDown(channels, width)
+        self.attention = AngleAttention(width, angles=angles) if attention else nn.Identity()
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(width, num_classes)
+        not_in_place(self)
+
+    def forward(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K"]:
+        """Normalised gray pictures (B, 1, H, W) → logits (B, num_classes)."""
+        levels = self.levels(x)
+        x = self.fusion(levels if self.fuses else levels[-1:])  # (B, width, H/2, W/2), or H/32 without fusion
+        x = self.attention(x)  # the same shape
+        return self.classifier(self.dropout(self.pool(x).flatten(1)))
+
+    def levels(self, x: Float[Tensor, "B 1 H W"]) -> list[Tensor]:
+        """The maps A1 … A5 of the backbone, shallow to deep, each half the size of the last."""
+        net = self.backbone
+        a1 = net.relu(net.bn1(net.conv1(x)))  # (B, 64, H/2, W/2)
+        a2 = net.layer1(net.maxpool(a1))  # (B, 256, H/4, W/4) with a backbone of 50 layers or more
+        a3 = net.layer2(a2)  # (B, 512, H/8, W/8)
+        a4 = net.layer3(a3)  # (B, 1024, H/16, W/16)
+        a5 = net.layer4(a4)  # (B, 2048, H/32, W/32)
+        return [a1, a2, a3, a4, a5]
+
+
+@register_model(
+    "rarn",
+    paper="A",
+    title="RARN",
+    cam_layer="fusion",
+    attention_layers=("attention",),
+    reported={"accuracy": 0.5751},
+)
+def rarn(num_classes: int = 7, pretrained: bool = False, backbone: str = "resnet152", **overrides) -> RARN:
+    """The network of paper A; overrides: `backbone`, `fusion`, `attention`, `width`, `angles`, `dropout`."""
+    model = RARN(num_classes, backbone, **overrides)
+    if pretrained:
+        weights = torchvision.models.get_model_weights(backbone).IMAGENET1K_V1
+        load_backbone(model.backbone, imagenet_weights(weights, first="conv1.weight"))
+    return model

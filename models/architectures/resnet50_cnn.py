@@ -1,0 +1,119 @@
+"""ResNet-50 + CNN, the third network of paper C.
+
+The idea: take ResNet-50 as it was trained on ImageNet, make its first convolution gray by averaging the colours
+(W_gray = ⅓ Σ W_rgb, eq. 1), take out pooling so that 48 pixels are not shrunk to nothing, and freeze it (eq. 2). Two
+1×1 convolutions refine its 2048 channels to 128; their average (eq. 3) is laid onto the unit sphere and moved by a
+learned scale and shift,
+
+    f̂ = f / ‖f‖₂        y = γ ⊙ f̂ + β,  γ, β from 1 and 0          eq. 4 to 6
+
+so that the length of a feature, which follows contrast and lighting, no longer counts. Two fully connected layers of
+128 and 64 decide.
+
+Differences from the paper: which pools are removed is not stated; ours are the stem's max-pool and the last stride,
+which leaves 6×6 at 48 px. Freezing random weights would teach nothing, so `frozen` is on only where it is asked for.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+import torchvision
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ..backbones import gray_first, imagenet_weights, load_backbone, not_in_place
+from ..registry import register_model
+
+
+class SphereSteps(NamedTuple):
+    """What the normalisation computes: `unit`, of length 1, and `y` = γ ⊙ unit + β; both (B, D)."""
+
+    unit: Tensor
+    y: Tensor
+
+
+class Sphere(nn.Module):
+    """f ↦ γ ⊙ f / ‖f‖₂ + β, for features (B, D) (eq. 4 to 6)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.ones(width))
+        self.beta = nn.Parameter(torch.zeros(width))
+
+    def forward(self, f: Tensor) -> Tensor:
+        """Normalise, scale and shift."""
+        return self.steps(f).y
+
+    def steps(self, f: Tensor) -> SphereSteps:
+        """The features on the unit sphere, and where scale and shift move them; a feature of zeros stays zero."""
+        unit = F.normalize(f, dim=1)  # (B, D)
+        return SphereSteps(unit, self.gamma * unit + self.beta)
+
+
+class ResNet50CNN(nn.Module):
+    """Gray ResNet-50 with little pooling, 1×1 refinement, sphere, two hidden layers.
+
+    Args:
+        num_classes: number of logits.
+        frozen: backbone without gradients, its batch-norm statistics kept, also in training mode.
+        dropout: share that training sets to zero after each refinement and each hidden layer.
+    """
+
+    def __init__(self, num_classes: int = 7, frozen: bool = False, dropout: float = 0.3) -> None:
+        super().__init__()
+        self.backbone = torchvision.models.resnet50()
+        gray_first(self.backbone, "conv1")
+        self.backbone.maxpool = self.backbone.avgpool = self.backbone.fc = nn.Identity()
+        last = self.backbone.layer4[0]
+        last.conv2.stride = last.downsample[0].stride = (1, 1)
+        self.frozen = frozen
+        self.backbone.requires_grad_(not frozen)
+        self.refine1 = nn.Sequential(nn.Conv2d(2048, 512, 1), nn.BatchNorm2d(512), nn.ReLU(), nn.Dropout(dropout))
+        self.refine2 = nn.Sequential(
+            nn.MaxPool2d(2), nn.Conv2d(512, 128, 1), nn.BatchNorm2d(128), nn.ReLU(), nn.Dropout(dropout)
+        )
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.sphere = Sphere(128)
+        self.hidden = nn.Sequential(
+            *(nn.Linear(128, 128), nn.BatchNorm1d(128), nn.ReLU(), nn.Dropout(dropout)),
+            *(nn.Linear(128, 64), nn.BatchNorm1d(64), nn.ReLU(), nn.Dropout(dropout)),
+        )
+        self.classifier = nn.Linear(64, num_classes)
+        not_in_place(self)
+
+    def train(self, mode: bool = True) -> ResNet50CNN:
+        """As for every module; a frozen backbone stays in evaluation mode, so that its statistics are kept."""
+        super().train(mode)
+        if self.frozen:
+            self.backbone.eval()
+        return self
+
+    def forward(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K"]:
+        """Normalised gray pictures (B, 1, H, W) → logits (B, num_classes)."""
+        net = self.backbone
+        x = net.relu(net.bn1(net.conv1(x)))  # (B, 64, H/2, W/2)
+        x = net.layer2(net.layer1(x))  # (B, 512, H/4, W/4)
+        x = net.layer4(net.layer3(x))  # (B, 2048, H/8, W/8)
+        x = self.refine1(x)  # (B, 512, H/8, W/8): 6×6 at 48 px, the layer of the class activation maps
+        x = self.refine2(x)  # (B, 128, H/16, W/16)
+        x = self.sphere(self.pool(x).flatten(1))  # (B, 128)
+        return self.classifier(self.hidden(x))
+
+
+@register_model(
+    "resnet50_cnn",
+    paper="C",
+    title="ResNet-50 + CNN",
+    cam_layer="refine1",
+    reported={"training accuracy": 0.857, "validation accuracy": 0.857},
+)
+def resnet50_cnn(num_classes: int = 7, pretrained: bool = False, **overrides) -> ResNet50CNN:
+    """The third network of paper C; overrides: `frozen`, `dropout`."""
+    model = ResNet50CNN(num_classes, **overrides)
+    if pretrained:
+        weights = torchvision.models.ResNet50_Weights.IMAGENET1K_V1
+        load_backbone(model.backbone, imagenet_weights(weights, first="conv1.weight"))
+    return model

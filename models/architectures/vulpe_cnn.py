@@ -1,0 +1,64 @@
+"""The convolutional network of Vulpe-Grigoraşi and Grigore (2021), which paper E compares itself with.
+
+The idea: leave the design to a search. Widths, dropout rates and the size of the hidden layer of a plain stack of
+convolutions were chosen by random search on FER2013, which found 256, 512, 384, 192 and 384 channels: nothing that
+somebody would draw by hand.
+
+Differences from that paper: none known. Padding and biases are read off the parameter count, 5 170 503.
+"""
+
+from __future__ import annotations
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ..preprocessing import resized
+from ..registry import no_pretrained_weights, register_model
+
+SIDE = 48
+WIDTHS = (256, 512, 384, 192, 384)
+
+
+class VulpeCNN(nn.Module):
+    """Five convolutions, the last four each with batch-norm, max-pool and dropout, and one hidden layer.
+
+    Args:
+        num_classes: number of logits.
+        dropout: share that training sets to zero after each pooling; `hidden_dropout`, after the hidden layer.
+    """
+
+    def __init__(self, num_classes: int = 7, dropout: float = 0.4, hidden_dropout: float = 0.3) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(1, WIDTHS[0], 3, padding=1), nn.ReLU())
+        self.blocks = nn.Sequential(
+            *(
+                nn.Sequential(
+                    nn.Conv2d(WIDTHS[i], WIDTHS[i + 1], 3, padding=1),
+                    nn.ReLU(),
+                    nn.BatchNorm2d(WIDTHS[i + 1]),
+                    nn.MaxPool2d(2),
+                    nn.Dropout(dropout),
+                )
+                for i in range(4)
+            )
+        )
+        self.hidden = nn.Sequential(
+            nn.Linear(WIDTHS[4] * 3 * 3, 256), nn.ReLU(), nn.BatchNorm1d(256), nn.Dropout(hidden_dropout)
+        )
+        self.classifier = nn.Linear(256, num_classes)
+
+    def forward(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K"]:
+        """Normalised gray pictures (B, 1, H, W), brought to 48×48 → logits (B, num_classes)."""
+        x = self.stem(resized(x, SIDE))  # (B, 256, 48, 48)
+        x = self.blocks(x)  # (B, 384, 3, 3) by way of 24×24, 12×12 and 6×6; maps are read from `blocks.2`, 6×6
+        return self.classifier(self.hidden(x.flatten(1)))
+
+
+@register_model(
+    "vulpe_cnn", paper="E", title="Vulpe-Grigoraşi CNN", cam_layer="blocks.2", reported={"accuracy": 0.7216}
+)
+def vulpe_cnn(num_classes: int = 7, pretrained: bool = False, **overrides) -> VulpeCNN:
+    """The searched network; overrides: `dropout`, `hidden_dropout`."""
+    if pretrained:
+        raise no_pretrained_weights("vulpe_cnn")
+    return VulpeCNN(num_classes, **overrides)

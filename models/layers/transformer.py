@@ -1,0 +1,105 @@
+"""One transformer encoder block over the positions of a feature map (Vaswani et al. 2017; paper B).
+
+The idea: a convolution sees its neighbourhood; here every position asks every other one. Each position makes a query
+q, a key k and a value v; what it takes from the others is a mean of their values, weighed by how well its query meets
+their keys.
+
+    A = softmax(q kᵀ / √d)              who attends to whom, each row sums to 1           (B, heads, N, N)
+    z = x + W_o (A v)                   attention beside the identity
+    y = z + FFN(z),  FFN = W₂ ReLU(W₁ ·)    each position by itself
+
+Differences from Vaswani et al.: layer-norm comes before each of the two parts and not after it, which trains without
+warm-up; where the positions lie is added as fixed sine waves of row and column, so that maps of any size will do.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class TransformerSteps(NamedTuple):
+    """What the block computes on tokens (B, N, D), with d = D / heads.
+
+    Attributes:
+        q, k, v: queries, keys, values, (B, heads, N, d).
+        attention: A, each row summing to 1, (B, heads, N, N).
+        z: after attention, (B, N, D).
+        y: after the feed-forward part, (B, N, D).
+    """
+
+    q: Tensor
+    k: Tensor
+    v: Tensor
+    attention: Tensor
+    z: Tensor
+    y: Tensor
+
+
+class TransformerBlock(nn.Module):
+    """Self-attention and feed-forward part over tokens (B, N, D), each beside the identity.
+
+    Args:
+        width: D.
+        heads: number of heads; must divide `width`.
+        expansion: how many times wider the feed-forward part is.
+        dropout: share that training sets to zero after each part.
+    """
+
+    def __init__(self, width: int, heads: int = 8, expansion: int = 4, dropout: float = 0.1) -> None:
+        super().__init__()
+        if width % heads:
+            raise ValueError(f"heads={heads} does not divide width={width}")
+        self.heads, self.enabled = heads, True
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        self.ffn = nn.Sequential(nn.Linear(width, expansion * width), nn.ReLU(), nn.Linear(expansion * width, width))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Float[Tensor, "B N D"]) -> Float[Tensor, "B N D"]:
+        """Let positions ask each other; switched off (`enabled = False`) it returns its input."""
+        if not self.enabled:
+            return x
+        q, k, v = self._qkv(x)
+        return self._rest(x, F.scaled_dot_product_attention(q, k, v))[1]  # fused: A is never stored
+
+    def steps(self, x: Float[Tensor, "B N D"]) -> TransformerSteps:
+        """The same, step by step, with the attention weights that the fused way does not give away."""
+        q, k, v = self._qkv(x)
+        attention = (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1)  # (B, heads, N, N)
+        return TransformerSteps(q, k, v, attention, *self._rest(x, attention @ v))
+
+    def _qkv(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        qkv = self.qkv(self.norm1(x)).unflatten(-1, (3, self.heads, -1))  # (B, N, 3, heads, d)
+        return tuple(part.transpose(1, 2) for part in qkv.unbind(2))  # (B, heads, N, d) each
+
+    def _rest(self, x: Tensor, taken: Tensor) -> tuple[Tensor, Tensor]:
+        z = x + self.dropout(self.out(taken.transpose(1, 2).flatten(2)))  # (B, N, D)
+        return z, z + self.dropout(self.ffn(self.norm2(z)))
+
+
+def sine_positions(height: int, width: int, channels: int, like: Tensor) -> Tensor:
+    """Where each position lies, as sine and cosine waves of its row and its column: (height · width, channels).
+
+    Args:
+        height, width: of the map.
+        channels: D, a multiple of 4: a quarter each for sine and cosine of row and column.
+        like: a tensor on the device and in the precision of the result.
+    """
+    if channels % 4:
+        raise ValueError(f"channels={channels} is not a multiple of 4")
+    rates = 10_000 ** -(torch.arange(channels // 4, device=like.device) / (channels // 4))  # (D/4,)
+    rows, columns = (torch.arange(n, device=like.device)[:, None] * rates for n in (height, width))  # (n, D/4)
+    waves = torch.cat(
+        [
+            torch.cat([rows.sin(), rows.cos()], 1)[:, None].expand(-1, width, -1),
+            torch.cat([columns.sin(), columns.cos()], 1)[None].expand(height, -1, -1),
+        ],
+        -1,
+    )  # (height, width, D)
+    return waves.flatten(0, 1).to(like.dtype)
