@@ -1,0 +1,59 @@
+"""Angle-sensitive attention: kernels turn, and the angle that wins is the one that is there."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+
+from models.layers.angle_attention import AngleAttention
+from models.layers.fpn import TopDown
+
+
+def test_a_quarter_turn_of_a_kernel_is_rot90():
+    torch.manual_seed(0)
+    layer = AngleAttention(3, kernels=2, angles=4, side=5)
+    turned = layer.turned_kernels()
+    for quarter in range(4):
+        torch.testing.assert_close(turned[quarter], torch.rot90(layer.weight, quarter, (-2, -1)), atol=1e-5, rtol=1e-4)
+
+
+def test_the_angle_that_wins_is_that_of_the_pattern():
+    layer = AngleAttention(1, kernels=1, angles=8, side=5)
+    with torch.no_grad():  # an edge: dark to the left, bright to the right
+        layer.weight.copy_(torch.tensor([-2.0, -1.0, 0.0, 1.0, 2.0]).expand(1, 1, 5, 5))
+    picture = torch.linspace(-1, 1, 15).expand(1, 1, 15, 15)
+    for quarter in range(4):
+        steps = layer.steps(torch.rot90(picture, quarter, (-2, -1)))
+        assert steps.angle[0, 7, 7].item() == 90 * quarter
+    assert steps.angle_map.shape == (1, 8, 1, 15, 15)
+    assert steps.a.shape == (1, 1, 15, 15)
+
+
+def test_turning_the_picture_turns_the_angle_map():
+    torch.manual_seed(0)
+    layer, x = AngleAttention(2, kernels=3, angles=4, side=3), torch.randn(1, 2, 9, 9)
+    before, after = layer.steps(x).angle_map, layer.steps(torch.rot90(x, 1, (-2, -1))).angle_map
+    torch.testing.assert_close(torch.rot90(before, 1, (-2, -1)).roll(1, dims=1), after, atol=1e-4, rtol=1e-3)
+
+
+def test_the_gate_is_that_of_its_equation_and_switched_off_it_does_nothing():
+    torch.manual_seed(0)
+    layer, x = AngleAttention(2), torch.randn(2, 2, 7, 6)
+    steps = layer.steps(x)
+    flat = steps.angle_map.flatten(1, 2)
+    gate = F.conv2d(
+        torch.stack([flat.mean(1), flat.amax(1)], 1), layer.conv.weight, layer.conv.bias, padding=3
+    ).sigmoid()
+    torch.testing.assert_close(steps.a, gate)
+    torch.testing.assert_close(layer(x), gate * x)
+    layer.enabled = False
+    assert layer(x) is x
+
+
+def test_the_top_down_path_adds_enlarged_deep_maps_to_shallow_ones():
+    torch.manual_seed(0)
+    fusion = TopDown((3, 5, 7), width=4)
+    levels = [torch.randn(1, 3, 8, 8), torch.randn(1, 5, 4, 4), torch.randn(1, 7, 2, 2)]
+    a = fusion.lateral[2](levels[2]).repeat_interleave(2, -1).repeat_interleave(2, -2) + fusion.lateral[1](levels[1])
+    a = a.repeat_interleave(2, -1).repeat_interleave(2, -2) + fusion.lateral[0](levels[0])
+    torch.testing.assert_close(fusion(levels), fusion.smooth(a))

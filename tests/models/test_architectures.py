@@ -1,0 +1,207 @@
+"""What is particular to one family of networks: counts of the papers, arguments, frozen parts, votes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+import torchvision
+from torch import nn
+
+from models import create_model, load_checkpoint
+from models.backbones import gray_kernel
+
+
+def count(name: str, **overrides) -> int:
+    with torch.device("meta"):
+        return sum(p.numel() for p in create_model(name, **overrides).parameters())
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [("multibranch_dsc_cbam", 3_772_253), ("vulpe_cnn", 5_170_503)],
+)
+def test_parameters_are_those_of_the_paper(name, parameters):
+    assert count(name) == parameters
+
+
+def test_the_public_count_of_paper_e_includes_running_statistics():
+    buffers = create_model("multibranch_dsc_cbam").named_buffers()
+    assert sum(value.numel() for key, value in buffers if "running" in key) == 3_790_749 - 3_772_253
+
+
+def test_the_hybrid_on_resnet50_is_within_one_per_cent_of_the_papers_count():
+    assert abs(count("hybrid_resnet50") / 77.4e6 - 1) < 0.01
+    assert abs(count("hybrid_xception") / 74.6e6 - 1) < 0.01
+    assert count("hybrid_mobilenet_v3_small") > 2.6e6, "the paper's 2.5 million has no room for the head"
+
+
+def test_rarn_is_not_lightweight():
+    assert count("rarn") > 58e6
+    assert count("rarn", backbone="resnet18") < count("rarn", backbone="resnet34") < count("rarn", backbone="resnet50")
+
+
+# ---- paper A
+
+
+@pytest.mark.parametrize("fusion", [True, False])
+@pytest.mark.parametrize("attention", [True, False])
+def test_rarn_is_built_without_fusion_and_without_attention(fusion, attention):
+    model = create_model("rarn", backbone="resnet18", fusion=fusion, attention=attention).eval()
+    levels = model.levels(torch.randn(1, 1, 64, 64))
+    assert [level.shape[-1] for level in levels] == [32, 16, 8, 4, 2]
+    assert model(torch.randn(1, 1, 64, 64)).shape == (1, 7)
+    assert isinstance(model.attention, nn.Identity) is not attention
+    assert len(model.fusion.lateral) == (5 if fusion else 1)
+
+
+def test_the_angle_that_won_is_readable_at_each_position_of_rarn():
+    model = create_model("rarn", backbone="resnet18").eval()
+    with torch.no_grad():
+        fused = model.fusion(model.levels(torch.randn(1, 1, 48, 48)))
+        angle = model.attention.steps(fused).angle
+    assert angle.shape == (1, 24, 24)
+    assert set(angle.unique().tolist()) <= {45.0 * n for n in range(8)}
+
+
+# ---- paper B
+
+
+@pytest.mark.parametrize("overrides", [{"adapter": "learned"}, {"multiscale": True}, {"side": 96}], ids=str)
+def test_the_hybrid_takes_its_arguments(overrides):
+    model = create_model("hybrid_mobilenet_v3_small", **{"side": 128, **overrides}).eval()
+    with torch.no_grad():
+        assert model(torch.randn(2, 1, 48, 48)).shape == (2, 7)
+
+
+def test_every_branch_reads_backbone_and_transformer():
+    torch.manual_seed(0)
+    model = create_model("hybrid_mobilenet_v3_small", side=96, dropout=0.0).eval()
+    assert len(model.branches) == 7
+    width = model.backbone.channels
+    inputs = []
+    model.branches[3].register_forward_hook(lambda m, i, o: inputs.append(i[0]))
+    parts = {}
+    model.sca.register_forward_hook(lambda m, i, o: parts.__setitem__("features", o))
+    model.transformer.register_forward_hook(lambda m, i, o: parts.__setitem__("tokens", o))
+    with torch.no_grad():
+        model(torch.randn(1, 1, 48, 48))
+    torch.testing.assert_close(inputs[0][:, :width], parts["features"].mean((-2, -1)))
+    torch.testing.assert_close(inputs[0][:, width:], parts["tokens"].mean(1))
+
+
+# ---- paper C
+
+
+def test_features_lie_on_the_unit_sphere_before_scale_and_shift():
+    model = create_model("resnet50_cnn")
+    f = torch.randn(5, 128)
+    with torch.no_grad():
+        model.sphere.gamma.fill_(3.0)
+        model.sphere.beta.fill_(0.5)
+    steps = model.sphere.steps(f)
+    torch.testing.assert_close(steps.unit.norm(dim=1), torch.ones(5))
+    torch.testing.assert_close(steps.unit, f / f.norm(dim=1, keepdim=True))
+    torch.testing.assert_close(steps.y, 3 * steps.unit + 0.5)
+    assert model.sphere.steps(torch.zeros(1, 128)).unit.abs().max() == 0
+
+
+def test_frozen_layers_get_no_gradient_and_keep_their_statistics():
+    torch.manual_seed(0)
+    model = create_model("resnet50_cnn", frozen=True).train()
+    before = {key: value.clone() for key, value in model.backbone.state_dict().items()}
+    F.cross_entropy(model(torch.randn(4, 1, 48, 48)), torch.tensor([0, 1, 2, 3])).backward()
+    assert all(p.grad is None for p in model.backbone.parameters())
+    assert all(torch.equal(value, before[key]) for key, value in model.backbone.state_dict().items())
+    assert all(p.grad is not None for p in model.refine1.parameters())
+
+
+def test_gray_kernels_are_the_average_of_the_colours():
+    rgb = torch.randn(4, 3, 7, 7)
+    torch.testing.assert_close(gray_kernel(rgb), (rgb[:, :1] + rgb[:, 1:2] + rgb[:, 2:]) / 3)
+
+
+# ---- paper E
+
+
+def test_the_two_changes_of_the_ablation_come_apart():
+    names = {
+        (branches, conv): count("multibranch_dsc_cbam", branches=branches, conv=conv)
+        for branches in (1, 3)
+        for conv in ("dsc", "full")
+    }
+    assert len(set(names.values())) == 4
+    assert count("singlebranch_conv_cbam") == names[1, "full"]
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides", "word"),
+    [
+        ("multibranch_dsc_cbam", {"branches": 4}, "branches=4"),
+        ("multibranch_dsc_cbam", {"conv": "half"}, 'conv="half"'),
+        ("rarn", {"backbone": "alexnet"}, 'backbone="alexnet"'),
+        ("hybrid_resnet50", {"adapter": "copy"}, 'adapter="copy"'),
+        ("ensemble", {"members": []}, "members="),
+        ("ensemble", {"weights": [1.0]}, "weights="),
+        ("ensemble", {"weights": [1.0, -1.0]}, "weights="),
+    ],
+)
+def test_a_wrong_argument_is_named(name, overrides, word, unchecked):
+    with pytest.raises(ValueError, match=word), torch.device("cpu"):
+        create_model(name, **overrides)
+
+
+def test_an_ensemble_averages_what_its_members_say_on_their_own_input():
+    net = create_model("ensemble", members=["residual_cnn", "residual_cnn-quick-official-s0"], weights=[1, 3])
+    first, card = load_checkpoint("residual_cnn")
+    second, other = load_checkpoint("residual_cnn-quick-official-s0")
+    images = torch.randint(0, 256, (3, 48, 48), dtype=torch.uint8)
+    with torch.no_grad():
+        x = card.prepare(images)
+        a, b = first(x).softmax(1), second(other.prepare(images)).softmax(1)
+        torch.testing.assert_close(net.eval()(x).exp(), 0.25 * a + 0.75 * b, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(net.votes(x), torch.stack([a, b]), atol=1e-5, rtol=1e-4)
+    assert net.names == ("residual_cnn", "residual_cnn-quick-official-s0")
+
+
+# ---- ImageNet weights
+
+
+@pytest.mark.parametrize(
+    ("name", "their", "file", "prefix"),
+    [
+        ("resnet50", "resnet50", "resnet50-0676ba61.pth", ""),
+        ("resnet50_cnn", "resnet50", "resnet50-0676ba61.pth", "backbone."),
+        ("hybrid_mobilenet_v3_small", "mobilenet_v3_small", "mobilenet_v3_small-047dcff4.pth", "backbone.net."),
+    ],
+)
+def test_torchvisions_weights_are_loaded_from_a_local_file(name, their, file, prefix, tmp_path, monkeypatch):
+    torch.manual_seed(0)
+    state = getattr(torchvision.models, their)().state_dict()
+    (tmp_path / "hub" / "checkpoints").mkdir(parents=True)
+    torch.save(state, tmp_path / "hub" / "checkpoints" / file)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    mine = create_model(name, pretrained=True).state_dict()
+    found = 0
+    for key, value in state.items():
+        own = prefix + key.removeprefix("features.")
+        if own not in mine or key.startswith(("fc.", "classifier.")):
+            continue
+        expected = gray_kernel(value) if mine[own].shape != value.shape else value
+        assert torch.equal(mine[own], expected), key
+        found += 1
+    assert found > 100
+
+
+def test_timms_weights_are_loaded_from_a_local_file(tmp_path, monkeypatch):
+    import timm
+    from safetensors.torch import save_file
+
+    torch.manual_seed(0)
+    state = timm.create_model("mobilenetv1_100").state_dict()
+    (tmp_path / "hub" / "checkpoints").mkdir(parents=True)
+    save_file(state, tmp_path / "hub" / "checkpoints" / "mobilenetv1_100.safetensors")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    mine = create_model("mobilenet_v1", pretrained=True).state_dict()
+    torch.testing.assert_close(mine["conv_stem.weight"], gray_kernel(state["conv_stem.weight"]))
+    assert torch.equal(mine["blocks.4.0.conv_pw.weight"], state["blocks.4.0.conv_pw.weight"])
