@@ -2,6 +2,6 @@
 
 from . import architectures as _architectures  # noqa: F401  (registers every network)
 from .checkpoints import Card, load_checkpoint
-from .registry import ModelSpec, create_model, get_spec, list_models
+from .registry import PAPERS, ModelSpec, create_model, get_spec, list_models
 
-__all__ = ["Card", "ModelSpec", "create_model", "get_spec", "list_models", "load_checkpoint"]
+__all__ = ["PAPERS", "Card", "ModelSpec", "create_model", "get_spec", "list_models", "load_checkpoint"]

@@ -16,6 +16,15 @@ from torch import nn
 
 Builder = Callable[..., nn.Module]
 
+PAPERS = {
+    "A": "RARN: Lightweight Deep Residual Learning with Attention for Human Emotions Recognition",
+    "B": "Convolutional Neural Networks for Emotion Classification (course project: hybrids with a transformer)",
+    "C": "ResNet-50 with new convolution blocks for facial expressions, beside a vanilla and a residual CNN",
+    "D": "Spatial Attention Network with High Frequency Component for Facial Expression Recognition (Kim and Jo)",
+    "E": "Facial Expression Classification using Deep Learning (course project: multi-branch DSC-CBAM)",
+}
+"""The five papers by their letters."""
+
 
 @dataclass(frozen=True)
 class ModelSpec:
@@ -29,6 +38,7 @@ class ModelSpec:
         input_size: side in pixels of the square picture that it is trained and shown with.
         cam_layer: the layer for class activation maps (a name for `get_submodule`); None if there is none.
         attention_layers: its attention modules, in the order of the forward pass (names for `get_submodule`).
+        attention: what kind of attention that is, e.g. "SVD" or "CBAM"; empty where there is none.
         reported: the paper's own figures, e.g. {"validation accuracy": 0.681}, as fractions of 1.
         recipe: the name of the training recipe that the zoo uses.
     """
@@ -40,6 +50,7 @@ class ModelSpec:
     input_size: int = 48
     cam_layer: str | None = None
     attention_layers: tuple[str, ...] = ()
+    attention: str = ""
     reported: Mapping[str, float] = field(default_factory=dict, hash=False)
     recipe: str = "quick"
 

@@ -65,26 +65,30 @@ def maps() -> None:
                 "It does not prove that these pixels decided: a wrong answer can have a sensible map."
             )
     with bars:
-        chart = charts.probabilities(prediction.classes, prediction.probabilities, class_)
+        chart = charts.probabilities(prediction.classes, prediction.probabilities, class_, prediction.trained)
         charts.show(chart, "probabilities", "Probability of each class")
         share = charts.percent(float(prediction.probabilities.max()))
+        means = (
+            "It predicts what raters would call this face, not what the person feels."
+            if prediction.trained
+            else "Its weights are random, so this means nothing."
+        )
         st.markdown(
-            f"**The network answers {prediction.answer}, {share}.** It predicts what raters would call this face, "
-            "not what the person feels. The outlined bar is the class of the map."
+            f"**The network answers {prediction.answer}, {share}.** {means} The outlined bar is the class of the map."
         )
 
 
 @st.fragment
 def waves() -> None:
     st.subheader("Is it in the fine lines or in the broad shapes?")
-    cutoff = st.slider("Cut-off in cycles per pixel (radius / side)", 0.02, 0.5, 0.2, 0.01, key="cutoff")
+    cutoff = st.slider("Cut-off in cycles per pixel (radius / side)", 0.04, 0.4, 0.2, 0.01, key="cutoff")
     parts = services.frequencies(face, network, cutoff)
     lost = charts.percent(float(parts.detail))
     texts = {
         "Original": (parts.original, "The face as above. High and low frequencies together make it up again."),
         "High frequencies": (
             parts.high,
-            f"Edges and wrinkles, drawn around middle gray: {lost} of the contrast. "
+            f"Edges and wrinkles, around middle gray: {lost} of the contrast (squared differences from the mean). "
             "That they look telling does not mean that the network uses them.",
         ),
         "Low frequencies": (
@@ -105,16 +109,16 @@ def strokes() -> None:
     result = services.spectrum(face, network, k)
     left, right = st.columns([1, 2])
     with left:
-        charts.show(charts.face(result.approximation, f"rank {k}"), "rank-k", f"The face from {k} terms")
+        charts.show(charts.face(result.approximation, f"rank {k}"), "rank-k", f"The face from {charts.terms(k)}")
         st.markdown(
-            f"**The face from its {k} strongest terms**, each a column pattern times a row pattern. "
+            f"**The face from its strongest {charts.terms(k)}**, each a column pattern times a row pattern. "
             "No other picture of this rank has pixels nearer to the original; that does not keep the expression."
         )
     with right:
         charts.show(charts.singular_values(result.sigma, k), "sigma", "Singular values, the strongest first")
         held = f"{100 * float(result.energy[k - 1]):.1f}\N{NO-BREAK SPACE}%"
         st.markdown(
-            f"**The {k} blue bars hold {held} of the energy** (the sum of squared gray values). "
+            f"**What is blue holds {held} of the energy** (the sum of squared gray values). "
             "They say how simple the picture is, and nothing about where anything is in it."
         )
 

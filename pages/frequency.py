@@ -5,30 +5,29 @@ import streamlit as st
 from workbench import services
 from workbench.ui import charts, model_picker, state
 
-MASKS = ("ideal", "gaussian", "butterworth")
-
 st.title("Is it the wrinkles or the shape?")
 st.markdown("A picture is a sum of waves: cut it into its fast and its slow ones, and ask the network about each.")
 face, network = state.face_or_stop(), state.network()
+left, right = st.columns([3, 2], vertical_alignment="bottom")
+cutoff = left.slider("Cut-off in cycles per pixel (radius / side)", 0.04, 0.4, 0.2, 0.01, key="frequency-cutoff")
+mask = right.segmented_control(
+    "Edge of the mask", ("ideal", "gaussian", "butterworth"), default="ideal", required=True, key="frequency-mask"
+)
 
 
-@st.fragment
 def halves() -> None:
-    left, right = st.columns([3, 2], vertical_alignment="bottom")
-    cutoff = left.slider("Cut-off in cycles per pixel (radius / side)", 0.02, 0.5, 0.2, 0.01, key="frequency-cutoff")
-    mask = right.segmented_control("Edge of the mask", MASKS, default=MASKS[0], required=True, key="frequency-mask")
     parts = services.frequencies(face, network, cutoff, mask)
     lost = charts.percent(float(parts.detail))
     texts = {
-        "Whole": (parts.original, "High and low frequencies together make it up again, up to rounding."),
+        "Original": (parts.original, "High and low frequencies together make it up again, up to rounding."),
         "High frequencies": (
             parts.high,
-            f"Edges and wrinkles around middle gray: {lost} of the contrast. "
-            "That they look telling does not mean that the network uses them.",
+            f"The fast waves, edges and wrinkles, around middle gray: {lost} of the contrast (squared differences from "
+            "the mean). That they look telling does not mean that the network uses them.",
         ),
         "Low frequencies": (
             parts.low,
-            "Shapes and shadows, as from far away. That you can read it, or not, says nothing about the network.",
+            "The slow waves, shapes and shadows. That you can read them, or not, says nothing about the network.",
         ),
     }
     for column, (title, (pixels, text)) in zip(st.columns(3), texts.items(), strict=True):
@@ -37,22 +36,20 @@ def halves() -> None:
             st.markdown(f"**{title}.** {text}")
 
 
-@st.fragment
 def answers() -> None:
     st.subheader("What does the network answer to a part of the waves?")
-    mask = st.segmented_control("Edge of the mask", MASKS, default=MASKS[0], required=True, key="response-mask")
-    response = services.frequency_response(face, network, mask)
+    response = state.frequency_response(face, network, mask)
     if not response.trained:
         model_picker.random_weights_banner(network)
     whole = response.classes[int(response.whole.argmax())]
     for column, part, title, text in zip(
         st.columns(2),
         (response.low, response.high),
-        ("slow waves only, up to the cut-off", "fast waves only, from the cut-off on"),
+        ("Slow waves only, up to the cut-off", "Fast waves only, from the cut-off on"),
         (
             f"To the right everything is shown, and the answer is {whole}. Where a line rises, waves that this answer "
             "needs have come in; whether people need the same ones is another question.",
-            "To the left nearly everything is shown, without its average gray. A picture without slow waves is unlike "
+            "To the left nearly everything is shown, around its average gray. A picture without slow waves is unlike "
             "any that the network was trained on, so a wrong answer here does not prove that it never uses fast ones.",
         ),
         strict=True,
@@ -62,19 +59,18 @@ def answers() -> None:
                 response.cutoffs,
                 part.T,
                 response.classes,
-                "cut-off",
+                "cut-off in cycles per pixel",
                 "probability",
                 charts.class_colours(response.classes),
+                mark=cutoff,
             )
-            charts.show(chart, title, f"Probability of each class, {title}")
-            st.markdown(f"**{title.capitalize()}.** {text}")
+            charts.show(chart, title, f"Probability of each class. {title}")
+            st.markdown(f"**{title}.** {text} The dotted line is the slider's cut-off.")
 
 
-@st.fragment
 def colours() -> None:
     st.subheader("Do the colours differ in their fine lines?")
-    cutoff = st.slider("Cut-off in cycles per pixel", 0.02, 0.5, 0.1, 0.01, key="colour-cutoff")
-    parts = services.channels(face, cutoff)
+    parts = services.channels(face, cutoff, mask)
     for column, name, pixels in zip(st.columns(3), parts.names, parts.high, strict=True):
         with column:
             charts.show(charts.face(pixels, name), name, f"Fast waves of the {name} channel")
@@ -82,7 +78,8 @@ def colours() -> None:
     words = ", ".join(f"{title} {float(parts.likeness[i, j]):.2f}" for i, j, title in pairs)
     st.markdown(
         f"**Correlation of the fast waves:** {words} (1 is the same picture). Where the three are alike, one channel "
-        "is enough, which is why paper D presses its maps into one; for the maps inside a network that does not follow."
+        f"is enough. So argues paper D, *{services.PAPERS['D']}*, and presses its maps into one; for the maps inside a "
+        "network that does not follow."
     )
 
 

@@ -19,10 +19,10 @@ def strokes() -> None:
     held = f"{100 * float(result.energy[k - 1]):.1f}\N{NO-BREAK SPACE}%"
     sum_, last, values = st.columns(3)
     with sum_:
-        charts.show(charts.face(result.approximation, f"rank {k}"), "sum", f"The face from {k} terms")
+        charts.show(charts.face(result.approximation, f"rank {k}"), "sum", f"The face from {charts.terms(k)}")
         st.markdown(
-            f"**The face from its {k} strongest terms.** No other picture of this rank has pixels nearer to the "
-            "original; that does not keep the expression."
+            f"**The face from its strongest {charts.terms(k)}**, of {size}. No other picture of this rank has pixels "
+            "nearer to the original; that alone does not keep an expression."
         )
     with last:
         charts.show(charts.signed(result.term, "gray"), "term", f"Term number {k} alone")
@@ -33,19 +33,24 @@ def strokes() -> None:
     with values:
         charts.show(charts.singular_values(result.sigma, k), "sigma", "Singular values, the strongest first")
         st.markdown(
-            f"**The {k} blue bars hold {held} of the energy** (the sum of squared gray values). They say how simple "
+            f"**What is blue holds {held} of the energy** (the sum of squared gray values). They say how simple "
             "the picture is, and nothing about where anything is in it."
         )
 
 
 def attention() -> None:
     st.subheader("What does SVD attention make of it?")
+    st.markdown(
+        f"The idea of paper D, *{services.PAPERS['D']}*: let the fast waves of a feature map (the query) meet the map "
+        "itself, and make of that a gate, a number from 0 to 1 by which each position is multiplied. "
+        "HFC: the query is the high-frequency component; LFC: the low one. BAM is an older attention module, its rival."
+    )
     layers = services.open_network(network).svd_layers
     if layers:
         steps_of(layers)
         return
     other = services.svd_networks()[0]
-    st.info("The chosen network has no SVD attention, the idea of paper D. Choose one of its networks to see inside.")
+    st.info("The chosen network has no SVD attention. Choose one that has it to see inside.")
     st.button(f"Show {services.get_spec(other).title}", on_click=state.choose_network, args=(other,), type="primary")
 
 
@@ -97,7 +102,7 @@ def steps_of(layers: tuple[str, ...]) -> None:
         )
     note.warning(
         "**What this gate is not.** Its value at row i, column j is computed from the i-th and the j-th singular "
-        "value, but it multiplies *position* (i, j) of the map. It weighs positions without having seen them: a face "
+        "value, but it multiplies *position* (i, j) of the map. It weighs positions without having seen them: a map "
         "turned upside down has the same singular values, and so the same gate. It is not a map of where evidence lies."
     )
 
@@ -113,9 +118,9 @@ def helps() -> None:
     head = "| | accuracy here, % ↑ | difference to plain here | in paper D |\n|---|---:|---:|---:|"
     st.markdown("\n".join([head, *rows]))
     st.markdown(
-        "**PrivateTest, differences in percentage points, 95 % intervals in brackets.** Where an interval holds zero, "
-        "the pictures do not tell the two apart. Ours are short trainings of one seed at 48 pixels; the paper reports "
-        "the best of 100 epochs on its test set, at 224."
+        "**PrivateTest of FER2013; differences in percentage points, 95 % intervals in brackets.** Where an interval "
+        "holds zero, the pictures do not tell the two apart. Ours are short trainings, one seed each, at 48 pixels; "
+        "the paper reports the best of 100 epochs on its test set, at 224."
     )
 
 
@@ -133,8 +138,8 @@ def memory() -> None:
     st.markdown(f"| {account.side} × {account.side}, batch {account.batch}, float32 | memory |\n|---|---:|\n{table}")
     st.markdown(
         "**The paper's 600.25 GB** appears only when the product is taken over the batch as well, which compares faces "
-        "of different people with each other. For one picture the saving is still twelve-thousandfold, and what is "
-        "lost for it is every place."
+        "of different people with each other (it means GiB). For one picture the saving is still twelve-thousandfold; "
+        "its price is that the outer product no longer knows places."
     )
 
 

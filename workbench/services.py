@@ -196,8 +196,9 @@ def _open(spec: ModelSpec, trained: bool) -> Network:
 
 @lru_cache(maxsize=1)
 def network_names() -> tuple[str, ...]:
-    """All networks: the default one first, then in alphabetical order."""
-    return tuple(sorted(list_models(), key=lambda name: (name != DEFAULT_NETWORK, name)))
+    """All networks: the default one, then the trained ones, then the others, each in alphabetical order."""
+    trained = {name for name in list_models() if checkpoint_folder(name).is_dir()}
+    return tuple(sorted(list_models(), key=lambda name: (name != DEFAULT_NETWORK, name not in trained, name)))
 
 
 def predict(face: Face, network: str = DEFAULT_NETWORK) -> Prediction:
@@ -312,16 +313,10 @@ def spectrum(face: Face, network: str = DEFAULT_NETWORK, k: int = 8) -> Spectrum
 
 
 def svd_networks() -> tuple[str, ...]:
-    """Networks with SVD attention modules, the trained ones first."""
-    return tuple(sorted(_with_svd_attention(), key=lambda name: (not checkpoint_folder(name).is_dir(), name)))
-
-
-@lru_cache(maxsize=1)
-def _with_svd_attention() -> tuple[str, ...]:
-    """They are looked for without making weights."""
-    with torch.device("meta"):
-        models = {name: create_model(name) for name in list_models()}
-    return tuple(name for name, m in models.items() if any(isinstance(part, SVDAttention) for part in m.modules()))
+    """Networks with SVD attention, the trained ones first, then those of the paper's main comparison."""
+    names = [name for name in list_models() if get_spec(name).attention == "SVD"]
+    untrained = {name for name in names if not checkpoint_folder(name).is_dir()}
+    return tuple(sorted(names, key=lambda name: (name in untrained, name not in PAPER_D, name)))
 
 
 def svd_attention(face: Face, network: str, layer: str) -> attention.SVDAttentionSteps:

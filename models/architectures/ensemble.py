@@ -35,13 +35,13 @@ class Ensemble(nn.Module):
         self, members: Sequence[tuple[str, nn.Module, int, float, float]], weights: Sequence[float] | None = None
     ) -> None:
         super().__init__()
-        weights = torch.ones(len(members)) if weights is None else torch.tensor(weights, dtype=torch.float32)
-        if len(weights) != len(members) or bool((weights < 0).any()) or float(weights.sum()) <= 0:
-            raise ValueError(f"weights={weights.tolist()}: give {len(members)} numbers, at least 0 and not all 0")
+        weights = [1.0] * len(members) if weights is None else list(weights)
+        if len(weights) != len(members) or min(weights) < 0 or sum(weights) <= 0:
+            raise ValueError(f"weights={weights}: give {len(members)} numbers, at least 0 and not all 0")
         self.names = tuple(name for name, *_ in members)
         self.members = nn.ModuleList(model for _, model, *_ in members)
         self.views = tuple((side, mean, std) for _, _, side, mean, std in members)
-        self.register_buffer("weights", weights / weights.sum())  # (M,)
+        self.register_buffer("weights", torch.tensor(weights) / sum(weights))  # (M,)
 
     def forward(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K"]:
         """Gray pictures (B, 1, H, W), normalised as for the first member → log of the mean probability (B, K)."""

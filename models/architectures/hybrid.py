@@ -151,6 +151,7 @@ def _register(name: str, backbone: str, title: str, reported: dict[str, float]) 
         title=title,
         cam_layer="backbone",
         attention_layers=("sca", "transformer"),
+        attention="SCA, transformer",
         reported=reported,
     )(build)
 

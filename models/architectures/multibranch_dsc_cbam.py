@@ -100,6 +100,7 @@ class MultiBranch(nn.Module):
     title="Multi-branch DSC-CBAM",
     cam_layer="joint",
     attention_layers=("branches.0.cbam", "branches.1.cbam", "branches.2.cbam"),
+    attention="CBAM",
     reported={"accuracy without augmentation": 0.5606, "accuracy": 0.7155, "accuracy in the original paper": 0.6949},
 )
 def multibranch_dsc_cbam(num_classes: int = 7, pretrained: bool = False, **overrides) -> MultiBranch:
@@ -115,6 +116,7 @@ def multibranch_dsc_cbam(num_classes: int = 7, pretrained: bool = False, **overr
     title="Single branch, full convolutions",
     cam_layer="joint",
     attention_layers=("branches.0.cbam",),
+    attention="CBAM",
     reported={"accuracy": 0.4146},
 )
 def singlebranch_conv_cbam(num_classes: int = 7, pretrained: bool = False, **overrides) -> MultiBranch:

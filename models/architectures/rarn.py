@@ -87,6 +87,7 @@ class RARN(nn.Module):
     title="RARN",
     cam_layer="fusion",
     attention_layers=("attention",),
+    attention="angle",
     reported={"accuracy": 0.5751},
 )
 def rarn(num_classes: int = 7, pretrained: bool = False, backbone: str = "resnet152", **overrides) -> RARN:

@@ -63,7 +63,9 @@ def _build(
     return model
 
 
-def _register(name: str, title: str, attention: Callable[..., nn.Module] | None, reported: dict[str, float]) -> None:
+def _register(
+    name: str, title: str, attention: Callable[..., nn.Module] | None, reported: dict[str, float], kind: str = ""
+) -> None:
     register_model(
         name,
         paper="D",
@@ -71,6 +73,7 @@ def _register(name: str, title: str, attention: Callable[..., nn.Module] | None,
         input_size=48,
         cam_layer="layer2",
         attention_layers=tuple(f"attention.{i}" for i in range(4)) if attention else (),
+        attention=kind,
         recipe="short",
         reported=reported,
     )(partial(_build, attention))
@@ -81,11 +84,12 @@ def _register(name: str, title: str, attention: Callable[..., nn.Module] | None,
 ON_FER2013, BALANCED, ON_CKPLUS = "accuracy on FER2013", "balanced accuracy on FER2013", "balanced accuracy on CK+"
 
 _register("resnet18", "ResNet-18", None, {BALANCED: 0.5956, ON_FER2013: 0.6256, ON_CKPLUS: 0.869})
-_register("resnet18_bam", "ResNet-18 + BAM", BAM, {BALANCED: 0.6035, ON_FER2013: 0.6272, ON_CKPLUS: 0.9043})
+_register("resnet18_bam", "ResNet-18 + BAM", BAM, {BALANCED: 0.6035, ON_FER2013: 0.6272, ON_CKPLUS: 0.9043}, "BAM")
 for _query, _title, _reported in (
     ("hfc", "HFC", {BALANCED: 0.6043, ON_FER2013: 0.6282, ON_CKPLUS: 0.9231}),
     ("lfc", "LFC", {ON_CKPLUS: 0.8688}),
     ("hfc_lfc", "HFC, LFC", {ON_CKPLUS: 0.917}),
     ("hfc_lfc_hl", "HFC, LFC, H×L", {ON_CKPLUS: 0.8773}),
 ):
-    _register(f"resnet18_svd_{_query}", f"ResNet-18 + SVD ({_title})", partial(SVDAttention, query=_query), _reported)
+    _attention = partial(SVDAttention, query=_query)
+    _register(f"resnet18_svd_{_query}", f"ResNet-18 + SVD ({_title})", _attention, _reported, "SVD")

@@ -29,8 +29,9 @@ _BAR = {  # of colours, in the strip under a picture
     "orientation": "h",
     "thickness": 12,
     "thicknessmode": "pixels",
-    "len": 0.8,
-    "x": 0.44,
+    "len": 0.76,
+    "x": 0,
+    "xanchor": "left",
     "y": 0,
     "yanchor": "top",
     "ypad": 6,
@@ -54,7 +55,7 @@ def show(figure: go.Figure, key: str, alt: str) -> None:
     st.plotly_chart(figure, key=key, alt=alt, theme=None, config={"displayModeBar": False, "scrollZoom": False})
 
 
-def probabilities(classes: tuple[str, ...], values: Tensor, marked: str) -> go.Figure:
+def probabilities(classes: tuple[str, ...], values: Tensor, marked: str, trained: bool = True) -> go.Figure:
     """Bars in the fixed order of the classes, each with its word and its number; the marked class has an outline."""
     shares = values.tolist()
     figure = go.Figure(
@@ -81,7 +82,7 @@ def probabilities(classes: tuple[str, ...], values: Tensor, marked: str) -> go.F
         ticks="outside",
         tickcolor="rgba(0,0,0,0)",
     )
-    return _framed(figure, "probability, calibrated")
+    return _framed(figure, "probability, calibrated" if trained else "probability, of random weights")
 
 
 def face(pixels: Tensor, label: str) -> go.Figure:
@@ -107,9 +108,10 @@ def face_with_map(pixels: Tensor, heat: Tensor, top: float, opacity: float) -> g
             colorscale=clear_to_bright(opacity),
             zsmooth="fast",
             hovertemplate="map %{z:.4g}<extra></extra>",
-            colorbar=_BAR | {"title": {"text": "logit", "side": "right", "font": {"size": 14}}},
+            colorbar=_BAR,
         )
-    return _square(figure, pixels, "" if top > 0 else "blank")
+    figure = _square(figure, pixels, "" if top > 0 else "blank")
+    return _unit(figure, "logit") if top > 0 else figure
 
 
 def clear_to_bright(opacity: float) -> list[tuple[float, str]]:
@@ -125,12 +127,12 @@ def clear_to_bright(opacity: float) -> list[tuple[float, str]]:
 def signed(values: Tensor, label: str) -> go.Figure:
     """A map (H, W) around zero: blue below, white at zero, red above, the same strength on both sides, with a bar."""
     most = max(float(values.abs().max()), 1e-12)
-    return _square(go.Figure(_scaled(values, -most, most, "RdBu_r", label)), values, "")
+    return _unit(_square(go.Figure(_scaled(values, -most, most, "RdBu_r", label)), values, ""), label)
 
 
 def strength(values: Tensor, label: str, low: float = 0.0, high: float = 1.0) -> go.Figure:
     """A map (H, W) from `low` to `high`, dark to bright; a bar of numbers under it."""
-    return _square(go.Figure(_scaled(values, float(low), float(high), "Cividis", label)), values, "")
+    return _unit(_square(go.Figure(_scaled(values, float(low), float(high), "Cividis", label)), values, ""), label)
 
 
 def curves(
@@ -141,10 +143,12 @@ def curves(
     y_title: str,
     colours: tuple[str, ...],
     log: bool = False,
+    mark: float | None = None,
 ) -> go.Figure:
     """Lines over a common axis, each with its name at its end: x (n,), ys (number of lines, n).
 
-    On a linear axis `ys` are shares of 1; names of lines that end near each other are moved apart.
+    On a linear axis `ys` are shares of 1; names of lines that end near each other are moved apart. `mark` is the x at
+    which a dotted line stands.
     """
     figure = go.Figure(
         [
@@ -152,6 +156,8 @@ def curves(
             for y, name, colour in zip(ys, names, colours, strict=True)
         ]
     )
+    if mark is not None:
+        figure.add_vline(mark, line={"dash": "dot", "width": 2, "color": "#7F7F7F"})
     shown = ys.clamp_min(1e-12).log10() if log else ys
     low, high = (float(shown.min()), float(shown.max())) if log else (0.0, 1.0)
     for i, y in enumerate(_spread(shown[:, -1].tolist(), low, high)):
@@ -166,7 +172,7 @@ def curves(
         zeroline=False,
         **({"type": "log", "dtick": 1} if log else {"range": [-0.03, 1.05]}),
     )
-    return _framed(figure, x_title, below=14).update_layout(margin_r=84)  # room for the names
+    return _framed(figure, x_title, below=14).update_layout(margin_r=14 + 9 * max(map(len, names)))
 
 
 def _spread(ends: list[float], low: float, high: float) -> list[float]:
@@ -190,6 +196,11 @@ def spectra(sigma_x: Tensor, *queries: Tensor) -> go.Figure:
     lists = torch.stack([sigma_x, *(query[0] for query in queries)]).clamp_min(1e-4)
     i = torch.arange(1, lists.shape[1] + 1)
     return curves(i, lists, names, "number i", "σ", ("#0072B2", "#D55E00", "#009E73")[: len(lists)], log=True)
+
+
+def terms(k: int) -> str:
+    """1 term, 8 terms."""
+    return "1 term" if k == 1 else f"{k} terms"
 
 
 def interval(values: tuple[float, float, float], signed: bool = False) -> str:
@@ -236,11 +247,15 @@ def singular_values(sigma: Tensor, k: int) -> go.Figure:
 
 def _scaled(values: Tensor, low: float, high: float, colours: str, label: str) -> go.Heatmap:
     """A map with its bar of numbers; `label` names what they are."""
-    bar = _BAR | {
-        "title": {"text": f"{label}\N{NO-BREAK SPACE}\N{NO-BREAK SPACE}", "side": "right", "font": {"size": 14}}
-    }
     hover = label + " %{z:.4g}, row %{y}, column %{x}<extra></extra>"
-    return go.Heatmap(z=values.numpy(), zmin=low, zmax=high, colorscale=colours, colorbar=bar, hovertemplate=hover)
+    return go.Heatmap(z=values.numpy(), zmin=low, zmax=high, colorscale=colours, colorbar=_BAR, hovertemplate=hover)
+
+
+def _unit(figure: go.Figure, label: str) -> go.Figure:
+    """What the numbers of the bar are, at its right end."""
+    return figure.add_annotation(
+        text=label, x=1, y=0, yshift=-4, xref="paper", yref="paper", xanchor="right", yanchor="top", showarrow=False
+    )
 
 
 def _gray(pixels: Tensor) -> go.Heatmap:

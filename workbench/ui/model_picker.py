@@ -10,7 +10,12 @@ from workbench import services
 
 def choose() -> None:
     """Let the visitor choose a network; `state.network()` is the result."""
-    st.selectbox("Network", services.network_names(), format_func=_label, key="network")
+    name = st.selectbox("Network", services.network_names(), format_func=_label, key="network")
+    accuracy = _accuracy(name)
+    if accuracy is None:
+        st.caption("Untrained: random weights, which answer nothing.")
+    else:
+        st.caption(f"Names {100 * accuracy:.1f} % of FER2013's PrivateTest faces as the raters did.")
 
 
 def random_weights_banner(network: str) -> None:
@@ -22,9 +27,13 @@ def random_weights_banner(network: str) -> None:
 
 
 def _label(name: str) -> str:
-    title = services.get_spec(name).title
+    accuracy, title = _accuracy(name), services.get_spec(name).title
+    return title if accuracy is None else f"{title}, {100 * accuracy:.1f} %"
+
+
+def _accuracy(name: str) -> float | None:
+    """Share of right answers on PrivateTest with flip averaging; None for an untrained network."""
     try:
-        accuracy = read_card(name).metrics["PrivateTest"]["flip"]["accuracy"]
+        return read_card(name).metrics["PrivateTest"]["flip"]["accuracy"]
     except (CheckpointError, KeyError):
-        return f"{title} (untrained)"
-    return f"{title} ({100 * accuracy:.1f} % right)"
+        return None

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
 
 import streamlit as st
 
 from workbench import services
 from workbench.faces import Face
-from workbench.services import Explanation
+from workbench.services import Explanation, FrequencyResponse, Mask
 
-_REMEMBERED = 16  # explanations of one visitor; the oldest is dropped
+_REMEMBERED = 16  # answers to one visitor
 
 
 def face() -> Face | None:
@@ -44,11 +46,20 @@ def _crop_by_hand() -> None:
 
 
 def explanation(face: Face, network: str) -> Explanation:
-    """What `services.explain` answers, kept for this visitor only, so that a redrawn page need not ask again."""
-    kept: OrderedDict[tuple[str, str], Explanation] = st.session_state.setdefault("explanations", OrderedDict())
-    key = (face.key, network)
+    """What `services.explain` answers, kept for this visitor, so that a redrawn page need not ask again."""
+    return _kept(("explain", face.key, network), lambda: services.explain(face, network))
+
+
+def frequency_response(face: Face, network: str, mask: Mask) -> FrequencyResponse:
+    """What `services.frequency_response` answers, kept in the same way."""
+    return _kept(("response", face.key, network, mask), lambda: services.frequency_response(face, network, mask))
+
+
+def _kept(key: tuple, ask: Callable[[], Any]) -> Any:
+    """The answer to a question that this visitor asked before, or asked now; the oldest ones are dropped."""
+    kept: OrderedDict[tuple, Any] = st.session_state.setdefault("answers", OrderedDict())
     if key not in kept:
-        kept[key] = services.explain(face, network)
+        kept[key] = ask()
         while len(kept) > _REMEMBERED:
             kept.popitem(last=False)
     kept.move_to_end(key)

@@ -60,7 +60,8 @@ def layers_to_compare(name: str) -> list[str]:
     """The layer of the maps, and the one before it, whose gradients differ from place to place."""
     layer = models.get_spec(name).cam_layer
     parent, _, child = layer.rpartition(".")
-    siblings = [key for key, _ in models.create_model(name).get_submodule(parent).named_children()]
+    children = models.create_model(name).get_submodule(parent).named_children()
+    siblings = [key for key, module in children if list(module.parameters()) and not isinstance(module, nn.ModuleList)]
     before = siblings[: siblings.index(child)][-1:]
     return [layer, *(f"{parent}.{key}".lstrip(".") for key in before)]
 
