@@ -78,7 +78,7 @@ def colours() -> None:
     words = ", ".join(f"{title} {float(parts.likeness[i, j]):.2f}" for i, j, title in pairs)
     st.markdown(
         f"**Correlation of the fast waves:** {words} (1 is the same picture). Where the three are alike, one channel "
-        f"is enough. So argues paper D, *{services.PAPERS['D']}*, and presses its maps into one; for the maps inside a "
+        f"is enough. So argues paper D, *{services.paper('D')}*, and presses its maps into one; for the maps inside a "
         "network that does not follow."
     )
 

@@ -41,7 +41,7 @@ def strokes() -> None:
 def attention() -> None:
     st.subheader("What does SVD attention make of it?")
     st.markdown(
-        f"The idea of paper D, *{services.PAPERS['D']}*: let the fast waves of a feature map (the query) meet the map "
+        f"The idea of paper D, *{services.paper('D')}*: let the fast waves of a feature map (the query) meet the map "
         "itself, and make of that a gate, a number from 0 to 1 by which each position is multiplied. "
         "HFC: the query is the high-frequency component; LFC: the low one. BAM is an older attention module, its rival."
     )

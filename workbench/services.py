@@ -13,7 +13,7 @@ from threading import Lock
 import torch
 from torch import Tensor, nn
 
-from models import Card, ModelSpec, create_model, get_spec, list_models, load_checkpoint
+from models import PAPERS, Card, ModelSpec, create_model, get_spec, list_models, load_checkpoint
 from models.checkpoints import CheckpointError, checkpoint_folder, read_card, read_predictions
 from models.datasets import EMOTIONS
 from models.evaluation import paired_difference
@@ -199,6 +199,11 @@ def network_names() -> tuple[str, ...]:
     """All networks: the default one, then the trained ones, then the others, each in alphabetical order."""
     trained = {name for name in list_models() if checkpoint_folder(name).is_dir()}
     return tuple(sorted(list_models(), key=lambda name: (name != DEFAULT_NETWORK, name not in trained, name)))
+
+
+def paper(letter: str) -> str:
+    """Title of one of the five papers, "A" to "E"."""
+    return PAPERS[letter]
 
 
 def predict(face: Face, network: str = DEFAULT_NETWORK) -> Prediction:
