@@ -9,10 +9,12 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 Builder = Callable[..., nn.Module]
 
@@ -36,6 +38,7 @@ class ModelSpec:
         title: a few words for a heading.
         builder: `builder(num_classes=..., pretrained=..., **overrides)` returns the network.
         input_size: side in pixels of the square picture that it is trained and shown with.
+        smallest_side: in pixels, of a picture that it does not shrink to nothing.
         cam_layer: the layer for class activation maps (a name for `get_submodule`); None if there is none.
         attention_layers: its attention modules, in the order of the forward pass (names for `get_submodule`).
         attention: what kind of attention that is, e.g. "SVD" or "CBAM"; empty where there is none.
@@ -48,6 +51,7 @@ class ModelSpec:
     title: str
     builder: Builder = field(repr=False)
     input_size: int = 48
+    smallest_side: int = 32
     cam_layer: str | None = None
     attention_layers: tuple[str, ...] = ()
     attention: str = ""
@@ -97,10 +101,24 @@ def create_model(name: str, num_classes: int = 7, pretrained: bool = False, **ov
 
     Returns:
         A module in training mode that maps normalised gray pictures `(B, 1, H, W)` to logits `(B, num_classes)`.
+        Other input raises ValueError, and so does a single picture in training mode where
+        batch-norm would have nothing to compare it with.
     """
     if num_classes < 2:
         raise ValueError(f"num_classes={num_classes}: a classifier needs at least 2 classes")
-    return get_spec(name).builder(num_classes=num_classes, pretrained=pretrained, **overrides)
+    model = get_spec(name).builder(num_classes=num_classes, pretrained=pretrained, **overrides)
+    model.register_forward_pre_hook(partial(_check_input, get_spec(name).smallest_side))
+    return model
+
+
+def _check_input(smallest: int, model: nn.Module, inputs: tuple) -> None:
+    x = inputs[0]
+    if x.ndim != 4 or x.shape[1] != 1:
+        raise ValueError(f"x has shape {tuple(x.shape)}: give gray pictures (B, 1, H, W), one channel each")
+    if min(x.shape[-2:]) < smallest:
+        raise ValueError(f"x has shape {tuple(x.shape)}: height and width must be at least {smallest} pixels")
+    if model.training and len(x) == 1 and any(isinstance(m, _BatchNorm) and m.training for m in model.modules()):
+        raise ValueError("x holds one picture: batch-norm in training mode needs two or more; or call model.eval()")
 
 
 def no_pretrained_weights(name: str) -> ValueError:

@@ -18,6 +18,7 @@ ADDRESS = "127.0.0.1"  # as in .streamlit/config.toml: this computer only
 # Name: where its `main(argv)` lives, imported only when it is called (`ferscope --help` must not wait for torch).
 COMMANDS = {
     "data": ("models.datasets.__main__", "bring FER2013 into the form that everything here reads"),
+    "models": ("models.catalogue", "list the networks, or show one in detail"),
     "train": ("models.train", "train a network"),
     "evaluate": ("models.evaluate", "measure a trained network on both test splits"),
     "zoo": ("models.zoo", "train what the list of networks still lacks, within a time budget"),

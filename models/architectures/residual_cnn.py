@@ -82,6 +82,7 @@ class ResidualCNN(nn.Module):
     "residual_cnn",
     paper="C",
     title="Residual CNN",
+    smallest_side=8,
     cam_layer="stage3",
     reported={"training accuracy": 0.724, "validation accuracy": 0.681},
 )

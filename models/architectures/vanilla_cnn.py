@@ -67,6 +67,7 @@ class VanillaCNN(nn.Module):
     "vanilla_cnn",
     paper="C",
     title="Vanilla CNN",
+    smallest_side=8,
     cam_layer="block4",
     reported={"training accuracy": 0.682, "validation accuracy": 0.662},
 )

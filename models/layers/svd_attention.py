@@ -23,6 +23,7 @@ to the width. The 7×7 convolution is padded with zeros, so that the map keeps i
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from typing import Literal, NamedTuple, get_args
 
@@ -98,7 +99,7 @@ class SVDAttention(nn.Module):
         """The gate of a map and everything on the way to it; `forward` multiplies with its `a`."""
         height, width = x.shape[-2:]
         exact = torch.promote_types(x.dtype, torch.float32)
-        with torch.autocast(x.device.type, enabled=False):
+        with _without_autocast(x.device.type):
             x_tilde = F.conv2d(x.to(exact), self.compress.weight.to(exact))[:, 0]  # (B, H, W)  eq. 1
             low_pass = _low_pass(height, width, self.cutoff, self.mask, x.device)  # (H, W//2+1)
             low = torch.fft.irfft2(low_pass * torch.fft.rfft2(x_tilde), s=(height, width))  # (B, H, W)
@@ -123,6 +124,12 @@ class SVDAttention(nn.Module):
     def extra_repr(self) -> str:
         """What `print(layer)` shows beside the two convolutions."""
         return f"query={self.query}, cutoff={self.cutoff}, mask={self.mask}"
+
+
+def _without_autocast(device_type: str) -> AbstractContextManager:
+    """Inside, nothing is rounded to half precision; devices that know no autocast (meta) need nothing."""
+    known = torch.amp.is_autocast_available(device_type)
+    return torch.autocast(device_type, enabled=False) if known else nullcontext()
 
 
 def _outer(rows: Tensor, columns: Tensor, height: int, width: int) -> Tensor:

@@ -254,6 +254,25 @@ def test_an_override_that_the_network_does_not_have_raises_type_error(name):
 
 
 @every_model
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((2, 3, 48, 48), "one channel"),
+        ((2, 48, 48), "one channel"),
+        ((2, 1, 7, 48), "at least"),
+        ((1, 1, 48, 48), "one picture"),
+    ],
+)
+def test_input_that_does_not_suit_is_named(name, shape, message, unchecked):
+    model = _built(name)  # nothing is changed: the input is refused before the network sees it
+    if message == "one picture" and not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in model.modules()):
+        assert name == "vgg16"
+        return
+    with pytest.raises(ValueError, match=message):
+        model(torch.zeros(shape))
+
+
+@every_model
 def test_names_of_weights_are_unique_words(name):
     keys = list(built(name).state_dict())
     assert len({key.lower() for key in keys}) == len(keys)

@@ -1,0 +1,40 @@
+"""The table of networks is current, and one network can be looked at in detail."""
+
+import re
+
+import pytest
+
+from models import catalogue, get_spec, list_models
+
+
+def without_times(text: str) -> list[list[str]]:
+    rows = [[cell.strip() for cell in line.strip("|\n ").split("|")] for line in text.splitlines() if "`" in line]
+    return [[*row[:5], *row[6:]] for row in rows]
+
+
+def test_the_table_in_the_readme_is_current():
+    text = catalogue.README.read_text(encoding="utf-8")
+    inside = text.split(catalogue.MARKS[0])[1].split(catalogue.MARKS[1])[0]
+    fresh = catalogue.table([catalogue.measure(name) for name in list_models()])
+    assert without_times(inside) == without_times(fresh), "run: ferscope models --write"
+
+
+def test_operations_are_counted_as_by_hand():
+    # residual_cnn at 48 px: nine multiplications for each pair of channels at each place.
+    convolutions = 48**2 * 32 + 24**2 * (32 * 64 + 2 * 64**2)
+    convolutions += 12**2 * (64 * 128 + 2 * 128**2) + 6**2 * (128 * 256 + 2 * 256**2)
+    assert catalogue.measure("residual_cnn").macs == 9 * convolutions + 256 * 7
+
+
+@pytest.mark.parametrize("name", ["residual_cnn", "rarn", "ensemble", "resnet18_svd_hfc", "hybrid_resnet50"])
+def test_a_network_in_detail_says_what_differs_from_the_paper(name, capsys):
+    catalogue.main([name])
+    printed = capsys.readouterr().out
+    assert "Differences from" in printed
+    assert get_spec(name).title in printed
+    assert re.search(r"[\d,]+ parameters", printed)
+
+
+def test_an_unknown_network_ends_with_the_nearest_names():
+    with pytest.raises(SystemExit, match="rarn"):
+        catalogue.main(["rran"])
