@@ -248,6 +248,17 @@ def test_float32_and_bfloat16_give_finite_logits_that_are_close(name):
 
 
 @every_model
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device: forward passes on CPU and GPU not compared")
+def test_a_gpu_gives_the_same_logits(name, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    model = settled(name)
+    x = pictures(name)
+    with torch.no_grad():
+        expected, found = model(x), model.cuda()(x.cuda()).cpu()
+    torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
+
+
+@every_model
 def test_an_override_that_the_network_does_not_have_raises_type_error(name):
     with pytest.raises(TypeError, match="no_such_argument"):
         create_model(name, no_such_argument=1)
