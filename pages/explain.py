@@ -3,7 +3,7 @@
 import streamlit as st
 
 from workbench import services
-from workbench.ui import charts, model_picker, state
+from workbench.ui import charts, model_picker, state, views
 
 st.title("What in the picture carried the decision?")
 st.markdown("A network names the expression, and Grad-CAM shows where in the picture the evidence for a class lies.")
@@ -82,24 +82,7 @@ def maps() -> None:
 def waves() -> None:
     st.subheader("Is it in the fine lines or in the broad shapes?")
     cutoff = st.slider("Cut-off in cycles per pixel (radius / side)", 0.04, 0.4, 0.2, 0.01, key="cutoff")
-    parts = services.frequencies(face, network, cutoff)
-    lost = charts.percent(float(parts.detail))
-    texts = {
-        "Original": (parts.original, "The face as above. High and low frequencies together make it up again."),
-        "High frequencies": (
-            parts.high,
-            f"Edges and wrinkles, around middle gray: {lost} of the contrast (squared differences from the mean). "
-            "That they look telling does not mean that the network uses them.",
-        ),
-        "Low frequencies": (
-            parts.low,
-            "Shapes and shadows, as from far away. That you can read it, or not, says nothing about the network.",
-        ),
-    }
-    for column, (title, (pixels, text)) in zip(st.columns(3), texts.items(), strict=True):
-        with column:
-            charts.show(charts.face(pixels, title.lower()), title, f"{title} of the face")
-            st.markdown(f"**{title}.** {text}")
+    views.waves(services.frequencies(face, network, cutoff))
 
 
 @st.fragment
@@ -109,18 +92,9 @@ def strokes() -> None:
     result = services.spectrum(face, network, k)
     left, right = st.columns([1, 2])
     with left:
-        charts.show(charts.face(result.approximation, f"rank {k}"), "rank-k", f"The face from {charts.terms(k)}")
-        st.markdown(
-            f"**The face from its strongest {charts.terms(k)}**, each a column pattern times a row pattern. "
-            "No other picture of this rank has pixels nearer to the original; that does not keep the expression."
-        )
+        views.strongest_terms(result)
     with right:
-        charts.show(charts.singular_values(result.sigma, k), "sigma", "Singular values, the strongest first")
-        held = f"{100 * float(result.energy[k - 1]):.1f}\N{NO-BREAK SPACE}%"
-        st.markdown(
-            f"**What is blue holds {held} of the energy** (the sum of squared gray values). "
-            "They say how simple the picture is, and nothing about where anything is in it."
-        )
+        views.singular_values(result)
 
 
 maps()

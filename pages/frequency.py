@@ -3,7 +3,7 @@
 import streamlit as st
 
 from workbench import services
-from workbench.ui import charts, model_picker, state
+from workbench.ui import charts, model_picker, state, views
 
 st.title("Is it the wrinkles or the shape?")
 st.markdown("A picture is a sum of waves: cut it into its fast and its slow ones, and ask the network about each.")
@@ -13,27 +13,6 @@ cutoff = left.slider("Cut-off in cycles per pixel (radius / side)", 0.04, 0.4, 0
 mask = right.segmented_control(
     "Edge of the mask", ("ideal", "gaussian", "butterworth"), default="ideal", required=True, key="frequency-mask"
 )
-
-
-def halves() -> None:
-    parts = services.frequencies(face, network, cutoff, mask)
-    lost = charts.percent(float(parts.detail))
-    texts = {
-        "Original": (parts.original, "High and low frequencies together make it up again, up to rounding."),
-        "High frequencies": (
-            parts.high,
-            f"The fast waves, edges and wrinkles, around middle gray: {lost} of the contrast (squared differences from "
-            "the mean). That they look telling does not mean that the network uses them.",
-        ),
-        "Low frequencies": (
-            parts.low,
-            "The slow waves, shapes and shadows. That you can read them, or not, says nothing about the network.",
-        ),
-    }
-    for column, (title, (pixels, text)) in zip(st.columns(3), texts.items(), strict=True):
-        with column:
-            charts.show(charts.face(pixels, title.lower()), title, f"{title} of the face")
-            st.markdown(f"**{title}.** {text}")
 
 
 def answers() -> None:
@@ -83,7 +62,7 @@ def colours() -> None:
     )
 
 
-halves()
+views.waves(services.frequencies(face, network, cutoff, mask))
 answers()
 colours()
 with st.expander("How it is computed"):

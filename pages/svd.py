@@ -4,7 +4,7 @@ import streamlit as st
 
 from workbench import services
 from workbench.analysis.attention import memory_account
-from workbench.ui import charts, model_picker, state
+from workbench.ui import charts, model_picker, state, views
 
 st.title("How many strokes make a face?")
 st.markdown("Each term of the singular value decomposition is one column pattern times one row pattern: one stroke.")
@@ -16,14 +16,9 @@ size = services.open_network(network).input_size
 def strokes() -> None:
     k = st.slider("Rank: number of terms kept", 1, size, 8, key="svd-rank")
     result = services.spectrum(face, network, k)
-    held = f"{100 * float(result.energy[k - 1]):.1f}\N{NO-BREAK SPACE}%"
     sum_, last, values = st.columns(3)
     with sum_:
-        charts.show(charts.face(result.approximation, f"rank {k}"), "sum", f"The face from {charts.terms(k)}")
-        st.markdown(
-            f"**The face from its strongest {charts.terms(k)}**, of {size}. No other picture of this rank has pixels "
-            "nearer to the original; that alone does not keep an expression."
-        )
+        views.strongest_terms(result)
     with last:
         charts.show(charts.signed(result.term, "gray"), "term", f"Term number {k} alone")
         st.markdown(
@@ -31,11 +26,7 @@ def strokes() -> None:
             "never a nose: no single term means a part of the face."
         )
     with values:
-        charts.show(charts.singular_values(result.sigma, k), "sigma", "Singular values, the strongest first")
-        st.markdown(
-            f"**What is blue holds {held} of the energy** (the sum of squared gray values). They say how simple "
-            "the picture is, and nothing about where anything is in it."
-        )
+        views.singular_values(result)
 
 
 def attention() -> None:

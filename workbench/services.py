@@ -22,6 +22,7 @@ from models.layers.svd_attention import SVDAttention
 from models.preprocessing import normalise, to_unit
 
 from .analysis import attention, cam, frequency, spectra
+from .analysis.frequency import FrequencyPictures
 from .faces import Face, load_sample, samples
 
 DEFAULT_NETWORK = "residual_cnn"
@@ -246,7 +247,7 @@ def warm() -> None:
 
 def frequencies(
     face: Face, network: str = DEFAULT_NETWORK, cutoff: float = 0.25, mask: Mask = "ideal"
-) -> frequency.FrequencyPictures:
+) -> FrequencyPictures:
     """What a network is shown, split at `cutoff` (radius / side) into its slow and its fast waves."""
     return frequency.frequency_pictures(open_network(network).see(face), cutoff, mask)
 
