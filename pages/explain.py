@@ -9,6 +9,16 @@ st.title("What in the picture carried the decision?")
 st.markdown("A network names the expression, and Grad-CAM shows where in the picture the evidence for a class lies.")
 
 face, network = state.face_or_stop(), state.network()
+if services.get_spec(network).cam_layer is None:
+    prediction = services.predict(face, network)
+    st.info("This network has no layer of its own whose maps could be shown. Choose one of its members for maps.")
+    if not prediction.trained:
+        model_picker.random_weights_banner(network)
+    chart = charts.probabilities(prediction.classes, prediction.probabilities, prediction.answer, prediction.trained)
+    charts.show(chart, "probabilities", "Probability of each class")
+    st.markdown(f"**The network answers {prediction.answer}.**")
+    st.stop()
+
 try:
     with st.spinner("Asking the network"):
         explanation = state.explanation(face, network)

@@ -74,7 +74,7 @@ def test_the_sliders_for_waves_and_strokes_move():
     app.slider(key="cutoff").set_value(0.3).run()
     app.slider(key="rank").set_value(2).run()
     assert not app.exception
-    assert "The face from its 2 strongest terms" in text_of(app)
+    assert "The face from its strongest 2 terms" in text_of(app)
 
 
 @pytest.mark.parametrize("network", services.network_names())
