@@ -5,6 +5,7 @@ Pages, the public demo and notebooks call these functions. Nothing here draws, a
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -166,12 +167,13 @@ class Spectrum:
     term: Tensor
 
 
-_opened: dict[str, tuple[float, Network]] = {}
+_KEPT_OPEN = 8  # networks; the one that was asked for longest ago is closed first
+_opened: OrderedDict[str, tuple[float, Network]] = OrderedDict()
 _opening = Lock()
 
 
 def open_network(name: str) -> Network:
-    """A network by name, opened once for all visitors, and again when its checkpoint changes.
+    """A network by name, opened once for all visitors, and again when its checkpoint changes; the last few stay open.
 
     One that has no checkpoint gets random weights, the same each time.
 
@@ -184,6 +186,9 @@ def open_network(name: str) -> Network:
     with _opening:
         if name not in _opened or _opened[name][0] != stamp:
             _opened[name] = (stamp, _open(spec, trained=folder.is_dir()))
+        _opened.move_to_end(name)
+        while len(_opened) > _KEPT_OPEN:
+            _opened.popitem(last=False)
         return _opened[name][1]
 
 

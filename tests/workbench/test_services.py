@@ -176,3 +176,12 @@ def test_what_a_module_brought_is_measured_on_the_same_pictures():
         assert gain.difference[0] == pytest.approx(float(difference), abs=1e-9)
         assert gain.difference[1] <= gain.difference[0] <= gain.difference[2]
         assert -0.01 < gain.reported < 0.01
+
+
+def test_only_the_networks_asked_for_last_stay_open(monkeypatch):
+    monkeypatch.setattr(services, "_KEPT_OPEN", 2)
+    first = services.open_network("residual_cnn")
+    services.open_network("vanilla_cnn")
+    assert services.open_network("residual_cnn") is first
+    services.open_network("five_layer_cnn")
+    assert set(services._opened) == {"residual_cnn", "five_layer_cnn"}
