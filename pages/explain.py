@@ -16,7 +16,10 @@ if services.get_spec(network).cam_layer is None:
         model_picker.random_weights_banner(network)
     chart = charts.probabilities(prediction.classes, prediction.probabilities, prediction.answer, prediction.trained)
     charts.show(chart, "probabilities", "Probability of each class")
-    st.markdown(f"**The network answers {prediction.answer}.**")
+    st.markdown(
+        f"**The network answers {prediction.answer}.** It predicts what raters would call this face, "
+        "not what the person feels."
+    )
     st.stop()
 
 try:

@@ -3,7 +3,6 @@
 import streamlit as st
 
 from workbench import services
-from workbench.analysis.attention import memory_account
 from workbench.ui import charts, model_picker, state, views
 
 st.title("How many strokes make a face?")
@@ -63,15 +62,15 @@ def steps_of(layers: tuple[str, ...]) -> None:
             "Which sign is up was learned by chance, so red is not more than blue."
         )
     with fast:
-        query, word = (steps.low, "slow") if steps.sigma_h is None else (steps.high, "fast")
-        charts.show(charts.signed(query[0], "h"), "query", f"The {word} waves of that map, the query")
+        name, query, word = ("l", steps.low, "slow") if steps.sigma_h is None else ("h", steps.high, "fast")
+        charts.show(charts.signed(query[0], name), "query", f"The {word} waves of that map, the query")
         st.markdown(
-            f"**Equations 2 and 3:** its {word} waves h, the query. "
-            "So far every value has its place; that edges stand out here does not mean that they will count."
+            f"**Equations 2 and 3:** its {word} waves {name}, the query. "
+            "So far every value has its place; that something stands out here does not mean that it will count."
         )
     with lists:
-        queries = [sigma for sigma in (steps.sigma_h, steps.sigma_l) if sigma is not None]
-        chart = charts.spectra(steps.sigma_x[0], *queries)
+        found = {"σ of x̃": steps.sigma_x, "σ of h": steps.sigma_h, "σ of l": steps.sigma_l}
+        chart = charts.spectra({key: sigma[0] for key, sigma in found.items() if sigma is not None})
         charts.show(chart, "lists", "Singular values of the map and of the query")
         st.markdown(
             "**Equations 5 to 7:** both become lists of strengths, the largest first. "
@@ -80,9 +79,10 @@ def steps_of(layers: tuple[str, ...]) -> None:
     product, gate, note = st.columns(3)
     with product:
         outer = (steps.outer[0, 0] + 1e-6).log10()
+        more = f" (the first of {steps.outer.shape[1]})" if steps.outer.shape[1] > 1 else ""
         charts.show(charts.strength(outer, "log₁₀", *outer.aminmax()), "outer", "Outer product of the two lists")
         st.markdown(
-            "**Equation 8:** the product of every pair, logarithmic. It is brightest at the upper left in every "
+            f"**Equation 8:** the product of every pair, logarithmic{more}. It is brightest at the upper left in every "
             "picture, because that is where the largest numbers stand."
         )
     with gate:
@@ -117,7 +117,7 @@ def helps() -> None:
 
 def memory() -> None:
     st.subheader("Why not compare all pixels with all pixels?")
-    account = memory_account()
+    account = services.memory_account()
     rows = {
         "Kronecker product, one picture": account.kronecker_picture,
         "Kronecker product, each picture of the batch": account.kronecker_batch,

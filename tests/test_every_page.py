@@ -74,3 +74,20 @@ def test_a_network_without_svd_attention_offers_one_that_has_it():
     assert no_error(app)
     assert app.selectbox(key="network").value == services.svd_networks()[0]
     assert "What this gate is not" in "".join(w.value for w in app.warning)
+
+
+@pytest.mark.parametrize(
+    ("network", "query", "products"),
+    [
+        ("resnet18_svd_hfc", "fast waves h", ""),
+        ("resnet18_svd_lfc", "slow waves l", ""),
+        ("resnet18_svd_hfc_lfc_hl", "fast waves h", "the first of 3"),
+    ],
+)
+def test_the_steps_of_svd_attention_name_the_query_that_the_network_has(network, query, products):
+    app = opened("svd.py")
+    app.selectbox(key="network").set_value(network).run()
+    assert no_error(app)
+    text = "".join(m.value for m in app.markdown)
+    assert query in text
+    assert products in text

@@ -384,7 +384,14 @@ _SAMPLES = (
         "Rear admiral (Grace Hopper)",
         "Photograph: James S. Davis, United States Navy, public domain; from matplotlib.",
     ),
-    *(Sample(f"drawn_{e}", f"Drawn face: {e}", "Drawn by FERScope, Apache-2.0.") for e in _DRAWN),
+    *(
+        Sample(
+            f"drawn_{e}",
+            f"Drawn face: {e}",
+            f"Drawn by FERScope to look {e}, Apache-2.0. A network, taught with photographs, may answer otherwise.",
+        )
+        for e in _DRAWN
+    ),
 )
 
 

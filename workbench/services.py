@@ -330,6 +330,11 @@ def svd_networks() -> tuple[str, ...]:
     return tuple(sorted(names, key=lambda name: (name in untrained, name not in PAPER_D, name)))
 
 
+def memory_account(side: int = 112, batch: int = 32) -> attention.MemoryAccount:
+    """What comparing maps pixel by pixel, or by their singular values, costs in memory."""
+    return attention.memory_account(side, batch)
+
+
 def svd_attention(face: Face, network: str, layer: str) -> attention.SVDAttentionSteps:
     """Every step of one SVD attention module on a face, tensors of a batch of one; errors as for `svd_steps`."""
     net = open_network(network)

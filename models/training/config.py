@@ -17,8 +17,8 @@ class TrainConfig(BaseModel):
 
     model: str = "residual_cnn"
     """Name of the network."""
-    overrides: dict[str, int | float] = Field(default_factory=dict)
-    """Arguments of the network's builder, e.g. `--overrides width 36`."""
+    overrides: dict[str, bool | int | float | str] = Field(default_factory=dict)
+    """Arguments of the network's builder, e.g. `--overrides backbone resnet18 fusion False`."""
     recipe: str = "quick"
     """Name of the recipe that the values below start from."""
     data: Path = Path("data/fer2013.npz")

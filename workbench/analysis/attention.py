@@ -26,16 +26,14 @@ def input_of(model: nn.Module, x: Float[Tensor, "B C_in H W"], layer: str) -> Fl
         ValueError: there is no such layer, it is not called, or `x` holds NaN.
     """
     require_finite(x, "x")
-    names = dict(model.named_modules())
-    if layer not in names or not layer:
-        raise ValueError(f'layer="{layer}" is not in this network')
+    module = _module(model, layer)
     thread, found = get_ident(), []
 
     def take(_module: nn.Module, inputs: tuple) -> None:
         if get_ident() == thread:  # not the input of a prediction that runs beside this one
             found[:] = inputs[:1]
 
-    with borrowed(model), torch.no_grad(), names[layer].register_forward_pre_hook(take):
+    with borrowed(model), torch.no_grad(), module.register_forward_pre_hook(take):
         model(x)
         if not found:
             raise ValueError(f'layer="{layer}" is not called in the forward pass')
@@ -48,12 +46,19 @@ def svd_steps(model: nn.Module, x: Float[Tensor, "B C_in H W"], layer: str) -> S
     Raises:
         ValueError: the layer is no `SVDAttention`; otherwise as for `input_of`.
     """
-    module = dict(model.named_modules()).get(layer)
-    if module is not None and not isinstance(module, SVDAttention):
+    module = _module(model, layer)
+    if not isinstance(module, SVDAttention):
         raise ValueError(f'layer="{layer}" is a {type(module).__name__}, not an SVDAttention')
     arrives = input_of(model, x, layer)
     with torch.no_grad():
-        return dict(model.named_modules())[layer].steps(arrives)
+        return module.steps(arrives)
+
+
+def _module(model: nn.Module, layer: str) -> nn.Module:
+    try:
+        return model.get_submodule(layer)
+    except AttributeError:
+        raise ValueError(f'layer="{layer}" is not in this network') from None
 
 
 @dataclass(frozen=True)

@@ -190,12 +190,12 @@ def _spread(ends: list[float], low: float, high: float) -> list[float]:
     return heights
 
 
-def spectra(sigma_x: Tensor, *queries: Tensor) -> go.Figure:
-    """Singular values of a map and of its one or two queries, on a logarithmic axis."""
-    names = ("σ of x̃", "σ of h", "σ of low")[: 1 + len(queries)]
-    lists = torch.stack([sigma_x, *(query[0] for query in queries)]).clamp_min(1e-4)
-    i = torch.arange(1, lists.shape[1] + 1)
-    return curves(i, lists, names, "number i", "σ", ("#0072B2", "#D55E00", "#009E73")[: len(lists)], log=True)
+def spectra(lists: dict[str, Tensor]) -> go.Figure:
+    """Up to three lists of singular values (n,), each with its name, on a logarithmic axis."""
+    values = torch.stack([*lists.values()]).clamp_min(1e-4)
+    i = torch.arange(1, values.shape[1] + 1)
+    colours = ("#0072B2", "#D55E00", "#009E73")[: len(lists)]
+    return curves(i, values, tuple(lists), "number i", "σ", colours, log=True)
 
 
 def terms(k: int) -> str:

@@ -178,3 +178,23 @@ def test_an_argument_that_cannot_be_read_is_a_usage_error(argv, capsys):
         parse(argv)
     assert stop.value.code == 2
     assert argv[0] in capsys.readouterr().err
+
+
+def test_arguments_of_a_network_keep_their_kind_from_the_command_line_to_the_saved_run():
+    given = [
+        "--model",
+        "rarn",
+        "--overrides",
+        "backbone",
+        "resnet18",
+        "fusion",
+        "False",
+        "angles",
+        "4",
+        "dropout",
+        "0.1",
+    ]
+    config = parse(given)
+    assert config.overrides == {"backbone": "resnet18", "fusion": False, "angles": 4, "dropout": 0.1}
+    assert config.overrides["fusion"] is False
+    assert TrainConfig.model_validate_json(config.model_dump_json()) == config
