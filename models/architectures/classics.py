@@ -110,6 +110,7 @@ register_model(
     paper="E",
     title="SENet-50",
     cam_layer="layer2",  # 6×6
+    attention="squeeze-and-excitation",
 )(_from_timm("seresnet50", "conv1"))
 register_model(
     "vgg16",

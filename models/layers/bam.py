@@ -15,9 +15,27 @@ without; batch-norm without scale and shift.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+
+class BAMSteps(NamedTuple):
+    """What the module computes on a map (B, C, H, W).
+
+    Attributes:
+        average: the map summed up over positions, (B, C).
+        m_c: what the channel branch answers, any sign, (B, C, 1, 1).
+        m_s: what the branch of places answers, any sign, (B, 1, H, W).
+        gate: sigmoid(m_c + m_s), the weight of every channel at every place, 0..1, (B, C, H, W).
+    """
+
+    average: Tensor
+    m_c: Tensor
+    m_s: Tensor
+    gate: Tensor
 
 
 class BAM(nn.Module):
@@ -50,13 +68,14 @@ class BAM(nn.Module):
         """Weigh the map; switched off (`enabled = False`) it returns its input."""
         if not self.enabled:
             return x
-        return x + x * self.gate(x)
+        return x + x * self.steps(x).gate
 
-    def gate(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
-        """The weight of every channel at every place, in 0..1."""
-        m_c = self.channel(x.mean((-2, -1)))[:, :, None, None]  # (B, C, 1, 1)
+    def steps(self, x: Float[Tensor, "B C H W"]) -> BAMSteps:
+        """The answers of both branches and the gate that they make."""
+        average = x.mean((-2, -1))  # (B, C)
+        m_c = self.channel(average)[:, :, None, None]  # (B, C, 1, 1)
         m_s = self.spatial(x)  # (B, 1, H, W)
-        return torch.sigmoid(m_c + m_s)  # (B, C, H, W)
+        return BAMSteps(average, m_c, m_s, torch.sigmoid(m_c + m_s))
 
 
 def _unit(in_channels: int, out_channels: int, kernel: int, dilation: int = 1) -> tuple[nn.Module, ...]:

@@ -10,7 +10,6 @@ from torch import nn
 from torchvision.models import mobilenet_v2, resnet18
 
 from models import create_model, get_spec, list_models
-from models.layers.bam import BAM
 from models.layers.svd_attention import SVDAttention
 
 QUERIES = ("hfc", "lfc", "hfc_lfc", "hfc_lfc_hl")
@@ -166,31 +165,6 @@ def test_a_map_without_numbers_is_refused(value):
     x[1, 2, 3, 4] = value
     with pytest.raises(ValueError, match="x: the map holds NaN"):
         SVDAttention(3)(x)
-
-
-# ---- BAM
-
-
-def test_bam_weighs_every_channel_at_every_place_and_keeps_its_input():
-    torch.manual_seed(0)
-    layer, x = BAM(32), torch.randn(4, 32, 9, 6)
-    gate = layer.gate(x)
-    assert gate.shape == x.shape
-    assert 0 < gate.min() < gate.max() < 1
-    torch.testing.assert_close(layer.eval()(x), x + x * layer.gate(x))
-
-
-def test_bam_equals_its_equations():
-    torch.manual_seed(0)
-    layer, x = BAM(32).eval(), torch.randn(2, 32, 9, 6)
-    w0, w1, places = layer.channel[0], layer.channel[3], x
-    m_c = w1(F.relu(F.batch_norm(w0(x.mean((2, 3))), torch.zeros(2), torch.ones(2))))
-    for convolution in [m for m in layer.spatial if isinstance(m, nn.Conv2d)][:-1]:
-        side = 4 if convolution.kernel_size == (3, 3) else 0
-        places = F.conv2d(places, convolution.weight, padding=side, dilation=max(side, 1)) / np.sqrt(1 + 1e-5)
-        places = F.relu(places)
-    m_s = F.conv2d(places, layer.spatial[-1].weight)
-    torch.testing.assert_close(layer(x), x + x * torch.sigmoid(m_c[:, :, None, None] + m_s), atol=1e-5, rtol=1e-4)
 
 
 # ---- the hosts
