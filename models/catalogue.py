@@ -5,6 +5,7 @@ With `--write` the table goes into models/README.md, between its two marks.
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from .files import write_bytes
 from .registry import PAPERS, create_model, get_spec, list_models
 
 README = Path(__file__).with_name("README.md")
+COMPILED = README.parents[1] / "benchmarks" / "results" / "compile_cpu.json"
+"""What `benchmarks/compile.py` measured."""
 MARKS = "<!-- table: ferscope models --write -->\n", "<!-- end of table -->\n"
 
 
@@ -30,6 +33,7 @@ class Row:
         name, title, paper, attention: as in its `ModelSpec`.
         parameters: that are trained.
         macs: multiply-accumulate operations of convolutions, linear layers and attention for one face.
+        compiled: how many times faster `torch.compile` makes one face, from the benchmark's last run, or its failure.
         milliseconds: for one face, float32, on two threads of the processor; None where it was not timed.
     """
 
@@ -39,6 +43,7 @@ class Row:
     attention: str
     parameters: int
     macs: int
+    compiled: str
     milliseconds: float | None = None
 
 
@@ -54,7 +59,14 @@ def measure(name: str, timed: bool = False) -> Row:
     parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
     macs = counter.get_total_flops() // 2
     milliseconds = _time(create_model(name).eval(), spec.input_size) if timed else None
-    return Row(name, spec.title, spec.paper, spec.attention, parameters, macs, milliseconds)
+    return Row(name, spec.title, spec.paper, spec.attention, parameters, macs, _compiled(name), milliseconds)
+
+
+def _compiled(name: str) -> str:
+    found = json.loads(COMPILED.read_text(encoding="utf-8"))["networks"].get(name) if COMPILED.is_file() else None
+    if found is None:
+        return "not run"
+    return "fails" if "fails" in found else f"{found['speedup']:.1f} ×"
 
 
 @torch.inference_mode()
@@ -75,12 +87,12 @@ def _time(model: nn.Module, size: int, runs: int = 5) -> float:
 def table(rows: list[Row]) -> str:
     """The rows in Markdown."""
     lines = [
-        "| name | network | paper | parameters | MACs | ms a face | attention |",
-        "|---|---|---|---:|---:|---:|---|",
+        "| name | network | paper | parameters | MACs | ms a face | compiled | attention |",
+        "|---|---|---|---:|---:|---:|---:|---|",
     ]
     for row in rows:
         ms = "not timed" if row.milliseconds is None else f"{row.milliseconds:.0f}"
-        numbers = f"{row.parameters / 1e6:.2f} M | {row.macs / 1e6:,.0f} M | {ms}"
+        numbers = f"{row.parameters / 1e6:.2f} M | {row.macs / 1e6:,.0f} M | {ms} | {row.compiled}"
         lines.append(f"| `{row.name}` | {row.title} | {row.paper} | {numbers} | {row.attention} |")
     return "\n".join(lines) + "\n"
 

@@ -1,5 +1,6 @@
 """The table of networks is current, and one network can be looked at in detail."""
 
+import json
 import re
 
 import pytest
@@ -7,16 +8,16 @@ import pytest
 from models import catalogue, get_spec, list_models
 
 
-def without_times(text: str) -> list[list[str]]:
+def without_what_was_timed(text: str) -> list[list[str]]:
     rows = [[cell.strip() for cell in line.strip("|\n ").split("|")] for line in text.splitlines() if "`" in line]
-    return [[*row[:5], *row[6:]] for row in rows]
+    return [[*row[:5], *row[7:]] for row in rows]
 
 
 def test_the_table_in_the_readme_is_current():
     text = catalogue.README.read_text(encoding="utf-8")
     inside = text.split(catalogue.MARKS[0])[1].split(catalogue.MARKS[1])[0]
     fresh = catalogue.table([catalogue.measure(name) for name in list_models()])
-    assert without_times(inside) == without_times(fresh), "run: ferscope models --write"
+    assert without_what_was_timed(inside) == without_what_was_timed(fresh), "run: ferscope models --write"
 
 
 def test_operations_are_counted_as_by_hand():
@@ -38,3 +39,12 @@ def test_a_network_in_detail_says_what_differs_from_the_paper(name, capsys):
 def test_an_unknown_network_ends_with_the_nearest_names():
     with pytest.raises(SystemExit, match="rarn"):
         catalogue.main(["rran"])
+
+
+def test_the_verdict_on_compiling_comes_from_the_benchmarks_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(catalogue, "COMPILED", tmp_path / "compile_cpu.json")
+    assert "| not run |" in catalogue.table([catalogue.measure("vanilla_cnn")])
+    found = {"networks": {"vanilla_cnn": {"speedup": 1.26}, "residual_cnn": {"fails": "RuntimeError: no compiler"}}}
+    (tmp_path / "compile_cpu.json").write_text(json.dumps(found))
+    assert "| 1.3 × |" in catalogue.table([catalogue.measure("vanilla_cnn")])
+    assert "| fails |" in catalogue.table([catalogue.measure("residual_cnn")])
