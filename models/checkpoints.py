@@ -102,8 +102,24 @@ def read_card(name_or_path: str | Path) -> Card:
         raise CheckpointError(f"{path} is not the card of a checkpoint ({error}). {_get_it_again(path)}") from error
 
 
-def read_predictions(name_or_path: str | Path, part: str) -> tuple[Tensor, Tensor]:
-    """Logits (N, K) and labels (N,) of one part ("PublicTest", "PrivateTest"), as the shipped weights gave them.
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What shipped weights answered to one part of a set, single view.
+
+    Attributes:
+        logits: (N, K).
+        labels: index of the true class, (N,).
+        names, ids: of the pictures, str (N,); ids as in `FaceSet.ids`.
+    """
+
+    logits: Tensor
+    labels: Tensor
+    names: np.ndarray
+    ids: np.ndarray
+
+
+def read_predictions(name_or_path: str | Path, part: str) -> Predictions:
+    """The stored answers to one part ("PublicTest", "PrivateTest").
 
     Raises:
         CheckpointError: they are missing or damaged.
@@ -112,11 +128,12 @@ def read_predictions(name_or_path: str | Path, part: str) -> tuple[Tensor, Tenso
     try:
         with np.load(path, allow_pickle=False) as file:
             wanted = file["splits"] == part
-            return torch.from_numpy(file["logits"][wanted]), torch.from_numpy(file["labels"][wanted]).long()
+            logits, labels, names, ids = (file[key][wanted] for key in ("logits", "labels", "names", "ids"))
     except FileNotFoundError as error:
         raise CheckpointError(_missing(path)) from error
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise CheckpointError(f"{path} holds no predictions ({error}). {_get_it_again(path)}") from error
+    return Predictions(torch.from_numpy(logits), torch.from_numpy(labels).long(), names, ids)
 
 
 def load_checkpoint(name_or_path: str | Path, device: str | torch.device = "cpu") -> tuple[nn.Module, Card]:

@@ -1,10 +1,12 @@
-"""`ferscope evaluate`, or `python -m models.evaluate`: measure a checkpoint on the validation and the test part.
+"""`ferscope evaluate`, or `python -m models.evaluate`: measure a checkpoint.
 
-    python -m models.evaluate residual_cnn
-    python -m models.evaluate residual_cnn --data data/fer2013.npz --tta flip
+    python -m models.evaluate residual_cnn                             on the parts of its split
+    python -m models.evaluate residual_cnn --data data/ckplus.npz      on another set, over the classes that both have
+    python -m models.evaluate residual_cnn --stored                    what lies beside the weights; needs no pictures
 
-Writes the measures of the weights as they are shipped (half precision) into `card.json`, the plain logits of both parts
-into `predictions.npz`, and the temperature fitted on the validation part.
+The first writes the measures of the weights as they are shipped (half precision) into `card.json`, the plain logits of
+validation and test part into `predictions.npz`, and the temperature fitted on the validation part. The others write
+nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -21,21 +24,34 @@ import tyro
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
-from torch import Tensor
+from torch import Tensor, nn
 
 from .calibration import fit_temperature
-from .checkpoints import Card, checkpoint_folder, load_checkpoint, write_card
+from .checkpoints import (
+    Card,
+    Predictions,
+    checkpoint_folder,
+    load_checkpoint,
+    read_card,
+    read_predictions,
+    write_card,
+)
 from .datasets import DataError, FaceSet
+from .datasets.audit import leaked
+from .datasets.ferplus import has_votes
 from .datasets.splits import split
-from .evaluation import measure, predict
+from .disagreement import beside_raters
+from .evaluation import measure, percent, predict, share
 from .files import DiskFullError, write_bytes
 from .preprocessing import TTA
 
+TEST_PARTS = ("PublicTest", "PrivateTest")
 _HEADLINE = ("accuracy", "balanced_accuracy", "macro_f1", "kappa", "log_loss", "calibration_error")
 
 
 def evaluate(name: str | Path, faces: FaceSet, tta: tuple[str, ...] = TTA, device: str = "cpu") -> Card:
-    """Measure a checkpoint and write what was found beside it.
+    """Measure a checkpoint on validation and test part of the split that it was trained on; write it beside the
+    weights.
 
     Args:
         name: a checkpoint's name, or the path of its folder.
@@ -44,30 +60,79 @@ def evaluate(name: str | Path, faces: FaceSet, tta: tuple[str, ...] = TTA, devic
         device: where the network runs.
 
     Returns:
-        The card with `metrics[part][tta]` for PublicTest and PrivateTest, and the temperature.
+        The card with `metrics[part][tta]`, for the official split those of PublicTest and PrivateTest, and the
+        temperature.
+
+    Raises:
+        DataError: the set has other classes, or not the split; see `evaluate_elsewhere`.
     """
     model, card = load_checkpoint(name, device)
     if faces.classes != card.classes:
         raise DataError(f"The classes of the set ({', '.join(faces.classes)}) are not those of {name}.")
     parts = split(faces, card.split)
-    measured, plain = {"PublicTest": parts.validation, "PrivateTest": parts.test}, {}
+    validation, test = parts.names
+    measured, plain = {validation: parts.validation, test: parts.test}, {}
     metrics = {part: dict(card.metrics.get(part, {})) for part in measured}
     with Progress() as progress:
         for part, some in measured.items():
             for way in dict.fromkeys(("plain", *tta)):
-                task = progress.add_task(f"{part} {way}", total=len(some))
-                logits = predict(
-                    model, card, some.images, way, progress=lambda n, t=task: progress.update(t, completed=n)
-                )
+                logits = _watched(progress, f"{part} {way}", model, card, some, way)
                 metrics[part][way] = measure(logits, torch.from_numpy(some.labels), card.classes)
                 if way == "plain":
                     plain[part] = logits
-    temperature = fit_temperature(plain["PublicTest"], torch.from_numpy(parts.validation.labels))
+    temperature = fit_temperature(plain[validation], torch.from_numpy(measured[validation].labels))
     card = dataclasses.replace(card, metrics=metrics, temperature=temperature)
     folder = checkpoint_folder(name)
     write_bytes(folder / "predictions.npz", _predictions(measured, plain))
     write_card(folder, card)
     return card
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """A checkpoint on a set that it was not trained for.
+
+    Attributes:
+        classes: those that network and set share, in the network's order.
+        left_out: pictures of other classes.
+        metrics: for each part of the set, for each way to average over views, what `evaluation.measure` gives.
+    """
+
+    classes: tuple[str, ...]
+    left_out: int
+    metrics: dict[str, dict[str, dict]]
+
+
+def evaluate_elsewhere(name: str | Path, faces: FaceSet, tta: tuple[str, ...] = TTA, device: str = "cpu") -> Elsewhere:
+    """Measure a checkpoint on another set, over the classes that both have: the network chooses among these only.
+
+    Nothing is written. Arguments as for `evaluate`.
+
+    Raises:
+        DataError: fewer than two classes are shared.
+    """
+    model, card = load_checkpoint(name, device)
+    shared = tuple(c for c in card.classes if c in faces.classes)
+    if len(shared) < 2:
+        raise DataError(
+            f"{name} and the set share {len(shared)} of {', '.join(card.classes)}: two at least are needed."
+        )
+    own, theirs = ([classes.index(c) for c in shared] for classes in (card.classes, faces.classes))
+    kept = faces.subset(np.isin(faces.labels, theirs))
+    labels = np.array([theirs.index(label) for label in kept.labels])
+    metrics: dict[str, dict[str, dict]] = {}
+    with Progress() as progress:
+        for part in dict.fromkeys(kept.splits.tolist()):
+            for way in tta:
+                mine = kept.splits == part
+                logits = _watched(progress, f"{part} {way}", model, card, kept.subset(mine), way)[:, own]
+                metrics.setdefault(part, {})[way] = measure(logits, torch.from_numpy(labels[mine]), shared)
+    return Elsewhere(shared, len(faces) - len(kept), metrics)
+
+
+def _watched(progress: Progress, what: str, model: nn.Module, card: Card, faces: FaceSet, way: str) -> Tensor:
+    task = progress.add_task(what, total=len(faces))
+    return predict(model, card, faces.images, way, progress=lambda n: progress.update(task, completed=n))
 
 
 def _predictions(parts: dict[str, FaceSet], logits: dict[str, Tensor]) -> bytes:
@@ -83,26 +148,58 @@ def _predictions(parts: dict[str, FaceSet], logits: dict[str, Tensor]) -> bytes:
     return buffer.getvalue()
 
 
-def report(card: Card, console: Console) -> None:
-    """Print the measures of a card: a line for each part and way, the classes of the test part, the confusion."""
-    table = Table("", *(key.replace("_", " ") for key in _HEADLINE), title=f"{card.network} · split {card.split}")
-    for part, ways in card.metrics.items():
+def report(title: str, classes: tuple[str, ...], metrics: dict[str, dict[str, dict]], console: Console) -> None:
+    """Print measures: a line for each part and way, then classes and confusion of the last part."""
+    table = Table("", *(key.replace("_", " ") for key in _HEADLINE), title=title)
+    for part, ways in metrics.items():
         for way, m in ways.items():
             low, high = m["accuracy_interval"]
             accuracy = f"{m['accuracy']:.2%} ({low:.2%}–{high:.2%})"
             table.add_row(f"{part} {way}", accuracy, *(f"{m[key]:.4f}" for key in _HEADLINE[1:]))
     console.print(table)
-    test = card.metrics["PrivateTest"]["plain"]
-    classes = Table(
-        "PrivateTest plain", "precision", "recall", "f1", "support", *(f"→ {name}" for name in card.classes)
-    )
-    for name, row in zip(card.classes, test["confusion"], strict=True):
-        m = test["per_class"][name]
-        classes.add_row(
+    part, ways = list(metrics.items())[-1]
+    way, last = next(iter(ways.items()))
+    head = ("precision", "recall", "f1", "support", *(f"→ {name}" for name in classes))
+    by_class = Table(f"{part} {way}", *head)
+    for name, row in zip(classes, last["confusion"], strict=True):
+        m = last["per_class"][name]
+        by_class.add_row(
             name, *(f"{m[k]:.3f}" for k in ("precision", "recall", "f1")), str(m["support"]), *map(str, row)
         )
-    console.print(classes)
-    console.print(f"Temperature, fitted on PublicTest: {card.temperature:.3f}")
+    console.print(by_class)
+
+
+def report_stored(name: str | Path, console: Console) -> None:
+    """Print what lies beside the weights: measures, the same without leaked pictures, and errors beside the raters.
+
+    Leaks and votes are known of FER2013's official test parts; a checkpoint without answers to them has no such lines.
+    """
+    card = read_card(name)
+    if not card.metrics:
+        raise DataError(f"{name} has not been measured yet: ferscope evaluate {name}")
+    report(f"{card.network} · split {card.split}", card.classes, card.metrics, console)
+    if card.temperature:
+        console.print(f"Temperature, fitted on the validation part: {card.temperature:.3f}")
+    for part in card.metrics:
+        if part in TEST_PARTS:
+            stored = read_predictions(name, part)
+            _report_leaks(part, stored, console)
+            if part == "PrivateTest" and has_votes(stored.names):
+                found = beside_raters(stored.logits, stored.labels, stored.names, card.classes, card.temperature)
+                console.print(f"{part} beside the raters of FER+, plain, {len(found.names)} pictures with votes:")
+                for line in found.sentences():
+                    console.print(f"  {line}", soft_wrap=True)
+
+
+def _report_leaks(part: str, stored: Predictions, console: Console) -> None:
+    right = (stored.logits.argmax(-1) == stored.labels).numpy()
+    console.print(f"{part}, plain: {percent(share(right))} of {len(right)} pictures")
+    for near, what in ((False, "copies of a Training picture"), (True, "copies and near copies")):
+        inside = np.isin(stored.ids, list(leaked(part, near)))
+        if not inside.any():  # another set, such as drawn faces
+            return
+        without, within = percent(share(right[~inside])), percent(share(right[inside]))
+        console.print(f"  without the {inside.sum()} {what}: {without}; on them: {within}", soft_wrap=True)
 
 
 def _command(
@@ -111,19 +208,44 @@ def _command(
     data: Path = Path("data/fer2013.npz"),
     tta: Literal["all", "plain", "flip", "ten-crop"] = "all",
     device: str = "auto",
+    stored: bool = False,
 ) -> None:
-    """Measure a checkpoint on the validation and the test part.
+    """Measure a checkpoint.
 
     Args:
         name: a checkpoint's name, or the path of its folder.
-        data: the imported set (`ferscope data import`).
-        tta: the average over views at test time; the plain one is always measured.
+        data: the imported set (`ferscope data import`). On a set that the network was not trained for, the classes that
+            both have are compared, and nothing is written.
+        tta: the average over views at test time; on its own set the plain one is always measured.
         device: cpu, cuda, mps, or auto for what is there.
+        stored: measure nothing; print what lies beside the weights, also without leaked pictures and beside FER+.
     """
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    if stored:
+        report_stored(name, console)
+        return
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    card = evaluate(name, FaceSet.load(data), TTA if tta == "all" else (tta,), device)
-    report(card, Console(width=None if sys.stdout.isatty() else 200))
+    ways, faces, card = TTA if tta == "all" else (tta,), FaceSet.load(data), read_card(name)
+    if _is_its_own(faces, card):
+        evaluate(name, faces, ways, device)
+        report_stored(name, console)
+        return
+    found = evaluate_elsewhere(name, faces, ways, device)
+    report(f"{card.network} on {data.name}", found.classes, found.metrics, console)
+    console.print(
+        f"Not the set that it was trained for: {len(found.classes)} classes are shared, {found.left_out} pictures of "
+        "others were left out. Nothing was written.",
+        soft_wrap=True,
+    )
+
+
+def _is_its_own(faces: FaceSet, card: Card) -> bool:
+    """Whether the set, divided by the card's split, is what the network was trained and chosen with."""
+    try:
+        return faces.classes == card.classes and split(faces, card.split).fingerprint == card.data
+    except DataError:
+        return False
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -16,6 +16,9 @@ from .preprocessing import mean_log_probability, views
 
 CALIBRATION_BINS = 15
 
+Interval = tuple[float, float, float]
+"""A value with the lower and upper end of its 95 % interval."""
+
 
 @torch.inference_mode()
 def predict(
@@ -66,8 +69,7 @@ def measure(logits: Tensor, labels: Tensor, classes: tuple[str, ...]) -> dict[st
     """
     k = len(classes)
     probabilities = logits.softmax(-1)
-    right = int((logits.argmax(-1) == labels).sum())
-    interval = binomtest(right, len(labels)).proportion_ci(0.95, method="wilson")
+    accuracy, low, high = share((logits.argmax(-1) == labels).numpy())
     by_class = {"average": "none", "num_classes": k}
     columns = {
         "precision": tm.multiclass_precision(probabilities, labels, **by_class).tolist(),
@@ -76,8 +78,8 @@ def measure(logits: Tensor, labels: Tensor, classes: tuple[str, ...]) -> dict[st
         "support": torch.bincount(labels, minlength=k).tolist(),
     }
     return {
-        "accuracy": right / len(labels),
-        "accuracy_interval": [interval.low, interval.high],
+        "accuracy": accuracy,
+        "accuracy_interval": [low, high],
         "balanced_accuracy": tm.multiclass_recall(probabilities, labels, num_classes=k, average="macro").item(),
         "macro_f1": tm.multiclass_f1_score(probabilities, labels, num_classes=k, average="macro").item(),
         "kappa": tm.multiclass_cohen_kappa(probabilities, labels, num_classes=k).item(),
@@ -90,9 +92,21 @@ def measure(logits: Tensor, labels: Tensor, classes: tuple[str, ...]) -> dict[st
     }
 
 
-def paired_difference(
-    first: Tensor, second: Tensor, labels: Tensor, draws: int = 2000
-) -> dict[str, tuple[float, float, float]]:
+def share(right: np.ndarray) -> Interval:
+    """Share of true values, bool (N,), with its 95 % interval (Wilson); NaN where there are none."""
+    if len(right) == 0:
+        return (float("nan"),) * 3
+    interval = binomtest(int(right.sum()), len(right)).proportion_ci(0.95, method="wilson")
+    return float(right.mean()), float(interval.low), float(interval.high)
+
+
+def percent(interval: Interval) -> str:
+    """A share with its interval in words: 69.0 % (67.5–70.5)."""
+    value, low, high = (100 * v for v in interval)
+    return f"{value:.1f} % ({low:.1f}–{high:.1f})"
+
+
+def paired_difference(first: Tensor, second: Tensor, labels: Tensor, draws: int = 2000) -> dict[str, Interval]:
     """How much better the first of two networks is on the same pictures, with 95 % intervals.
 
     Pictures are drawn again with replacement (Efron's percentile bootstrap), both answers to a picture together,

@@ -64,7 +64,7 @@ class ZooRun:
         except CheckpointError:
             return False
         made_by = (card.network, card.recipe, card.split, card.seed)
-        return made_by == (self.network, self.recipe, self.split, self.seed) and "PrivateTest" in card.metrics
+        return made_by == (self.network, self.recipe, self.split, self.seed) and bool(card.metrics)
 
     def epochs_done(self) -> int:
         """Whole epochs of the unfinished run."""
@@ -103,14 +103,14 @@ def finish(run: ZooRun, faces: FaceSet) -> None:
 
 def print_list(runs: list[ZooRun], console: Console) -> None:
     """What is done, with its accuracy, and what is left."""
-    table = Table("run", "state", "PublicTest flip", "PrivateTest flip")
+    table = Table("run", "state", "accuracy, flip averaging")
     for run in runs:
         if run.is_done():
             metrics = read_card(run.shelf).metrics
-            figures = [f"{metrics[part]['flip']['accuracy']:.2%}" for part in ("PublicTest", "PrivateTest")]
-            table.add_row(run.name, "done", *figures)
+            figures = [f"{part} {ways['flip']['accuracy']:.2%}" for part, ways in metrics.items()]
+            table.add_row(run.name, "done", ", ".join(figures))
         else:
-            table.add_row(run.name, f"{run.epochs_done()} of {run.config().epochs} epochs", "", "")
+            table.add_row(run.name, f"{run.epochs_done()} of {run.config().epochs} epochs", "")
     console.print(table)
 
 

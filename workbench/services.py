@@ -377,10 +377,9 @@ def _gain(network: str, plain: str) -> Gain:
     try:
         card = read_card(network)
         flip = card.metrics["PrivateTest"]["flip"]
-        logits, labels = read_predictions(network, "PrivateTest")
-        rival, _ = read_predictions(plain, "PrivateTest")
+        own, rival = (read_predictions(name, "PrivateTest") for name in (network, plain))
     except (CheckpointError, KeyError):
         return Gain(network, plain, None, None, reported, None, None)
-    difference = paired_difference(logits, rival, labels)["accuracy"]
+    difference = paired_difference(own.logits, rival.logits, own.labels)["accuracy"]
     accuracy = (flip["accuracy"], *flip["accuracy_interval"])
     return Gain(network, plain, accuracy, difference, reported, card.epochs, card.seed)

@@ -1,74 +1,279 @@
-"""`ferscope data`, or `python -m models.datasets`: bring a set of faces into the one form that all code here reads."""
+"""`ferscope data`, or `python -m models.datasets`: bring a set of faces in, and see what is in it and what is wrong."""
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
+import numpy as np
 import tyro
+from PIL import Image
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
-from ..files import DiskFullError
-from . import fer2013
-from .faceset import DataError, FaceSet
+from ..files import DiskFullError, write_bytes, write_json
+from . import audit as audits
+from . import duplicates, fer2013, ferplus, readers, splits
+from .faceset import DataError, FaceSet, source_of
+from .sources import stamp
 
 DEFAULT = Path("data/fer2013.npz")
+Source = Annotated[Path, tyro.conf.Positional]
 
 app = tyro.extras.SubcommandApp()
 
 
 def counts_table(faces: FaceSet) -> Table:
-    """Pictures of each class (columns) in each split (rows)."""
+    """Pictures of each class (columns) in each part (rows)."""
     table = Table("", *faces.classes, "all", box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))  # in 80 columns
     for split, counts in faces.counts().items():
         table.add_row(split, *map(str, counts), str(sum(counts)))
     return table
 
 
+def _show(faces: FaceSet, console: Console) -> None:
+    console.print(counts_table(faces))
+    people = len(set(faces.subjects.tolist()) - {""})
+    if people:
+        console.print(f"{people} subjects")
+    if "Training" in faces.counts():
+        mean, std = faces.part("Training").pixel_statistics()
+        console.print(f"Training pixels: mean {255 * mean:.2f}, standard deviation {255 * std:.2f} (of 255)")
+
+
 @app.command(name="import")
-def import_set(source: Annotated[Path, tyro.conf.Positional], /, out: Path = DEFAULT, force: bool = False) -> None:
-    """Take FER2013 from its archive, its folder or the challenge's CSV.
+def import_set(
+    source: Source,
+    /,
+    out: Path | None = None,
+    kind: readers.Kind | None = None,
+    labels: Literal["own", "ferplus-majority", "ferplus-probability", "ferplus-multi-label"] = "own",
+    force: bool = False,
+) -> None:
+    """Take a set from an archive, a folder or FER2013's CSV: FER2013, CK+, JAFFE, or any folder of class folders.
 
     Args:
         source: archive (tar, zip), folder, or fer2013.csv.
-        out: the file to write; an earlier one stays where the new one is refused.
-        force: take a set whose counts differ from FER2013's.
+        out: the file to write, by default data/<kind>.npz; an earlier one stays where the new one is refused.
+        kind: which set it is; by default found out from the names of its files.
+        labels: FER2013 with the votes of FER+: eight classes, with contempt. By default its own.
+        force: read again, and take a FER2013 whose counts differ from the complete one.
     """
     console = Console()
-    with console.status(f"Reading {source}"):
-        faces = fer2013.read(source)
-    console.print(counts_table(faces))
-    differences = fer2013.check_counts(faces)
-    for sentence in differences:
+    mark = f"{stamp(source)} {kind} {labels}" if source.exists() else ""
+    for known in [out] if out else [DEFAULT.with_name(f"{name}.npz") for name in (*readers.NAMED, "folder", "ferplus")]:
+        if mark and not force and source_of(known) == mark:
+            console.print(counts_table(FaceSet.load(known)))
+            console.print(f"{known} was made from this very source before; --force reads it again.", soft_wrap=True)
+            return
+    with Progress(SpinnerColumn(), TextColumn("{task.description}"), console=console, transient=True) as progress:
+        task = progress.add_task(f"Reading {source}")
+        kind, faces = readers.read(
+            source, kind, lambda n: progress.update(task, description=f"Reading {source}: {n:,} files")
+        )
+    differences = fer2013.check_counts(faces) if kind == "fer2013" else []
+    if labels != "own":
+        kind, faces = "ferplus", ferplus.relabelled(faces, labels.removeprefix("ferplus-"))
+    out = out or DEFAULT.with_name(f"{kind}.npz")
+    _show(faces, console)
+    for sentence in (*faces.notes, *differences):
         console.print(sentence, soft_wrap=True)
     if differences and not force:
         raise DataError(
             f"This is not the complete FER2013, so {out} was not written. To take it as it is, add --force."
         )
-    faces.save(out)
-    if "Training" in faces.counts():
-        mean, std = faces.part("Training").pixel_statistics()
-        console.print(f"Training pixels: mean {255 * mean:.2f}, standard deviation {255 * std:.2f} (of 255)")
+    faces.save(out, mark)
     console.print(f"Written to {out}; fingerprint {faces.fingerprint}", soft_wrap=True)
 
 
 @app.command(name="info")
-def info(path: Annotated[Path, tyro.conf.Positional] = DEFAULT, /) -> None:
+def info(path: Source = DEFAULT, /) -> None:
     """Print the counts and the fingerprint of an imported set."""
     faces = FaceSet.load(path)
     console = Console()
-    console.print(counts_table(faces))
+    _show(faces, console)
     console.print(f"{path}: fingerprint {faces.fingerprint}", soft_wrap=True)
+
+
+@app.command(name="audit")
+def audit(
+    path: Source = DEFAULT,
+    /,
+    near: int = duplicates.NEAR,
+    html: Path | None = None,
+    json: Path | None = None,
+) -> None:
+    """Find copies, leaks between parts, contradicting labels and pictures without a face.
+
+    Args:
+        path: the imported set.
+        near: bits of 63 in which the perceptual hashes of near copies may differ.
+        html: write the report as one page, without pictures.
+        json: write the figures.
+    """
+    faces, console = FaceSet.load(path), Console()
+    with Progress(SpinnerColumn(), TextColumn("{task.description}"), console=console, transient=True) as progress:
+        task = progress.add_task("")
+        found = audits.audit(faces, near, lambda step: progress.update(task, description=f"Looking at {step}"))
+    console.print(counts_table(faces))
+    for sentence in audits.sentences(found):
+        console.print(sentence, soft_wrap=True)
+    console.print(_leak_table(found.leaks))
+    console.print(
+        "copies, near copies: test pictures that sit in training; on test: the epoch is chosen on test pictures"
+    )
+    if html:
+        write_bytes(html, audits.as_html(found, path.stem).encode())
+        console.print(f"The report is in {html}", soft_wrap=True)
+    if json:
+        write_json(json, found.as_dict())
+        console.print(f"The figures are in {json}", soft_wrap=True)
+
+
+def _leak_table(leaks: tuple[audits.Leak, ...]) -> Table:
+    table = Table(*audits.LEAK_HEAD, "on test", box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    for k in leaks:
+        exact, near = (f"{n} ({n / k.test:.0%})" for n in (k.exact, k.near))
+        sizes = map(str, (k.training, k.validation, k.test))
+        table.add_row(k.split, *sizes, exact, near, "yes" if k.chosen_on_test else "no")
+    return table
+
+
+@app.command(name="splits")
+def show_splits(
+    name: Annotated[str, tyro.conf.Positional] = "", /, data: Path = DEFAULT, out: Path | None = None, seed: int = 0
+) -> None:
+    """Print the splits that a set can be divided by, or one of them, and write it as lists of ids.
+
+    Args:
+        name: of one split; without it all are printed.
+        data: the imported set.
+        out: write the lists to this file (.json); --split FILE of `ferscope train` takes it.
+        seed: of the draw, for splits that draw.
+    """
+    faces, console = FaceSet.load(data), Console()
+    if not name:
+        table = Table("split", "training", "validation", "test", "what it is", box=SIMPLE_HEAD, show_edge=False)
+        for found, parts in splits.available(faces).items():
+            sizes = (str(len(part)) for part in (parts.training, parts.validation, parts.test))
+            table.add_row(found, *sizes, splits.SPLITS[found].note)
+        console.print(table)
+        return
+    parts = splits.split(faces, name, seed)
+    table = Table("", *faces.classes, "all", box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    for what, part in (("training", parts.training), ("validation", parts.validation), ("test", parts.test)):
+        counts = [int((part.labels == k).sum()) for k in range(len(faces.classes))]
+        table.add_row(what, *map(str, counts), str(len(part)))
+    console.print(table)
+    if name in splits.SPLITS:
+        console.print(splits.SPLITS[name].note)
+    if out:
+        if out.suffix != ".json":
+            raise DataError(f"{out}: the lists are written as JSON; give a name that ends with .json")
+        splits.write_split(out, parts, faces, name, seed)
+        console.print(f"Written to {out}", soft_wrap=True)
+
+
+@app.command(name="preview")
+def preview(
+    path: Annotated[Path | None, tyro.conf.Positional] = None,
+    /,
+    augmentation: Literal[
+        "all", "none", "quick", "strong", "paper-a", "paper-b", "paper-c", "paper-d", "paper-e"
+    ] = "all",
+    out: Path = Path("preview.png"),
+    seed: int = 0,
+) -> None:
+    """Draw a grid of changed faces: one face of each class in the first column, what training makes of it beside it.
+
+    Args:
+        path: an imported set; without it drawn faces are changed.
+        augmentation: none, quick, strong, paper-a to paper-e; all: every one of them, for a single face, a row each.
+        out: the picture to write. With a set it shows faces of it: mind who may see them.
+        seed: equal seeds draw equal grids.
+    """
+    from . import augment, synthetic  # here, because kornia takes a second or two
+
+    console = Console()
+    if path is None:
+        faces = np.stack([synthetic.draw_face(emotion, 96, seed=seed) for emotion in synthetic.EXPRESSIONS])
+    else:
+        known = FaceSet.load(path)
+        rng = np.random.default_rng(seed)
+        faces = np.stack([known.images[rng.choice(np.flatnonzero(known.labels == k))] for k in np.unique(known.labels)])
+    names = list(augment.AUGMENTATIONS) if augmentation == "all" else [augmentation]
+    some = faces[3:4] if augmentation == "all" else faces  # the happy one
+    grid = np.concatenate([augment.preview(some, name, seed=seed) for name in names])
+    buffer = io.BytesIO()
+    Image.fromarray(grid).save(buffer, "PNG")
+    write_bytes(out, buffer.getvalue())
+    for name in names:
+        found = augment.AUGMENTATIONS[name]
+        console.print(f"{name}: {', '.join(found.steps) or 'nothing'}", soft_wrap=True)
+        if found.no_effect:
+            console.print(f"  no effect on gray pictures: {', '.join(found.no_effect)}", soft_wrap=True)
+    console.print(f"Written to {out}, a row for each {'of these' if augmentation == 'all' else 'face'}", soft_wrap=True)
+
+
+@app.command(name="draw")
+def draw(
+    out: Path = Path("data/drawn.npz"), count: int = 300, size: int = 48, seed: int = 0, sticker: str | None = None
+) -> None:
+    """Draw a set of faces whose evidence is known, to train with and to test maps against.
+
+    Args:
+        out: the file to write.
+        count: Training pictures of each class; a fifth as many come into either test part.
+        size: side of the pictures in pixels.
+        seed: decides everything.
+        sticker: a class whose Training pictures carry a sticker, a planted shortcut.
+    """
+    from . import synthetic
+
+    console = Console()
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("Drawing")
+        drawn = synthetic.save_drawn(
+            out, count, size, seed, sticker, lambda done, total: progress.update(task, completed=done, total=total)
+        )
+    _show(drawn.faces, console)
+    console.print(f"Written to {out}; fingerprint {drawn.faces.fingerprint}", soft_wrap=True)
+
+
+@app.command(name="fetch")
+def fetch(name: Annotated[Literal["fer2013"], tyro.conf.Positional] = "fer2013", /, out: Path = DEFAULT) -> None:
+    """Download FER2013 from Kaggle and import it (needs: pip install "ferscope[kaggle]").
+
+    Args:
+        name: which set.
+        out: the file to write.
+    """
+    try:
+        import kagglehub
+    except ImportError:
+        raise DataError(f'Downloading needs kagglehub: pip install "ferscope[kaggle]". {_BY_HAND}') from None
+    try:
+        folder = kagglehub.dataset_download("msambare/fer2013")
+    except Exception as error:  # kagglehub has errors of its own for a missing network, a missing account, a full disk
+        raise DataError(f"Kaggle could not be reached or refused ({error}). {_BY_HAND}") from error
+    import_set(Path(folder), out, "fer2013")
+
+
+_BY_HAND = (
+    "By hand: download the archive at https://www.kaggle.com/datasets/msambare/fer2013, then: "
+    "ferscope data import archive.zip"
+)
 
 
 def main(argv: list[str] | None = None) -> None:
     """Run `ferscope data ...`; ends with status 1 and one sentence where it cannot."""
     try:
         app.cli(prog="ferscope data", args=argv)
-    except (DataError, DiskFullError, OSError) as error:
+    except (DiskFullError, ValueError, OSError) as error:
         sys.exit(str(error))
 
 

@@ -18,6 +18,11 @@ from ..files import write_bytes
 EMOTIONS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 """The order of the classes everywhere in the project: that of FER2013's folders."""
 
+CLASSES = (*EMOTIONS, "contempt")
+"""Every class that a set may have; one without some of them keeps the order of the others."""
+
+_ARRAYS = ("images", "labels", "names", "splits")
+_OPTIONAL = ("subjects", "targets")
 _NOT_IMPORTED = "Import it first: ferscope data import SOURCE, where SOURCE is the archive, the folder or the CSV."
 _DAMAGED = (zipfile.BadZipFile, zlib.error)
 
@@ -36,6 +41,9 @@ class FaceSet:
         names: name of each picture in its source, e.g. "PrivateTest_123", str (N,).
         splits: name of the part that it belongs to, e.g. "Training", str (N,).
         classes: names of the classes in order.
+        subjects: who is shown, e.g. "S005", str (N,); empty texts where the set does not say.
+        targets: share of each class in the answers of several raters, float32 (N, K); None where there is one label.
+        notes: sentences on what a reader had to leave out or could not know; not kept in the file.
     """
 
     images: np.ndarray
@@ -43,16 +51,31 @@ class FaceSet:
     names: np.ndarray
     splits: np.ndarray
     classes: tuple[str, ...] = EMOTIONS
+    subjects: np.ndarray = None
+    targets: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.subjects is None:
+            object.__setattr__(self, "subjects", np.full(len(self.labels), ""))
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def subset(self, chosen: np.ndarray) -> FaceSet:
+        """The faces that an index or a mask (N,) chooses, in its order; each keeps its id."""
+        arrays = {name: getattr(self, name)[chosen] for name in (*_ARRAYS, "subjects")}
+        targets = None if self.targets is None else self.targets[chosen]
+        part = FaceSet(**arrays, classes=self.classes, targets=targets)
+        part.__dict__.update({name: getattr(self, name)[chosen] for name in ("pixel_hashes", "ids")})
+        return part
 
     def part(self, split: str) -> FaceSet:
         """The faces of one split; raises DataError where there is none."""
         chosen = self.splits == split
         if not chosen.any():
             raise DataError(f'split="{split}" holds no picture; there are: {", ".join(sorted(set(self.splits)))}')
-        return FaceSet(self.images[chosen], self.labels[chosen], self.names[chosen], self.splits[chosen], self.classes)
+        return self.subset(chosen)
 
     def counts(self) -> dict[str, list[int]]:
         """Pictures of each class, in the order of `classes`, for each split in the order of appearance."""
@@ -69,10 +92,15 @@ class FaceSet:
         return float(mean), float(variance**0.5)
 
     @cached_property
+    def pixel_hashes(self) -> np.ndarray:
+        """Sixteen hex digits for each picture, the same for the same pixels, str (N,)."""
+        return np.array([hashlib.sha256(image.tobytes()).hexdigest()[:16] for image in self.images])
+
+    @cached_property
     def ids(self) -> np.ndarray:
         """Identity across layouts: split, pixel hash, occurrence. File names are not row numbers of the CSV, pixels are
         the same in both. Copies are counted in the order of their labels, which is the same in every layout."""
-        hashes = [hashlib.sha256(image.tobytes()).hexdigest()[:16] for image in self.images]
+        hashes = self.pixel_hashes
         ids = np.empty(len(self), dtype=object)
         seen: Counter[str] = Counter()
         for i in np.argsort(self.labels, kind="stable"):
@@ -83,20 +111,26 @@ class FaceSet:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Sixteen hex digits that change with any picture, label or split, and not with the layout or the order."""
-        lines = sorted(f"{i} {self.classes[label]}" for i, label in zip(self.ids, self.labels, strict=True))
+        """Sixteen hex digits that change with any picture, label, share or split, not with layout or order."""
+        lines = [f"{i} {self.classes[label]}" for i, label in zip(self.ids, self.labels, strict=True)]
+        if self.targets is not None:
+            lines = [f"{line} {row.tobytes().hex()}" for line, row in zip(lines, self.targets, strict=True)]
+        lines.sort()
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
-    def save(self, path: Path) -> None:
-        """Write the set as one compressed `.npz`, in one step."""
+    def save(self, path: Path, source: str = "") -> None:
+        """Write the set as one compressed `.npz`, in one step; `source` is kept with it, see `source_of`."""
         buffer = io.BytesIO()
+        texts = {name: getattr(self, name).astype(str) for name in ("names", "splits", "subjects")}
+        targets = {} if self.targets is None else {"targets": self.targets.astype(np.float32)}
         np.savez_compressed(
             buffer,
             images=self.images,
             labels=self.labels.astype(np.int64),
-            names=self.names.astype(str),
-            splits=self.splits.astype(str),
             classes=np.array(self.classes),
+            source=np.array(source),
+            **texts,
+            **targets,
         )
         write_bytes(path, buffer.getvalue())
 
@@ -108,7 +142,7 @@ class FaceSet:
             raise DataError(f"{path} is not there. {_NOT_IMPORTED}")
         try:
             with np.load(path, allow_pickle=False) as file:
-                parts = {key: file[key] for key in ("images", "labels", "names", "splits")}
+                parts = {key: file[key] for key in (*_ARRAYS, *_OPTIONAL) if key in _ARRAYS or key in file}
                 classes = tuple(str(name) for name in file["classes"])
         except (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, *_DAMAGED) as error:
             raise DataError(f"{path} is not an imported set of faces. {_NOT_IMPORTED}") from error
@@ -121,5 +155,17 @@ class FaceSet:
         """Whether the arrays have the types and the lengths that the attributes promise."""
         if self.images.dtype != np.uint8 or self.images.ndim != 3 or self.labels.dtype.kind not in "iu":
             return False
-        same_length = {self.labels.shape, self.names.shape, self.splits.shape} == {(len(self.images),)}
-        return same_length and bool(((self.labels >= 0) & (self.labels < len(self.classes))).all())
+        n, k = len(self.images), len(self.classes)
+        same_length = {getattr(self, a).shape for a in (*_ARRAYS[1:], "subjects")} == {(n,)}
+        if self.targets is not None and self.targets.shape != (n, k):
+            return False
+        return same_length and bool(((self.labels >= 0) & (self.labels < k)).all())
+
+
+def source_of(path: Path) -> str:
+    """What `FaceSet.save` was told of where a set came from; empty where there is no such file."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return str(file["source"])
+    except (OSError, ValueError, KeyError, EOFError, RuntimeError, *_DAMAGED):
+        return ""

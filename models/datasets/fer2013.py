@@ -11,17 +11,14 @@ from __future__ import annotations
 
 import csv
 import io
-import lzma
-import tarfile
-import zipfile
-import zlib
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from PIL import Image
 
 from .faceset import EMOTIONS, DataError, FaceSet
+from .sources import Entry, entries, gray, left_out
 
 SPLITS = ("Training", "PublicTest", "PrivateTest")
 """Training, validation and test of the official split."""
@@ -37,32 +34,38 @@ CSV_CODES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 """The challenge's own order of classes: code 4 is sad, not neutral."""
 
 SIDE = 48
-_PICTURES = {".jpg", ".jpeg", ".png"}
+SHARED_NAMES = {"Training_52789098", "Training_8475486"}
+"""Names that two different pictures of the original set have, in two classes."""
+
 _TABLES = {"fer2013.csv", "icml_face_data.csv"}  # the second is Kaggle's other copy
 _CSV_ENCODING = "utf-8-sig"  # with or without the mark that spreadsheets put first
-_LARGEST_PICTURE = 1 << 20  # bytes; the real ones have about 1 500
-_LARGEST_TABLE = 1 << 30  # bytes; the real one has 300 million
-# RuntimeError is zipfile's answer to a password or an unknown compression.
-_DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError)
-
-Entry = tuple[str, bytes]  # path inside the source, content
 
 
-def read(source: str | Path) -> FaceSet:
+def read(source: str | Path, progress: Callable[[int], None] = lambda done: None) -> FaceSet:
     """Read FER2013 from an archive (tar, zip), a folder, the challenge's CSV, or an imported `.npz`.
 
-    The order of the result is that of split and name, the same for every layout of files. Raises DataError where the
-    source is not there, is not FER2013, or has names without the official split.
+    The order of the result is that of split and name, the same for every layout of files. Files that are not pictures
+    of 48×48 pixels are left out and listed in `notes`.
+
+    Args:
+        source: path of one of these.
+        progress: called with the number of files read so far.
+
+    Raises:
+        DataError: the source is not there, is not FER2013, has names without the official split, or a name twice.
     """
     path = Path(source)
-    if not path.exists():
-        raise DataError(f"{path} is not there. Give the path of the FER2013 archive, its folder or fer2013.csv.")
     if path.is_file() and path.suffix.lower() == ".npz":
         return FaceSet.load(path)
     if path.is_file() and path.suffix.lower() == ".csv":
         with path.open(encoding=_CSV_ENCODING, newline="") as file:
             return _from_csv(file)
-    return _from_entries(_entries(path))
+    return from_entries(entries(path, progress))
+
+
+def recognises(path: PurePosixPath) -> bool:
+    """Whether a file of a source looks like a part of FER2013."""
+    return path.name.lower() in _TABLES or path.stem.split("_")[0] in SPLITS
 
 
 def check_counts(faces: FaceSet) -> list[str]:
@@ -79,79 +82,50 @@ def check_counts(faces: FaceSet) -> list[str]:
     return differences
 
 
-def _entries(path: Path) -> Iterator[Entry]:
-    """The pictures and tables of a folder or an archive; archives are read in memory, nothing is unpacked."""
-    if path.is_dir():
-        for file in sorted(path.rglob("*")):
-            if file.is_file() and _wanted(file.name, file.stat().st_size):
-                yield file.relative_to(path).as_posix(), file.read_bytes()
-    elif zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            yield from ((i.filename, archive.read(i)) for i in archive.infolist() if _wanted(i.filename, i.file_size))
-    elif tarfile.is_tarfile(path):
-        with tarfile.open(path) as archive:
-            for member in archive:
-                if member.isfile() and _wanted(member.name, member.size):
-                    yield member.name, archive.extractfile(member).read()
-    else:
-        raise DataError(f"{path} is not an archive, a folder, a CSV or an imported .npz. {_expected()}")
-
-
-def _wanted(name: str, size: int) -> bool:
-    path = PurePosixPath(name)
-    suffix = path.suffix.lower()
-    if path.name.startswith("."):  # what macOS puts beside each file of an archive
-        return False
-    return (suffix in _PICTURES and size <= _LARGEST_PICTURE) or (suffix == ".csv" and size <= _LARGEST_TABLE)
-
-
-def _expected() -> str:
-    return "FER2013 has train/<emotion>/Training_<id>.jpg and test/<emotion>/PublicTest_<id>.jpg, or a fer2013.csv."
-
-
-def _from_entries(entries: Iterable[Entry]) -> FaceSet:
+def from_entries(files: Iterable[Entry]) -> FaceSet:
+    """As `read`, from the files of a folder or an archive."""
     rows, no_split, unreadable = [], [], []
-    try:
-        for name, content in entries:
-            path = PurePosixPath(name)
-            if path.suffix.lower() == ".csv":
-                if path.name.lower() in _TABLES:
-                    return _from_csv(io.TextIOWrapper(io.BytesIO(content), encoding=_CSV_ENCODING, newline=""))
-                continue
-            split, emotion = path.stem.split("_")[0], path.parent.name.lower()
-            if emotion not in EMOTIONS:
-                continue
-            if split not in SPLITS:
-                no_split.append(name)
-                continue
-            image = _decode(content)
-            if image is None:
-                unreadable.append(name)
-            else:
-                rows.append((SPLITS.index(split), path.stem, image, EMOTIONS.index(emotion)))
-    except _DAMAGED as error:
-        raise DataError(f"The archive breaks off or is damaged ({error}). Download it again.") from error
-    if unreadable:
-        raise DataError(f"{len(unreadable)} files are not {SIDE}×{SIDE} pictures, the first: {unreadable[0]}")
+    for path, content in files:
+        if path.suffix.lower() == ".csv":
+            if path.name.lower() in _TABLES:
+                return _from_csv(io.TextIOWrapper(io.BytesIO(content), encoding=_CSV_ENCODING, newline=""))
+            continue
+        split, emotion = path.stem.split("_")[0], path.parent.name.lower()
+        if emotion not in EMOTIONS:
+            continue
+        if split not in SPLITS:
+            no_split.append(str(path))
+            continue
+        image = gray(content)
+        if image is None or image.shape != (SIDE, SIDE):
+            unreadable.append(str(path))
+        else:
+            rows.append((SPLITS.index(split), path.stem, image, EMOTIONS.index(emotion)))
     if no_split:
         raise DataError(
             f'The official split cannot be known: {len(no_split)} names such as "{no_split[0]}" do not begin with '
             f"{', '.join(SPLITS[:2])} or {SPLITS[2]}. Use the archive whose names do, or the challenge's fer2013.csv."
         )
     if not rows:
-        raise DataError(f"No picture of FER2013 was found. {_expected()}")
-    rows.sort(key=lambda row: row[:2])
+        raise DataError(f"No picture of FER2013 was found. {_EXPECTED}")
+    again = {name for name, n in Counter(row[1] for row in rows).items() if n > 1} - SHARED_NAMES
+    if again:
+        raise DataError(
+            f"{len(again)} names stand for two files each, such as {min(again)}. Unpack the archive again into an "
+            "empty folder."
+        )
+    rows.sort(key=lambda row: (row[0], row[1], row[3]))
     splits, names, images, labels = zip(*rows, strict=True)
-    return FaceSet(np.stack(images), np.array(labels), np.array(names), np.array(SPLITS)[list(splits)])
+    return FaceSet(
+        np.stack(images),
+        np.array(labels),
+        np.array(names),
+        np.array(SPLITS)[list(splits)],
+        notes=left_out(unreadable, f"not {SIDE}×{SIDE} pictures"),
+    )
 
 
-def _decode(content: bytes) -> np.ndarray | None:
-    """A gray picture, uint8 (48, 48); None for anything else."""
-    try:
-        with Image.open(io.BytesIO(content)) as picture:
-            return np.asarray(picture.convert("L")) if picture.size == (SIDE, SIDE) else None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return None
+_EXPECTED = "FER2013 has train/<emotion>/Training_<id>.jpg and test/<emotion>/PublicTest_<id>.jpg, or a fer2013.csv."
 
 
 def _from_csv(file: Iterable[str]) -> FaceSet:

@@ -1,31 +1,295 @@
-"""Splits by name: which pictures a network is trained on, chosen by, and tested with."""
+"""Splits by name: which pictures a network is trained on, chosen by, and tested with.
+
+Half of what a paper reports is its split. Here each one that the five papers used has a name, so that their numbers can
+be judged: how many test pictures sit in training, and whether the epoch was chosen on the pictures that are reported.
+A split is a list of ids for each part; it can be written to a file and read again (`ferscope data splits`).
+
+FER2013's own three parts are Training, PublicTest and PrivateTest.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from .faceset import DataError, FaceSet
+import numpy as np
+
+from ..files import write_json
+from .duplicates import copies_of, near_copies
+from .faceset import EMOTIONS, DataError, FaceSet
+
+OHEIX_TRAINING = dict(zip(EMOTIONS, (3993, 436, 4103, 7164, 4982, 4938, 3205), strict=True))
+"""Training pictures of each class in Kaggle's copy "jonathanoheix", from paper E."""
+
+PAPER_D_TEST = {35_887: 7180, 213: 55, 981: 246}
+"""Test pictures in paper D, by the size of the set: FER2013, JAFFE, CK+."""
+
+Indices = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
 class Parts:
-    """The three parts of a set. Training fits weights, validation chooses among epochs, test is reported once."""
+    """The three parts of a set. Training fits weights, validation chooses among epochs, test is reported once.
+
+    Attributes:
+        training, validation, test: where a paper has no validation part, validation and test are the same pictures.
+        indices: of the pictures of each of the three in the whole set, rising.
+        names: what a card calls validation and test.
+    """
 
     training: FaceSet
     validation: FaceSet
     test: FaceSet
+    indices: Mapping[str, np.ndarray]
+    names: tuple[str, str] = ("validation", "test")
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the three parts together, sixteen hex digits; a card keeps it as `data`."""
+        joined = " ".join(part.fingerprint for part in (self.training, self.validation, self.test))
+        return hashlib.sha256(joined.encode()).hexdigest()[:16]
+
+    @property
+    def chosen_on_test(self) -> bool:
+        """Whether the epoch is chosen on pictures that are reported, as where a paper has no validation part."""
+        return bool(np.isin(self.indices["validation"], self.indices["test"]).any())
 
 
-def official(faces: FaceSet) -> Parts:
-    """The challenge's own split: Training, PublicTest for validation, PrivateTest for the test."""
-    return Parts(faces.part("Training"), faces.part("PublicTest"), faces.part("PrivateTest"))
+@dataclass(frozen=True)
+class Split:
+    """How a set is divided.
+
+    Attributes:
+        name: what `split` takes.
+        paper: letter of the paper that uses it, or "".
+        note: where its numbers come from and what it does to a result.
+        divide: (faces, generator) → indices of training, validation and test.
+        names: what a card calls validation and test.
+    """
+
+    name: str
+    paper: str
+    note: str
+    divide: Callable[[FaceSet, np.random.Generator], Indices]
+    names: tuple[str, str] = ("validation", "test")
 
 
-SPLITS = {"official": official}
+SPLITS: dict[str, Split] = {}
 
 
-def split(faces: FaceSet, name: str) -> Parts:
-    """Divide a set by the split of that name; an unknown name raises DataError."""
-    if name not in SPLITS:
-        raise DataError(f'split="{name}" is not known; there are: {", ".join(SPLITS)}')
-    return SPLITS[name](faces)
+def _register(name: str, paper: str = "", names: tuple[str, str] = ("validation", "test")) -> Callable:
+    def decorate(divide: Callable) -> Callable:
+        SPLITS[name] = Split(name, paper, " ".join(divide.__doc__.split()), divide, names)
+        return divide
+
+    return decorate
+
+
+def split(faces: FaceSet, name: str, seed: int = 0) -> Parts:
+    """Divide a set.
+
+    Args:
+        faces: the set.
+        name: one of SPLITS, or the path of a file that `write_split` made.
+        seed: of the draw, for splits that draw.
+
+    Raises:
+        DataError: the name is not known, the set lacks what the split needs, a part or a class would be empty.
+    """
+    if name in SPLITS:
+        found = SPLITS[name].divide(faces, np.random.default_rng(seed))
+        names = SPLITS[name].names
+    elif name.endswith(".json"):
+        found, names = _from_file(faces, Path(name))
+    else:
+        raise DataError(f'split="{name}" is not known; there are: {", ".join(SPLITS)}, or a file that ends with .json')
+    for part, chosen in found.items():
+        if len(chosen) == 0:
+            raise DataError(f'split="{name}" leaves the part {part} without a picture. Choose another split.')
+    found = {part: np.sort(chosen) for part, chosen in found.items()}
+    parts = Parts(**{part: faces.subset(chosen) for part, chosen in found.items()}, indices=found, names=names)
+    counts = np.bincount(parts.training.labels, minlength=len(faces.classes))
+    missing = [name for name, n in zip(faces.classes, counts, strict=True) if n == 0]
+    if missing:
+        raise DataError(f'split="{name}" leaves no picture of {", ".join(missing)} for training.')
+    return parts
+
+
+def available(faces: FaceSet) -> dict[str, Parts]:
+    """Every split that this set can be divided by."""
+    found = {}
+    for name in SPLITS:
+        try:
+            found[name] = split(faces, name)
+        except DataError:
+            continue
+    return found
+
+
+def write_split(path: Path, parts: Parts, faces: FaceSet, name: str, seed: int = 0) -> None:
+    """Write a split as lists of ids, which are the same in every layout of the set."""
+    ids = {part: faces.ids[chosen].tolist() for part, chosen in parts.indices.items()}
+    write_json(path, {"split": name, "seed": seed, "data": faces.fingerprint, "names": parts.names, **ids})
+
+
+def _from_file(faces: FaceSet, path: Path) -> tuple[Indices, tuple[str, str]]:
+    try:
+        lists = json.loads(path.read_text(encoding="utf-8"))
+        wanted = {part: [str(i) for i in lists[part]] for part in ("training", "validation", "test")}
+        first, second = lists.get("names", ("validation", "test"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{path} is not a split: write one with ferscope data splits NAME --out FILE.") from error
+    at = {id_: i for i, id_ in enumerate(faces.ids.tolist())}
+    missing = [id_ for ids in wanted.values() for id_ in ids if id_ not in at]
+    if missing:
+        raise DataError(f"{path}: {len(missing)} of its pictures are not in this set, such as {missing[0]}.")
+    return {part: np.array([at[id_] for id_ in ids], dtype=int) for part, ids in wanted.items()}, (first, second)
+
+
+# ---- FER2013
+
+
+def _own_part(faces: FaceSet, name: str) -> np.ndarray:
+    found = np.flatnonzero(faces.splits == name)
+    if len(found) == 0:
+        own = ", ".join(sorted(set(faces.splits.tolist())))
+        raise DataError(
+            f"This set has no part {name}; its parts are: {own}. Choose a split that it has: ferscope data splits"
+        )
+    return found
+
+
+@_register("official", names=("PublicTest", "PrivateTest"))
+def _official(faces: FaceSet, rng: np.random.Generator) -> Indices:
+    """The challenge's own split, 28 709/3 589/3 589: Training; PublicTest to choose by; PrivateTest to report."""
+    names = {"training": "Training", "validation": "PublicTest", "test": "PrivateTest"}
+    return {part: _own_part(faces, name) for part, name in names.items()}
+
+
+@_register("kaggle-msambare", names=("test", "test"))
+def _kaggle_msambare(faces: FaceSet, rng: np.random.Generator) -> Indices:
+    """Kaggle's copy "msambare", 28 709/7 178: both official test parts are one, so the epoch is chosen on the pictures
+    that are reported."""
+    test = np.concatenate([_own_part(faces, "PublicTest"), _own_part(faces, "PrivateTest")])
+    return {"training": _own_part(faces, "Training"), "validation": test, "test": test}
+
+
+@_register("kaggle-oheix", paper="E", names=("validation", "PrivateTest"))
+def _kaggle_oheix(faces: FaceSet, rng: np.random.Generator) -> Indices:
+    """Paper E, 28 821/7 066 over the whole set (Kaggle's copy "jonathanoheix"), tested on the official PrivateTest, of
+    which four in five pictures are then in training. Which pictures Kaggle's copy drew is not recorded: ours is a
+    seeded draw with its counts of each class."""
+    test, training = _own_part(faces, "PrivateTest"), []
+    for label, name in enumerate(faces.classes):
+        mine = np.flatnonzero(faces.labels == label)
+        if len(mine) < OHEIX_TRAINING.get(name, len(mine) + 1):
+            raise DataError('split="kaggle-oheix" is for the complete FER2013 with its own seven classes.')
+        training.append(rng.permutation(mine)[: OHEIX_TRAINING[name]])
+    training = np.concatenate(training)
+    return {"training": training, "validation": _others(faces, training), "test": test}
+
+
+@_register("random-80-20", paper="C", names=("test", "test"))
+def _random_80_20(faces: FaceSet, rng: np.random.Generator) -> Indices:
+    """Paper C, four fifths of the whole set drawn at random: copies of a picture fall on both sides, and the epoch is
+    chosen on the fifth that is reported."""
+    order = rng.permutation(len(faces))
+    test = order[: round(0.2 * len(faces))]
+    return {"training": order[len(test) :], "validation": test, "test": test}
+
+
+@_register("paper-b", paper="B")
+def _paper_b(faces: FaceSet, rng: np.random.Generator) -> Indices:
+    """Paper B, 22 967/5 742/7 178: Training divided once more, a fifth of each class to choose by; both official test
+    parts to report."""
+    own = _own_part(faces, "Training")
+    validation = own[_draw_of_each_class(faces.labels[own], len(own) - int(0.8 * len(own)), rng)]
+    test = np.concatenate([_own_part(faces, "PublicTest"), _own_part(faces, "PrivateTest")])
+    return {"training": np.setdiff1d(own, validation), "validation": validation, "test": test}
+
+
+@_register("clean", names=("PublicTest", "PrivateTest"))
+def _clean(faces: FaceSet, rng: np.random.Generator) -> Indices:
+    """The official split less Training pictures that repeat a test picture (pixel by pixel or nearly), are constant, or
+    have a copy in Training with another label; the test parts stay as they are."""
+    parts = _official(faces, rng)
+    training = faces.subset(parts["training"])
+    test = faces.subset(np.concatenate([parts["validation"], parts["test"]]))
+    flat = training.images.reshape(len(training), -1)
+    bad = copies_of(training, test) | near_copies(training, test) | (flat.min(1) == flat.max(1))
+    bad |= _conflicting(training)
+    return parts | {"training": parts["training"][~bad]}
+
+
+def _conflicting(faces: FaceSet) -> np.ndarray:
+    """Pictures that have a pixel-identical copy with another label, bool (N,)."""
+    pixels = faces.pixel_hashes
+    both = np.unique(np.stack([pixels, faces.labels.astype(str)], 1), axis=0)[:, 0]
+    names, n = np.unique(both, return_counts=True)
+    return np.isin(pixels, names[n > 1])
+
+
+# ---- any set
+
+
+@_register("paper-d", paper="D", names=("test", "test"))
+def _paper_d(faces: FaceSet, rng: np.random.Generator) -> Indices:
+    """Paper D, FER2013 28 707/7 180, JAFFE 158/55, CK+ 735/246: no validation part, the best epoch on the test part is
+    reported. JAFFE and CK+ are divided by frame, so that the same person, in CK+ nearly the same picture, is on both
+    sides. FER2013's numbers are two off the official 28 709/7 178: ours moves two seeded pictures of Training."""
+    if len(faces) not in PAPER_D_TEST:
+        raise DataError(
+            f"This set has {len(faces)} pictures; paper-d is for FER2013 (35 887), JAFFE (213) and CK+ (981)."
+        )
+    n = PAPER_D_TEST[len(faces)]
+    if "PublicTest" in faces.splits:
+        test = np.flatnonzero(faces.splits != "Training")
+        moved = rng.choice(np.flatnonzero(faces.splits == "Training"), max(n - len(test), 0), replace=False)
+        test = np.concatenate([test, moved])
+    else:
+        test = _draw_of_each_class(faces.labels, n, rng)
+    return {"training": _others(faces, test), "validation": test, "test": test}
+
+
+@_register("subject-out")
+def _subject_out(faces: FaceSet, rng: np.random.Generator) -> Indices:
+    """No person is in two parts: about a quarter of the subjects to report, an eighth to choose by. For CK+ and JAFFE;
+    what a network is worth for people that it has not seen."""
+    subjects = np.unique(faces.subjects)
+    if len(subjects) < 3 or "" in subjects:
+        raise DataError('split="subject-out" needs a set that says who is shown, with three subjects or more.')
+    order = rng.permutation(subjects)
+    test, validation = max(1, round(len(order) / 4)), max(1, round(len(order) / 8))
+    chosen = {
+        "test": order[:test],
+        "validation": order[test : test + validation],
+        "training": order[test + validation :],
+    }
+    return {part: np.flatnonzero(np.isin(faces.subjects, who)) for part, who in chosen.items()}
+
+
+@_register("folders")
+def _folders(faces: FaceSet, rng: np.random.Generator) -> Indices:
+    """The parts that the set's own folders name: train, validation, test. Without a validation folder a tenth of train
+    is drawn to choose by."""
+    training, test = _own_part(faces, "train"), _own_part(faces, "test")
+    if "validation" in faces.splits:
+        return {"training": training, "validation": _own_part(faces, "validation"), "test": test}
+    validation = training[_draw_of_each_class(faces.labels[training], max(1, round(len(training) / 10)), rng)]
+    return {"training": np.setdiff1d(training, validation), "validation": validation, "test": test}
+
+
+def _others(faces: FaceSet, chosen: np.ndarray) -> np.ndarray:
+    return np.setdiff1d(np.arange(len(faces)), chosen)
+
+
+def _draw_of_each_class(labels: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Indices of n pictures, of each class its share; what rounding leaves over goes to the largest remainders."""
+    sizes = np.bincount(labels)
+    exact = sizes * (n / len(labels))
+    take = np.floor(exact).astype(int)
+    take[np.argsort(take - exact, kind="stable")[: n - take.sum()]] += 1
+    return np.concatenate([rng.permutation(np.flatnonzero(labels == k))[:t] for k, t in enumerate(take)])

@@ -52,6 +52,12 @@ class TrainConfig(BaseModel):
     """Share of the target that is spread over all classes."""
     augmentation: str = "quick"
     """Name of the augmentation (`models/datasets/augment.py`)."""
+    rare_augmentation: str | None = None
+    """Name of another augmentation, which a picture gets the more often the rarer its class; None: no picture does."""
+    sampling: Literal["shuffled", "balanced"] = "shuffled"
+    """Order of an epoch: each picture once, or each class equally often (`models/datasets/sampling.py`)."""
+    class_weights: Literal["none", "inverse", "paper-c", "heavy"] = "none"
+    """Weights of the classes in the training loss (`models/datasets/sampling.py`)."""
 
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to train; auto takes what is there."""

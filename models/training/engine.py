@@ -8,7 +8,6 @@ resumed run follows the curve of one that was never interrupted (same device, sa
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import math
 import os
@@ -28,7 +27,7 @@ from torch import Tensor, nn
 
 from ..checkpoints import Card, load_checkpoint, save_checkpoint
 from ..datasets import FaceSet
-from ..datasets.augment import augmentation
+from ..datasets.sampling import balanced_order, class_aware, class_weights
 from ..datasets.splits import Parts, split
 from ..files import write_bytes, write_json
 from ..preprocessing import normalise, to_unit
@@ -80,9 +79,11 @@ class Run:
         self.started = time.monotonic()
         spec = get_spec(config.model)  # an unknown name ends here, before anything is written
         self.size = config.input_size or spec.input_size
-        self.classes, self.data = parts.training.classes, _fingerprint(parts)
+        self.classes, self.data = parts.training.classes, parts.fingerprint
         self.mean, self.std = parts.training.pixel_statistics()
-        self.augment = augmentation(config.augmentation)
+        counts = torch.bincount(torch.from_numpy(parts.training.labels), minlength=len(self.classes)).tolist()
+        self.augment = class_aware(config.augmentation, config.rare_augmentation, counts)
+        weights = class_weights(config.class_weights, counts, self.classes)
         self.history: list[dict[str, float]] = []
         self.best: dict[str, float] = {"epoch": 0, "validation_accuracy": -1.0}
         self.seconds_before = 0.0
@@ -98,6 +99,10 @@ class Run:
             name: (torch.from_numpy(part.images).to(self.device), torch.from_numpy(part.labels).to(self.device))
             for name, part in (("training", parts.training), ("validation", parts.validation), ("test", parts.test))
         }
+        shares = parts.training.targets  # of several raters, where the set has them
+        self.shares = None if shares is None else torch.from_numpy(shares).to(self.device)  # (N, K)
+        # None, not ones: the same curve, but to the last digit.
+        self.weights = None if config.class_weights == "none" else torch.tensor(weights, device=self.device)  # (K,)
         n = len(parts.training)
         self.batch_size = min(config.batch_size, n)
         self.steps = n // self.batch_size  # the last, smaller batch of an epoch is left out
@@ -163,7 +168,9 @@ class Run:
         sizes = (*self.config.growing_sizes, self.size)
         size = sizes[(epoch - 1) * len(sizes) // self.config.epochs]
         world, rank = self.fabric.world_size, self.fabric.global_rank
-        order = torch.randperm(len(labels)).to(self.device)  # drawn on the CPU: the same on every device and process
+        balanced = self.config.sampling == "balanced"
+        order = balanced_order(labels.cpu()) if balanced else torch.randperm(len(labels))
+        order = order.to(self.device)  # drawn on the CPU: the same on every device and process
         if world > 1:  # each process draws its own augmentation
             torch.manual_seed(torch.initial_seed() + 500_009 * (rank + 1))
         self.model.train()
@@ -171,11 +178,12 @@ class Run:
         values, told = None, time.monotonic()
         for step in range(self.steps):
             batch = order[step * self.batch_size : (step + 1) * self.batch_size][rank::world]
-            x = normalise(self.augment(to_unit(images[batch], size)), self.mean, self.std)
-            x = x.contiguous(memory_format=torch.channels_last)  # (B, 1, S, S)
             y = labels[batch]  # (B,)
+            x = normalise(self.augment(to_unit(images[batch], size), y), self.mean, self.std)
+            x = x.contiguous(memory_format=torch.channels_last)  # (B, 1, S, S)
             logits = self.model(x)  # (B, K)
-            loss = F.cross_entropy(logits, y, label_smoothing=self.config.label_smoothing)
+            targets = y if self.shares is None else self.shares[batch]  # (B,) or (B, K)
+            loss = F.cross_entropy(logits, targets, self.weights, label_smoothing=self.config.label_smoothing)
             self.fabric.backward(loss)
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)
@@ -287,9 +295,9 @@ class Run:
             if not self.config.resume:
                 raise TrainingError(f"{self.folder} already holds a run. Add --resume to continue it, or choose --out.")
             facts = state.load_facts(self.folder)
-            _must_agree(
-                facts["curve"] | {"data": facts["data"]}, self.config.curve() | {"data": self.data}, self.folder
-            )
+            # What did not exist when the run began counts as its default, which changes no curve.
+            before = TrainConfig().curve() | facts["curve"] | {"data": facts["data"]}
+            _must_agree(before, self.config.curve() | {"data": self.data}, self.folder)
             return facts
         if (self.folder / "card.json").is_file() and not (self.folder / "events.jsonl").is_file():
             raise TrainingError(f"{self.folder} holds a checkpoint that no run here made. Choose another --out.")
@@ -425,9 +433,3 @@ def _must_agree(before: dict[str, Any], now: dict[str, Any], folder: Path) -> No
     differ = [f"{key} was {before.get(key)}, is {now.get(key)}" for key in now if before.get(key) != now.get(key)]
     if differ:
         raise TrainingError(f"The run in {folder} cannot be continued: {'; '.join(differ)}. Choose another --out.")
-
-
-def _fingerprint(parts: Parts) -> str:
-    """Of the three parts together, in the order training, validation, test."""
-    joined = " ".join(part.fingerprint for part in (parts.training, parts.validation, parts.test))
-    return hashlib.sha256(joined.encode()).hexdigest()[:16]

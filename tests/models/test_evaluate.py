@@ -13,9 +13,10 @@ import pytest
 import torch
 
 from models import load_checkpoint
-from models.checkpoints import read_card
-from models.datasets import DataError
-from models.evaluate import evaluate, main
+from models.checkpoints import read_card, read_predictions, write_card
+from models.datasets import DataError, FaceSet
+from models.datasets.audit import leaked
+from models.evaluate import evaluate, evaluate_elsewhere, main
 from models.evaluation import measure, predict
 
 
@@ -66,10 +67,74 @@ def test_the_temperature_is_fitted_on_the_validation_part_only(folder, faces):
     )
 
 
-def test_a_set_with_other_classes_is_refused(folder, faces):
+def test_a_set_with_other_classes_is_refused_as_the_networks_own(folder, faces):
     with pytest.raises(DataError, match="contempt"):
         evaluate(folder, dataclasses.replace(faces, classes=(*faces.classes, "contempt")))
     assert read_card(folder).metrics == {}
+
+
+def like_ckplus(faces: FaceSet) -> FaceSet:
+    """The same pictures as a set with contempt in the place of neutral, all in one part."""
+    classes = ("angry", "disgust", "fear", "happy", "sad", "surprise", "contempt")
+    names = np.array(faces.classes)[faces.labels]
+    labels = np.array([classes.index(n if n != "neutral" else "contempt") for n in names])
+    return dataclasses.replace(faces, labels=labels, classes=classes, splits=np.full(len(faces), "all"))
+
+
+def test_another_set_is_measured_over_the_classes_that_both_have(folder, faces):
+    found = evaluate_elsewhere(folder, like_ckplus(faces), ("plain",))
+    assert found.classes == ("angry", "disgust", "fear", "happy", "sad", "surprise")
+    kept = faces.subset(faces.labels != 4)
+    assert found.left_out == len(faces) - len(kept) > 0
+    model, card = load_checkpoint(folder)
+    logits = predict(model, card, kept.images)[:, [0, 1, 2, 3, 5, 6]]
+    labels = torch.tensor([[0, 1, 2, 3, 9, 4, 5][label] for label in kept.labels])
+    assert found.metrics == {"all": {"plain": measure(logits, labels, found.classes)}}
+
+
+def test_the_command_writes_nothing_beside_the_weights_for_another_set(folder, faces, tmp_path, capsys):
+    like_ckplus(faces).save(tmp_path / "ckplus.npz")
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    main([str(folder), "--data", str(tmp_path / "ckplus.npz"), "--tta", "plain", "--device", "cpu"])
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "6 classes are shared, 24 pictures of others were left out. Nothing was written." in printed
+    same_classes = dataclasses.replace(faces, labels=(faces.labels + 1) % 7)  # another set with the same classes
+    same_classes.save(tmp_path / "other.npz")
+    main([str(folder), "--data", str(tmp_path / "other.npz"), "--tta", "plain", "--device", "cpu"])
+    assert "7 classes are shared" in " ".join(capsys.readouterr().out.split())
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+
+
+def test_a_set_that_shares_one_class_is_refused(folder, faces):
+    other = dataclasses.replace(faces, classes=("angry", *"bcdefg"))
+    with pytest.raises(DataError, match="share 1 of angry"):
+        evaluate_elsewhere(folder, other)
+
+
+def test_what_is_stored_is_printed_without_pictures_and_without_leaks(capsys):
+    main(["residual_cnn", "--stored"])
+    printed = " ".join(capsys.readouterr().out.split())
+    stored = read_predictions("residual_cnn", "PrivateTest")
+    right = (stored.logits.argmax(1) == stored.labels).numpy()
+    clean = ~np.isin(stored.ids, list(leaked("PrivateTest", near=False)))
+    assert clean.sum() == 3589 - 288
+    assert f"without the 288 copies of a Training picture: {100 * right[clean].mean():.1f} %" in printed
+    assert "beside the raters of FER+" in printed
+    assert "network wrong" in printed
+
+
+def test_a_checkpoint_that_was_not_measured_says_how(folder):
+    with pytest.raises(SystemExit, match="has not been measured yet"):
+        main([str(folder), "--stored"])
+
+
+def test_a_split_without_a_validation_part_is_measured_once(folder, faces):
+    card = dataclasses.replace(read_card(folder), split="random-80-20")
+    write_card(folder, card)
+    measured = evaluate(folder, faces, ("plain",))
+    assert list(measured.metrics) == ["test"]
+    assert measured.temperature is not None
+    assert len(read_predictions(folder, "test").labels) == round(0.2 * len(faces))
 
 
 def test_a_full_disk_leaves_the_earlier_card(folder, faces_npz, monkeypatch):

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.datasets import EMOTIONS, DataError, FaceSet, fer2013
+from models.datasets import EMOTIONS, DataError, FaceSet, fer2013, readers
 from models.datasets.__main__ import main
 
 COUNTS = {"Training": [3, 1, 2, 4, 2, 2, 3], "PublicTest": [1] * 7, "PrivateTest": [2, 1, 1, 1, 1, 1, 1]}
@@ -187,25 +187,31 @@ def test_names_without_the_split_say_that_the_official_split_cannot_be_known(tmp
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"not a picture", png(np.zeros((48, 48), np.uint8))[:60]], ids=["empty", "text", "breaks off"]
+    "content",
+    [b"", b"not a picture", png(np.zeros((48, 48), np.uint8))[:60], png(np.zeros((96, 96), np.uint8))],
+    ids=["empty", "text", "breaks off", "96×96"],
 )
-def test_a_picture_that_cannot_be_read_is_named(tmp_path, content):
-    message = refusal(write_zip(tmp_path / "x.zip", picture_files() | {"train/sad/Training_7.png": content}))
-    assert "1 files are not 48×48 pictures" in message
-    assert "train/sad/Training_7.png" in message
+def test_a_file_that_is_no_picture_of_48_by_48_is_left_out_counted_and_named(tmp_path, content):
+    bad = {"train/sad/Training_7.png": content, "train/sad/Training_8.png": b"neither"}
+    faces = fer2013.read(write_zip(tmp_path / "x.zip", picture_files() | bad))
+    assert faces.fingerprint == expected_fingerprint()
+    (note,) = faces.notes
+    assert note == "2 files were left out (not 48×48 pictures): " + ", ".join(bad)
 
 
-@pytest.mark.parametrize("shape", [(96, 96), (48, 47), (1, 1)])
-def test_a_picture_of_another_size_is_named(tmp_path, shape):
-    bad = {"train/sad/Training_7.png": png(np.zeros(shape, np.uint8))}
-    assert "Training_7.png" in refusal(write_folder(tmp_path / "x", picture_files() | bad))
-
-
-def test_a_huge_picture_in_few_bytes_is_refused_before_it_is_decoded(tmp_path):
+def test_a_huge_picture_in_few_bytes_is_left_out_before_it_is_decoded(tmp_path):
     huge = bytearray(png(np.zeros((48, 48), np.uint8)))
     huge[16:24] = (30_000).to_bytes(4, "big") * 2  # width and height in the head of a PNG
-    message = refusal(write_folder(tmp_path / "x", {"train/sad/Training_7.png": bytes(huge)}))
-    assert "Training_7.png" in message
+    faces = fer2013.read(write_folder(tmp_path / "x", picture_files() | {"train/sad/Training_7.png": bytes(huge)}))
+    assert "Training_7.png" in faces.notes[0]
+
+
+def test_a_name_that_stands_for_two_files_is_refused_unless_the_original_set_has_it_twice(tmp_path):
+    picture = png(np.zeros((48, 48), np.uint8))
+    twice = {"train/sad/Training_7.png": picture, "train/happy/Training_7.png": picture}
+    assert "Training_7" in refusal(write_folder(tmp_path / "x", picture_files() | twice))
+    known = {f"train/{emotion}/Training_8475486.png": picture for emotion in ("angry", "surprise")}
+    assert len(fer2013.read(write_folder(tmp_path / "y", picture_files() | known))) == 34
 
 
 @pytest.mark.parametrize("change", [lambda p: p.rsplit(" ", 1)[0], lambda p: p + " 0", lambda p: "0"])
@@ -365,6 +371,28 @@ def test_the_command_writes_the_set_and_prints_the_counts(tmp_path, capsys):
     assert expected_fingerprint() in capsys.readouterr().out
 
 
+def test_a_second_import_of_the_same_source_reads_nothing_again(tmp_path, capsys, monkeypatch):
+    source, out = LAYOUTS["zip"](tmp_path), tmp_path / "set.npz"
+    main(["import", str(source), "--out", str(out)])
+    before = out.stat().st_mtime_ns
+
+    def read(*args):
+        raise AssertionError("read again")
+
+    capsys.readouterr()
+    with monkeypatch.context() as patch:
+        patch.setattr(readers, "read", read)
+        main(["import", str(source), "--out", str(out)])
+    printed = capsys.readouterr().out
+    assert "was made from this very source before" in printed
+    assert "PublicTest" in printed
+    main(["import", str(source), "--out", str(out), "--force"])
+    again = out.stat().st_mtime_ns
+    os.utime(source)  # it may have changed
+    main(["import", str(source), "--out", str(out)])
+    assert before < again < out.stat().st_mtime_ns
+
+
 def test_a_wrong_count_is_refused_naming_the_difference_and_the_earlier_set_stays(tmp_path, capsys):
     out = tmp_path / "set.npz"
     main(["import", str(LAYOUTS["zip"](tmp_path)), "--out", str(out)])
@@ -424,7 +452,7 @@ def test_a_full_disk_ends_the_command_with_advice_and_the_earlier_set_stays(tmp_
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, call, full)
-    assert "free some space" in run(tmp_path / "archive.zip", "--out", out)
+    assert "free some space" in run(tmp_path / "archive.zip", "--out", out, "--force")
     assert out.read_bytes() == before
     assert [p.name for p in out.parent.iterdir()] == ["set.npz"]
 

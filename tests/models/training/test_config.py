@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from pydantic import ValidationError
 
+from models.datasets.sampling import CLASS_WEIGHTS
 from models.train import main, parse
 from models.training.config import RUNS, TrainConfig
 from models.training.engine import TrainingError, train
@@ -37,6 +39,9 @@ def changed(tmp_path) -> TrainConfig:
         weight_decay=0.1,
         label_smoothing=0.0,
         augmentation="none",
+        rare_augmentation="strong",
+        sampling="balanced",
+        class_weights="heavy",
         device="cpu",
         precision="32-true",
         threads=1,
@@ -84,6 +89,18 @@ def test_a_saved_configuration_can_be_run_again_and_changed(changed, tmp_path):
     assert again == changed.model_copy(update={"epochs": 9, "resume": False})
 
 
+def test_the_answers_to_unequal_classes_can_be_given_on_the_command_line():
+    given = ["--class-weights", "paper-c", "--sampling", "balanced", "--rare-augmentation", "strong"]
+    config = parse(given)
+    assert (config.class_weights, config.sampling, config.rare_augmentation) == ("paper-c", "balanced", "strong")
+    config = parse([])
+    assert (config.class_weights, config.sampling, config.rare_augmentation) == ("none", "shuffled", None)
+
+
+def test_the_command_line_offers_the_class_weights_that_there_are():
+    assert get_args(TrainConfig.model_fields["class_weights"].annotation) == CLASS_WEIGHTS
+
+
 def test_every_recipe_makes_a_configuration_and_carries_its_name():
     for recipe, values in RECIPES.items():
         config = from_recipe(recipe, seed=3)
@@ -115,6 +132,8 @@ def test_the_curve_is_decided_by_all_fields_but_those_of_place_and_time(changed)
         {"threads": 0},
         {"precision": "16"},
         {"schedule": "step"},
+        {"sampling": "fair"},
+        {"class_weights": "square"},
         {"no_such_field": 1},
     ],
 )
@@ -131,6 +150,7 @@ def test_values_that_make_no_sense_are_refused(wrong):
     [
         ({"model": "residul_cnn"}, "residual_cnn"),
         ({"augmentation": "fancy"}, "there are: none, quick"),
+        ({"rare_augmentation": "fancy"}, "there are: none, quick"),
         ({"split": "random"}, "there are: official"),
         ({"data": Path("nowhere.npz")}, "ferscope data import"),
     ],

@@ -21,9 +21,11 @@ from torch import nn
 from models import load_checkpoint
 from models.checkpoints import half_precision, read_card
 from models.datasets import FaceSet
+from models.datasets.sampling import class_weights
 from models.files import DiskFullError
 from models.train import main
 from models.training import engine, state
+from models.training.config import TrainConfig
 from models.training.engine import Interrupted, Run, TrainingError, quickest_precision, stop_on_signals, train
 from models.training.events import EventLog, read_events
 
@@ -260,6 +262,41 @@ def test_a_run_is_not_continued_with_another_configuration(finished_run, make_co
     assert everything(tmp_path / "run") == before
 
 
+YOUNG_FIELDS = {"rare_augmentation": "strong", "sampling": "balanced", "class_weights": "inverse"}
+
+
+def make_older(folder: Path) -> None:
+    """Take the fields out of a run's state that runs of earlier days did not have."""
+    facts = state.load_facts(folder)
+    for field in YOUNG_FIELDS:
+        del facts["curve"][field]
+    tensors = safetensors.torch.load_file(folder / state.FILE)
+    (folder / state.FILE).write_bytes(safetensors.torch.save(tensors, metadata={"facts": json.dumps(facts)}))
+
+
+def test_a_run_from_before_a_field_existed_resumes_to_the_same_curve(finished_run, make_config, tmp_path, monkeypatch):
+    config = make_config(tmp_path / "run")
+    with monkeypatch.context() as patched:
+        stop_in_epoch(patched, 3, Interrupted())
+        with pytest.raises(Interrupted):
+            train(config)
+    make_older(config.folder)
+    train(config.model_copy(update={"resume": True}))
+    assert history(config.folder, "seconds") == history(finished_run, "seconds")
+    assert same_state(config.folder, finished_run)
+
+
+@pytest.mark.parametrize(("field", "value"), YOUNG_FIELDS.items())
+def test_a_run_from_before_a_field_existed_is_not_continued_with_another_value_of_it(
+    finished_run, make_config, tmp_path, field, value
+):
+    shutil.copytree(finished_run, tmp_path / "run")
+    make_older(tmp_path / "run")
+    default = TrainConfig.model_fields[field].default
+    with pytest.raises(TrainingError, match=f"{field} was {default}, is {value}"):
+        train(make_config(tmp_path / "run", resume=True, **{field: value}))
+
+
 def test_a_run_is_not_continued_with_other_data(finished_run, make_config, tmp_path, faces):
     shutil.copytree(finished_run, tmp_path / "run")
     before = everything(tmp_path / "run")
@@ -345,6 +382,120 @@ def test_the_command_ends_with_130_after_an_interruption(make_config, tmp_path, 
         main(["--config", str(tmp_path / "run.json")])
     assert stop.value.code == 130
     assert "--resume" in capsys.readouterr().out
+
+
+# ---- classes of unequal size
+
+
+def unequal(faces: FaceSet) -> FaceSet:
+    """56 training pictures, 26 of class 0 and 5 of each other; a picture's brightness is ten times its class."""
+    training = np.flatnonzero(faces.splits == "Training")
+    few = np.concatenate([training[faces.labels[training] == k][: 5 if k else 14] for k in range(7)])
+    few = np.concatenate([few, few[:12]])
+    chosen = np.concatenate([few, np.flatnonzero(faces.splits != "Training")])
+    labels = faces.labels[chosen]
+    images = np.broadcast_to((10 * labels[:, None, None]).astype(np.uint8), (len(labels), *faces.images.shape[1:]))
+    return FaceSet(images.copy(), labels, faces.names[chosen], faces.splits[chosen], faces.classes)
+
+
+def one_epoch(config: TrainConfig, faces: FaceSet) -> tuple[Run, float, list[torch.Tensor], torch.Tensor, torch.Tensor]:
+    """Train one epoch of `faces`: the run, its loss, and the pictures, labels and logits of all steps."""
+    run = Run(config, engine.split(faces, "official"))
+    change, pictures, labels, logits = run.augment, [], [], []
+
+    def recording(x, y):
+        pictures.append(x)
+        labels.append(y)
+        return change(x, y)
+
+    run.augment = recording
+    hook = run.model.module.register_forward_hook(lambda module, given, answer: logits.append(answer.detach()))
+    torch.manual_seed(0)
+    loss, _ = run._train_one_epoch(1, lambda values: None)
+    hook.remove()
+    return run, loss, pictures, torch.cat(labels), torch.cat(logits)
+
+
+def test_a_shuffled_epoch_has_each_picture_once_and_a_balanced_one_each_class_equally_often(
+    make_config, tmp_path, faces
+):
+    for sampling, counts in (("shuffled", [26, *[5] * 6]), ("balanced", [8] * 7)):
+        config = make_config(tmp_path / sampling, batch_size=28, sampling=sampling, augmentation="none")
+        _, _, pictures, labels, _ = one_epoch(config, unequal(faces))
+        assert labels.bincount(minlength=7).tolist() == counts
+        brightness = torch.cat([x.mean((1, 2, 3)) for x in pictures])
+        assert torch.allclose(brightness * 255, 10.0 * labels, atol=1e-3)  # each picture kept its label
+
+
+@pytest.mark.parametrize("name", ["none", "inverse", "paper-c", "heavy"])
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_the_training_loss_is_the_mean_weighted_by_class(make_config, tmp_path, faces, name, precision):
+    small = {"label_smoothing": 0.0, "batch_size": 4096, "precision": precision}
+    config = make_config(tmp_path / "run", class_weights=name, **small)
+    _, loss, _, labels, logits = one_epoch(config, unequal(faces))
+    weights = torch.tensor(class_weights(name, [26, *[5] * 6], faces.classes))[labels]
+    each = nn.functional.cross_entropy(logits.float(), labels, reduction="none")
+    assert loss == pytest.approx(((weights * each).sum() / weights.sum()).item(), rel=1e-5)
+
+
+def test_shares_of_several_raters_are_what_is_trained_towards(make_config, tmp_path, faces):
+    certain = np.eye(7, dtype=np.float32)[faces.labels]
+    undecided = np.full((len(faces), 7), 1 / 7, np.float32)
+    losses = {}
+    for name, shares in (("label", None), ("certain", certain), ("undecided", undecided)):
+        dataclasses.replace(faces, targets=shares).save(tmp_path / f"{name}.npz")
+        folder = train(make_config(tmp_path / name, data=tmp_path / f"{name}.npz", label_smoothing=0.0))
+        losses[name] = [float(row["train_loss"]) for row in history(folder)]
+    assert losses["certain"] == pytest.approx(losses["label"], rel=1e-4)
+    assert min(losses["undecided"]) >= np.log(7) - 1e-5 > losses["label"][-1]
+
+
+def test_weights_never_change_what_is_measured(make_config, tmp_path, faces):
+    measured = []
+    for name in ("none", "heavy"):
+        run = Run(make_config(tmp_path / name, class_weights=name), engine.split(faces, "official"))
+        measured.append(run._measure("validation"))
+    assert measured[0] == measured[1]
+
+
+def test_weights_for_other_classes_are_refused_before_anything_is_written(make_config, tmp_path, faces):
+    classes = (*faces.classes[:-1], "contempt")
+    dataclasses.replace(faces, classes=classes).save(tmp_path / "other.npz")
+    with pytest.raises(ValueError, match=r"made for .* but the classes of this set are .*contempt"):
+        train(make_config(tmp_path / "run", data=tmp_path / "other.npz", class_weights="heavy"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_rare_classes_get_their_augmentation_while_training(make_config, tmp_path, faces):
+    seen = []
+
+    def record(module, given):
+        seen.append(given[0])
+
+    config = make_config(tmp_path / "run", batch_size=4096, augmentation="none", rare_augmentation="strong")
+    run = Run(config, engine.split(unequal(faces), "official"))
+    run.model.module.register_forward_pre_hook(record)
+    labels = []
+    change = run.augment
+    run.augment = lambda x, y: labels.append(y) or change(x, y)
+    run._train_one_epoch(1, lambda values: None)
+    varied = seen[0].flatten(1).std(1) > 1e-4  # the pictures are flat; erasing a patch makes them uneven
+    assert not varied[labels[0] == 0].any()
+    assert varied[labels[0] > 0].float().mean() > 0.3
+
+
+def test_all_answers_to_unequal_classes_together_train_and_resume(make_config, tmp_path, faces, monkeypatch):
+    unequal(faces).save(tmp_path / "unequal.npz")
+    values = {"data": tmp_path / "unequal.npz", "epochs": 2, "growing_sizes": (), **YOUNG_FIELDS}
+    whole = train(make_config(tmp_path / "whole", **values))
+    config = make_config(tmp_path / "parts", **values)
+    with monkeypatch.context() as patched:
+        stop_in_epoch(patched, 2, Interrupted())
+        with pytest.raises(Interrupted):
+            train(config)
+    train(config.model_copy(update={"resume": True}))
+    assert history(config.folder, "seconds") == history(whole, "seconds")
+    assert same_state(config.folder, whole)
 
 
 # ---- trouble

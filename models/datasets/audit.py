@@ -1,0 +1,258 @@
+"""The truth about a set: copies, leaks between its parts, labels that contradict each other, pictures without a face.
+
+    ferscope data audit data/fer2013.npz --html audit.html
+
+A test picture that also sits in training is not a test. `audit` counts such pictures for every split that the set can
+be divided by. Those of FER2013's official split ship as ids (`leaked.csv`), so that a score without them needs no
+pictures.
+"""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib import resources
+
+import numpy as np
+
+from . import duplicates
+from .faceset import FaceSet
+from .splits import available
+
+NEARLY_CONSTANT = 4
+"""A picture whose gray values lie within so many steps of 255 shows nothing."""
+
+
+@dataclass(frozen=True)
+class Leak:
+    """Test pictures of one split that are in its training part.
+
+    Attributes:
+        split: name of the split.
+        training, validation, test: number of pictures.
+        exact: test pictures with the same pixels as a training picture.
+        near: test pictures that are, pixel by pixel or nearly, a training picture.
+        chosen_on_test: whether the epoch is chosen on the pictures that are reported.
+    """
+
+    split: str
+    training: int
+    validation: int
+    test: int
+    exact: int
+    near: int
+    chosen_on_test: bool
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was found in a set.
+
+    Attributes:
+        pictures: how many.
+        classes: names of the classes.
+        counts: pictures of each class, for each part.
+        intensity: mean and standard deviation of the gray values, 0..255, for each part.
+        groups: groups of pixel-identical pictures; `surplus`, pictures beyond the first of each group.
+        groups_across: such groups that lie in two parts or more; `groups_conflicting`, that carry two labels or more.
+        pairs_across: "of Training are also in PublicTest", … → how many pictures, pixel by pixel.
+        near: pairs of different pictures that are nearly the same; `near_across`, in two parts; `near_conflicting`,
+            with two labels.
+        constant: names of pictures of one gray value; `nearly_constant`, of hardly more.
+        shared_names: names that several pictures have.
+        leaks: for each split that the set can be divided by.
+    """
+
+    pictures: int
+    classes: tuple[str, ...]
+    counts: dict[str, list[int]]
+    intensity: dict[str, tuple[float, float]]
+    groups: int
+    surplus: int
+    groups_across: int
+    groups_conflicting: int
+    pairs_across: dict[str, int]
+    near: int
+    near_across: int
+    near_conflicting: int
+    constant: tuple[str, ...]
+    nearly_constant: tuple[str, ...]
+    shared_names: tuple[str, ...]
+    leaks: tuple[Leak, ...]
+
+    def as_dict(self) -> dict:
+        """Plain numbers and texts, ready for JSON."""
+        return asdict(self)
+
+
+def audit(faces: FaceSet, near: int = duplicates.NEAR, progress: Callable[[str], None] = lambda step: None) -> Audit:
+    """Examine a set.
+
+    Args:
+        faces: the set.
+        near: bits of 63 in which the perceptual hashes of two near copies may differ; more finds more, and more
+        wrongly.
+        progress: called with the name of each step before it begins.
+    """
+    if not 0 <= near <= 63:
+        raise ValueError(f"near={near}: give a number of bits from 0 to 63")
+    progress("copies")
+    pixels = faces.pixel_hashes
+    groups = _groups(pixels)
+    parts = list(dict.fromkeys(faces.splits.tolist()))
+    across = {}
+    for first in parts:
+        mine, others = pixels[faces.splits == first], [part for part in parts if part != first]
+        for second in others:
+            across[f"of {first} are also in {second}"] = np.isin(mine, pixels[faces.splits == second])
+        if len(others) > 1:
+            across[f"of {first} are also in another part"] = np.isin(mine, pixels[faces.splits != first])
+    progress("near copies")
+    pairs = duplicates.near_pairs(faces.images, near)
+    differ = {name: getattr(faces, name)[pairs[:, 0]] != getattr(faces, name)[pairs[:, 1]] for name in _LABELS}
+    progress("splits")
+    spread = np.ptp(faces.images.reshape(len(faces), -1), axis=1)
+    names = Counter(faces.names.tolist())
+    return Audit(
+        pictures=len(faces),
+        classes=faces.classes,
+        counts=faces.counts(),
+        intensity={part: tuple(255 * v for v in faces.part(part).pixel_statistics()) for part in parts},
+        groups=len(groups),
+        surplus=sum(len(group) - 1 for group in groups),
+        groups_across=sum(len(set(faces.splits[group])) > 1 for group in groups),
+        groups_conflicting=sum(len(set(faces.labels[group])) > 1 for group in groups),
+        pairs_across={what: int(found.sum()) for what, found in across.items()},
+        near=len(pairs),
+        near_across=int(differ["splits"].sum()),
+        near_conflicting=int(differ["labels"].sum()),
+        constant=tuple(faces.names[spread == 0].tolist()),
+        nearly_constant=tuple(faces.names[(spread > 0) & (spread <= NEARLY_CONSTANT)].tolist()),
+        shared_names=tuple(name for name, n in names.items() if n > 1),
+        leaks=_leaks(faces, pairs),
+    )
+
+
+_LABELS = ("splits", "labels")
+
+
+def _groups(pixels: np.ndarray) -> list[np.ndarray]:
+    """Indices of pictures with the same pixels, for each group of two or more."""
+    order = np.argsort(pixels, kind="stable")
+    ends = np.flatnonzero(pixels[order][1:] != pixels[order][:-1]) + 1
+    return [group for group in np.split(order, ends) if len(group) > 1]
+
+
+def _leaks(faces: FaceSet, pairs: np.ndarray) -> tuple[Leak, ...]:
+    """Count with the pairs that are known already: looking for them again for each split would take seconds each."""
+    found = []
+    for name, parts in available(faces).items():
+        training, test = parts.indices["training"], parts.indices["test"]
+        exact = np.isin(faces.pixel_hashes[test], faces.pixel_hashes[training])
+        inside, beside = np.zeros((2, len(faces)), dtype=bool)
+        inside[training] = True
+        for a, b in (pairs.T, pairs.T[::-1]):
+            beside[a[inside[b]]] = True
+        near = exact | beside[test]
+        sizes = len(training), len(parts.validation), len(test)
+        found.append(Leak(name, *sizes, int(exact.sum()), int(near.sum()), parts.chosen_on_test))
+    return tuple(found)
+
+
+# ---- the leaked pictures of the official split, shipped
+
+
+@cache
+def leaked(part: str = "PrivateTest", near: bool = True) -> frozenset[str]:
+    """Ids of FER2013's test pictures that sit in Training.
+
+    Args:
+        part: "PublicTest" or "PrivateTest".
+        near: also those that are nearly a Training picture, not only those with the same pixels.
+    """
+    with (resources.files(__package__) / "leaked.csv").open(encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file)
+        return frozenset(r["id"] for r in rows if r["id"].startswith(f"{part}-") and (near or r["how"] == "exact"))
+
+
+def leaked_table(faces: FaceSet) -> str:
+    """`leaked.csv`, from the pictures: id, name, and whether the copy is exact or near."""
+    training = faces.part("Training")
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(("id", "name", "how"))
+    for part in ("PublicTest", "PrivateTest"):
+        chosen = faces.splits == part
+        some, ids = faces.subset(chosen), faces.ids[chosen]
+        exact, near = duplicates.copies_of(some, training), duplicates.near_copies(some, training)
+        rows = zip(ids, some.names, exact, near, strict=True)
+        writer.writerows((id_, name, "exact" if e else "near") for id_, name, e, n in rows if e or n)
+    return table.getvalue()
+
+
+# ---- the report
+
+
+def sentences(found: Audit) -> list[str]:
+    """What was found, a sentence each, the worst first."""
+    lines = [
+        f"{found.groups} groups of pixel-identical pictures, {found.surplus} surplus copies.",
+        f"{found.groups_across} groups lie across parts, {found.groups_conflicting} carry more than one label.",
+        *(f"{n} pictures {what}, pixel by pixel." for what, n in found.pairs_across.items() if n),
+        f"{found.near} pairs of different pictures are nearly the same; {found.near_across} of them lie across parts, "
+        f"{found.near_conflicting} carry two labels.",
+    ]
+    for names, what in ((found.constant, "of a single gray value"), (found.nearly_constant, "of hardly more than one")):
+        if names:
+            lines.append(f"{len(names)} pictures are {what}: {_first(names)}.")
+    if found.shared_names:
+        lines.append(f"{len(found.shared_names)} names stand for several pictures: {_first(found.shared_names)}.")
+    return lines
+
+
+def _first(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
+
+
+def as_html(found: Audit, title: str) -> str:
+    """The report as one self-contained page: tables and sentences, no picture of the set."""
+
+    def table(head: list[str], rows: list[list]) -> str:
+        cells = [f"<tr>{''.join(f'<th>{html.escape(str(c))}</th>' for c in head)}</tr>"]
+        cells += [f"<tr>{''.join(f'<td>{html.escape(str(c))}</td>' for c in row)}</tr>" for row in rows]
+        return f"<table>{''.join(cells)}</table>"
+
+    parts = [[part, *counts, sum(counts)] for part, counts in found.counts.items()]
+    gray = [[part, f"{mean:.2f}", f"{std:.2f}"] for part, (mean, std) in found.intensity.items()]
+    leaks = [
+        [*(getattr(k, a) for a in _COLUMNS), f"{k.near / k.test:.1%}", "yes" if k.chosen_on_test else "no"]
+        for k in found.leaks
+    ]
+    style = (
+        "body{font:17px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;color:#222}"
+        "table{border-collapse:collapse;margin:1rem 0}th,td{padding:.25rem .75rem;text-align:right;"
+        "border-bottom:1px solid #ccc}th:first-child,td:first-child{text-align:left}"
+    )
+    body = [
+        f"<h1>What is in {html.escape(title)}, and what is wrong with it?</h1>",
+        "<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in sentences(found)) + "</ul>",
+        "<h2>Pictures of each class</h2>" + table(["part", *found.classes, "all"], parts),
+        "<h2>Gray values, of 255</h2>" + table(["part", "mean", "standard deviation"], gray),
+        "<h2>Test pictures that sit in training, for each split</h2>"
+        + table([*LEAK_HEAD, "share", "epoch chosen on test"], leaks),
+        "<p>copies: the same pixels as a training picture; near copies: that, or nearly the same picture.</p>",
+    ]
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
+        f"<style>{style}</style><body>{''.join(body)}</body></html>\n"
+    )
+
+
+_COLUMNS = ("split", "training", "validation", "test", "exact", "near")
+LEAK_HEAD = [*_COLUMNS[:4], "copies", "near copies"]
+"""Columns of the table of leaks."""
