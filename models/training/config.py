@@ -24,7 +24,7 @@ class TrainConfig(BaseModel):
     data: Path = Path("data/fer2013.npz")
     """The imported set (`ferscope data import`)."""
     split: str = "official"
-    """Name of the split: what is trained on, chosen by, and tested with."""
+    """Name of the split, or a file with its lists (`ferscope data splits`): what is trained, chosen and tested with."""
     start_from: Path | None = None
     """A checkpoint's folder: begin with its weights, not with random ones."""
     out: Path | None = None
@@ -74,7 +74,7 @@ class TrainConfig(BaseModel):
     @property
     def folder(self) -> Path:
         """Where the run is kept."""
-        return self.out or RUNS / f"{self.model}-{self.recipe}-{self.split}-s{self.seed}"
+        return self.out or RUNS / f"{self.model}-{self.recipe}-{Path(self.split).stem}-s{self.seed}"
 
     def curve(self) -> dict:
         """The fields that decide the curve: a resumed run must agree in all of them."""

@@ -1,0 +1,128 @@
+"""`ferscope data`: the commands that no reader or audit tests already."""
+
+from __future__ import annotations
+
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from models.datasets import FaceSet
+from models.datasets import __main__ as command
+from models.datasets import augment
+from models.datasets.splits import split
+from models.training.config import TrainConfig
+
+AUGMENTATIONS = ("none", "quick", "strong", "paper-a", "paper-b", "paper-c", "paper-d", "paper-e")
+
+
+def failing(*argv: str) -> str:
+    with pytest.raises(SystemExit) as stop:
+        command.main(list(map(str, argv)))
+    assert isinstance(stop.value.code, str), "a text: Python prints it and ends with status 1"
+    return stop.value.code
+
+
+# ---- splits
+
+
+def test_all_splits_of_a_set_are_printed_with_their_sizes(faces_npz, capsys):
+    command.main(["splits", "--data", str(faces_npz)])
+    printed = capsys.readouterr().out
+    assert "official" in printed
+    assert "random-80-20" in printed
+    assert "subject-out" not in printed, "the set does not say who is shown"
+
+
+def test_a_split_is_printed_by_class_and_written(faces_npz, tmp_path, capsys):
+    out = tmp_path / "lists.json"
+    command.main(["splits", "random-80-20", "--data", str(faces_npz), "--seed", "4", "--out", str(out)])
+    assert "disgust" in capsys.readouterr().out
+    faces = FaceSet.load(faces_npz)
+    assert split(faces, str(out)).fingerprint == split(faces, "random-80-20", 4).fingerprint
+    assert TrainConfig(split=str(out)).folder.name == "residual_cnn-quick-lists-s0"
+
+
+def test_a_split_that_is_not_known_ends_with_one_sentence(faces_npz, tmp_path):
+    assert "is not known" in failing("splits", "kfold", "--data", faces_npz)
+    assert "ends with .json" in failing("splits", "official", "--data", faces_npz, "--out", tmp_path / "lists.txt")
+    assert "ferscope data import" in failing("splits", "--data", tmp_path / "none.npz")
+
+
+# ---- preview
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_a_preview_is_a_grid_with_a_row_for_each_face(name, faces_npz, tmp_path, capsys):
+    out = tmp_path / "grid.png"
+    command.main(["preview", str(faces_npz), "--augmentation", name, "--out", str(out)])
+    with Image.open(out) as grid:
+        assert grid.size == (9 * 26 + 2, 7 * 26 + 2)
+    assert f"{name}:" in capsys.readouterr().out
+
+
+def test_without_a_set_drawn_faces_are_changed_in_every_way(tmp_path, capsys):
+    out = tmp_path / "grid.png"
+    command.main(["preview", "--out", str(out)])
+    printed = " ".join(capsys.readouterr().out.split())
+    assert all(f"{name}:" in printed for name in AUGMENTATIONS)
+    assert "no effect on gray pictures" in printed
+    with Image.open(out) as grid:
+        pixels = np.asarray(grid)
+    assert pixels.shape[0] == len(AUGMENTATIONS) * 100
+    rows = pixels.reshape(len(AUGMENTATIONS), 100, -1)
+    assert len({row[2:98, 2:98].tobytes() for row in rows}) == 1, "the same face begins every row"
+
+
+def test_the_augmentations_that_can_be_asked_for_are_those_that_exist():
+    assert set(AUGMENTATIONS) == set(augment.AUGMENTATIONS)
+
+
+# ---- draw
+
+
+def test_drawn_faces_are_a_set_that_can_be_trained_with(tmp_path, capsys):
+    out = tmp_path / "drawn.npz"
+    command.main(["draw", "--out", str(out), "--count", "5", "--size", "32"])
+    assert "Written to" in capsys.readouterr().out
+    parts = split(FaceSet.load(out), "official")
+    assert (len(parts.training), len(parts.validation), len(parts.test)) == (35, 7, 7)
+    assert parts.training.images.shape[1:] == (32, 32)
+
+
+@pytest.mark.parametrize(("option", "value"), [("--count", "0"), ("--size", "4"), ("--sticker", "joy")])
+def test_a_set_that_cannot_be_drawn_ends_with_one_sentence(tmp_path, option, value):
+    assert value in failing("draw", "--out", tmp_path / "x.npz", option, value)
+    assert not (tmp_path / "x.npz").exists()
+
+
+# ---- fetch
+
+
+def test_without_kagglehub_the_way_by_hand_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "kagglehub", None)
+    message = failing("fetch", "fer2013")
+    assert 'pip install "ferscope[kaggle]"' in message
+    assert "By hand" in message
+
+
+def test_without_a_network_the_way_by_hand_is_told(monkeypatch):
+    def refuse(name):
+        raise ConnectionError("no route to host")
+
+    monkeypatch.setitem(sys.modules, "kagglehub", SimpleNamespace(dataset_download=refuse))
+    message = failing("fetch")
+    assert "no route to host" in message
+    assert "By hand" in message
+
+
+def test_what_kaggle_sends_is_imported(monkeypatch, tmp_path):
+    asked, done = [], []
+    hub = SimpleNamespace(dataset_download=lambda name: asked.append(name) or str(tmp_path))
+    monkeypatch.setitem(sys.modules, "kagglehub", hub)
+    monkeypatch.setattr(command, "import_set", lambda *args: done.append(args))
+    command.main(["fetch", "--out", str(tmp_path / "x.npz")])
+    assert asked == ["msambare/fer2013"]
+    assert done == [(tmp_path, tmp_path / "x.npz", "fer2013")]
