@@ -58,6 +58,5 @@ def from_entries(files: Iterable[Entry]) -> FaceSet:
         np.array(names),
         np.full(len(rows), "all"),
         subjects=np.array(subjects),
-        notes=left_out(unreadable, "not readable as pictures")
-        + left_out(unmatched, "names not of JAFFE"),
+        notes=left_out(unreadable, "not readable as pictures") + left_out(unmatched, "names not of JAFFE"),
     )

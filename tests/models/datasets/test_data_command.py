@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.datasets import FaceSet
+from models.datasets import FaceSet, augment
 from models.datasets import __main__ as command
-from models.datasets import augment
 from models.datasets.splits import split
 from models.training.config import TrainConfig
 
