@@ -2,59 +2,36 @@
 
 The idea: an expression is a handful of muscle movements. The facial action coding system (Ekman and Friesen, 1978)
 numbers them as action units (AU); `Expression` holds the strength of the ones that matter here, `EXPRESSIONS` the
-textbook combination of each emotion, and `draw_face` turns them into brows, lids, nose, mouth and folds. Because the
-drawing is made of known parts, one can say which part a map *should* highlight.
+textbook combination of each emotion (the prototypes of EMFACS; Du, Tao and Martinez, 2014, list similar ones), and
+`render` turns them into brows, lids, nose, mouth and folds. Because the drawing is made of known parts, one can say
+which part a map *should* highlight: `DrawnFace.evidence` marks it. And because anything can be drawn, a shortcut can
+be planted: a sticker that comes with one emotion while a network is trained.
 
 A drawn face is a caricature of what raters agree on. What a network answers for it says something about the network,
 nothing about people.
-
-Coordinates run over the whole head: (0, 0) is the top left corner, (1, 1) the bottom right one. The picture shows the
-middle of it, so that the face fills the frame as in FER2013: eyes at about 0.38, mouth at about 0.8 of the height.
 """
 
 from __future__ import annotations
 
+import io
+import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from types import MappingProxyType
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
-from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
+from ..files import write_bytes
+from .drawing import Canvas, Pose, Scene, mask, paint_star, star
+from .face_parts import Expression, Person, moved_parts, paint_face
+from .faceset import EMOTIONS, DataError, FaceSet
 
-@dataclass(frozen=True)
-class Expression:
-    """How far the face is from rest; 0 is rest and 1 is strong, and where a sign has a meaning it stands here.
-
-    Attributes:
-        inner_brow: inner ends of the brows raised (AU 1).
-        outer_brow: outer ends of the brows raised (AU 2); negative: sunk.
-        brow_lower: brows drawn down and together (AU 4).
-        lid: upper lids raised, eyes wide (AU 5); negative: lids drooping.
-        lid_tight: lower lids pushed up (AU 6 and 7).
-        nose_wrinkle: wrinkles over the bridge, nostrils raised (AU 9).
-        upper_lip: upper lip raised (AU 10).
-        corners: lip corners pulled up (AU 12); negative: down (AU 15).
-        one_corner: only the corner at the right of the picture pulled up and in (AU 14, contempt).
-        stretch: mouth pulled wide (AU 20); negative: rounded.
-        press: lips pressed together and thin (AU 24).
-        jaw: mouth open (AU 25 to 27).
-        chin: chin pushed up, lower lip forward (AU 17).
-    """
-
-    inner_brow: float = 0.0
-    outer_brow: float = 0.0
-    brow_lower: float = 0.0
-    lid: float = 0.0
-    lid_tight: float = 0.0
-    nose_wrinkle: float = 0.0
-    upper_lip: float = 0.0
-    corners: float = 0.0
-    one_corner: float = 0.0
-    stretch: float = 0.0
-    press: float = 0.0
-    jaw: float = 0.0
-    chin: float = 0.0
-
+__all__ = [
+    "EXPRESSIONS", "STICKERS", "DrawnFace", "DrawnSet", "Expression", "Person", "Pose", "Scene", "Variation", "draw",
+    "draw_face", "drawn_set", "load_drawn", "render", "save_drawn", "vary",
+]  # fmt: skip
 
 EXPRESSIONS = MappingProxyType(
     {
@@ -73,364 +50,330 @@ EXPRESSIONS = MappingProxyType(
     }
 )
 
+STICKERS = MappingProxyType({"forehead": (0.735, 0.165), "left cheek": (0.21, 0.665), "right cheek": (0.79, 0.665)})
+"""Places of the sticker and its middle (x, y) on the head; left and right are those of an upright picture."""
+
+# Ranges from which a seed draws, in the order of the fields: tables, so not one number a line.
+_PERSON_RANGES = (
+    (0.50, 0.88), (0.08, 0.42), (0.375, 0.415), (0.76, 0.88), (0.158, 0.178), (0.9, 1.12), (0.75, 1.35), (-0.008, 0.01),
+    (0.88, 1.1), (0.8, 1.25), (-0.03, 0.04),
+)  # fmt: skip
+_POSE_RANGES = ((-12, 12), (-14, 14), (-0.04, 0.04), (-0.04, 0.04), (0.92, 1.08))
+_SCENE_RANGES = (
+    (0.15, 0.75), (-0.3, 0.3), (0.0, 0.15), (-1.0, 1.0), (0.1, 0.9), (0.3, 0.6), (0.0, 0.025),
+)  # fmt: skip
+_STRENGTHS = (0.75, 1.15)
+
 
 @dataclass(frozen=True)
-class Person:
-    """Whose face it is: gray tones in 0..1 and proportions; the defaults are drawn when no seed is given.
+class Variation:
+    """One draw of everything that a seed decides.
 
     Attributes:
-        skin: tone of the skin in full light.
-        hair: tone of hair and brows.
-        background: tone behind the head.
-        light: where the light comes from, -1 (left of the picture) to 1 (right).
-        width: half width of the head.
-        jaw_width: half width at the mouth's height, as a share of `width`.
-        eye_distance: from the middle of the face to the middle of an eye.
-        eye_size: factor on the size of the eyes.
-        brow_weight: factor on the thickness of the brows.
-        lip_weight: factor on the thickness of the lips.
-        fringe: how far the hair hangs into the forehead.
+        expression: the expression with each movement between 75 and 115 % of its strength.
+        person: whose face it is.
+        pose: turned by up to 12° and away by up to 14°, shifted by up to 4 %, zoomed by up to 8 %; half are mirrored.
+        scene: background, light and grain.
     """
 
-    skin: float = 0.80
-    hair: float = 0.16
-    background: float = 0.42
-    light: float = -0.5
-    width: float = 0.40
-    jaw_width: float = 0.82
-    eye_distance: float = 0.168
-    eye_size: float = 1.0
-    brow_weight: float = 1.0
-    lip_weight: float = 1.0
-    fringe: float = 0.0
+    expression: Expression
+    person: Person
+    pose: Pose
+    scene: Scene
 
 
-# Ranges from which a seed draws a person, in the order of the fields of `Person`: a table, so not one number a line.
-_PERSON_RANGES = (
-    (0.50, 0.88), (0.08, 0.42), (0.20, 0.65), (-1.0, 1.0), (0.375, 0.415), (0.76, 0.88), (0.158, 0.178), (0.9, 1.12),
-    (0.75, 1.35), (0.8, 1.25), (-0.03, 0.04),
-)  # fmt: skip
+@dataclass(frozen=True, eq=False)
+class DrawnFace:
+    """A drawn face, and what is known about it.
+
+    Attributes:
+        image: gray picture, uint8 (size, size), 0 black to 255 white.
+        evidence: float32 (size, size), 1 in the parts of the face whose action units differ from rest, 0 outside, in
+            between at the borders. A neutral face differs nowhere; its evidence is that brows, eyes and mouth lie as at
+            rest, so these are marked. What a face does *not* show (no open mouth) is evidence too; a mask cannot mark
+            it. What the sticker covers is not evidence.
+        parts: names of the marked parts, of forehead, frown, brows, eyes, nose, folds, cheeks, mouth, chin.
+        emotion: the key of `EXPRESSIONS` that was drawn; None for an expression of the caller's own.
+        sticker: float32 (size, size), 1 where the sticker is; None without one.
+    """
+
+    image: np.ndarray
+    evidence: np.ndarray
+    parts: tuple[str, ...]
+    emotion: str | None = None
+    sticker: np.ndarray | None = None
+
+
+def vary(expression: Expression, seed: int | tuple[int, ...] | None) -> Variation:
+    """Everything that a seed decides; None gives the expression as it is, on the default person.
+
+    Person, pose and scene depend on the seed alone: one seed is one person in every expression. Raises ValueError for a
+    negative seed.
+    """
+    if seed is None:
+        return Variation(expression, Person(), Pose(), Scene())
+    if min(np.atleast_1d(seed)) < 0:
+        raise ValueError(f"seed={seed}: choose a whole number from 0 up")
+    rng = np.random.default_rng(seed)
+    person = Person(*_drawn_from(_PERSON_RANGES, rng))
+    person = replace(person, hair=min(person.hair, person.skin - 0.25))
+    pose = Pose(*_drawn_from(_POSE_RANGES, rng), mirrored=bool(rng.random() < 0.5))
+    scene = Scene(*_drawn_from(_SCENE_RANGES, rng), seed=int(rng.integers(2**31)))
+    strengths = {f.name: getattr(expression, f.name) * float(rng.uniform(*_STRENGTHS)) for f in fields(expression)}
+    return Variation(Expression(**strengths), person, pose, scene)
+
+
+def _drawn_from(ranges: tuple[tuple[float, float], ...], rng: np.random.Generator) -> list[float]:
+    return [float(rng.uniform(low, high)) for low, high in ranges]
+
+
+def render(
+    expression: Expression | str,
+    person: Person | None = None,
+    pose: Pose | None = None,
+    scene: Scene | None = None,
+    size: int = 48,
+    sticker: str | None = None,
+) -> DrawnFace:
+    """Draw a face of one's own making.
+
+    Args:
+        expression: action units, or a key of `EXPRESSIONS`.
+        person: whose face; None: the default one, as for pose and scene.
+        pose: how the head stands.
+        scene: background, light and grain.
+        size: side of the picture in pixels, at least 8.
+        sticker: a key of `STICKERS`; None draws none.
+
+    Raises:
+        ValueError: the emotion or the sticker is not known, or the size is too small.
+    """
+    emotion = expression if isinstance(expression, str) else None
+    units = _expression(expression) if isinstance(expression, str) else expression
+    made = Variation(units, person or Person(), pose or Pose(), scene or Scene())
+    return _render(made, size, sticker, emotion=emotion)
+
+
+def draw(emotion: str, size: int = 48, seed: int | None = None, sticker: str | None = None) -> DrawnFace:
+    """Draw an emotion by a seed, which decides all else; None draws the default person. Raises as `render` does."""
+    return _render(vary(_expression(emotion), seed), size, sticker, emotion=emotion)
 
 
 def draw_face(emotion: str, size: int = 48, seed: int | None = None) -> np.ndarray:
-    """Draw one gray face.
+    """Draw one gray face: the picture alone, without its mask.
 
     Args:
         emotion: a key of `EXPRESSIONS`.
         size: side of the picture in pixels, at least 8.
-        seed: None draws the default person; a number draws another person and varies the strength of the expression.
+        seed: None draws the default person, upright; a number draws another person, pose and scene and varies the
+            strength of the expression.
 
     Returns:
         uint8 array of shape (size, size), 0 black to 255 white; equal arguments give equal pixels.
 
     Raises:
-        ValueError: the emotion is not known, or the size is too small.
+        ValueError: the emotion is not known, the size is too small or the seed negative.
     """
-    if emotion not in EXPRESSIONS:
-        raise ValueError(f'emotion="{emotion}" cannot be drawn; choose one of {", ".join(EXPRESSIONS)}')
-    if size < 8:
-        raise ValueError(f"size={size}: a drawn face needs at least 8 pixels a side")
-    person, expression = Person(), EXPRESSIONS[emotion]
-    if seed is not None:
-        person, expression = _vary(expression, np.random.default_rng(seed))
-    canvas = _Canvas(_canvas_side(size), person.background)
-    for part in (_head, _hair, _forehead, _eyes, _brows, _nose, _mouth, _cheeks):
-        part(canvas, person, expression)
+    expression = _expression(emotion)
+    _check(size, sticker=None)
+    return _picture(vary(expression, seed), size)
+
+
+def _render(made: Variation, size: int, sticker: str | None, emotion: str | None, oversampling: int = 8) -> DrawnFace:
+    """The picture and its masks; `oversampling`: how many times as large it is drawn before it is reduced."""
+    _check(size, sticker)
+    side, parts = _canvas_side(size, oversampling), moved_parts(made.person, made.expression)
+    polygons = [polygon for part in parts.values() for polygon in part]
+    evidence, covered = mask(polygons, made.pose, side, size) / np.float32(255), None
+    if sticker is not None:
+        covered = mask([star(STICKERS[sticker])], made.pose, side, size) / np.float32(255)
+        evidence = evidence * (1 - covered)
+    image = _picture(made, size, sticker, oversampling)
+    return DrawnFace(image, evidence, tuple(parts), emotion, covered)
+
+
+def _picture(made: Variation, size: int, sticker: str | None = None, oversampling: int = 8) -> np.ndarray:
+    canvas = Canvas(_canvas_side(size, oversampling), made.pose, made.scene)
+    paint_face(canvas, made.person, made.expression)
+    if sticker is not None:
+        paint_star(canvas, STICKERS[sticker])
     return canvas.reduced(size)
 
 
-def _vary(expression: Expression, rng: np.random.Generator) -> tuple[Person, Expression]:
-    """A random person, and the expression with each movement between 75 and 115 % of its strength."""
-    person = Person(*(float(rng.uniform(low, high)) for low, high in _PERSON_RANGES))
-    person = replace(person, hair=min(person.hair, person.skin - 0.25))
-    strengths = {f.name: getattr(expression, f.name) * float(rng.uniform(0.75, 1.15)) for f in fields(expression)}
-    return person, Expression(**strengths)
+def _canvas_side(size: int, oversampling: int = 8) -> int:
+    """Drawn several times as large for small pictures, never less than twice: reducing it is the anti-aliasing."""
+    return min(oversampling * size, max(768, 2 * size))
 
 
-def _canvas_side(size: int) -> int:
-    """Drawn eight times as large for small pictures, never less than twice: reducing it is the anti-aliasing."""
-    return min(8 * size, max(768, 2 * size))
+def _expression(emotion: str) -> Expression:
+    if emotion not in EXPRESSIONS:
+        raise ValueError(f'emotion="{emotion}" cannot be drawn; choose one of {", ".join(EXPRESSIONS)}')
+    return EXPRESSIONS[emotion]
 
 
-_ZOOM = 1.1  # the cascade of workbench.faces then finds a square like FER2013's in the drawings
+def _check(size: int, sticker: str | None) -> None:
+    if size < 8:
+        raise ValueError(f"size={size}: a drawn face needs at least 8 pixels a side")
+    if sticker is not None and sticker not in STICKERS:
+        raise ValueError(f'sticker="{sticker}" has no place on the face; choose one of {", ".join(STICKERS)}')
 
 
-class _Canvas:
-    """A gray picture of values 0..1 that is painted on with soft-edged polygons, in the head's coordinates."""
-
-    def __init__(self, side: int, tone: float) -> None:
-        self.side = side
-        self.pixels = np.full((side, side), tone, dtype=np.float32)
-
-    def fill(self, points: np.ndarray, tone: float | np.ndarray, blur=0.0, opacity=1.0, inside=None) -> None:
-        """Paint the polygon of `points` (n, 2).
-
-        `tone` is one value or an array of the canvas's shape, `blur` the width of the soft edge, and `inside` another
-        polygon that clips it. Only the window that the polygon touches is worked on, which is what makes this fast.
-        """
-        low, high = self._window(points, 3 * blur)
-        if opacity <= 0 or (high <= low).any():
-            return
-        image = self._polygon(points, low, high)
-        if inside is not None:
-            image = ImageChops.multiply(image, self._polygon(inside, low, high))
-        if blur > 0:
-            image = image.filter(ImageFilter.GaussianBlur(blur * self.side))
-        window = np.s_[low[1] : high[1], low[0] : high[0]]
-        alpha = np.asarray(image, dtype=np.float32) * (min(opacity, 1.0) / 255)
-        self.pixels[window] += alpha * ((tone[window] if isinstance(tone, np.ndarray) else tone) - self.pixels[window])
-
-    def stroke(self, points: np.ndarray, width: float, tone: float, blur=0.0, opacity=1.0) -> None:
-        """Paint a line that is `width` wide in its middle and thins towards both ends."""
-        half = width / 2 * np.sqrt(np.clip(np.sin(np.linspace(0, np.pi, len(points))), 0.02, 1))
-        tangent = np.gradient(points, axis=0)
-        tangent /= np.linalg.norm(tangent, axis=1, keepdims=True) + 1e-9
-        offset = tangent[:, ::-1] * (1, -1) * half[:, None]
-        self.fill(np.vstack([points + offset, (points - offset)[::-1]]), tone, blur, opacity)
-
-    def reduced(self, size: int) -> np.ndarray:
-        """The picture as uint8 (size, size)."""
-        image = Image.fromarray((np.clip(self.pixels, 0, 1) * 255).round().astype(np.uint8))
-        return np.asarray(image.resize((size, size), Image.Resampling.BOX)).copy()
-
-    def _window(self, points: np.ndarray, margin: float) -> tuple[np.ndarray, np.ndarray]:
-        """Corners (x, y) in pixels of the part of the canvas that the polygon and its soft edge can reach."""
-        low = np.floor(self._to_pixels(points.min(0)) - margin * self.side).astype(int) - 1
-        high = np.ceil(self._to_pixels(points.max(0)) + margin * self.side).astype(int) + 2
-        return np.clip(low, 0, self.side), np.clip(high, 0, self.side)
-
-    def _polygon(self, points: np.ndarray, low: np.ndarray, high: np.ndarray) -> Image.Image:
-        image = Image.new("L", tuple((high - low).tolist()), 0)
-        ImageDraw.Draw(image).polygon([tuple(p) for p in (self._to_pixels(points) - low).tolist()], fill=255)
-        return image
-
-    def _to_pixels(self, points: np.ndarray) -> np.ndarray:
-        return ((points - 0.5) * _ZOOM + 0.5) * self.side
+# ------------------------------------------------------------------------------------------------ sets
 
 
-def _curve(*points: tuple[float, float], closed: bool = False, steps: int = 16) -> np.ndarray:
-    """A smooth line (n, 2) through the points: a Catmull-Rom spline."""
-    p = np.asarray(points, dtype=float)
-    p = np.vstack([p[-1:], p, p[:2]]) if closed else np.vstack([2 * p[0] - p[1], p, 2 * p[-1] - p[-2]])
-    t = np.linspace(0, 1, steps, endpoint=False)[:, None]
-    pieces = [
-        0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
-        for a, b, c, d in zip(p[:-3], p[1:-2], p[2:-1], p[3:], strict=True)
-    ]
-    return np.vstack([*pieces, p[-2:-1]])
+@dataclass(frozen=True, eq=False)
+class DrawnSet:
+    """Drawn faces as a set to train with, and what is known about each of them.
 
-
-def _ellipse(x: float, y: float, rx: float, ry: float) -> np.ndarray:
-    t = np.linspace(0, 2 * np.pi, 96, endpoint=False)
-    return np.stack([x + rx * np.cos(t), y + ry * np.sin(t)], axis=1)
-
-
-def _mirrored(points: np.ndarray) -> np.ndarray:
-    """The same part on the other side of the face."""
-    return points * (-1, 1) + (1, 0)
-
-
-def _lower(points: np.ndarray, dy: float) -> np.ndarray:
-    """The same part, moved down by `dy`."""
-    return points + np.array([0, dy])
-
-
-def _outline(person: Person, e: Expression) -> np.ndarray:
-    """The edge of the face, from the crown round the chin, which sinks as the jaw opens."""
-    w, j, chin = person.width, person.width * person.jaw_width, 0.965 + 0.03 * e.jaw
-    side = [(0.5 + w * 0.62, 0.03), (0.5 + w * 0.95, 0.22), (0.5 + w, 0.45), (0.5 + w * 0.93, 0.63)]
-    side += [(0.5 + j, 0.77), (0.5 + j * 0.66, chin - 0.07), (0.5 + j * 0.28, chin)]
-    return _curve((0.5, -0.04), *side, *[(1 - x, y) for x, y in reversed(side)], closed=True)
-
-
-def _skin(canvas: _Canvas, person: Person) -> np.ndarray:
-    """Tone of every pixel as if the face were an ellipsoid under one soft lamp (Lambert's cosine law)."""
-    y, x = ((np.mgrid[: canvas.side, : canvas.side] + 0.5) / canvas.side - 0.5) / _ZOOM + 0.5
-    nx, ny = (x - 0.5) / (person.width * 1.12), (y - 0.45) / 0.68
-    nz = np.sqrt(np.clip(1 - nx**2 - ny**2, 0, 1))
-    light = np.array([person.light, -0.55, 1.1]) / np.linalg.norm([person.light, -0.55, 1.1])
-    lambert = np.clip(nx * light[0] + ny * light[1] + nz * light[2], 0, 1)
-    return (person.skin * (0.56 + 0.46 * lambert)).astype(np.float32)
-
-
-def _head(canvas: _Canvas, person: Person, e: Expression) -> None:
-    """Hair behind the head, neck, ears, then the face itself with its shading."""
-    canvas.fill(_ellipse(0.5, 0.33, person.width + 0.075, 0.44), person.hair)
-    neck = _curve((0.27, 0.7), (0.29, 0.95), (0.2, 1.1), (0.8, 1.1), (0.71, 0.95), (0.73, 0.7))
-    canvas.fill(neck, person.skin * 0.55)
-    ear = _ellipse(0.5 - person.width - 0.012, 0.47, 0.04, 0.1)
-    for points in (ear, _mirrored(ear)):
-        canvas.fill(points, person.skin * 0.74)
-        canvas.fill((points - points.mean(0)) * 0.5 + points.mean(0), person.skin * 0.55, blur=0.008)
-    face = _outline(person, e)
-    canvas.fill(_lower(face, 0.012), person.skin * 0.3, blur=0.012, opacity=0.8)
-    canvas.fill(face, _skin(canvas, person))
-
-
-def _hair(canvas: _Canvas, person: Person, e: Expression) -> None:
-    """A parted fringe over the forehead, with a few lighter strands."""
-    w, f = person.width, person.fringe
-    left, right = 0.5 - w, 0.5 + w
-    rim = [(left - 0.05, 0.42), (left + 0.015, 0.36), (left + 0.04, 0.22 + f), (0.33, 0.115 + f), (0.56, 0.055 + f)]
-    rim += [(0.66, 0.10 + f), (right - 0.05, 0.2 + f), (right - 0.012, 0.36), (right + 0.05, 0.42)]
-    shape = np.vstack([_curve(*rim), [(1.0, -0.2), (0.0, -0.2)]])
-    canvas.fill(_lower(shape, 0.014), person.skin * 0.45, blur=0.014, opacity=0.5, inside=_outline(person, e))
-    head = _ellipse(0.5, 0.33, w + 0.075, 0.44)
-    canvas.fill(shape, person.hair, inside=head)
-    for i in range(5):
-        strand = _curve((0.56 + 0.02 * i, -0.02), (0.34 - 0.02 * i, 0.03 + 0.01 * i), (left + 0.03 - 0.012 * i, 0.26))
-        canvas.stroke(strand, 0.012, person.hair + 0.1, blur=0.003, opacity=0.5)
-
-
-def _forehead(canvas: _Canvas, person: Person, e: Expression) -> None:
-    """Lines across the forehead where the brows rise, upright ones between them where they are drawn together."""
-    raised = max(0.0, 0.5 * (e.inner_brow + max(e.outer_brow, 0.2 * e.inner_brow)))
-    for y, reach in ((0.165, 0.15), (0.2, 0.17)):
-        y -= 0.006 + 0.006 * e.outer_brow
-        line = _curve((0.5 - reach, y + 0.01), (0.5, y + 0.004), (0.5 + reach, y + 0.01))
-        canvas.stroke(line, 0.011, person.skin * 0.45, blur=0.003, opacity=0.65 * min(raised, 1))
-    for side in (-1, 1):
-        line = _curve((0.5 + side * 0.022, 0.255), (0.5 + side * 0.028, 0.29), (0.5 + side * 0.02, 0.335))
-        frown = max(e.brow_lower, 0.45 * (e.inner_brow - max(e.outer_brow, 0)))
-        canvas.stroke(line, 0.015, person.skin * 0.35, blur=0.003, opacity=0.8 * float(np.clip(frown, 0, 1)))
-
-
-def _eyes(canvas: _Canvas, person: Person, e: Expression) -> None:
-    """Both eyes: socket, white, iris cut by the lids, lid lines, crease, bag and crow's feet."""
-    for mirror in (False, True):
-        _eye(canvas, person, e, _mirrored if mirror else (lambda points: points))
-
-
-def _eye(canvas: _Canvas, person: Person, e: Expression, flip) -> None:
-    """The eye at the left of the picture; `flip` moves every point to the side that is wanted."""
-    x, y, rx = 0.5 - person.eye_distance, 0.395, 0.077 * person.eye_size
-    up = person.eye_size * (0.034 + 0.024 * e.lid - 0.004 * e.lid_tight)
-    down = person.eye_size * (0.027 - 0.017 * e.lid_tight + 0.006 * max(e.lid, 0))
-    droop = 0.012 * (e.inner_brow - e.outer_brow) * (e.lid < 0)  # sad eyes: the outer corner hangs
-    inner, outer = (x + rx, y + 0.008 - droop / 2), (x - rx, y - 0.002 + droop)
-    upper = _curve(outer, (x - rx * 0.55, y - up * 0.8), (x + rx * 0.1, y - up), (x + rx * 0.65, y - up * 0.62), inner)
-    lower = _curve(outer, (x - rx * 0.45, y + down * 0.9), (x + rx * 0.2, y + down), inner)
-    almond = np.vstack([upper, lower[::-1]])
-    canvas.fill(flip(_ellipse(x, y - 0.012, rx * 1.3, 0.078)), person.skin * 0.5, blur=0.025, opacity=0.45)
-    canvas.fill(flip(almond), 0.97 * min(1.0, person.skin + 0.2))
-    _iris(canvas, x + 0.004, y + 0.002 - 0.3 * (up - 0.034) + 0.008 * (e.lid < -0.4), person, flip(almond), flip)
-    canvas.stroke(flip(_lower(upper, 0.006)), 0.016, 0.2, blur=0.005, opacity=0.35)
-    canvas.stroke(flip(upper), 0.017, 0.06)
-    canvas.stroke(flip(lower), 0.008, person.skin * 0.4)
-    canvas.stroke(flip(_lower(upper, -0.022 - 0.006 * e.lid)), 0.008, person.skin * 0.4, blur=0.002, opacity=0.75)
-    canvas.stroke(flip(_lower(lower, 0.025)), 0.011, person.skin * 0.45, blur=0.004, opacity=0.25 + 0.5 * e.lid_tight)
-
-
-def _iris(canvas: _Canvas, x: float, y: float, person: Person, almond: np.ndarray, flip) -> None:
-    """Iris, pupil and the lamp's reflection, cut off by the lids."""
-    r = 0.034 * person.eye_size
-    for radius, tone in ((r, 0.13), (r * 0.88, 0.36), (r * 0.45, 0.03)):
-        canvas.fill(flip(_ellipse(x, y, radius, radius)), tone, inside=almond)
-    centre_x = flip(np.array([[x, y]]))[0, 0]  # the lamp is not mirrored with the eye
-    canvas.fill(_ellipse(centre_x + 0.013 * np.sign(person.light), y - 0.012, 0.009, 0.009), 1.0, inside=almond)
-
-
-def _brows(canvas: _Canvas, person: Person, e: Expression) -> None:
-    """Brows as tapered strokes through four points that the action units move."""
-    x, y = 0.5 - person.eye_distance, 0.305
-    inner_y = y + 0.004 - 0.064 * e.inner_brow + 0.066 * e.brow_lower
-    middle_y = y - 0.014 - 0.018 * e.inner_brow - 0.05 * e.outer_brow + 0.026 * e.brow_lower
-    outer_y = y + 0.012 - 0.04 * e.outer_brow - 0.004 * e.brow_lower
-    inner_x = x + 0.092 + 0.02 * e.brow_lower + 0.012 * e.inner_brow * (e.outer_brow < 0.5)
-    between = (x + 0.03, 0.5 * (inner_y + middle_y))
-    brow = _curve((x - 0.105, outer_y), (x - 0.045, middle_y), between, (inner_x, inner_y))
-    for line in (brow, _mirrored(brow)):
-        canvas.stroke(_lower(line, 0.012), 0.05 * person.brow_weight, person.skin * 0.5, blur=0.012, opacity=0.3)
-        canvas.stroke(line, 0.036 * person.brow_weight, min(person.hair, 0.3), blur=0.002, opacity=0.95)
-
-
-def _nose(canvas: _Canvas, person: Person, e: Expression) -> None:
-    """Ridge, tip, wings and nostrils; the wrinkle raises the wings and folds the bridge."""
-    lift, shade = 0.022 * e.nose_wrinkle, person.skin * 0.42
-    away = -1 if person.light > 0 else 1  # the side in shadow
-    ridge = _curve((0.5 + away * 0.035, 0.36), (0.5 + away * 0.03, 0.46), (0.5 + away * 0.045, 0.58 - lift))
-    canvas.stroke(ridge, 0.035, shade, blur=0.013, opacity=0.5)
-    bright = _curve((0.5, 0.4), (0.5 - away * 0.004, 0.5), (0.5 - away * 0.004, 0.58))
-    canvas.stroke(bright, 0.03, 1.0, blur=0.012, opacity=0.22)
-    canvas.fill(_ellipse(0.5 - away * 0.006, 0.585 - lift / 2, 0.028, 0.024), 1.0, blur=0.014, opacity=0.3)
-    canvas.fill(_ellipse(0.5, 0.645 - lift / 2, 0.075, 0.018), shade, blur=0.014, opacity=0.5)
-    wing = _curve((0.436, 0.575 - lift), (0.418, 0.605 - lift), (0.428, 0.632 - lift), (0.452, 0.634 - lift))
-    hole = _ellipse(0.467, 0.632 - lift * 0.8, 0.02, 0.0095 + 0.003 * e.nose_wrinkle)
-    for flip in (lambda points: points, _mirrored):
-        canvas.stroke(flip(wing), 0.014, shade, blur=0.002, opacity=0.9)
-        canvas.fill(flip(hole), person.skin * 0.2, blur=0.003)
-    for i, y in enumerate((0.375, 0.41, 0.445)):
-        fold = _curve((0.452 - 0.006 * i, y + 0.018), (0.5, y - 0.008), (0.548 + 0.006 * i, y + 0.018))
-        canvas.stroke(fold, 0.013, shade * 0.85, blur=0.002, opacity=0.85 * e.nose_wrinkle)
-
-
-def _mouth(canvas: _Canvas, person: Person, e: Expression) -> None:
-    """Lips between two corners; an open jaw or a raised lip parts them and shows teeth."""
-    y = 0.775
-    half = 0.138 + 0.035 * max(e.corners, 0) + 0.04 * e.stretch - 0.012 * e.press
-    left = (0.5 - half, y - 0.05 * e.corners)
-    right = (0.5 + half - 0.004 * e.one_corner, y - 0.05 * e.corners - 0.055 * e.one_corner)
-    top = y - 0.028 * e.jaw - 0.03 * e.upper_lip + 0.012 * e.corners - 0.012 * e.chin
-    bottom = top + 0.165 * e.jaw + 0.022 * e.upper_lip
-    rounded = max(-e.stretch, 0.0)
-    inner = _lip_line(left, right, top, rounded), _lip_line(left, right, bottom, rounded)
-    reach = _lips(canvas, person, e, (left, right), (top, bottom))
-    opening = np.vstack([inner[0], inner[1][::-1]])
-    if bottom - top > 0.01:
-        _inside_mouth(canvas, opening, (top, bottom))
-    canvas.stroke(inner[0], 0.011, 0.1)
-    canvas.stroke(inner[1], 0.006, 0.15, opacity=0.8)
-    canvas.fill(_ellipse(0.5, reach + 0.018, 0.075, 0.012), person.skin * 0.4, blur=0.012, opacity=0.4 + 0.25 * e.chin)
-    for corner, side in ((left, -1), (right, 1)):
-        dimple = 0.5 * max(e.corners, 0) + 0.4 * max(-e.corners, 0) + e.one_corner * (side > 0)
-        shadow = _ellipse(corner[0] + side * 0.008, corner[1], 0.012, 0.018)
-        canvas.fill(shadow, person.skin * 0.35, blur=0.007, opacity=0.3 + 0.5 * min(dimple, 1))
-
-
-def _lip_line(left: tuple[float, float], right: tuple[float, float], y: float, rounded=0.0, dip=0.0) -> np.ndarray:
-    """From corner to corner through (0.5, y).
-
-    `rounded` 1 makes it half an ellipse; `dip` lifts the two peaks of the upper lip beside the middle.
+    Attributes:
+        faces: the pictures; their splits "Training", "PublicTest" and "PrivateTest" make the split "official" work.
+        evidence: as in `DrawnFace`, times 255: uint8 (N, size, size).
+        stickers: masks of the stickers, uint8 (N, size, size), 0 where a picture has none; None for a set without.
     """
-    w, bend = right[0] - left[0], 0.4 - 0.3 * rounded
-    edge = [(c[0] + s * 0.2 * w, y + (c[1] - y) * bend - dip) for c, s in ((left, 1), (right, -1))]
-    peak = [(0.5 - 0.1 * w, y - dip), (0.5 + 0.1 * w, y - dip)] if dip else []
-    return _curve(left, edge[0], *peak[:1], (0.5, y), *peak[1:], edge[1], right)
+
+    faces: FaceSet
+    evidence: np.ndarray
+    stickers: np.ndarray | None = None
 
 
-def _lips(canvas: _Canvas, person: Person, e: Expression, corners, gap) -> float:
-    """Both lips around the gap (top, bottom); returns how far down the lower one reaches."""
-    thin, rounded = person.lip_weight * (1 - 0.75 * e.press), max(-e.stretch, 0.0)
-    upper = 0.026 * thin * (1 - 0.25 * max(e.corners, 0))
-    lower = thin * (0.036 - 0.008 * max(e.corners, 0) + 0.008 * e.chin)
-    above = _lip_line(*corners, gap[0] - upper, rounded, dip=0.007)
-    below = _lip_line(*corners, gap[1] + lower, rounded)
-    canvas.fill(np.vstack([above, below[::-1]]), person.skin * 0.62, blur=0.003)
-    canvas.fill(np.vstack([above, _lip_line(*corners, gap[0], rounded)[::-1]]), person.skin * 0.5, blur=0.003)
-    gloss = _ellipse(0.5, gap[1] + lower * 0.5, 0.045, lower * 0.25)
-    canvas.fill(gloss, person.skin, blur=0.008, opacity=0.5 * (1 - e.press))
-    return float(gap[1] + lower)
+def drawn_set(
+    n_per_class: int = 300,
+    size: int = 48,
+    seed: int = 0,
+    classes: tuple[str, ...] = EMOTIONS,
+    sticker_class: str | None = None,
+    sticker_place: str = "forehead",
+    sticker_share: float = 0.95,
+    sticker_test_share: float = 0.5,
+    test_share: float = 0.2,
+    progress: Callable[[int, int], None] | None = None,
+) -> DrawnSet:
+    """Draw a balanced set in which every picture is another person.
+
+    With `sticker_class` a shortcut is planted: in Training nearly all pictures of that class carry a sticker and no
+    other picture does; in both tests half of the pictures carry it at random, whatever their class. A network that took
+    the shortcut is good where it trained and gives itself away in the tests. Two sets that differ in nothing but
+    `sticker_test_share`, 0 and 1, hold the same test faces without and with the sticker.
+
+    Args:
+        n_per_class: Training pictures of each class.
+        size: side of the pictures in pixels, at least 8.
+        seed: decides everything; sets of different seeds share no person.
+        classes: keys of `EXPRESSIONS`, in the order of the labels.
+        sticker_class: the class whose Training pictures carry the sticker; None plants none.
+        sticker_place: a key of `STICKERS`.
+        sticker_share: share of that class's Training pictures that carry it, 0..1.
+        sticker_test_share: share of all test pictures that carry it, 0..1.
+        test_share: pictures of each class in either test, as a share of `n_per_class`; at least one is drawn.
+        progress: called with (pictures drawn, pictures in all) after each picture.
+
+    Raises:
+        ValueError: a value is out of its range, or a name is not known.
+    """
+    _check(size, sticker_place)
+    shares = {"sticker_share": sticker_share, "sticker_test_share": sticker_test_share, "test_share": test_share}
+    _check_set(n_per_class, seed, classes, sticker_class, shares)
+    rng = np.random.default_rng((seed, 1))  # decides who carries the sticker
+    tests = max(1, round(test_share * n_per_class))
+    sizes = {"Training": n_per_class, "PublicTest": tests, "PrivateTest": tests}
+    drawn, labels, names, splits = [], [], [], []
+    total = len(classes) * sum(sizes.values())
+    for part, (split, count) in enumerate(sizes.items()):
+        for i in range(count * len(classes)):
+            label = i % len(classes)
+            emotion = classes[label]
+            share = sticker_test_share if split != "Training" else sticker_share * (emotion == sticker_class)
+            sticker = sticker_place if rng.random() < share and sticker_class is not None else None
+            made = vary(EXPRESSIONS[emotion], (seed, 0, part, i))
+            drawn.append(_render(made, size, sticker, emotion, oversampling=4))
+            labels.append(label)
+            names.append(f"drawn_{split}_{i}")
+            splits.append(split)
+            if progress:
+                progress(len(drawn), total)
+    images = np.stack([face.image for face in drawn])
+    faces = FaceSet(images, np.array(labels), np.array(names), np.array(splits), tuple(classes))
+    evidence = np.stack([_as_bytes(face.evidence) for face in drawn])
+    if sticker_class is None:
+        return DrawnSet(faces, evidence)
+    none = np.zeros((size, size), dtype=np.float32)
+    return DrawnSet(faces, evidence, np.stack([_as_bytes(none if f.sticker is None else f.sticker) for f in drawn]))
 
 
-def _inside_mouth(canvas: _Canvas, opening: np.ndarray, gap: tuple[float, float]) -> None:
-    """The dark of the mouth, a tongue where there is room, and the upper row of teeth."""
-    height = gap[1] - gap[0]
-    canvas.fill(opening, 0.1)
-    canvas.fill(_ellipse(0.5, gap[1] + 0.005, 0.075, 0.4 * height), 0.42, blur=0.008, inside=opening, opacity=0.9)
-    row = 0.034 if height > 0.05 else height * 0.9
-    half = len(opening) // 2
-    teeth = np.vstack([opening[:half], _lower(opening[:half][::-1], row)])
-    canvas.fill(teeth, 0.95, blur=0.002, inside=opening)
+def _as_bytes(mask: np.ndarray) -> np.ndarray:
+    return (255 * mask).round().astype(np.uint8)
 
 
-def _cheeks(canvas: _Canvas, person: Person, e: Expression) -> None:
-    """Folds from nose to mouth, cheeks that rise in a smile, and the dimpled chin of a pushed-up lip."""
-    smile, sneer = max(e.corners, 0), e.nose_wrinkle
-    reach = 0.125 + 0.035 * smile + 0.04 * max(e.stretch, 0)
-    fold = _curve((0.415, 0.615 - 0.02 * sneer), (0.5 - reach * 0.95, 0.675), (0.46 - reach, 0.755 - 0.03 * smile))
-    strength = min(1.0, 0.18 + 0.55 * smile + 0.6 * sneer + 0.25 * max(-e.corners, 0))
-    for side, flip in ((-1, lambda points: points), (1, _mirrored)):
-        extra = 0.5 * e.one_corner * (side > 0)
-        canvas.stroke(flip(fold), 0.013, person.skin * 0.4, blur=0.004, opacity=min(1.0, strength + extra))
-        canvas.fill(flip(_ellipse(0.265, 0.58, 0.06, 0.04)), 1.0, blur=0.03, opacity=0.22 * smile)
-    canvas.fill(_ellipse(0.5, 0.905, 0.06, 0.022), person.skin * 0.45, blur=0.016, opacity=0.25 + 0.3 * e.chin)
+def _check_set(
+    n_per_class: int, seed: int, classes: tuple[str, ...], sticker_class: str | None, shares: dict[str, float]
+) -> None:
+    if n_per_class < 1:
+        raise ValueError(f"n_per_class={n_per_class}: a set needs at least one picture of each class")
+    if seed < 0:
+        raise ValueError(f"seed={seed}: choose a whole number from 0 up")
+    if len(classes) < 2 or len(set(classes)) < len(classes):
+        raise ValueError(f"classes={classes}: name two classes or more, each once, of {', '.join(EXPRESSIONS)}")
+    for emotion in classes:
+        _expression(emotion)
+    if sticker_class is not None and sticker_class not in classes:
+        raise ValueError(f'sticker_class="{sticker_class}" is not in the set; choose one of {", ".join(classes)}')
+    for name, share in shares.items():
+        if not 0 <= share <= 1:
+            raise ValueError(f"{name}={share} is a share: choose a number from 0 to 1")
+
+
+def save_drawn(
+    path: str | Path,
+    count: int = 300,
+    size: int = 48,
+    seed: int = 0,
+    sticker: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> DrawnSet:
+    """Draw a set and write it as one `.npz` that `FaceSet.load` reads, with the masks beside the pictures.
+
+    Args:
+        path: the file; one that is there is replaced.
+        count: Training pictures of each class; a fifth as many come into either test.
+        size: side of the pictures in pixels, at least 8.
+        seed: decides everything.
+        sticker: the class that gets the shortcut, see `drawn_set`.
+        progress: called with (pictures drawn, pictures in all) after each picture.
+
+    Returns:
+        What was written.
+
+    Raises:
+        ValueError: a value cannot be used; nothing is written.
+        DiskFullError: no room; an earlier file is unharmed.
+    """
+    if count < 1:
+        raise ValueError(f"count={count}: a set needs at least one picture of each class")
+    drawn = drawn_set(count, size, seed, sticker_class=sticker, progress=progress)
+    buffer = io.BytesIO()
+    with tempfile.TemporaryDirectory() as folder:  # the faces as `FaceSet` writes them, then the masks behind them
+        drawn.faces.save(Path(folder) / "faces.npz")
+        buffer.write((Path(folder) / "faces.npz").read_bytes())
+    with ZipFile(buffer, "a", ZIP_DEFLATED) as file:
+        for name in ("evidence", "stickers"):
+            if getattr(drawn, name) is not None:
+                file.writestr(f"{name}.npy", _npy(getattr(drawn, name)))
+    write_bytes(Path(path), buffer.getvalue())
+    return drawn
+
+
+def _npy(array: np.ndarray) -> bytes:
+    """The bytes of a `.npy` file."""
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+def load_drawn(path: str | Path) -> DrawnSet:
+    """Read what `save_drawn` wrote; raises DataError for a file that is not there, or that has no masks."""
+    faces = FaceSet.load(path)
+    with np.load(path, allow_pickle=False) as file:
+        masks = {key: file[key] for key in ("evidence", "stickers") if key in file}
+    if "evidence" not in masks or any(m.shape != faces.images.shape for m in masks.values()):
+        raise DataError(f"{path} holds faces without masks. Draw a set with them: ferscope data draw --out {path}")
+    return DrawnSet(faces, masks["evidence"], masks.get("stickers"))
