@@ -9,7 +9,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 # The answers of operating systems when there is no room: disk full, quota reached, file size limit reached.
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -31,14 +31,19 @@ def say_when_full(path: Path) -> Iterator[None]:
         raise DiskFullError(f"{message} start the same command again.") from error
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Put `data` at `path` in one step; raises DiskFullError and leaves the earlier file where there is no room."""
+@contextlib.contextmanager
+def written_at_once(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to that appears at `path` when the block ends, and not at all when it raises.
+
+    Raises:
+        DiskFullError: there is no room; the earlier file stays.
+    """
     with say_when_full(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(data)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             os.chmod(temporary, 0o644)
@@ -46,6 +51,12 @@ def write_bytes(path: Path, data: bytes) -> None:
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Put `data` at `path` in one step; raises DiskFullError and leaves the earlier file where there is no room."""
+    with written_at_once(path) as file:
+        file.write(data)
 
 
 def write_json(path: Path, value: Any) -> None:

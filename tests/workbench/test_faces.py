@@ -1,6 +1,7 @@
 """Faces: every way in which a picture arrives, good and bad, and where its faces are."""
 
 import io
+import math
 import struct
 import subprocess
 import sys
@@ -360,6 +361,44 @@ def test_eight_threads_find_the_same_boxes_as_one(astronaut, grace_hopper):
 
 
 @pytest.mark.parametrize("emotion", ["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"])
+def moving(astronaut, frames: int) -> list[Image.Image]:
+    """What a camera sees while the astronaut walks by."""
+    pictures = []
+    for i in range(frames):
+        picture = Image.new("RGB", (640, 480), (96, 104, 112))
+        picture.paste(astronaut.resize((420, 420)), (10 + 6 * i, 30))
+        pictures.append(picture)
+    return pictures
+
+
+def test_a_follower_stays_with_a_face_that_moves_without_searching_the_whole_frame(astronaut, monkeypatch):
+    follower, looks, hits = faces.Follower(), [], faces._hits
+    monkeypatch.setattr(faces, "_hits", lambda gray, look: looks.append(look) or hits(gray, look))
+    for picture in moving(astronaut, 20):
+        box = follower.find(picture)
+        expected = max(hits(picture.convert("L"), faces._UPRIGHT), key=lambda hit: hit[0])[1]
+        assert math.dist(box.centre, expected.centre) < 0.15 * expected.side
+        assert 0.8 < box.side / expected.side < 1.25
+    assert looks.count(faces._IN_FRAME) == 1
+
+
+def test_a_follower_finds_a_face_again_that_jumped_away(astronaut):
+    first, *_, last = moving(astronaut, 30)
+    follower = faces.Follower()
+    before = follower.find(first)
+    after = follower.find(last)
+    assert after.centre[0] - before.centre[0] == pytest.approx(174, abs=15)
+
+
+def test_a_follower_of_an_empty_frame_finds_nothing_and_goes_on(astronaut):
+    follower = faces.Follower()
+    empty = Image.new("RGB", (640, 480), (96, 104, 112))
+    assert follower.find(empty) is None
+    assert follower.find(moving(astronaut, 1)[0]) is not None
+    assert follower.find(empty) is None
+    assert follower.find(Image.new("RGB", (40, 30))) is None
+
+
 def test_a_drawn_face_is_framed_as_the_cascade_would_frame_it(emotion):
     (box,) = faces.detect(faces.sample_picture(f"drawn_{emotion}"))
     assert box.side == pytest.approx(480, rel=0.15)

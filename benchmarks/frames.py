@@ -1,0 +1,68 @@
+"""How many camera frames a second one thread can answer: find the face, cut it out, ask the network.
+
+    python benchmarks/frames.py [--frames 300] [--network residual_cnn]
+
+Frames of 640×480 in which the astronaut's face moves to and fro and comes nearer. Limit: 30 frames a second. Writes
+benchmarks/results/frames.json.
+"""
+
+import argparse
+import json
+import math
+import statistics
+import time
+from pathlib import Path
+
+import cv2
+import torch
+from PIL import Image
+from skimage.data import astronaut
+
+from workbench import faces, services
+
+ROOT = Path(__file__).resolve().parents[1]
+LIMIT = 30
+
+
+def frame(i: int) -> Image.Image:
+    """The i-th picture of the camera."""
+    portrait = Image.fromarray(astronaut())
+    side = round(440 + 60 * math.sin(i / 40))
+    picture = Image.new("RGB", (640, 480), (96, 104, 112))
+    picture.paste(portrait.resize((side, side)), (round(90 + 70 * math.sin(i / 15)), round(20 + 15 * math.cos(i / 9))))
+    return picture
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--frames", type=int, default=300)
+    parser.add_argument("--network", default=services.DEFAULT_NETWORK)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    frames = [frame(i) for i in range(options.frames)]
+    services.warm()
+    follower, seconds, found = faces.Follower(), [], 0
+    for picture in frames:
+        start = time.perf_counter()
+        box = follower.find(picture)
+        if box is not None:
+            services.predict(faces.crop(picture, box), options.network)
+            found += 1
+        seconds.append(time.perf_counter() - start)
+    start = time.perf_counter()
+    first = faces.detect(frames[0])
+    anywhere = time.perf_counter() - start
+    rate, worst = 1 / statistics.mean(seconds), 1000 * statistics.quantiles(seconds, n=20)[-1]
+    print(f"{options.network}, 640×480, one thread, {options.frames} frames, a face found in {found}")
+    print(f"{rate:.1f} frames/s on average, 95th percentile of a frame {worst:.1f} ms")
+    print(f"every face of any size and tilt in one frame (faces.detect, {len(first)} found): {1000 * anywhere:.0f} ms")
+    print(f"at least {LIMIT} frames/s:", "met" if rate >= LIMIT else "missed")
+    result = {"frames_per_second": rate, "p95_ms": worst, "found": found, "frames": options.frames}
+    folder = ROOT / "benchmarks" / "results"
+    folder.mkdir(exist_ok=True)
+    (folder / "frames.json").write_text(json.dumps(result, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
