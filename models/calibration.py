@@ -1,16 +1,26 @@
-"""Temperature scaling (Guo et al. 2017, "On calibration of modern neural networks", section 4.2).
+"""How far a network's probabilities can be believed, told from stored logits; and one number that mends them.
 
-Divide all logits by one number T before the softmax. T > 1 makes a network less sure, T < 1 surer; which class comes
-first, and so the accuracy, stays. T is fitted by the log loss on the validation part.
+Reliability asks whether of all answers given with 80 % four in five are right. The Brier score asks how far the
+probabilities lie from the truth. Risk and coverage ask whether the surest answers are the right ones, whatever their
+probabilities say: the first two change with the temperature, the last hardly does.
+
+Temperature scaling (Guo et al. 2017, "On calibration of modern neural networks", section 4.2): divide all logits by one
+number T before the softmax. T > 1 makes a network less sure, T < 1 surer; which class comes first, and so the accuracy,
+stays. T is fitted by the log loss on the validation part. To judge its work, hand `logits / T` to the functions below.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from scipy.optimize import minimize_scalar
 from torch import Tensor
+from torchmetrics.functional.classification import multiclass_calibration_error
+
+from .evaluation import CALIBRATION_BINS
 
 _LOWEST, _HIGHEST = 0.05, 20.0
 
@@ -28,3 +38,117 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
 
     bounds = (math.log(_LOWEST), math.log(_HIGHEST))
     return math.exp(minimize_scalar(log_loss, bounds=bounds, method="bounded").x)
+
+
+@dataclass(frozen=True, eq=False)
+class Reliability:
+    """Answers sorted by their confidence, the probability of the class that was answered, into bins of equal width.
+
+    Attributes:
+        edges: borders of the bins, 0 to 1, (bins + 1,). A confidence on a border belongs to the bin above it, 1 to the
+            last bin.
+        confidence: mean confidence of the answers in each bin, (bins,); NaN where a bin is empty.
+        accuracy: share of right answers in each bin, (bins,); NaN where a bin is empty. Below the confidence: the
+            network is surer than it is right.
+        count: answers in each bin, (bins,).
+        ece: expected calibration error, Σ count/N · |accuracy − confidence|, 0 to 1, lower is better.
+    """
+
+    edges: Tensor
+    confidence: Tensor
+    accuracy: Tensor
+    count: Tensor
+    ece: float
+
+
+def reliability(logits: Tensor, labels: Tensor, bins: int = CALIBRATION_BINS) -> Reliability:
+    """The reliability diagram and its error (Guo et al. 2017, eq. 2, 3 and 5; Naeini et al. 2015).
+
+    The error falls with fewer or emptier bins and says nothing about the classes that were not answered; read it beside
+    `brier`.
+
+    Args:
+        logits: (N, K), or log probabilities.
+        labels: index of the true class, (N,).
+        bins: number of bins, at least 1.
+
+    Raises:
+        ValueError: shapes that do not fit, no pictures, NaN or infinite logits, or `bins` below 1.
+    """
+    _check(logits, labels)
+    if bins < 1:
+        raise ValueError(f"bins={bins}: give a whole number from 1 up")
+    probabilities = logits.softmax(-1).float()
+    confidences, answers = probabilities.max(-1)
+    edges = torch.linspace(0, 1, bins + 1)
+    at = (torch.bucketize(confidences, edges, right=True) - 1).clamp(max=bins - 1)  # (N,)
+    count = torch.bincount(at, minlength=bins)
+    confidence = torch.bincount(at, confidences.double(), minlength=bins) / count  # (bins,)  0/0 = NaN
+    accuracy = torch.bincount(at, (answers == labels).double(), minlength=bins) / count
+    ece = multiclass_calibration_error(probabilities, labels, num_classes=logits.shape[1], n_bins=bins, norm="l1")
+    return Reliability(edges, confidence, accuracy, count, ece.item())
+
+
+def brier(logits: Tensor, labels: Tensor) -> float:
+    """The Brier score of several classes (Brier 1950): mean of Σ_k (p_k − y_k)², y_k = 1 for the true class, else 0.
+
+    0 (sure and right) to 2 (sure and wrong), lower is better; equal probabilities for K classes score 1 − 1/K.
+    Arguments and errors as for `reliability`.
+    """
+    _check(logits, labels)
+    truth = F.one_hot(labels, logits.shape[1])
+    return (logits.double().softmax(-1) - truth).square().sum(-1).mean().item()
+
+
+@dataclass(frozen=True, eq=False)
+class RiskCoverage:
+    """What a network's errors come to when it may keep silent where it is least sure.
+
+    Attributes:
+        coverage: share of the pictures that are answered, the surest first: 1/N, 2/N, …, 1, (N,).
+        risk: share of wrong answers among these, 0 to 1, lower is better, (N,); the last is the plain error rate.
+        area: mean risk over all coverages (AURC), 0 to 1, lower is better. An order that knows nothing scores about the
+            plain error rate.
+    """
+
+    coverage: Tensor
+    risk: Tensor
+    area: float
+
+
+def risk_coverage(logits: Tensor, labels: Tensor, confidence: Tensor | None = None) -> RiskCoverage:
+    """The risk–coverage curve (El-Yaniv and Wiener 2010; its area: Geifman, Uziel and El-Yaniv 2019).
+
+    Pictures of equal confidence share their errors evenly, so that their order does not matter.
+
+    Args:
+        logits: (N, K), or log probabilities.
+        labels: index of the true class, (N,).
+        confidence: another way to be sure, (N,): any numbers, higher is surer, such as minus an entropy. None: the
+            probability of the answer.
+
+    Raises:
+        ValueError: as for `reliability`, or a `confidence` of another shape or with NaN.
+    """
+    _check(logits, labels)
+    if confidence is None:
+        confidence = logits.double().softmax(-1).amax(-1)
+    if confidence.shape != labels.shape or confidence.isnan().any():
+        raise ValueError(
+            f"confidence has shape {tuple(confidence.shape)}: give {len(labels)} numbers, none of them NaN"
+        )
+    wrong = (logits.argmax(-1) != labels).double()
+    _, group, size = torch.unique(-confidence, return_inverse=True, return_counts=True)  # the surest group first
+    shared = torch.bincount(group, wrong) / size  # mean error of each group
+    coverage = torch.arange(1, len(labels) + 1, dtype=torch.float64)
+    risk = shared.repeat_interleave(size).cumsum(0) / coverage  # (N,)
+    return RiskCoverage(coverage / len(labels), risk, risk.mean().item())
+
+
+def _check(logits: Tensor, labels: Tensor) -> None:
+    if logits.ndim != 2 or labels.shape != logits.shape[:1] or len(labels) == 0:
+        raise ValueError(
+            f"logits {tuple(logits.shape)} and labels {tuple(labels.shape)} do not fit: give (N, K) and (N,), N ≥ 1"
+        )
+    if not bool(torch.isfinite(logits).all()):
+        raise ValueError("logits contain NaN or infinite values. Drop these pictures or check the weights first.")

@@ -17,10 +17,12 @@ ADDRESS = "127.0.0.1"  # as in .streamlit/config.toml: this computer only
 
 # Name: where its `main(argv)` lives, imported only when it is called (`ferscope --help` must not wait for torch).
 COMMANDS = {
-    "data": ("models.datasets.__main__", "bring FER2013 into the form that everything here reads"),
+    "data": ("models.datasets.__main__", "bring a set of faces in, and see what is wrong with it"),
     "models": ("models.catalogue", "list the networks, or show one in detail"),
     "train": ("models.train", "train a network"),
     "evaluate": ("models.evaluate", "measure a trained network on both test splits"),
+    "explain": ("workbench.report", "write a page and a table of what a network answers to pictures"),
+    "robustness": ("workbench.robustness_survey", "measure how accuracy falls when pictures get worse"),
     "zoo": ("models.zoo", "train what the list of networks still lacks, within a time budget"),
     "app": (None, "start the workbench, for the browser of this computer"),
 }
@@ -28,7 +30,7 @@ COMMANDS = {
 
 def usage() -> str:
     """The table of commands."""
-    rows = (f"  {name:<9} {purpose}" for name, (_, purpose) in COMMANDS.items())
+    rows = (f"  {name:<10} {purpose}" for name, (_, purpose) in COMMANDS.items())
     return "\n".join(["usage: ferscope COMMAND ...", "", *rows, "", "ferscope COMMAND --help says more about one."])
 
 

@@ -206,7 +206,7 @@ def _paper_b(faces: FaceSet, rng: np.random.Generator) -> Indices:
     """Paper B, 22 967/5 742/7 178: Training divided once more, a fifth of each class to choose by; both official test
     parts to report."""
     own = _own_part(faces, "Training")
-    validation = own[_draw_of_each_class(faces.labels[own], len(own) - int(0.8 * len(own)), rng)]
+    validation = own[draw_of_each_class(faces.labels[own], len(own) - int(0.8 * len(own)), rng)]
     test = np.concatenate([_own_part(faces, "PublicTest"), _own_part(faces, "PrivateTest")])
     return {"training": np.setdiff1d(own, validation), "validation": validation, "test": test}
 
@@ -250,7 +250,7 @@ def _paper_d(faces: FaceSet, rng: np.random.Generator) -> Indices:
         moved = rng.choice(np.flatnonzero(faces.splits == "Training"), max(n - len(test), 0), replace=False)
         test = np.concatenate([test, moved])
     else:
-        test = _draw_of_each_class(faces.labels, n, rng)
+        test = draw_of_each_class(faces.labels, n, rng)
     return {"training": _others(faces, test), "validation": test, "test": test}
 
 
@@ -278,7 +278,7 @@ def _folders(faces: FaceSet, rng: np.random.Generator) -> Indices:
     training, test = _own_part(faces, "train"), _own_part(faces, "test")
     if "validation" in faces.splits:
         return {"training": training, "validation": _own_part(faces, "validation"), "test": test}
-    validation = training[_draw_of_each_class(faces.labels[training], max(1, round(len(training) / 10)), rng)]
+    validation = training[draw_of_each_class(faces.labels[training], max(1, round(len(training) / 10)), rng)]
     return {"training": np.setdiff1d(training, validation), "validation": validation, "test": test}
 
 
@@ -286,7 +286,7 @@ def _others(faces: FaceSet, chosen: np.ndarray) -> np.ndarray:
     return np.setdiff1d(np.arange(len(faces)), chosen)
 
 
-def _draw_of_each_class(labels: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+def draw_of_each_class(labels: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
     """Indices of n pictures, of each class its share; what rounding leaves over goes to the largest remainders."""
     sizes = np.bincount(labels)
     exact = sizes * (n / len(labels))
