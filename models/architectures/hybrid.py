@@ -118,6 +118,10 @@ class Hybrid(nn.Module):
 
     def forward(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K"]:
         """Normalised gray pictures (B, 1, H, W) → logits (B, num_classes)."""
+        return self.fuse(self.class_branches(x))
+
+    def class_branches(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K width"]:
+        """What the branch of each class says, at least 0, before the fusion layer joins them: (B, K, branch)."""
         x = self.adapter(resized(x, self.side))  # (B, 3, side, side)
         features = self.backbone(x)  # (B, D, side/32, side/32): 7×7, the layer of the class activation maps
         if self.multiscale:
@@ -127,7 +131,11 @@ class Hybrid(nn.Module):
         tokens = features.flatten(2).mT  # (B, N, D), N = h·w
         tokens = self.transformer(tokens + sine_positions(*features.shape[-2:], features.shape[1], like=tokens))
         both = torch.cat([features.mean((-2, -1)), tokens.mean(1)], 1)  # (B, 2D)
-        return self.classifier(self.fusion(torch.cat([branch(both) for branch in self.branches], 1)))
+        return torch.stack([branch(both) for branch in self.branches], 1)
+
+    def fuse(self, outputs: Float[Tensor, "B K width"]) -> Float[Tensor, "B K"]:
+        """The branches' outputs (B, K, branch) → logits (B, K)."""
+        return self.classifier(self.fusion(outputs.flatten(1)))
 
 
 class Repeat(nn.Module):

@@ -90,6 +90,21 @@ def test_every_branch_reads_backbone_and_transformer():
     torch.testing.assert_close(inputs[0][:, width:], parts["tokens"].mean(1))
 
 
+def test_the_hybrid_hands_out_what_its_class_branches_say_before_they_are_fused():
+    torch.manual_seed(0)
+    model, x = create_model("hybrid_mobilenet_v3_small", side=96).eval(), torch.randn(2, 1, 48, 48)
+    heard = []
+    for branch in model.branches:
+        branch.register_forward_hook(lambda m, i, o: heard.append(o))
+    with torch.no_grad():
+        logits = model(x)
+        said = torch.stack(heard, 1)
+        assert torch.equal(model.class_branches(x), said)
+        assert torch.equal(model.fuse(said), logits)
+    assert said.shape == (2, 7, 96)
+    assert said.min() >= 0, "0 is nothing said"
+
+
 # ---- paper C
 
 

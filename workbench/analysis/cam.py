@@ -20,7 +20,6 @@ output and the gradient say together; it is not a proof that a region caused the
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence
 from threading import get_ident
 
@@ -30,7 +29,17 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from .borrow import borrowed
-from .checks import require_finite
+from .checks import (
+    class_indices,
+    layer_of,
+    layers_on_offer,
+    no_influence,
+    require_logits,
+    require_map,
+    require_pictures,
+    require_size,
+    require_weights,
+)
 
 _TINY = 1e-14  # see _min_max
 
@@ -149,15 +158,15 @@ def atlas(
         ValueError: an argument is wrong, or the layer has no map to offer; the message names the argument.
     """
     names = _checked_methods(methods)
-    _check_pictures(x)
-    _check_size(size)
+    require_pictures(x)
+    require_size(size)
     # Outside of inference mode, because the gradients need ordinary tensors; without autocast, because small
     # gradients vanish in half precision. Both end with the block, so the caller's own modes are as before.
     with torch.inference_mode(False), torch.no_grad(), torch.autocast(x.device.type, enabled=False):
         A, G = _activations_and_gradients(model, x, layer, classes)  # (B, K, h, w), (B, C, K, h, w)
-        maps = torch.stack([_METHODS[name](A, G) for name in names], dim=1).relu()  # (B, M, C, h, w)
+        maps = torch.stack([join(name, A, G) for name in names], dim=1)  # (B, M, C, h, w)
         if size is not None:
-            maps = _resize(maps, size)
+            maps = resize(maps, size)
         return _min_max(maps) if normalise else maps
 
 
@@ -173,25 +182,33 @@ def gradcam(
     return atlas(model, x, layer, ("gradcam",), classes, size, normalise)[:, 0]
 
 
+def join(method: str, A: Float[Tensor, "B K h w"], G: Float[Tensor, "B C K h w"]) -> Float[Tensor, "B C h w"]:
+    """The map that one of METHODS draws from activations and gradients, rectified; without a graph."""
+    return _METHODS[method](A, G).relu()
+
+
 def _activations_and_gradients(
     model: nn.Module, x: Tensor, layer: str, classes: Sequence[int] | None
 ) -> tuple[Tensor, Tensor]:
     """A (B, K, h, w) of the layer and G (B, C, K, h, w), both in float32 or, for a float64 network, float64."""
     with borrowed(model):
-        A, logits = _forward_from(model, x, layer)
+        A, logits = forward_from(model, x, layer)
     # The backward pass needs no lock: the graph is this call's own and runs neither hooks nor modes of the network.
-    indices = _checked_classes(classes, logits)
+    indices = class_indices(classes, logits.shape[1])
     G = _gradients(logits, A, indices)
     if G is None:
-        raise ValueError(f'layer="{layer}" has no influence on the logits. Choose a layer that leads to them.')
+        raise no_influence(layer)
     wide = torch.promote_types(A.dtype, torch.float32)
     return A.detach().to(wide), G.transpose(0, 1).to(wide)
 
 
-def _forward_from(model: nn.Module, x: Tensor, layer: str) -> tuple[Tensor, Tensor]:
-    """One forward pass: the layer's activation A as the start of a graph, and the logits that the graph ends in."""
-    module = _checked_layer(model, layer)
-    _check_weights(model)
+def forward_from(model: nn.Module, x: Tensor, layer: str) -> tuple[Tensor, Tensor]:
+    """One forward pass: the layer's activation A as the start of a graph, and the logits that the graph ends in.
+
+    The caller has borrowed the network. Errors as for `atlas`.
+    """
+    module = layer_of(model, layer)
+    require_weights(model)
     thread = get_ident()
     captured: list[Tensor] = []
 
@@ -199,7 +216,7 @@ def _forward_from(model: nn.Module, x: Tensor, layer: str) -> tuple[Tensor, Tens
         # The lock holds off other explanations, but not a plain prediction: that is not ours to capture.
         if get_ident() != thread:
             return None
-        captured[:] = [_checked_activation(output, layer).detach().requires_grad_()]
+        captured[:] = [require_map(output, layer).detach().requires_grad_()]
         torch.set_grad_enabled(True)  # until the `no_grad` around the forward pass ends
         return captured[0].clone()  # a copy, because an in-place ReLU may follow and would overwrite A
 
@@ -207,8 +224,8 @@ def _forward_from(model: nn.Module, x: Tensor, layer: str) -> tuple[Tensor, Tens
     with module.register_forward_hook(start_graph), torch.no_grad():
         logits = model(x)
     if not captured:
-        raise ValueError(f'layer="{layer}" is never called in the forward pass. {_layers_on_offer(model, layer)}')
-    return captured[0], _checked_logits(logits, x)
+        raise ValueError(f'layer="{layer}" is never called in the forward pass. {layers_on_offer(model, layer)}')
+    return captured[0], require_logits(logits, x)
 
 
 def _gradients(logits: Tensor, A: Tensor, classes: list[int]) -> Tensor | None:
@@ -223,7 +240,7 @@ def _gradients(logits: Tensor, A: Tensor, classes: list[int]) -> Tensor | None:
         return torch.stack([torch.autograd.grad(logits, A, seed, retain_graph=True)[0] for seed in one_hot])
 
 
-def _resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
+def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
     """Bilinear, half-pixel centres: (B, M, C, h, w) → (B, M, C, *size)."""
     return F.interpolate(maps.flatten(1, 2), size=size, mode="bilinear", align_corners=False).unflatten(
         1, maps.shape[1:3]
@@ -246,66 +263,3 @@ def _checked_methods(methods: Sequence[str]) -> list[str]:
     if unknown or not names:
         raise ValueError(f"methods={names}: choose one or more of {', '.join(METHODS)}")
     return names
-
-
-def _check_pictures(x: Tensor) -> None:
-    if x.ndim != 4 or x.numel() == 0:
-        raise ValueError(f"x has shape {tuple(x.shape)}. Give a batch (B, C, H, W); for one picture use x[None].")
-    if not x.is_floating_point():
-        raise ValueError(f"x has type {x.dtype}. Give floating-point pixels, normalised as the network expects them.")
-    require_finite(x, "x")
-
-
-def _check_size(size: tuple[int, int] | None) -> None:
-    if size is not None and (len(size) != 2 or min(size) < 1):
-        raise ValueError(f"size={size}: give (height, width), both at least 1, or None for the layer's own size")
-
-
-def _check_weights(model: nn.Module) -> None:
-    if any(parameter.is_inference() for parameter in model.parameters()):
-        raise ValueError("model was built inside torch.inference_mode(), so it has no gradients. Build it outside.")
-
-
-def _checked_layer(model: nn.Module, layer: str) -> nn.Module:
-    try:
-        return model.get_submodule(layer)
-    except AttributeError:
-        raise ValueError(f'layer="{layer}" is not in this network. {_layers_on_offer(model, layer)}') from None
-
-
-def _layers_on_offer(model: nn.Module, layer: str) -> str:
-    names = [name for name, _ in model.named_modules() if name]
-    near = difflib.get_close_matches(layer, [name for name in names if name != layer], n=3, cutoff=0.0)
-    top = [name for name, _ in model.named_children()]
-    return f"The nearest names: {', '.join(near)}. The outermost layers: {', '.join(top)}."
-
-
-def _checked_activation(output: object, layer: str) -> Tensor:
-    if not isinstance(output, Tensor):
-        raise ValueError(f'layer="{layer}" returns a {type(output).__name__}. Choose a layer that returns one tensor.')
-    if output.ndim != 4 or output.shape[-2] * output.shape[-1] < 2:
-        raise ValueError(
-            f'layer="{layer}" has an output of shape {tuple(output.shape)}, which has no height and width to draw. '
-            "Choose a convolutional layer before the pooling, with output (B, K, h, w)."
-        )
-    return output
-
-
-def _checked_logits(logits: object, x: Tensor) -> Tensor:
-    if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(x):
-        shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-        raise ValueError(f"model returns {shape}. It has to return logits (B, number of classes) for B = {len(x)}.")
-    if not bool(torch.isfinite(logits.detach()).all()):
-        raise ValueError("model returns NaN or infinite logits for x. Check its weights and the normalisation of x.")
-    return logits
-
-
-def _checked_classes(classes: Sequence[int] | None, logits: Tensor) -> list[int]:
-    count = logits.shape[1]
-    if classes is None:
-        return list(range(count))
-    indices = [classes] if isinstance(classes, int) else [int(index) for index in classes]
-    wrong = [index for index in indices if not 0 <= index < count]
-    if wrong or not indices:
-        raise ValueError(f"classes={indices}: the network has {count} classes; give indices from 0 to {count - 1}")
-    return indices

@@ -1,9 +1,13 @@
-"""Checks of tensors that several analyses share; each error names the argument and says what to do."""
+"""Checks of tensors and networks that several analyses share; each error names the argument and says what to do."""
 
 from __future__ import annotations
 
+import difflib
+import operator
+from collections.abc import Sequence
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def require_finite(x: Tensor, name: str) -> None:
@@ -24,3 +28,99 @@ def float_matrices(x: Tensor, name: str = "x") -> Tensor:
         raise ValueError(f"{name} is complex. Give real numbers, such as the pixels of a picture.")
     require_finite(x, name)
     return x if x.dtype == torch.float64 else x.float()
+
+
+# ---- what an explanation is given
+
+
+def require_pictures(x: Tensor) -> None:
+    """Raise ValueError if `x` is no batch (B, C, H, W) of finite floating-point pictures."""
+    if x.ndim != 4 or x.numel() == 0:
+        raise ValueError(f"x has shape {tuple(x.shape)}. Give a batch (B, C, H, W); for one picture use x[None].")
+    if not x.is_floating_point():
+        raise ValueError(f"x has type {x.dtype}. Give floating-point pixels, normalised as the network expects them.")
+    require_finite(x, "x")
+
+
+def require_size(size: tuple[int, int] | None) -> None:
+    """Raise ValueError if `size` is neither None nor a (height, width) of at least 1."""
+    if size is not None and (len(size) != 2 or not all(isinstance(side, int) and side >= 1 for side in size)):
+        raise ValueError(
+            f"size={size}: give (height, width), both whole and at least 1, or None for the map's own size"
+        )
+
+
+def require_weights(model: nn.Module) -> None:
+    """Raise ValueError if no gradient can pass the network's weights."""
+    if any(parameter.is_inference() for parameter in model.parameters()):
+        raise ValueError("model was built inside torch.inference_mode(), so it has no gradients. Build it outside.")
+
+
+def layer_of(model: nn.Module, layer: str) -> nn.Module:
+    """The submodule of this name; ValueError with the nearest names if there is none."""
+    try:
+        if layer:
+            return model.get_submodule(layer)
+    except AttributeError:
+        pass
+    raise ValueError(f'layer="{layer}" is not in this network. {layers_on_offer(model, layer)}')
+
+
+def layers_on_offer(model: nn.Module, layer: str) -> str:
+    """Two sentences for an error about a layer: the names like it, and the outermost ones."""
+    names = [name for name, _ in model.named_modules() if name]
+    near = difflib.get_close_matches(str(layer), [name for name in names if name != layer], n=3, cutoff=0.0)
+    top = [name for name, _ in model.named_children()]
+    return f"The nearest names: {', '.join(near)}. The outermost layers: {', '.join(top)}."
+
+
+def require_map(output: object, layer: str) -> Tensor:
+    """The output of a layer if it is a map (B, K, h, w) with something to draw; otherwise ValueError."""
+    if not isinstance(output, Tensor):
+        raise ValueError(f'layer="{layer}" returns a {type(output).__name__}. Choose a layer that returns one tensor.')
+    if output.ndim != 4 or output.shape[-2] * output.shape[-1] < 2:
+        raise ValueError(
+            f'layer="{layer}" has an output of shape {tuple(output.shape)}, which has no height and width to draw. '
+            "Choose a convolutional layer before the pooling, with output (B, K, h, w)."
+        )
+    return output
+
+
+def no_influence(layer: str) -> ValueError:
+    """The error of a layer whose output does not lead to the logits."""
+    return ValueError(f'layer="{layer}" has no influence on the logits. Choose a layer that leads to them.')
+
+
+def require_logits(logits: object, x: Tensor) -> Tensor:
+    """What a network returns for `x`, if that is logits (B, number of classes), all finite; otherwise ValueError."""
+    if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(x):
+        shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        raise ValueError(f"model returns {shape}. It has to return logits (B, number of classes) for B = {len(x)}.")
+    if not bool(torch.isfinite(logits.detach()).all()):
+        raise ValueError("model returns NaN or infinite logits for x. Check its weights and the normalisation of x.")
+    return logits
+
+
+def class_index(class_: int, count: int) -> int:
+    """A class as a plain int; ValueError if it is not one of the network's `count` classes."""
+    if not _is_index(class_, count):
+        raise ValueError(f"class_={class_}: the network has {count} classes; give an index from 0 to {count - 1}")
+    return operator.index(class_)
+
+
+def class_indices(classes: Sequence[int] | None, count: int) -> list[int]:
+    """Classes as plain ints, None standing for all; ValueError as for `class_index`, or if none is asked for."""
+    if classes is None:
+        return list(range(count))
+    asked = [classes] if isinstance(classes, int) else list(classes)
+    if not asked or not all(_is_index(index, count) for index in asked):
+        raise ValueError(f"classes={asked}: the network has {count} classes; give indices from 0 to {count - 1}")
+    return [operator.index(index) for index in asked]
+
+
+def _is_index(index: object, count: int) -> bool:
+    """Whether it is a whole number in 0 … count − 1, of Python, NumPy or torch."""
+    try:
+        return not isinstance(index, bool) and 0 <= operator.index(index) < count
+    except TypeError:
+        return False

@@ -10,6 +10,7 @@ mask with its sharp edge, and the two soft alternatives are our choice.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,7 +19,7 @@ from torch import Tensor
 
 from models.layers.frequency import Mask, radial_mask
 
-from .checks import float_matrices
+from .checks import float_matrices, require_finite
 
 
 def split_frequencies(
@@ -43,6 +44,125 @@ def split_frequencies(
     M_low = radial_mask(height, width, cutoff, mask, device=x.device, dtype=x.dtype)  # (H, W//2+1)
     low = torch.fft.irfft2(M_low * torch.fft.rfft2(x), s=(height, width))  # (..., H, W)
     return x - low, low
+
+
+def swap_bands(
+    a: Tensor, b: Tensor, cutoff: float = 0.25, mask: Mask = "ideal"
+) -> tuple[Float[Tensor, "*maps H W"], Float[Tensor, "*maps H W"]]:
+    """Exchange the fast waves of two pictures: (slow of a + fast of b, slow of b + fast of a).
+
+    From afar such a picture shows the first face, from near the second (hybrid images; Oliva, Torralba and Schyns
+    2006). Which of the two a network names says which band it goes by.
+
+    Args:
+        a, b: pictures or maps (..., H, W) of the same shape; a gradient flows through.
+        cutoff, mask: as for `split_frequencies`. At 0 only the mean brightness stays behind; where the mask keeps all,
+            the pictures come back as they were.
+
+    Returns:
+        Two tensors of the shape of `a`, float32 (float64 for float64), not cut to 0..1. Their sum is a + b.
+
+    Raises:
+        ValueError: `a` and `b` differ in shape; otherwise as for `split_frequencies`.
+    """
+    if a.shape != b.shape:
+        raise ValueError(f"a has shape {tuple(a.shape)} and b {tuple(b.shape)}. Bring both to the same size first.")
+    (high_a, low_a), (high_b, low_b) = (split_frequencies(x, cutoff, mask) for x in (a, b))
+    return low_a + high_b, low_b + high_a
+
+
+def log_amplitude(x: Tensor) -> Float[Tensor, "*maps H W"]:
+    """How strong each wave is, log(1 + |FFT(x)|), with the mean in the middle: (..., H, W) → (..., H, W), at least 0.
+
+    Entry (H//2 + i, W//2 + j) belongs to i waves down and j across the picture. The mean brightness is the middle one
+    and mostly the largest; a picture of real numbers has a spectrum that is the same after half a turn.
+
+    Raises:
+        ValueError: NaN or infinite values in `x`, or fewer than two dimensions.
+    """
+    return torch.fft.fftshift(torch.fft.fft2(float_matrices(x)).abs(), dim=(-2, -1)).log1p()
+
+
+def radial_profile(x: Tensor) -> tuple[Float[Tensor, " n"], Float[Tensor, "*maps n"]]:
+    """Mean amplitude |FFT(x)| of all waves of about the same length, whatever their direction.
+
+    Args:
+        x: pictures or maps (..., H, W), each by itself.
+
+    Returns:
+        (radius, amplitude): radius (n,) in cycles per pixel, 0, 1/s, 2/s, … with s = max(H, W), up to 0.71; it is on
+        the scale of `cutoff`. Amplitude (..., n), at least 0, in the unit of `x` times the number of pixels: the mean
+        over waves whose radius rounds to that one.
+
+    Raises:
+        ValueError: as for `log_amplitude`.
+    """
+    amplitude = torch.fft.fft2(float_matrices(x)).abs()  # (..., H, W)
+    height, width = amplitude.shape[-2:]
+    f_y, f_x = (torch.fft.fftfreq(side, dtype=torch.float64) for side in (height, width))
+    ring = (torch.hypot(f_y[:, None], f_x) * max(height, width)).round().long().flatten()  # (H·W,)
+    members = ring.bincount()  # (n,)  no ring is empty: along the longer side every whole radius occurs
+    total = amplitude.new_zeros(*amplitude.shape[:-2], len(members))
+    total.index_add_(-1, ring.to(amplitude.device), amplitude.flatten(-2))
+    radius = torch.arange(len(members), device=amplitude.device) / max(height, width)
+    return radius, total / members.to(amplitude.device)
+
+
+Answer = Callable[[Tensor], Tensor]
+"""Pixels (n, H, W) → what a network answers to each, such as probabilities (n, K)."""
+
+
+@dataclass(frozen=True, eq=False)
+class BandResponse:
+    """What a network answers when it is shown only a part of the frequencies of a picture.
+
+    Attributes:
+        cutoffs: radius / side, in the order given, (n,).
+        low: answers to the slow waves alone, (n, K).
+        high: answers to the fast waves alone, around the picture's mean, (n, K).
+        whole: answer to the whole picture, (K,).
+    """
+
+    cutoffs: Tensor
+    low: Tensor
+    high: Tensor
+    whole: Tensor
+
+
+def response_to_cutoff(
+    answer: Answer, pixels: Float[Tensor, "H W"], cutoffs: Sequence[float] | Tensor, mask: Mask = "ideal"
+) -> BandResponse:
+    """What a network answers to the slow and to the fast waves of a picture, cut-off by cut-off, in one call.
+
+    A network was trained on whole pictures, and half of the waves make an unusual one: an answer that breaks down says
+    that the network needs the other band, and not that it uses nothing of this one.
+
+    Args:
+        answer: pixels (n, H, W) → (n, K), such as probabilities; it normalises for itself.
+        pixels: one picture (H, W), any unit. Its parts are not cut to the range of the whole.
+        cutoffs: where fast begins, radius / side, each 0 to 1, at least one.
+        mask: see `split_frequencies`.
+
+    Raises:
+        ValueError: no cut-off, an answer that is not (n, K) finite numbers; otherwise as for `split_frequencies`.
+    """
+    cutoffs = torch.as_tensor(cutoffs, dtype=torch.float64)  # float32 would push waves over the edge
+    if cutoffs.ndim != 1 or len(cutoffs) == 0:
+        raise ValueError("cutoffs is empty or no list. Give at least one number from 0 to 1.")
+    pixels = float_matrices(pixels, "pixels")
+    parts = [split_frequencies(pixels, cutoff, mask) for cutoff in cutoffs.tolist()]
+    pictures = [pixels, *(low for _, low in parts), *(high + pixels.mean() for high, _ in parts)]
+    whole, low, high = ask(answer, torch.stack(pictures)).split([1, len(parts), len(parts)])
+    return BandResponse(cutoffs, low, high, whole[0])
+
+
+def ask(answer: Answer, pictures: Float[Tensor, "n H W"]) -> Float[Tensor, "n K"]:
+    """The answer to each picture; raises ValueError where it is not (n, K) finite numbers."""
+    answers = answer(pictures)
+    if answers.ndim != 2 or len(answers) != len(pictures):
+        raise ValueError(f"answer returns {tuple(answers.shape)}. It has to return (n, K) for n = {len(pictures)}.")
+    require_finite(answers, "what answer returns")
+    return answers.detach()
 
 
 def likeness(maps: Tensor) -> Float[Tensor, "N N"]:

@@ -8,11 +8,16 @@ simple stripes and blocks; a long tail means detail. Paper D builds an attention
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from .checks import float_matrices, require_finite
+from .frequency import Answer, ask
 
 
 def singular_spectrum(x: Tensor) -> Float[Tensor, "*maps n"]:
@@ -95,3 +100,43 @@ def energy(sigma: Tensor) -> Float[Tensor, "*maps n"]:
     strongest = sigma.amax(-1, keepdim=True)
     held = (sigma / strongest).square().cumsum(-1)  # relative, because squares of very large values would overflow
     return torch.where(strongest > 0, held / held[..., -1:], 1)
+
+
+@dataclass(frozen=True, eq=False)
+class RankResponse:
+    """What a network answers to a picture of few terms.
+
+    Attributes:
+        ranks: how many terms were kept, in the order given, (n,).
+        answers: to the picture of each rank, (n, K).
+        whole: answer to the whole picture, (K,).
+    """
+
+    ranks: Tensor
+    answers: Tensor
+    whole: Tensor
+
+
+def response_to_rank(answer: Answer, pixels: Float[Tensor, "H W"], ranks: Sequence[int] | None = None) -> RankResponse:
+    """What a network answers to the picture of rank k that is nearest to a picture, rank by rank, in one call.
+
+    Args:
+        answer: pixels (n, H, W) → (n, K), such as probabilities; it normalises for itself.
+        pixels: one picture (H, W), any unit. What approximates it is not cut to its range.
+        ranks: each 0 (a picture of zeros) to min(H, W); None: 1, 2, … min(H, W).
+
+    Raises:
+        ValueError: no rank or one outside that range, an answer that is not (n, K) finite numbers, NaN in `pixels`.
+    """
+    pixels = float_matrices(pixels, "pixels")
+    largest = min(pixels.shape[-2:])
+    kept = list(range(1, largest + 1) if ranks is None else ranks)
+    wrong = [k for k in kept if k != int(k) or not 0 <= k <= largest]
+    if wrong or not kept:
+        raise ValueError(
+            f"ranks={kept}: give one or more whole numbers from 0 to {largest}, the shorter side of pixels"
+        )
+    u, sigma, v = rank_one_terms(pixels, largest)  # (n, H), (n,), (n, W)
+    nearest = F.pad(sigma[:, None, None] * u[:, :, None] * v[:, None, :], (0, 0, 0, 0, 1, 0)).cumsum(0)  # (1 + n, H, W)
+    answers = ask(answer, torch.cat([pixels[None], nearest[[int(k) for k in kept]]]))
+    return RankResponse(torch.tensor(kept), answers[1:], answers[0])

@@ -9,7 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.layers.frequency import radial_mask
-from workbench.analysis.frequency import frequency_pictures, likeness, split_frequencies
+from workbench.analysis.frequency import (
+    frequency_pictures,
+    likeness,
+    log_amplitude,
+    radial_profile,
+    response_to_cutoff,
+    split_frequencies,
+    swap_bands,
+)
 
 MASKS = ("ideal", "gaussian", "butterworth")
 sides = st.integers(1, 40)
@@ -159,3 +167,126 @@ def test_likeness_is_the_correlation_of_every_pair():
 def test_likeness_wants_a_stack_of_maps():
     with pytest.raises(ValueError, match="maps has shape"):
         likeness(torch.rand(3, 4))
+
+
+# ---- spectra as pictures and curves
+
+
+@pytest.mark.parametrize("shape", [(48, 48), (7, 10), (1, 5)])
+def test_the_log_amplitude_equals_numpys_with_the_mean_in_the_middle(shape):
+    x = picture(2, *shape).double()
+    expected = np.log(1 + np.abs(np.fft.fftshift(np.fft.fft2(x.numpy()), axes=(1, 2))))
+    found = log_amplitude(x)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    middle = found[:, shape[0] // 2, shape[1] // 2]
+    torch.testing.assert_close(middle, x.sum((-2, -1)).log1p())
+
+
+def test_a_stripe_is_two_points_of_the_spectrum_beside_the_middle():
+    stripe = torch.cos(2 * torch.pi * 5 / 48 * torch.arange(48.0)).expand(48, 48)
+    found = log_amplitude(stripe)
+    assert (found > 1).nonzero().tolist() == [[24, 24 - 5], [24, 24 + 5]]
+    assert found[24, 29] == pytest.approx(np.log(1 + 48 * 48 / 2), abs=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(48, 48), (31, 44), (9, 1), (1, 1), (2, 40)])
+def test_the_radial_profile_is_the_mean_over_rings_written_out(shape):
+    x = picture(*shape).double()
+    amplitude, side = np.abs(np.fft.fft2(x.numpy())), max(shape)
+    rings: dict[int, list[float]] = {}
+    for i, f_y in enumerate(np.fft.fftfreq(shape[0])):
+        for j, f_x in enumerate(np.fft.fftfreq(shape[1])):
+            rings.setdefault(round(np.hypot(f_y, f_x) * side), []).append(amplitude[i, j])
+    radius, found = radial_profile(x)
+    np.testing.assert_allclose(radius, [ring / side for ring in sorted(rings)], atol=1e-7)
+    np.testing.assert_allclose(found, [np.mean(rings[ring]) for ring in sorted(rings)], rtol=1e-9)
+
+
+@settings(max_examples=40, deadline=None)
+@given(sides, sides)
+def test_every_ring_of_the_profile_has_a_wave(height, width):
+    radius, amplitude = radial_profile(picture(2, height, width))
+    assert amplitude.shape == (2, len(radius))
+    assert amplitude.isfinite().all()
+
+
+def test_the_profile_of_one_wave_has_one_peak_at_its_frequency_on_the_scale_of_the_cutoff():
+    diagonal = torch.cos(2 * torch.pi / 48 * (6 * torch.arange(48.0)[:, None] + 8 * torch.arange(48.0)))
+    radius, amplitude = radial_profile(diagonal)
+    assert radius[amplitude > 1e-2].tolist() == pytest.approx([10 / 48])  # √(6² + 8²)
+    assert split_frequencies(diagonal, 10 / 48)[0].abs().max() < 1e-5
+    assert split_frequencies(diagonal, 9.9 / 48)[1].abs().max() < 1e-5
+
+
+# ---- bands of two pictures
+
+
+def waves(*frequencies: int) -> torch.Tensor:
+    return sum(torch.cos(2 * torch.pi * f / 48 * torch.arange(48.0)) for f in frequencies).expand(48, 48)
+
+
+def test_swapped_bands_are_the_slow_waves_of_one_and_the_fast_waves_of_the_other():
+    first, second = swap_bands(0.3 + waves(3, 20), 0.6 + waves(5, 17), cutoff=0.25)
+    torch.testing.assert_close(first, 0.3 + waves(3, 17), atol=1e-5, rtol=0)
+    torch.testing.assert_close(second, 0.6 + waves(5, 20), atol=1e-5, rtol=0)
+
+
+@settings(max_examples=40, deadline=None)
+@given(sides, sides, cutoffs, st.sampled_from(MASKS))
+def test_swapping_neither_makes_nor_loses_anything(height, width, cutoff, mask):
+    a, b = picture(2, height, width), picture(2, height, width, seed=1)
+    first, second = swap_bands(a, b, cutoff, mask)
+    torch.testing.assert_close(first + second, a + b, atol=1e-5, rtol=0)
+    if mask == "ideal":  # a sharp mask is a projection
+        torch.testing.assert_close(swap_bands(first, second, cutoff, mask), (a, b), atol=1e-5, rtol=0)
+
+
+def test_at_the_ends_of_the_slider_pictures_swap_whole_but_for_their_mean_or_not_at_all():
+    a, b = picture(20, 24), picture(20, 24, seed=1)
+    torch.testing.assert_close(swap_bands(a, b, 0)[0], b - b.mean() + a.mean())
+    torch.testing.assert_close(swap_bands(a, b, 1), (a, b))
+
+
+def test_pictures_of_different_sizes_are_not_swapped():
+    with pytest.raises(ValueError, match=r"a has shape \(4, 4\) and b \(4, 5\)"):
+        swap_bands(picture(4, 4), picture(4, 5))
+
+
+# ---- answers to a band
+
+
+def heard(pictures: torch.Tensor) -> torch.Tensor:
+    """The strength of the waves 4 and 15 and the mean, an "answer" whose truth is known: (n, 48, 48) → (n, 3)."""
+    amplitude = torch.fft.rfft2(pictures).abs() / 48**2
+    return torch.stack([2 * amplitude[:, 0, 4], 2 * amplitude[:, 0, 15], amplitude[:, 0, 0]], 1)
+
+
+def test_an_answer_that_hears_a_wave_changes_where_the_cutoff_passes_it():
+    calls = []
+    cutoffs = [0.0, 3 / 48, 4 / 48, 14 / 48, 15 / 48, 0.5]
+    response = response_to_cutoff(lambda p: calls.append(len(p)) or heard(p), 0.5 + waves(4, 15), cutoffs)
+    low_4, low_15 = [0, 0, 1, 1, 1, 1], [0, 0, 0, 0, 1, 1]
+    expected = torch.tensor([low_4, low_15, [0.5] * 6]).T
+    torch.testing.assert_close(response.low, expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(response.high, torch.tensor([1, 1, 1.0]) - expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(response.whole, torch.tensor([1, 1, 0.5]), atol=1e-5, rtol=0)
+    assert response.cutoffs.tolist() == cutoffs
+    assert calls == [13], "one call with all pictures"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"cutoffs": []}, "cutoffs is empty"),
+        ({"cutoffs": [0.2, 1.5]}, r"cutoff=1\.5"),
+        ({"pixels": torch.full((4, 4), torch.nan)}, "pixels contains NaN"),
+        ({"mask": "box"}, 'mask="box"'),
+        ({"answer": lambda p: p.mean((1, 2))}, r"answer returns \(5,\)"),
+        ({"answer": lambda p: torch.zeros(1, 7)}, r"answer returns \(1, 7\).*n = 5"),
+        ({"answer": lambda p: torch.full((len(p), 2), torch.nan)}, "answer returns contains NaN"),
+    ],
+)
+def test_a_wrong_argument_of_the_response_is_named(unchecked, wrong, message):
+    right = {"answer": lambda p: p.mean(1), "pixels": picture(4, 4), "cutoffs": [0.1, 0.2]}
+    with pytest.raises(ValueError, match=message):
+        response_to_cutoff(**(right | wrong))

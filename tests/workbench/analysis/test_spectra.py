@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.analysis.spectra import energy, rank_k, rank_one_terms, singular_spectrum
+from workbench.analysis.spectra import energy, rank_k, rank_one_terms, response_to_rank, singular_spectrum
 
 sides = st.integers(1, 20)
 
@@ -140,3 +140,42 @@ def test_rank_one_terms_add_up_to_the_rank_k_picture_and_their_signs_are_fixed(h
 def test_a_number_of_terms_outside_the_picture_is_named(k):
     with pytest.raises(ValueError, match=f"k={k}: give a whole number from 1 to 6"):
         rank_one_terms(torch.rand(6, 8), k)
+
+
+# ---- answers to few terms
+
+
+def test_an_answer_that_measures_the_squared_length_follows_the_energy_curve():
+    x, calls = picture(9, 12), []
+    response = response_to_rank(lambda p: calls.append(len(p)) or p.square().sum((-2, -1))[:, None], x)
+    assert response.ranks.tolist() == list(range(1, 10))
+    torch.testing.assert_close(response.answers[:, 0] / response.whole, energy(singular_spectrum(x)))
+    assert calls == [10], "one call with all pictures"
+
+
+@pytest.mark.parametrize("shape", [(9, 12), (12, 9), (1, 4)])
+def test_the_picture_of_every_rank_asked_for_reaches_the_answer(shape):
+    x, seen = picture(*shape), []
+    ranks = [min(shape), 0, 1, min(shape) // 2]
+    response = response_to_rank(lambda p: seen.append(p) or p.flatten(1), x, ranks)
+    for k, shown, answer in zip(ranks, seen[0][1:], response.answers, strict=True):
+        torch.testing.assert_close(shown, rank_k(x, k), atol=1e-10, rtol=0)
+        assert torch.equal(answer, shown.flatten())
+    assert torch.equal(response.whole, x.flatten())
+    assert response.ranks.tolist() == ranks
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"ranks": []}, r"ranks=\[\]: give one or more whole numbers from 0 to 4"),
+        ({"ranks": [1, 5]}, r"ranks=\[1, 5\]"),
+        ({"ranks": [-1]}, r"ranks=\[-1\]"),
+        ({"pixels": torch.full((4, 4), torch.nan)}, "pixels contains NaN"),
+        ({"answer": lambda p: p}, r"answer returns \(5, 4, 6\)"),
+    ],
+)
+def test_a_wrong_argument_of_the_response_is_named(unchecked, wrong, message):
+    right = {"answer": lambda p: p.mean(1), "pixels": picture(4, 6)}
+    with pytest.raises(ValueError, match=message):
+        response_to_rank(**(right | wrong))
