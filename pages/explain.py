@@ -52,7 +52,7 @@ def maps() -> None:
         opacity = st.slider("Opacity", 0, 100, 70, format="%d %%", key="opacity") / 100
         shared = st.toggle("One scale for all classes", value=True, key="shared_scale")
     heat = explanation.map_of(class_)
-    top = float(explanation.maps.max() if shared else heat.max())
+    top = float(explanation.maps().max() if shared else heat.max())
 
     seen, over, bars = st.columns(3)
     with seen:

@@ -30,7 +30,7 @@ COMMANDS = {
 
 def usage() -> str:
     """The table of commands."""
-    rows = (f"  {name:<10} {purpose}" for name, (_, purpose) in COMMANDS.items())
+    rows = (f"  {name:<11} {purpose}" for name, (_, purpose) in COMMANDS.items())
     return "\n".join(["usage: ferscope COMMAND ...", "", *rows, "", "ferscope COMMAND --help says more about one."])
 
 

@@ -6,6 +6,7 @@ Pages, the public demo and notebooks call these functions. Nothing here draws, a
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,6 +24,10 @@ from models.layers.svd_attention import SVDAttention
 from models.preprocessing import normalise, to_unit
 
 from .analysis import attention, cam, frequency, spectra
+from .analysis import robustness as robustness_analysis
+from .analysis import trust as trust_analysis
+from .analysis import uncertainty as uncertainty_analysis
+from .analysis.faithfulness import Progress
 from .analysis.frequency import FrequencyPictures
 from .faces import Face, load_sample, samples
 
@@ -85,6 +90,10 @@ class Network:
         """Its input for a face, (1, 1, S, S)."""
         return self.normalised(self.see(face)[None])
 
+    def probabilities(self, pixels: Tensor) -> Tensor:
+        """Calibrated answers to gray pixels in 0..1, (B, 1, S, S) → (B, K); for questions about changed pictures."""
+        return self.answer(self.normalised(pixels[:, 0]))[0]
+
     def answer(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Probabilities, calibrated by the card's temperature, and logits for inputs (B, 1, S, S): each (B, K).
 
@@ -123,30 +132,6 @@ class Prediction:
 
 
 @dataclass(frozen=True, eq=False)
-class Explanation:
-    """A prediction with the maps that belong to it.
-
-    Attributes:
-        prediction: of the same network and face.
-        pixels: what the network was shown, in 0..1, (S, S).
-        layer: name of the layer whose maps are weighed, and `extent`, their (height, width).
-        maps: Grad-CAM of every class in the unit of the logit, at least 0, enlarged to the picture, (K, S, S).
-        class_: the class that was asked for; the network's answer where none was.
-    """
-
-    prediction: Prediction
-    pixels: Tensor
-    layer: str
-    extent: tuple[int, int]
-    maps: Tensor
-    class_: str
-
-    def map_of(self, class_: str) -> Tensor:
-        """The map of one class, (S, S)."""
-        return self.maps[self.prediction.classes.index(class_)]
-
-
-@dataclass(frozen=True, eq=False)
 class Spectrum:
     """The singular values of what a network is shown, and the picture of their first k terms.
 
@@ -165,6 +150,48 @@ class Spectrum:
     k: int
     approximation: Tensor
     term: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """A prediction with everything that can be said at once about how it came about.
+
+    Attributes:
+        prediction: of the same network and face.
+        pixels: what the network was shown, in 0..1, (S, S).
+        layer: name of the layer whose maps are weighed; None for a network that has none.
+        atlas: maps of each method of `cam.METHODS` for each class, each method in a unit of its own, at least 0, as
+            large as the layer's, (M, K, h, w); None without a layer.
+        class_: the class that was asked for; the network's answer where none was.
+        attention: what the network's own attention modules computed, in the order of the forward pass.
+        frequencies: the picture split at a quarter of its side.
+        spectrum: its singular values and its strongest terms.
+    """
+
+    prediction: Prediction
+    pixels: Tensor
+    layer: str | None
+    atlas: Tensor | None
+    class_: str
+    attention: tuple[attention.AttentionMap, ...]
+    frequencies: FrequencyPictures
+    spectrum: Spectrum
+
+    @property
+    def extent(self) -> tuple[int, int]:
+        """(height, width) of the layer's maps."""
+        return tuple(self.atlas.shape[-2:])
+
+    def maps(self, method: str = "gradcam") -> Tensor:
+        """The maps of every class by one method, enlarged to the picture, (K, S, S); ValueError without a layer."""
+        if self.atlas is None:
+            raise ValueError("This network has no layer whose maps could be shown.")
+        maps, size = self.atlas[cam.METHODS.index(method)], self.pixels.shape
+        return torch.nn.functional.interpolate(maps[:, None], size, mode="bilinear", align_corners=False)[:, 0]
+
+    def map_of(self, class_: str, method: str = "gradcam") -> Tensor:
+        """The map of one class, (S, S)."""
+        return self.maps(method)[self.prediction.classes.index(class_)]
 
 
 _KEPT_OPEN = 8  # networks; the one that was asked for longest ago is closed first
@@ -215,33 +242,167 @@ def paper(letter: str) -> str:
 def predict(face: Face, network: str = DEFAULT_NETWORK) -> Prediction:
     """What a network answers to a face."""
     net = open_network(network)
-    probabilities, logits = net.answer(net.prepare(face))  # (1, K)
+    return _predict(net, net.prepare(face))
+
+
+def _predict(net: Network, x: Tensor) -> Prediction:
+    probabilities, logits = net.answer(x)  # (1, K)
     return Prediction(net.classes, probabilities[0], logits[0], net.trained)
 
 
 def explain(face: Face, network: str = DEFAULT_NETWORK, class_: str | None = None) -> Explanation:
-    """What a network answers to a face, and where the evidence for each class lies (Grad-CAM).
+    """What a network answers to a face, where the evidence for each class lies, and what its attention let through.
 
     Raises:
-        ValueError: unknown network or class, or a network without a layer for maps.
+        ValueError: unknown network or class.
     """
     net = open_network(network)
-    prediction = predict(face, network)
-    if class_ is not None and class_ not in net.classes:
-        raise ValueError(f'class_="{class_}" is not one of {", ".join(net.classes)}')
-    if net.spec.cam_layer is None:
-        raise ValueError(f'network="{network}" has no layer whose map could be shown')
-    maps = cam.gradcam(net.model, net.prepare(face), range(len(net.classes)), net.spec.cam_layer)  # (1, K, h, w)
-    size = (net.input_size, net.input_size)
-    enlarged = torch.nn.functional.interpolate(maps, size, mode="bilinear", align_corners=False)
+    if class_ is not None:
+        _index(net, class_)
+    x, layer = net.prepare(face), net.spec.cam_layer
+    prediction = _predict(net, x)
     return Explanation(
         prediction=prediction,
         pixels=net.see(face),
-        layer=net.spec.cam_layer,
-        extent=(maps.shape[-2], maps.shape[-1]),
-        maps=enlarged[0],
+        layer=layer,
+        atlas=cam.atlas(net.model, x, layer)[0] if layer else None,
         class_=class_ or prediction.answer,
+        attention=attention.attention_of(net.model, x, net.spec.attention_layers),
+        frequencies=frequencies(face, network),
+        spectrum=spectrum(face, network),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What several networks answer to one face.
+
+    Attributes:
+        explanations: one of each network, in the order asked for.
+        networks: their names.
+        class_: whose maps stand side by side.
+        maps: Grad-CAM of that class by each network, in the unit of its own logit, enlarged to the largest picture,
+            (n, S, S); zeros for a network without a layer for maps.
+        likeness: rank correlation of every two maps, −1..1, NaN beside a blank one, (n, n).
+        agree: whether all give the same answer.
+    """
+
+    networks: tuple[str, ...]
+    explanations: tuple[Explanation, ...]
+    class_: str
+    maps: Tensor
+    likeness: Tensor
+    agree: bool
+
+
+def compare(face: Face, networks: Sequence[str], class_: str | None = None) -> Comparison:
+    """What several networks answer to a face, and their maps for one class side by side (figure 9 of paper D).
+
+    Args:
+        face: the face.
+        networks: two or more names.
+        class_: whose maps; None: the first network's answer.
+
+    Raises:
+        ValueError: fewer than two networks, an unknown one, or a class that one of them does not have.
+    """
+    if len(networks) < 2:
+        raise ValueError(f"networks={list(networks)}: name two networks or more to compare")
+    class_ = class_ or predict(face, networks[0]).answer
+    found = tuple(explain(face, name, class_) for name in networks)
+    side = max(len(e.pixels) for e in found)
+    maps = torch.stack(
+        [_enlarged(e.map_of(class_), side) if e.layer else torch.zeros(side, side) for e in found]
+    )  # (n, S, S)
+    likeness = attention.correlation_with_cams(list(maps[:, None]), maps[None])[:, 0]
+    agree = len({e.prediction.answer for e in found}) == 1
+    return Comparison(tuple(networks), found, class_, maps, likeness, agree)
+
+
+def trust(
+    face: Face,
+    network: str = DEFAULT_NETWORK,
+    class_: str | None = None,
+    method: str = "gradcam",
+    progress: Progress | None = None,
+) -> trust_analysis.Trust:
+    """How far the map of one class can be trusted: curves, rivals, a badge by stated rules; takes seconds.
+
+    Args:
+        face, network: whose map.
+        class_: None: the network's answer.
+        method: one of `cam.METHODS`.
+        progress: called with (work done, work in all).
+
+    Raises:
+        ValueError: unknown network, class or method, or a network without a layer for maps.
+    """
+    net = open_network(network)
+    index = _index(net, class_ or predict(face, network).answer)
+    layer = net.spec.cam_layer
+    if layer is None:
+        raise ValueError(f'network="{network}" has no layer whose maps could be trusted or not')
+
+    def explainer(model: nn.Module, x: Tensor) -> Tensor:
+        return cam.atlas(model, x, layer, (method,), [index])[0, 0, 0]  # (h, w)
+
+    return trust_analysis.assess(net.model, net.prepare(face), index, explainer, progress=progress)
+
+
+def robustness(face: Face, network: str, corruption: str) -> robustness_analysis.Response:
+    """What a network answers while the picture gets worse: one of `CORRUPTIONS`, at each of its values."""
+    net = open_network(network)
+    if corruption not in robustness_analysis.CORRUPTIONS:
+        known = ", ".join(robustness_analysis.CORRUPTIONS)
+        raise ValueError(f'corruption="{corruption}" is not known; there are: {known}')
+    found = robustness_analysis.CORRUPTIONS[corruption]
+    return robustness_analysis.response(net.probabilities, net.see(face), found)
+
+
+def occlusion(face: Face, network: str = DEFAULT_NETWORK, class_: str | None = None) -> Tensor:
+    """How much the probability of a class falls where a patch of a quarter of the side hides the face, (S, S)."""
+    net = open_network(network)
+    index = _index(net, class_ or predict(face, network).answer)
+    patch = max(1, net.input_size // 4)
+    return robustness_analysis.occlusion(net.probabilities, net.see(face), index, patch, max(1, patch // 3))
+
+
+@dataclass(frozen=True, eq=False)
+class Uncertainty:
+    """How sure a network is of one face.
+
+    Attributes:
+        classes: names of the classes.
+        views: its answers to views of the face.
+        dropout: its answers with dropout on; None for a network without dropout.
+    """
+
+    classes: tuple[str, ...]
+    views: uncertainty_analysis.Tta
+    dropout: uncertainty_analysis.McDropout | None
+
+
+def uncertainty(face: Face, network: str = DEFAULT_NETWORK, samples: int = 30) -> Uncertainty:
+    """How far the answer hangs on the frame and on the weights: views of the face, and passes with dropout."""
+    net = open_network(network)
+    x, t = net.prepare(face), (net.card and net.card.temperature) or 1.0
+    dropout = (
+        uncertainty_analysis.mc_dropout(net.model, x, samples, temperature=t)
+        if uncertainty_analysis.has_dropout(net.model)
+        else None
+    )
+    return Uncertainty(net.classes, uncertainty_analysis.tta(net.model, x, t), dropout)
+
+
+def _index(net: Network, class_: str) -> int:
+    if class_ not in net.classes:
+        raise ValueError(f'class_="{class_}" is not one of {", ".join(net.classes)}')
+    return net.classes.index(class_)
+
+
+def _enlarged(map_: Tensor, side: int) -> Tensor:
+    size = (side, side)
+    return torch.nn.functional.interpolate(map_[None, None], size, mode="bilinear", align_corners=False)[0, 0]
 
 
 def warm() -> None:
@@ -305,13 +466,9 @@ def frequency_response(
 ) -> FrequencyResponse:
     """What a network answers to the slow and to the fast waves of a face, at `steps` cut-offs from 0.02 to 0.5."""
     net = open_network(network)
-    pixels = net.see(face)  # (S, S)
     cutoffs = torch.linspace(0.02, 0.5, steps)
-    parts = [frequency.split_frequencies(pixels, float(cutoff), mask) for cutoff in cutoffs]
-    pictures = [pixels, *(low for _, low in parts), *(high + pixels.mean() for high, _ in parts)]
-    probabilities, _ = net.answer(net.normalised(torch.stack(pictures)))  # (1 + 2n, K)
-    whole, low, high = probabilities.split([1, steps, steps])
-    return FrequencyResponse(net.classes, cutoffs, low, high, whole[0], net.trained)
+    found = frequency.response_to_cutoff(lambda p: net.probabilities(p[:, None]), net.see(face), cutoffs, mask)
+    return FrequencyResponse(net.classes, cutoffs, found.low, found.high, found.whole, net.trained)
 
 
 def spectrum(face: Face, network: str = DEFAULT_NETWORK, k: int = 8) -> Spectrum:

@@ -5,6 +5,8 @@ import torch
 
 from models import checkpoints, create_model, get_spec, list_models
 from workbench import faces, services
+from workbench.analysis import cam
+from workbench.analysis.cam import METHODS
 
 
 @pytest.fixture
@@ -12,16 +14,26 @@ def face():
     return faces.load_sample("astronaut")
 
 
-@pytest.mark.parametrize("network", [name for name in list_models() if get_spec(name).cam_layer])
+@pytest.mark.parametrize("network", list_models())
 def test_every_network_explains_a_face(face, network):
     result = services.explain(face, network)
     k, s = len(result.prediction.classes), services.open_network(network).input_size
-    assert result.maps.shape == (k, s, s)
-    assert result.maps.min() >= 0
+    if get_spec(network).cam_layer is None:
+        assert result.layer is result.atlas is None
+        with pytest.raises(ValueError, match="no layer"):
+            result.maps()
+    else:
+        assert result.atlas.shape == (6, k, *result.extent)
+        assert not result.atlas.requires_grad
+        for method in METHODS:
+            assert result.maps(method).shape == (k, s, s)
+            assert result.maps(method).min() >= 0
     assert result.pixels.shape == (s, s)
     assert result.class_ == result.prediction.answer
     assert result.prediction.probabilities.sum().item() == pytest.approx(1, abs=1e-5)
-    assert not result.maps.requires_grad
+    assert {found.layer for found in result.attention} == set(get_spec(network).attention_layers)
+    assert result.frequencies.original.shape == (s, s)
+    assert len(result.spectrum.sigma) == s
 
 
 def test_the_default_network_is_trained_and_calls_the_smiling_astronaut_happy(face):
@@ -52,7 +64,11 @@ def test_a_class_that_does_not_exist_is_named(face):
 def test_the_map_of_a_class_is_that_of_its_index(face):
     result = services.explain(face, class_="sad")
     assert result.class_ == "sad"
-    assert torch.equal(result.map_of("sad"), result.maps[result.prediction.classes.index("sad")])
+    index = result.prediction.classes.index("sad")
+    assert torch.equal(result.map_of("sad", "layercam"), result.maps("layercam")[index])
+    net = services.open_network("residual_cnn")
+    expected = cam.gradcam(net.model, net.prepare(face), [index], net.spec.cam_layer, (48, 48))
+    torch.testing.assert_close(result.map_of("sad"), expected[0, 0])
 
 
 def test_an_unknown_network_raises_with_the_nearest_names(face):
@@ -184,3 +200,78 @@ def test_only_the_networks_asked_for_last_stay_open(monkeypatch):
     assert services.open_network("residual_cnn") is first
     services.open_network("five_layer_cnn")
     assert set(services._opened) == {"residual_cnn", "five_layer_cnn"}
+
+
+# ---- compare, trust, robustness, uncertainty
+
+
+def test_networks_are_compared_by_the_maps_of_one_class_at_one_size(face):
+    found = services.compare(face, ["residual_cnn", "inception_v3", "ensemble"], "sad")
+    assert found.networks == ("residual_cnn", "inception_v3", "ensemble")
+    assert {e.class_ for e in found.explanations} == {"sad"}
+    side = max(services.open_network(n).input_size for n in found.networks)
+    assert found.maps.shape == (3, side, side)
+    assert found.maps[2].max() == 0, "the ensemble has no layer for maps"
+    assert torch.equal(found.maps[0], services.explain(face, "residual_cnn").map_of("sad"))
+    assert found.likeness[0, 0] == pytest.approx(1)
+    assert torch.equal(found.likeness[0, 1], found.likeness[1, 0])
+    assert found.likeness[2].isnan().all()
+
+
+def test_without_a_class_the_first_networks_answer_is_compared(face):
+    found = services.compare(face, ["residual_cnn", "residual_cnn"])
+    assert found.class_ == "happy"
+    assert found.agree
+    assert found.likeness.min() == pytest.approx(1)
+
+
+def test_one_network_is_not_a_comparison(face):
+    with pytest.raises(ValueError, match="two networks or more"):
+        services.compare(face, ["residual_cnn"])
+
+
+def test_the_trust_in_a_map_is_told_with_reasons_and_progress(face):
+    told = []
+    found = services.trust(face, progress=lambda done, total: told.append((done, total)))
+    assert found.badge.level in ("trusted", "weak", "not trusted")
+    assert len(found.badge.reasons) == 3
+    net = services.open_network("residual_cnn")
+    own = cam.gradcam(net.model, net.prepare(face), [net.classes.index("happy")], net.spec.cam_layer)[0, 0]
+    torch.testing.assert_close(found.map, own)
+    shares = [done / total for done, total in told]
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+
+
+@pytest.mark.parametrize(
+    ("network", "class_", "message"),
+    [("residual_cnn", "bored", 'class_="bored"'), ("ensemble", "happy", "has no layer")],
+)
+def test_trust_in_what_does_not_exist_is_refused(face, network, class_, message):
+    with pytest.raises(ValueError, match=message):
+        services.trust(face, network, class_)
+
+
+def test_a_face_that_is_turned_changes_the_answer_and_the_neutral_value_does_not(face):
+    found = services.robustness(face, "residual_cnn", "rotation")
+    upright = found.probabilities[found.values == 0][0]
+    torch.testing.assert_close(upright, services.predict(face).probabilities, atol=1e-5, rtol=1e-4)
+    assert found.probabilities.sum(1) == pytest.approx(torch.ones(len(found.values)), abs=1e-4)
+    assert (found.probabilities[:, 3] - upright[3]).abs().max() > 0.2
+    with pytest.raises(ValueError, match=r'corruption="rain".*rotation'):
+        services.robustness(face, "residual_cnn", "rain")
+
+
+def test_hiding_a_place_shows_whether_the_class_needs_it(face):
+    drop = services.occlusion(face)
+    assert drop.shape == (48, 48)
+    assert drop.max() > 0.01
+    assert -1 <= drop.min() <= drop.max() <= 1
+
+
+def test_uncertainty_has_views_for_every_network_and_passes_where_there_is_dropout(face):
+    with_dropout, without = (services.uncertainty(face, name, samples=4) for name in ("vulpe_cnn", "resnet18"))
+    assert with_dropout.dropout.draws.shape == (4, 1, 7)
+    assert without.dropout is None
+    views = services.uncertainty(face, samples=4).views
+    torch.testing.assert_close(views.probabilities[0, 0], services.predict(face).probabilities)
