@@ -44,7 +44,7 @@ def require_pictures(x: Tensor) -> None:
 
 def require_size(size: tuple[int, int] | None) -> None:
     """Raise ValueError if `size` is neither None nor a (height, width) of at least 1."""
-    if size is not None and (len(size) != 2 or not all(isinstance(side, int) and side >= 1 for side in size)):
+    if size is not None and (len(size) != 2 or not all(hasattr(side, "__index__") and side >= 1 for side in size)):
         raise ValueError(
             f"size={size}: give (height, width), both whole and at least 1, or None for the map's own size"
         )

@@ -30,7 +30,7 @@ import difflib
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache, partial
 from types import ModuleType, SimpleNamespace
@@ -236,10 +236,9 @@ def _fullgrad(case: _Case) -> Tensor:
         calls.append((layer, output))
         return output.clone()  # an in-place operation may follow
 
-    for layer in case.model.modules():
-        if _has_bias(layer):
-            layer.register_forward_hook(keep)
-    with torch.enable_grad():
+    with torch.enable_grad(), ExitStack() as hooks:
+        for layer in filter(_has_bias, case.model.modules()):
+            hooks.enter_context(layer.register_forward_hook(keep))
         y = case.model(x)[:, case.class_].sum()
     at_input, *grads = torch.autograd.grad(y, [x, *(output for _, output in calls)], allow_unused=True)
     used = [(layer, grad.cpu().numpy()) for (layer, _), grad in zip(calls, grads, strict=True) if grad is not None]

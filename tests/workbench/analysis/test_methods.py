@@ -445,29 +445,25 @@ def test_eight_threads_explain_one_shipped_network_a_thousand_times_without_an_e
     with torch.no_grad():
         model(pictures(8, 16))  # batch-norm statistics
     batches = [pictures(1, 16, seed) for seed in range(2)]
-    rare = ["eigencam", "finercam", "shapleycam", "kpcacam", "fullgrad", "scorecam", "ablationcam", "occlusion"]
+    rare = ["eigencam", "finercam", "shapleycam", "kpcacam", "fullgrad", "scorecam", "ablationcam"]
     tasks = [
         (name, class_, layer, i)
         for name in [*cam.METHODS, *rare]
         for class_ in (range(7) if name in cam.METHODS else (1,))
-        for layer in ("stage1", "stage2", "stage3")
+        for layer in (("stage1", "stage3") if name in cam.METHODS else ("stage2",))
         for i in range(2)
-        if name in cam.METHODS or layer == "stage2"
     ]
     alone = {task: explain(model, batches, *task) for task in tasks}
     model.stage1.eval()
     before = state_of(model)
-    often = [task for task in tasks if task[0] in cam.METHODS]
-    order = often * 4 + [task for task in tasks if task[0] in rare]
-    order = (order + often)[:1000]
-    random.Random(0).shuffle(order)
+    order = random.Random(0).choices(tasks, k=1000)
 
     def wrong(task: tuple) -> bool:
         return not torch.allclose(explain(model, batches, *task), alone[task], atol=1e-6, rtol=1e-4)
 
     with ThreadPoolExecutor(8) as pool:
         errors = sum(pool.map(wrong, order))
-    assert len(order) == 1000
+    assert {task[0] for task in order} == {*cam.METHODS, *rare}
     assert errors == 0
     assert sum(maps.max() > 0 for maps in alone.values()) > len(alone) / 2
     assert state_of(model) == before
@@ -617,4 +613,6 @@ def test_every_network_can_be_doubled_without_copying_its_weights(name):
     assert not any(module.training for module in double.modules())
     assert not any(parameter.requires_grad for parameter in double.parameters())
     assert not {id(module) for module in double.modules()} & {id(module) for module in model.modules()}
-    assert [p._cdata for p in double.parameters()] != [p._cdata for p in model.parameters()]
+    assert not {id(p) for p in double.parameters()} & {id(p) for p in model.parameters()}
+    pairs = zip(double.state_dict().values(), model.state_dict().values(), strict=True)
+    assert all(mine.untyped_storage()._cdata == theirs.untyped_storage()._cdata for mine, theirs in pairs)
