@@ -81,7 +81,8 @@ class _Case:
 
     def weighted(self, weights: np.ndarray | Tensor) -> Tensor:
         """Σ_k w_k A^k of weights (B, K): (B, h, w)."""
-        return torch.einsum("bk,bkhw->bhw", torch.as_tensor(weights).to(self.A), self.A)
+        A = self.A.detach()
+        return torch.einsum("bk,bkhw->bhw", torch.as_tensor(weights).to(A), A)
 
     @property
     def maps(self) -> np.ndarray:
@@ -215,13 +216,13 @@ def _ablationcam(case: _Case) -> Tensor:
     without: list[Tensor] = []  # what the layer puts out next
     drops = []
     module = case.model.get_submodule(case.layer)
-    with module.register_forward_hook(lambda *_: without.pop()):
+    with module.register_forward_hook(lambda *_: without[0].clone()):  # an in-place operation may follow
         for x, A, y in zip(case.x, case.A.detach(), case.y.detach(), strict=True):
             for ks in torch.arange(len(A), device=A.device).split(_CHUNK):
                 maps = A.repeat(len(ks), 1, 1, 1)  # (n, K, h, w)
                 maps[range(len(ks)), ks] = 0
                 without[:] = [maps]
-                drops.append(y - case.model(x.expand(len(ks), -1, -1, -1))[:, case.class_])
+                drops.append(y - case.model(x.repeat(len(ks), 1, 1, 1))[:, case.class_])
     return case.weighted(torch.cat(drops).view(case.A.shape[:2]))
 
 
@@ -595,7 +596,7 @@ def estimate(model: nn.Module, x: Tensor, name: str, layer: str | None = None) -
         channels = None if case.A is None else case.A.shape[1]
         forward, backward = explainer.passes(channels, tuple(x.shape[-2:]))
         pictures = min(max(_CHUNK, len(x)), forward * len(x))  # as many at a time as the method will ask about
-        batch = case.x[:1].expand(pictures, -1, -1, -1)
+        batch = case.x[:1].repeat(pictures, 1, 1, 1)
         _wait(x)
         start = time.perf_counter()
         case.model(batch)

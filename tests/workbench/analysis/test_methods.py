@@ -246,6 +246,25 @@ def test_ablation_weighs_a_map_by_what_the_logit_loses_without_it(bias):
     torch.testing.assert_close(explain_with(model, x, "ablationcam", 1, "0"), right, atol=1e-4, rtol=1e-3)
 
 
+def test_ablation_takes_the_last_call_of_a_layer_that_is_called_twice():
+    class Twice(nn.Module):
+        def __init__(self, last: nn.Module | None):
+            super().__init__()
+            self.first = nn.Conv2d(3, 3, 3, padding=1)
+            self.last = last or self.first
+            self.head = nn.Linear(3, 2)
+
+        def forward(self, x):
+            return self.head(self.last(self.first(x).relu()).relu_().mean((2, 3)))
+
+    torch.manual_seed(0)
+    shared, apart, x = Twice(None), Twice(nn.Conv2d(3, 3, 3, padding=1)), torch.randn(2, 3, 8, 8)
+    apart.load_state_dict(shared.state_dict())
+    maps = explain_with(shared, x, "ablationcam", 1, "first")
+    assert maps.max() > 0
+    torch.testing.assert_close(maps, explain_with(apart, x, "ablationcam", 1, "last"))
+
+
 def test_score_weighs_a_map_by_the_logit_of_what_it_leaves_of_the_picture():
     """What the left map leaves has logit 72 · 0.02 for "left"; what the right one leaves has 0."""
     x = torch.full((1, 1, 12, 12), 0.02)
