@@ -6,6 +6,7 @@ Weights are safetensors only. Pickles can run any code when they are opened, so 
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import json
 import re
 import zipfile
@@ -21,7 +22,7 @@ from torch import Tensor, nn
 
 from .files import write_bytes, write_json
 from .preprocessing import normalise, to_unit
-from .registry import create_model
+from .registry import create_model, list_models
 
 ROOT = Path(__file__).resolve().parents[1] / "checkpoints"
 """Where checkpoints that a name stands for lie."""
@@ -201,8 +202,14 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def _missing(path: Path) -> str:
-    return f"{path} is not there. {_get_it_again(path)}"
+    name = path.parent.name
+    if path.parent.parent != ROOT or path.parent.is_dir():
+        return f"{path} is not there. {_get_it_again(path)}"
+    if name in list_models():
+        return f'A checkpoint of "{name}" is not there: it is not trained yet. Train it: ferscope train --model {name}'
+    near = difflib.get_close_matches(name, list_checkpoints(), n=3, cutoff=0.0)
+    return f'A checkpoint "{name}" is not there. The nearest names: {", ".join(near)}'
 
 
 def _get_it_again(path: Path) -> str:
-    return f"Get it again (git checkout checkpoints) or train it: python -m models.train --model {path.parent.name}"
+    return f"Get it again (git checkout checkpoints) or train it: ferscope train --model {path.parent.name}"

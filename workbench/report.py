@@ -73,11 +73,13 @@ def explained(file: Path, network: str, class_: str | None = None) -> Iterator[E
         yield Explained(file, number if boxes else 0, box, services.explain(face, network, class_))
 
 
-def write_report(given: list[Path], out: Path, network: str, class_: str | None = None) -> tuple[int, int]:
+def write_report(
+    given: list[Path], out: Path, network: str, class_: str | None = None
+) -> tuple[int, int, list[tuple[Path, str]]]:
     """Write `out` and the table of the same name that ends with .csv; both appear when all is done.
 
     Returns:
-        Number of faces, and of files that could not be read (the page lists them).
+        Number of faces, of pictures in which none was found, and the files that could not be read, each with why.
 
     Raises:
         ValueError: nothing to read, unknown network or class; CheckpointError; DiskFullError.
@@ -86,7 +88,7 @@ def write_report(given: list[Path], out: Path, network: str, class_: str | None 
     net = services.open_network(network)
     if class_ is not None and class_ not in net.classes:
         raise ValueError(f'class_="{class_}" is not one of {", ".join(net.classes)}')
-    count, failed = 0, []
+    count, faceless, failed = 0, 0, []
     with (
         written_at_once(out) as page,
         written_at_once(out.with_suffix(".csv")) as table,
@@ -94,19 +96,19 @@ def write_report(given: list[Path], out: Path, network: str, class_: str | None 
     ):
         text = io.TextIOWrapper(table, encoding="utf-8", newline="", write_through=True)
         rows = csv.writer(text, lineterminator="\n")
-        rows.writerow(["file", "face", *_BOX, "answer", *net.classes])
+        rows.writerow(["file", "face", *_BOX, "weights", "answer", *net.classes])
         page.write(_head(net).encode())
         for file in progress.track(files, description="Explaining"):
             try:
                 for found in explained(file, network, class_):
                     page.write(_section(found).encode())
                     rows.writerow(_row(found))
-                    count += 1
+                    count, faceless = count + (found.number > 0), faceless + (found.number == 0)
             except (faces.PictureError, OSError) as error:
                 failed.append((file, str(error)))
         page.write(_foot(failed).encode())
         text.detach()
-    return count, len(failed)
+    return count, faceless, failed
 
 
 _BOX = ("left", "top", "width", "height", "angle")
@@ -115,7 +117,8 @@ _BOX = ("left", "top", "width", "height", "angle")
 def _row(found: Explained) -> list[str | float]:
     prediction = found.explanation.prediction
     shares = (f"{share:.6f}" for share in prediction.probabilities.tolist())
-    return [str(found.file), found.number, *(getattr(found.box, a) for a in _BOX), prediction.answer, *shares]
+    weights = "trained" if prediction.trained else "random"
+    return [str(found.file), found.number, *(getattr(found.box, a) for a in _BOX), weights, prediction.answer, *shares]
 
 
 _STYLE = """
@@ -161,7 +164,8 @@ def _section(found: Explained) -> str:
     notes = [] if found.number else ["No face was found: this is the middle of the picture."]
     if heat is not None and float(heat.max()) == 0:
         notes.append(f"The map is blank: no place speaks for {explanation.class_}. It is no evidence of anything.")
-    what = f"{found.file}, face {found.number}" if found.number > 1 else str(found.file)
+    what = str(found.file) + (f", face {found.number}" if found.number > 1 else "")
+    what += "" if found.number else " (no face found)"
     small = f"<small>{html.escape(' '.join(notes))}</small>" if notes else ""
     title = f"{html.escape(what)}: {html.escape(prediction.answer)}; map for {html.escape(explanation.class_)}"
     return f'<section><h2>{title}</h2>{"".join(parts)}<div class="bars">{bars}</div>{small}</section>\n'
@@ -182,19 +186,30 @@ def main(argv: list[str] | None = None) -> None:
     """Run `ferscope explain ...`; ends with status 1 and one sentence where it cannot."""
     parser = argparse.ArgumentParser(prog="ferscope explain", description="Explain pictures: one page and one table.")
     parser.add_argument("pictures", nargs="+", type=Path, help="JPEG, PNG or WebP files, or folders of them")
-    parser.add_argument("--out", type=Path, default=Path("report.html"), help="the page; the table ends with .csv")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("report.html"),
+        help="the page; the table ends with .csv, its column `face` is 0 where no face was found",
+    )
     parser.add_argument("--network", default=services.DEFAULT_NETWORK, help="name of a network (residual_cnn)")
     parser.add_argument("--class", dest="class_", help="whose map is shown; by default that of the network's answer")
     options = parser.parse_args(argv)
     if options.out.suffix.lower() not in (".html", ".htm"):
         sys.exit(f"--out {options.out}: the report is a page; give a name that ends with .html")
     try:
-        count, failed = write_report(options.pictures, options.out, options.network, options.class_)
+        count, faceless, failed = write_report(options.pictures, options.out, options.network, options.class_)
     except (CheckpointError, DiskFullError, ValueError, OSError) as error:
         sys.exit(str(error))
-    print(f"{count} faces are in {options.out} and {options.out.with_suffix('.csv')}")
-    if failed:
-        print(f"{failed} files could not be read; the page lists them.")
+    print(f"{options.out}, {options.out.with_suffix('.csv')}: faces found: {count}; pictures without one: {faceless}")
+    if not services.open_network(options.network).trained:
+        print(f"{options.network} has random weights: its answers mean nothing.")
+    for file, why in failed[:5]:
+        print(f"{file}: {why}")
+    if len(failed) > 5:
+        print(f"and {len(failed) - 5} more files that could not be read; the page lists them.")
+    if count + faceless == 0:
+        sys.exit("No picture could be explained.")
 
 
 if __name__ == "__main__":

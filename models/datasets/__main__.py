@@ -58,14 +58,16 @@ def import_set(
 
     Args:
         source: archive (tar, zip), folder, or fer2013.csv.
-        out: the file to write, by default data/<kind>.npz; an earlier one stays where the new one is refused.
+        out: the file to write, by default data/<kind>.npz in this folder, for a folder of your own data/<its name>.npz;
+            an earlier one stays where the new one is refused.
         kind: which set it is; by default found out from the names of its files.
         labels: FER2013 with the votes of FER+: eight classes, with contempt. By default its own.
         force: read again, and take a FER2013 whose counts differ from the complete one.
     """
     console = Console()
     mark = f"{stamp(source)} {kind} {labels}" if source.exists() else ""
-    for known in [out] if out else [DEFAULT.with_name(f"{name}.npz") for name in (*readers.NAMED, "folder", "ferplus")]:
+    own = source.resolve().name.split(".")[0] or "folder"
+    for known in [out] if out else [DEFAULT.with_name(f"{name}.npz") for name in (*readers.NAMED, own, "ferplus")]:
         if mark and not force and source_of(known) == mark:
             console.print(counts_table(FaceSet.load(known)))
             console.print(f"{known} was made from this very source before; --force reads it again.", soft_wrap=True)
@@ -78,7 +80,7 @@ def import_set(
     differences = fer2013.check_counts(faces) if kind == "fer2013" else []
     if labels != "own":
         kind, faces = "ferplus", ferplus.relabelled(faces, labels.removeprefix("ferplus-"))
-    out = out or DEFAULT.with_name(f"{kind}.npz")
+    out = out or DEFAULT.with_name(f"{own if kind == 'folder' else kind}.npz")
     _show(faces, console)
     for sentence in (*faces.notes, *differences):
         console.print(sentence, soft_wrap=True)
@@ -107,7 +109,7 @@ def audit(
     html: Path | None = None,
     json: Path | None = None,
 ) -> None:
-    """Find copies, leaks between parts, contradicting labels and pictures without a face.
+    """Find copies, leaks between parts, contradicting labels and blank pictures.
 
     Args:
         path: the imported set.
@@ -155,6 +157,8 @@ def show_splits(
         out: write the lists to this file (.json); --split FILE of `ferscope train` takes it.
         seed: of the draw, for splits that draw.
     """
+    if out and out.suffix != ".json":
+        raise DataError(f"{out}: the lists are written as JSON; give a name that ends with .json")
     faces, console = FaceSet.load(data), Console()
     if not name:
         table = Table("split", "training", "validation", "test", "what it is", box=SIMPLE_HEAD, show_edge=False)
@@ -172,8 +176,6 @@ def show_splits(
     if name in splits.SPLITS:
         console.print(splits.SPLITS[name].note)
     if out:
-        if out.suffix != ".json":
-            raise DataError(f"{out}: the lists are written as JSON; give a name that ends with .json")
         splits.write_split(out, parts, faces, name, seed)
         console.print(f"Written to {out}", soft_wrap=True)
 
@@ -206,7 +208,7 @@ def preview(
         rng = np.random.default_rng(seed)
         faces = np.stack([known.images[rng.choice(np.flatnonzero(known.labels == k))] for k in np.unique(known.labels)])
     names = list(augment.AUGMENTATIONS) if augmentation == "all" else [augmentation]
-    some = faces[3:4] if augmentation == "all" else faces  # the happy one
+    some = faces[min(3, len(faces) - 1) :][:1] if augmentation == "all" else faces  # the happy one
     grid = np.concatenate([augment.preview(some, name, seed=seed) for name in names])
     buffer = io.BytesIO()
     Image.fromarray(grid).save(buffer, "PNG")
@@ -246,7 +248,7 @@ def draw(
 
 @app.command(name="fetch")
 def fetch(name: Annotated[Literal["fer2013"], tyro.conf.Positional] = "fer2013", /, out: Path = DEFAULT) -> None:
-    """Download FER2013 from Kaggle and import it (needs: pip install "ferscope[kaggle]").
+    """Download FER2013 from Kaggle and import it (needs: pip install -e ".[kaggle]").
 
     Args:
         name: which set.
@@ -255,7 +257,7 @@ def fetch(name: Annotated[Literal["fer2013"], tyro.conf.Positional] = "fer2013",
     try:
         import kagglehub
     except ImportError:
-        raise DataError(f'Downloading needs kagglehub: pip install "ferscope[kaggle]". {_BY_HAND}') from None
+        raise DataError(f'Downloading needs kagglehub: pip install -e ".[kaggle]". {_BY_HAND}') from None
     try:
         folder = kagglehub.dataset_download("msambare/fer2013")
     except Exception as error:  # kagglehub has errors of its own for a missing network, a missing account, a full disk

@@ -138,6 +138,8 @@ class FaceSet:
     def load(cls, path: str | Path) -> FaceSet:
         """Read what `save` wrote; raises DataError for a file that is not there or is not such a set."""
         path = Path(path)
+        if path.is_dir():
+            raise DataError(f"{path} is a folder. Import it first: ferscope data import {path}")
         if not path.is_file():
             raise DataError(f"{path} is not there. {_NOT_IMPORTED}")
         try:

@@ -57,8 +57,10 @@ def test_an_unspoiled_copy_loads(folder):
 
 
 def test_a_missing_checkpoint_says_how_to_get_it(tmp_path):
-    assert "is not there" in refusal("no_such_checkpoint")
-    assert "models.train" in refusal(tmp_path / "nothing")
+    assert "ferscope train" in refusal(tmp_path / "nothing")
+    assert "not trained yet. Train it: ferscope train --model rarn" in refusal("rarn")
+    typo = refusal("residual_cn")
+    assert "is not there. The nearest names: residual_cnn" in typo
 
 
 @pytest.mark.parametrize("file", ["card.json", "model.safetensors"])

@@ -49,9 +49,10 @@ def test_every_face_is_on_the_page_and_in_the_table(folder, tmp_path, capsys):
     assert page.count("<section>") == 5
     assert page.count("data:image/png;base64,") == 10
     assert "No face was found: this is the middle of the picture." in page
+    assert "meadow.webp (no face found)" in page
     printed = capsys.readouterr().out
-    assert "5 faces are in" in printed
-    assert "1 files could not be read" in printed
+    assert "faces found: 4; pictures without one: 1" in printed
+    assert "<b>text.png: This is not a JPEG, PNG or WebP picture." in printed
     for row in table:
         shares = [float(row[name]) for name in services.open_network("residual_cnn").classes]
         assert sum(shares) == pytest.approx(1, abs=1e-4)
@@ -69,10 +70,21 @@ def test_the_page_needs_nothing_else_and_names_are_no_markup(folder, tmp_path):
 
 def test_the_class_of_the_map_can_be_said(folder, tmp_path):
     out = tmp_path / "r.html"
-    report.main([str(folder / "happy.png"), "--class", "sad", "--out", str(out), "--network", "vanilla_cnn"])
-    page = out.read_text(encoding="utf-8")
-    assert "map for sad" in page
-    assert "Random weights" in page or services.open_network("vanilla_cnn").trained
+    report.main([str(folder / "happy.png"), "--class", "sad", "--out", str(out)])
+    assert "map for sad" in out.read_text(encoding="utf-8")
+
+
+def test_random_weights_are_named_on_the_page_in_the_table_and_in_the_terminal(folder, tmp_path, capsys):
+    out = tmp_path / "r.html"
+    report.main([str(folder / "happy.png"), "--out", str(out), "--network", "five_layer_cnn"])
+    assert "Random weights" in out.read_text(encoding="utf-8")
+    assert rows(out.with_suffix(".csv"))[0]["weights"] == "random"
+    assert "five_layer_cnn has random weights" in capsys.readouterr().out
+
+
+def test_where_nothing_could_be_explained_the_command_fails(folder, tmp_path):
+    with pytest.raises(SystemExit, match="No picture could be explained"):
+        report.main([str(folder / "<b>text.png"), "--out", str(tmp_path / "r.html")])
 
 
 def test_a_network_without_a_layer_for_maps_shows_its_answer(folder, tmp_path):

@@ -75,6 +75,13 @@ def test_without_a_set_drawn_faces_are_changed_in_every_way(tmp_path, capsys):
     assert len({row[2:98, 2:98].tobytes() for row in rows}) == 1, "the same face begins every row"
 
 
+def test_a_set_of_two_classes_has_a_preview_too(faces, tmp_path):
+    faces.subset(faces.labels < 2).save(tmp_path / "two.npz")
+    command.main(["preview", str(tmp_path / "two.npz"), "--out", str(tmp_path / "grid.png")])
+    with Image.open(tmp_path / "grid.png") as grid:
+        assert grid.size == (9 * 26 + 2, len(AUGMENTATIONS) * 28)
+
+
 def test_the_augmentations_that_can_be_asked_for_are_those_that_exist():
     assert set(AUGMENTATIONS) == set(augment.AUGMENTATIONS)
 
@@ -103,7 +110,7 @@ def test_a_set_that_cannot_be_drawn_ends_with_one_sentence(tmp_path, option, val
 def test_without_kagglehub_the_way_by_hand_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "kagglehub", None)
     message = failing("fetch", "fer2013")
-    assert 'pip install "ferscope[kaggle]"' in message
+    assert 'pip install -e ".[kaggle]"' in message
     assert "By hand" in message
 
 

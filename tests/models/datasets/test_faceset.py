@@ -99,7 +99,7 @@ def test_one_pixel_one_label_or_one_split_changes_the_fingerprint(faces):
 def test_a_missing_set_says_how_to_import_it(tmp_path):
     with pytest.raises(DataError, match=r"is not there.*ferscope data import"):
         FaceSet.load(tmp_path / "fer2013.npz")
-    with pytest.raises(DataError, match="is not there"):
+    with pytest.raises(DataError, match=r"is a folder\. Import it first"):
         FaceSet.load(tmp_path)
 
 

@@ -235,6 +235,14 @@ def test_a_set_is_imported_under_its_own_name_and_divided_by_subjects(
     assert sum(map(len, people)) == len(set.union(*people))
 
 
+def test_two_folders_of_ones_own_become_two_sets(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("mine", "theirs"):
+        write(tmp_path / name, folder_files())
+        main(["import", name])
+    assert sorted(p.name for p in (tmp_path / "data").iterdir()) == ["mine.npz", "theirs.npz"]
+
+
 def test_files_that_were_left_out_are_printed(tmp_path, capsys):
     write(tmp_path / "x", folder_files() | {"train/sad/broken.png": b"x"})
     main(["import", str(tmp_path / "x"), "--out", str(tmp_path / "set.npz")])
