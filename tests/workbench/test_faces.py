@@ -360,7 +360,6 @@ def test_eight_threads_find_the_same_boxes_as_one(astronaut, grace_hopper):
         assert list(pool.map(faces.detect, pictures)) == alone
 
 
-@pytest.mark.parametrize("emotion", ["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"])
 def moving(astronaut, frames: int) -> list[Image.Image]:
     """What a camera sees while the astronaut walks by."""
     pictures = []
@@ -399,6 +398,7 @@ def test_a_follower_of_an_empty_frame_finds_nothing_and_goes_on(astronaut):
     assert follower.find(Image.new("RGB", (40, 30))) is None
 
 
+@pytest.mark.parametrize("emotion", ["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"])
 def test_a_drawn_face_is_framed_as_the_cascade_would_frame_it(emotion):
     (box,) = faces.detect(faces.sample_picture(f"drawn_{emotion}"))
     assert box.side == pytest.approx(480, rel=0.15)

@@ -110,8 +110,8 @@ def test_all_maps_of_a_network_equal_those_of_pytorch_grad_cam(name, dtype):
     # In float64, because fifty layers with first weights leave float32 too few digits to compare.
     model = network_with_lively_statistics(name).to(dtype)
     side = models.get_spec(name).input_size
-    x, enlarged = pictures(3, side).to(dtype), (side, side + 13)
-    for layer in layers_to_compare(name):
+    x, enlarged = pictures(2, side).to(dtype), (side, side + 13)
+    for layer in layers_to_compare(name) if dtype == torch.float32 else [models.get_spec(name).cam_layer]:
         expected, expected_enlarged = reference_maps(model, x, layer, [None, enlarged])
         drawn = expected.max((-2, -1)) > 0.5  # (B, M, 7)  a class that nothing speaks for has a blank map
         assert drawn.mean((0, 2)).min() > 0.5, "too many blank maps to compare anything"
