@@ -21,7 +21,7 @@ app: .venv/.app
 	@$(BIN)/ferscope app --port $(PORT)
 
 test: .venv/.test chromium
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --dist loadgroup
 
 lint: .venv/.test
 	@$(BIN)/ruff check .

@@ -22,6 +22,7 @@ IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 
 pytestmark = [
     pytest.mark.browser,
+    pytest.mark.xdist_group("browser"),  # one app for all of them
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium in PATH: install chromium (Debian: apt install chromium)"),
 ]
 

@@ -100,10 +100,10 @@ def test_random_weights_are_the_same_each_time_and_leave_the_generator_alone(tmp
     torch.manual_seed(1)
     expected = torch.rand(1)
     torch.manual_seed(1)
-    services._opened.clear()
+    services.networks._opened.clear()
     first = services.predict(face, "vanilla_cnn").logits
     assert torch.equal(torch.rand(1), expected)
-    services._opened.clear()
+    services.networks._opened.clear()
     assert torch.equal(services.predict(face, "vanilla_cnn").logits, first)
 
 
@@ -194,12 +194,12 @@ def test_what_a_module_brought_is_measured_on_the_same_pictures():
 
 
 def test_only_the_networks_asked_for_last_stay_open(monkeypatch):
-    monkeypatch.setattr(services, "_KEPT_OPEN", 2)
+    monkeypatch.setattr(services.networks, "_KEPT_OPEN", 2)
     first = services.open_network("residual_cnn")
     services.open_network("vanilla_cnn")
     assert services.open_network("residual_cnn") is first
     services.open_network("five_layer_cnn")
-    assert set(services._opened) == {"residual_cnn", "five_layer_cnn"}
+    assert set(services.networks._opened) == {"residual_cnn", "five_layer_cnn"}
 
 
 # ---- compare, trust, robustness, uncertainty

@@ -1,0 +1,72 @@
+"""What a network answers to a face, and how sure it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ..analysis import uncertainty as uncertainty_analysis
+from ..faces import Face
+from .networks import DEFAULT_NETWORK, Network, open_network
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a network answers to a face.
+
+    Attributes:
+        classes: names of the classes.
+        probabilities: calibrated by the card's temperature, summing to 1, (K,).
+        logits: as the network gives them, (K,).
+        trained: False for random weights.
+    """
+
+    classes: tuple[str, ...]
+    probabilities: Tensor
+    logits: Tensor
+    trained: bool
+
+    @property
+    def answer(self) -> str:
+        """The most probable class."""
+        return self.classes[int(self.probabilities.argmax())]
+
+
+def predict(face: Face, network: str = DEFAULT_NETWORK) -> Prediction:
+    """What a network answers to a face."""
+    net = open_network(network)
+    return answer_to(net, net.prepare(face))
+
+
+def answer_to(net: Network, x: Tensor) -> Prediction:
+    """What an open network answers to an input of its own, (1, 1, S, S)."""
+    probabilities, logits = net.answer(x)  # (1, K)
+    return Prediction(net.classes, probabilities[0], logits[0], net.trained)
+
+
+@dataclass(frozen=True, eq=False)
+class Uncertainty:
+    """How sure a network is of one face.
+
+    Attributes:
+        classes: names of the classes.
+        views: its answers to views of the face.
+        dropout: its answers with dropout on; None for a network without dropout.
+    """
+
+    classes: tuple[str, ...]
+    views: uncertainty_analysis.Tta
+    dropout: uncertainty_analysis.McDropout | None
+
+
+def uncertainty(face: Face, network: str = DEFAULT_NETWORK, samples: int = 30) -> Uncertainty:
+    """How far the answer hangs on the frame and on the weights: views of the face, and passes with dropout."""
+    net = open_network(network)
+    x, t = net.prepare(face), (net.card and net.card.temperature) or 1.0
+    dropout = (
+        uncertainty_analysis.mc_dropout(net.model, x, samples, temperature=t)
+        if uncertainty_analysis.has_dropout(net.model)
+        else None
+    )
+    return Uncertainty(net.classes, uncertainty_analysis.tta(net.model, x, t), dropout)

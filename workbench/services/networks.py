@@ -1,0 +1,148 @@
+"""Networks by name, opened once for all visitors and ready to answer."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import lru_cache
+from threading import Lock
+
+import torch
+from torch import Tensor, nn
+
+from models import PAPERS, Card, ModelSpec, create_model, get_spec, list_models, load_checkpoint
+from models.checkpoints import CheckpointError, checkpoint_folder
+from models.datasets import EMOTIONS
+from models.layers.svd_attention import SVDAttention
+from models.preprocessing import normalise, to_unit
+
+from ..faces import Face
+
+DEFAULT_NETWORK = "residual_cnn"
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A network that is ready to answer.
+
+    Attributes:
+        name: what the other functions take.
+        spec: what is known of its architecture.
+        model: in evaluation mode, on the CPU.
+        card: of its trained weights; None for random weights, whose answers mean nothing.
+    """
+
+    name: str
+    spec: ModelSpec
+    model: nn.Module
+    card: Card | None
+
+    @property
+    def trained(self) -> bool:
+        """Whether its answers mean anything."""
+        return self.card is not None
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes in the order of the logits."""
+        return self.card.classes if self.card else EMOTIONS
+
+    @property
+    def input_size(self) -> int:
+        """Side in pixels of the picture that it takes."""
+        return self.card.input_size if self.card else self.spec.input_size
+
+    @property
+    def parameters(self) -> int:
+        """Number of trainable parameters."""
+        return sum(p.numel() for p in self.model.parameters() if p.requires_grad)
+
+    @property
+    def svd_layers(self) -> tuple[str, ...]:
+        """Its SVD attention modules, in the order of the forward pass."""
+        return tuple(
+            name for name in self.spec.attention_layers if isinstance(self.model.get_submodule(name), SVDAttention)
+        )
+
+    def see(self, face: Face) -> Tensor:
+        """The gray pixels that it gets of a face, in 0..1, (S, S)."""
+        return to_unit(torch.from_numpy(face.gray(self.input_size))[None], self.input_size)[0, 0]
+
+    def normalised(self, pixels: Tensor) -> Tensor:
+        """Gray pixels in 0..1, (B, S, S), as its input, normalised as in training, (B, 1, S, S)."""
+        mean, std = (self.card.mean, self.card.std) if self.card else (0.5, 0.25)
+        return normalise(pixels[:, None], mean, std)
+
+    def prepare(self, face: Face) -> Tensor:
+        """Its input for a face, (1, 1, S, S)."""
+        return self.normalised(self.see(face)[None])
+
+    def probabilities(self, pixels: Tensor) -> Tensor:
+        """Calibrated answers to gray pixels in 0..1, (B, 1, S, S) → (B, K); for questions about changed pictures."""
+        return self.answer(self.normalised(pixels[:, 0]))[0]
+
+    def answer(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Probabilities, calibrated by the card's temperature, and logits for inputs (B, 1, S, S): each (B, K).
+
+        Raises:
+            CheckpointError: the weights give no numbers.
+        """
+        with torch.inference_mode():
+            logits = self.model(x).float()  # (B, K)
+        if not logits.isfinite().all():
+            raise CheckpointError(
+                f"The weights of {self.name} give no numbers for this face; get its checkpoint again."
+            )
+        return (logits / ((self.card and self.card.temperature) or 1.0)).softmax(-1), logits
+
+
+_KEPT_OPEN = 8  # networks; the one that was asked for longest ago is closed first
+_opened: OrderedDict[str, tuple[float, Network]] = OrderedDict()
+_opening = Lock()
+
+
+def open_network(name: str) -> Network:
+    """A network by name, opened once for all visitors, and again when its checkpoint changes; the last few stay open.
+
+    One that has no checkpoint gets random weights, the same each time.
+
+    Raises:
+        ValueError: there is no such network; CheckpointError: its checkpoint is damaged.
+    """
+    spec = get_spec(name)
+    folder = checkpoint_folder(name)
+    stamp = max((file.stat().st_mtime for file in folder.glob("*.*") if file.is_file()), default=0.0)
+    with _opening:
+        if name not in _opened or _opened[name][0] != stamp:
+            _opened[name] = (stamp, _open(spec, trained=folder.is_dir()))
+        _opened.move_to_end(name)
+        while len(_opened) > _KEPT_OPEN:
+            _opened.popitem(last=False)
+        return _opened[name][1]
+
+
+def _open(spec: ModelSpec, trained: bool) -> Network:
+    if trained:
+        return Network(spec.name, spec, *load_checkpoint(spec.name))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return Network(spec.name, spec, create_model(spec.name).eval(), None)
+
+
+@lru_cache(maxsize=1)
+def network_names() -> tuple[str, ...]:
+    """All networks: the default one, then the trained ones, then the others, each in alphabetical order."""
+    trained = {name for name in list_models() if checkpoint_folder(name).is_dir()}
+    return tuple(sorted(list_models(), key=lambda name: (name != DEFAULT_NETWORK, name not in trained, name)))
+
+
+def class_index(net: Network, class_: str) -> int:
+    """Where a class stands among the network's; ValueError naming them all where it has none of this name."""
+    if class_ not in net.classes:
+        raise ValueError(f'class_="{class_}" is not one of {", ".join(net.classes)}')
+    return net.classes.index(class_)
+
+
+def paper(letter: str) -> str:
+    """Title of one of the five papers, "A" to "E"."""
+    return PAPERS[letter]

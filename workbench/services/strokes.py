@@ -1,0 +1,107 @@
+"""Singular values of a face, SVD attention step by step, and what it brought."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from models import get_spec, list_models
+from models.checkpoints import CheckpointError, checkpoint_folder, read_card, read_predictions
+from models.evaluation import paired_difference
+
+from ..analysis import attention, spectra
+from ..faces import Face
+from .networks import DEFAULT_NETWORK, open_network
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """The singular values of what a network is shown, and the picture of their first k terms.
+
+    Attributes:
+        pixels: the picture in 0..1, (S, S).
+        sigma: singular values, largest first, (S,).
+        energy: share of the squared picture in the first 1, 2, … terms, 0..1, (S,).
+        k: number of terms kept.
+        approximation: the picture of rank k, cut to 0..1, (S, S).
+        term: the k-th term alone, σ_k u_k v_kᵀ, (S, S).
+    """
+
+    pixels: Tensor
+    sigma: Tensor
+    energy: Tensor
+    k: int
+    approximation: Tensor
+    term: Tensor
+
+
+def spectrum(face: Face, network: str = DEFAULT_NETWORK, k: int = 8) -> Spectrum:
+    """The singular values of what a network is shown, the picture of the first k terms, and its k-th term alone."""
+    pixels = open_network(network).see(face)
+    sigma = spectra.singular_spectrum(pixels)
+    u, _, v = spectra.rank_one_terms(pixels, k)  # (k, S) each
+    term = sigma[k - 1] * u[-1, :, None] * v[-1]
+    return Spectrum(pixels, sigma, spectra.energy(sigma), k, spectra.rank_k(pixels, k).clamp(0, 1), term)
+
+
+def svd_networks() -> tuple[str, ...]:
+    """Networks with SVD attention, the trained ones first, then those of the paper's main comparison."""
+    names = [name for name in list_models() if get_spec(name).attention == "SVD"]
+    untrained = {name for name in names if not checkpoint_folder(name).is_dir()}
+    return tuple(sorted(names, key=lambda name: (name in untrained, name not in PAPER_D, name)))
+
+
+def memory_account(side: int = 112, batch: int = 32) -> attention.MemoryAccount:
+    """What comparing maps pixel by pixel, or by their singular values, costs in memory."""
+    return attention.memory_account(side, batch)
+
+
+def svd_attention(face: Face, network: str, layer: str) -> attention.SVDAttentionSteps:
+    """Every step of one SVD attention module on a face, tensors of a batch of one; errors as for `svd_steps`."""
+    net = open_network(network)
+    return attention.svd_steps(net.model, net.prepare(face), layer)
+
+
+@dataclass(frozen=True, eq=False)
+class Gain:
+    """What a module brought, ours beside the paper's; shares of 1, None where it was not run.
+
+    Attributes:
+        network, plain: the network with the module, and the one without.
+        accuracy: on PrivateTest with flip averaging: value, lower and upper end of the 95 % interval.
+        difference: to the plain one, in accuracy on PrivateTest, single view, with its interval.
+        reported: the paper's difference in accuracy.
+        epochs, seed: of our training.
+    """
+
+    network: str
+    plain: str
+    accuracy: tuple[float, float, float] | None
+    difference: tuple[float, float, float] | None
+    reported: float | None
+    epochs: int | None
+    seed: int | None
+
+
+PAPER_D = {"resnet18_bam": "resnet18", "resnet18_svd_hfc": "resnet18"}
+"""The comparison of paper D that is trained here: networks with a module, and the one without."""
+
+
+def gains() -> tuple[Gain, ...]:
+    """What BAM and SVD attention brought to ResNet-18 on FER2013, here and in paper D."""
+    return tuple(_gain(network, plain) for network, plain in PAPER_D.items())
+
+
+def _gain(network: str, plain: str) -> Gain:
+    figures = [get_spec(name).reported.get("accuracy on FER2013") for name in (network, plain)]
+    reported = None if None in figures else figures[0] - figures[1]
+    try:
+        card = read_card(network)
+        flip = card.metrics["PrivateTest"]["flip"]
+        own, rival = (read_predictions(name, "PrivateTest") for name in (network, plain))
+    except (CheckpointError, KeyError):
+        return Gain(network, plain, None, None, reported, None, None)
+    difference = paired_difference(own.logits, rival.logits, own.labels)["accuracy"]
+    accuracy = (flip["accuracy"], *flip["accuracy_interval"])
+    return Gain(network, plain, accuracy, difference, reported, card.epochs, card.seed)

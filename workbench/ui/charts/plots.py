@@ -1,0 +1,125 @@
+"""Bars and curves."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+import torch
+from torch import Tensor
+
+from .frame import TEXT, class_colours, framed
+from .words import percent
+
+
+def probabilities(classes: tuple[str, ...], values: Tensor, marked: str, trained: bool = True) -> go.Figure:
+    """Bars in the fixed order of the classes, each with its word and its number; the marked class has an outline."""
+    shares = values.tolist()
+    figure = go.Figure(
+        go.Bar(
+            x=shares,
+            y=list(classes),
+            orientation="h",
+            text=[percent(share) for share in shares],
+            textposition="outside",
+            cliponaxis=False,
+            hovertemplate="%{y}: %{x:.4f}<extra></extra>",
+            marker={
+                "color": class_colours(classes),
+                "line": {"width": [3 if name == marked else 0 for name in classes], "color": "#D6336C"},
+            },
+        )
+    )
+    figure.update_xaxes(visible=False, range=[0, 1.18], fixedrange=True)
+    figure.update_yaxes(
+        autorange="reversed",
+        showgrid=False,
+        fixedrange=True,
+        automargin=True,
+        ticks="outside",
+        tickcolor="rgba(0,0,0,0)",
+    )
+    return framed(figure, "probability, calibrated" if trained else "probability, of random weights")
+
+
+def curves(
+    x: Tensor,
+    ys: Tensor,
+    names: tuple[str, ...],
+    x_title: str,
+    y_title: str,
+    colours: tuple[str, ...],
+    log: bool = False,
+    mark: float | None = None,
+) -> go.Figure:
+    """Lines over a common axis, each with its name at its end: x (n,), ys (number of lines, n).
+
+    On a linear axis `ys` are shares of 1; names of lines that end near each other are moved apart. `mark` is the x at
+    which a dotted line stands.
+    """
+    figure = go.Figure(
+        [
+            go.Scatter(x=x.numpy(), y=y.numpy(), mode="lines", line={"width": 3, "color": colour}, name=name)
+            for y, name, colour in zip(ys, names, colours, strict=True)
+        ]
+    )
+    if mark is not None:
+        figure.add_vline(mark, line={"dash": "dot", "width": 2, "color": "#7F7F7F"})
+    shown = ys.clamp_min(1e-12).log10() if log else ys
+    low, high = (float(shown.min()), float(shown.max())) if log else (0.0, 1.0)
+    for i, y in enumerate(_spread(shown[:, -1].tolist(), low, high)):
+        figure.add_annotation(
+            x=1, xref="paper", y=y, text=names[i], xanchor="left", xshift=6, showarrow=False, font_color=colours[i]
+        )
+    figure.update_xaxes(range=[float(x[0]), float(x[-1])], showgrid=False, fixedrange=True, zeroline=False)
+    figure.update_yaxes(
+        title={"text": y_title, "font": {"size": TEXT}, "standoff": 12},
+        fixedrange=True,
+        automargin=True,
+        zeroline=False,
+        **({"type": "log", "dtick": 1} if log else {"range": [-0.03, 1.05]}),
+    )
+    return framed(figure, x_title, below=14).update_layout(margin_r=14 + 9 * max(map(len, names)))
+
+
+def _spread(ends: list[float], low: float, high: float) -> list[float]:
+    """Heights for the names of lines that end at `ends`: near them, in their order, and one text line apart."""
+    apart = 0.085 * (high - low)
+    heights, order = list(ends), sorted(range(len(ends)), key=ends.__getitem__)
+    floor = low
+    for i in order:  # upwards from the lowest
+        heights[i] = max(heights[i], floor)
+        floor = heights[i] + apart
+    ceiling = high
+    for i in reversed(order):  # and down again where that went over the top
+        heights[i] = min(heights[i], ceiling)
+        ceiling = heights[i] - apart
+    return heights
+
+
+def spectra(lists: dict[str, Tensor]) -> go.Figure:
+    """Up to three lists of singular values (n,), each with its name, on a logarithmic axis."""
+    values = torch.stack([*lists.values()]).clamp_min(1e-4)
+    i = torch.arange(1, values.shape[1] + 1)
+    colours = ("#0072B2", "#D55E00", "#009E73")[: len(lists)]
+    return curves(i, values, tuple(lists), "number i", "σ", colours, log=True)
+
+
+def singular_values(sigma: Tensor, k: int) -> go.Figure:
+    """σ₁ to σ_n on a logarithmic axis; the k that are kept are blue."""
+    n = len(sigma)
+    figure = go.Figure(
+        go.Bar(
+            x=list(range(1, n + 1)),
+            y=sigma.tolist(),
+            marker_color=["#0072B2" if i < k else "#B9C4CC" for i in range(n)],
+            hovertemplate="σ%{x} = %{y:.4f}<extra></extra>",
+        )
+    )
+    figure.update_xaxes(showgrid=False, fixedrange=True, automargin=True)
+    figure.update_yaxes(
+        title={"text": "σ (logarithmic)", "font": {"size": TEXT}},
+        type="log",
+        dtick=1,
+        fixedrange=True,
+        automargin=True,
+    )
+    return framed(figure, "term i, from the strongest", below=14)
