@@ -12,6 +12,8 @@ import sys
 from difflib import get_close_matches
 from pathlib import Path
 
+from . import access
+
 ROOT = Path(__file__).resolve().parents[1]
 ADDRESS = "127.0.0.1"  # as in .streamlit/config.toml: this computer only
 
@@ -24,6 +26,7 @@ COMMANDS = {
     "explain": ("workbench.report", "write a page and a table of what a network answers to pictures"),
     "robustness": ("workbench.robustness_survey", "measure how accuracy falls when pictures get worse"),
     "zoo": ("models.zoo", "train what the list of networks still lacks, within a time budget"),
+    "demo": ("workbench.gradio_app", "start the public demo; --share makes a link for everybody in the room"),
     "app": (None, "start the workbench, for the browser of this computer"),
 }
 
@@ -57,7 +60,10 @@ def app(argv: list[str]) -> None:
     """Run `ferscope app`, from any folder, until Ctrl-C."""
     parser = argparse.ArgumentParser(prog="ferscope app", description="Start the workbench; Ctrl-C ends it.")
     parser.add_argument("--port", type=port_number, default=8501, help="where it answers (8501)")
-    port = parser.parse_args(argv).port
+    parser.add_argument("--lan", action="store_true", help="for a classroom: every computer of the local network")
+    parser.add_argument("--samples-only", action="store_true", help="no camera and no upload: samples and drawn faces")
+    options = parser.parse_args(argv)
+    port = options.port
     if not (ROOT / "pages").is_dir():
         sys.exit('The app needs its repository: in a copy of it, install with "pip install -e .".')
     if not port_is_free(port):
@@ -66,11 +72,28 @@ def app(argv: list[str]) -> None:
     # Streamlit looks for .streamlit/config.toml in its working folder. In a session of its own the server does not get
     # the terminal's Ctrl-C, which it would answer with an error; we ask it to end instead.
     command = [sys.executable, "-m", "streamlit", "run", ROOT / "workbench" / "app.py", f"--server.port={port}"]
-    server = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+    environment = {**os.environ, access.SAMPLES_ONLY: str(int(options.samples_only))}
+    if options.lan:
+        token, hosts = access.new_token(), access.addresses()
+        environment |= {access.LAN: "1", access.TOKEN: token}
+        command += ["--server.address=0.0.0.0", f"--server.allowedHosts={','.join([ADDRESS, 'localhost', *hosts])}"]
+        print(_invitation(hosts, port, token), flush=True)
+    server = subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True)
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda *_: server.terminate())
     sys.exit(max(0, server.wait()))  # negative: ended by a signal, as asked
+
+
+def _invitation(hosts: list[str], port: int, token: str) -> str:
+    """What the teacher reads before the class comes."""
+    places = "\n".join(f"    http://{host}:{port}" for host in hosts) or "    (this computer is in no network)"
+    return (
+        f"For the class, in the same network:\n{places}\n"
+        f"Teacher's token: {token}\n"
+        "Visitors look and explain; who enters the token in the sidebar may also share. Their cameras stay off, "
+        "because browsers ask for https: they can upload a photo, or use `ferscope demo --share`."
+    )
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -1,0 +1,76 @@
+"""Share: who else may look?"""
+
+import streamlit as st
+
+from workbench import sharing
+from workbench.notice import where_pictures_go
+from workbench.ui import classroom, views
+
+views.title(
+    "Who else may look?",
+    "Start the public demo, and everybody in the room opens it on a phone: a smaller page than this one.",
+)
+classroom.teacher_or_stop("share")
+
+
+def before() -> None:
+    left, right = st.columns(2)
+    with left:
+        link = st.toggle("Make a public link, through Gradio's tunnel", value=True, key="share-link")
+        samples = st.toggle("Sample and drawn faces only: no camera, no upload", key="share-samples")
+        with st.popover("Ask for a name and a password"):
+            user = st.text_input("Name", key="share-user")
+            password = st.text_input("Password", type="password", key="share-password")
+        if st.button("Start the demo", type="primary"):
+            try:
+                sharing.start(link, samples, user, password)
+            except sharing.SharingError as error:
+                st.error(str(error))
+            else:
+                st.rerun()
+    with right:
+        views.says(
+            f"**What visitors are told:** {where_pictures_go(link)} Each accepts a notice before using a camera or a "
+            "picture of his own."
+        )
+        views.says(
+            "**What you should tell them:** that a network names what raters would call a face, not what anybody "
+            "feels; that nobody has to take part; and that samples and drawn faces show the same."
+        )
+
+
+@st.fragment(run_every=2)
+def while_it_runs() -> None:
+    demo = sharing.current()
+    if demo is None:
+        st.rerun(scope="app")
+    if not demo.ready:
+        st.info("The demo is starting. It loads its networks first, which takes up to a minute.")
+    elif demo.asked and demo.link is None:
+        st.warning(
+            "**No public link can be made:** this computer does not reach Gradio's tunnel. The demo answers on this "
+            f"computer only, at {demo.local}"
+        )
+    address = demo.link or demo.local
+    if address:
+        code, counts = st.columns([1, 2])
+        code.image(sharing.qr_code(address), width=260, alt=f"QR code of {address}")
+        with counts:
+            st.markdown(f"## {address}")
+            if demo.link:
+                st.markdown(f"On this computer: {demo.local}. The link ends with the demo, or after a week.")
+            numbers = st.columns(4)
+            numbers[0].metric("Visitors now", demo.visitors)
+            numbers[1].metric("Questions answered", demo.answered)
+            numbers[2].metric("Requests refused", demo.refused, help="Too many at once, too large, or not allowed.")
+            numbers[3].metric("Load", f"{100 * demo.cpu:.0f} %", help="Of one processor core.")
+
+
+if sharing.current() is None:
+    before()
+else:
+    while_it_runs()
+    if st.button("End the demo", type="primary"):
+        with st.spinner("Ending it, and deleting what was uploaded"):
+            sharing.stop()
+        st.rerun()

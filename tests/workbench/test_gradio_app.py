@@ -1,0 +1,334 @@
+"""The public demo as visitors and programmes meet it: a real server, asked over HTTP."""
+
+import io
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from workbench import demo, faces, gradio_app, services
+from workbench.cli import port_is_free
+
+pytestmark = pytest.mark.xdist_group("demo")  # one server for all of them
+
+
+def free_port() -> int:
+    return next(port for port in range(17860, 17999) if port_is_free(port))
+
+
+def png(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def serving():
+    serving = gradio_app.serve(gradio_app.Options(), port=free_port())
+    yield serving
+    serving.close()
+    assert not serving.folder.exists()
+
+
+@pytest.fixture(scope="module")
+def client(serving):
+    from gradio_client import Client
+
+    return Client(serving.local, verbose=False)
+
+
+@pytest.fixture
+def astronaut(tmp_path) -> Path:
+    path = tmp_path / "me.png"
+    path.write_bytes(png(faces.sample_picture("astronaut")))
+    return path
+
+
+def handed(path: Path):
+    from gradio_client import handle_file
+
+    return handle_file(str(path))
+
+
+def refusal(client, *args, **named) -> str:
+    from gradio_client.exceptions import AppError
+
+    with pytest.raises((AppError, ValueError, httpx.HTTPStatusError)) as error:
+        client.predict(*args, **named)
+    return str(error.value)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Programmes
+
+
+def test_predict_gives_calibrated_probabilities_of_every_class(client, astronaut):
+    shares = client.predict(handed(astronaut), api_name="/predict")
+    face = faces.crop(picture := faces.read(astronaut.read_bytes()), faces.detect(picture)[0])
+    expected = services.predict(face)
+    assert list(shares) == list(expected.classes)
+    assert list(shares.values()) == pytest.approx(expected.probabilities.tolist(), abs=1e-5)
+
+
+def test_explain_gives_the_map_over_the_face_the_probabilities_and_two_sentences(client, astronaut):
+    over, shares, note = client.predict(handed(astronaut), "residual_cnn", "sad", "hirescam", api_name="/explain")
+    picture = np.asarray(Image.open(over).convert("RGB"))
+    assert picture.shape == (demo.SIDE, demo.SIDE, 3)
+    assert (picture[..., 0] != picture[..., 2]).any()  # coloured: a map lies over it
+    assert sum(shares.values()) == pytest.approx(1, abs=1e-5)
+    assert "sad" in note
+    assert "does not prove" in note
+
+
+def test_the_api_documents_its_two_functions_and_no_other(client):
+    described = client.view_api(return_format="dict")["named_endpoints"]
+    assert set(described) == {"/predict", "/explain"}
+    assert [p["parameter_name"] for p in described["/explain"]["parameters"]] == [
+        "image",
+        "network",
+        "class_",
+        "method",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("network", "class_", "method", "words"),
+    [
+        ("resnet", "happy", "gradcam", "resnet18"),
+        ("../../etc", "happy", "gradcam", "is not a network"),
+        ("rarn", "happy", "gradcam", "no trained weights"),
+        ("residual_cnn", "hungry", "gradcam", "angry, disgust"),
+        ("residual_cnn", "happy", "magic", "hirescam"),
+    ],
+)
+def test_what_is_unknown_is_answered_with_what_there_is(client, astronaut, network, class_, method, words):
+    text = refusal(client, handed(astronaut), network, class_, method, api_name="/explain")
+    assert words in text
+    assert "Traceback" not in text
+
+
+@pytest.mark.parametrize("value", [7, 3.5, True, ["a"], {"a": 1}, {"path": 7}, "face.png", None])
+def test_wrong_types_are_refused_and_the_demo_goes_on(client, astronaut, value):
+    text = refusal(client, value, api_name="/predict")
+    assert "Traceback" not in text
+    assert str(Path.cwd()) not in text
+    assert client.predict(handed(astronaut), api_name="/predict")
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "empty"),
+        (b"not a picture", "JPEG, PNG or WebP"),
+        (b"GIF89a" + bytes(50), "GIF"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(50), "damaged"),
+        (png(Image.new("L", (5001, 5001))), "25 megapixels"),
+        (png(Image.new("L", (4, 4))), "4×4"),
+    ],
+)
+def test_a_file_that_is_no_good_picture_is_answered_with_what_to_do(client, tmp_path, data, words):
+    path = tmp_path / "x.png"
+    path.write_bytes(data)
+    assert words in refusal(client, handed(path), api_name="/predict")
+
+
+def test_eight_programmes_at_once_each_get_the_answer_to_their_own_face(client, tmp_path):
+    names = [sample.name for sample in faces.samples()]
+    paths = []
+    for name in names:
+        path = tmp_path / f"{name}.png"
+        path.write_bytes(png(faces.load_sample(name).picture))
+        paths.append(path)
+
+    def answer(path: Path) -> dict:
+        return client.predict(handed(path), api_name="/predict")
+
+    alone = [answer(path) for path in paths]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(answer, paths * 3))
+    for found, expected in zip(together, alone * 3, strict=True):
+        assert list(found.values()) == pytest.approx(list(expected.values()), abs=1e-5)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Strangers
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/gradio_api/file=/etc/passwd",
+        "/gradio_api/file=../../../../etc/passwd",
+        "/gradio_api/file=%2e%2e%2f%2e%2e%2fetc/passwd",
+        "/file=/etc/passwd",
+        "/gradio_api/file=checkpoints/residual_cnn/card.json",
+        "/gradio_api/file=http://127.0.0.1:1/",
+        "/gradio_api/proxy=http://127.0.0.1:1/",
+        "/static/../../../../../../etc/passwd",
+        "/assets/..%2f..%2f..%2f..%2fetc%2fpasswd",
+        "/svelte/..%2f..%2fpyproject.toml",
+        "/monitoring",
+        "/gradio_api/deep_link",
+    ],
+)
+def test_no_file_of_the_machine_and_no_other_server_is_reached(serving, path):
+    # A plain socket would normalise nothing; httpx keeps %2e and %2f, and raw dots go through `raw_path`.
+    url = httpx.URL(serving.local).copy_with(raw_path=path.encode())
+    answer = httpx.get(url)
+    assert answer.status_code in (400, 403, 404)
+    assert "root:" not in answer.text
+    assert "build-backend" not in answer.text
+
+
+def test_a_file_of_the_machine_cannot_be_asked_for_as_a_picture(serving):
+    for path in ("/etc/passwd", str(Path("pyproject.toml").resolve()), "http://127.0.0.1:1/x.png"):
+        body = {"data": [{"path": path, "meta": {"_type": "gradio.FileData"}}, "residual_cnn"]}
+        answer = httpx.post(f"{serving.local}gradio_api/call/predict", json=body)
+        assert answer.status_code == 400
+        assert "uploaded here" in answer.json()["error"]
+
+
+def test_huge_json_is_refused(serving):
+    answer = httpx.post(f"{serving.local}gradio_api/call/predict", content=b'{"data": ["' + b"x" * 7_000_000 + b'"]}')
+    assert answer.status_code == 413
+
+
+def test_uploads_are_deleted_and_the_samples_stay(serving, client, astronaut):
+    from gradio.route_utils import delete_files_created_by_app
+
+    client.predict(handed(astronaut), api_name="/explain")
+    config = httpx.get(f"{serving.local}config").text
+    served = [p for p in serving.folder.rglob("*") if p.is_file() and str(p) in config]
+    assert len(served) == len(faces.samples())
+    assert len([p for p in serving.folder.rglob("*") if p.is_file()]) > len(served)
+    delete_files_created_by_app(serving.page, age=0)
+    assert {p for p in serving.folder.rglob("*") if p.is_file()} == set(served)
+
+
+def test_the_page_asks_no_other_host_and_reports_nothing(serving):
+    assert gradio_app.os.environ["GRADIO_ANALYTICS_ENABLED"] == "False"
+    config = httpx.get(f"{serving.local}config").json()
+    assert config["analytics_enabled"] is False
+    assert "fonts.googleapis" not in json.dumps(config)
+    assert "fonts.googleapis" not in httpx.get(f"{serving.local}theme.css").text
+
+
+def test_the_status_counts_questions_and_names_the_process(serving, client, astronaut):
+    before = serving.status()
+    client.predict(handed(astronaut), api_name="/predict")
+    after = serving.status()
+    assert after["answered"] > before["answered"]
+    assert after["pid"] == gradio_app.os.getpid()
+    assert after["memory"] > 0
+
+
+def test_the_way_of_a_picture_is_told_as_it_is():
+    def text(shared: bool) -> str:
+        page = gradio_app.build(gradio_app.Options(shared=shared))
+        return " ".join(str(b.value) for b in page.blocks.values() if isinstance(b, gradio_app.gr.Markdown))
+
+    assert "tunnel" in text(shared=True)
+    assert "tunnel" not in text(shared=False)
+    assert "Article 5(1)(f)" in text(shared=False)
+
+
+def test_without_a_network_the_local_address_is_told(monkeypatch):
+    from gradio import networking
+
+    def no_network(**_settings):
+        raise RuntimeError("no network")
+
+    monkeypatch.setattr(networking, "setup_tunnel", no_network)
+    serving = gradio_app.serve(gradio_app.Options(shared=True), port=free_port())
+    try:
+        text = gradio_app._where(serving, share=True)
+    finally:
+        serving.close()
+    assert serving.link is None
+    assert "No public link could be made" in text
+    assert serving.local in text
+
+
+def test_with_samples_only_there_is_no_camera_no_upload_and_no_way_round(astronaut):
+    serving = gradio_app.serve(gradio_app.Options(samples_only=True), port=free_port())
+    try:
+        config = httpx.get(f"{serving.local}config").json()
+        labels = [c["props"].get("label") or "" for c in config["components"]]
+        assert not any("camera" in label.lower() or "own picture" in label.lower() for label in labels)
+        sent = httpx.post(f"{serving.local}gradio_api/upload", files={"files": astronaut.read_bytes()})
+        assert sent.status_code == 403
+        data = "data:image/png;base64,iVBORw0KGgo="
+        asked = httpx.post(f"{serving.local}gradio_api/call/predict", json={"data": [{"url": data}, "residual_cnn"]})
+        assert asked.status_code == 404
+    finally:
+        serving.close()
+
+
+def test_a_name_and_a_password_are_asked_for():
+    serving = gradio_app.serve(gradio_app.Options(), port=free_port(), auth=("class", "secret words"))
+    try:
+        assert httpx.get(f"{serving.local}config").status_code == 401
+        wrong = httpx.post(f"{serving.local}login", data={"username": "class", "password": "guess"})
+        assert wrong.status_code == 400
+        with httpx.Client(base_url=serving.local) as visitor:
+            assert visitor.post("login", data={"username": "class", "password": "secret words"}).status_code == 200
+            assert visitor.get("config").status_code == 200
+    finally:
+        serving.close()
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What it answers, without a server
+
+
+def test_an_own_picture_needs_the_notice_accepted():
+    with pytest.raises(ValueError, match="accept it first"):
+        gradio_app._own(png(faces.sample_picture("astronaut")), False)
+    found, number, which = gradio_app._own(png(faces.sample_picture("astronaut")), True)
+    assert (len(found.boxes), number, which.visible) == (1, 0, False)
+
+
+def test_the_camera_needs_the_notice_accepted_and_a_broken_frame_is_a_sentence():
+    text, watch = demo.live(png(faces.sample_picture("astronaut")), None, "residual_cnn", accepted=False)
+    assert "Accept the notice" in text
+    text, watch = demo.live(b"broken", watch, "residual_cnn", accepted=True)
+    assert "JPEG, PNG or WebP" in text
+
+
+def test_the_camera_finds_the_face_in_each_frame_and_says_how_long_it_took():
+    frame = png(faces.sample_picture("astronaut").crop((100, 0, 350, 190)).resize((320, 240)))
+    watch = None
+    for _ in range(3):
+        text, watch = demo.live(frame, watch, "residual_cnn", accepted=True)
+    assert "Answered in" in text
+    assert "frames a second" in text
+    assert "happy" in text
+    empty = png(Image.new("RGB", (320, 240), "gray"))
+    assert "No face is found" in demo.live(empty, watch, "residual_cnn", accepted=True)[0]
+
+
+def test_a_comparison_says_whether_two_networks_agree():
+    text, *cards = demo.compared(demo.sample("astronaut"), 0, "residual_cnn", "resnet18", demo.ITS_ANSWER)
+    answers = {services.predict(faces.load_sample("astronaut"), n).answer for n in ("residual_cnn", "resnet18")}
+    assert ("Both answer" in text) == (len(answers) == 1)
+    assert all("data:image/png" in card for card in cards)
+
+
+def test_a_picture_without_a_face_is_answered_for_its_middle_and_says_so():
+    found = demo.seen(png(Image.fromarray(np.full((200, 300, 3), 127, np.uint8))))
+    boxed, *_ = demo.answer(found, 0, "residual_cnn", demo.ITS_ANSWER, "gradcam")
+    assert "No face was found" in boxed
+
+
+def test_the_strength_of_a_map_is_that_of_the_class_among_all(monkeypatch):
+    result = demo.explained(demo.sample("astronaut").face(0), "residual_cnn", "sad")
+    strongest = demo.explained(demo.sample("astronaut").face(0), "residual_cnn", "")
+    coloured = [np.asarray(faces.read(demo.overlaid(r, "gradcam"))).astype(int) for r in (result, strongest)]
+    red_over_blue = [(p[..., 0] - p[..., 2]).clip(0).sum() for p in coloured]
+    assert torch.isfinite(result.maps()).all()
+    assert red_over_blue[0] < red_over_blue[1]

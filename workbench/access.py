@@ -1,0 +1,51 @@
+"""Who may do what when others on the network see the workbench, as `ferscope app --lan` lets them.
+
+The command hands its choices to the app in environment variables; without them the app serves this computer only, and
+whoever sits before it is the teacher.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import secrets
+import socket
+
+import psutil
+
+LAN = "FERSCOPE_LAN"
+TOKEN = "FERSCOPE_TOKEN"
+SAMPLES_ONLY = "FERSCOPE_SAMPLES_ONLY"
+_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that look alike on a projector
+
+
+def on_the_network() -> bool:
+    """Whether other computers of the local network see the app."""
+    return os.environ.get(LAN) == "1"
+
+
+def samples_only() -> bool:
+    """Whether neither camera nor upload is offered."""
+    return os.environ.get(SAMPLES_ONLY) == "1"
+
+
+def new_token() -> str:
+    """A token for the teacher: three groups of four letters and digits, 59 bits of chance."""
+    return "-".join("".join(secrets.choice(_LETTERS) for _ in range(4)) for _ in range(3))
+
+
+def is_token(text: str) -> bool:
+    """Whether `text` is the teacher's token, compared in constant time; never where none was given out."""
+    token = os.environ.get(TOKEN, "")
+    return bool(token) and hmac.compare_digest(text.strip().lower().encode(), token.encode())
+
+
+def addresses() -> list[str]:
+    """IPv4 addresses of this computer in its networks, without the loopback one."""
+    found = {
+        address.address
+        for interface in psutil.net_if_addrs().values()
+        for address in interface
+        if address.family == socket.AF_INET and not address.address.startswith("127.")
+    }
+    return sorted(found)

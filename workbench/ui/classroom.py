@@ -1,0 +1,57 @@
+"""What differs when a class looks on (`ferscope app --lan`): the teacher's token, and the notice before a picture."""
+
+from __future__ import annotations
+
+import time
+
+import streamlit as st
+
+from workbench import access
+from workbench.notice import ACCEPT, notice
+
+_KEPT = (
+    "A picture that you upload goes to the memory of the computer that runs this app, is never written to disk, and is "
+    "dropped when you choose another one or close the tab."
+)
+
+
+def teacher() -> bool:
+    """Whether this visitor may train, promote and share: always on one's own computer, with the token in a class."""
+    return not access.on_the_network() or st.session_state.get("teacher", False)
+
+
+def teacher_or_stop(what: str) -> None:
+    """Ask for the teacher's token where a class looks on, and end the page without it; `what` names what it is for."""
+    if teacher():
+        return
+    st.info(f"Only the teacher may {what}: the token was printed when the app was started.")
+    with st.form("teacher-form", clear_on_submit=True):
+        text = st.text_input("Teacher's token", type="password")
+        sent = st.form_submit_button("Enter", type="primary")
+    if sent and access.is_token(text):
+        st.session_state["teacher"] = True
+        st.rerun()
+    if sent:
+        time.sleep(1)  # guessing takes time
+        st.error("This is not the token. Look at the terminal in which the app was started.")
+    st.stop()
+
+
+def own_pictures() -> bool:
+    """Whether this app takes pictures at all; `--samples-only` leaves samples and drawn faces."""
+    return not access.samples_only()
+
+
+def accepted() -> bool:
+    """Whether this visitor may use a picture of his own; in a class the notice comes first."""
+    if not access.on_the_network():
+        return True
+    with st.expander("Before you use your own face", expanded=True):
+        st.markdown(notice(shared=False, kept=_KEPT))
+        return st.checkbox(ACCEPT, key="accepted", persist_state="session")
+
+
+def no_camera() -> None:
+    """Say why a camera cannot be used in a class."""
+    if access.on_the_network():
+        st.info("Browsers give a page the camera only over https, which the local network has not. Upload a photo.")
