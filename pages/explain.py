@@ -3,11 +3,12 @@
 import streamlit as st
 
 from workbench import services
-from workbench.ui import charts, model_picker, state, views
+from workbench.ui import charts, closer, guess, model_picker, state, sureness, views
 
-st.title("What in the picture carried the decision?")
-st.markdown("A network names the expression, and Grad-CAM shows where in the picture the evidence for a class lies.")
-
+views.title(
+    "What in the picture carried the decision?",
+    "A network names the expression, and a map shows where in the picture the evidence for a class lies.",
+)
 face, network = state.face_or_stop(), state.network()
 if services.get_spec(network).cam_layer is None:
     prediction = services.predict(face, network)
@@ -16,10 +17,11 @@ if services.get_spec(network).cam_layer is None:
         model_picker.random_weights_banner(network)
     chart = charts.probabilities(prediction.classes, prediction.probabilities, prediction.answer, prediction.trained)
     charts.show(chart, "probabilities", "Probability of each class")
-    st.markdown(
+    views.says(
         f"**The network answers {prediction.answer}.** It predicts what raters would call this face, "
         "not what the person feels."
     )
+    sureness.sure(face, network, prediction)
     st.stop()
 
 try:
@@ -32,51 +34,44 @@ prediction = explanation.prediction
 if not prediction.trained:
     model_picker.random_weights_banner(network)
 
-
 size = len(explanation.pixels)
 picture = charts.face(explanation.pixels, f"{size} × {size} pixels")  # once, not again at each change of class
 
 
 @st.fragment
 def maps() -> None:
-    left, right = st.columns([5, 1], vertical_alignment="bottom")
-    class_ = left.segmented_control(
-        "Map for the class",
-        prediction.classes,
-        default=prediction.answer,
-        required=True,
-        wrap=True,
-        key=f"class-{network}-{face.key}",
-    )
+    left, middle, right = st.columns([5, 1.25, 1.25], vertical_alignment="bottom")
+    with left:
+        class_ = state.choose_class(prediction.classes, prediction.answer)
+    predict_first = middle.toggle("Predict first", key="guess", bind="query-params")
     with right.popover("Map settings"):
-        opacity = st.slider("Opacity", 0, 100, 70, format="%d %%", key="opacity") / 100
-        shared = st.toggle("One scale for all classes", value=True, key="shared_scale")
-    heat = explanation.map_of(class_)
-    top = float(explanation.maps().max() if shared else heat.max())
+        method = closer.ONE_PASS[st.radio("Method", closer.ONE_PASS, key="method", bind="query-params")]
+        opacity = st.slider("Opacity", 0, 100, 70, format="%d %%", key="opacity", bind="query-params") / 100
+        shared = st.toggle("One scale for all classes", value=True, key="shared", bind="query-params")
+    if predict_first and not guess.revealed(face, network, class_, method):
+        guess.ask(explanation, face, network, class_, method)
+        return
+    if predict_first:
+        guess.show(explanation, face, class_, method, opacity)
+    else:
+        face_map_answer(class_, method, opacity, shared)
+    closer.look(closer.Chosen(face, network, explanation, class_, method, opacity, shared))
 
+
+def face_map_answer(class_: str, method: str, opacity: float, shared: bool) -> None:
+    heat = explanation.map_of(class_, method)
+    top = float(explanation.maps(method).max() if shared else heat.max())
     seen, over, bars = st.columns(3)
     with seen:
         charts.show(picture, "seen", "The face as the network sees it")
-        st.markdown(
+        views.says(
             f"**What the network sees:** {size} × {size} gray pixels. "
             "Colour and finer detail are gone, so they cannot have counted."
         )
     with over:
         chart = charts.face_with_map(explanation.pixels, heat, top, opacity)
-        charts.show(chart, "map", f"Grad-CAM for {class_} over the face")
-        if float(heat.max()) == 0:
-            st.markdown(f"**This map is blank:** no place speaks for {class_}. A blank map is no evidence of anything.")
-        elif float(heat.max()) < 0.15 * top:
-            st.markdown(
-                f"**Hardly anything speaks for {class_}:** on the scale that all classes share its map is faint. "
-                "Map settings gives it a scale of its own, which makes weak evidence look strong."
-            )
-        else:
-            h, w = explanation.extent
-            st.markdown(
-                f"**The map highlights** where layer `{explanation.layer}` ({h} × {w}, enlarged) speaks for {class_}. "
-                "It does not prove that these pixels decided: a wrong answer can have a sensible map."
-            )
+        charts.show(chart, "map", f"{services.EXPLAINERS[method].title} for {class_} over the face")
+        views.says(what_the_map_says(class_, float(heat.max()), top))
     with bars:
         chart = charts.probabilities(prediction.classes, prediction.probabilities, class_, prediction.trained)
         charts.show(chart, "probabilities", "Probability of each class")
@@ -86,43 +81,47 @@ def maps() -> None:
             if prediction.trained
             else "Its weights are random, so this means nothing."
         )
-        st.markdown(
+        views.says(
             f"**The network answers {prediction.answer}, {share}.** {means} The outlined bar is the class of the map."
         )
 
 
-@st.fragment
-def waves() -> None:
-    st.subheader("Is it in the fine lines or in the broad shapes?")
-    cutoff = st.slider("Cut-off in cycles per pixel (radius / side)", 0.04, 0.4, 0.2, 0.01, key="cutoff")
-    views.waves(services.frequencies(face, network, cutoff))
-
-
-@st.fragment
-def strokes() -> None:
-    st.subheader("How many strokes make a face?")
-    k = st.slider("Rank: number of terms kept", 1, size, 8, key="rank")
-    result = services.spectrum(face, network, k)
-    left, right = st.columns([1, 2])
-    with left:
-        views.strongest_terms(result)
-    with right:
-        views.singular_values(result)
+def what_the_map_says(class_: str, most: float, top: float) -> str:
+    if most == 0:
+        return f"**This map is blank:** no place speaks for {class_}. A blank map is no evidence of anything."
+    if most < 0.15 * top:
+        return (
+            f"**Hardly anything speaks for {class_}:** on the scale that all classes share its map is faint. "
+            "Map settings gives it a scale of its own, which makes weak evidence look strong."
+        )
+    h, w = explanation.extent
+    return (
+        f"**The map highlights** where layer `{explanation.layer}` ({h} × {w}, enlarged) speaks for {class_}. "
+        "It does not prove that these pixels decided: a wrong answer can have a sensible map."
+    )
 
 
 maps()
-waves()
-strokes()
-with st.expander("How it is computed"):
+left, right = st.columns(2)
+left.page_link("../pages/frequency.py", label="Is it the fine lines or the broad shapes? Page Frequency")
+right.page_link("../pages/svd.py", label="How many strokes make a face? Page SVD")
+with views.computed(
+    "workbench.analysis.cam:_gradcam",
+    "workbench.analysis.cam:atlas",
+    "workbench.services.guesses:score",
+    "workbench.analysis.uncertainty:tta",
+    "workbench.analysis.trust:badge",
+):
     st.markdown(
         "**Grad-CAM** (Selvaraju et al. 2017) weighs the maps $A^k$ of a layer by the mean gradient of the logit $y^c$:"
     )
     st.latex(r"\alpha_k^c = \frac{1}{Z}\sum_{i,j}\frac{\partial y^c}{\partial A^k_{ij}}")
     st.latex(r"L^c = \mathrm{ReLU}\Big(\sum_k \alpha_k^c A^k\Big)")
-    st.markdown("**Frequencies:** a circle of the radius cut-off × side divides the spectrum; low is inside of it.")
-    st.latex(
-        r"\mathrm{low} = \mathcal{F}^{-1}\big(M \odot \mathcal{F}(x)\big), \qquad \mathrm{high} = x - \mathrm{low}"
+    st.markdown(
+        "**A guess** of cells $G$ is scored by the share of the map that lies in them, beside their share of the area, "
+        "and by its overlap with as many of the strongest cells $S$:"
     )
-    st.markdown("**Singular values:** the picture as a sum of a column pattern times a row pattern, strongest first.")
-    st.latex(r"x = \sum_{i=1}^{n}\sigma_i\,u_i v_i^{\top}, \qquad \sigma_1 \ge \sigma_2 \ge \dots \ge 0")
-    st.markdown("The code: `cam.py`, `frequency.py` and `spectra.py` in `workbench/analysis/`.")
+    st.latex(
+        r"\frac{\sum_{ij \in G} L^c_{ij}}{\sum_{ij} L^c_{ij}} \quad\text{against}\quad \frac{|G|}{n^2},"
+        r"\qquad \mathrm{IoU} = \frac{|G \cap S|}{|G \cup S|}"
+    )

@@ -1,5 +1,8 @@
 """What holds for every page, now and later: the menu says which there are."""
 
+import io
+from functools import lru_cache
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -7,71 +10,87 @@ from workbench import faces, services
 from workbench.navigation import FOLDER, PAGES
 
 APP = FOLDER.parent / "workbench" / "app.py"
+NETWORKS = ("residual_cnn", "resnet18_svd_lfc", "ensemble")
+"""A trained one, one with attention and random weights, and one that has no layer for maps."""
 every_page = pytest.mark.parametrize("page", [file for file, _, _ in PAGES])
 
 
-def opened(page: str) -> AppTest:
-    app = AppTest.from_file(str(APP), default_timeout=90).run()
-    app.switch_page(f"../pages/{page}").run()
-    assert not app.exception
+def opened(page: str, **link: str) -> AppTest:
+    """A page as somebody sees it first who comes by a link."""
+    app = AppTest.from_file(str(APP), default_timeout=90)
+    app.query_params.update(link)
+    if page != PAGES[0][0]:
+        app.switch_page(f"../pages/{page}")
+    app.run()
+    assert faults(app) == []
     return app
 
 
-def no_error(app: AppTest) -> bool:
-    return not app.exception and not app.error
+def faults(app: AppTest) -> list[str]:
+    """What went wrong, in words; a page without its title is a fault too."""
+    return [e.message for e in app.exception] + [e.value for e in app.error] + ["no title"] * (len(app.title) != 1)
+
+
+@lru_cache
+def png() -> bytes:
+    buffer = io.BytesIO()
+    faces.sample_picture("grace_hopper").save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 @every_page
-def test_a_page_asks_a_question_and_opens_without_an_error(page):
+def test_a_page_asks_a_question_of_every_kind_of_network_and_of_face(page):
     app = opened(page)
-    assert no_error(app)
-    assert len(app.title) == 1
     assert app.title[0].value.endswith("?")
+    shown = len(app.main)
 
+    def choose(name: str) -> None:
+        app.selectbox(key="network").set_value(name).run()
+        assert faults(app) == [], (app.session_state["face_name"] or "no face", name)
 
-@every_page
-@pytest.mark.parametrize("network", ["vanilla_cnn", "resnet18_svd_lfc", "mobilenet_v2_bam"])
-def test_a_page_takes_every_kind_of_network(page, network):
-    app = opened(page)
-    app.selectbox(key="network").set_value(network).run()
-    assert no_error(app)
-
-
-@every_page
-def test_a_page_takes_a_drawn_face(page):
-    app = opened(page)
-    app.selectbox(key="sample").set_value(faces.samples()[-1].name).run()
-    assert no_error(app)
-
-
-@every_page
-def test_a_page_without_a_picture_says_so_or_needs_none(page):
-    app = opened(page)
-    app.segmented_control(key="source").set_value("Upload").run()
-    assert no_error(app)
-    assert page == "about.py" or "No picture yet" in app.info[0].value
+    choose(NETWORKS[1])
+    choose(NETWORKS[2])
+    app.segmented_control(key="source").set_value("Upload")
+    for network in NETWORKS:
+        choose(network)
+        assert app.session_state["face"] is None
+        assert len(app.main) >= shown or "No picture yet" in app.info[0].value  # or it needs no face
+    app.file_uploader[0].upload("me.png", png())
+    for network in reversed(NETWORKS):
+        choose(network)
+        assert app.session_state["face_name"] == "uploaded picture"
 
 
 @every_page
 def test_every_slider_and_choice_of_a_page_moves_to_its_ends(page):
     app = opened(page)
-    for key in [s.key for s in app.main.slider]:
-        for end in ("min", "max"):
-            slider = app.slider(key=key)
-            slider.set_value(getattr(slider, end)).run()
-            assert no_error(app), f"{key} at its {end}"
-    for key in [c.key for c in app.main.button_group]:
-        for option in range(2):
-            control = app.segmented_control(key=key)
-            control.set_value(control.options[-1 - option]).run()
-            assert no_error(app), key
+    for end, place in (("min", 0), ("max", -1)):
+        for slider in app.main.slider:
+            slider.set_value(getattr(slider, end))
+        for control in app.main.segmented_control:
+            control.set_value(control.options[place])
+        app.run()
+        assert faults(app) == [], end
+
+
+@every_page
+def test_a_link_opens_every_page_and_a_wrong_one_gives_way_to_the_defaults(page):
+    app = opened(page, network="vanilla_cnn", sample="drawn_sad")
+    assert app.selectbox(key="network").value == "vanilla_cnn"
+    assert app.selectbox(key="sample").value == "drawn_sad"
+    # Only what Streamlit ties to the link by itself, and where nonsense is not a text like any other.
+    bound = [w for w in (*app.main.slider, *app.main.button_group, *app.main.selectbox) if w.proto.query_param_key]
+    wrong = opened(page, **{w.proto.query_param_key: "nonsense" for w in bound}, network="nobody", sample="nobody")
+    assert wrong.selectbox(key="network").value == services.DEFAULT_NETWORK
+    assert "`nobody`, which is not here" in wrong.warning[0].value
+    assert wrong.warning[0].value.count("nonsense") <= len(bound)
 
 
 def test_a_network_without_svd_attention_offers_one_that_has_it():
     app = opened("svd.py")
     assert "has no SVD attention" in app.info[0].value
-    app.button[0].click().run()
-    assert no_error(app)
+    app.main.button[0].click().run()
+    assert faults(app) == []
     assert app.selectbox(key="network").value == services.svd_networks()[0]
     assert "What this gate is not" in "".join(w.value for w in app.warning)
 
@@ -85,9 +104,6 @@ def test_a_network_without_svd_attention_offers_one_that_has_it():
     ],
 )
 def test_the_steps_of_svd_attention_name_the_query_that_the_network_has(network, query, products):
-    app = opened("svd.py")
-    app.selectbox(key="network").set_value(network).run()
-    assert no_error(app)
-    text = "".join(m.value for m in app.markdown)
+    text = "".join(m.value for m in opened("svd.py", network=network).markdown)
     assert query in text
     assert products in text

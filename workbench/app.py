@@ -1,24 +1,28 @@
 """FERScope: streamlit run workbench/app.py
 
-What stands round every page: the sidebar with the face and the network, and the pages of `navigation.py`.
+What stands round every page: the sidebar with the network and the face, the pages of `navigation.py`, *Keep this*.
 """
 
 import gc
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import StopException
 
 from workbench import navigation, services
-from workbench.faces import sample_picture
-from workbench.ui import face_input, model_picker
+from workbench.faces import sample_picture, samples
+from workbench.ui import face_input, keep, link, model_picker, screen
 
 STYLE = """<style>
 .stMainBlockContainer {padding-top: 2.5rem; padding-bottom: 3rem}
+[data-testid="stSidebar"] :is([data-testid="stButtonGroup"], [data-testid="stButton"]) button {padding-inline: 0.5rem}
+.js-plotly-plot .modebar-container {top: auto !important; bottom: 22px} /* below the picture, not over it */
 [data-testid^="stBaseButton-primary"] {color: light-dark(#FFFFFF, #14161A) !important} /* Streamlit's is always white */
 </style>"""
 # A gray whose contrast is over 3:1 on the light and on the dark ground, enough for letters of this size.
 NAME = """<svg xmlns="http://www.w3.org/2000/svg" width="160" height="32"><text x="0" y="25" font-size="27"
 font-family="sans-serif" font-weight="bold" fill="#6B7280">FERScope</text></svg>"""
+DEFAULTS = {"network": services.DEFAULT_NETWORK, "sample": samples()[0].name}
 
 
 def main() -> None:
@@ -28,16 +32,27 @@ def main() -> None:
     st.html(STYLE)
     st.logo(NAME, size="large")
     page = navigation.navigate()
+    link.begin()
     with st.sidebar:
-        model_picker.choose()
-        face_input.choose()
-    page.run()
+        choices = model_picker.choose() | face_input.choose()
+    link.put(choices, DEFAULTS)
+    above = st.empty()
+    with above:
+        link.warn()
+    screen.begin()
+    with suppress(StopException):  # `state.stop` ends the page, and not what stands below it
+        page.run()
+    link.check()
+    with above:
+        link.warn()
+    keep.offer(page.title, page.url_path, choices)
 
 
 @asynccontextmanager
 async def warmed(_app):
     """Explain one face before the first visitor comes, so that libraries and weights are loaded."""
     services.warm()
+    model_picker.warm()
     gc.collect()
     gc.freeze()  # libraries stay: looking through them for garbage would stop the server for 0.2 s now and then
     yield

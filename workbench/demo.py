@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from models.checkpoints import CheckpointError
-
 from . import faces, services
 from .analysis.cam import METHODS, resize
 from .analysis.overlay import overlay, png
@@ -45,20 +43,16 @@ class Seen:
 
 def networks() -> list[tuple[str, str]]:
     """(title, name) of the networks that have trained weights."""
-    names = [name for name in services.network_names() if services.open_network(name).trained]
-    return [(services.get_spec(name).title, name) for name in names]
+    return [(services.get_spec(name).title, name) for name in services.network_names() if services.is_trained(name)]
 
 
 def trained(name: str) -> services.Network:
-    """A trained network by name; a sentence for the visitor where there is none."""
-    try:
-        net = services.open_network(str(name))
-    except CheckpointError as error:
-        raise ValueError("The weights of this network cannot be read. Choose another one.") from error
-    if not net.trained:
-        known = ", ".join(name for _, name in networks())
-        raise ValueError(f"{net.name} has no trained weights here. Choose one of: {known}.")
-    return net
+    """A trained network by name; ValueError naming them all where there is none, CheckpointError where it is damaged."""
+    spec = services.get_spec(str(name))
+    if not services.is_trained(spec.name):
+        known = ", ".join(known for _, known in networks())
+        raise ValueError(f"{spec.name} has no trained weights here. Choose one of: {known}.")
+    return services.open_network(spec.name)
 
 
 def seen(data: bytes | None) -> Seen:

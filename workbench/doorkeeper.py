@@ -34,7 +34,17 @@ UPLOAD = f"{API}upload"
 PAGES = ("/", "/config", "/theme.css", "/favicon.ico", "/robots.txt", "/manifest.json", "/login", "/logout")
 NEEDED = (
     *("/assets/", "/static/", "/svelte/", f"{API}info", f"{API}startup-events", f"{API}heartbeat/", f"{API}cancel"),
-    *(f"{API}queue/", f"{API}call/", f"{API}stream/", f"{API}reset", f"{API}login_check", f"{API}app_id", UPLOAD, FILE),
+    *(
+        f"{API}queue/",
+        f"{API}call/predict",
+        f"{API}call/explain",
+        f"{API}stream/",
+        f"{API}reset",
+        f"{API}login_check",
+        f"{API}app_id",
+        UPLOAD,
+        FILE,
+    ),
 )
 """The beginnings of the addresses that the demo's page and its two functions need."""
 WORK = (UPLOAD, f"{API}call/", f"{API}queue/join")
@@ -123,7 +133,7 @@ class Doorkeeper:
         if path.startswith(FILE):
             allowed = self._may_have(path.removeprefix(FILE), scope)
             return (None if allowed else (404, "There is no such file here.")), receive
-        if path.startswith(UPLOAD) and not self.open_uploads:
+        if path.startswith((UPLOAD, f"{API}call/")) and not self.open_uploads:
             return (403, NO_UPLOADS), receive
         if scope["method"] != "POST":
             return None, receive

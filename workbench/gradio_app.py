@@ -83,7 +83,8 @@ class Options:
 def picture(**settings: Any) -> gr.Image:
     """An image component that hands over the file as it came: `faces.read` decodes it, and looks before it does.
 
-    Methods of one object are replaced, because Gradio writes a file beside the source of each class of components.
+    Methods of one object are replaced, because Gradio writes a file beside the source of each class of components. It
+    makes such an object anew when one of its properties is changed for a visitor: hide and show what is round it.
     """
     component = gr.Image(**settings)
     component.preprocess = _as_sent
@@ -217,10 +218,11 @@ def _explain_tab(seen: gr.State, number: gr.State, accepted: gr.Checkbox | None)
     )
     with gr.Row():
         with gr.Column(scale=2, min_width=280):
+            if accepted:
+                with gr.Column(visible=False) as place:
+                    own = picture(label="Your own picture", sources=["upload", "webcam", "clipboard"], height=200)
             chosen = gr.HTML(label="The picture")
             which = gr.Radio([], label="Which face?", type="index", visible=False)
-            if accepted:
-                own = picture(label="Your own picture", sources=["upload", "webcam", "clipboard"], visible=False)
         with gr.Column(scale=5, min_width=300):
             network, class_, method = _choices()
             with gr.Row():
@@ -243,7 +245,7 @@ def _explain_tab(seen: gr.State, number: gr.State, accepted: gr.Checkbox | None)
     which.input(lambda i: i or 0, which, number, api_visibility="private").then(**_again(asked))
     if accepted:
         own.input(told(_own), [own, accepted], asked.face, api_visibility="private").success(**_again(asked))
-        accepted.input(lambda yes: gr.Image(visible=yes), accepted, own, api_visibility="private")
+        accepted.input(lambda yes: gr.Column(visible=yes), accepted, place, api_visibility="private")
     return asked
 
 

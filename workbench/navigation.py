@@ -11,8 +11,17 @@ FOLDER = Path(__file__).resolve().parents[1] / "pages"
 PAGES = (
     # file, title, section
     ("explain.py", "Explain", "One face"),
+    ("compare.py", "Compare", "One face"),
+    ("attention.py", "Attention", "One face"),
     ("frequency.py", "Frequency", "One face"),
     ("svd.py", "SVD", "One face"),
+    ("robustness.py", "Robustness", "One face"),
+    ("metrics.py", "Metrics", "Networks"),
+    ("data.py", "Data", "Networks"),
+    ("papers.py", "Papers", "Networks"),
+    ("learn.py", "Learn", "Class"),
+    ("share.py", "Share", "Class"),
+    ("broken.py", "Find the fault", "Class"),
     ("about.py", "About", "FERScope"),
 )
 

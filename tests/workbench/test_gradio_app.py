@@ -264,7 +264,8 @@ def test_with_samples_only_there_is_no_camera_no_upload_and_no_way_round(astrona
         assert sent.status_code == 403
         data = "data:image/png;base64,iVBORw0KGgo="
         asked = httpx.post(f"{serving.local}gradio_api/call/predict", json={"data": [{"url": data}, "residual_cnn"]})
-        assert asked.status_code == 404
+        assert asked.status_code == 403
+        assert "sample faces" in asked.json()["error"]
     finally:
         serving.close()
 

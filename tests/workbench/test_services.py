@@ -243,6 +243,55 @@ def test_the_trust_in_a_map_is_told_with_reasons_and_progress(face):
     assert shares[-1] == 1
 
 
+@pytest.mark.parametrize("network", ["residual_cnn", "resnet18_bam", "rarn"])
+def test_the_map_by_layer_is_that_of_the_page_at_the_layer_of_the_page(face, network):
+    layers, page = services.layers(network), services.explain(face, network)
+    assert page.layer in [layer.name for layer in layers]
+    assert next(layer for layer in layers if layer.name == page.layer).extent == page.extent
+    assert len({layer.extent for layer in layers}) == len(layers) > 2
+    for layer in layers:
+        found = services.map_by_layer(face, network, page.class_, layer.name)
+        assert found.shape == page.pixels.shape
+        assert found.min() >= 0
+        if layer.name == page.layer:
+            torch.testing.assert_close(found, page.map_of(page.class_), atol=1e-4, rtol=1e-4)
+
+
+def test_a_network_without_maps_has_no_layers(face):
+    assert services.layers("ensemble") == ()
+
+
+def test_the_map_by_method_is_that_of_the_page_for_a_method_of_the_page(face):
+    page = services.explain(face)
+    torch.testing.assert_close(
+        services.map_by_method(face, "residual_cnn", "happy", "layercam"), page.map_of("happy", "layercam")
+    )
+    told = []
+    signed = services.map_by_method(face, "residual_cnn", "happy", "occlusion", lambda *done: told.append(done))
+    assert signed.shape == page.pixels.shape
+    assert signed.min() < 0 < signed.max()
+    assert told[-1][0] == told[-1][1]
+    assert 0 < services.seconds_by_method(face, "residual_cnn", "eigencam") < 10
+
+
+def test_what_trust_asks_is_known_beforehand(face, monkeypatch):
+    asked, kind = [], type(services.open_network("vanilla_cnn").model)
+    forward = kind.forward
+    monkeypatch.setattr(kind, "forward", lambda self, x: asked.append(len(x)) or forward(self, x))
+    services.trust(face, "vanilla_cnn", "happy")
+    assert 0.8 * services.TRUST_PICTURES < sum(asked) <= services.TRUST_PICTURES
+
+
+def test_what_uncertainty_asks_is_known_beforehand(face, monkeypatch):
+    for name in ("resnet18", "residual_cnn"):
+        asked, kind = [], type(services.open_network(name).model)
+        forward = kind.forward
+        with monkeypatch.context() as patched:
+            patched.setattr(kind, "forward", lambda self, x, f=forward, a=asked: a.append(len(x)) or f(self, x))
+            services.uncertainty(face, name, samples=6)
+        assert sum(asked) == services.uncertainty_count(name, samples=6)
+
+
 @pytest.mark.parametrize(
     ("network", "class_", "message"),
     [("residual_cnn", "bored", 'class_="bored"'), ("ensemble", "happy", "has no layer")],

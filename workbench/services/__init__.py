@@ -5,11 +5,100 @@ One module for each kind of question; all of them are asked as `services.NAME`.
 """
 
 from models import get_spec
+from models.layers.frequency import Mask
 
+from ..analysis.cam import METHODS
 from ..analysis.frequency import FrequencyPictures
-from .answers import Prediction, Uncertainty, predict, uncertainty
-from .changes import occlusion, robustness
-from .explanations import Comparison, Explanation, compare, explain, trust, warm
+from ..analysis.methods import EXPLAINERS, Explainer
+from . import claims, lessons
+from .answers import Prediction, Uncertainty, predict, uncertainty, uncertainty_count
+from .changes import (
+    CORRUPTIONS,
+    Response,
+    Survey,
+    Tip,
+    occlusion,
+    occlusion_count,
+    occlusion_patch,
+    pace,
+    robustness,
+    survey_minutes,
+    surveys,
+    tips,
+)
+from .comparison import Comparison, MapPair, compare, is_trained, side_by_side
+from .explanations import (
+    TRUST_PICTURES,
+    Explanation,
+    explain,
+    layers,
+    map_by_layer,
+    map_by_method,
+    seconds_by_method,
+    trust,
+    warm,
+)
+from .frames import Framed, FrameGrid, Move, frame_grid, framed, likeness
+from .guesses import GRID, Guess, Score, cell_name, drawn_as, evidence, guess
+from .histories import History, history
+from .inside import (
+    BesideCams,
+    Branches,
+    Inside,
+    Module,
+    Switched,
+    beside_cams,
+    branches,
+    inside,
+    networks_with_attention,
+    switched,
+    switched_each,
+)
+from .measures import MEASURES, TEST_PARTS, WHICH_PICTURES, Calibration, Scores, calibration, checkpoints, scores
+from .mistakes import Cell, Mistake, cell, thumbnails
 from .networks import DEFAULT_NETWORK, Network, network_names, open_network, paper
-from .strokes import Gain, Spectrum, gains, memory_account, spectrum, svd_attention, svd_networks
-from .waves import Channels, FrequencyResponse, channels, frequencies, frequency_response
+from .pairs import Pair, Seen, pair, seen_before
+from .raters import RaterView, raters_view
+from .remedies import Augmenting, Weighting, augmentations, changed, drawn_face, weightings
+from .sets import NOT_IMPORTED, SetFace, find_face, imported_sets, open_set, set_face
+from .spoiled import FAULTS, Fault, Spoiled, ask_spoiled, fault_of, possible_faults, spoil, turned
+from .strokes import (
+    Gain,
+    RankAnswers,
+    Spectrum,
+    gains,
+    gate_spread,
+    memory_account,
+    rank_answers,
+    spectrum,
+    svd_attention,
+    svd_networks,
+)
+from .teaching_sets import (
+    FER2013,
+    Contents,
+    KnownLeak,
+    contents,
+    examine,
+    findings,
+    has_pictures,
+    is_examined,
+    known_leaks,
+    named_splits,
+    samples,
+    set_names,
+)
+from .waves import (
+    Amplitude,
+    BandSwap,
+    Channels,
+    FrequencyResponse,
+    SwapResponse,
+    amplitude,
+    band_swap,
+    channels,
+    frequencies,
+    frequency_response,
+    rival,
+    swap_response,
+)

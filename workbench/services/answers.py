@@ -59,6 +59,21 @@ class Uncertainty:
     views: uncertainty_analysis.Tta
     dropout: uncertainty_analysis.McDropout | None
 
+    @property
+    def agreeing(self) -> tuple[int, int]:
+        """How many views of how many get the answer that the face as it is gets, itself among them."""
+        return int(self.views.agree), len(self.views.views)
+
+    @property
+    def by_view(self) -> Tensor:
+        """Probabilities for each view of the face, the first as it is, (V, K)."""
+        return self.views.probabilities[:, 0]
+
+    @property
+    def by_pass(self) -> Tensor | None:
+        """Probabilities of each pass with dropout, (T, K); None without dropout."""
+        return self.dropout.draws[:, 0] if self.dropout else None
+
 
 def uncertainty(face: Face, network: str = DEFAULT_NETWORK, samples: int = 30) -> Uncertainty:
     """How far the answer hangs on the frame and on the weights: views of the face, and passes with dropout."""
@@ -70,3 +85,9 @@ def uncertainty(face: Face, network: str = DEFAULT_NETWORK, samples: int = 30) -
         else None
     )
     return Uncertainty(net.classes, uncertainty_analysis.tta(net.model, x, t), dropout)
+
+
+def uncertainty_count(network: str = DEFAULT_NETWORK, samples: int = 30) -> int:
+    """How many pictures `uncertainty` asks a network about."""
+    model = open_network(network).model
+    return len(uncertainty_analysis.VIEWS) + samples * uncertainty_analysis.has_dropout(model)

@@ -1,10 +1,10 @@
-"""Everything that can be said at once about how an answer came about, alone and beside other networks."""
+"""Everything that can be said at once about how an answer came about."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -13,9 +13,11 @@ from ..analysis import attention, cam
 from ..analysis import trust as trust_analysis
 from ..analysis.faithfulness import Progress
 from ..analysis.frequency import FrequencyPictures
+from ..analysis.layers import MapLayer, map_layers
+from ..analysis.methods import estimate, explain_with
 from ..faces import Face, load_sample, samples
 from .answers import Prediction, answer_to, predict
-from .networks import DEFAULT_NETWORK, class_index, open_network
+from .networks import DEFAULT_NETWORK, Network, class_index, open_network
 from .strokes import Spectrum, spectrum
 from .waves import frequencies
 
@@ -71,7 +73,11 @@ def explain(face: Face, network: str = DEFAULT_NETWORK, class_: str | None = Non
     net = open_network(network)
     if class_ is not None:
         class_index(net, class_)
-    x, layer = net.prepare(face), net.spec.cam_layer
+    return explained(net, face, net.prepare(face), net.spec.cam_layer, class_)
+
+
+def explained(net: Network, face: Face, x: Tensor, layer: str | None, class_: str | None = None) -> Explanation:
+    """The same for an input and a layer of the caller's own; of a batch (B, 1, S, S) the first picture is the face."""
     prediction = answer_to(net, x)
     return Explanation(
         prediction=prediction,
@@ -80,60 +86,65 @@ def explain(face: Face, network: str = DEFAULT_NETWORK, class_: str | None = Non
         atlas=cam.atlas(net.model, x, layer)[0] if layer else None,
         class_=class_ or prediction.answer,
         attention=attention.attention_of(net.model, x, net.spec.attention_layers),
-        frequencies=frequencies(face, network),
-        spectrum=spectrum(face, network),
+        frequencies=frequencies(face, net.name),
+        spectrum=spectrum(face, net.name),
     )
 
 
-@dataclass(frozen=True, eq=False)
-class Comparison:
-    """What several networks answer to one face.
+# ---- the same class by other layers and other methods
 
-    Attributes:
-        explanations: one of each network, in the order asked for.
-        networks: their names.
-        class_: whose maps stand side by side.
-        maps: Grad-CAM of that class by each network, in the unit of its own logit, enlarged to the largest picture,
-            (n, S, S); zeros for a network without a layer for maps.
-        likeness: rank correlation of every two maps, −1..1, NaN beside a blank one, (n, n).
-        agree: whether all give the same answer.
+
+def layers(network: str = DEFAULT_NETWORK) -> tuple[MapLayer, ...]:
+    """Layers whose maps can be read, one for each size of map, in the order of the forward pass; () where none are.
+
+    The network's own choice, `spec.cam_layer`, is always among them.
     """
+    net = open_network(network)
+    own = net.spec.cam_layer
+    if net.model not in _layers:
+        found = map_layers(net.model, net.input_size, net.spec.attention_layers, own) if own else ()
+        _layers[net.model] = tuple(found)
+    return _layers[net.model]
 
-    networks: tuple[str, ...]
-    explanations: tuple[Explanation, ...]
-    class_: str
-    maps: Tensor
-    likeness: Tensor
-    agree: bool
+
+_layers: WeakKeyDictionary[nn.Module, tuple[MapLayer, ...]] = WeakKeyDictionary()
 
 
-def compare(face: Face, networks: Sequence[str], class_: str | None = None) -> Comparison:
-    """What several networks answer to a face, and their maps for one class side by side (figure 9 of paper D).
-
-    Args:
-        face: the face.
-        networks: two or more names.
-        class_: whose maps; None: the first network's answer.
+def map_by_layer(face: Face, network: str, class_: str, layer: str, method: str = "gradcam") -> Tensor:
+    """The map of one class read from a layer of choice, in the unit of its method, at least 0, (S, S).
 
     Raises:
-        ValueError: fewer than two networks, an unknown one, or a class that one of them does not have.
+        ValueError: unknown network, class, layer or method, or a layer that does not lead to the answer.
     """
-    if len(networks) < 2:
-        raise ValueError(f"networks={list(networks)}: name two networks or more to compare")
-    class_ = class_ or predict(face, networks[0]).answer
-    found = tuple(explain(face, name, class_) for name in networks)
-    side = max(len(e.pixels) for e in found)
-    maps = torch.stack(
-        [_enlarged(e.map_of(class_), side) if e.layer else torch.zeros(side, side) for e in found]
-    )  # (n, S, S)
-    likeness = attention.correlation_with_cams(list(maps[:, None]), maps[None])[:, 0]
-    agree = len({e.prediction.answer for e in found}) == 1
-    return Comparison(tuple(networks), found, class_, maps, likeness, agree)
+    net = open_network(network)
+    x, index = net.prepare(face), class_index(net, class_)
+    return cam.atlas(net.model, x, layer, (method,), [index], (net.input_size,) * 2)[0, 0, 0]
 
 
-def _enlarged(map_: Tensor, side: int) -> Tensor:
-    size = (side, side)
-    return torch.nn.functional.interpolate(map_[None, None], size, mode="bilinear", align_corners=False)[0, 0]
+def map_by_method(face: Face, network: str, class_: str, method: str, progress: Progress | None = None) -> Tensor:
+    """The map of one class by any explainer of `EXPLAINERS`, in a unit of its own; negative only where it is `signed`,
+    (S, S).
+
+    Raises:
+        ValueError: unknown network, class or method, a network without a layer for maps, or a layer with which the
+            method can do nothing; the message says what to choose instead.
+    """
+    net = open_network(network)
+    x, index, side = net.prepare(face), class_index(net, class_), net.input_size
+    return explain_with(net.model, x, method, index, net.spec.cam_layer, (side, side), progress)[0]
+
+
+def seconds_by_method(face: Face, network: str, method: str) -> float:
+    """About how long `map_by_method` will take on this computer."""
+    net = open_network(network)
+    return estimate(net.model, net.prepare(face), method, net.spec.cam_layer)
+
+
+# ---- how far one of them can be trusted
+
+
+TRUST_PICTURES = 600
+"""About how many pictures `trust` asks a network about: 566, and what is computed between them."""
 
 
 def trust(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from models import get_spec, list_models
@@ -11,7 +12,7 @@ from models.checkpoints import CheckpointError, checkpoint_folder, read_card, re
 from models.evaluation import paired_difference
 
 from ..analysis import attention, spectra
-from ..faces import Face
+from ..faces import Face, load_sample, samples
 from .networks import DEFAULT_NETWORK, open_network
 
 
@@ -45,6 +46,39 @@ def spectrum(face: Face, network: str = DEFAULT_NETWORK, k: int = 8) -> Spectrum
     return Spectrum(pixels, sigma, spectra.energy(sigma), k, spectra.rank_k(pixels, k).clamp(0, 1), term)
 
 
+@dataclass(frozen=True, eq=False)
+class RankAnswers:
+    """What a network answers to a face of few terms.
+
+    Attributes:
+        classes: names of the classes.
+        ranks: 1, 2, … S, (S,).
+        probabilities: for the picture of each rank, (S, K).
+        whole: probabilities for the whole face, (K,).
+        trained: False for random weights.
+    """
+
+    classes: tuple[str, ...]
+    ranks: Tensor
+    probabilities: Tensor
+    whole: Tensor
+    trained: bool
+
+    @property
+    def enough(self) -> int:
+        """The rank from which on the answer is that to the whole face, whatever more terms are added."""
+        same = self.probabilities.argmax(1) == self.whole.argmax()
+        wrong = (~same).nonzero()
+        return int(wrong[-1]) + 2 if len(wrong) else 1
+
+
+def rank_answers(face: Face, network: str = DEFAULT_NETWORK) -> RankAnswers:
+    """What a network answers to a face of its strongest 1, 2, … S terms."""
+    net = open_network(network)
+    found = spectra.response_to_rank(lambda p: net.probabilities(p[:, None]), net.see(face))
+    return RankAnswers(net.classes, found.ranks, found.answers, found.whole, net.trained)
+
+
 def svd_networks() -> tuple[str, ...]:
     """Networks with SVD attention, the trained ones first, then those of the paper's main comparison."""
     names = [name for name in list_models() if get_spec(name).attention == "SVD"]
@@ -61,6 +95,12 @@ def svd_attention(face: Face, network: str, layer: str) -> attention.SVDAttentio
     """Every step of one SVD attention module on a face, tensors of a batch of one; errors as for `svd_steps`."""
     net = open_network(network)
     return attention.svd_steps(net.model, net.prepare(face), layer)
+
+
+def gate_spread(network: str, layer: str) -> Tensor:
+    """How far a gate of SVD attention differs between the samples: largest less smallest value, 0..1, (H, W)."""
+    gates = torch.stack([svd_attention(load_sample(sample.name), network, layer).a[0, 0] for sample in samples()])
+    return gates.amax(0) - gates.amin(0)
 
 
 @dataclass(frozen=True, eq=False)

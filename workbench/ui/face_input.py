@@ -1,55 +1,159 @@
-"""The lower part of the sidebar: choose a sample, upload a picture or take a photo, and pick a face in it."""
+"""The lower part of the sidebar: where the face comes from, and which of the faces in a picture it is."""
 
 from __future__ import annotations
 
 import hashlib
+import random
 
 import streamlit as st
 from PIL import Image, ImageDraw
 
-from workbench import faces
+from models.datasets import DataError
+from workbench import faces, services
 from workbench.faces import Box, PictureError
 
-SOURCES = ("Sample", "Upload", "Camera")
+from . import classroom, link
+
+SOURCES = ("Sample", "Upload", "Camera", "Set")
 LARGEST = (2400, 2400)  # pixels of the picture that a visitor's session keeps in memory: at most 17 MB
+MOST = 12  # uploaded pictures to choose from
 NO_FACE = "No face was found in this picture. Crop it by hand, or choose another picture."
 _TITLES = {sample.name: sample.title for sample in faces.samples()}
 _MARK = "#D6336C"
 
 
-def choose() -> None:
-    """Let the visitor choose a face; `state.face()` is the result."""
-    st.session_state["face"] = None
-    source = st.segmented_control("Face", SOURCES, default=SOURCES[0], required=True, key="source", width="stretch")
+def choose() -> dict[str, str | None]:
+    """Let the visitor choose a face; `state.face()` is the result, and here it is as the link names it."""
+    sources = SOURCES if classroom.own_pictures() else SOURCES[:1]
+    _arrive(sources)
+    st.session_state.update(face=None, face_name="", can_crop=False)
+    st.session_state.setdefault("source", sources[0])
+    source = sources[0]
+    if len(sources) > 1:
+        source = st.segmented_control("Face", sources, required=True, key="source", width="stretch")
+    chosen: dict[str, str | None] = {"sample": None, "set": None, "face": None}
     try:
         if source == "Sample":
-            _from_sample()
+            chosen |= _from_sample()
+        elif source == "Set":
+            chosen |= _from_set()
+        elif not classroom.accepted():
+            st.session_state["no_face"] = "Before you use your own face: read the notice in the sidebar, and accept it."
         else:
-            _from_picture(_upload() if source == "Upload" else _photo())
+            _from_picture(*(_upload() if source == "Upload" else _photo()))
     except PictureError as error:
         st.session_state["no_face"] = "This file holds no picture that could be used; the sidebar says why."
         st.error(str(error))
+    return chosen
 
 
-def _from_sample() -> None:
-    name = st.selectbox("Sample face", _TITLES, format_func=_TITLES.get, key="sample")
+def _arrive(sources: tuple[str, ...]) -> None:
+    """Take the face that the link names, if the visitor has just come by it."""
+    set_, id_, sample = link.asked("set") or "", link.asked("face") or "", link.asked("sample")
+    if set_ or id_:
+        try:
+            set_ = set_ or next(iter(services.imported_sets()), "")
+            place = services.find_face(set_, id_) if id_ else services.set_face(set_, 0).position
+        except DataError:
+            place = None
+        if place is None or "Set" not in sources:
+            asked = link.quoted(f"{set_} {id_}")
+            link.note(f"The link asks for a face {asked}, which no set that is imported here has.")
+        else:
+            st.session_state.update(source="Set", set=set_, set_place=(set_, place))
+    elif sample in _TITLES:
+        st.session_state.update(source="Sample", sample=sample)
+    elif sample is not None:
+        link.note(f"The link asks for a sample {link.quoted(sample)}, which is not here.")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Samples and sets
+
+
+def _from_sample() -> dict[str, str]:
+    name = st.selectbox("Sample face", _TITLES, format_func=_TITLES.get, key="sample", persist_state="session")
     face = faces.load_sample(name)
     _show(faces.sample_picture(name), [face.box] if face.box else [], chosen=0)
     st.caption(next(sample.credit for sample in faces.samples() if sample.name == name))
-    st.session_state["face"] = face
+    st.session_state.update(face=face, face_name=_TITLES[name])
+    return {"sample": name}
 
 
-def _upload() -> bytes | None:
-    file = st.file_uploader("Picture with a face: JPEG, PNG or WebP", key="upload")
-    return file.getvalue() if file else None
+def _from_set() -> dict[str, str]:
+    """A face of a set that was imported, by its id."""
+    names = services.imported_sets()
+    if not names:
+        st.session_state["no_face"] = services.NOT_IMPORTED
+        st.caption(services.NOT_IMPORTED)
+        return {}
+    name = st.selectbox("Imported set", names, key="set", persist_state="session") if len(names) > 1 else names[0]
+    if st.session_state.get("set_place", ("",))[0] != name:
+        st.session_state["set_place"] = (name, 0)
+    try:
+        with st.spinner("Opening the set"):
+            found = services.set_face(*st.session_state["set_place"])
+    except DataError as error:
+        st.session_state["no_face"] = "This set cannot be opened; the sidebar says why."
+        st.error(str(error))
+        return {}
+    st.session_state["face_id"] = found.id
+    st.text_input("Id of the face", key="face_id", on_change=_go_to_id, args=(name,))
+    if wrong := st.session_state.pop("wrong_id", None):
+        st.error(wrong)
+    steps = {"Previous": found.position - 1, "Random": random.randrange(found.count), "Next": found.position + 1}
+    with st.container(horizontal=True, gap="xsmall"):
+        for word, place in steps.items():
+            st.button(word, key=f"set-{word.lower()}", on_click=_go_to, args=(name, place), width="stretch")
+    _show(found.face.picture, [], chosen=0)
+    st.caption(f"{found.part}: raters called it {found.label}. Face {found.position + 1} of {found.count} of {name}.")
+    st.session_state.update(face=found.face, face_name=f"{name}, {found.id}; raters called it {found.label}")
+    return {"set": name, "face": found.id}
 
 
-def _photo() -> bytes | None:
+def _go_to(name: str, place: int) -> None:
+    st.session_state["set_place"] = (name, place)
+
+
+def _go_to_id(name: str) -> None:
+    try:
+        _go_to(name, services.find_face(name, st.session_state["face_id"].strip()))
+    except DataError as error:
+        st.session_state["wrong_id"] = str(error)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Pictures of the visitor's own
+
+
+def _upload() -> tuple[bytes | None, str]:
+    """The picture in use, of all that were uploaded: the newest, until another one is chosen."""
+    files = st.file_uploader("Pictures with faces: JPEG, PNG or WebP", key="upload", accept_multiple_files=True)
+    if len(files) > MOST:
+        st.caption(f"Of these, the last {MOST} are offered.")
+    offered = {file.file_id: file for file in files[-MOST:]}
+    if not offered:
+        return None, ""
+    known = st.session_state.get("uploads", [])
+    if new := [id_ for id_ in offered if id_ not in known]:
+        st.session_state["picture_in_use"] = new[-1]
+    st.session_state["uploads"] = list(offered)
+    used = st.session_state.get("picture_in_use")
+    if len(offered) > 1:
+        names = [file.name for file in offered.values()]
+        titles = {id_: f"{i}. {name}" for i, (id_, name) in enumerate(zip(offered, names, strict=True), 1)}
+        st.session_state["picture_in_use"] = used if used in offered else next(reversed(offered))
+        used = st.selectbox(f"{len(offered)} pictures", offered, format_func=titles.get, key="picture_in_use")
+    return offered.get(used, next(reversed(offered.values()))).getvalue(), "uploaded picture"
+
+
+def _photo() -> tuple[bytes | None, str]:
+    classroom.no_camera()
     file = st.camera_input("Photo", key="camera")
-    return file.getvalue() if file else None
+    return (file.getvalue() if file else None), "photo"
 
 
-def _from_picture(data: bytes | None) -> None:
+def _from_picture(data: bytes | None, name: str) -> None:
     if data is None:
         st.session_state["no_face"] = "No picture yet. Choose or take one in the sidebar, or go back to the samples."
         return
@@ -73,7 +177,7 @@ def _from_picture(data: bytes | None) -> None:
         _show(picture, [box], chosen=0)
     else:
         _show(picture, boxes, chosen=number)
-    st.session_state["no_face"] = NO_FACE
+    st.session_state.update(no_face=NO_FACE, can_crop=True, face_name=name)
     st.session_state["face"] = faces.crop(picture, box) if box else None
 
 

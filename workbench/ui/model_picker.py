@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-import streamlit as st
+from functools import lru_cache
 
-from models.checkpoints import CheckpointError, read_card
+import streamlit as st
+import torch
+
+from models import Card, create_model
+from models.checkpoints import CheckpointError, checkpoint_folder, read_card
 from workbench import services
 
+from . import link
 
-def choose() -> None:
-    """Let the visitor choose a network; `state.network()` is the result."""
-    name = st.selectbox("Network", services.network_names(), format_func=_label, key="network")
-    accuracy = _accuracy(name)
-    if accuracy is None:
-        st.caption("Untrained: random weights, which answer nothing.")
-    else:
-        st.caption(f"Names {100 * accuracy:.1f} % of FER2013's PrivateTest faces as the raters did.")
+
+def choose() -> dict[str, str]:
+    """Let the visitor choose a network; `state.network()` is the result, and here it is as the link names it."""
+    names = grouped()
+    st.session_state.setdefault("network", services.DEFAULT_NETWORK)
+    asked = link.asked("network")
+    if asked in names:
+        st.session_state["network"] = asked
+    elif asked is not None:
+        link.note(f"The link asks for a network {link.quoted(asked)}, which is not here.")
+    name = st.selectbox("Network", names, format_func=label, key="network", help=_HELP)
+    st.caption(described(name))
+    return {"network": name}
 
 
 def random_weights_banner(network: str) -> None:
@@ -26,14 +36,72 @@ def random_weights_banner(network: str) -> None:
     )
 
 
-def _label(name: str) -> str:
-    accuracy, title = _accuracy(name), services.get_spec(name).title
-    return title if accuracy is None else f"{title}, {100 * accuracy:.1f} %"
+@lru_cache(maxsize=1)
+def grouped() -> tuple[str, ...]:
+    """Names of all networks by paper, in each the trained ones first."""
+    return tuple(sorted(services.network_names(), key=lambda name: services.get_spec(name).paper))
 
 
-def _accuracy(name: str) -> float | None:
+def label(name: str) -> str:
+    """One line of the list: paper, title, accuracy if it is trained, size."""
+    spec, share = services.get_spec(name), accuracy(name)
+    worth = "" if share is None else f" · {100 * share:.1f} %"
+    return f"{spec.paper} · {spec.title}{worth} · {millions(name)}"
+
+
+def described(name: str) -> str:
+    """A network in one or two sentences: whose it is, how large, what it is worth."""
+    spec, share = services.get_spec(name), accuracy(name)
+    whose = f"`{name}`, paper {spec.paper}, {millions(name)} parameters."
+    if share is None:
+        return f"{whose} Untrained: random weights, which answer nothing."
+    return f"{whose} Names {100 * share:.1f} % of FER2013's PrivateTest faces as the raters did."
+
+
+def accuracy(name: str) -> float | None:
     """Share of right answers on PrivateTest with flip averaging; None for an untrained network."""
+    card = _card(name)
     try:
-        return read_card(name).metrics["PrivateTest"]["flip"]["accuracy"]
-    except (CheckpointError, KeyError):
+        return card.metrics["PrivateTest"]["flip"]["accuracy"] if card else None
+    except (KeyError, TypeError):
         return None
+
+
+def millions(name: str) -> str:
+    """Number of trainable parameters: 1.94 M."""
+    card = _card(name)
+    return f"{(card.parameters if card else _parameters(name)) / 1e6:.2f}\N{NO-BREAK SPACE}M"
+
+
+def warm() -> None:
+    """Count the parameters of every network, which takes some seconds the first time."""
+    for name in grouped():
+        millions(name)
+
+
+_HELP = (
+    "Ordered by paper, A to E; type to search, for example BAM or mobile. Each with the number of its parameters; of a "
+    "trained one also the share of FER2013's PrivateTest faces that it names as the raters did."
+)
+
+
+def _card(name: str) -> Card | None:
+    path = checkpoint_folder(name) / "card.json"
+    try:
+        return _read(str(path.parent), path.stat().st_mtime_ns)
+    except OSError:
+        return None
+
+
+@lru_cache(maxsize=256)
+def _read(folder: str, stamp: int) -> Card | None:
+    try:
+        return read_card(folder)
+    except CheckpointError:
+        return None
+
+
+@lru_cache(maxsize=256)
+def _parameters(name: str) -> int:
+    with torch.device("meta"):  # shapes without numbers
+        return sum(p.numel() for p in create_model(name).parameters() if p.requires_grad)

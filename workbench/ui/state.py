@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import streamlit as st
+from PIL.Image import Image
+from streamlit.runtime.scriptrunner import StopException
 
 from workbench import services
-from workbench.faces import Face
-from workbench.services import Explanation, FrequencyResponse, Mask
+from workbench.faces import Box, Face, sample_picture, whole
+from workbench.services import Explanation, FrequencyResponse, Mask, Network
 
 _REMEMBERED = 16  # answers to one visitor
 
@@ -18,6 +20,11 @@ _REMEMBERED = 16  # answers to one visitor
 def face() -> Face | None:
     """The face in the sidebar; None when the picture holds none that is chosen yet."""
     return st.session_state.get("face")
+
+
+def face_name() -> str:
+    """What to call the face in words: a sample's title, the id in a set, "uploaded picture"; empty without a face."""
+    return st.session_state.get("face_name", "")
 
 
 def network() -> str:
@@ -30,37 +37,79 @@ def choose_network(name: str) -> None:
     st.session_state["network"] = name
 
 
+def network_or_stop() -> Network:
+    """The network in the sidebar, open; where its checkpoint is damaged, say what to do, and end the page."""
+    try:
+        return services.open_network(network())
+    except ValueError as error:
+        st.error(str(error))
+        stop()
+
+
 def face_or_stop() -> Face:
     """The face in the sidebar; where there is none, say why, offer a way on, and end the page."""
     chosen = face()
     if chosen is None:
         st.info(st.session_state.get("no_face"))
-        if st.session_state.get("picture"):
+        if st.session_state.get("can_crop"):
             st.button("Crop by hand", on_click=_crop_by_hand, type="primary")
-        st.stop()
+        stop()
     return chosen
+
+
+def stop() -> NoReturn:
+    """End the page here, as `st.stop` does; but what stands below every page (*Keep this*) is still shown."""
+    raise StopException
 
 
 def _crop_by_hand() -> None:
     st.session_state["by_hand"] = True
 
 
+def choose_class(classes: tuple[str, ...], default: str, label: str = "Map for the class") -> str:
+    """Let the visitor choose a class in the main area; it stands in the link as `class`.
+
+    Until one is chosen it is `default`, usually the network's answer, also when that changes with the face or the
+    network. A class that this network does not have gives way to `default`.
+    """
+    now, before = st.session_state.get("class"), st.session_state.get("class_default", default)
+    if now is not None and (now not in classes or now == before != default):
+        st.session_state["class"] = default
+    st.session_state["class_default"] = default
+    return st.segmented_control(
+        label, classes, default=default, required=True, wrap=True, key="class", bind="query-params"
+    )
+
+
 def explanation(face: Face, network: str) -> Explanation:
     """What `services.explain` answers, kept for this visitor, so that a redrawn page need not ask again."""
-    return _kept(("explain", face.key, network), lambda: services.explain(face, network))
+    return kept(("explain", face.key, network), lambda: services.explain(face, network))
 
 
 def frequency_response(face: Face, network: str, mask: Mask) -> FrequencyResponse:
     """What `services.frequency_response` answers, kept in the same way."""
-    return _kept(("response", face.key, network, mask), lambda: services.frequency_response(face, network, mask))
+    return kept(("response", face.key, network, mask), lambda: services.frequency_response(face, network, mask))
 
 
-def _kept(key: tuple, ask: Callable[[], Any]) -> Any:
+def kept(key: tuple, ask: Callable[[], Any]) -> Any:
     """The answer to a question that this visitor asked before, or asked now; the oldest ones are dropped."""
-    kept: OrderedDict[tuple, Any] = st.session_state.setdefault("answers", OrderedDict())
-    if key not in kept:
-        kept[key] = ask()
-        while len(kept) > _REMEMBERED:
-            kept.popitem(last=False)
-    kept.move_to_end(key)
-    return kept[key]
+    answers: OrderedDict[tuple, Any] = st.session_state.setdefault("answers", OrderedDict())
+    if key not in answers:
+        answers[key] = ask()
+        while len(answers) > _REMEMBERED:
+            answers.popitem(last=False)
+    answers.move_to_end(key)
+    return answers[key]
+
+
+def picture() -> tuple[Image, Box]:
+    """The whole picture that the face in the sidebar was cut out of, and its frame there.
+
+    A face that was a picture to begin with is its own picture.
+    """
+    chosen = face()
+    if chosen.box is None:
+        return chosen.picture, whole(chosen.picture)
+    if st.session_state.get("source") == "Sample":
+        return sample_picture(st.session_state["sample"]), chosen.box
+    return st.session_state["picture"][1], chosen.box

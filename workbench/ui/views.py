@@ -1,12 +1,73 @@
-"""Pictures with their two sentences that more than one page shows."""
+"""What pages are built of: a title, sentences, the code of a computation, and pictures that several pages show."""
 
 from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
 
 import streamlit as st
 
 from workbench.services import FrequencyPictures, Spectrum
 
-from . import charts
+from . import charts, screen
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def title(question: str, how: str) -> None:
+    """The question that a page answers, and how in one sentence; what can be kept of the page begins here."""
+    st.title(question)
+    st.markdown(how)
+    screen.titled(question, how)
+
+
+def says(text: str) -> None:
+    """The two sentences under a picture, in Markdown: what is seen, and what it does not prove."""
+    st.markdown(text)
+    screen.words(text)
+
+
+@contextmanager
+def computed(*functions: str) -> Iterator[None]:
+    """The expander *How it is computed*: what is put inside, and below it the code of the named functions.
+
+    Args:
+        *functions: "module:name" of functions, methods or classes, e.g. "workbench.analysis.cam:gradcam".
+    """
+    with st.expander("How it is computed"):
+        yield
+        for function in functions:
+            where, code = source(function)
+            st.caption(where)
+            st.code(code, language="python")
+
+
+@lru_cache(maxsize=256)
+def source(function: str) -> tuple[str, str]:
+    """File and line of "module:name", and its code without the docstring."""
+    module, _, name = function.partition(":")
+    found = importlib.import_module(module)
+    for part in name.split("."):
+        found = getattr(found, part)
+    found = inspect.unwrap(found)
+    lines, start = inspect.getsourcelines(found)
+    file = Path(inspect.getsourcefile(found)).relative_to(ROOT)
+    return f"`{file}`, line {start}", _without_docstring(textwrap.dedent("".join(lines)))
+
+
+def _without_docstring(code: str) -> str:
+    """A function or a class whose first statement, if it is its text, is left out."""
+    first = ast.parse(code).body[0].body[0]
+    lines = code.splitlines(keepends=True)
+    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+        del lines[first.lineno - 1 : first.end_lineno]
+    return "".join(lines)
 
 
 def waves(parts: FrequencyPictures) -> None:
@@ -16,8 +77,8 @@ def waves(parts: FrequencyPictures) -> None:
         "Original": (parts.original, "High and low frequencies together make it up again, up to rounding."),
         "High frequencies": (
             parts.high,
-            f"The fast waves, edges and wrinkles, around middle gray: {lost} of the contrast (squared differences from "
-            "the mean). That they look telling does not mean that the network uses them.",
+            f"The fast waves, edges and wrinkles, stretched as far as the bar says: {lost} of the contrast (squared "
+            "differences from the mean). That they look telling does not mean that the network uses them.",
         ),
         "Low frequencies": (
             parts.low,
@@ -26,7 +87,9 @@ def waves(parts: FrequencyPictures) -> None:
     }
     for column, (title, (pixels, text)) in zip(st.columns(3), texts.items(), strict=True):
         with column:
-            charts.show(charts.face(pixels, title.lower()), title, f"{title} of the face")
+            high = title == "High frequencies"  # negative as often as positive, and faint
+            chart = charts.contrast(2 * pixels - 1, "gray") if high else charts.face(pixels, title.lower())
+            charts.show(chart, title, f"{title} of the face")
             st.markdown(f"**{title}.** {text}")
 
 

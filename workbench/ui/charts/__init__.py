@@ -1,6 +1,24 @@
 """Every chart and every picture on a page, in one visual language: colours, text size, words for numbers."""
 
+from .attention import channel_weights, logit_pairs, small_maps, weighed, winning_angles
+from .changes import accuracies, answers_grid, face_with_signed, faces_row
+from .claims import VERDICT_COLOURS, claimed_and_ours, verdicts
+from .comparison import answers_side_by_side, change_table, correlation_table, hundredths
 from .frame import EMOTION_COLOURS, class_colours, show
-from .pictures import clear_to_bright, face, face_with_map, signed, strength
+from .lessons import ANSWER, PREDICTED, bars, before_and_after, few_ticks, marked, numbered
+from .measures import (
+    confusion,
+    errors_by_coverage,
+    network_colours,
+    recall_bars,
+    recall_spread,
+    reliability,
+    show_to_click,
+    with_interval,
+)
+from .pictures import clear_to_bright, face, face_with_map, gridded, many_maps, signed, strength
 from .plots import curves, probabilities, singular_values, spectra
-from .words import interval, memory, percent, terms
+from .sets import intensities, panels
+from .sureness import beside_random, shares, spread
+from .waves import amplitudes, contrast
+from .words import cells, interval, memory, percent, terms

@@ -6,6 +6,8 @@ import plotly.graph_objects as go
 import streamlit as st
 from torch import Tensor
 
+from .. import screen
+
 EMOTION_COLOURS = {
     "angry": "#D55E00",
     "disgust": "#009E73",
@@ -21,6 +23,13 @@ _SIDE = 264  # pixels: of a picture on a page ...
 _STRIP = 46  # ... and of the strip under it for a colour bar or a label
 TEXT = 16
 _INK = {"light": "#111418", "dark": "#E8E6E1"}  # text on the two grounds of .streamlit/config.toml
+CONFIG = {
+    "displayModeBar": "hover",
+    "modeBarButtons": [["toImage"]],
+    "displaylogo": False,
+    "scrollZoom": False,
+}
+"""Of every chart: pointing at it shows one button, which saves it as a picture."""
 
 
 def class_colours(classes: tuple[str, ...]) -> tuple[str, ...]:
@@ -29,12 +38,19 @@ def class_colours(classes: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def show(figure: go.Figure, key: str, alt: str) -> None:
-    """Put a chart on the page; `alt` says in a few words what is in it. Nothing floats over it."""
-    ink = _INK[st.context.theme.type or "light"]
-    figure.update_layout(font_color=ink).update_xaxes(color=ink).update_yaxes(
-        color=ink, gridcolor="rgba(128,128,128,0.35)"
-    )
-    st.plotly_chart(figure, key=key, alt=alt, theme=None, config={"displayModeBar": False, "scrollZoom": False})
+    """Put a chart on the page; `alt` says in a few words what is in it."""
+    inked(figure, st.context.theme.type or "light")
+    screen.chart(key, alt, figure)
+    picture = {"format": "png", "scale": 2, "filename": f"ferscope-{key}"}
+    st.plotly_chart(figure, key=key, alt=alt, theme=None, config={**CONFIG, "toImageButtonOptions": picture})
+
+
+def inked(figure: go.Figure, theme: str) -> go.Figure:
+    """Text and axes in the colour that is legible on the ground of a theme, "light" or "dark"."""
+    ink = _INK[theme]
+    button = {"bgcolor": "rgba(0,0,0,0)", "color": ink, "activecolor": ink}
+    figure.update_layout(font_color=ink, modebar=button).update_xaxes(color=ink)
+    return figure.update_yaxes(color=ink, gridcolor="rgba(128,128,128,0.35)")
 
 
 def square(figure: go.Figure, pixels: Tensor, label: str) -> go.Figure:

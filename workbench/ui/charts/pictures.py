@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 import plotly.graph_objects as go
 from plotly.colors import sample_colorscale, unlabel_rgb
+from plotly.subplots import make_subplots
 from torch import Tensor
 
-from .frame import square
+from .frame import TEXT, framed, square
 
 _BAR = {  # of colours, in the strip under a picture
     "orientation": "h",
@@ -22,6 +25,7 @@ _BAR = {  # of colours, in the strip under a picture
     "nticks": 4,
     "tickfont": {"size": 14},
 }
+_SMALL = 168  # pixels: of a small map, without its title
 
 
 def face(pixels: Tensor, label: str) -> go.Figure:
@@ -29,7 +33,7 @@ def face(pixels: Tensor, label: str) -> go.Figure:
     return square(go.Figure(_gray(pixels)), pixels, label)
 
 
-def face_with_map(pixels: Tensor, heat: Tensor, top: float, opacity: float) -> go.Figure:
+def face_with_map(pixels: Tensor, heat: Tensor, top: float, opacity: float, unit: str = "logit") -> go.Figure:
     """A map (S, S) over a face (S, S): zero is clear, strong is bright, the bar gives the numbers.
 
     Args:
@@ -37,6 +41,7 @@ def face_with_map(pixels: Tensor, heat: Tensor, top: float, opacity: float) -> g
         heat: the map, at least 0.
         top: the value that gets the brightest colour; where it is 0 the map is blank and no bar is drawn.
         opacity: of the strongest colour, 0..1.
+        unit: of the numbers at the bar.
     """
     figure = go.Figure(_gray(pixels))
     if top > 0:
@@ -50,7 +55,7 @@ def face_with_map(pixels: Tensor, heat: Tensor, top: float, opacity: float) -> g
             colorbar=_BAR,
         )
     figure = square(figure, pixels, "" if top > 0 else "blank")
-    return _unit(figure, "logit") if top > 0 else figure
+    return _unit(figure, unit) if top > 0 else figure
 
 
 def clear_to_bright(opacity: float) -> list[tuple[float, str]]:
@@ -61,6 +66,109 @@ def clear_to_bright(opacity: float) -> list[tuple[float, str]]:
         (s, f"rgba({r:.0f},{g:.0f},{b:.0f},{opacity * s**0.7:.3f})")
         for s, (r, g, b) in zip(steps, colours, strict=True)
     ]
+
+
+def many_maps(
+    pixels: Tensor, maps: Mapping[str, Tensor], top: float | None, opacity: float, columns: int = 4, unit: str = "logit"
+) -> go.Figure:
+    """Small maps (S, S) over the same face, each with its title: of one scale with a bar, or each of its own.
+
+    Args:
+        pixels: gray picture (S, S) in 0..1.
+        maps: title → map. One with negative values is drawn around zero, red above and blue below.
+        top: the value that gets the brightest colour in all of them; None: in each its own strongest, without a bar.
+        opacity: of the strongest colour, 0..1.
+        columns: maps in a row.
+        unit: of the numbers at the bar.
+    """
+    rows, side, lines = -(-len(maps) // columns), len(pixels), 1 + max(title.count("<br>") for title in maps)
+    words = 22 * lines + 6  # pixels over each row
+    height = rows * _SMALL + (rows - 1) * words  # of the pictures, with the words between them
+    figure = make_subplots(
+        rows, columns, subplot_titles=list(maps), horizontal_spacing=0.02, vertical_spacing=words / height
+    )
+    figure.update_annotations(font_size=TEXT)
+    for i, (title, heat) in enumerate(maps.items()):
+        place = {"row": i // columns + 1, "col": i % columns + 1}
+        figure.add_trace(_gray(pixels), **place)
+        most = float(heat.abs().max()) if top is None else top
+        if most > 0:
+            figure.add_trace(
+                _over(heat, most, opacity, title.split("<br>")[0], bar=i == 0 and top is not None), **place
+            )
+        figure.update_yaxes(scaleanchor=figure.get_subplot(**place).yaxis.anchor, **place)
+    figure.update_xaxes(visible=False, fixedrange=True, range=[-0.5, side - 0.5], constrain="domain")
+    figure.update_yaxes(visible=False, fixedrange=True, range=[side - 0.5, -0.5], constrain="domain")
+    below = 46 if top else 0
+    figure = framed(figure, "").update_layout(height=height + words + below, margin_t=words, margin_b=below)
+    return _unit(figure, unit) if top else figure
+
+
+def _over(heat: Tensor, most: float, opacity: float, title: str, bar: bool) -> go.Heatmap:
+    """A map to lay over a face: clear where it is zero, brightest (or reddest, and bluest) at `most`."""
+    around_zero = float(heat.min()) < 0
+    return go.Heatmap(
+        z=heat.numpy(),
+        zmin=-most if around_zero else 0,
+        zmax=most,
+        colorscale=_clear_at_zero(opacity) if around_zero else clear_to_bright(opacity),
+        zsmooth="fast",
+        showscale=bar,
+        colorbar=_BAR,
+        hovertemplate=title + " %{z:.4g}<extra></extra>",
+    )
+
+
+def _clear_at_zero(opacity: float) -> list[tuple[float, str]]:
+    """Blue, clear, red, as a colour scale of Plotly."""
+    steps = [i / 20 for i in range(21)]
+    colours = [unlabel_rgb(colour) for colour in sample_colorscale("RdBu_r", steps)]
+    return [
+        (s, f"rgba({r:.0f},{g:.0f},{b:.0f},{opacity * abs(2 * s - 1) ** 0.6:.3f})")
+        for s, (r, g, b) in zip(steps, colours, strict=True)
+    ]
+
+
+PICKED, FOUND = "#D6336C", "#2F9E44"
+"""Frames of cells: what a person picked (dashed), and what was found (solid)."""
+
+
+def gridded(
+    figure: go.Figure, side: int, cells: int, picked: Collection[int], found: Collection[int] = ()
+) -> go.Figure:
+    """A grid over a square picture, named as on a chessboard, with cells to click and frames round some of them.
+
+    Args:
+        figure: a picture of this module; it is changed.
+        side: of the picture in its own pixels.
+        cells: rows, and columns, of the grid.
+        picked, found: numbers of cells, row by row from 0.
+    """
+    step = side / cells
+    for width, colour in ((3, "rgba(0,0,0,0.3)"), (1, "rgba(255,255,255,0.8)")):  # seen on dark and on bright skin
+        for at in [i * step - 0.5 for i in range(1, cells)]:
+            line = {"type": "line", "line": {"width": width, "color": colour}}
+            figure.add_shape(x0=at, x1=at, y0=-0.5, y1=side - 0.5, **line)
+            figure.add_shape(y0=at, y1=at, x0=-0.5, x1=side - 0.5, **line)
+    for group, colour, inset, dash in ((found, FOUND, 0.03, "solid"), (picked, PICKED, 0.11, "dash")):
+        for cell in group:
+            x, y, gap = (cell % cells) * step - 0.5, (cell // cells) * step - 0.5, inset * step
+            figure.add_shape(
+                type="rect", x0=x + gap, x1=x + step - gap, y0=y + gap, y1=y + step - gap,
+                line={"width": 4, "color": colour, "dash": dash},
+            )  # fmt: skip
+    middles = [(i + 0.5) * step - 0.5 for i in range(cells)]
+    names = [f"{chr(ord('A') + i % cells)}{i // cells + 1}" for i in range(cells * cells)]
+    nothing = {"marker": {"opacity": 0}}
+    figure.add_scatter(
+        x=middles * cells, y=[y for y in middles for _ in range(cells)], mode="markers", customdata=names,
+        marker={"symbol": "square", "size": 38, "opacity": 0, "color": "white"},
+        selected=nothing, unselected=nothing, hovertemplate="%{customdata}<extra></extra>",
+    )  # fmt: skip
+    ticks = {"visible": True, "showgrid": False, "zeroline": False, "ticks": "", "tickvals": middles}
+    figure.update_xaxes(**ticks, ticktext=[chr(ord("A") + i) for i in range(cells)], side="top")
+    figure.update_yaxes(**ticks, ticktext=[str(i + 1) for i in range(cells)])
+    return figure.update_layout(margin_t=26, margin_l=22, height=figure.layout.height + 26, clickmode="event+select")
 
 
 def signed(values: Tensor, label: str) -> go.Figure:

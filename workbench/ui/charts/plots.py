@@ -37,7 +37,7 @@ def probabilities(classes: tuple[str, ...], values: Tensor, marked: str, trained
         ticks="outside",
         tickcolor="rgba(0,0,0,0)",
     )
-    return framed(figure, "probability, calibrated" if trained else "probability, of random weights")
+    return framed(figure, "probability, calibrated" if trained else "random weights")
 
 
 def curves(
@@ -49,15 +49,25 @@ def curves(
     colours: tuple[str, ...],
     log: bool = False,
     mark: float | None = None,
+    points: bool = False,
 ) -> go.Figure:
     """Lines over a common axis, each with its name at its end: x (n,), ys (number of lines, n).
 
     On a linear axis `ys` are shares of 1; names of lines that end near each other are moved apart. `mark` is the x at
-    which a dotted line stands.
+    which a dotted line stands. `points` marks the x that were asked about, where they are few.
     """
+    mode = "lines+markers" if points else "lines"
     figure = go.Figure(
         [
-            go.Scatter(x=x.numpy(), y=y.numpy(), mode="lines", line={"width": 3, "color": colour}, name=name)
+            go.Scatter(
+                x=x.numpy(),
+                y=y.numpy(),
+                mode=mode,
+                line={"width": 3, "color": colour},
+                marker={"size": 8},
+                name=name,
+                cliponaxis=not points,
+            )
             for y, name, colour in zip(ys, names, colours, strict=True)
         ]
     )

@@ -1,0 +1,72 @@
+"""Compare: do networks agree, and for the same reason?"""
+
+import streamlit as st
+
+from workbench import services
+from workbench.ui import charts, compare_views, state, views
+
+views.title(
+    "Do networks agree, and for the same reason?",
+    "One face, several networks: what each answers, and where in the picture its evidence for one class lies.",
+)
+face, network = state.face_or_stop(), state.network()
+networks = compare_views.choose_networks(network)
+if len(networks) < 2:
+    other = next(name for name in (*services.side_by_side(), *services.network_names()) if name != network)
+    st.info("One network alone cannot be compared. Choose another above.")
+    add = {"networks": [other]}
+    st.button(f"Add {compare_views.named(other)}", on_click=st.session_state.update, args=(add,), type="primary")
+    st.stop()
+
+try:
+    with st.spinner(f"Asking {len(networks)} networks"):
+        compared = services.compare(face, networks, ask=state.explanation)
+except ValueError as error:  # a damaged checkpoint: the message says what to do
+    st.error(str(error))
+    st.stop()
+if compared.untrained:
+    st.warning(
+        f"**Random weights:** {compare_views.listed(compared.untrained)}. Such answers and maps mean nothing, and "
+        "the verdict leaves them out."
+    )
+
+
+@st.fragment
+def side_by_side() -> None:
+    left, right = st.columns([5, 1], vertical_alignment="bottom")
+    with left:
+        class_ = state.choose_class(compared.shared_classes, compared.class_, "Maps for the class")
+    with right.popover("Map settings"):
+        scale = st.radio(
+            "Brightest colour: each network's strongest value of",
+            compare_views.SCALES,
+            key="scale",
+            bind="query-params",
+        )
+        st.caption(
+            "Logits of different networks have different units, so there is no scale for all of them: "
+            "brighter in one network is not more than darker in another."
+        )
+    found = compared.of(class_)
+    views.says(compare_views.verdict(found))
+    names = [compare_views.named(name) for name in found.networks]
+    chart = charts.answers_side_by_side(names, found.classes, found.probabilities, class_)
+    charts.show(chart, "answers", "Probability of each class by each network")
+    views.says(
+        "**Calibrated probabilities;** the largest of each network is bold. They say what raters would call this face, "
+        "and agreement is no proof: networks that learned from the same pictures can share an error."
+    )
+    st.subheader(f"Where does the evidence for {class_} lie?")
+    compare_views.maps(found, scale == compare_views.SCALES[0])
+    compare_views.differences(found, scale == compare_views.SCALES[0])
+
+
+side_by_side()
+with views.computed("workbench.services.comparison:compare", "workbench.analysis.attention:correlation_with_cams"):
+    st.markdown(
+        "**Maps:** Grad-CAM as on the page Explain, each from a layer of its own network (figure 9 of paper D sets a "
+        "plain network beside one with attention). **Difference:** each map divided by its strongest value:"
+    )
+    st.latex(r"D = \frac{L_1}{\max L_1} - \frac{L_2}{\max L_2} \in [-1, 1]")
+    st.markdown("**Likeness:** Spearman's rank correlation, Pearson's correlation of the ranks $r$ of all places:")
+    st.latex(r"\rho = \frac{\mathrm{cov}(r_1, r_2)}{\mathrm{sd}(r_1)\,\mathrm{sd}(r_2)}")

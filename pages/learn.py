@@ -1,0 +1,27 @@
+"""Learn: ten lessons of five minutes, each with a prediction before the answer."""
+
+import streamlit as st
+
+from workbench.ui import lessons, state, views
+
+head = st.container()
+left, right = st.columns([2, 3], vertical_alignment="bottom")
+with left:
+    lesson = lessons.choose_lesson(lessons.LESSONS)
+with head:
+    views.title(lesson.question, "Five minutes: try it, commit to a prediction, and only then open the answer.")
+
+face, chosen = state.face_or_stop(), state.network()
+try:
+    with st.spinner("Asking the network"):
+        network = lesson.network(chosen)
+        found = state.kept(("lesson", lesson.key, face.key, network), lambda: lesson.find(face, network))
+except ValueError as error:  # a damaged checkpoint, no network that suits: the message says what to do
+    st.error(str(error))
+    state.stop()
+
+place = lessons.Place(lesson, network, face.key if lesson.of_face else "")
+with right:
+    step = lessons.choose_step(place)
+lessons.whose(place, chosen)
+lessons.run(place, step, found, lessons.following(lesson))

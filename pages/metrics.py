@@ -1,0 +1,79 @@
+"""Metrics: where is it good, and where not?"""
+
+import streamlit as st
+
+from workbench import services
+from workbench.ui import cell_views, measure_views, views
+
+views.title(
+    "Where is it good, and where not?",
+    "What trained networks answered to test pictures of FER2013, told from what lies beside their weights.",
+)
+names, part, pictures = measure_views.choose()
+found = measure_views.scores_or_stop(names, part, pictures)
+names = list(found)
+measure_views.classes(found)
+
+st.subheader("What is it worth?")
+measure_views.table(found, part)
+
+st.subheader("What does it take for what?")
+left, _ = st.columns([2, 3])
+detail = left.selectbox("Checkpoint in detail, here and below", names, key="detail", bind="query-params")
+cell_views.confusion(found[detail], part, pictures)
+
+st.subheader("How unequal are the classes?")
+measure_views.spread(found)
+
+st.subheader("Can its probabilities be believed?")
+measure_views.reliability(services.calibration(detail, part, pictures))
+measure_views.risk(names, part, pictures)
+
+st.subheader("What are the leaked test pictures worth?")
+measure_views.leaks(names, part)
+
+
+@st.fragment
+def pair() -> None:
+    st.subheader("Is one better than the other, or luckier?")
+    known = services.checkpoints()
+    left, right = st.columns(2)
+    first = left.selectbox("First", known, key="first", bind="query-params")
+    second = right.selectbox("Second", known, min(1, len(known) - 1), key="second", bind="query-params")
+    if first == second:
+        st.info("A network cannot be compared with itself. Choose another one.")
+    elif compared := measure_views.or_warning(services.pair, first, second, part, pictures):
+        measure_views.pair(compared)
+
+
+pair()
+st.subheader(f"How did the training of {detail} go?")
+if trained := measure_views.or_warning(services.history, detail):
+    measure_views.training(trained)
+
+with views.computed(
+    "workbench.services.measures:scores",
+    "workbench.services.measures:_drawn",
+    "workbench.services.measures:_chance",
+    "workbench.services.pairs:pair",
+    "models.evaluation:measure",
+    "models.calibration:reliability",
+    "models.calibration:risk_coverage",
+):
+    st.markdown(
+        "With $c_{ij}$ pictures of class $i$ that are called $j$, and $N$ pictures in all; recall and precision of $k$:"
+    )
+    st.latex(r"r_k = \frac{c_{kk}}{\sum_j c_{kj}}, \qquad p_k = \frac{c_{kk}}{\sum_i c_{ik}}")
+    st.latex(r"\text{balanced accuracy} = \frac1K\sum_k r_k")
+    st.latex(r"\text{macro F1} = \frac1K\sum_k\frac{2\,p_k r_k}{p_k+r_k}")
+    st.latex(
+        r"\kappa = \frac{a-e}{1-e}, \qquad a = \sum_k \frac{c_{kk}}{N}, \qquad"
+        r" e = \sum_k \frac{\sum_j c_{kj}\,\sum_i c_{ik}}{N^2}"
+    )
+    st.markdown("Calibration error over bins $b$ of confidence, with $n_b$ answers each (Guo et al. 2017, eq. 5):")
+    st.latex(r"\mathrm{ECE} = \sum_b \frac{n_b}{N}\,\big|\mathrm{accuracy}_b - \mathrm{confidence}_b\big|")
+    st.markdown(
+        "McNemar's test (1947): of $n$ pictures that one of two networks gets right and the other wrong, $x$ fall to "
+        "the first; were both equally good, $x$ would be binomial with one half. Shares have Wilson's interval, the "
+        "other measures that of the percentile bootstrap (Efron 1979): 1 000 draws, each class keeping its size."
+    )

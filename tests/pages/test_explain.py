@@ -1,0 +1,175 @@
+"""Explain as Streamlit runs it: the answer, the sections below it, and *Predict, then reveal*."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from streamlit.testing.v1 import AppTest
+
+from workbench import services
+from workbench.navigation import FOLDER
+from workbench.services import Explanation
+from workbench.services.guesses import score
+from workbench.ui import charts, closer
+
+APP = FOLDER.parent / "workbench" / "app.py"
+
+
+def started(**link: str | list[str]) -> AppTest:
+    app = AppTest.from_file(str(APP), default_timeout=90)
+    for key, value in link.items():
+        app.query_params[key] = value
+    return checked(app.run())
+
+
+def checked(app: AppTest) -> AppTest:
+    assert not app.exception
+    assert not app.error
+    return app
+
+
+def words(app: AppTest) -> str:
+    return "\n".join(m.value for m in [*app.main.markdown, *app.main.info, *app.main.warning])
+
+
+def press(app: AppTest, key: str) -> AppTest:
+    app.button(key=key).click()
+    return checked(app.run())
+
+
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [
+        (
+            "residual_cnn",
+            {
+                "How sure": "30 passes with dropout on",
+                "Classes": "All on one scale, so a faint map is weak evidence",
+                "Methods": "6 methods for happy",
+                "Layers": "the map above reads `stage3`",
+                "Trust": "better than maps drawn at random",
+                "Own maps": "no attention that weighs places",
+            },
+        ),
+        (
+            "resnet18_bam",
+            {
+                "How sure": "no dropout to leave on",
+                "Layers": "reads `layer2`",
+                "Own maps": "Attention is not explanation",
+            },
+        ),
+        ("vanilla_cnn", dict.fromkeys(closer.SECTIONS, "Random weights")),
+    ],
+)
+def test_every_section_says_what_is_seen(network, said):
+    app = started(network=network)
+    for section, sentence in said.items():
+        app.segmented_control(key="look").set_value(section)
+        checked(app.run())
+        assert sentence in words(app), section
+
+
+def test_a_section_and_a_method_are_opened_by_their_link():
+    assert "LayerCAM of every class" in words(started(method="LayerCAM", look="Classes"))
+
+
+def test_a_slow_method_is_named_with_its_seconds_and_drawn_on_request(monkeypatch):
+    asked = []
+    real = services.map_by_method
+
+    def counted(*question):
+        asked.append(question[3])
+        return real(*question)
+
+    monkeypatch.setattr(services, "map_by_method", counted)
+    app = started(look="Methods")
+    app.multiselect(key="methods").set_value(["Eigen-CAM", "Integrated gradients"])
+    checked(app.run())
+    assert asked == []
+    assert "Draw 2 maps (about" in app.button(key="draw").label
+    press(app, "draw")
+    assert asked == ["eigencam", "integrated_gradients"]
+    assert "8 methods for happy" in words(app)
+    assert "Red speaks for the class" in words(app)
+    checked(app.run())
+    assert len(asked) == 2, "what was drawn is kept"
+    assert "Draw 2 maps" not in [b.label for b in app.main.button]
+
+
+def test_trust_is_measured_on_request_and_then_kept(monkeypatch):
+    found, real = [], services.trust
+    monkeypatch.setattr(services, "trust", lambda *question: found.append(real(*question)) or found[-1])
+    app = started(look="Trust")
+    assert found == []
+    press(app, "measure")
+    badge = found[0].badge
+    assert f"passes {sum(badge.passed)} of 3 tests" in words(app)
+    assert all(reason in words(app) for reason in badge.reasons)
+    checked(app.run())
+    assert len(found) == 1
+
+
+def test_a_network_without_maps_still_says_how_sure_it_is():
+    app = started(network="ensemble")
+    assert "no layer of its own" in words(app)
+    assert "The network answers" in words(app)
+
+
+# ---- predict, then reveal
+
+
+def test_map_and_answer_stay_hidden_until_a_guess_is_made_and_then_it_is_scored():
+    app = started(guess="true")
+    assert "Where will the map for happy be strongest?" in words(app)
+    assert "The network answers" not in words(app)
+    assert "reveal" not in [b.key for b in app.main.button], "nothing was picked yet"
+    app.multiselect(key="cells").set_value(["C4", "D4", "C5", "D5"])
+    press(checked(app.run()), "reveal")
+    said = words(app)
+    assert "4 in common: intersection over union 1.00 of 1, a blind guess gets 0.07" in said
+    assert "more than a blind guess of that size on average (11\N{NO-BREAK SPACE}%)" in said
+    assert "What made raters name it is not known" in said
+
+
+def test_a_guess_on_a_drawn_face_is_scored_against_what_was_drawn_too():
+    app = started(guess="true", sample="drawn_surprise", cells=["B2", "E2", "C6", "D6"])
+    press(app, "reveal")
+    assert "What was drawn for surprise" in words(app)
+    assert "4 in common: intersection over union 1.00 of 1" in words(app)
+
+
+def test_another_class_is_another_guess_and_guess_again_begins_anew():
+    app = started(guess="true", cells=["A1"])
+    press(app, "reveal")
+    app.segmented_control(key="class").set_value("sad")
+    checked(app.run())
+    assert "Where will the map for sad be strongest?" in words(app)
+    app.segmented_control(key="class").set_value("happy")
+    checked(app.run())
+    press(app, "again")
+    assert "Where will the map for happy be strongest?" in words(app)
+    assert app.multiselect(key="cells").value == []
+
+
+def test_a_guess_against_a_blank_map_has_no_score(monkeypatch):
+    real = Explanation.map_of
+    monkeypatch.setattr(Explanation, "map_of", lambda self, *a: 0 * real(self, *a))
+    app = started(guess="true", cells=["A1"])
+    press(app, "reveal")
+    assert "is blank,** so no guess can agree with it" in words(app)
+
+
+def test_the_cells_of_the_chart_bear_the_names_of_the_service_and_stand_where_it_counts_them():
+    side = 48
+    figure = charts.gridded(charts.face(torch.zeros(side, side), ""), side, services.GRID, picked=[7])
+    points = figure.data[-1]
+    assert list(points.customdata) == [services.cell_name(cell) for cell in range(services.GRID**2)]
+    for cell, (x, y) in enumerate(zip(points.x, points.y, strict=True)):
+        pixels = torch.zeros(side, side)
+        pixels[int(y), int(x)] = 1
+        assert score(pixels, [cell]).mass == 1
+    frames = [shape for shape in figure.layout.shapes if shape.type == "rect"]
+    assert len(frames) == 1
+    assert frames[0].x0 < points.x[7] < frames[0].x1
+    assert frames[0].y0 < points.y[7] < frames[0].y1

@@ -1,0 +1,94 @@
+"""The page Frequency: parts of the waves, faces that exchange theirs, and how strong they are."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from models import checkpoints
+from workbench import faces, services
+from workbench.navigation import FOLDER
+
+APP = FOLDER.parent / "workbench" / "app.py"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Every network is quick enough to be asked at once, however busy this computer is."""
+    monkeypatch.setattr(services, "pace", lambda network: 0.001)
+
+
+def opened(**link: str) -> AppTest:
+    app = AppTest.from_file(str(APP), default_timeout=90)
+    app.query_params.update(link)
+    app.switch_page("../pages/frequency.py")
+    app.run()
+    assert not app.exception
+    assert not app.error
+    return app
+
+
+def text_of(app: AppTest) -> str:
+    return "\n".join(element.value for element in [*app.markdown, *app.info, *app.warning])
+
+
+def test_the_page_says_which_waves_each_mixture_is_named_after():
+    app = opened()
+    assert app.selectbox(key="other").value == services.rival(faces.load_sample("astronaut"))
+    pair = faces.load_sample("astronaut"), faces.load_sample("grace_hopper")
+    assert services.band_swap(*pair, cutoff=0.2).follows == ("fast", "fast")
+    assert "Both mixtures are named after their fast waves" in text_of(app)
+    app.slider(key="cutoff").set_value(0.3).run()
+    assert services.band_swap(*pair, cutoff=0.3).follows == ("slow", "slow")
+    assert "Both mixtures are named after their slow waves" in text_of(app)
+
+
+def test_two_faces_with_one_answer_cannot_show_which_waves_count():
+    app = opened()
+    same = next(
+        s.name
+        for s in faces.samples()[1:]
+        if services.predict(faces.load_sample(s.name)).answer == services.predict(faces.load_sample("astronaut")).answer
+    )
+    app.selectbox(key="other").set_value(same).run()
+    assert not app.exception
+    assert "Both faces get the answer happy" in text_of(app)
+
+
+def test_the_other_face_gives_way_when_it_becomes_the_face():
+    app = opened()
+    app.selectbox(key="sample").set_value("grace_hopper").run()
+    assert not app.exception
+    assert not app.error
+    assert app.selectbox(key="other").value != "grace_hopper"
+
+
+def test_a_slow_network_is_asked_when_the_visitor_says_so(monkeypatch):
+    monkeypatch.setattr(services, "pace", lambda network: 1.0)
+    app = opened()
+    assert "takes about 49 s" in text_of(app)
+    assert "Slow waves only" not in text_of(app)
+    assert "High frequencies" in text_of(app), "what needs no network is there at once"
+    next(button for button in app.button if button.label == "Ask about 24 cut-offs").click().run()
+    assert not app.exception
+    assert "Slow waves only" in text_of(app)
+
+
+@pytest.mark.parametrize("mask", ["gaussian", "butterworth"])
+def test_a_soft_mask_changes_every_part_of_the_page(mask):
+    app = opened()
+    app.segmented_control(key="mask").set_value(mask).run()
+    assert not app.exception
+    parts = services.channels(faces.load_sample("astronaut"), 0.2, mask)
+    assert f"red and green {float(parts.likeness[0, 1]):.2f}" in text_of(app)
+
+
+def test_a_damaged_checkpoint_is_a_sentence(tmp_path, monkeypatch):
+    folder = tmp_path / "residual_cnn"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(b"not a checkpoint")
+    (folder / "card.json").write_text("{}")
+    monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
+    app = AppTest.from_file(str(APP), default_timeout=90)
+    app.switch_page("../pages/frequency.py")
+    app.run()
+    assert not app.exception
+    assert "is not the card of a checkpoint" in app.error[0].value

@@ -1,0 +1,135 @@
+"""The page Metrics: what it says of checkpoints, of a cell, of a pair, and where something is missing."""
+
+import shutil
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from models import checkpoints as shelf
+from workbench import services
+from workbench.navigation import FOLDER
+from workbench.services import measures, sets
+from workbench.ui import cell_views
+
+APP = FOLDER.parent / "workbench" / "app.py"
+
+
+def opened(**link) -> AppTest:
+    app = AppTest.from_file(str(APP), default_timeout=90)
+    for key, value in link.items():
+        app.query_params[key] = value
+    app.run()
+    app.switch_page("../pages/metrics.py").run()
+    assert not app.exception
+    assert not app.error
+    return app
+
+
+def text_of(app: AppTest) -> str:
+    return "\n".join(element.value for element in [*app.main.markdown, *app.main.info, *app.main.warning])
+
+
+@pytest.fixture
+def no_set(tmp_path, monkeypatch):
+    """No set is imported."""
+    monkeypatch.setattr(sets, "FOLDER", tmp_path)
+
+
+@pytest.fixture
+def own_shelf(tmp_path, monkeypatch):
+    """A folder of two checkpoints that a test may damage."""
+    for name in ("residual_cnn", "resnet18"):
+        shutil.copytree(shelf.ROOT / name, tmp_path / "shelf" / name)
+    monkeypatch.setattr(shelf, "ROOT", tmp_path / "shelf")
+    monkeypatch.setattr(measures, "ROOT", tmp_path / "shelf")
+    return tmp_path / "shelf"
+
+
+def test_the_table_has_every_measure_of_every_chosen_checkpoint(no_set):
+    app = opened()
+    text = text_of(app)
+    chosen = app.multiselect(key="checkpoints").value
+    assert set(chosen) <= set(shelf.list_checkpoints())
+    for name in chosen:
+        accuracy = services.scores(name).text(services.MEASURES[0])
+        assert f"{accuracy}" in text
+    assert all(f"| {wanted.label} |" in text for wanted in services.MEASURES)
+    assert "it does not tell who is shown" in text
+
+
+def test_part_and_leaked_pictures_are_taken_from_the_link(no_set):
+    app = opened(part="PublicTest", pictures="without near copies", checkpoints=["resnet18"])
+    text = text_of(app)
+    assert app.multiselect(key="checkpoints").value == ["resnet18"]
+    assert services.scores("resnet18", "PublicTest", "without near copies").text(services.MEASURES[0]) in text
+    assert "| pictures | 3 124 |" in text
+    assert "It was fitted on PublicTest itself" in text
+
+
+def test_a_cell_can_be_named_without_a_mouse(no_set):
+    app = opened(label="fear", answer="sad")
+    expected = services.cell("residual_cnn", "fear", "sad")
+    text = text_of(app)
+    assert f"{len(expected.pictures)} of 528 pictures labelled fear are called sad" in text
+    for kind, n in expected.counts.items():
+        assert f"**{n} {kind}**" in text
+    assert "is not imported here" in text
+    assert list(app.main.dataframe[0].value["id"]) == [picture.id for picture in expected.pictures]
+    app.selectbox(key="answer").set_value("fear").run()
+    assert not app.exception
+    assert "pictures labelled fear are called fear" in text_of(app)
+
+
+def test_a_click_chooses_the_cell(monkeypatch):
+    points = [{"customdata": ["disgust", "angry"]}]
+    state = {cell_views._CHART: {"selection": {"points": points}}, "label": "sad", "answer": "neutral"}
+    monkeypatch.setattr(cell_views.st, "session_state", state)
+    cell_views._clicked()
+    assert (state["label"], state["answer"]) == ("disgust", "angry")
+    state[cell_views._CHART]["selection"]["points"] = []
+    cell_views._clicked()
+    assert (state["label"], state["answer"]) == ("disgust", "angry")
+
+
+def test_a_link_to_explain_names_set_face_and_a_network_that_the_sidebar_has():
+    assert cell_views.link_to("fer2013", "PrivateTest-00-0", "resnet18").endswith(
+        "face=PrivateTest-00-0&network=resnet18"
+    )
+    assert "network" not in cell_views.link_to("fer2013", "PrivateTest-00-0", "resnet18-short-official-s1")
+
+
+def test_a_pair_is_tested_and_a_network_beside_itself_is_not(no_set):
+    app = opened(first="resnet18", second="resnet18_bam")
+    p = services.pair("resnet18", "resnet18_bam").p_value
+    assert f"p = {p:.3f}; the pictures do not tell them apart" in text_of(app)
+    app.selectbox(key="second").set_value("resnet18").run()
+    assert not app.exception
+    assert "cannot be compared with itself" in text_of(app)
+
+
+def test_nothing_chosen_offers_the_trained_networks(no_set):
+    app = opened()
+    app.multiselect(key="checkpoints").set_value([]).run()
+    assert not app.exception
+    assert "Choose one" in app.main.info[0].value
+    app.main.button[0].click().run()
+    assert not app.exception
+    assert len(app.multiselect(key="checkpoints").value) > 1
+    assert "accuracy ↑" in text_of(app)
+
+
+def test_what_is_missing_or_damaged_is_said_and_the_rest_is_shown(no_set, own_shelf):
+    (own_shelf / "resnet18" / "predictions.npz").unlink()
+    (own_shelf / "residual_cnn" / "history.csv").write_bytes(b"\xff\xfe")
+    app = opened()
+    warnings = "\n".join(element.value for element in app.main.warning)
+    assert "resnet18 has no stored answers" in warnings
+    assert "`ferscope evaluate resnet18`" in warnings
+    assert "The history of residual_cnn cannot be read" in warnings
+    assert services.scores("residual_cnn").text(services.MEASURES[0]) in text_of(app)
+
+
+def test_a_shelf_without_checkpoints_opens_with_a_sentence(no_set, tmp_path, monkeypatch):
+    monkeypatch.setattr(measures, "ROOT", tmp_path / "nothing")
+    app = opened()
+    assert "No checkpoint to show" in text_of(app)

@@ -1,0 +1,76 @@
+"""The page Papers, as a visitor works it; what holds for every page is in test_every_page.py."""
+
+from __future__ import annotations
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from workbench.navigation import FOLDER
+from workbench.services import claims
+
+APP = FOLDER.parent / "workbench" / "app.py"
+
+
+def opened(page: str = "papers.py", **query: str) -> AppTest:
+    app = AppTest.from_file(str(APP), default_timeout=90)
+    for key, value in query.items():
+        app.query_params[key] = value
+    app.run()
+    app.switch_page(f"../pages/{page}").run()
+    assert not app.exception
+    return app
+
+
+def tables(app: AppTest) -> str:
+    return "".join(block.proto.body for block in app.get("html"))
+
+
+@pytest.mark.parametrize("letter", "ABCDE")
+def test_a_paper_shows_its_findings_and_every_single_claim(letter):
+    app = opened()
+    app.segmented_control(key="paper").set_value(letter).run()
+    assert not app.exception
+    headlines = [expander.label for expander in app.expander]
+    for finding in claims.paper_of(letter).findings:
+        assert finding.title in headlines
+    shown = tables(app)
+    for claim in claims.paper_of(letter).claims:
+        if claim.row is None:
+            assert claim.place.replace("'", "&#x27;") in shown
+
+
+def test_a_verdict_that_no_claim_has_says_what_to_do():
+    app = opened()
+    app.segmented_control(key="verdict").set_value("reproduced").run()
+    assert "Choose another verdict" in app.info[0].value
+
+
+def test_only_claims_of_the_chosen_verdict_are_listed():
+    app = opened()
+    app.segmented_control(key="verdict").set_value("contradicts itself").run()
+    text = "".join(m.value for m in app.markdown)
+    assert "**1 of 9 claims are listed.**" in text
+
+
+def test_figures_of_classes_say_what_they_are_beside():
+    app = opened()
+    app.segmented_control(key="paper").set_value("D").run()
+    assert "diamonds ours" in "".join(m.value for m in app.markdown)
+    app.segmented_control(key="table").set_value("JAFFE").run()
+    assert not app.exception
+    assert "ours was not run" in "".join(m.value for m in app.markdown)
+
+
+def test_the_commands_of_a_paper_name_what_they_lack():
+    app = opened()
+    app.segmented_control(key="paper").set_value("E").run()
+    assert any("ferscope train --model multibranch_dsc_cbam" in code.value for code in app.code)
+    assert "SGD" in "".join(m.value for m in app.markdown)
+
+
+def test_about_says_where_pictures_go_in_each_way_of_starting(monkeypatch):
+    text = "".join(m.value for m in opened("about.py").markdown)
+    assert "serves this computer only" in text
+    assert "Gradio's tunnel" in text
+    monkeypatch.setenv("FERSCOPE_LAN", "1")
+    assert "over that network, unencrypted" in "".join(m.value for m in opened("about.py").markdown)

@@ -1,0 +1,197 @@
+"""The page Robustness: one face that gets worse, places that are hidden, frames that move, curves over a test set."""
+
+import io
+import json
+import shutil
+
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from models import checkpoints
+from workbench import faces, services
+from workbench.analysis.robustness import CORRUPTIONS
+from workbench.navigation import FOLDER
+from workbench.robustness_survey import FILE, _sha256
+from workbench.ui import change_views
+
+APP = FOLDER.parent / "workbench" / "app.py"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Every network is quick enough to be asked at once, however busy this computer is."""
+    monkeypatch.setattr(services, "pace", lambda network: 0.001)
+
+
+def opened(**link: str) -> AppTest:
+    app = AppTest.from_file(str(APP), default_timeout=90)
+    app.query_params.update(link)
+    app.switch_page("../pages/robustness.py")
+    app.run()
+    assert not app.exception
+    assert not app.error
+    return app
+
+
+def text_of(app: AppTest) -> str:
+    return "\n".join(element.value for element in [*app.markdown, *app.info, *app.warning])
+
+
+def test_the_page_says_how_far_a_face_can_be_turned_before_the_answer_changes():
+    app = opened()
+    found = services.robustness(faces.load_sample("astronaut"), "residual_cnn", "rotation")
+    below, above = services.tips(found)
+    classes = services.open_network("residual_cnn").classes
+    told = text_of(app)
+    assert f"answers happy from {change_views.number(below.kept)}° to {change_views.number(above.kept)}°" in told
+    assert f"at {change_views.number(above.value)}°, to {classes[above.answer]}" in told
+    assert app.select_slider(key="at").value == above.value, "it begins where the answer has just changed"
+
+
+def test_every_change_of_the_picture_has_its_values_and_its_sentence():
+    app = opened()
+    for name in ("blur", "jpeg", "high-pass"):  # the neutral value lies below, above, and at zero
+        app.selectbox(key="change").set_value(name).run()
+        assert not app.exception
+        told = text_of(app)
+        assert f"**{CORRUPTIONS[name].title}:** {CORRUPTIONS[name].note}" in told
+        slider = app.select_slider(key="at")
+        assert len(slider.options) == len(CORRUPTIONS[name].values)
+        slider.set_value(CORRUPTIONS[name].values[0]).run()
+        assert not app.exception
+
+
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_the_sentence_and_the_row_begin_with_the_picture_as_it_is(name):
+    found = services.robustness(faces.load_sample("grace_hopper"), "residual_cnn", name)
+    sentence = change_views.where_it_changes(found, services.open_network("residual_cnn").classes)
+    assert sentence.startswith("**The network answers neutral ")
+    assert ("and first changes at" in sentence) != ("at every value from" in sentence)
+    row = [found.values[i] for i in change_views._chosen(found)]
+    assert len(row) == 5
+    assert CORRUPTIONS[name].neutral in row
+    assert row == sorted(row)
+    assert all(tip.value in row for tip in services.tips(found) if tip.value is not None)
+
+
+def test_an_answer_that_changes_at_once_is_kept_at_one_value_only():
+    found = services.robustness(faces.load_sample("astronaut"), "residual_cnn", "blur")
+    found.probabilities[1:] = found.probabilities[1:].roll(1, 1)
+    sentence = change_views.where_it_changes(found, services.open_network("residual_cnn").classes)
+    assert "answers happy at 0 only, and first changes at 0.5, to neutral" in sentence
+
+
+def test_what_is_not_measured_is_said_with_the_command_and_its_minutes():
+    app = opened()
+    code = [block.value for block in app.code]
+    assert "ferscope robustness residual_cnn --limit 500" in code
+    assert "all 12 curves over 500 test pictures, about" in text_of(app)
+    assert "ferscope train --model rarn\nferscope robustness rarn --limit 500" in code
+    assert "**RARN: not run.**" in text_of(app)
+    assert not [button for button in app.main.button if "ferscope" in button.label.lower()]
+
+
+def test_a_curve_beside_the_weights_takes_the_place_of_the_command(tmp_path, monkeypatch):
+    folder = tmp_path / "residual_cnn"
+    shutil.copytree(checkpoints.checkpoint_folder("residual_cnn"), folder, ignore=shutil.ignore_patterns(FILE))
+    values = CORRUPTIONS["rotation"].values
+    curve = {"values": values, "accuracy": [0.25] * len(values), "interval": [[0.2, 0.3]] * len(values)}
+    question = {"part": "PrivateTest", "pictures": 400, "seed": 0, "data": "x"}
+    weights = _sha256(folder / "model.safetensors")
+    (folder / FILE).write_text(json.dumps({**question, "weights": weights, "curves": {"rotation": curve}}))
+    monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
+    app = opened()
+    told = text_of(app)
+    assert "400 pictures of PrivateTest" in told
+    assert "| Residual CNN | 25.0 (20.0 to 30.0) |" in told
+    assert "ferscope robustness residual_cnn --limit 500" not in [block.value for block in app.code]
+    app.selectbox(key="change").set_value("blur").run()
+    assert "ferscope robustness residual_cnn --limit 500" in [block.value for block in app.code], "blur is missing"
+
+
+def test_a_curve_of_other_weights_is_not_shown_but_named(tmp_path, monkeypatch):
+    folder = tmp_path / "residual_cnn"
+    shutil.copytree(checkpoints.checkpoint_folder("residual_cnn"), folder)
+    question = {"part": "PrivateTest", "pictures": 400, "seed": 0, "data": "x", "weights": "others", "curves": {}}
+    (folder / FILE).write_text(json.dumps(question))
+    monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
+    assert "belongs to other weights" in text_of(opened())
+
+
+def test_an_untrained_network_stands_under_a_banner_and_is_trained_before_it_is_measured():
+    app = opened(network="vanilla_cnn")
+    assert "Random weights" in text_of(app)
+    assert "vanilla_cnn has no trained weights" in text_of(app)
+
+
+def test_a_network_without_a_layer_for_maps_moves_its_frame_all_the_same():
+    app = opened(network="ensemble")
+    assert "The maps cannot be compared" in text_of(app)
+    assert "frames get the answer" in text_of(app)
+
+
+def test_a_slow_network_is_asked_when_the_visitor_says_so(monkeypatch):
+    monkeypatch.setattr(services, "pace", lambda network: 1.0)
+    app = opened()
+    assert "takes about 15 s" in text_of(app)
+    assert "The network answers happy" not in text_of(app)
+    next(button for button in app.button if button.label == "Ask the network").click().run()
+    assert "The network answers happy" in text_of(app)
+    app.selectbox(key="sample").set_value("grace_hopper").run()
+    assert "The network answers" not in text_of(app), "another face is another question"
+
+
+def test_where_nothing_hidden_changes_the_answer_the_page_says_so():
+    assert "No single place decides" in text_of(opened())
+    app = opened(sample="grace_hopper")
+    assert "Where it is red, neutral loses probability" in text_of(app)
+    app.segmented_control(key="patch").set_value("a half").run()
+    assert "24 × 24 pixels" in text_of(app)
+
+
+def test_the_frame_of_an_upload_moves_on_the_whole_picture():
+    app = opened()
+    buffer = io.BytesIO()
+    faces.sample_picture("grace_hopper").save(buffer, "PNG")
+    app.segmented_control(key="source").set_value("Upload").run()
+    app.file_uploader[0].upload("one.png", buffer.getvalue()).run()
+    assert not app.exception
+    app.slider(key="size").set_value(200).run()
+    app.slider(key="turn").set_value(0).run()
+    picture = faces.sample_picture("grace_hopper")
+    box = faces.load_sample("grace_hopper").box
+    move = services.Move(right=app.slider(key="right").value / 100, size=2)
+    expected = services.framed(picture, box, "residual_cnn", move=move).prediction
+    assert f"**Moved: {expected.answer}" in text_of(app)
+
+
+def test_a_picture_that_is_cropped_by_hand_at_its_corner_moves_without_an_error():
+    app = opened()
+    buffer = io.BytesIO()
+    Image.new("RGB", (300, 200), "gray").save(buffer, "PNG")
+    app.segmented_control(key="source").set_value("Upload").run()
+    app.file_uploader[0].upload("one.png", buffer.getvalue()).run()
+    next(button for button in app.button if button.label == "Crop by hand").click().run()
+    for label, value in (("Size", 5), ("From the left", 0), ("From the top", 0)):
+        next(slider for slider in app.sidebar.slider if slider.label == label).set_value(value).run()
+    app.slider(key="right").set_value(-40).run()
+    assert not app.exception
+    assert "The moved frame lies outside of the picture" in text_of(app)
+    app.slider(key="right").set_value(0).run()
+    assert not app.exception
+    assert "of 24 frames get the answer" in text_of(app)
+    assert "Empty: outside of the picture." in text_of(app)
+
+
+def test_a_damaged_checkpoint_is_a_sentence(tmp_path, monkeypatch):
+    folder = tmp_path / "residual_cnn"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(b"not a checkpoint")
+    (folder / "card.json").write_text("{}")
+    monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
+    app = AppTest.from_file(str(APP), default_timeout=90)
+    app.switch_page("../pages/robustness.py")
+    app.run()
+    assert not app.exception
+    assert "is not the card of a checkpoint" in app.error[0].value

@@ -1,0 +1,95 @@
+"""The page SVD: strokes, how many the network needs, SVD attention step by step, what it brought and saves."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from models import checkpoints
+from workbench import faces, services
+from workbench.navigation import FOLDER
+
+APP = FOLDER.parent / "workbench" / "app.py"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Every network is quick enough to be asked at once, however busy this computer is."""
+    monkeypatch.setattr(services, "pace", lambda network: 0.001)
+
+
+def opened(**link: str) -> AppTest:
+    app = AppTest.from_file(str(APP), default_timeout=90)
+    app.query_params.update(link)
+    app.switch_page("../pages/svd.py")
+    app.run()
+    assert not app.exception
+    assert not app.error
+    return app
+
+
+def text_of(app: AppTest) -> str:
+    return "\n".join(element.value for element in [*app.markdown, *app.info, *app.warning])
+
+
+def test_the_page_says_how_many_terms_the_answer_needs():
+    app = opened()
+    found = services.rank_answers(faces.load_sample("astronaut"))
+    assert f"From {found.enough} terms on, the answer stays happy" in text_of(app)
+    app.slider(key="rank").set_value(2).run()
+    assert not app.exception
+    now = found.classes[int(found.probabilities[1].argmax())]
+    assert f"at the slider's 2 it is {now}" in text_of(app)
+
+
+def test_the_gate_of_a_trained_network_is_shown_without_a_banner_and_beside_other_faces():
+    app = opened(network="resnet18_svd_hfc")
+    assert "Random weights" not in text_of(app)
+    spread = services.gate_spread("resnet18_svd_hfc", "attention.2")
+    app.segmented_control(key="module").set_value("module 3").run()
+    assert not app.exception
+    told = text_of(app)
+    assert "as it was trained" in told
+    assert f"{float(spread.mean()):.2f} on average, {float(spread.max()):.2f} at most" in told
+
+
+def test_the_gate_of_an_untrained_network_stands_under_the_banner():
+    app = opened(network="resnet18_svd_lfc")
+    assert "Random weights" in text_of(app)
+    assert "of random weights" in text_of(app)
+
+
+def test_what_the_module_brought_stands_beside_the_paper():
+    told = text_of(opened())
+    for gain in services.gains():
+        row = next(
+            line for line in told.splitlines() if line.startswith(f"| {services.get_spec(gain.network).title} |")
+        )
+        assert f"{100 * gain.reported:+.2f}" in row
+        assert (f"{100 * gain.difference[0]:+.1f}" if gain.difference else "not run") in row
+
+
+def test_the_memory_of_the_paper_is_computed_and_not_copied():
+    told = text_of(opened())
+    assert "| Kronecker product over the batch as well | 600.25\N{NO-BREAK SPACE}GiB |" in told
+    assert "still 12,544-fold" in told
+
+
+def test_a_slow_network_is_asked_when_the_visitor_says_so(monkeypatch):
+    monkeypatch.setattr(services, "pace", lambda network: 1.0)
+    app = opened()
+    assert "takes about 49 s" in text_of(app)
+    assert "the answer stays" not in text_of(app)
+    next(button for button in app.button if button.label == "Ask about every rank").click().run()
+    assert "the answer stays happy" in text_of(app)
+
+
+def test_a_damaged_checkpoint_is_a_sentence(tmp_path, monkeypatch):
+    folder = tmp_path / "residual_cnn"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(b"not a checkpoint")
+    (folder / "card.json").write_text("{}")
+    monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
+    app = AppTest.from_file(str(APP), default_timeout=90)
+    app.switch_page("../pages/svd.py")
+    app.run()
+    assert not app.exception
+    assert "is not the card of a checkpoint" in app.error[0].value

@@ -1,0 +1,318 @@
+"""The papers' claims: data that hang together, numbers that are known, and a verdict for every case."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter
+
+import pytest
+import yaml
+
+from models import checkpoints, get_spec, list_models
+from models.checkpoints import read_card
+from models.training.config import TrainConfig
+from workbench.services import claims
+from workbench.services.claims import VERDICTS, evaluators, fractions, trained
+from workbench.services.claims.evaluators import EVALUATORS, Ours
+from workbench.services.claims.papers import Claim, number, papers
+
+ALL = [claim for paper in papers() for claim in paper.claims]
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, claims.Checked]:
+    return {checked.claim.id: checked for paper in papers() for checked in claims.check(paper.letter)}
+
+
+# ---- the data
+
+
+def test_every_claim_has_an_id_of_its_own():
+    assert [id for id, n in Counter(claim.id for claim in ALL).items() if n > 1] == []
+
+
+def test_every_claim_names_an_evaluator_and_every_evaluator_is_used():
+    assert {claim.by for claim in ALL} == set(EVALUATORS)
+
+
+def test_claims_are_about_networks_that_exist():
+    assert {claim.network for claim in ALL if claim.network} <= set(list_models())
+
+
+def test_the_data_hold_nothing_of_ours():
+    for claim in ALL:
+        assert not {"ours", "value", "result", "verdict"} & set(claim.given)
+
+
+def test_the_figures_in_the_registry_are_claims_of_its_paper():
+    printed = {p.letter: {round(c.plain, 6) for c in p.claims if c.plain is not None} for p in papers()}
+    for name in list_models():
+        spec = get_spec(name)
+        for what, value in spec.reported.items():
+            if what != "accuracy on FER2013":  # follows from the figures of the classes: see below
+                near = min(abs(value - other) for other in printed[spec.paper])
+                assert near < 6e-4, f"{name}: {what}"
+
+
+def test_the_plain_accuracies_of_the_registry_follow_from_the_figures_of_the_classes():
+    table = claims.paper_of("D").table("fer2013")
+    for row in table.rows:
+        accuracy = fractions.counted(table, row.id).accuracy[0]
+        reported = get_spec(row.network).reported["accuracy on FER2013"]
+        assert accuracy == pytest.approx(reported, abs=2e-4), "a misprinted figure may be one picture more or less"
+
+
+def test_every_command_is_one_that_the_training_takes():
+    for paper in papers():
+        for command in claims.commands(paper.letter):
+            words = command.line.split()
+            assert words[:2] == ["ferscope", "train"]
+            values = {w[2:].replace("-", "_"): v for w, v in zip(words[2::2], words[3::2], strict=True)}
+            config = TrainConfig(**values)
+            assert config.model == command.network
+            assert config.folder.parent.name == "checkpoints", "where the page looks for it"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("35 887", 35887),
+        ("+23,808", 23808),
+        ("~2.5M", 2.5),
+        ("-0.02", -0.02),
+        ("about 68%", 68),
+        ("16% higher", 16),
+        ("by the 25th epoch", 25),
+        ("24*24*128", None),
+        ("a minimal amount of parameters", None),
+    ],
+)
+def test_a_printed_figure_is_read(text, value):
+    assert number(text) == value
+
+
+# ---- numbers that are known
+
+
+@pytest.mark.parametrize(
+    ("id", "value"),
+    [
+        ("d-added-resnet18-svd", 708),
+        ("d-added-mobilenet-svd", 767),
+        ("d-added-resnet18-bam", 23_808),
+        ("d-added-mobilenet-bam", 11_192),
+        ("e-count", 3_790_749),
+        ("d-memory", 600.25),
+        ("b-test-disgust", 111),
+        ("a-gain-inception", 1.04),
+        ("b-weight-disgust", 4000 / 547),
+        ("d-fer2013-test", 7178),
+    ],
+)
+def test_what_is_known_is_computed(found, id, value):
+    assert found[id].value == pytest.approx(value)
+
+
+def test_the_count_of_paper_e_is_told_apart():
+    text = found_text("e-count")
+    assert "3772253 trained" in text
+    assert "18496 running" in text
+
+
+def test_the_ablation_adds_what_its_two_and_three_products_need():
+    finding = next(f for f in claims.paper_of("D").findings if "ablation" in f.title)
+    text = claims.told(finding, "D").replace("\N{NARROW NO-BREAK SPACE}", "")
+    assert "904 (HFC, LFC)" in text
+    assert "1100 (with" in text
+
+
+def found_text(id: str) -> str:
+    checked = next(c for c in claims.check(id[0].upper()) if c.claim.id == id)
+    return checked.ours.replace("\N{NARROW NO-BREAK SPACE}", "")
+
+
+VERDICTS_KNOWN = {
+    "d-added-resnet18-svd": "recomputed",
+    "b-parameters-resnet50": "recomputed",
+    "b-parameters-mobilenet": "refuted",
+    "a-gain-inception": "contradicts itself",
+    "a-gain-mobilenet": "recomputed",
+    "a-lightweight": "refuted",
+    "b-resnet50-balanced-again": "contradicts itself",
+    "b-weight-surprise": "recomputed",
+    "b-k-xception-surprise": "refuted",
+    "c-vanilla-text": "contradicts itself",
+    "c-gain": "contradicts itself",
+    "c-weights": "refuted",
+    "c-cube": "different protocol",
+    "c-residual": "different protocol",
+    "c-batch-norm": "not run",
+    "d-jaffe-test": "recomputed",
+    "d-ckplus-mobilenet-mean": "contradicts itself",
+    "d-fer2013-resnet18-k": "refuted",
+    "d-fer2013-resnet18-happy": "different protocol",
+    "d-jaffe-mobilenet-sad": "not run",
+    "e-unseen": "refuted",
+    "e-equation": "contradicts itself",
+    "e-size-dsccbam2": "recomputed",
+    "e-size-dsccbam3": "contradicts itself",
+}
+
+
+@pytest.mark.parametrize("id", VERDICTS_KNOWN)
+def test_the_verdict_is_the_known_one(found, id):
+    assert found[id].verdict == VERDICTS_KNOWN[id]
+
+
+def test_ours_is_read_from_the_card_of_the_trained_network(found):
+    accuracy = read_card("residual_cnn").metrics["PrivateTest"]["plain"]["accuracy"]
+    assert found["c-residual"].value == pytest.approx(accuracy)
+    assert "split official, not random-80-20" in found["c-residual"].way
+
+
+def test_a_network_that_is_trained_on_one_set_says_nothing_about_another(found):
+    assert found["d-fer2013-resnet18-happy"].value is not None
+    assert found["d-ckplus-resnet18-happy"].verdict == "not run"
+    assert found["d-ablation-none"].verdict == "not run"
+
+
+# ---- fractions
+
+
+def test_a_share_of_whole_pictures_is_found_and_a_misprint_is_not():
+    assert fractions.shares("83.09%", 1774) == [1474]
+    assert fractions.shares("47.45", 111) == []
+    assert fractions.shares("73%", 1247) == [k for k in range(1248) if fractions.agrees(100 * k / 1247, "73%")]
+
+
+def test_the_classes_of_a_small_test_set_follow_from_its_figures():
+    paper = claims.paper_of("D")
+    assert sum(fractions.pictures(paper.table("jaffe"))) == 55
+    assert sum(fractions.pictures(paper.table("ckplus"))) == 246
+    assert fractions.free(paper.table("ckplus")) == ("contempt",)
+
+
+def test_a_figure_that_is_missing_follows_from_the_average():
+    table = claims.paper_of("D").table("ckplus")
+    counted = fractions.counted(table, "resnet18-svd")
+    assert (counted.right[-1], counted.of[-1]) == (61, 62)
+
+
+@pytest.mark.parametrize(
+    ("value", "printed", "within", "agrees"),
+    [
+        (0.9995, "0.99", 0.0, True),  # cut off
+        (0.8076, "0.81", 0.0, True),  # rounded
+        (0.8176, "0.83", 0.0, False),
+        (-0.02, "-0.02", 0.0, True),
+        (1.04, "0.54%", 0.0, False),
+        (436, "∼400", 0.1, True),
+        (1.5, "<5%", 0.0, True),
+        (6.0, "<5%", 0.0, False),
+    ],
+)
+def test_a_value_agrees_where_it_is_printed_rounded_or_cut_off(value, printed, within, agrees):
+    assert fractions.agrees(value, printed, within) is agrees
+
+
+# ---- verdicts
+
+
+def a_claim(**values) -> Claim:
+    given = {"id": "x", "paper": "A", "place": "", "what": "", "claimed": "57.0%", "unit": "%", "by": "", "given": {}}
+    return Claim(**{**given, **values})
+
+
+def ours(kind="exact", **values) -> Ours:
+    return Ours(kind, "", "", **values)
+
+
+CASES = {
+    "recomputed": (a_claim(), ours(value=0.57)),
+    "refuted": (a_claim(), ours(value=0.58)),
+    "contradicts itself": (a_claim(), ours("own", value=0.58)),
+    "reproduced": (a_claim(), ours("measured", value=0.575, interval=(0.56, 0.59))),
+    "different protocol": (a_claim(), ours("measured", value=0.575, interval=(0.56, 0.59), differs=("split",))),
+}
+
+
+@pytest.mark.parametrize("verdict", CASES)
+def test_each_verdict_is_reached(verdict):
+    assert claims.judge(*CASES[verdict]) == verdict
+
+
+def test_a_measured_figure_outside_of_the_interval_is_refuted():
+    assert claims.judge(a_claim(), ours("measured", value=0.5, interval=(0.49, 0.51))) == "refuted"
+
+
+def test_what_the_paper_leaves_open_is_no_refutation():
+    assert claims.judge(a_claim(choice="Not stated."), ours(value=0.58)) == "different protocol"
+
+
+def test_there_are_no_other_verdicts(found):
+    assert {*CASES, "not run"} == set(VERDICTS)
+    assert {checked.verdict for checked in found.values()} <= set(VERDICTS)
+    assert sum(sum(by.values()) for by in claims.summary().values()) == len(ALL)
+
+
+def test_a_training_by_the_papers_command_has_the_papers_protocol():
+    protocol = claims.paper_of("D").claim("trained-gain-svd").protocol
+    card = dataclasses.replace(read_card("resnet18"), split="paper-d", input_size=224)
+    config = TrainConfig(**protocol.train).model_dump()
+    assert trained.differences(card, protocol, epochs=100, config=config) == ()
+    assert trained.differences(card, protocol, epochs=99, config=config) == ("epochs 99, not 100",)
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """Checkpoints in a folder of our own."""
+    for module in (checkpoints, claims, claims.trained.measures):
+        monkeypatch.setattr(module, "ROOT", tmp_path)
+    yield tmp_path
+    trained.nearest_run.cache_clear()
+
+
+def test_without_any_checkpoint_what_has_to_be_trained_is_not_run(elsewhere):
+    verdicts = {c.claim.id: c.verdict for c in claims.check("C")}
+    assert verdicts["c-residual"] == verdicts["c-residual-train"] == "not run"
+    assert verdicts["c-gain"] == "contradicts itself"
+
+
+def test_a_damaged_card_leaves_the_page_whole(elsewhere):
+    (elsewhere / "residual_cnn").mkdir()
+    (elsewhere / "residual_cnn" / "card.json").write_text("{")
+    assert next(c for c in claims.check("C") if c.claim.id == "c-residual").verdict == "not run"
+
+
+def test_a_saved_configuration_beside_the_card_is_read(elsewhere):
+    (elsewhere / "mine").mkdir()
+    (elsewhere / "mine" / "config.json").write_text(json.dumps({"batch_size": 32}))
+    assert trained._config("mine") == {"batch_size": 32}
+    assert trained._config("another") is None
+
+
+# ---- findings and citation
+
+
+@pytest.mark.parametrize("letter", "ABCDE")
+def test_every_finding_is_told_with_every_figure_in_its_place(letter):
+    for finding in claims.paper_of(letter).findings:
+        text = claims.told(finding, letter)
+        assert "{" not in text
+        assert text
+        for id in finding.claims:
+            claims.paper_of(letter).claim(id)
+
+
+def test_the_citation_names_the_papers_whose_titles_are_known():
+    root = checkpoints.Path(__file__).resolve().parents[3]
+    cited = yaml.safe_load((root / "CITATION.cff").read_text("utf-8"))
+    assert cited["cff-version"] == "1.2.0"
+    assert cited["authors"] == [{"name": "The FERScope developers"}]
+    titles = {reference["title"] for reference in cited["references"]}
+    assert {paper.title for paper in papers() if paper.title} <= titles
+
+
+def test_counts_are_written_with_thin_spaces():
+    assert evaluators.count(3772253).split("\N{NARROW NO-BREAK SPACE}") == ["3", "772", "253"]

@@ -1,0 +1,218 @@
+"""What lessons compute, on shipped networks, drawn faces and stored answers."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from models import get_spec
+from models.checkpoints import read_predictions
+from models.datasets.audit import leaked
+from workbench import faces, services
+from workbench.analysis import cam
+from workbench.services import lessons
+from workbench.services.lessons.common import fields
+
+HAPPY = faces.load_sample("drawn_happy")
+
+
+def named(result) -> dict:
+    return {symbol.name: symbol for symbol in result.symbols}
+
+
+def test_the_nine_fields_of_a_map_are_shares_row_by_row():
+    map_ = torch.zeros(6, 9)
+    map_[4:, :3] = 3.0  # lower left
+    assert fields(map_).tolist() == [0, 0, 0, 0, 0, 0, 1, 0, 0]
+    assert fields(torch.zeros(6, 6)).sum() == 0
+
+
+def test_the_lesson_on_convolution_shows_the_grad_cam_of_the_answer():
+    found, net = lessons.convolution(HAPPY, "residual_cnn"), services.open_network("residual_cnn")
+    index = net.classes.index(found.answer)
+    expected = cam.gradcam(net.model, net.prepare(HAPPY), [index], found.layer, size=(48, 48))[0, 0]
+    assert torch.allclose(found.heat, expected, atol=1e-6)
+    assert found.shares.sum() == pytest.approx(1, abs=1e-5)
+    assert named(found)["A^k"].shape == (256, 6, 6)
+
+
+def test_the_first_convolution_answers_as_its_weights_say():
+    found, net = lessons.convolution(HAPPY, "residual_cnn"), services.open_network("residual_cnn")
+    expected = F.conv2d(net.prepare(HAPPY), found.kernels[:, None], padding=1)[0]
+    assert torch.allclose(found.responses, expected, atol=1e-5)
+
+
+def test_the_filtered_channels_add_up_to_the_full_convolution():
+    found, net = lessons.separable(HAPPY, "residual_cnn"), services.open_network("residual_cnn")
+    conv, taken = net.model.get_submodule(found.layer), []
+    with conv.register_forward_hook(lambda _m, _i, output: taken.append(output)), torch.no_grad():
+        net.model(net.prepare(HAPPY))
+    assert torch.allclose(found.terms.sum(0), taken[0][0, found.output], atol=1e-4)
+
+
+def test_a_separable_pair_costs_what_its_formula_says():
+    found = lessons.separable(HAPPY, "residual_cnn")
+    k, C, D = found.kernel, found.channels, found.outputs
+    assert 1 / found.factor == pytest.approx(1 / D + 1 / k**2)
+    assert found.operations[0] == k * k * C * D * found.places
+    assert found.operations[0] / found.operations[1] == pytest.approx(found.factor)
+    assert found.parameters[1] < found.parameters[0]
+
+
+def test_the_convolution_that_is_taken_apart_has_maps_to_look_at():
+    assert lessons.separable(HAPPY, "resnet18").places >= 36
+
+
+def test_a_network_without_full_convolutions_is_not_taken_apart():
+    assert lessons.own_or_first("mobilenet_v2", lessons.has_full_convolutions) == "residual_cnn"
+    with pytest.raises(ValueError, match="no full convolution"):
+        lessons.separable(HAPPY, "mobilenet_v2")
+
+
+@pytest.mark.parametrize("network", ["resnet18_bam", "multibranch_dsc_cbam"])
+def test_channel_weights_do_not_know_where_things_are(network):
+    found = lessons.channels(HAPPY, network)
+    assert not torch.equal(found.map_, found.shuffled)
+    assert torch.equal(found.map_.flatten(1).sort(1).values, found.shuffled.flatten(1).sort(1).values)
+    assert found.change < 1e-4
+    assert found.weights.std() > 0
+
+
+def test_bam_favours_places_and_cbam_turns_them_down():
+    bam, cbam = lessons.places(HAPPY, "resnet18_bam"), lessons.places(HAPPY, "multibranch_dsc_cbam")
+    assert bam.adds
+    assert not cbam.adds
+    assert 1 < bam.factor.min() <= bam.factor.max() < 2
+    assert 0 < cbam.factor.min() <= cbam.factor.max() < 1
+
+
+def test_bam_reaches_further_than_cbam_and_leaves_gaps():
+    bam, cbam = lessons.places(HAPPY, "resnet18_bam"), lessons.places(HAPPY, "multibranch_dsc_cbam")
+
+    def far(found):
+        lit = (found.reach[4] > 0.01).nonzero()
+        return int((lit - torch.tensor(found.asked[4])).abs().max()), len(lit)
+
+    (away, lit), (away_cbam, lit_cbam) = far(bam), far(cbam)
+    assert away > away_cbam
+    assert lit <= 25  # five by five points, four apart
+    assert away_cbam <= 3
+    assert lit_cbam <= 49
+
+
+def test_the_gate_of_svd_attention_is_the_same_upside_down():
+    found = lessons.gate(HAPPY, "resnet18_svd_hfc")
+    assert not torch.allclose(found.upright.x_tilde, found.turned.x_tilde)
+    assert found.change < 1e-4
+    assert found.upright.a.std() > 0.01
+    assert int(found.shares.argmax()) == 0
+
+
+@pytest.mark.parametrize("network", ["resnet18_svd_lfc", "resnet18_svd_hfc_lfc_hl"])
+def test_the_gate_names_the_query_that_the_network_has(network):
+    names = named(lessons.gate(HAPPY, network))
+    assert (r"\sigma_l" if network.endswith("lfc") else r"\sigma_h") in names
+
+
+def test_self_attention_without_a_block_compares_the_features_as_they_are():
+    found = lessons.self_attention(HAPPY, "residual_cnn")
+    assert not found.learned
+    assert found.size == (6, 6)
+    assert torch.allclose(found.pairs.sum(1), torch.ones(36))
+    assert 0 < found.equal < float(found.near.mean()) < found.rolled < 1
+    corner, edge, inside = 4 * 4, 16 * 6, 16 * 9  # positions times their neighbours
+    assert found.equal == pytest.approx((corner + edge + inside) / 36 / 36)
+
+
+def test_self_attention_of_a_hybrid_is_that_of_its_own_block():
+    found = lessons.self_attention(HAPPY, "hybrid_mobilenet_v3_small")
+    assert (found.learned, found.trained) == (True, False)
+    assert found.layer == "transformer"
+    assert len(found.near) == 8
+    assert found.asked_by(0).shape == found.pixels.shape
+
+
+def test_slow_waves_suffice_from_the_last_change_of_the_answer_on():
+    found = lessons.slow_waves(HAPPY, "residual_cnn")
+    answers = found.response.low.argmax(1)
+    whole = int(found.response.whole.argmax())
+    at = int((found.response.cutoffs - found.enough).abs().argmin())
+    assert (answers[at:] == whole).all()
+    assert at == 0 or answers[at - 1] != whole
+
+
+def test_no_cut_off_is_enough_where_the_last_one_gives_another_answer(monkeypatch):
+    from dataclasses import replace
+
+    from workbench.services.lessons import waves
+
+    real = waves.frequency_response(HAPPY, "residual_cnn")
+    other = (int(real.whole.argmax()) + 1) % 7
+    low = torch.nn.functional.one_hot(torch.full((len(real.cutoffs),), other), 7).float()
+    monkeypatch.setattr(waves, "frequency_response", lambda *_: replace(real, low=low))
+    assert waves.slow_waves(HAPPY, "residual_cnn").enough is None
+
+
+@pytest.mark.parametrize("network", ["residual_cnn", "resnet18_bam"])
+def test_the_recall_of_the_smallest_class_is_counted_from_stored_answers(network):
+    found, stored = lessons.imbalance(network), read_predictions(network, "PrivateTest")
+    mine = stored.labels == found.rarest
+    assert found.classes[found.rarest] == "disgust"
+    share = float((stored.logits[mine].argmax(1) == found.rarest).double().mean())
+    assert found.recalls[found.rarest][0] == pytest.approx(share)
+    assert found.balanced < found.accuracy[0]
+    assert all(float(shares.sum()) == pytest.approx(1) for shares in found.loss_shares.values())
+    assert torch.allclose(found.loss_shares["inverse"], torch.full((7,), 1 / 7, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("network", ["residual_cnn", "resnet18_bam"])
+def test_a_range_of_confidence_is_judged_by_counting(network):
+    found, stored = lessons.calibration(HAPPY, network), read_predictions(network, "PrivateTest")
+    sure = stored.logits.softmax(1).amax(1)
+    inside = (sure >= found.low) & (sure < found.high)
+    right = (stored.logits.argmax(1) == stored.labels)[inside]
+    assert found.count == len(right) > 100
+    assert found.right[0] == pytest.approx(float(right.double().mean()))
+    assert found.low <= found.confidence <= found.high
+    assert found.after.ece < found.before.ece
+
+
+def test_accuracy_is_the_mean_of_leaked_and_other_pictures():
+    found = lessons.leakage("residual_cnn")
+    share = found.near / found.pictures
+    assert found.all_[0] == pytest.approx(share * found.on_leaked[0] + (1 - share) * found.without[0])
+    assert found.gain == pytest.approx(share * (found.on_leaked[0] - found.without[0]))
+    assert found.exact < found.near == len(leaked("PrivateTest"))
+    assert found.near < found.resplit * found.pictures
+
+
+def test_lessons_on_stored_answers_take_a_network_that_has_them():
+    assert not lessons.with_predictions("vanilla_cnn")
+    assert lessons.own_or_first("vanilla_cnn", lessons.with_predictions) == "residual_cnn"
+    assert lessons.own_or_first("resnet18_bam", lessons.with_predictions) == "resnet18_bam"
+
+
+def test_a_lesson_takes_the_first_trained_network_that_suits():
+    assert lessons.network_for("residual_cnn", lessons.weighs_channels_and_places) == "resnet18_bam"
+    assert lessons.network_for("multibranch_dsc_cbam", lessons.weighs_channels_and_places) == "multibranch_dsc_cbam"
+    assert lessons.network_for("ensemble", lambda spec: spec.cam_layer is not None) == "residual_cnn"
+    assert lessons.own_or_first("vgg16", lessons.trained_with_maps) == "residual_cnn"
+    assert lessons.own_or_first("resnet18", lessons.is_trained) == "resnet18"
+    with pytest.raises(ValueError, match="No network here suits"):
+        lessons.network_for("residual_cnn", lambda spec: False)
+
+
+def test_symbols_carry_the_range_of_their_tensors():
+    found = lessons.places(HAPPY, "resnet18_bam")
+    symbol = named(found)["M_s"]
+    assert symbol.shape == tuple(found.factor.shape)
+    assert symbol.low < symbol.high
+    assert all(np.isfinite([s.low, s.high]).all() for s in found.symbols)
+
+
+@pytest.mark.parametrize("network", ["vulpe_cnn", "senet50"])
+def test_the_first_lessons_take_other_architectures(network):
+    assert get_spec(network).cam_layer
+    assert lessons.convolution(HAPPY, network).shares.sum() in (0, pytest.approx(1, abs=1e-4))
+    assert lessons.separable(HAPPY, network).factor > 1
+    assert lessons.self_attention(HAPPY, network).near.mean() <= 1

@@ -1,0 +1,32 @@
+"""The list of networks."""
+
+from models import list_models
+from models.checkpoints import read_card
+from workbench import services
+from workbench.ui import model_picker
+
+
+def test_networks_stand_by_paper_and_trained_ones_first():
+    names = model_picker.grouped()
+    assert sorted(names) == list_models()
+    papers = [services.get_spec(name).paper for name in names]
+    assert papers == sorted(papers)
+    of_d = [model_picker.accuracy(name) is not None for name in names if services.get_spec(name).paper == "D"]
+    assert of_d == sorted(of_d, reverse=True)
+    assert any(of_d)
+
+
+def test_a_label_says_paper_title_accuracy_and_size():
+    share = read_card("residual_cnn").metrics["PrivateTest"]["flip"]["accuracy"]
+    assert model_picker.label("residual_cnn") == f"C · Residual CNN · {100 * share:.1f} % · 1.94\N{NO-BREAK SPACE}M"
+    assert model_picker.label("vanilla_cnn") == "C · Vanilla CNN · 1.17\N{NO-BREAK SPACE}M"
+
+
+def test_an_untrained_network_is_called_so():
+    assert "random weights" in model_picker.described("vanilla_cnn")
+    assert "as the raters did" in model_picker.described("residual_cnn")
+
+
+def test_sizes_are_counted_as_open_networks_count_them():
+    for name in ("vanilla_cnn", "rarn", "ensemble"):
+        assert model_picker.millions(name).startswith(f"{services.open_network(name).parameters / 1e6:.2f}")

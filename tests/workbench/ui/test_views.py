@@ -1,0 +1,45 @@
+"""The parts that pages are built of."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from workbench.ui import views
+
+
+@pytest.mark.parametrize(
+    ("function", "file", "line"),
+    [
+        ("workbench.analysis.cam:atlas", "workbench/analysis/cam.py", "def atlas("),
+        ("models.layers.bam:BAM.forward", "models/layers/bam.py", "def forward("),
+        ("models.layers.bam:BAM", "models/layers/bam.py", "class BAM("),
+    ],
+)
+def test_the_code_of_a_computation_is_shown_with_its_place(function, file, line):
+    where, code = views.source(function)
+    assert where.startswith(f"`{file}`, line ")
+    assert line in code
+    number = int(where.split()[-1])
+    found = (views.ROOT / file).read_text("utf-8").splitlines()[number - 1]
+    assert line in found or found.startswith("@")
+
+
+def test_the_code_is_shown_without_its_docstring():
+    _, code = views.source("workbench.analysis.cam:atlas")
+    assert '"""' not in code
+    assert "return" in code
+
+
+def test_the_expander_shows_the_words_and_then_the_code():
+    def page():
+        import streamlit as st
+
+        from workbench.ui import views
+
+        with views.computed("models.layers.bam:BAM.forward"):
+            st.latex("x")
+
+    app = AppTest.from_function(page).run()
+    assert not app.exception
+    expander = app.expander[0]
+    assert expander.label == "How it is computed"
+    assert [type(child).__name__ for child in expander.children.values()] == ["Latex", "Caption", "Code"]

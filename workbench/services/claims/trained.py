@@ -1,0 +1,164 @@
+"""Evaluators that ask our trained networks, and which training comes nearest to a paper's and how it differs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from models import Card
+from models.checkpoints import CheckpointError, checkpoint_folder, read_card
+from models.evaluation import Interval
+from models.training.recipes import RECIPES, from_recipe
+
+from .. import histories, measures, pairs
+from .evaluators import Ours, evaluator, words
+from .papers import Claim, Paper, Protocol
+
+OPTIMISER = "SGD"
+"""What `models/training/engine.py` trains with."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A training of ours beside a paper's.
+
+    Attributes:
+        name: of the checkpoint.
+        part: the part of its split that is reported.
+        differs: each difference as a phrase; empty where the two agree in all that the paper says.
+    """
+
+    name: str
+    part: str
+    differs: tuple[str, ...]
+
+
+@lru_cache(maxsize=128)
+def nearest_run(network: str, protocol: Protocol) -> Trained:
+    """The measured checkpoint of a network on the paper's set that differs least; of equals the network's own.
+
+    It is remembered: `nearest_run.cache_clear()` after a checkpoint has changed.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    found = []
+    for name in measures.checkpoints():
+        try:
+            card = read_card(name)
+        except CheckpointError:  # one damaged card must not hide the others
+            continue
+        if card.network == network and card.metrics and set_of(card) == protocol.set and _has_answers(name):
+            part = list(card.metrics)[-1]
+            found.append(Trained(name, part, differences(card, protocol, _epochs(name, card), _config(name))))
+    if not found:
+        raise CheckpointError(f"{network} is not trained on {protocol.set} here.")
+    return min(found, key=lambda run: (len(run.differs), run.name != network))
+
+
+def set_of(card: Card) -> str:
+    """The set that a card's measures are from, told from its classes and the number of its pictures."""
+    if "contempt" in card.classes:
+        return "FER+" if "neutral" in card.classes else "CK+"
+    tested = sum(map(sum, next(iter(card.metrics.values()))["plain"]["confusion"]))
+    return "FER2013" if tested > 1000 else "JAFFE"
+
+
+def differences(card: Card, protocol: Protocol, epochs: int, config: dict | None = None) -> tuple[str, ...]:
+    """How a training differs from a protocol, a phrase each, in what the paper says and we know of ours.
+
+    Args:
+        card: of ours.
+        protocol: the paper's.
+        epochs: that ours was trained, over all trainings that led to its weights.
+        config: the saved configuration of ours; None: that of the card's recipe.
+    """
+    have = {"optimiser": OPTIMISER}
+    if config is not None:
+        have |= config
+    elif card.recipe in RECIPES:
+        have |= from_recipe(card.recipe).model_dump()
+    have |= {"split": card.split, "input_size": card.input_size, "epochs": epochs}
+    wanted = {key: value for key, value in protocol.train.items() if key != "data"}
+    if protocol.optimiser:
+        wanted["optimiser"] = protocol.optimiser
+    return tuple(
+        f"{key.replace('_', ' ')} {have[key]}, not {value}"
+        for key, value in sorted(wanted.items(), key=lambda item: _ORDER.index(item[0]))
+        if key in have and have[key] != value
+    )
+
+
+_ORDER: Sequence[str] = (
+    *("split", "epochs", "input_size", "optimiser", "learning_rate", "schedule"),
+    *("batch_size", "augmentation", "class_weights", "label_smoothing"),
+)
+"""What matters most first."""
+
+
+def _epochs(name: str, card: Card) -> int:
+    try:
+        return histories.history(name).best
+    except CheckpointError:
+        return card.epochs
+
+
+def _config(name: str) -> dict | None:
+    try:
+        return json.loads((checkpoint_folder(name) / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # those that ship have none
+        return None
+
+
+def _has_answers(name: str) -> bool:
+    return (checkpoint_folder(name) / "predictions.npz").is_file()
+
+
+# ---- evaluators
+
+
+def _measured(claim: Claim, run: Trained, values: Interval, way: str) -> Ours:
+    value, low, high = values
+    if np.isnan(low):
+        low = high = value
+    ends = f"{claim.scale * low:.4g} to {claim.scale * high:.4g}"
+    if claim.unit:
+        sign = "+" if claim.unit == "points" else ""
+        ends = f"{claim.scale * low:{sign}.1f} to {claim.scale * high:{sign}.1f}"
+    text = words(claim, value) if claim.unit != "points" else f"{claim.scale * value:+.1f}\N{NO-BREAK SPACE}points"
+    return Ours("measured", f"{text} ({ends})", way, value, (low, high), differs=run.differs)
+
+
+@evaluator
+def _measure(claim: Claim, paper: Paper) -> Ours:
+    run = nearest_run(claim.network, claim.protocol)
+    values = measures.scores(run.name, run.part).values[claim.given["key"]]
+    return _measured(claim, run, values, f"`{run.name}`, {run.part}, single view")
+
+
+@evaluator
+def _recall(claim: Claim, paper: Paper) -> Ours:
+    run = nearest_run(claim.network, claim.protocol)
+    values = measures.scores(run.name, run.part).recall[claim.given["class"]]
+    return _measured(claim, run, values, f"`{run.name}`, {run.part}, single view")
+
+
+@evaluator
+def _gain(claim: Claim, paper: Paper) -> Ours:
+    run, over = (nearest_run(name, claim.protocol) for name in (claim.network, claim.given["over"]))
+    values = pairs.pair(run.name, over.name, run.part).balanced_accuracy
+    return _measured(claim, run, values, f"`{run.name}` less `{over.name}`, the same pictures of {run.part}")
+
+
+@evaluator
+def _train_accuracy(claim: Claim, paper: Paper) -> Ours:
+    run = nearest_run(claim.network, claim.protocol)
+    found = histories.history(run.name)
+    value = float(found.columns["train_accuracy"][found.best - 1])
+    way = f"`{run.name}`, epoch {found.best} of its history, on augmented pictures"
+    text = f"{100 * value:.1f}\N{NO-BREAK SPACE}%" if claim.unit else f"{value:.3f}"
+    return Ours("measured", text, way, value, (value, value), differs=run.differs)

@@ -1,0 +1,22 @@
+"""What the lessons of the page Learn compute: live from a network and a face, or from shipped predictions.
+
+One function a lesson; each result carries the symbols of the lesson's equation with the shape and range that they have
+here and now.
+"""
+
+from .attentive import (
+    Channels,
+    Gate,
+    Places,
+    SelfAttention,
+    channels,
+    gate,
+    has_svd,
+    places,
+    self_attention,
+    weighs_channels_and_places,
+)
+from .common import Symbol, is_trained, network_for, own_or_first
+from .judgements import Calibration, Imbalance, Leakage, calibration, imbalance, leakage, with_predictions
+from .layers import Convolution, Separable, convolution, has_full_convolutions, separable, trained_with_maps
+from .waves import SlowWaves, slow_waves

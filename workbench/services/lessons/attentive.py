@@ -1,0 +1,305 @@
+"""Four lessons on attention: channels, places, singular values, and positions that ask each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models import ModelSpec
+from models.layers.bam import BAM, BAMSteps
+from models.layers.cbam import CBAM, CBAMSteps
+from models.layers.transformer import TransformerBlock
+
+from ...analysis import attention, cam
+from ...analysis.borrow import borrowed
+from ...faces import Face
+from ..networks import Network, open_network
+from .common import Symbol, centres, fields, symbol
+
+
+def weighs_channels_and_places(spec: ModelSpec) -> bool:
+    """Whether a network has CBAM, SCA (which is built as CBAM) or BAM."""
+    return "BAM" in spec.attention or "SCA" in spec.attention
+
+
+def has_svd(spec: ModelSpec) -> bool:
+    """Whether a network has SVD attention."""
+    return spec.attention == "SVD"
+
+
+def _first(net: Network, kinds: type | tuple[type, ...]) -> tuple[str, nn.Module]:
+    """Name and module of the first attention module of these kinds in the forward pass."""
+    modules = ((name, net.model.get_submodule(name)) for name in net.spec.attention_layers)
+    return next((name, module) for name, module in modules if isinstance(module, kinds))
+
+
+@dataclass(frozen=True, eq=False)
+class Channels:
+    """Channel attention of one module on a face, and again after the places of the map were shuffled.
+
+    Attributes:
+        kind: "BAM", "CBAM" or "SCA".
+        layer: name of the module.
+        map_: the map that arrives, (C, h, w).
+        shuffled: the same with its places in a random order, the same for all channels, (C, h, w).
+        weights: of the channels: in BAM before the sigmoid, which it shares with the places; else 0..1; (C,).
+        after: the same for the shuffled map, (C,).
+        change: the largest change of a weight, as a share of the range of the weights; 0: none.
+        symbols: of the equation.
+    """
+
+    kind: str
+    layer: str
+    map_: Tensor
+    shuffled: Tensor
+    weights: Tensor
+    after: Tensor
+    change: float
+    symbols: tuple[Symbol, ...]
+
+
+def channels(face: Face, network: str) -> Channels:
+    """Which channels the first module of a network turns up, and whether it matters where in the map things stand."""
+    net = open_network(network)
+    layer, module = _first(net, (BAM, CBAM))
+    map_ = attention.input_of(net.model, net.prepare(face), layer)  # (1, C, h, w)
+    order = torch.randperm(map_[0, 0].numel(), generator=torch.Generator().manual_seed(0))
+    shuffled = map_.flatten(2)[..., order].unflatten(2, map_.shape[-2:])
+    with borrowed(net.model), torch.no_grad():
+        steps, again = module.steps(map_), module.steps(shuffled)
+    weights, after = steps.m_c.flatten(), again.m_c.flatten()
+    found = [
+        symbol("F", f"the map that arrives at `{layer}`", map_[0]),
+        symbol(r"\mathrm{avg}\,F", "squeeze: one mean for each channel", steps.average[0]),
+        symbol("W_0", "to few numbers", _linear(module)[0].weight),
+        symbol("W_1", "and back to all channels", _linear(module)[1].weight),
+        symbol("M_c", "excitation: one weight for each channel", weights),
+    ]
+    if isinstance(module, CBAM):
+        found.insert(2, symbol(r"\max F", "one maximum for each channel", steps.maximum[0]))
+    change = float((after - weights).abs().max() / (weights.max() - weights.min()).clamp_min(1e-12))
+    kind = type(module).__name__
+    return Channels(kind, layer, map_[0], shuffled[0], weights, after, change, tuple(found))
+
+
+def _linear(module: BAM | CBAM) -> list[nn.Linear]:
+    part = module.channel if isinstance(module, BAM) else module.mlp
+    return [layer for layer in part if isinstance(layer, nn.Linear)]
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Spatial attention of one module on a face.
+
+    Attributes:
+        kind: "BAM", "CBAM" or "SCA".
+        layer: name of the module.
+        map_: the map that arrives, averaged over channels, (h, w).
+        asked: nine places (row, column), the middles of nine fields.
+        reach: how much the weight of each of them changes with each place of the map while the channels' weights stay:
+            the absolute gradient summed over channels, as a share of its largest value, (9, h, w); 0: not at all.
+        factor: what the spatial gate multiplies each place by: BAM, 1 + the gate's mean over channels, 1..2; else
+            M_s, 0..1; (h, w).
+        symbols: of the equation.
+    """
+
+    kind: str
+    layer: str
+    map_: Tensor
+    asked: tuple[tuple[int, int], ...]
+    reach: Tensor
+    factor: Tensor
+    symbols: tuple[Symbol, ...]
+
+    @property
+    def adds(self) -> bool:
+        """Whether the module keeps its input beside the weighted one, as BAM does."""
+        return self.kind == "BAM"
+
+
+def places(face: Face, network: str) -> Places:
+    """Which places the first module of a network weighs how, and how far it looks around for that."""
+    net = open_network(network)
+    layer, module = _first(net, (BAM, CBAM))
+    map_ = attention.input_of(net.model, net.prepare(face), layer)  # (1, C, h, w)
+    asked = tuple(centres(*map_.shape[-2:]))
+    with borrowed(net.model), torch.enable_grad():
+        start = map_.detach().requires_grad_()
+        steps = module.steps(start)
+        score = _spatial_part(module, start, steps)
+        parts = [torch.autograd.grad(score[0, 0, i, j], start, retain_graph=True)[0] for i, j in asked]
+    reach = torch.cat(parts).abs().sum(1)  # (9, h, w)
+    m_c, m_s = steps.m_c.detach(), steps.m_s.detach()
+    found = [symbol("F", f"the map that arrives at `{layer}`", map_[0])]
+    if isinstance(module, BAM):
+        factor = 1 + steps.gate.detach()[0].mean(0)
+        found += [
+            symbol("M_c", "channel branch", m_c[0, :, 0, 0]),
+            symbol("M_s", "place branch", m_s[0, 0]),
+            symbol(r"1 + \sigma(M_c + M_s)", "what F is multiplied by", 1 + steps.gate[0]),
+        ]
+    else:
+        factor = m_s[0, 0]
+        found += [
+            symbol("F'", "after the channel weights", steps.weighed[0]),
+            symbol(r"[\mathrm{avg};\,\max]", "two summaries over channels", steps.places[0]),
+            symbol("M_s", "what F' is multiplied by", factor),
+        ]
+    strongest = reach.amax((1, 2), keepdim=True).clamp_min(1e-20)
+    return Places(type(module).__name__, layer, map_[0].mean(0), asked, reach / strongest, factor, tuple(found))
+
+
+def _spatial_part(module: BAM | CBAM, map_: Tensor, steps: BAMSteps | CBAMSteps) -> Tensor:
+    """What the module makes of the places alone, with CBAM's channel weights held as they are, (1, 1, h, w)."""
+    if isinstance(module, BAM):
+        return steps.m_s
+    weighed = steps.m_c.detach() * map_
+    return module.conv(torch.stack([weighed.mean(1), weighed.amax(1)], 1))
+
+
+@dataclass(frozen=True, eq=False)
+class Gate:
+    """The first SVD attention module of a network on a face, and on the same map turned upside down.
+
+    Attributes:
+        layer: name of the module.
+        upright, turned: every step on the map as it arrives, and on the map upside down, batches of one.
+        shares: how far the gate is from ½, which passes half of everything, in each of nine fields, (9,), summing to 1.
+        change: the largest difference between the two gates, 0..1.
+        symbols: of the equations.
+    """
+
+    layer: str
+    upright: attention.SVDAttentionSteps
+    turned: attention.SVDAttentionSteps
+    shares: Tensor
+    change: float
+    symbols: tuple[Symbol, ...]
+
+
+def gate(face: Face, network: str) -> Gate:
+    """Where in the map the first SVD attention module of a network does something, and whether it sees the map."""
+    net = open_network(network)
+    layer = net.svd_layers[0]
+    map_ = attention.input_of(net.model, net.prepare(face), layer)  # (1, C, h, w)
+    module = net.model.get_submodule(layer)
+    with borrowed(net.model), torch.no_grad():
+        upright, turned = module.steps(map_), module.steps(map_.flip(-2))
+    name = "h" if upright.sigma_h is not None else "l"
+    query = upright.high if name == "h" else upright.low
+    sigma = upright.sigma_h if name == "h" else upright.sigma_l
+    return Gate(
+        layer,
+        upright,
+        turned,
+        fields((upright.a[0, 0] - 0.5).abs()),
+        float((upright.a - turned.a).abs().max()),
+        (
+            symbol("x", f"the map that arrives at `{layer}`", map_[0]),
+            symbol(r"\tilde{x}", "pressed into one channel", upright.x_tilde[0]),
+            symbol(name, "its fast waves, the query" if name == "h" else "its slow waves, the query", query[0]),
+            symbol(r"\sigma_x", "singular values of x̃", upright.sigma_x[0]),
+            symbol(rf"\sigma_{name}", f"singular values of {name}", sigma[0]),
+            symbol("P", "products of every pair", upright.outer[0]),
+            symbol("a", "the gate", upright.a[0, 0]),
+        ),
+    )
+
+
+HEADS = 8
+"""Heads of self-attention where the network has none of its own: as many as in paper B's block."""
+
+
+@dataclass(frozen=True, eq=False)
+class SelfAttention:
+    """Who attends to whom among the positions of a feature map.
+
+    Attributes:
+        learned: True for a transformer block of the network itself; False where positions of its map are compared as
+            they are, queries, keys and values being the layer-normed features, which no training made for this.
+        layer: the block, or the layer whose map it is.
+        pixels: what the network was shown, in 0..1, (S, S).
+        pairs: mean over heads, who (row) attends to whom (column), each row summing to 1, (N, N) with N = h·w.
+        size: (h, w).
+        near: share of the attention of each head that goes to a position's own 3×3 neighbourhood, mean over
+            positions, 0..1, (heads,).
+        equal: the same if all positions got equal attention.
+        rolled: the same after rollout, with the way beside the attention (Abnar and Zuidema 2020).
+        symbols: of the equation.
+    """
+
+    learned: bool
+    trained: bool
+    layer: str
+    pixels: Tensor
+    pairs: Tensor
+    size: tuple[int, int]
+    near: Tensor
+    equal: float
+    rolled: float
+    symbols: tuple[Symbol, ...]
+
+    def asked_by(self, field: int) -> Tensor:
+        """How the attention of the position in the middle of one of nine fields is spread, enlarged, (S, S)."""
+        row, column = centres(*self.size)[field]
+        spread = self.pairs[row * self.size[1] + column].unflatten(0, self.size)
+        return F.interpolate(spread[None, None], self.pixels.shape, mode="bilinear", align_corners=False)[0, 0]
+
+
+def self_attention(face: Face, network: str) -> SelfAttention:
+    """Let the positions of a feature map ask each other: by a network's own block, or by the features as they are."""
+    net = open_network(network)
+    x = net.prepare(face)
+    learned = any(isinstance(net.model.get_submodule(name), TransformerBlock) for name in net.spec.attention_layers)
+    if learned:
+        layer, _ = _first(net, TransformerBlock)
+        tokens = attention.input_of(net.model, x, layer)[0]  # (N, D)
+        steps = attention.steps_of(net.model, x, (layer,))[layer]
+        q, k, A = steps.q[0], steps.k[0], steps.attention[0]  # (heads, N, d) twice, (heads, N, N)
+        side = round(len(tokens) ** 0.5)
+        size = (side, side)
+    else:
+        layer = net.spec.cam_layer
+        map_ = _map_of(net, x)  # (D, h, w)
+        size = tuple(map_.shape[-2:])
+        tokens = map_.flatten(1).T  # (N, D)
+        heads = HEADS if tokens.shape[1] % HEADS == 0 else 1
+        q = k = F.layer_norm(tokens, tokens.shape[-1:]).unflatten(1, (heads, -1)).transpose(0, 1)  # (heads, N, d)
+        A = (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1)  # (heads, N, N)
+    neighbours = _neighbours(*size)  # (N, N)
+    rolled = attention.rollout([A[None]])[0]
+    return SelfAttention(
+        learned=learned,
+        trained=net.trained,
+        layer=layer,
+        pixels=net.see(face),
+        pairs=A.mean(0),
+        size=size,
+        near=(A * neighbours).sum(-1).mean(-1),
+        equal=float(neighbours.sum(-1).mean() / len(neighbours)),
+        rolled=float((rolled * neighbours).sum(-1).mean()),
+        symbols=(
+            symbol("x", "tokens: the positions of the map, N × D", tokens),
+            symbol("q", "queries, heads × N × d", q),
+            symbol("k", "keys" if learned else "keys, the same as the queries", k),
+            symbol("A", "who attends to whom; each row sums to 1", A),
+            symbol(r"\tilde A", "rollout: half attention, half the position itself", rolled),
+        ),
+    )
+
+
+def _map_of(net: Network, x: Tensor) -> Tensor:
+    """What the layer for maps gives, (D, h, w)."""
+    with borrowed(net.model):
+        return cam.forward_from(net.model, x, net.spec.cam_layer)[0].detach()[0]
+
+
+def _neighbours(height: int, width: int) -> Tensor:
+    """Which positions lie in each other's 3×3 neighbourhood, themselves included, as 0 and 1, (N, N)."""
+    rows = torch.arange(height).repeat_interleave(width)
+    columns = torch.arange(width).repeat(height)
+    near = ((rows[:, None] - rows).abs() <= 1) & ((columns[:, None] - columns).abs() <= 1)
+    return near.float()

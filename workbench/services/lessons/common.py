@@ -1,0 +1,75 @@
+"""What several lessons need: symbols with their live values, nine fields of a map, a network that suits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from models import ModelSpec, get_spec
+from models.checkpoints import checkpoint_folder
+
+from ..networks import network_names
+
+
+@dataclass(frozen=True)
+class Symbol:
+    """A symbol of an equation and the tensor that it stands for here.
+
+    Attributes:
+        name: in LaTeX.
+        meaning: in a few words.
+        shape: of the tensor; () for a number.
+        low, high: its smallest and its largest value; equal for a number.
+    """
+
+    name: str
+    meaning: str
+    shape: tuple[int, ...]
+    low: float
+    high: float
+
+
+def symbol(name: str, meaning: str, values: Tensor | float) -> Symbol:
+    """A symbol with the shape and the range of its values."""
+    values = torch.as_tensor(values).detach()
+    return Symbol(name, meaning, tuple(values.shape), float(values.min()), float(values.max()))
+
+
+def fields(map_: Tensor) -> Tensor:
+    """How strong a map (H, W), at least 0, is on average in each of nine fields, row by row, (9,), as shares of 1.
+
+    A blank map has 0 everywhere.
+    """
+    means = F.adaptive_avg_pool2d(map_[None, None].float(), 3).flatten()
+    return means / means.sum() if float(means.sum()) > 0 else means
+
+
+def centres(height: int, width: int) -> list[tuple[int, int]]:
+    """Row and column of the position in the middle of each of the nine fields of a map."""
+    return [((2 * i + 1) * height // 6, (2 * j + 1) * width // 6) for i in range(3) for j in range(3)]
+
+
+def is_trained(network: str) -> bool:
+    """Whether a network has trained weights here, so that its answers mean something."""
+    return checkpoint_folder(network).is_dir()
+
+
+def own_or_first(chosen: str, suits: Callable[[str], bool]) -> str:
+    """The chosen network where it suits, else the first that does in the order of `network_names`.
+
+    Raises:
+        ValueError: no network suits.
+    """
+    found = next((name for name in (chosen, *network_names()) if suits(name)), None)
+    if found is None:
+        raise ValueError("No network here suits this lesson. Get the shipped ones again: git checkout checkpoints")
+    return found
+
+
+def network_for(chosen: str, suits: Callable[[ModelSpec], bool]) -> str:
+    """As `own_or_first`, judged by what is known of a network without opening it."""
+    return own_or_first(chosen, lambda name: suits(get_spec(name)))

@@ -1,0 +1,207 @@
+"""Three lessons on what a network is worth, told from its stored answers to FER2013: no picture is needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.calibration import Reliability, reliability
+from models.checkpoints import CheckpointError, Predictions, read_card, read_predictions
+from models.datasets import EMOTIONS
+from models.datasets.audit import leaked
+from models.datasets.fer2013 import COUNTS
+from models.datasets.sampling import CLASS_WEIGHTS, class_weights, inverse_weights
+from models.datasets.splits import OHEIX_TRAINING
+from models.evaluation import Interval, share
+
+from ...faces import Face
+from ..answers import Prediction, predict
+from .common import Symbol, symbol
+
+PART = "PrivateTest"
+"""The part of FER2013 that these lessons judge by."""
+
+
+def with_predictions(network: str) -> bool:
+    """Whether a network trained on FER2013's official split has its answers to PrivateTest beside its weights."""
+    try:
+        card, stored = read_card(network), read_predictions(network, PART)
+    except CheckpointError:
+        return False
+    complete = torch.bincount(stored.labels, minlength=len(EMOTIONS)).tolist() == COUNTS[PART]
+    return card.split == "official" and card.classes == EMOTIONS and bool(card.temperature) and complete
+
+
+def _right(stored: Predictions) -> np.ndarray:
+    return (stored.logits.argmax(-1) == stored.labels).numpy()
+
+
+@dataclass(frozen=True, eq=False)
+class Imbalance:
+    """What unequal classes do to a network's scores on PrivateTest.
+
+    Attributes:
+        classes: their names.
+        counts: Training pictures of each class, (K,).
+        loss_shares: weighting of the loss → share of all weight that each class gets, (K,), summing to 1.
+        rarest: number of the class with the fewest Training pictures.
+        recalls: share of each class's pictures that get its name: value and 95 % interval.
+        accuracy: share of right answers with its interval.
+        balanced: mean of the recalls.
+        silent: accuracy if the network never answered the rarest class.
+        symbols: of the equations.
+    """
+
+    classes: tuple[str, ...]
+    counts: Tensor
+    loss_shares: dict[str, Tensor]
+    rarest: int
+    recalls: tuple[Interval, ...]
+    accuracy: Interval
+    balanced: float
+    silent: float
+    symbols: tuple[Symbol, ...]
+
+
+def imbalance(network: str) -> Imbalance:
+    """How a network serves small classes, and how little the accuracy shows of it; see `with_predictions`."""
+    stored, counts = read_predictions(network, PART), torch.tensor(COUNTS["Training"], dtype=torch.float64)
+    right, rarest = _right(stored), int(counts.argmin())
+    recalls = tuple(share(right[(stored.labels == k).numpy()]) for k in range(len(EMOTIONS)))
+    values = torch.tensor([recall[0] for recall in recalls])
+    mute = stored.logits.clone()
+    mute[:, rarest] = -torch.inf
+    weights = {name: torch.tensor(class_weights(name, counts.tolist(), EMOTIONS)) for name in CLASS_WEIGHTS}
+    return Imbalance(
+        EMOTIONS,
+        counts,
+        {name: w * counts / (w * counts).sum() for name, w in weights.items()},
+        rarest,
+        recalls,
+        share(right),
+        float(values.mean()),
+        float((mute.argmax(-1) == stored.labels).double().mean()),
+        (
+            symbol("n_c", "Training pictures of class c", counts),
+            symbol("N", "all Training pictures", counts.sum()),
+            symbol("K", "number of classes", float(len(counts))),
+            symbol(
+                "w_c", "weights that give each class its equal share", torch.tensor(inverse_weights(COUNTS["Training"]))
+            ),
+            symbol("R_c", "recall of class c on PrivateTest", values),
+            symbol(r"\frac{1}{K}\sum_c R_c", "balanced accuracy", values.mean()),
+        ),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Whether a network's probabilities on PrivateTest are to be believed.
+
+    Attributes:
+        prediction: for the face at hand.
+        low, high: a range of confidence, a tenth wide: between 40 and 90 %, the one with the most answers.
+        count: answers with a confidence in it, before the temperature.
+        right: share of these that are right, with its interval.
+        confidence: their mean confidence.
+        before, after: reliability of all answers, without and with the temperature.
+        temperature: fitted on PublicTest.
+        symbols: of the equation.
+    """
+
+    prediction: Prediction
+    low: float
+    high: float
+    count: int
+    right: Interval
+    confidence: float
+    before: Reliability
+    after: Reliability
+    temperature: float
+    symbols: tuple[Symbol, ...]
+
+
+def calibration(face: Face, network: str) -> Calibration:
+    """How often a network is right where it says how sure it is, and what one number mends; see `with_predictions`."""
+    stored, T = read_predictions(network, PART), read_card(network).temperature
+    sure = stored.logits.softmax(-1).amax(-1)  # (N,)
+    tenths = [(i / 10, (i + 1) / 10) for i in range(4, 9)]
+    low, high = max(tenths, key=lambda tenth: int(((sure >= tenth[0]) & (sure < tenth[1])).sum()))
+    inside = (sure >= low) & (sure < high)
+    before, after = (reliability(stored.logits / t, stored.labels, bins=10) for t in (1.0, T))
+    return Calibration(
+        predict(face, network),
+        low,
+        high,
+        int(inside.sum()),
+        share(_right(stored)[inside.numpy()]),
+        float(sure[inside].mean()),
+        before,
+        after,
+        T,
+        (
+            symbol("z", "logits of the answers to PrivateTest", stored.logits),
+            symbol("T", "temperature, fitted on PublicTest", T),
+            symbol("p", "confidence before, the largest probability", sure),
+            symbol("p_T", "confidence after", (stored.logits / T).softmax(-1).amax(-1)),
+            symbol(r"\mathrm{ECE}", "mean gap of the bins before", before.ece),
+            symbol(r"\mathrm{ECE}_T", "and after", after.ece),
+        ),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Leakage:
+    """What test pictures that are in training too are worth in accuracy on PrivateTest.
+
+    Attributes:
+        pictures: in PrivateTest.
+        exact: of these in Training pixel by pixel.
+        near: of these in Training pixel by pixel or nearly.
+        all_: accuracy on all pictures, with its interval, single view.
+        on_leaked, without: on those counted by `near`, and on the others.
+        resplit: share of the whole set that paper E's training part takes. Drawn from the whole set, it takes about
+            this share of any test part.
+        symbols: of the equation.
+    """
+
+    pictures: int
+    exact: int
+    near: int
+    all_: Interval
+    on_leaked: Interval
+    without: Interval
+    resplit: float
+    symbols: tuple[Symbol, ...]
+
+    @property
+    def gain(self) -> float:
+        """How much higher the accuracy is for the leaked pictures, −1..1."""
+        return self.all_[0] - self.without[0]
+
+
+def leakage(network: str) -> Leakage:
+    """How much of a network's accuracy comes from pictures that it was trained with; see `with_predictions`."""
+    stored = read_predictions(network, PART)
+    right, ids = _right(stored), stored.ids
+    inside = np.isin(ids, list(leaked(PART)))
+    on_leaked, without = share(right[inside]), share(right[~inside])
+    return Leakage(
+        len(right),
+        int(np.isin(ids, list(leaked(PART, near=False))).sum()),
+        int(inside.sum()),
+        share(right),
+        on_leaked,
+        without,
+        sum(OHEIX_TRAINING.values()) / sum(map(sum, COUNTS.values())),
+        (
+            symbol("n", "pictures of PrivateTest", float(len(right))),
+            symbol("n_l", "of these also in Training, exactly or nearly", float(inside.sum())),
+            symbol("a_l", "accuracy on them", on_leaked[0]),
+            symbol("a_o", "accuracy on the others", without[0]),
+            symbol("a", "accuracy on all", float(right.mean())),
+        ),
+    )

@@ -1,0 +1,209 @@
+"""Two lessons on convolution: what it keeps of places, and what it costs to mix all channels."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from threading import get_ident
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models import get_spec
+
+from ...analysis import attention, cam
+from ...analysis.borrow import borrowed
+from ...faces import Face
+from ..networks import Network, open_network
+from .common import Symbol, fields, is_trained, symbol
+
+
+@dataclass(frozen=True, eq=False)
+class Convolution:
+    """The first convolution of a network on a face, and Grad-CAM of its answer.
+
+    Attributes:
+        pixels: what the network was shown, in 0..1, (S, S).
+        first: name of its first convolution.
+        kernels: its kernels, summed over the input's channels (a gray picture fills them alike), (D, k, k).
+        responses: what each kernel answers, any sign, (D, h, w).
+        liveliest: number of the kernel whose response varies most.
+        answer: the class that the network answers.
+        layer: whose maps Grad-CAM weighs.
+        heat: Grad-CAM of the answer, at least 0, in the unit of the logit, (S, S).
+        shares: how the map is spread over nine fields, (9,), summing to 1; zeros for a blank map.
+        symbols: of Grad-CAM's two equations.
+    """
+
+    pixels: Tensor
+    first: str
+    kernels: Tensor
+    responses: Tensor
+    liveliest: int
+    answer: str
+    layer: str
+    heat: Tensor
+    shares: Tensor
+    symbols: tuple[Symbol, ...]
+
+
+def trained_with_maps(network: str) -> bool:
+    """Whether a network is trained and has a layer for class activation maps."""
+    return is_trained(network) and get_spec(network).cam_layer is not None
+
+
+def convolution(face: Face, network: str) -> Convolution:
+    """The first convolution of a network on a face, and where Grad-CAM sees evidence for its answer."""
+    net = open_network(network)
+    x, pixels, layer = net.prepare(face), net.see(face), net.spec.cam_layer
+    first, conv = next((n, m) for n, m in net.model.named_modules() if isinstance(m, nn.Conv2d))
+    with torch.no_grad():
+        responses = conv(attention.input_of(net.model, x, first))[0]  # (D, h, w)
+    A, logits, G = _activation_and_gradient(net, x)
+    L = cam.join("gradcam", A, G[:, None])  # (1, 1, h, w)
+    heat = F.interpolate(L, pixels.shape, mode="bilinear", align_corners=False)[0, 0]
+    return Convolution(
+        pixels=pixels,
+        first=first,
+        kernels=conv.weight.detach().sum(1),
+        responses=responses,
+        liveliest=int(responses.flatten(1).std(1).argmax()),
+        answer=net.classes[int(logits.argmax())],
+        layer=layer,
+        heat=heat,
+        shares=fields(heat),
+        symbols=(
+            symbol("A^k", f"maps of `{layer}`, one for each k", A[0]),
+            symbol("y^c", "logit of the answer", logits.max()),
+            symbol(r"\partial y^c/\partial A^k_{ij}", "its gradient at each place of each map", G[0]),
+            symbol(r"\alpha_k^c", "weight of each map", G[0].mean((-2, -1))),
+            symbol("L^c", "the map of the class", L[0, 0]),
+        ),
+    )
+
+
+def _activation_and_gradient(net: Network, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """A (1, K, h, w) of the layer for maps, logits (K,), and the gradient of the largest logit, as large as A."""
+    with borrowed(net.model), torch.autocast("cpu", enabled=False):
+        A, logits = cam.forward_from(net.model, x, net.spec.cam_layer)
+        (G,) = torch.autograd.grad(logits[0].max(), A)
+    return A.detach(), logits[0].detach(), G
+
+
+@dataclass(frozen=True, eq=False)
+class Separable:
+    """One full convolution of a network, taken apart, beside the depthwise-separable pair that could replace it.
+
+    Attributes:
+        layer: the full convolution with the most operations (of equals the first) among those with maps of 6 × 6 or
+            more; among all where there is none.
+        kernel, channels, outputs, places: its k (k × k weights), C in, D out, and positions of its output.
+        terms: what each input channel adds to output channel `output`, any sign, (C, h, w); their sum is the output.
+        output: number of the output channel that varies most.
+        weights: of the full convolution and of the pair.
+        operations: multiplications of both for this face.
+        parameters: of the whole network as it is, and with all its full convolutions replaced.
+        replaced: number of those.
+        symbols: of the equation.
+    """
+
+    layer: str
+    kernel: int
+    channels: int
+    outputs: int
+    places: int
+    terms: Tensor
+    output: int
+    weights: tuple[int, int]
+    operations: tuple[int, int]
+    parameters: tuple[int, int]
+    replaced: int
+    symbols: tuple[Symbol, ...]
+
+    @property
+    def factor(self) -> float:
+        """How many times fewer weights, and multiplications, the pair takes."""
+        return self.weights[0] / self.weights[1]
+
+
+def has_full_convolutions(network: str) -> bool:
+    """Whether a network has a square convolution larger than 1 × 1 that mixes several channels."""
+    return any(_is_full(m) for m in open_network(network).model.modules())
+
+
+def separable(face: Face, network: str) -> Separable:
+    """Take the costliest full convolution of a network apart, and count what a depthwise-separable pair would cost.
+
+    Raises:
+        ValueError: it has none, see `has_full_convolutions`.
+    """
+    net = open_network(network)
+    shown = net.prepare(face)
+    calls = _full_convolutions(net.model, shown)
+    if not calls:
+        raise ValueError(f'network="{network}" has no full convolution to take apart')
+    layer, (conv, places) = max(calls.items(), key=_worth_a_look)
+    D, C, k, _ = conv.weight.shape
+    x = attention.input_of(net.model, shown, layer)  # (1, C, H, W)
+    with torch.no_grad():
+        y = conv(x)[0]  # (D, h, w)
+        output = int(y.flatten(1).std(1).argmax())
+        one = conv.weight[output][:, None]  # (C, 1, k, k)  w_dc
+        terms = F.conv2d(x, one, None, conv.stride, conv.padding, conv.dilation, groups=C)[0]  # (C, h, w)  w_dc * x_c
+    weights = _weights(conv)
+    saved = sum(full - pair for full, pair in (_weights(conv) for conv, _ in calls.values()))
+    return Separable(
+        layer=layer,
+        kernel=k,
+        channels=C,
+        outputs=D,
+        places=places,
+        terms=terms,
+        output=output,
+        weights=weights,
+        operations=tuple(w * places for w in weights),
+        parameters=(net.parameters, net.parameters - saved),
+        replaced=len(calls),
+        symbols=(
+            symbol("x", f"what arrives at `{layer}`, C channels", x[0]),
+            symbol("w", "weights of the full convolution, D × C × k × k", conv.weight),
+            symbol("y", "what it gives, D channels", y),
+        ),
+    )
+
+
+def _worth_a_look(call: tuple[str, tuple[nn.Conv2d, int]]) -> tuple[bool, int]:
+    """Maps that are large enough to be seen first, then the most operations."""
+    conv, places = call[1]
+    return places >= 36, conv.weight.numel() * places
+
+
+def _weights(conv: nn.Conv2d) -> tuple[int, int]:
+    """Weights of a full convolution, and of the depthwise-separable pair in its place."""
+    D, C, k, _ = conv.weight.shape
+    return k * k * C * D, k * k * C + C * D
+
+
+def _is_full(module: nn.Module) -> bool:
+    if not isinstance(module, nn.Conv2d):
+        return False
+    side, other = module.kernel_size
+    return module.groups == 1 and module.in_channels > 3 and side == other > 1 and module.padding_mode == "zeros"
+
+
+def _full_convolutions(model: nn.Module, x: Tensor) -> dict[str, tuple[nn.Conv2d, int]]:
+    """The full convolutions that one forward pass of this thread calls, each with the number of places it fills."""
+    thread, found = get_ident(), {}
+
+    def take(name: str, conv: nn.Conv2d, _inputs: tuple, output: Tensor) -> None:
+        if get_ident() == thread:
+            found[name] = (conv, output[0, 0].numel())
+
+    with borrowed(model), torch.no_grad(), ExitStack() as hooks:
+        for name, module in model.named_modules():
+            if _is_full(module):
+                hooks.enter_context(module.register_forward_hook(partial(take, name)))
+        model(x)
+    return found

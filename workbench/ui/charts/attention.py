@@ -1,0 +1,157 @@
+"""What an attention module computes: weights of places over a face, weights of channels, heads, angles."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+import torch
+from plotly.subplots import make_subplots
+from torch import Tensor
+
+from .comparison import hundredths
+from .frame import TEXT, class_colours, framed, square
+from .pictures import _BAR, _unit, clear_to_bright, face
+
+_PANEL = 170  # pixels: the height of a small map with its title
+
+
+def weighed(pixels: Tensor, weights: Tensor, label: str, low: float = 0.0, high: float = 1.0) -> go.Figure:
+    """Weights of places (S, S) over a face (S, S): clear at `low`, bright at `high`; the bar gives the numbers."""
+    figure = face(pixels, "")
+    figure.add_heatmap(
+        z=weights.numpy(),
+        zmin=low,
+        zmax=max(high, low + 1e-9),
+        colorscale=clear_to_bright(0.8),
+        zsmooth="fast",
+        hovertemplate=label + " %{z:.4g}<extra></extra>",
+        colorbar=_BAR,
+    )
+    return _unit(figure, label)
+
+
+def small_maps(
+    maps: dict[str, Tensor], low: float, high: float, columns: int = 4, mark: tuple[int, int] | None = None
+) -> go.Figure:
+    """Small maps (h, w) with their titles, all on one scale from `low` to `high`, dark to bright.
+
+    Args:
+        maps: title → map.
+        low, high: the ends of the scale.
+        columns: maps in a row.
+        mark: (row, column) that gets a cross, for the place that asks.
+    """
+    columns = min(columns, len(maps))
+    rows = -(-len(maps) // columns)
+    figure = make_subplots(rows, columns, subplot_titles=list(maps), horizontal_spacing=0.03, vertical_spacing=0.09)
+    figure.update_annotations(font_size=TEXT)
+    for i, (title, values) in enumerate(maps.items()):
+        place = {"row": i // columns + 1, "col": i % columns + 1}
+        hover = title + ": %{z:.4g}, row %{y}, column %{x}<extra></extra>"
+        figure.add_heatmap(z=values.numpy(), coloraxis="coloraxis", hovertemplate=hover, **place)
+        if mark:
+            cross = {"symbol": "x-thin", "size": 12, "line": {"width": 3, "color": "#D6336C"}}
+            figure.add_scatter(x=[mark[1]], y=[mark[0]], mode="markers", marker=cross, hoverinfo="skip", **place)
+        axes = figure.get_subplot(**place)
+        h, w = values.shape
+        axes.xaxis.update(visible=False, fixedrange=True, range=[-0.5, w - 0.5], constrain="domain")
+        axes.yaxis.update(visible=False, fixedrange=True, range=[h - 0.5, -0.5], constrain="domain")
+        axes.yaxis.scaleanchor = axes.yaxis.anchor
+    figure = framed(figure, "")
+    bar = {**_BAR, "len": 1, "ypad": 12}
+    figure.update_coloraxes(colorscale="Cividis", cmin=low, cmax=max(high, low + 1e-9), colorbar=bar)
+    return figure.update_layout(height=_PANEL * rows + 60, margin_t=30, margin_b=50)
+
+
+def channel_weights(
+    weights: Tensor, label: str, limits: tuple[float | None, float | None], in_order: bool
+) -> go.Figure:
+    """A bar for each channel (C,), in the order of the channels or from the largest to the smallest.
+
+    Args:
+        weights: of the channels.
+        label: what the numbers are.
+        limits: the ends of the scale where there are any; None leaves that end to the data.
+        in_order: by channel number; False: by weight.
+    """
+    order = list(range(len(weights))) if in_order else weights.argsort(descending=True).tolist()
+    figure = go.Figure(
+        go.Bar(
+            x=list(range(len(order))),
+            y=weights[order].tolist(),
+            customdata=order,
+            marker={"color": "#0072B2", "line_width": 0},
+            hovertemplate="channel %{customdata}: %{y:.4f}<extra></extra>",
+        )
+    )
+    figure.update_xaxes(fixedrange=True, showgrid=False, showticklabels=in_order, zeroline=False, nticks=6)
+    figure.update_yaxes(
+        title={"text": label, "font": {"size": TEXT}, "standoff": 8}, fixedrange=True, automargin=True, nticks=6
+    )
+    if None not in limits:
+        figure.update_yaxes(range=list(limits))
+    figure.update_layout(bargap=0 if len(order) > 64 else 0.15)
+    return framed(figure, "channel" if in_order else "channels, the largest first", below=14)
+
+
+def winning_angles(degrees: Tensor) -> go.Figure:
+    """The angle that won at each place (h, w), 0..360 counter-clockwise, as a short line in that direction.
+
+    The colours go round with the angle, so that 359 and 0 are alike.
+    """
+    figure = go.Figure(
+        go.Heatmap(
+            z=degrees.numpy(),
+            zmin=0,
+            zmax=360,
+            colorscale="Twilight",
+            hovertemplate="%{z:.0f}°, row %{y}, column %{x}<extra></extra>",
+            colorbar={**_BAR, "tickvals": [0, 90, 180, 270, 360]},
+        )
+    )
+    return _unit(square(figure, degrees, ""), "degrees")
+
+
+def logit_pairs(classes: tuple[str, ...], before: Tensor, after: Tensor | None) -> go.Figure:
+    """Two bars a class, its logit with every module and, pale, without those that are off, each with its number.
+
+    Args:
+        classes: in their fixed order.
+        before: logits with every module, (K,).
+        after: without those that are off, (K,); None where none is.
+    """
+    figure = go.Figure()
+    pairs = [(before, 1.0, "", 0.0)] if after is None else [(before, 1.0, "on", -0.2), (after, 0.45, "off", 0.2)]
+    for values, opacity, word, place in pairs:
+        figure.add_bar(
+            y=[i + place for i in range(len(classes))],
+            x=values.tolist(),
+            orientation="h",
+            width=0.36,
+            marker={"color": class_colours(classes), "opacity": opacity},
+            text=[f"{word} {hundredths(value)}".strip() for value in values.tolist()],
+            textposition="outside",
+            textfont_size=14,
+            cliponaxis=False,
+            customdata=list(classes),
+            hovertemplate="%{customdata}: %{x:.4f} " + word + "<extra></extra>",
+        )
+    both = before if after is None else torch.cat([before, after])
+    low, high = min(float(both.min()), 0.0), max(float(both.max()), 0.0)
+    room = 0.3 * max(high - low, 1e-6)
+    figure.update_xaxes(
+        fixedrange=True,
+        range=[low - room, high + room],
+        zeroline=True,
+        zerolinecolor="#7F7F7F",
+        gridcolor="rgba(128,128,128,0.35)",
+    )
+    figure.update_yaxes(
+        tickvals=list(range(len(classes))),
+        ticktext=list(classes),
+        range=[len(classes) - 0.5, -0.5],
+        fixedrange=True,
+        showgrid=False,
+        zeroline=False,
+        automargin=True,
+    )
+    return framed(figure, "logit", below=14).update_layout(barmode="overlay", height=46 * len(classes) + 60)

@@ -1,0 +1,129 @@
+"""A face that is changed step by step, and what is answered to it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+from torch import Tensor
+
+from .frame import TEXT, class_colours, framed, square
+from .measures import _whiskers, network_colours
+from .pictures import _BAR, _clear_at_zero, _gray, _unit
+from .words import percent
+
+_GAP = 0.015  # between pictures of a row, share of its width
+_DASHES = ("solid", "dash", "dot", "dashdot")
+
+
+def faces_row(pictures: Tensor, labels: Sequence[Sequence[str]]) -> go.Figure:
+    """Up to six gray pictures (n, S, S) beside each other, the lines of its label under each."""
+    count, side = len(pictures), pictures.shape[-1]
+    figure = make_subplots(1, count, horizontal_spacing=_GAP)
+    for i, (pixels, lines) in enumerate(zip(pictures, labels, strict=True), 1):
+        figure.add_trace(_gray(pixels), 1, i)
+        domain = figure.get_subplot(1, i).xaxis.domain
+        figure.add_annotation(
+            text="<br>".join(lines), x=sum(domain) / 2, y=0, yshift=-6, xref="paper", yref="paper",
+            xanchor="center", yanchor="top", showarrow=False,
+        )  # fmt: skip
+        x = figure.get_subplot(1, i).yaxis.anchor
+        figure.update_yaxes(scaleanchor=x, constrain="domain", constraintoward="bottom", col=i)
+    figure.update_xaxes(visible=False, fixedrange=True, range=[-0.5, side - 0.5], constrain="domain")
+    figure.update_yaxes(visible=False, fixedrange=True, range=[side - 0.5, -0.5])
+    below = 12 + 22 * max(map(len, labels))
+    return framed(figure, "").update_layout(height=max(160, 800 // count) + below, margin_b=below)
+
+
+def answers_grid(
+    classes: tuple[str, ...], probabilities: Tensor, columns: Sequence[str], rows: Sequence[str], x: str, y: str
+) -> go.Figure:
+    """The answer to each of a table of pictures, with its word, its probability and its colour.
+
+    Args:
+        classes: names of the classes.
+        probabilities: (rows, columns, K); NaN where nothing could be asked.
+        columns, rows: what stands at the axes.
+        x, y: titles of the axes.
+    """
+    shares, answers = probabilities.max(-1)
+    unknown = shares.isnan()
+    z = answers.double().masked_fill(unknown, math.nan)
+    colours = class_colours(classes)
+    steps = [(edge / len(classes), colours[i]) for i in range(len(classes)) for edge in (i, i + 1)]  # no blending
+    figure = go.Figure(
+        go.Heatmap(
+            z=z.numpy(), zmin=-0.5, zmax=len(classes) - 0.5, colorscale=steps,
+            showscale=False, xgap=3, ygap=3, hoverinfo="skip",
+        )
+    )  # fmt: skip
+    for row, column in [(i, j) for i in range(len(rows)) for j in range(len(columns))]:
+        if unknown[row, column]:
+            continue
+        name, share = classes[answers[row, column]], percent(float(shares[row, column]))
+        figure.add_annotation(
+            x=column, y=row, text=f"<b>{name}</b><br>{share}", showarrow=False,
+            font_color="#111418",
+            bgcolor="rgba(255,255,255,0.82)", borderpad=2,
+        )  # fmt: skip
+    title = {"font": {"size": TEXT}, "standoff": 8}
+    figure.update_xaxes(
+        tickvals=[*range(len(columns))], ticktext=list(columns), showgrid=False, zeroline=False, fixedrange=True
+    )
+    figure.update_yaxes(
+        tickvals=[*range(len(rows))], ticktext=list(rows), showgrid=False, zeroline=False, fixedrange=True,
+        autorange="reversed", automargin=True, title={"text": y, **title},
+    )  # fmt: skip
+    return framed(figure, x, below=20).update_layout(height=60 * len(rows) + 60, margin_b=60)
+
+
+def accuracies(
+    lines: dict[str, tuple[Tensor, Tensor, Tensor]], x_title: str, chance: float, mark: float | None = None
+) -> go.Figure:
+    """Accuracy against a value for several networks, each with its name in the legend and bars of its 95 % interval.
+
+    Args:
+        lines: name → (values (n,), accuracy (n,), interval (n, 2)), shares of 1.
+        x_title: what the values are.
+        chance: accuracy of guessing, a dotted line.
+        mark: a value at which a dotted line stands.
+    """
+    figure = go.Figure()
+    for i, (name, (x, y, ends)) in enumerate(lines.items()):
+        intervals = [(float(v), float(low), float(high)) for v, (low, high) in zip(y, ends, strict=True)]
+        line = {"width": 3, "color": network_colours([*lines])[i], "dash": _DASHES[i % 4]}
+        figure.add_scatter(
+            x=x.tolist(), y=y.tolist(), name=name, mode="lines+markers", line=line, marker={"size": 8},
+            error_y=_whiskers(intervals),
+        )  # fmt: skip
+    figure.add_hline(chance, line={"dash": "dot", "width": 2, "color": "#7F7F7F"})
+    figure.add_annotation(
+        x=1, xref="paper", y=chance, text="guessing", xanchor="right", yanchor="bottom", showarrow=False
+    )
+    if mark is not None:
+        figure.add_vline(mark, line={"dash": "dot", "width": 2, "color": "#7F7F7F"})
+    figure.update_xaxes(showgrid=False, fixedrange=True, zeroline=False)
+    figure.update_yaxes(
+        title={"text": "accuracy ↑", "font": {"size": TEXT}, "standoff": 12}, tickformat=".0%", range=[0, 1],
+        fixedrange=True, automargin=True, zeroline=False,
+    )  # fmt: skip
+    figure = framed(figure, x_title, below=14)
+    legend = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}
+    return figure.update_layout(showlegend=len(lines) > 1, legend=legend, margin_r=14, margin_t=16, height=340)
+
+
+def face_with_signed(pixels: Tensor, values: Tensor, label: str) -> go.Figure:
+    """A map (S, S) around zero over a face (S, S): zero is clear, red above, blue below, the bar gives the numbers.
+
+    The scale reaches to 0.1 at least, so that next to nothing does not look strong.
+    """
+    most = max(float(values.abs().max()), 0.1)
+    figure = go.Figure(_gray(pixels))
+    figure.add_heatmap(
+        z=values.numpy(), zmin=-most, zmax=most, colorscale=_clear_at_zero(0.85), zsmooth="fast",
+        colorbar={**_BAR, "tickvals": [-most / 2, 0, most / 2], "tickformat": ".2g"},
+        hovertemplate=label + " %{z:.4g}, row %{y}, column %{x}<extra></extra>",
+    )  # fmt: skip
+    return _unit(square(figure, pixels, ""), label)

@@ -1,0 +1,38 @@
+"""The lessons of the page Learn: one small module each, one frame for all. Adding a lesson is a module and a line."""
+
+from . import (
+    calibration,
+    channels,
+    convolution,
+    frequency,
+    imbalance,
+    leakage,
+    places,
+    self_attention,
+    separable,
+    svd,
+)
+from .frame import Lesson, Place, choose_lesson, choose_step, run, whose
+
+LESSONS: dict[str, Lesson] = {
+    module.LESSON.key: module.LESSON
+    for module in (
+        convolution,
+        separable,
+        channels,
+        places,
+        frequency,
+        svd,
+        self_attention,
+        imbalance,
+        calibration,
+        leakage,
+    )
+}
+"""Every lesson by its word in the link, in the order in which they build on each other."""
+
+
+def following(lesson: Lesson) -> Lesson:
+    """The lesson after this one; after the last, the first."""
+    keys = [*LESSONS]
+    return LESSONS[keys[(keys.index(lesson.key) + 1) % len(keys)]]

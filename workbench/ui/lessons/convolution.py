@@ -1,0 +1,91 @@
+"""Convolution and Grad-CAM: what keeps its place, and where the evidence lies."""
+
+from workbench.services import lessons
+
+from .. import charts, views
+from .frame import Lesson, Steps, count, side_by_side
+from .guesses import Field
+
+_FIELDS = [f"field {i}" for i in range(1, 10)]
+
+
+def _attempt(found, words, pictures) -> None:
+    with words:
+        n = count("Kernel of the first convolution", len(found.kernels), found.liveliest + 1, "kernel")
+        k = found.kernels.shape[-1]
+        views.says(
+            f"A convolution lays a pattern of {k} × {k} weights on every place of the picture and notes how well it "
+            f"fits. What kernel {n} notes is a map: **every value keeps its place.** That a map looks like the face "
+            "does not mean that this kernel counts for the answer."
+        )
+    side_by_side(
+        pictures,
+        (charts.signed(found.kernels[n - 1], "weight"), "weights", f"Weights of kernel {n}"),
+        (charts.signed(found.responses[n - 1], "fit"), "response", f"What kernel {n} notes, by place"),
+    )
+
+
+def _think(found, pictures) -> None:
+    figure = charts.numbered(charts.face(found.pixels, ""), len(found.pixels))
+    side_by_side(pictures, (figure, "fields", "The face in nine fields"))
+
+
+def _guess(found) -> Field:
+    return Field.strongest(
+        f"The network answers **{found.answer}**. Grad-CAM adds up the maps of its layer `{found.layer}`, each weighed "
+        "by what it does for that answer. In which field is this map the strongest?",
+        found.shares,
+        "the map is blank",
+    )
+
+
+def _reveal(found, said, words, pictures) -> None:
+    answer = _guess(found).answer
+    map_ = charts.face_with_map(found.pixels, found.heat, float(found.heat.max()), 0.7)
+    shares = dict(zip(_FIELDS, found.shares.tolist(), strict=True))
+    texts = [charts.percent(share) for share in shares.values()]
+    mine = None if said is None else _FIELDS[said]
+    side_by_side(
+        pictures,
+        (charts.numbered(map_, len(found.pixels), said, answer), "map", f"Grad-CAM for {found.answer}"),
+        (charts.bars(shares, texts, "share of the map", predicted=mine), "shares", "Share of the map in each field"),
+    )
+    with words:
+        if answer is None:
+            views.says("No place speaks for this answer. A blank map is no evidence of anything.")
+            return
+        views.says(
+            f"**The map highlights field {answer + 1}** with {charts.percent(float(found.shares[answer]))} of its "
+            f"strength; spread evenly, each would have 11 %. The full frame is the answer, a dashed one the "
+            "prediction. It does not prove that these pixels decided: that is tested by hiding them."
+        )
+
+
+def _why(found) -> tuple[tuple[str, ...], str]:
+    equations = (
+        r"\alpha_k^c = \frac{1}{Z}\sum_{i,j}\frac{\partial y^c}{\partial A^k_{ij}}",
+        r"L^c = \mathrm{ReLU}\Big(\sum_k \alpha_k^c A^k\Big)",
+    )
+    return equations, (
+        "Convolutions keep places, so each $A^k$ is a small picture of where one pattern was found. The gradient says "
+        f"how much the logit of *{found.answer}* would gain if the map grew; its mean over the $Z$ places is the map's "
+        "weight (Selvaraju et al. 2017)."
+    )
+
+
+def _take_away(found) -> str:
+    return (
+        "A class activation map adds up what a layer noted place by place: it shows where evidence lies in that layer, "
+        "not what decided."
+    )
+
+
+LESSON = Lesson(
+    key="convolution",
+    question="Where does the evidence lie?",
+    needs="trained weights and a layer for maps",
+    network=lambda chosen: lessons.own_or_first(chosen, lessons.trained_with_maps),
+    find=lessons.convolution,
+    steps=Steps(_attempt, _think, _guess, _reveal, _why, _take_away),
+    code=("workbench.analysis.cam:_gradcam", "workbench.services.lessons:convolution"),
+)

@@ -1,0 +1,108 @@
+"""Class imbalance: who pays for unequal classes."""
+
+import streamlit as st
+
+from workbench.services import lessons
+
+from .. import charts, views
+from .frame import Lesson, Steps, side_by_side
+from .guesses import Number
+
+
+def _attempt(found, words, pictures) -> None:
+    with words:
+        name = st.segmented_control(
+            "Weights in the loss",
+            [*found.loss_shares],
+            default="paper-c",
+            required=True,
+            key="weights",
+            bind="query-params",
+            wrap=True,
+        )
+        shares = found.loss_shares[name]
+        first = found.classes[int(shares.argmax())]
+        leads = (
+            "Every class gets the same share."
+            if float(shares.max() - shares.min()) < 1e-6
+            else f"{first.capitalize()} gets the most, {charts.percent(float(shares.max()))}."
+        )
+        views.says(
+            "FER2013 trains on classes of unequal size (left). The loss adds up over pictures, so a class counts by "
+            f"its pictures times its weight (right). {leads} This is what training is asked for, not what comes of it."
+        )
+    texts = [charts.percent(share) for share in shares.tolist()]
+    loss = _bars(found, shares, texts, "share of the loss"), "loss", "Share of the loss by class"
+    side_by_side(pictures, _counts(found), loss)
+
+
+def _bars(found, values, texts, label):
+    by_class = dict(zip(found.classes, values.tolist(), strict=True))
+    return charts.bars(by_class, texts, label, colours=charts.class_colours(found.classes))
+
+
+def _counts(found):
+    texts = [f"{n:.0f}" for n in found.counts.tolist()]
+    return _bars(found, found.counts, texts, "Training pictures"), "counts", "Training pictures of each class"
+
+
+def _think(found, pictures) -> None:
+    side_by_side(pictures, _counts(found))
+
+
+def _guess(found) -> Number:
+    rare = found.classes[found.rarest]
+    question = (
+        f"Of the PrivateTest pictures that raters called **{rare}**, the smallest class, which share does this network "
+        f"call {rare}?"
+    )
+    return Number(
+        question, 0, 100, 1, answer=100 * found.recalls[found.rarest][0], unit="\N{NO-BREAK SPACE}%", near=7.5
+    )
+
+
+def _reveal(found, said, words, pictures) -> None:
+    rare = found.classes[found.rarest]
+    recalls = dict(zip(found.classes, found.recalls, strict=True))
+    worst = min(recalls, key=recalls.get)
+    side_by_side(
+        pictures, (charts.recall_bars({"": recalls}), "recalls", "Recall of each class, with 95 % intervals"), wide=True
+    )
+    with words:
+        lost = 100 * (found.accuracy[0] - found.silent)
+        views.says(
+            f"**Accuracy {charts.interval(found.accuracy)} %; mean of the classes {100 * found.balanced:.1f} %.** If "
+            f"it never answered {rare}, its accuracy would be {100 * found.silent:.1f} %, "
+            + (f"{lost:.1f} points less" if lost >= 0.05 else "no lower")
+            + f". The lowest recall is that of {worst}. An interval is wide where pictures are few; size is not all "
+            "that makes a class hard."
+        )
+
+
+def _why(found) -> tuple[tuple[str, ...], str]:
+    equations = (
+        r"\mathcal{L} = \frac{\sum_n w_{c(n)}\,\ell_n}{\sum_n w_{c(n)}}, \qquad w_c = \frac{N}{K\,n_c}",
+        r"\text{balanced accuracy} = \frac{1}{K}\sum_c R_c",
+    )
+    return equations, (
+        "$\\ell_n$ is the loss of picture $n$, $c(n)$ its class. With these $w_c$ (*inverse*) each class has the same "
+        "share of the loss. Accuracy weighs classes by their size, balanced accuracy weighs them alike: what is hidden "
+        "in the one shows in the other."
+    )
+
+
+def _take_away(found) -> str:
+    rare = found.classes[found.rarest]
+    return f"Accuracy can be had without {rare}: look at the recall of every class before you believe one number."
+
+
+LESSON = Lesson(
+    key="imbalance",
+    question="Who pays for unequal classes?",
+    needs="stored answers to FER2013's PrivateTest",
+    network=lambda chosen: lessons.own_or_first(chosen, lessons.with_predictions),
+    find=lambda face, network: lessons.imbalance(network),
+    steps=Steps(_attempt, _think, _guess, _reveal, _why, _take_away),
+    code=("models.datasets.sampling:class_weights", "models.datasets.sampling:inverse_weights"),
+    of_face=False,
+)

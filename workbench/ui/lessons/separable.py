@@ -1,0 +1,91 @@
+"""Depthwise-separable against plain convolution: what it costs to mix all channels (paper E, figures 3 to 5)."""
+
+from workbench.services import lessons
+
+from .. import charts, views
+from .frame import Lesson, Steps, count, side_by_side
+from .guesses import Number
+
+
+def _attempt(found, words, pictures) -> None:
+    with words:
+        C = found.channels
+        n = count("Channels added up", C, max(1, C // 4), "added")
+        views.says(
+            f"`{found.layer}` gets {C} channels. For one channel of its output (number {found.output + 1} of "
+            f"{found.outputs}) a full convolution filters **each** of them with weights of its own, **and adds the "
+            f"results**. A depthwise convolution stops before the adding: left, channel {n} filtered alone. Whether "
+            "the sum or a part of it matters for the answer cannot be seen here."
+        )
+    _pictures(found, n, pictures)
+
+
+def _pictures(found, n: int, pictures) -> None:
+    side_by_side(
+        pictures,
+        (charts.signed(found.terms[n - 1], "alone"), "term", f"Channel {n} filtered alone"),
+        (charts.signed(found.terms[:n].sum(0), "sum"), "sum", f"The first {n} channels filtered and added"),
+    )
+
+
+def _think(found, pictures) -> None:
+    _pictures(found, found.channels, pictures)
+
+
+def _guess(found) -> Number:
+    k = found.kernel
+    question = (
+        f"A *separable pair* filters each channel alone ({k} × {k}) and then mixes them (1 × 1). For this layer, with "
+        f"{found.channels} channels in and {found.outputs} out, how many times fewer weights than the full convolution "
+        "does it take?"
+    )
+    return Number(question, 1, 1000, 0.1, answer=found.factor, unit=" times", digits=1, near=0.2 * found.factor)
+
+
+def _reveal(found, said, words, pictures) -> None:
+    shown = []
+    for counts, label in ((found.weights, "weights"), (found.operations, "multiplications")):
+        texts = [f"{n / 1e6:.2f} M" if n >= 1e6 else str(n) for n in counts]
+        values = dict(zip(("full", "pair"), counts, strict=True))
+        shown.append((charts.bars(values, texts, label), label, f"Number of {label} of both"))
+    side_by_side(pictures, *shown)
+    with words:
+        before, after = found.parameters
+        views.says(
+            "Multiplications fall by the same factor, because every weight is used once at each of "
+            f"{found.places} places. With all {found.replaced} full convolutions of this kind replaced, the network "
+            f"would have {after / 1e6:.2f} M parameters and not {before / 1e6:.2f} M. It would have to be trained "
+            "anew (not run), and fewer multiplications are not as many times less waiting."
+        )
+
+
+def _why(found) -> tuple[tuple[str, ...], str]:
+    k, C, D = found.kernel, found.channels, found.outputs
+    equations = (
+        r"y_d = \sum_{c=1}^{C} w_{dc} * x_c \qquad k^2 C D \text{ weights}",
+        r"y_d = \sum_{c=1}^{C} p_{dc}\,(v_c * x_c) \qquad k^2 C + C D",
+        r"\frac{k^2 C + C D}{k^2 C D} = \frac{1}{D} + \frac{1}{k^2}",
+    )
+    return equations, (
+        f"Here $k = {k}$, $C = {C}$, $D = {D}$: 1/{D} + 1/{k * k} = {1 / D + 1 / k**2:.3f}. The pair can only make "
+        "full convolutions whose filters for one input channel are all multiples of each other, $w_{dc} = p_{dc} v_c$."
+    )
+
+
+def _take_away(found) -> str:
+    k = found.kernel
+    return (
+        f"Filtering first and mixing afterwards costs 1/D + 1/{k * k} of doing both at once: here {found.factor:.1f} "
+        "times less, for a convolution that can express less."
+    )
+
+
+LESSON = Lesson(
+    key="separable",
+    question="What does it cost to mix all channels?",
+    needs="a convolution over many channels",
+    network=lambda chosen: lessons.own_or_first(chosen, lessons.has_full_convolutions),
+    find=lessons.separable,
+    steps=Steps(_attempt, _think, _guess, _reveal, _why, _take_away),
+    code=("models.layers.dsc:DSC", "workbench.services.lessons:separable"),
+)

@@ -1,0 +1,102 @@
+"""SVD attention: a gate for positions that never saw them (paper D)."""
+
+import streamlit as st
+
+from workbench.services import lessons
+
+from .. import charts, views
+from .frame import Lesson, Steps, side_by_side
+from .guesses import Field
+
+_WAYS = ("as it arrives", "upside down")
+
+
+def _attempt(found, words, pictures) -> None:
+    with words:
+        way = st.segmented_control("The map", _WAYS, default=_WAYS[0], required=True, key="way", bind="query-params")
+        views.says(
+            f"The module presses the map into one channel (left) and sums it up by **singular values**: a list of "
+            f"strengths, the largest first (right), once of the map and once of its {_query(found)} waves. Turn the "
+            "map upside down and watch the lists. That two pictures share their lists does not make them alike."
+        )
+    steps = found.upright if way == _WAYS[0] else found.turned
+    lists = {"of x̃": steps.sigma_x, "of h": steps.sigma_h, "of l": steps.sigma_l}
+    figure = charts.spectra({name: sigma[0] for name, sigma in lists.items() if sigma is not None})
+    side_by_side(
+        pictures,
+        (charts.signed(steps.x_tilde[0], "x̃"), "x_tilde", f"The map in one channel, {way}"),
+        (figure, "lists", "Singular values of the map and of its waves"),
+    )
+
+
+def _query(found) -> str:
+    return "slow" if found.upright.sigma_h is None else "fast"
+
+
+def _think(found, pictures) -> None:
+    x = found.upright.x_tilde[0]
+    figure = charts.numbered(charts.signed(x, "x̃"), len(x))
+    side_by_side(pictures, (figure, "fields", "The map in one channel, in nine fields"))
+
+
+def _guess(found) -> Field:
+    return Field.strongest(
+        "From the two lists the module makes a gate: each place of the map is multiplied by a number from 0 to 1. "
+        "Where it has nothing to say, that is ½. In which field is the gate farthest from ½?",
+        found.shares,
+        "the gate is ½ everywhere",
+    )
+
+
+def _reveal(found, said, words, pictures) -> None:
+    answer = _guess(found).answer
+    shown = []
+    for steps, unit, frames in ((found.upright, "upright", (said, answer)), (found.turned, "turned", ())):
+        figure = charts.numbered(charts.strength(steps.a[0, 0], unit), steps.a.shape[-1], *frames)
+        shown.append((figure, f"gate {unit}", f"The gate for the map, {unit}"))
+    side_by_side(pictures, *shown)
+    small = "under a millionth" if found.change < 1e-6 else f"{found.change:.1g}"
+    with words:
+        corner = (
+            " Field 1 is where the products of the largest singular values stand, in every picture."
+            if answer == 0
+            else ""
+        )
+        views.says(
+            f"**The same gate for a face upside down:** the largest difference is {small}.{corner} Row "
+            "i, column j is computed from the i-th and the j-th singular value, and multiplies *position* (i, j), "
+            "whatever stands there. It is not a map of where evidence lies."
+        )
+
+
+def _why(found) -> tuple[tuple[str, ...], str]:
+    name = "l" if found.upright.sigma_h is None else "h"
+    product = rf"P = \sigma_{name}\,\sigma_x^\top"
+    equations = (
+        r"\tilde x = C_{1\times1}(x) = U\,\mathrm{diag}(\sigma_x)\,V^\top",
+        product,
+        r"a = \mathrm{sigmoid}\big(C_{7\times7}(P)\big), \quad x' = a \odot x",
+    )
+    several = f" This module adds further products; there are {found.upright.outer.shape[1]}." * (
+        found.upright.outer.shape[1] > 1
+    )
+    return equations, (
+        "Turning a map upside down reorders the rows of $U$ and leaves $\\sigma$ as it is, so $P$ and $a$ stay. The "
+        "values fall from the first on, so $P$ is largest at the upper left; where it is nearly 0, $a$ is nearly ½ "
+        f"(paper D, eq. 1 to 10).{several}"
+    )
+
+
+def _take_away(found) -> str:
+    return "A gate over positions is not a look at positions: SVD attention weighs places by two lists that know none."
+
+
+LESSON = Lesson(
+    key="svd",
+    question="Does SVD attention see the mouth?",
+    needs="SVD attention",
+    network=lambda chosen: lessons.network_for(chosen, lessons.has_svd),
+    find=lessons.gate,
+    steps=Steps(_attempt, _think, _guess, _reveal, _why, _take_away),
+    code=("models.layers.svd_attention:SVDAttention.steps", "workbench.services.lessons:gate"),
+)
