@@ -47,7 +47,7 @@ def networks() -> list[tuple[str, str]]:
 
 
 def trained(name: str) -> services.Network:
-    """A trained network by name; ValueError naming them all where there is none, CheckpointError where it is damaged."""
+    """A trained network by name; ValueError naming them all where there is none, CheckpointError for a damaged one."""
     spec = services.get_spec(str(name))
     if not services.is_trained(spec.name):
         known = ", ".join(known for _, known in networks())

@@ -113,8 +113,9 @@ def _cards(items: list[Item]) -> Iterator[str]:
         if item.figure is None:
             yield _html(item.text) if inside else f'<div class="wide">{_html(item.text)}</div>'
             continue
-        kind = "wide" if sum(key.startswith("xaxis") for key in item.figure.layout) > 1 else "one"  # several pictures
-        yield ("</figure>" if inside else "") + f'<figure class="{kind}" aria-label="{escape(item.text)}">'
+        yield (
+            "</figure>" if inside else ""
+        ) + f'<figure{' class="wide"' * item.wide} aria-label="{escape(item.text)}">'
         yield frame.inked(go.Figure(item.figure), "light").to_html(
             full_html=False, include_plotlyjs=False, config={**frame.CONFIG, "responsive": True}
         )

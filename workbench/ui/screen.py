@@ -19,12 +19,14 @@ class Item:
         text: of a chart, what is in it in a few words; else sentences in Markdown.
         key: of a chart, its name on the page; empty for sentences.
         figure: the chart; None for sentences.
+        wide: whether it has the whole width of the page.
     """
 
     fragment: str | None
     text: str
     key: str = ""
     figure: go.Figure | None = None
+    wide: bool = False
 
 
 @dataclass(eq=False)
@@ -79,9 +81,9 @@ def words(text: str) -> None:
     _screen().add(Item(_fragment(), text))
 
 
-def chart(key: str, alt: str, figure: go.Figure) -> None:
+def chart(key: str, alt: str, figure: go.Figure, wide: bool) -> None:
     """A chart; `alt` says in a few words what is in it."""
-    _screen().add(Item(_fragment(), alt, key, figure))
+    _screen().add(Item(_fragment(), alt, key, figure, wide))
 
 
 def _screen() -> Screen:

@@ -65,10 +65,25 @@ def test_the_report_asks_nobody_for_anything(shown):
     assert not re.search(r"<(script|link|img|iframe)[^>]*(src|href)=", page)
 
 
-def test_a_chart_with_several_pictures_gets_the_whole_width(shown):
-    wide = go.Figure(go.Heatmap(z=[[1]])).update_layout(xaxis2={"domain": [0.5, 1]})
-    shown.items.append(Item(None, "Side by side", "many", wide))
+def test_a_chart_that_is_wide_on_the_page_is_wide_in_the_report(shown):
+    shown.items.append(Item(None, "Side by side", "many", go.Figure(go.Heatmap(z=[[1]])), wide=True))
     assert keep.report(shown, ABOUT).count('<figure class="wide"') == 1
+
+
+def test_a_chart_in_a_column_is_not_wide():
+    def page():
+        import plotly.graph_objects as go
+        import streamlit as st
+
+        from workbench.ui import charts
+
+        charts.show(go.Figure(), "wide", "all of it")
+        with st.columns(2)[1]:
+            charts.show(go.Figure(), "half", "a column")
+
+    app = AppTest.from_function(page).run()
+    assert not app.exception
+    assert [(item.key, item.wide) for item in app.session_state["screen"].items] == [("wide", True), ("half", False)]
 
 
 def test_the_report_is_legible_whatever_the_theme_was(shown):

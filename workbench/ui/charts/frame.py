@@ -40,9 +40,9 @@ def class_colours(classes: tuple[str, ...]) -> tuple[str, ...]:
 def show(figure: go.Figure, key: str, alt: str) -> None:
     """Put a chart on the page; `alt` says in a few words what is in it."""
     inked(figure, st.context.theme.type or "light")
-    screen.chart(key, alt, figure)
     picture = {"format": "png", "scale": 2, "filename": f"ferscope-{key}"}
-    st.plotly_chart(figure, key=key, alt=alt, theme=None, config={**CONFIG, "toImageButtonOptions": picture})
+    place = st.plotly_chart(figure, key=key, alt=alt, theme=None, config={**CONFIG, "toImageButtonOptions": picture})
+    screen.chart(key, alt, figure, wide="column" not in place._ancestor_block_types)  # which Streamlit keeps to itself
 
 
 def inked(figure: go.Figure, theme: str) -> go.Figure:
