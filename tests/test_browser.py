@@ -68,7 +68,7 @@ def page(app_url):
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS + QUIET)
         tab = browser.new_page(viewport={"width": 1280, "height": 720})
         tab.set_default_timeout(30_000)
-        local = (app_url, app_url.replace("http", "ws"), "data:", "blob:", "about:")
+        local = (app_url, app_url.replace("http", "ws"), "data:", "blob:", "about:", "file:")
         tab.on("request", lambda r: None if r.url.startswith(local) else outside.append(r.url))
         tab.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
         tab.goto(app_url)
@@ -147,3 +147,29 @@ def test_a_phone_shows_the_same_answer(app_url, page):
     page.get_by_text("The network answers").wait_for()
     overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
     assert overflow <= 0
+
+
+def test_a_link_opens_the_same_view_and_the_menu_keeps_what_was_chosen(app_url, page):
+    page.goto(f"{app_url}/?network=resnet18&sample=grace_hopper&class=sad")
+    page.get_by_text("speaks for sad").first.wait_for()
+    settled(page)
+    assert "ResNet-18" in page.get_by_test_id("stSidebar").locator("input").first.input_value()
+    assert page.url.endswith("/?network=resnet18&sample=grace_hopper&class=sad")
+    page.get_by_test_id("stTopNavSection").filter(has_text="One face").click()
+    page.get_by_test_id("stTopNavDropdownLink").filter(has_text="SVD").click()
+    page.get_by_text("How many strokes make a face?").first.wait_for()
+    settled(page)
+    assert page.url.endswith("/svd?network=resnet18&sample=grace_hopper")
+    assert error_boxes(page) == []
+
+
+def test_what_is_on_the_screen_can_be_kept_as_one_page(page, tmp_path):
+    page.get_by_text("The network answers").wait_for()
+    settled(page)
+    page.get_by_role("button", name="Keep this").click()
+    with page.expect_download() as download:
+        page.get_by_text("Report (HTML)").click()
+    download.value.save_as(tmp_path / "kept.html")
+    page.goto((tmp_path / "kept.html").as_uri())
+    page.locator(".js-plotly-plot .heatmaplayer image").first.wait_for()
+    assert "The network answers" in page.locator("main").inner_text()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench import cli
+from workbench import access, cli
 
 ROOT = Path(__file__).resolve().parents[1]
 FERSCOPE = Path(sys.executable).with_name("ferscope")
@@ -54,7 +54,7 @@ def test_every_command_explains_itself(name, capsys):
 
 
 def test_the_help_does_not_wait_for_torch():
-    code = "import sys; from workbench import cli; cli.main([]); sys.exit('torch' in sys.modules)"
+    code = "import sys; from workbench import access, cli; cli.main([]); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
 
 
@@ -105,3 +105,46 @@ def test_the_app_starts_from_any_folder_and_ends_quietly_at_ctrl_c(tmp_path):
     assert not re.search("Network URL|Traceback|Aborted|Error", said), said
     with pytest.raises(OSError, match="refused"):
         socket.create_connection(("127.0.0.1", port), timeout=5)
+
+
+def handshake(port: int, host: str) -> int:
+    """The status that a browser gets which opens the app's web socket under this host name."""
+    lines = [
+        "GET /_stcore/stream HTTP/1.1",
+        f"Host: {host}:{port}",
+        f"Origin: http://{host}:{port}",
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+    ]
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall("\r\n".join([*lines, "", ""]).encode())
+        return int(connection.recv(100).split()[1])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends Ctrl-C as POSIX systems do")
+def test_for_a_class_the_app_prints_a_token_and_answers_to_its_own_names_only():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    app = subprocess.Popen([FERSCOPE, "app", "--port", str(port), "--lan"], stdout=subprocess.PIPE, text=True)
+    try:
+        said = "".join(app.stdout.readline() for _ in range(3 + max(1, len(access.addresses()))))
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and app.poll() is None:
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=60)
+                break
+            except OSError:
+                time.sleep(0.2)
+        assert handshake(port, "evil.example") == 403, "a foreign name that points here is not ours"
+        assert handshake(port, "127.0.0.1") == 101
+        for address in access.addresses():
+            assert urllib.request.urlopen(f"http://{address}:{port}/_stcore/health", timeout=60).status == 200
+            assert handshake(port, address) == 101
+            assert f"http://{address}:{port}" in said
+    finally:
+        app.send_signal(signal.SIGINT)
+        assert app.wait(60) == 0
+    assert re.search(r"Teacher's token: \w{4}-\w{4}-\w{4}", said)

@@ -17,7 +17,8 @@ STYLE = """<style>
 .stMainBlockContainer {padding-top: 2.5rem; padding-bottom: 3rem}
 [data-testid="stSidebar"] :is([data-testid="stButtonGroup"], [data-testid="stButton"]) button {padding-inline: 0.5rem}
 .js-plotly-plot .modebar-container {top: auto !important; bottom: 22px} /* below the picture, not over it */
-[data-testid^="stBaseButton-primary"] {color: light-dark(#FFFFFF, #14161A) !important} /* Streamlit's is always white */
+:is([data-testid^="stBaseButton-primary"], [data-testid="stMultiSelect"] [data-tag], [data-testid="stMultiSelect"]
+[data-tag] *) {color: light-dark(#FFFFFF, #14161A) !important} /* Streamlit's is always white */
 </style>"""
 # A gray whose contrast is over 3:1 on the light and on the dark ground, enough for letters of this size.
 NAME = """<svg xmlns="http://www.w3.org/2000/svg" width="160" height="32"><text x="0" y="25" font-size="27"

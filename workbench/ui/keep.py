@@ -113,9 +113,8 @@ def _cards(items: list[Item]) -> Iterator[str]:
         if item.figure is None:
             yield _html(item.text) if inside else f'<div class="wide">{_html(item.text)}</div>'
             continue
-        yield (
-            "</figure>" if inside else ""
-        ) + f'<figure{' class="wide"' * item.wide} aria-label="{escape(item.text)}">'
+        width = "wide" if item.wide else "column"
+        yield f'{"</figure>" if inside else ""}<figure class="{width}" aria-label="{escape(item.text)}">'
         yield frame.inked(go.Figure(item.figure), "light").to_html(
             full_html=False, include_plotlyjs=False, config={**frame.CONFIG, "responsive": True}
         )

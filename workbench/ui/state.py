@@ -73,8 +73,8 @@ def choose_class(classes: tuple[str, ...], default: str, label: str = "Map for t
     network. A class that this network does not have gives way to `default`.
     """
     now, before = st.session_state.get("class"), st.session_state.get("class_default", default)
-    if now is not None and (now not in classes or now == before != default):
-        st.session_state["class"] = default
+    if now is not None:  # set anew on each page: a control that only another page showed would be forgotten
+        st.session_state["class"] = default if now not in classes or now == before != default else now
     st.session_state["class_default"] = default
     return st.segmented_control(
         label, classes, default=default, required=True, wrap=True, key="class", bind="query-params"

@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 from torch import Tensor
 
 from .frame import TEXT, class_colours, framed, square
@@ -21,18 +20,20 @@ _DASHES = ("solid", "dash", "dot", "dashdot")
 def faces_row(pictures: Tensor, labels: Sequence[Sequence[str]]) -> go.Figure:
     """Up to six gray pictures (n, S, S) beside each other, the lines of its label under each."""
     count, side = len(pictures), pictures.shape[-1]
-    figure = make_subplots(1, count, horizontal_spacing=_GAP)
-    for i, (pixels, lines) in enumerate(zip(pictures, labels, strict=True), 1):
-        figure.add_trace(_gray(pixels), 1, i)
-        domain = figure.get_subplot(1, i).xaxis.domain
-        figure.add_annotation(
-            text="<br>".join(lines), x=sum(domain) / 2, y=0, yshift=-6, xref="paper", yref="paper",
-            xanchor="center", yanchor="top", showarrow=False,
-        )  # fmt: skip
-        x = figure.get_subplot(1, i).yaxis.anchor
-        figure.update_yaxes(scaleanchor=x, constrain="domain", constraintoward="bottom", col=i)
-    figure.update_xaxes(visible=False, fixedrange=True, range=[-0.5, side - 0.5], constrain="domain")
-    figure.update_yaxes(visible=False, fixedrange=True, range=[side - 0.5, -0.5])
+    width = (1 - _GAP * (count - 1)) / count
+    figure = go.Figure([_gray(pixels).update(xaxis=f"x{i}", yaxis=f"y{i}") for i, pixels in enumerate(pictures, 1)])
+    x = {"visible": False, "fixedrange": True, "range": [-0.5, side - 0.5], "constrain": "domain"}
+    y = {"visible": False, "fixedrange": True, "range": [side - 0.5, -0.5], "constrain": "domain"}
+    layout, words = {}, []
+    for i, lines in enumerate(labels, 1):
+        left = (i - 1) * (width + _GAP)
+        layout[f"xaxis{i}"] = {**x, "domain": [left, min(left + width, 1)], "anchor": f"y{i}"}
+        layout[f"yaxis{i}"] = {**y, "anchor": f"x{i}", "scaleanchor": f"x{i}", "constraintoward": "bottom"}
+        words.append({
+            "text": "<br>".join(lines), "x": left + width / 2, "y": 0, "yshift": -6, "xref": "paper", "yref": "paper",
+            "xanchor": "center", "yanchor": "top", "showarrow": False,
+        })  # fmt: skip
+    figure.update_layout(annotations=words, **layout)
     below = 12 + 22 * max(map(len, labels))
     return framed(figure, "").update_layout(height=max(160, 800 // count) + below, margin_b=below)
 

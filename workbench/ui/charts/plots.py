@@ -75,10 +75,9 @@ def curves(
         figure.add_vline(mark, line={"dash": "dot", "width": 2, "color": "#7F7F7F"})
     shown = ys.clamp_min(1e-12).log10() if log else ys
     low, high = (float(shown.min()), float(shown.max())) if log else (0.0, 1.0)
-    for i, y in enumerate(_spread(shown[:, -1].tolist(), low, high)):
-        figure.add_annotation(
-            x=1, xref="paper", y=y, text=names[i], xanchor="left", xshift=6, showarrow=False, font_color=colours[i]
-        )
+    beside = {"x": 1, "xref": "paper", "xanchor": "left", "xshift": 6, "showarrow": False}
+    ends = zip(_spread(shown[:, -1].tolist(), low, high), names, colours, strict=True)
+    figure.update_layout(annotations=[{**beside, "y": y, "text": name, "font.color": c} for y, name, c in ends])
     figure.update_xaxes(range=[float(x[0]), float(x[-1])], showgrid=False, fixedrange=True, zeroline=False)
     figure.update_yaxes(
         title={"text": y_title, "font": {"size": TEXT}, "standoff": 12},
