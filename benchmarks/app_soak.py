@@ -1,4 +1,4 @@
-"""Ten visitors use the workbench for five minutes, each in a browser of his own: no wrong map, no error, bounded memory.
+"""Ten visitors use the workbench for five minutes, each in a browser of his own: no wrong map, no error.
 
     python benchmarks/app_soak.py [--visitors 10] [--minutes 5]
 

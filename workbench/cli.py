@@ -76,7 +76,8 @@ def app(argv: list[str]) -> None:
     if options.lan:
         token, hosts = access.new_token(), access.addresses()
         environment |= {access.LAN: "1", access.TOKEN: token}
-        command += ["--server.address=0.0.0.0", f"--server.allowedHosts={','.join([ADDRESS, 'localhost', *hosts])}"]
+        command += ["--server.address=0.0.0.0"]
+        command += [f"--server.allowedHosts={host}" for host in (ADDRESS, "localhost", *hosts)]
         print(_invitation(hosts, port, token), flush=True)
     server = subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True)
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
