@@ -20,6 +20,19 @@ import pytest
 jaxtyping.install_import_hook(["models.layers", "models.architectures", "workbench.analysis"], "typecheck.checked")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Where tests run on several cores, one of them takes all tests of a network: each builds the large ones once."""
+    from models import list_models
+
+    names = set(list_models())
+    for item in items:
+        given = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        of = [value for value in given if isinstance(value, str) and value in names]
+        if of and item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{of[0]}"))
+
+
 @pytest.fixture
 def unchecked(monkeypatch):
     """Calls are not checked against their signatures: for tests that pass something else on purpose."""

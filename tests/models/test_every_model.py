@@ -29,7 +29,7 @@ def pictures(name: str, n: int = 2, extra: int = 0) -> Tensor:
     return torch.randn(n, 1, size, size, generator=torch.Generator().manual_seed(1))
 
 
-@functools.cache
+@functools.lru_cache(maxsize=2)  # tests of one network run one after another: see tests/conftest.py
 def _built(name: str) -> nn.Module:
     torch.manual_seed(0)
     return create_model(name)
@@ -40,7 +40,7 @@ def built(name: str) -> nn.Module:
     return copy.deepcopy(_built(name))
 
 
-@functools.cache
+@functools.lru_cache(maxsize=2)
 def _settled(name: str) -> nn.Module:
     model = built(name)
     norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]

@@ -81,7 +81,7 @@ def words(text: str) -> None:
     _screen().add(Item(_fragment(), text))
 
 
-def chart(key: str, alt: str, figure: go.Figure, wide: bool) -> None:
+def chart(key: str, alt: str, figure: go.Figure, wide: bool = True) -> None:
     """A chart; `alt` says in a few words what is in it."""
     _screen().add(Item(_fragment(), alt, key, figure, wide))
 

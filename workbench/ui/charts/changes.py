@@ -10,7 +10,8 @@ from torch import Tensor
 
 from .frame import TEXT, class_colours, framed, square
 from .measures import _whiskers, network_colours
-from .pictures import _BAR, _clear_at_zero, _gray, _unit
+from .pictures import _clear_at_zero, _gray, _unit
+from .waves import bar_around_zero
 from .words import percent
 
 _GAP = 0.015  # between pictures of a row, share of its width
@@ -124,7 +125,7 @@ def face_with_signed(pixels: Tensor, values: Tensor, label: str) -> go.Figure:
     figure = go.Figure(_gray(pixels))
     figure.add_heatmap(
         z=values.numpy(), zmin=-most, zmax=most, colorscale=_clear_at_zero(0.85), zsmooth="fast",
-        colorbar={**_BAR, "tickvals": [-most / 2, 0, most / 2], "tickformat": ".2g"},
+        colorbar=bar_around_zero(most),
         hovertemplate=label + " %{z:.4g}, row %{y}, column %{x}<extra></extra>",
     )  # fmt: skip
     return _unit(square(figure, pixels, ""), label)

@@ -14,6 +14,13 @@ from .pictures import _BAR, _unit
 _CIRCLE = "#F2A33A"
 
 
+def bar_around_zero(most: float) -> dict:
+    """A bar of colours from −most to most, with a number on either side of zero whatever `most` is."""
+    ends = (-most / 2, 0, most / 2)
+    words = [f"{end:.2g}".replace("-", "\N{MINUS SIGN}") for end in ends]
+    return {**_BAR, "tickvals": ends, "ticktext": words}
+
+
 def contrast(values: Tensor, label: str, most: float | None = None) -> go.Figure:
     """Waves (H, W) around zero as a gray picture: zero is middle gray, the strongest black or white; the bar says more.
 
@@ -26,7 +33,7 @@ def contrast(values: Tensor, label: str, most: float | None = None) -> go.Figure
         most = float(values.abs().flatten().quantile(0.995))
     most = max(most, 1e-6)
     heat = go.Heatmap(
-        z=values.numpy(), zmin=-most, zmax=most, colorscale="gray", colorbar={**_BAR, "nticks": 3},
+        z=values.numpy(), zmin=-most, zmax=most, colorscale="gray", colorbar=bar_around_zero(most),
         hovertemplate="row %{y}, column %{x}: %{z:.3f}<extra></extra>",
     )  # fmt: skip
     return _unit(square(go.Figure(heat), values, ""), label)
