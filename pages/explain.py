@@ -22,7 +22,7 @@ if services.get_spec(network).cam_layer is None:
         "not what the person feels."
     )
     sureness.sure(face, network, prediction)
-    st.stop()
+    state.stop()
 
 try:
     with st.spinner("Asking the network"):
