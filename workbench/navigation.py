@@ -20,8 +20,8 @@ PAGES = (
     ("data.py", "Data", "Networks"),
     ("papers.py", "Papers", "Networks"),
     ("learn.py", "Learn", "Class"),
-    ("share.py", "Share", "Class"),
     ("broken.py", "Find the fault", "Class"),
+    ("share.py", "Share", "Class"),
     ("about.py", "About", "FERScope"),
 )
 
