@@ -45,7 +45,7 @@ def bars(prediction: Prediction) -> str:
     rows = (
         f'<div class="bar"><span>{html.escape(name)}</span>'
         f'<i style="background:linear-gradient(to right,{EMOTION_COLOURS.get(name, "#7F7F7F")} {100 * share:.1f}%,'
-        f'transparent {100 * share:.1f}%)"></i><span>{percent(share)}</span></div>'
+        f'transparent {100 * share:.1f}%)"></i><span>{html.escape(percent(share))}</span></div>'
         for name, share in zip(prediction.classes, prediction.probabilities.tolist(), strict=True)
     )
     return f'<div class="bars">{"".join(rows)}</div>'
@@ -53,4 +53,4 @@ def bars(prediction: Prediction) -> str:
 
 def percent(share: float) -> str:
     """A probability as people read it: 73 %, or <1 % where rounding would say nothing."""
-    return "&lt;1\N{NO-BREAK SPACE}%" if 0 < share < 0.01 else f"{100 * share:.0f}\N{NO-BREAK SPACE}%"
+    return "<1\N{NO-BREAK SPACE}%" if 0 < share < 0.01 else f"{100 * share:.0f}\N{NO-BREAK SPACE}%"

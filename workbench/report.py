@@ -9,7 +9,6 @@ Pictures are read, explained and written one after another, so a folder of thous
 from __future__ import annotations
 
 import argparse
-import base64
 import csv
 import html
 import io
@@ -25,6 +24,7 @@ from models.files import DiskFullError, written_at_once
 
 from . import faces, services
 from .analysis.overlay import overlay, png
+from .markup import image
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 _SIDE = 144  # pixels, of a picture in the report
@@ -151,11 +151,11 @@ def _section(found: Explained) -> str:
     explanation = found.explanation
     prediction, heat = explanation.prediction, None
     gray = (255 * explanation.pixels).round().byte().numpy()
-    parts = [_image(png(gray, _SIDE), "the face as the network sees it")]
+    parts = [image(png(gray, _SIDE), "the face as the network sees it")]
     if explanation.layer is not None:
         heat = explanation.map_of(explanation.class_)
         alt = f"map for {explanation.class_}"
-        parts.append(_image(png(overlay(explanation.pixels, heat), _SIDE), alt))
+        parts.append(image(png(overlay(explanation.pixels, heat), _SIDE), alt))
     bars = "".join(
         f'<div class="bar"><span>{html.escape(name)}</span><i style="width:{100 * share:.1f}%"></i>'
         f"<span>{100 * share:.1f} %</span></div>"
@@ -169,10 +169,6 @@ def _section(found: Explained) -> str:
     small = f"<small>{html.escape(' '.join(notes))}</small>" if notes else ""
     title = f"{html.escape(what)}: {html.escape(prediction.answer)}; map for {html.escape(explanation.class_)}"
     return f'<section><h2>{title}</h2>{"".join(parts)}<div class="bars">{bars}</div>{small}</section>\n'
-
-
-def _image(data: bytes, alt: str) -> str:
-    return f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{base64.b64encode(data).decode()}">'
 
 
 def _foot(failed: list[tuple[Path, str]]) -> str:

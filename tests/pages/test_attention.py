@@ -1,25 +1,15 @@
 """The page Attention: every kind of module, the switches, and what is shown where there is nothing to open."""
 
+from functools import partial
+
 import pytest
-from streamlit.testing.v1 import AppTest
+import visiting
+from visiting import text_of
 
 from models import get_spec
 from workbench import services
-from workbench.navigation import FOLDER
 
-APP = FOLDER.parent / "workbench" / "app.py"
-
-
-def opened(**link: str) -> AppTest:
-    app = AppTest.from_file(str(APP), default_timeout=90)
-    app.query_params.update(link)
-    app.switch_page("../pages/attention.py").run()
-    assert not app.exception
-    return app
-
-
-def text(app: AppTest) -> str:
-    return "\n".join(m.value for m in app.main.markdown)
+opened = partial(visiting.opened, "attention.py")
 
 
 def test_a_network_without_attention_offers_one_that_has_it():
@@ -28,7 +18,7 @@ def test_a_network_without_attention_offers_one_that_has_it():
     app.main.button[0].click().run()
     assert not app.exception
     assert app.selectbox(key="network").value == services.networks_with_attention()[0]
-    assert "**Gate" in text(app)
+    assert "**Gate" in text_of(app)
 
 
 def test_attention_that_is_built_into_blocks_is_not_called_missing():
@@ -50,7 +40,7 @@ def test_the_link_opens_a_module_with_what_its_kind_computes(network, module, wo
     app = opened(network=network, module=module)
     assert app.segmented_control(key="module").value == module
     for word in words:
-        assert word in text(app) + "".join(s.value for s in app.subheader)
+        assert word in text_of(app) + "".join(s.value for s in app.subheader)
     trained = services.open_network(network).trained
     assert any("Random weights" in w.value for w in app.warning) == (not trained)
 
@@ -64,13 +54,13 @@ def test_a_module_of_another_network_gives_way_to_the_first():
 
 def test_switching_modules_off_tells_the_answer_without_them():
     app = opened(network="resnet18_bam")
-    assert "**With every module the network answers happy" in text(app)
+    assert "**With every module the network answers happy" in text_of(app)
     for number in range(1, 5):
         app.toggle(key=f"module{number}").set_value(False).run()
     assert not app.exception
     face, layers = app.session_state["face"], get_spec("resnet18_bam").attention_layers
     without = services.switched(face, "resnet18_bam", layers)
-    assert f"**Without them the network answers {without.answer_without}" in text(app)
+    assert f"**Without them the network answers {without.answer_without}" in text_of(app)
 
 
 def test_the_table_has_a_row_for_each_module_and_one_for_all():
@@ -83,23 +73,23 @@ def test_the_table_has_a_row_for_each_module_and_one_for_all():
 
 def test_attention_is_told_beside_the_maps_and_not_called_an_explanation():
     app = opened(network="resnet18_bam")
-    assert "**Attention is not explanation.**" in text(app)
+    assert "**Attention is not explanation.**" in text_of(app)
     low, high = services.beside_cams(app.session_state["face"], "resnet18_bam").extent
-    assert f"run from {low:.2f} to {high:.2f}".replace("-", "−") in text(app)
+    assert f"run from {low:.2f} to {high:.2f}".replace("-", "−") in text_of(app)
 
 
 def test_one_place_can_be_asked_what_it_attends_to():
     app = opened(network="hybrid_mobilenet_v3_small", module="2 transformer")
-    assert "the places together attend to" in text(app)
+    assert "the places together attend to" in text_of(app)
     app.toggle(key="mean").set_value(False).run()
     app.slider(key="row").set_value(7).run()
     app.slider(key="column").set_value(1).run()
     assert not app.exception
-    assert "the place with the cross attends to" in text(app)
+    assert "the place with the cross attends to" in text_of(app)
 
 
 def test_every_equation_that_is_used_is_named_with_its_source():
     app = opened(network="resnet18_bam")
     for number in (3, 4):
-        assert f"Park et al. 2018, eq. {number}" in text(app)
+        assert f"Park et al. 2018, eq. {number}" in text_of(app)
     assert len(app.latex) == 3

@@ -1,42 +1,32 @@
 """The page Compare: which networks stand in it, what it says of them, and what it does when there are too few."""
 
-from streamlit.testing.v1 import AppTest
+from functools import partial
+
+import visiting
+from visiting import text_of
 
 from models.checkpoints import CheckpointError
 from workbench import services
-from workbench.navigation import FOLDER
 from workbench.ui import compare_views
 
-APP = FOLDER.parent / "workbench" / "app.py"
-
-
-def opened(**link: str | list[str]) -> AppTest:
-    app = AppTest.from_file(str(APP), default_timeout=90)
-    app.query_params.update(link)
-    app.switch_page("../pages/compare.py").run()
-    assert not app.exception
-    return app
-
-
-def text(app: AppTest) -> str:
-    return "\n".join(m.value for m in app.main.markdown)
+opened = partial(visiting.opened, "compare.py")
 
 
 def test_the_trained_networks_stand_side_by_side_with_a_verdict():
     app = opened()
     assert app.multiselect(key="networks").value == list(services.side_by_side())
-    assert "**They agree:**" in text(app)
-    assert "the most alike are those of" in text(app)
+    assert "**They agree:**" in text_of(app)
+    assert "the most alike are those of" in text_of(app)
     assert not app.warning
     for name in services.side_by_side():
-        assert f"**{services.get_spec(name).title}** gives happy" in text(app)
+        assert f"**{services.get_spec(name).title}** gives happy" in text_of(app)
 
 
 def test_the_link_names_networks_class_and_the_pair_that_is_compared():
     app = opened(networks=["resnet18", "resnet18_bam"], **{"class": "sad"}, blue="resnet18_bam")
     assert app.multiselect(key="networks").value == ["resnet18", "resnet18_bam"]
     assert "Where does the evidence for sad lie?" in [s.value for s in app.subheader]
-    assert "Red: more in Residual CNN; blue: more in ResNet-18 + BAM." in text(app)
+    assert "Red: more in Residual CNN; blue: more in ResNet-18 + BAM." in text_of(app)
 
 
 def test_the_network_of_the_sidebar_is_the_first_even_where_six_are_chosen():
@@ -47,7 +37,7 @@ def test_the_network_of_the_sidebar_is_the_first_even_where_six_are_chosen():
     assert app.selectbox(key="red").options == ["residual_cnn", *six[:-1]]
     assert "Vulpe-Grigoraşi CNN is left out" in "".join(c.value for c in app.main.caption)
     assert "Vanilla CNN and Five-layer CNN" in app.warning[0].value
-    assert "all four trained networks" in text(app)
+    assert "all four trained networks" in text_of(app)
 
 
 def test_one_network_alone_gets_a_button_that_adds_another():
@@ -57,25 +47,25 @@ def test_one_network_alone_gets_a_button_that_adds_another():
     app.main.button[0].click().run()
     assert not app.exception
     assert app.multiselect(key="networks").value == ["resnet18"]
-    assert "both trained networks answer happy" in text(app)
+    assert "both trained networks answer happy" in text_of(app)
 
 
 def test_random_weights_alone_get_no_verdict():
     app = opened(network="five_layer_cnn", networks=["vanilla_cnn"])
-    assert "Nothing to agree on" in text(app)
-    assert "random weights** gives" in text(app)
+    assert "Nothing to agree on" in text_of(app)
+    assert "random weights** gives" in text_of(app)
 
 
 def test_networks_without_a_map_are_not_offered_for_the_difference():
     app = opened(networks=["ensemble"])
-    assert "**Ensemble, random weights** has no layer" in text(app)
+    assert "**Ensemble, random weights** has no layer" in text_of(app)
     assert [s.key for s in app.main.selectbox] == []
     assert "Where do they differ?" not in [s.value for s in app.subheader]
 
 
 def test_networks_that_do_not_agree_are_named_with_their_answers():
     app = opened(sample="drawn_sad")
-    assert "**They do not agree:**" in text(app)
+    assert "**They do not agree:**" in text_of(app)
 
 
 def test_each_scale_is_taken():
@@ -83,7 +73,7 @@ def test_each_scale_is_taken():
     for scale in reversed(compare_views.SCALES):
         app.main.radio(key="scale").set_value(scale).run()
         assert not app.exception
-        assert "speaks for it" in text(app)
+        assert "speaks for it" in text_of(app)
 
 
 def test_a_damaged_checkpoint_is_one_sentence(monkeypatch):

@@ -1,15 +1,17 @@
 """The page Data: with an imported set, with drawn faces, and with nothing but what ships."""
 
+from functools import partial
+
 import numpy as np
 import pytest
-from streamlit.testing.v1 import AppTest
+import visiting
+from visiting import text_of
 
 from models.datasets import FaceSet
 from workbench import services
-from workbench.navigation import FOLDER
 from workbench.services import sets
 
-APP = FOLDER.parent / "workbench" / "app.py"
+opened = partial(visiting.opened, "data.py")
 
 
 @pytest.fixture
@@ -17,21 +19,6 @@ def folder(tmp_path, monkeypatch):
     """A folder of imported sets, empty at first."""
     monkeypatch.setattr(sets, "FOLDER", tmp_path)
     return tmp_path
-
-
-def opened(**link) -> AppTest:
-    app = AppTest.from_file(str(APP), default_timeout=90)
-    for key, value in link.items():
-        app.query_params[key] = value
-    app.run()
-    app.switch_page("../pages/data.py").run()
-    assert not app.exception
-    assert not app.error
-    return app
-
-
-def text_of(app: AppTest) -> str:
-    return "\n".join(element.value for element in [*app.main.markdown, *app.main.info, *app.main.warning])
 
 
 def small() -> FaceSet:

@@ -1,33 +1,22 @@
 """The page Frequency: parts of the waves, faces that exchange theirs, and how strong they are."""
 
+from functools import partial
+
 import pytest
+import visiting
 from streamlit.testing.v1 import AppTest
+from visiting import text_of
 
 from models import checkpoints
 from workbench import faces, services
-from workbench.navigation import FOLDER
 
-APP = FOLDER.parent / "workbench" / "app.py"
+opened = partial(visiting.opened, "frequency.py")
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Every network is quick enough to be asked at once, however busy this computer is."""
     monkeypatch.setattr(services, "pace", lambda network: 0.001)
-
-
-def opened(**link: str) -> AppTest:
-    app = AppTest.from_file(str(APP), default_timeout=90)
-    app.query_params.update(link)
-    app.switch_page("../pages/frequency.py")
-    app.run()
-    assert not app.exception
-    assert not app.error
-    return app
-
-
-def text_of(app: AppTest) -> str:
-    return "\n".join(element.value for element in [*app.markdown, *app.info, *app.warning])
 
 
 def test_the_page_says_which_waves_each_mixture_is_named_after():
@@ -87,7 +76,7 @@ def test_a_damaged_checkpoint_is_a_sentence(tmp_path, monkeypatch):
     (folder / "model.safetensors").write_bytes(b"not a checkpoint")
     (folder / "card.json").write_text("{}")
     monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
-    app = AppTest.from_file(str(APP), default_timeout=90)
+    app = AppTest.from_file(str(visiting.APP), default_timeout=90)
     app.switch_page("../pages/frequency.py")
     app.run()
     assert not app.exception

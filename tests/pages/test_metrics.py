@@ -1,32 +1,18 @@
 """The page Metrics: what it says of checkpoints, of a cell, of a pair, and where something is missing."""
 
 import shutil
+from functools import partial
 
 import pytest
-from streamlit.testing.v1 import AppTest
+import visiting
+from visiting import text_of
 
 from models import checkpoints as shelf
 from workbench import services
-from workbench.navigation import FOLDER
 from workbench.services import measures, sets
 from workbench.ui import cell_views
 
-APP = FOLDER.parent / "workbench" / "app.py"
-
-
-def opened(**link) -> AppTest:
-    app = AppTest.from_file(str(APP), default_timeout=90)
-    for key, value in link.items():
-        app.query_params[key] = value
-    app.run()
-    app.switch_page("../pages/metrics.py").run()
-    assert not app.exception
-    assert not app.error
-    return app
-
-
-def text_of(app: AppTest) -> str:
-    return "\n".join(element.value for element in [*app.main.markdown, *app.main.info, *app.main.warning])
+opened = partial(visiting.opened, "metrics.py")
 
 
 @pytest.fixture

@@ -3,39 +3,27 @@
 import io
 import json
 import shutil
+from functools import partial
 
 import pytest
+import visiting
 from PIL import Image
 from streamlit.testing.v1 import AppTest
+from visiting import text_of
 
 from models import checkpoints
 from workbench import faces, services
 from workbench.analysis.robustness import CORRUPTIONS
-from workbench.navigation import FOLDER
 from workbench.robustness_survey import FILE, _sha256
 from workbench.ui import change_views
 
-APP = FOLDER.parent / "workbench" / "app.py"
+opened = partial(visiting.opened, "robustness.py")
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Every network is quick enough to be asked at once, however busy this computer is."""
     monkeypatch.setattr(services, "pace", lambda network: 0.001)
-
-
-def opened(**link: str) -> AppTest:
-    app = AppTest.from_file(str(APP), default_timeout=90)
-    app.query_params.update(link)
-    app.switch_page("../pages/robustness.py")
-    app.run()
-    assert not app.exception
-    assert not app.error
-    return app
-
-
-def text_of(app: AppTest) -> str:
-    return "\n".join(element.value for element in [*app.markdown, *app.info, *app.warning])
 
 
 def test_the_page_says_how_far_a_face_can_be_turned_before_the_answer_changes():
@@ -190,7 +178,7 @@ def test_a_damaged_checkpoint_is_a_sentence(tmp_path, monkeypatch):
     (folder / "model.safetensors").write_bytes(b"not a checkpoint")
     (folder / "card.json").write_text("{}")
     monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
-    app = AppTest.from_file(str(APP), default_timeout=90)
+    app = AppTest.from_file(str(visiting.APP), default_timeout=90)
     app.switch_page("../pages/robustness.py")
     app.run()
     assert not app.exception

@@ -1,33 +1,22 @@
 """The page SVD: strokes, how many the network needs, SVD attention step by step, what it brought and saves."""
 
+from functools import partial
+
 import pytest
+import visiting
 from streamlit.testing.v1 import AppTest
+from visiting import text_of
 
 from models import checkpoints
 from workbench import faces, services
-from workbench.navigation import FOLDER
 
-APP = FOLDER.parent / "workbench" / "app.py"
+opened = partial(visiting.opened, "svd.py")
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Every network is quick enough to be asked at once, however busy this computer is."""
     monkeypatch.setattr(services, "pace", lambda network: 0.001)
-
-
-def opened(**link: str) -> AppTest:
-    app = AppTest.from_file(str(APP), default_timeout=90)
-    app.query_params.update(link)
-    app.switch_page("../pages/svd.py")
-    app.run()
-    assert not app.exception
-    assert not app.error
-    return app
-
-
-def text_of(app: AppTest) -> str:
-    return "\n".join(element.value for element in [*app.markdown, *app.info, *app.warning])
 
 
 def test_the_page_says_how_many_terms_the_answer_needs():
@@ -88,7 +77,7 @@ def test_a_damaged_checkpoint_is_a_sentence(tmp_path, monkeypatch):
     (folder / "model.safetensors").write_bytes(b"not a checkpoint")
     (folder / "card.json").write_text("{}")
     monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
-    app = AppTest.from_file(str(APP), default_timeout=90)
+    app = AppTest.from_file(str(visiting.APP), default_timeout=90)
     app.switch_page("../pages/svd.py")
     app.run()
     assert not app.exception

@@ -1,5 +1,7 @@
 """Every chart and every picture on a page, in one visual language: colours, text size, words for numbers."""
 
+from workbench.markup import percent
+
 from .attention import channel_weights, logit_pairs, small_maps, weighed, winning_angles
 from .changes import accuracies, answers_grid, face_with_signed, faces_row
 from .claims import VERDICT_COLOURS, claimed_and_ours, verdicts
@@ -21,4 +23,4 @@ from .plots import curves, probabilities, singular_values, spectra
 from .sets import intensities, panels
 from .sureness import beside_random, shares, spread
 from .waves import amplitudes, contrast
-from .words import cells, interval, memory, percent, terms
+from .words import cells, interval, memory, terms

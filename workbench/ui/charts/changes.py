@@ -8,11 +8,12 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 from torch import Tensor
 
+from workbench.markup import percent
+
 from .frame import TEXT, class_colours, framed, square
 from .measures import _whiskers, network_colours
 from .pictures import _clear_at_zero, _gray, _unit
 from .waves import bar_around_zero
-from .words import percent
 
 _GAP = 0.015  # between pictures of a row, share of its width
 _DASHES = ("solid", "dash", "dot", "dashdot")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import plotly.graph_objects as go
 from torch import Tensor
 
+from workbench.markup import percent
+
 from .frame import TEXT, class_colours, framed
-from .words import percent
 
 _CELL = 0.88  # of a column: the length of a bar that means 100 %
 _ROW = 56  # pixels: name, numbers, bars

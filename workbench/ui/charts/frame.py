@@ -6,19 +6,10 @@ import plotly.graph_objects as go
 import streamlit as st
 from torch import Tensor
 
+from workbench.markup import EMOTION_COLOURS
+
 from .. import screen
 
-EMOTION_COLOURS = {
-    "angry": "#D55E00",
-    "disgust": "#009E73",
-    "fear": "#CC79A7",
-    "happy": "#E69F00",
-    "neutral": "#7F7F7F",
-    "sad": "#0072B2",
-    "surprise": "#56B4E9",
-    "contempt": "#6A4C93",
-}
-"""Safe for the colour-blind; always shown together with the word."""
 _SIDE = 264  # pixels: of a picture on a page ...
 _STRIP = 46  # ... and of the strip under it for a colour bar or a label
 TEXT = 16

@@ -6,8 +6,9 @@ import plotly.graph_objects as go
 import torch
 from torch import Tensor
 
+from workbench.markup import percent
+
 from .frame import TEXT, class_colours, framed
-from .words import percent
 
 
 def probabilities(classes: tuple[str, ...], values: Tensor, marked: str, trained: bool = True) -> go.Figure:

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 import plotly.graph_objects as go
 from torch import Tensor
 
+from workbench.markup import percent
+
 from .frame import TEXT, class_colours, framed
-from .words import percent
 
 
 def spread(classes: tuple[str, ...], answers: Tensor, names: Sequence[str], label: str, own: Tensor) -> go.Figure:

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 
-def percent(share: float) -> str:
-    """A probability as people read it: 73 %, or <1 % where rounding would say nothing."""
-    return "<1\N{NO-BREAK SPACE}%" if 0 < share < 0.01 else f"{100 * share:.0f}\N{NO-BREAK SPACE}%"
-
-
 def terms(k: int) -> str:
     """1 term, 8 terms."""
     return "1 term" if k == 1 else f"{k} terms"
