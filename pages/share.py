@@ -16,7 +16,7 @@ classroom.teacher_or_stop("share")
 def before() -> None:
     left, right = st.columns(2)
     with left:
-        link = st.toggle("Make a public link, through Gradio's tunnel", value=True, key="share-link")
+        link = st.toggle("Make a public link, through Gradio's tunnel", value=False, key="share-link")
         samples = st.toggle("Sample and drawn faces only: no camera, no upload", key="share-samples")
         with st.popover("Ask for a name and a password"):
             user = st.text_input("Name", key="share-user")
@@ -51,19 +51,20 @@ def while_it_runs() -> None:
             "**No public link can be made:** this computer does not reach Gradio's tunnel. The demo answers on this "
             f"computer only, at {demo.local}"
         )
-    address = demo.link or demo.local
-    if address:
-        code, counts = st.columns([1, 2])
-        code.image(sharing.qr_code(address), width=260, alt=f"QR code of {address}")
-        with counts:
-            st.markdown(f"## {address}")
-            if demo.link:
-                st.markdown(f"On this computer: {demo.local}. The link ends with the demo, or after a week.")
-            numbers = st.columns(4)
-            numbers[0].metric("Visitors now", demo.visitors)
-            numbers[1].metric("Questions answered", demo.answered)
-            numbers[2].metric("Requests refused", demo.refused, help="Too many at once, too large, or not allowed.")
-            numbers[3].metric("Load", f"{100 * demo.cpu:.0f} %", help="Of one processor core.")
+    code, counts = st.columns([1, 2])
+    if demo.link:
+        code.image(sharing.qr_code(demo.link), width=260, alt=f"QR code of {demo.link}")
+        counts.markdown(f"## {demo.link}")
+        counts.markdown(f"On this computer: {demo.local}. The link ends with the demo, or after a week.")
+    elif demo.ready:
+        counts.markdown(f"## {demo.local}")
+        counts.markdown("For this computer only: phones need the public link, so there is no QR code.")
+    if demo.ready:
+        visitors, requests, refused, load = counts.columns(4)
+        visitors.metric("Visitors", demo.visitors, help="Browsers that have the demo open now.")
+        requests.metric("Requests", demo.answered, help="Uploads and questions so far; opening the page is one or two.")
+        refused.metric("Refused", demo.refused, help="Too many at once, too large, or not allowed.")
+        load.metric("Load", f"{100 * demo.cpu:.0f} %", help="Of one processor core.")
 
 
 if sharing.current() is None:

@@ -1,6 +1,7 @@
 """The public demo in a real Chromium with a fake camera: what a visitor with a phone does."""
 
 import io
+import socket
 import subprocess
 import sys
 import time
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 from workbench import faces
-from workbench.cli import ROOT, port_is_free
+from workbench.cli import ROOT
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking"]
@@ -48,7 +49,9 @@ def camera(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def url():
-    port = next(port for port in range(19860, 19999) if port_is_free(port))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
     command = [sys.executable, "-m", "workbench.gradio_app", f"--port={port}"]
     server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     address = f"http://127.0.0.1:{port}/"

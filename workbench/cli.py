@@ -92,8 +92,9 @@ def _invitation(hosts: list[str], port: int, token: str) -> str:
     return (
         f"For the class, in the same network:\n{places}\n"
         f"Teacher's token: {token}\n"
-        "Visitors look and explain; who enters the token in the sidebar may also share. Their cameras stay off, "
-        "because browsers ask for https: they can upload a photo, or use `ferscope demo --share`."
+        "Visitors look and explain; who enters the token on the page Share may also share. Their cameras stay off, "
+        "because browsers ask for https: they can upload a photo, or use `ferscope demo --share`.\n"
+        "On this computer itself:"
     )
 
 

@@ -67,7 +67,7 @@ def seen(data: bytes | None) -> Seen:
 def sample(name: str) -> Seen:
     """One of the faces that come with the demo."""
     face, picture = faces.load_sample(name), faces.sample_picture(name)
-    return Seen(picture, (face.box,) if face.box else ())
+    return Seen(picture, (face.box or faces.whole(picture),))
 
 
 def thumbnail(name: str) -> Image.Image:

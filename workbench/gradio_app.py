@@ -158,15 +158,20 @@ def programmes() -> None:
 # ------------------------------------------------------------------------------------------------ the page
 
 
-def build(options: Options) -> gr.Blocks:
-    """The page of the demo."""
+def build(options: Options, tunnelled: Callable[[], bool] | None = None) -> gr.Blocks:
+    """The page of the demo; `tunnelled` says at each opening whether a public link exists, which visitors are told."""
+    tunnelled = tunnelled or (lambda: options.shared)
     with gr.Blocks(title="FERScope", analytics_enabled=False, delete_cache=(60, KEPT_SECONDS)) as page:
         gr.Markdown("# What in the picture carried the decision?")
-        where = "Only sample faces are used here." if options.samples_only else where_pictures_go(options.shared)
-        gr.Markdown(f"{LIMITS} {where}")
+        first, whole = _told(options, tunnelled)
+        words = [gr.Markdown(first)]
         seen = gr.State(None, time_to_live=KEPT_SECONDS)
         number = gr.State(0)
-        accepted = None if options.samples_only else _notice(options)
+        accepted = None
+        if not options.samples_only:
+            with gr.Accordion("To use your own face, read this first", open=False):
+                words.append(gr.Markdown(whole))
+                accepted = gr.Checkbox(label=ACCEPT, value=False)
         with gr.Tab("Explain"):
             asked = _explain_tab(seen, number, accepted)
         with gr.Tab("Compare"):
@@ -176,10 +181,22 @@ def build(options: Options) -> gr.Blocks:
                 _live_tab(accepted)
             programmes()
         page.load(
+            lambda: dict(zip(words, _told(options, tunnelled), strict=False)),
+            outputs=words,
+            show_progress="hidden",
+            api_visibility="private",
+        )
+        page.load(
             told(partial(_open_sample, faces.samples()[0].name)), None, asked.face, api_visibility="private"
         ).then(told(demo.answer), asked.inputs, asked.outputs, api_visibility="private")
     page.queue(max_size=32, default_concurrency_limit=2, api_open=False)
     return page
+
+
+def _told(options: Options, tunnelled: Callable[[], bool]) -> tuple[str, str]:
+    """What stands above the fold, and the whole notice."""
+    where = "Only sample faces are used here." if options.samples_only else where_pictures_go(tunnelled())
+    return f"{LIMITS} {where}", notice(tunnelled())
 
 
 @dataclass(frozen=True)
@@ -196,13 +213,6 @@ class Asked:
     outputs: list[gr.components.Component]
 
 
-def _notice(options: Options) -> gr.Checkbox:
-    """The notice, and the box that a visitor ticks before his own face is taken."""
-    with gr.Accordion("To use your own face, read this first", open=False):
-        gr.Markdown(notice(options.shared))
-        return gr.Checkbox(label=ACCEPT, value=False)
-
-
 def _explain_tab(seen: gr.State, number: gr.State, accepted: gr.Checkbox | None) -> Asked:
     gallery = gr.Gallery(
         [(demo.thumbnail(s.name), s.title.split(" (")[0].removeprefix("Drawn face: ")) for s in faces.samples()],
@@ -216,6 +226,7 @@ def _explain_tab(seen: gr.State, number: gr.State, accepted: gr.Checkbox | None)
         buttons=[],
         elem_classes="samples",
     )
+    gr.Markdown("Two photographs, and faces drawn to look as they are called: a network may answer otherwise.")
     with gr.Row():
         with gr.Column(scale=2, min_width=280):
             if accepted:
@@ -393,7 +404,9 @@ def serve(options: Options, host: str = ADDRESS, port: int = 7860, auth: tuple[s
     folder = _own_folder()
     os.environ["GRADIO_TEMP_DIR"] = str(folder)  # read when components are built
     services.warm()
-    page, doors = build(options), []
+    links: list[str] = []
+    page = build(options, lambda: bool(links))
+    doors: list[Doorkeeper] = []
 
     def door(app: Callable) -> Doorkeeper:
         doors.append(Doorkeeper(app, folder, open_uploads=not options.samples_only))
@@ -420,6 +433,7 @@ def serve(options: Options, host: str = ADDRESS, port: int = 7860, auth: tuple[s
         theme=THEME,
         css=STYLE,
     )
+    links += [link] if link else []
     return Serving(page, doors[0], folder, local, link)
 
 

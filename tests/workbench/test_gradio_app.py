@@ -2,6 +2,7 @@
 
 import io
 import json
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,13 +13,14 @@ import torch
 from PIL import Image
 
 from workbench import demo, faces, gradio_app, services
-from workbench.cli import port_is_free
 
 pytestmark = pytest.mark.xdist_group("demo")  # one server for all of them
 
 
 def free_port() -> int:
-    return next(port for port in range(17860, 17999) if port_is_free(port))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def png(picture: Image.Image) -> bytes:

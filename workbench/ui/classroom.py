@@ -37,9 +37,11 @@ def teacher_or_stop(what: str) -> None:
     st.stop()
 
 
-def own_pictures() -> bool:
-    """Whether this app takes pictures at all; `--samples-only` leaves samples and drawn faces."""
-    return not access.samples_only()
+def offers(source: str) -> bool:
+    """Whether faces may come from there: `--samples-only` leaves the samples, and in a class there is no camera."""
+    if access.samples_only():
+        return source == "Sample"
+    return source != "Camera" or not access.on_the_network()
 
 
 def accepted() -> bool:
@@ -52,6 +54,6 @@ def accepted() -> bool:
 
 
 def no_camera() -> None:
-    """Say why a camera cannot be used in a class."""
+    """Say why no camera is offered in a class."""
     if access.on_the_network():
-        st.info("Browsers give a page the camera only over https, which the local network has not. Upload a photo.")
+        st.caption("No camera: browsers give it to a page only over https, which the local network has not.")

@@ -24,7 +24,7 @@ _MARK = "#D6336C"
 
 def choose() -> dict[str, str | None]:
     """Let the visitor choose a face; `state.face()` is the result, and here it is as the link names it."""
-    sources = SOURCES if classroom.own_pictures() else SOURCES[:1]
+    sources = tuple(source for source in SOURCES if classroom.offers(source))
     _arrive(sources)
     st.session_state.update(face=None, face_name="", can_crop=False)
     st.session_state.setdefault("source", sources[0])
@@ -128,6 +128,7 @@ def _go_to_id(name: str) -> None:
 
 def _upload() -> tuple[bytes | None, str]:
     """The picture in use, of all that were uploaded: the newest, until another one is chosen."""
+    classroom.no_camera()
     files = st.file_uploader("Pictures with faces: JPEG, PNG or WebP", key="upload", accept_multiple_files=True)
     if len(files) > MOST:
         st.caption(f"Of these, the last {MOST} are offered.")
@@ -148,7 +149,6 @@ def _upload() -> tuple[bytes | None, str]:
 
 
 def _photo() -> tuple[bytes | None, str]:
-    classroom.no_camera()
     file = st.camera_input("Photo", key="camera")
     return (file.getvalue() if file else None), "photo"
 

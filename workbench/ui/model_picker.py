@@ -55,7 +55,7 @@ def described(name: str) -> str:
     whose = f"`{name}`, paper {spec.paper}, {millions(name)} parameters."
     if share is None:
         return f"{whose} Untrained: random weights, which answer nothing."
-    return f"{whose} Names {100 * share:.1f} % of FER2013's PrivateTest faces as the raters did."
+    return f"{whose} Names {100 * share:.1f} % of FER2013's PrivateTest faces as the raters did (flip averaging)."
 
 
 def accuracy(name: str) -> float | None:

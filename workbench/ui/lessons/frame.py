@@ -219,14 +219,18 @@ def _predict(place: Place, found: Any) -> None:
             guess.ask(key)
             label = "Commit, and open the answer" if before is None else "Commit the change"
             st.form_submit_button(label, type="primary", on_click=_commit, args=(place, key))
+        if st.session_state.pop("nothing_said", False):
+            st.warning("Choose an answer first: the prediction comes before the answer.")
         st.caption("What you commit to stays; a later change is shown as one.")
 
 
 def _commit(place: Place, key: str) -> None:
     said = st.session_state.get(key)
-    if said is not None:  # nothing was said: the form stays
-        place.commit(said)
-        _go("reveal")
+    if said is None:  # the form stays
+        st.session_state["nothing_said"] = True
+        return
+    place.commit(said)
+    _go("reveal")
 
 
 def _reveal(place: Place, found: Any) -> None:
