@@ -163,6 +163,7 @@ def choose_step(place: Place) -> str:
 
 def _go(step: str, lesson: str | None = None) -> None:
     st.session_state["step"] = step
+    views.go_up()
     if lesson is not None:
         st.session_state["lesson"] = lesson
 
