@@ -23,4 +23,4 @@ from .plots import curves, probabilities, singular_values, spectra
 from .sets import intensities, panels
 from .sureness import beside_random, shares, spread
 from .waves import amplitudes, contrast
-from .words import cells, interval, memory, terms
+from .words import interval, memory
