@@ -32,7 +32,8 @@ def rank_answers(found: RankAnswers, k: int) -> None:
     views.says(
         f"**From {counted(found.enough, 'term')} on, the answer stays {whole}**, of {len(found.ranks)}; at the "
         f"slider's {k} it is {now}, {charts.percent(float(found.probabilities[k - 1].max()))}. A picture of few terms "
-        "is striped as no training picture was, so a wrong answer there does not prove that the network needs weak terms."
+        "is striped as no training picture was, so a wrong answer there does not prove that the network needs weak "
+        "terms."
     )
 
 
