@@ -167,3 +167,25 @@ def test_the_about_page_says_what_it_must_not_be_used_for():
     assert "not what a person feels" in words
     assert "Article 5(1)(f)" in words
     assert "not written to disk" in words
+
+
+def test_the_menu_names_the_page_and_the_sidebar_hides_what_it_does_not_use_and_keeps_it_chosen():
+    app = start()
+    app.selectbox(key="sample").set_value("drawn_sad")
+    app.selectbox(key="network").set_value("resnet18").run()
+
+    def styles() -> str:
+        return "".join(html.proto.body for html in app.get("html"))
+
+    assert "· Explain" in styles()
+    assert ".st-key-choose-" not in styles()
+    app.switch_page("../pages/metrics.py").run()
+    assert "· Metrics" in styles()
+    assert ".st-key-choose-network {display: none}" in styles()
+    assert ".st-key-choose-face {display: none}" in styles()
+    assert "network ResNet-18, face Drawn face: sad" in app.sidebar.caption[-1].value
+    app.switch_page("../pages/data.py").run()
+    assert ".st-key-choose-face" not in styles()
+    app.switch_page("../pages/svd.py").run()
+    assert app.selectbox(key="sample").value == "drawn_sad"
+    assert app.selectbox(key="network").value == "resnet18"
