@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import psutil
+
 from models.training.config import TrainConfig
+
+from . import store
+from .store import JobError
 
 
 @dataclass(frozen=True)
@@ -46,21 +51,39 @@ LIMITS = Limits()
 
 def check_config(config: TrainConfig) -> None:
     """Raise JobError where a training asks for more epochs, minutes or pictures in a step than are allowed."""
-    raise NotImplementedError
+    asked = {
+        "epochs": (config.epochs, LIMITS.epochs),
+        "minutes": (config.minutes or 0, LIMITS.minutes),
+        "pictures in one step": (config.batch_size, LIMITS.batch_size),
+    }
+    for name, (value, most) in asked.items():
+        if value > most:
+            raise JobError(f"{value:g} {name} are more than this computer allows a job: choose at most {most:g}.")
 
 
 def check_room(kept: int, waiting: int) -> None:
     """Raise JobError where there are too many jobs, or the disk has too little room for one more.
 
     Args:
-        kept: jobs that there are, in any state; waiting: those of them that are queued.
+        kept: jobs that there are, in any state.
+        waiting: those of them that are queued.
     """
-    raise NotImplementedError
+    if kept >= LIMITS.jobs:
+        raise JobError(f"{kept} jobs are kept, which is the most: remove one that is no longer needed.")
+    if waiting >= LIMITS.waiting:
+        raise JobError(f"{waiting} jobs wait already, which is the most: let some end, or stop one.")
+    if short := disk_is_short():
+        raise JobError(short)
 
 
 def disk_is_short() -> str:
     """A sentence where less than `Limits.free_bytes` are free where the jobs lie, else ""."""
-    raise NotImplementedError
+    place = next(folder for folder in (store.ROOT, *store.ROOT.resolve().parents) if folder.is_dir())
+    free = psutil.disk_usage(str(place)).free
+    if free >= LIMITS.free_bytes:
+        return ""
+    wanted = LIMITS.free_bytes / 2**30
+    return f"Only {free / 2**30:.1f} GiB of the disk are free: a job begins once there are {wanted:g}."
 
 
 def check_own_set(counts: Mapping[str, int]) -> None:
@@ -69,4 +92,10 @@ def check_own_set(counts: Mapping[str, int]) -> None:
     Args:
         counts: pictures of each class.
     """
-    raise NotImplementedError
+    few = [f"{name} ({n})" for name, n in counts.items() if n < LIMITS.own_each]
+    if not 2 <= len(counts) <= LIMITS.own_classes:
+        raise JobError(f"{len(counts)} classes: give pictures of 2 to {LIMITS.own_classes}.")
+    if few:
+        raise JobError(f"Too few pictures of {', '.join(few)}: each class needs at least {LIMITS.own_each}.")
+    if (n := sum(counts.values())) > LIMITS.own_pictures:
+        raise JobError(f"{n} pictures are too many: a set of one's own holds at most {LIMITS.own_pictures}.")
