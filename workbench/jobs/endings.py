@@ -13,7 +13,7 @@ from .store import Job, JobError
 
 _LAST_WORDS = ("finished", "paused", "interrupted", "failed")
 _NO_MEMORY = re.compile(
-    r"OutOfMemoryError|MemoryError|DefaultCPUAllocator|(out of|not enough|allocate) memory", re.IGNORECASE
+    r"OutOfMemoryError|MemoryError|DefaultCPUAllocator|(out of|not enough|allocate|no) memory", re.IGNORECASE
 )
 _CAPACITY = re.compile(r"total capacity of ([\d.]+) ([KMGT])iB")
 _INTERRUPTED = 130
@@ -69,6 +69,8 @@ def _smaller(job: Job, text: str) -> str:
     except JobError:
         return "Choose a smaller batch."
     found = _CAPACITY.search(text)  # torch's own words for a GPU
+    if found is None and "CUDA" in text:
+        return f"Try a batch of {max(2, config.batch_size // 2)}."
     room = _bytes(*found.groups()) if found else psutil.virtual_memory().available
     asked = f"A batch of {config.batch_size} did not fit"
     try:

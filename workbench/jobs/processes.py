@@ -134,7 +134,7 @@ def keep_log_short(job: Job) -> None:
                 rest = file.read()
                 file.seek(0)
                 file.truncate()
-                file.write(b"[...]" + rest[rest.find(b"\n") :])
+                file.write(b"[...]\n" + rest[rest.find(b"\n") + 1 :])
 
 
 def _tidy(folder: Path) -> None:

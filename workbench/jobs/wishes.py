@@ -1,4 +1,4 @@
-"""What somebody wants to train: made whole, checked against limits and sources, and whose pictures it would learn from."""
+"""What somebody wants to train: made whole, checked against limits and sources, and whose pictures it learns from."""
 
 from __future__ import annotations
 
