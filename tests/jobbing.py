@@ -15,7 +15,7 @@ ACTS = {
     "uses its minutes": "tell('paused', epoch=1); sys.exit(0)",
     "fails": "tell('failed', epoch=0, message='The loss is no longer a number.'); sys.exit(1)",
     "fails unseen": "print('\\x1b[31mNo set of this name.\\x1b[0m', file=sys.stderr); sys.exit(1)",
-    "no memory": "sys.exit('torch.OutOfMemoryError: CUDA out of memory. GPU 0 has a total capacity of 1.00 GiB')",
+    "no memory": "sys.exit('DefaultCPUAllocator: can not allocate memory')",
     "is killed": "os.kill(os.getpid(), 9)",
     "is deaf": "signal.signal(signal.SIGTERM, signal.SIG_IGN); tell('deaf')",
     "talks": "print('word ' * 300_000, flush=True); tell('talked')",

@@ -6,16 +6,13 @@ import re
 import time
 from dataclasses import replace
 
-import psutil
-
 from . import store
 from .store import Job, JobError
 
 _LAST_WORDS = ("finished", "paused", "interrupted", "failed")
 _NO_MEMORY = re.compile(
-    r"OutOfMemoryError|MemoryError|DefaultCPUAllocator|(out of|not enough|allocate|no) memory", re.IGNORECASE
+    r"OutOfMemoryError|MemoryError|DefaultCPUAllocator|(out of|not enough|allocate) memory", re.IGNORECASE
 )
-_CAPACITY = re.compile(r"total capacity of ([\d.]+) ([KMGT])iB")
 _INTERRUPTED = 130
 
 
@@ -50,37 +47,22 @@ def _reached(job: Job) -> str:
 
 
 def _why(job: Job, code: int | None, told: str) -> str:
-    """One sentence about a failure, and the batch that fits where memory was too small."""
+    """One sentence about a failure; a training that does not fit says itself, before its first step, what would."""
     tail = store.log_tail(job)
-    if code == -9 or _NO_MEMORY.search(told) or _NO_MEMORY.search("\n".join(tail.splitlines()[-5:])):
+    if told:
+        return told[:400]
+    if code == -9 or _NO_MEMORY.search("\n".join(tail.splitlines()[-5:])):
         ended = "The system ended it, most likely because" if code == -9 else "It ended because"
-        return f"{ended} the memory was too small. {_smaller(job, told + tail)}"
-    if words := told or tail.rpartition("\n")[2]:
+        return f"{ended} the memory was too small{_half(job)}."
+    if words := tail.rpartition("\n")[2]:
         return words[:400]
     return f"It ended {f'by signal {-code}' if (code or 0) < 0 else f'with code {code}'} and said nothing."
 
 
-def _smaller(job: Job, text: str) -> str:
-    """Which batch to try: the largest power of two, at most half of what failed, that fits by an estimate."""
-    from models.training.memory import fitting_batch  # takes torch
-
+def _half(job: Job) -> str:
+    """What to try, as no more is known than that this batch did not fit."""
     try:
-        config = job.config
+        batch = job.config.batch_size
     except JobError:
-        return "Choose a smaller batch."
-    found = _CAPACITY.search(text)  # torch's own words for a GPU
-    if found is None and "CUDA" in text:
-        return f"Try a batch of {max(2, config.batch_size // 2)}."
-    room = _bytes(*found.groups()) if found else psutil.virtual_memory().available
-    asked = f"A batch of {config.batch_size} did not fit"
-    try:
-        fits = fitting_batch(config, room)
-    except (RuntimeError, ValueError, TypeError, NotImplementedError):
-        return f"{asked}; try {max(2, config.batch_size // 2)}."
-    if fits == 0:
-        return f"{asked}, and by an estimate not even 2 would: end other programmes, or take a smaller network."
-    return f"{asked}; by an estimate {fits} would."
-
-
-def _bytes(number: str, unit: str) -> float:
-    return float(number) * 2 ** (10 * (1 + "KMGT".index(unit)))
+        return ""
+    return f" for a batch of {batch}: try {max(2, batch // 2)}"

@@ -35,11 +35,10 @@ class Estimate:
 
     Attributes:
         seconds_per_epoch: mean over all epochs, validation and test part included.
-        total_seconds: of all epochs, start of the process included; at most 60 × `config.minutes`, where set.
+        total_seconds: of the epochs that fit, start of the process included.
         epochs: how many fit: `config.epochs`, fewer where `config.minutes` ends it before.
         steps: optimiser steps in one epoch.
         device: where it was measured, e.g. "cpu, threads: 1".
-        memory: bytes that a step needs beside the set, by `models.training.memory`; None where that cannot tell.
     """
 
     seconds_per_epoch: float
@@ -47,7 +46,6 @@ class Estimate:
     epochs: int
     steps: int
     device: str
-    memory: int | None
 
 
 def submit(config: TrainConfig, title: str, belongs_to: str | None = None) -> Job:

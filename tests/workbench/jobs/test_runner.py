@@ -105,8 +105,8 @@ def test_while_the_disk_is_short_nothing_begins_and_the_job_says_so(acting, monk
         ("uses its minutes", "done", r"minutes are used up; 3 of 26 epochs are whole"),
         ("fails", "failed", r"^The loss is no longer a number\.$"),
         ("fails unseen", "failed", r"^No set of this name\.$"),
-        ("no memory", "failed", r"memory was too small\. A batch of 512 did not fit; by an estimate \d+ would\.$"),
-        ("is killed", "failed", r"system ended it, most likely because the memory.*by an estimate \d+ would"),
+        ("no memory", "failed", r"^It ended because the memory was too small for a batch of 512: try 256\.$"),
+        ("is killed", "failed", r"^The system ended it, most likely .* too small for a batch of 512: try 256\.$"),
     ],
 )
 def test_how_a_job_ended_is_told(acting, title, state, message):
