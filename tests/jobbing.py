@@ -18,7 +18,7 @@ ACTS = {
     "no memory": "sys.exit('DefaultCPUAllocator: can not allocate memory')",
     "is killed": "os.kill(os.getpid(), 9)",
     "is deaf": "signal.signal(signal.SIGTERM, signal.SIG_IGN); tell('deaf')",
-    "talks": "print('word ' * 300_000, flush=True); tell('talked')",
+    "talks": "print('word\\n' * 300_000, flush=True); tell('talked')",
 }
 SCRIPT = """
 import json, os, signal, sys, time

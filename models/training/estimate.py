@@ -61,8 +61,8 @@ def measure(config: TrainConfig, started: float | None = None) -> dict[str, floa
         kinds = [_kind(config, epoch) for epoch in range(1, config.epochs + 1)]
         steps = {kind: _seconds_of_a_step(run, kinds.index(kind) + 1) for kind in dict.fromkeys(kinds)}
     epochs = [run.steps * steps[kind] + testing for kind in kinds]
-    room = 60 * config.minutes - start if config.minutes else float("inf")
-    fit = sum(end <= room for end in accumulate(epochs))
+    room = 60 * config.minutes if config.minutes else float("inf")  # the engine counts from its own start
+    fit = max(1, sum(end <= room for end in accumulate(epochs)))
     times = {"seconds_per_epoch": sum(epochs) / len(epochs), "total_seconds": start + sum(epochs[:fit])}
     return times | {"epochs": fit, "steps": run.steps, "device": run.device_name()}
 
