@@ -68,6 +68,7 @@ class VanillaCNN(nn.Module):
     paper="C",
     title="Vanilla CNN",
     smallest_side=8,
+    stages=(("block1",), ("block2",), ("block3",), ("block4",)),
     cam_layer="block4",
     reported={"training accuracy": 0.682, "validation accuracy": 0.662},
 )
