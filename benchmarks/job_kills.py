@@ -7,8 +7,8 @@ warning) at a random moment within the next four epochs, of which writing files 
 still starts. Only these are started as the app starts them: importing torch a hundred times would take most of the
 time, so the others are forked from this process (--commands: all as the app does). After each kill `advance` has to
 notice it, everything in the folder has to be whole (state, checkpoint, the weights of each epoch, history), and
-`resume` has to go on. A kill is survived if all of this holds. Where a job is done before the kills are used up, another
-begins. At its end, curve and weights are compared with those of the job that nothing disturbed.
+`resume` has to go on. A kill is survived if all of this holds. Where a job is done before the kills are used up,
+another begins. At its end, curve and weights are compared with those of the job that nothing disturbed.
 
 Writes benchmarks/results/job_kills.json.
 """
