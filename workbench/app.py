@@ -16,6 +16,7 @@ from workbench.ui import face_input, keep, link, model_picker, screen
 STYLE = """<style>
 .stMainBlockContainer {padding-top: 2.5rem; padding-bottom: 3rem}
 [data-testid="stSidebar"] :is([data-testid="stButtonGroup"], [data-testid="stButton"]) button {padding-inline: 0.5rem}
+[class*="st-key-unseen-"] {display: none}
 .js-plotly-plot .modebar-container {top: auto !important; bottom: 22px} /* below the picture, not over it */
 :is([data-testid^="stBaseButton-primary"], [data-testid="stMultiSelect"] [data-tag], [data-testid="stMultiSelect"]
 [data-tag] *) {color: light-dark(#FFFFFF, #14161A) !important} /* Streamlit's is always white */

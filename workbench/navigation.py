@@ -20,7 +20,7 @@ PAGES = (
     ("data.py", "Data", "Networks"),
     ("papers.py", "Papers", "Networks"),
     ("learn.py", "Learn", "Class"),
-    ("broken.py", "Find the fault", "Class"),
+    ("fault.py", "Find the fault", "Class"),
     ("share.py", "Share", "Class"),
     ("about.py", "About", "FERScope"),
 )
