@@ -26,6 +26,11 @@ PAGES = (
 )
 
 
+def names() -> list[str]:
+    """What each page but the first is called in the address."""
+    return [Path(file).stem for file, _, _ in PAGES[1:]]
+
+
 def navigate():
     """Build the menu and return the page that the visitor chose; the first of the table is the start."""
     sections: dict[str, list] = {}
