@@ -14,7 +14,7 @@ from models.checkpoints import CheckpointError, checkpoint_folder, read_card
 from models.evaluation import Interval
 from models.training.recipes import RECIPES, from_recipe
 
-from .. import histories, measures, pairs
+from .. import histories, measures, pairs, standings
 from .evaluators import Ours, evaluator, words
 from .papers import Claim, Paper, Protocol
 
@@ -151,6 +151,19 @@ def _gain(claim: Claim, paper: Paper) -> Ours:
     run, over = (nearest_run(name, claim.protocol) for name in (claim.network, claim.given["over"]))
     values = pairs.pair(run.name, over.name, run.part).balanced_accuracy
     return _measured(claim, run, values, f"`{run.name}` less `{over.name}`, the same pictures of {run.part}")
+
+
+@evaluator
+def _epochs_saved(claim: Claim, paper: Paper) -> Ours:
+    found = standings.convergence()
+    if not found:
+        raise CheckpointError(f"needs a training of `{claim.given['network']}` with batch-norm and one without")
+    one = found[-1]
+    with_norm, without_norm = one.epochs[-1]
+    text = f"{100 * one.saved:.0f}\N{NO-BREAK SPACE}%: {with_norm} epochs, not {without_norm}"
+    way = f"until {one.levels[-1]:.0%} on the validation part, `{one.with_norm}` beside `{one.without_norm}`"
+    differs = ("the paper names neither the network nor the accuracy",)
+    return Ours("measured", text, way, one.saved, (one.saved, one.saved), differs=differs)
 
 
 @evaluator
