@@ -116,11 +116,9 @@ def probabilities(prediction: services.Prediction) -> dict[str, float]:
 
 def own_maps(explanation: services.Explanation) -> str:
     """The network's own attention over places, as a strip of pictures."""
-    side = len(explanation.pixels)
+    size = explanation.pixels.shape
     figures = [
-        _figure(
-            png(overlay(explanation.pixels, _enlarged(m.values[0].clamp_min(0), side)), SIDE), f"{m.title}, {m.layer}"
-        )
+        _figure(png(overlay(explanation.pixels, resize(m.values[0].clamp_min(0), size)), SIDE), f"{m.title}, {m.layer}")
         for m in explanation.attention
         if m.over == "places" and m.weighs
     ]
@@ -232,11 +230,6 @@ def _with_map(picture: Image.Image, box: faces.Box, result: services.Explanation
     corners = [*box.corners, box.corners[0]]
     ImageDraw.Draw(shown).line(corners, fill="#D6336C", width=3)
     return shown
-
-
-def _enlarged(map_: Tensor, side: int) -> Tensor:
-    """A map (h, w) of a layer, as large as the picture."""
-    return resize(map_[None, None, None], (side, side))[0, 0, 0]
 
 
 def _gray(pixels: Tensor) -> bytes:

@@ -246,7 +246,7 @@ class SelfAttention:
         """How the attention of the position in the middle of one of nine fields is spread, enlarged, (S, S)."""
         row, column = centres(*self.size)[field]
         spread = self.pairs[row * self.size[1] + column].unflatten(0, self.size)
-        return F.interpolate(spread[None, None], self.pixels.shape, mode="bilinear", align_corners=False)[0, 0]
+        return cam.resize(spread, self.pixels.shape)
 
 
 def self_attention(face: Face, network: str) -> SelfAttention:

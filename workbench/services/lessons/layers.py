@@ -63,7 +63,7 @@ def convolution(face: Face, network: str) -> Convolution:
         responses = conv(attention.input_of(net.model, x, first))[0]  # (D, h, w)
     A, logits, G = _activation_and_gradient(net, x)
     L = cam.join("gradcam", A, G[:, None])  # (1, 1, h, w)
-    heat = F.interpolate(L, pixels.shape, mode="bilinear", align_corners=False)[0, 0]
+    heat = cam.resize(L[0, 0], pixels.shape)
     return Convolution(
         pixels=pixels,
         first=first,
