@@ -8,12 +8,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from models.checkpoints import checkpoint_folder
-
 from ..analysis import attention
 from ..faces import Face
 from .explanations import Explanation, explain
-from .networks import DEFAULT_NETWORK
+from .networks import DEFAULT_NETWORK, is_trained
 from .strokes import PAPER_D
 
 
@@ -150,11 +148,6 @@ def side_by_side() -> tuple[str, ...]:
     """Networks that are worth comparing at first: the default one and those of paper D, as far as they are trained."""
     names = dict.fromkeys((DEFAULT_NETWORK, *PAPER_D.values(), *PAPER_D))
     return tuple(name for name in names if is_trained(name))
-
-
-def is_trained(network: str) -> bool:
-    """Whether there is a checkpoint of a network, told without opening it."""
-    return checkpoint_folder(network).is_dir()
 
 
 def _joined(networks: tuple[str, ...], found: tuple[Explanation, ...], class_: str) -> Comparison:

@@ -16,7 +16,8 @@ from .attentive import (
     self_attention,
     weighs_channels_and_places,
 )
-from .common import Symbol, is_trained, network_for, own_or_first
+from ..networks import is_trained
+from .common import Symbol, network_for, own_or_first
 from .judgements import Calibration, Imbalance, Leakage, calibration, imbalance, leakage, with_predictions
 from .layers import Convolution, Separable, convolution, has_full_convolutions, separable, trained_with_maps
 from .waves import SlowWaves, slow_waves

@@ -9,10 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from models import ModelSpec, get_spec
-from models.checkpoints import checkpoint_folder
+from models import ModelSpec
 
-from ..networks import network_names
+from ..networks import get_spec, network_names
 
 
 @dataclass(frozen=True)
@@ -51,11 +50,6 @@ def fields(map_: Tensor) -> Tensor:
 def centres(height: int, width: int) -> list[tuple[int, int]]:
     """Row and column of the position in the middle of each of the nine fields of a map."""
     return [((2 * i + 1) * height // 6, (2 * j + 1) * width // 6) for i in range(3) for j in range(3)]
-
-
-def is_trained(network: str) -> bool:
-    """Whether a network has trained weights here, so that its answers mean something."""
-    return checkpoint_folder(network).is_dir()
 
 
 def own_or_first(chosen: str, suits: Callable[[str], bool]) -> str:
