@@ -4,6 +4,7 @@ One function a lesson; each result carries the symbols of the lesson's equation 
 here and now.
 """
 
+from ..networks import is_trained
 from .attentive import (
     Channels,
     Gate,
@@ -16,7 +17,6 @@ from .attentive import (
     self_attention,
     weighs_channels_and_places,
 )
-from ..networks import is_trained
 from .common import Symbol, network_for, own_or_first
 from .judgements import Calibration, Imbalance, Leakage, calibration, imbalance, leakage, with_predictions
 from .layers import Convolution, Separable, convolution, has_full_convolutions, separable, trained_with_maps

@@ -11,7 +11,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-
 from ...analysis import attention, cam
 from ...analysis.borrow import borrowed
 from ...faces import Face

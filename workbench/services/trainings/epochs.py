@@ -1,9 +1,9 @@
 """What each epoch's network makes of a few faces, computed once by the app from the weights that the training keeps.
 
-    <job>/epochs/<n>.safetensors     weights after epoch n, written by the training; deleted once they were looked at,
-                                     except the first and the last
-    <job>/views/<n>.npz              answers and maps for the pinned faces, and how many of a sample of the validation
-                                     part each class got right: small, and shared by all who watch
+<job>/epochs/<n>.safetensors     weights after epoch n, written by the training; deleted once they were looked at,
+                                 except the first and the last
+<job>/views/<n>.npz              answers and maps for the pinned faces, and how many of a sample of the validation
+                                 part each class got right: small, and shared by all who watch
 """
 
 from __future__ import annotations
@@ -130,6 +130,12 @@ def _read(path: Path, stamp: int) -> EpochView:
 def _numbered(folder: Path, kind: str) -> list[Path]:
     """Files called by a number, in its order."""
     return sorted((p for p in folder.glob(f"*.{kind}") if p.stem.isdecimal()), key=lambda p: int(p.stem))
+
+
+def pending(job: Job) -> bool:
+    """Whether there are weights of epochs that are still to be looked at."""
+    done = {path.stem for path in _numbered(job.folder / "views", "npz")}
+    return any(path.stem not in done for path in _numbered(job.folder / "epochs", "safetensors"))
 
 
 # ---- computing

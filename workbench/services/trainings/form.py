@@ -7,6 +7,7 @@ import inspect
 import textwrap
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
@@ -76,6 +77,11 @@ def fields() -> tuple[Field, ...]:
     return tuple(field for field in found if field is not None and field.name not in _NOT_ASKED)
 
 
+def choices_of(name: str) -> tuple[str, ...]:
+    """What a setting that has choices may be."""
+    return _field(name, TrainConfig.model_fields[name]).choices
+
+
 def values_of(recipe: str) -> dict[str, Any]:
     """The values of every setting of a recipe, as the form shows them."""
     return from_recipe(recipe).model_dump()
@@ -126,9 +132,8 @@ def _kind(type_: Any) -> Kind | None:
 def _sentences() -> dict[str, str]:
     """The sentence under each field of the class, which Python itself does not keep."""
     body = ast.parse(textwrap.dedent(inspect.getsource(TrainConfig))).body[0].body
-    pairs = zip(body, body[1:], strict=False)
     return {
         field.target.id: " ".join(text.value.value.split())
-        for field, text in pairs
+        for field, text in pairwise(body)
         if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)
     }

@@ -8,9 +8,9 @@ from typing import Any
 
 from models.training.config import TrainConfig
 
-from ...jobs import runner, store
+from ...jobs import runner
 from ...jobs.runner import Estimate
-from ...jobs.store import Job, JobError
+from ...jobs.store import Job
 from .. import sets
 from . import epochs, form, teaching
 
@@ -84,7 +84,11 @@ PRESETS = (
             set="fer2013",
             start="residual_cnn",
             values={
-                "model": "residual_cnn", "trained_stages": 1, "epochs": 3, "learning_rate": 0.01, "growing_sizes": (),
+                "model": "residual_cnn",
+                "trained_stages": 1,
+                "epochs": 3,
+                "learning_rate": 0.01,
+                "growing_sizes": (),
             },
             pinned=("astronaut", "drawn_happy"),
         ),
@@ -181,17 +185,3 @@ def estimate(plan: Plan, measure: bool) -> Estimate | None:
     if key not in _measured and measure:
         _measured[key] = runner.estimate(config)
     return _measured.get(key)
-
-
-def starts_other(plan: Plan) -> Job | None:
-    """The job that runs now and before which a new one waits; None where none does."""
-    return next((job for job in store.jobs() if job.state in ("running", "stopping")), None)
-
-
-def describe_missing(plan: Plan) -> str:
-    """What is missing before a plan can be trained, as `Preset.missing`, for any set."""
-    try:
-        teaching.data_file(plan.set) if plan.set not in teaching.DRAWINGS else None
-    except JobError as error:
-        return str(error)
-    return ""
