@@ -29,7 +29,14 @@ UP_FRONT = (
     "minutes", "seed",
 )  # fmt: skip
 """What the form asks first, with words of its own."""
-_NOT_ASKED = {"out", "resume", "overrides", "phases", "keep_epochs"}  # the runner sets them, or a recipe does
+_NOT_ASKED = {
+    "out",
+    "resume",
+    "overrides",
+    "phases",
+    "keep_epochs",
+    "tensorboard",
+}  # the runner sets them, or a recipe does
 _CHOICES = {"augmentation": tuple(AUGMENTATIONS), "rare_augmentation": tuple(AUGMENTATIONS)}
 
 

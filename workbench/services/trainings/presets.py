@@ -76,11 +76,11 @@ PRESETS = (
         Plan("One minute on drawn faces", values={"model": "vanilla_cnn", **_SMALL}),
     ),
     Preset(
-        "Last layers of residual_cnn on FER2013",
-        "The trained network keeps its first layers and learns its last ones anew, on the pictures that it knows: how "
+        "Last layers on FER2013",
+        "residual_cnn, trained, keeps its first layers and learns its last ones anew, on the pictures that it knows: how "
         "much can change where so little may?",
         Plan(
-            "Last layers of residual_cnn",
+            "Last layers of residual_cnn on FER2013",
             set="fer2013",
             start="residual_cnn",
             values={

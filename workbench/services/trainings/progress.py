@@ -81,13 +81,14 @@ def _left(job: Job, rows: list[dict], share: float, told: list[dict]) -> float |
     """Seconds until the end, from the last epochs, or from the steps of the first."""
     todo, now = (1 - share) * job.epochs, time.time()
     if rows:
-        left = todo * median(row["seconds"] for row in rows[-3:])
+        each = median(row["seconds"] for row in rows[-3:])
+        left = todo * each - min(each, max(0.0, now - told[-1]["time"])) if told else todo * each
     else:
         begun = next((event["time"] for event in told if event.get("event") in ("started", "resumed")), None)
         if begun is None or share == 0:
             return None
         left = (now - begun) * (1 - share) / share
-    minutes = job.config.minutes
+    left, minutes = max(left, 0.0), job.config.minutes
     return left if minutes is None else min(left, max(0.0, 60 * minutes - (now - (job.started or now))))
 
 

@@ -54,10 +54,9 @@ def learning(
         value = float(lines["validation"][x.index(best)])
         ring = {"size": 17, "symbol": "circle-open", "line_width": 3, "color": _BEST}
         figure.add_scatter(x=[best], y=[value], mode="markers", marker=ring, hoverinfo="skip", cliponaxis=False)
-        above = value < 0.8 * top
         figure.add_annotation(
-            x=best, y=value, text=f"best: epoch {best}", showarrow=False, yshift=20 if above else -22,
-            xanchor="left" if best <= total / 2 else "right", font={"color": _BEST, "size": TEXT},
+            x=0, xref="paper", xanchor="left", y=1, yref="paper", yanchor="bottom", text=f"best so far: epoch {best}",
+            showarrow=False, font={"color": _BEST, "size": TEXT},
         )  # fmt: skip
     beside = {"xanchor": "left", "xshift": 10, "showarrow": False}
     for name, y in zip(lines, _spread(ends, 0.0, top), strict=False):
@@ -71,4 +70,4 @@ def learning(
         automargin=True, zeroline=False, nticks=6, **({"tickformat": ".0%"} if shares else {}),
     )  # fmt: skip
     right = 14 + 9 * max(map(len, lines), default=0) if x and x[-1] > 0.75 * total else 14
-    return framed(figure, "epoch", below=14).update_layout(margin_r=right, margin_t=10)
+    return framed(figure, "epoch", below=14).update_layout(margin_r=right, margin_t=26)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from models.files import DiskFullError
 from workbench import services
@@ -43,7 +44,7 @@ def show() -> None:
         return
     try:
         if start:
-            _start(_plan())
+            _start(_plan(), told)
         with told, st.spinner("Measuring ten steps", show_time=True):
             found = trainings.estimate(_plan(), measure=ask)
         told.markdown(_told(found) if found else "The time on this computer is told from ten steps.")
@@ -51,9 +52,12 @@ def show() -> None:
         st.error(str(error))
 
 
-def _start(plan: Plan) -> None:
-    bar = st.progress(0.0, text="Drawing the faces, this once")
-    job = trainings.start(plan, lambda done, total: bar.progress(done / total, text="Drawing the faces, this once"))
+def _start(plan: Plan, place: DeltaGenerator) -> None:
+    def drawing(done: int, total: int) -> None:
+        if done % 10 == 0 or done == total:
+            place.progress(done / total, text=f"Drawing the faces, this once: {done} of {total}")
+
+    job = trainings.start(plan, drawing)
     live.watch(job.id)
     st.rerun()
 

@@ -15,6 +15,8 @@ from .. import charts, classroom, link, views
 
 _TICK = 1.0  # seconds
 _LINES = 30  # of the log
+_SIDE = 48  # pixels of a pinned face
+_HEIGHT = 240  # of its picture on the page, with the bar below
 
 
 def chosen() -> Job | None:
@@ -32,7 +34,8 @@ def chosen() -> Job | None:
 def watch(id_: str) -> None:
     """Show a job: the address names it, so that a reload and another viewer see the same."""
     st.query_params["job"] = id_
-    st.session_state.pop("lapse-at", None)
+    for key in ("lapse-at", "lapse-chosen"):
+        st.session_state.pop(key, None)
 
 
 def show(job: Job) -> None:
@@ -135,42 +138,69 @@ _LINE_KEYS = {"training": "train", "validation": "validation"}
 
 
 def _faces(job: Job, seen: list[EpochView], playing: bool) -> None:
-    """Maps of the pinned faces after one epoch: the last, the one of the slider, or each in turn."""
+    """Maps of the pinned faces after one epoch: the newest, the one of the slider, or each in turn."""
     if not seen:
-        waiting = "after the first epoch" if job.alive else "was kept: this job has no epochs that could be looked at"
-        st.info(f"The maps of two faces {'appear here' if job.alive else 'are missing, as nothing'} {waiting}.")
+        _before(job)
         return
-    last = seen[-1].epoch
-    at, class_ = st.columns([3, 2])
-    upto = at.slider("Epoch", 1, max(job.epochs, 2), max(job.epochs, 2), key="lapse-epoch", disabled=playing)
-    if playing:
-        upto = st.session_state["lapse-at"] = st.session_state.get("lapse-at", 0) % last + 1
-    view = next((v for v in reversed(seen) if v.epoch <= upto), seen[0])
+    at, place = st.columns([3, 2])
+    with at:
+        view = _at_epoch(seen, playing)
     wanted = trainings.sticker_class(job) or trainings.drawn_class(view.faces[0])
     start = view.classes.index(wanted) if wanted in view.classes else 0
-    name = class_.selectbox("Map for the class", view.classes, start, key=f"lapse-class-{job.id}")
+    name = place.selectbox("Map for the class", view.classes, start, key=f"lapse-class-{job.id}")
     k = view.classes.index(name)
-    if view.maps is None:
-        st.caption(f"{job.network} has no layer for maps; its answers are below.")
     top = max(float(v.maps[:, k].max()) for v in seen) if view.maps is not None else 0.0
     for i, (column, face) in enumerate(zip(st.columns(len(view.faces)), view.faces, strict=True)):
+        p, heat = view.answers[i], None if view.maps is None else view.maps[i, k]
+        answer = f"{view.classes[int(p.argmax())]} {charts.percent(float(p.max()))}"
         with column:
-            _face(view, i, k, top)
-            p = view.answers[i]
-            answer = f"{view.classes[int(p.argmax())]} {charts.percent(float(p.max()))}"
-            st.markdown(f"**{answer}**, after epoch {view.epoch}. {trainings.pinned_title(face)}.")
-
-
-def _face(view: EpochView, i: int, k: int, top: float) -> None:
-    side = 48
-    pixels = torch.from_numpy(trainings.pinned_face(view.faces[i]).gray(side)).float() / 255
-    name = f"{view.classes[k]} on {view.faces[i]} after epoch {view.epoch}"
+            pinned(face, heat, top, f"lapse-{i}", f"Map for {name} after epoch {view.epoch}, {face}")
+            st.markdown(f"**{answer}** after epoch {view.epoch}: {trainings.pinned_title(face)}.")
     if view.maps is None:
+        st.caption(f"{job.network} has no layer for maps; its answers stand below the faces.")
+
+
+def _before(job: Job) -> None:
+    """The faces as they are, until there is a map."""
+    st.markdown(
+        "The maps of these faces appear after the first epoch." if job.alive else "No epoch was kept to look at."
+    )
+    names = trainings.pinned(job)
+    for i, (column, face) in enumerate(zip(st.columns(len(names)), names, strict=True)):
+        with column:
+            pinned(face, None, 0.0, f"lapse-{i}", trainings.pinned_title(face))
+
+
+def _at_epoch(seen: list[EpochView], playing: bool) -> EpochView:
+    """The epoch to show: it follows the newest until another one is chosen."""
+    numbers = [view.epoch for view in seen]
+    if playing:
+        at = st.session_state["lapse-at"] = (st.session_state.get("lapse-at", -1) + 1) % len(seen)
+        st.slider("Epoch", 1, max(numbers[-1], 2), numbers[at], disabled=True, key=f"lapse-play-{numbers[at]}")
+        return seen[at]
+    asked = min(st.session_state.get("lapse-chosen") or numbers[-1], numbers[-1])
+    key = f"lapse-{numbers[-1]}"
+    asked = st.slider(
+        "Epoch", 1, max(numbers[-1], 2), asked, disabled=len(seen) == 1, key=key, on_change=_choose, args=(key,)
+    )
+    return next((view for view in reversed(seen) if view.epoch <= asked), seen[0])
+
+
+def _choose(key: str) -> None:
+    newest = int(key.removeprefix("lapse-"))
+    chosen = st.session_state[key]
+    st.session_state["lapse-chosen"] = None if chosen == newest else chosen
+
+
+def pinned(name: str, heat: torch.Tensor | None, top: float, key: str, alt: str) -> None:
+    """A pinned face, and a map (h, w) over it where there is one, brightest at `top`."""
+    pixels = torch.from_numpy(trainings.pinned_face(name).gray(_SIDE)).float() / 255
+    if heat is None:
         figure = charts.face(pixels, "")
     else:
-        heat = torch.nn.functional.interpolate(view.maps[i : i + 1, k : k + 1], (side, side), mode="bilinear")[0, 0]
-        figure = charts.face_with_map(pixels, heat, top, 0.75)
-    charts.show(figure, f"lapse-{i}", f"Map for {name}")
+        large = torch.nn.functional.interpolate(heat[None, None], (_SIDE, _SIDE), mode="bilinear")[0, 0]
+        figure = charts.face_with_map(pixels, large, top, 0.75)
+    charts.show(figure.update_layout(height=_HEIGHT), key, alt)
 
 
 def _more(job: Job, found: Progress, seen: list[EpochView]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import streamlit as st
-import torch
 
 from models.files import DiskFullError
 from workbench.jobs import parcels
@@ -12,6 +11,7 @@ from workbench.services import trainings
 from workbench.services.trainings import Change
 
 from .. import charts, classroom, state, views
+from . import live
 
 
 def show(job: Job) -> None:
@@ -102,7 +102,8 @@ def _faces(found: Change) -> None:
         for j, (word, heat) in enumerate(zip(("before", "after"), maps, strict=True)):
             p = found.answers[j][i]
             with columns[2 * i + j]:
-                _face(name, heat, f"pinned-{i}-{word}", f"{name} {word}")
+                top = 0.0 if heat is None else float(heat.max())
+                live.pinned(name, heat, top, f"pinned-{i}-{word}", f"Map on {name} {word}")
                 answer = f"{found.classes[int(p.argmax())]} {charts.percent(float(p.max()))}"
                 st.markdown(f"**{word.capitalize()}: {answer}**")
     if found.maps[1] is not None:
@@ -110,17 +111,6 @@ def _faces(found: Change) -> None:
             "Maps for the class that is answered afterwards, each to its own strongest. A network that began with "
             "random weights has a map too, which means nothing."
         )
-
-
-def _face(name: str, heat: torch.Tensor | None, key: str, alt: str) -> None:
-    side = 48
-    pixels = torch.from_numpy(trainings.pinned_face(name).gray(side)).float() / 255
-    if heat is None:
-        figure = charts.face(pixels, "")
-    else:
-        large = torch.nn.functional.interpolate(heat[None, None], (side, side), mode="bilinear")[0, 0]
-        figure = charts.face_with_map(pixels, large, float(large.max()), 0.75)
-    charts.show(figure, key, f"Map on {alt}")
 
 
 def _shortcut(job: Job, class_: str) -> None:
