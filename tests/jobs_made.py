@@ -7,6 +7,7 @@ import json
 import time
 from pathlib import Path
 
+import numpy as np
 import safetensors.torch
 import torch
 
@@ -78,3 +79,8 @@ def _weights(folder: Path, done: int) -> None:
         card = Card("vanilla_cnn", classes, 48, 0.5, 0.25, "quick", "official", "x", 0, n, 2, "cpu", "32-true", 6, 1)
         if n == 2 or done == 1:
             save_checkpoint(folder, model, card)
+
+
+def gray(seed: int) -> np.ndarray:
+    """A gray picture of noise, uint8 (48, 48)."""
+    return np.random.default_rng(seed).integers(0, 256, (48, 48), np.uint8)

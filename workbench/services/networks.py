@@ -164,7 +164,7 @@ def _title(name: str, spec: ModelSpec) -> str:
     job = _job(name)
     if job is None:
         return f"{spec.title}, {name.removeprefix(spec.name).strip('-')}"
-    return f"{spec.title}, {job.title}, {datetime.fromtimestamp(job.created):%d %b %H:%M}"
+    return f"{job.title} ({spec.title}, {datetime.fromtimestamp(job.created):%d %b %H:%M})"
 
 
 def _job(name: str) -> Job | None:

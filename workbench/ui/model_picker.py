@@ -50,6 +50,8 @@ def label(name: str) -> str:
     """One line of the list: paper, title, accuracy if it is trained, size."""
     spec, share = services.get_spec(name), accuracy(name)
     worth = "" if share is None else f" · {100 * share:.1f} %"
+    if name not in services.network_names():
+        return f"{spec.title}{worth}"
     return f"{spec.paper} · {spec.title}{worth} · {millions(name)}"
 
 
@@ -58,8 +60,8 @@ def described(name: str) -> str:
     spec, share, card = services.get_spec(name), accuracy(name), _card(name)
     if card is not None and share is None:
         return (
-            f"`{card.network}`, paper {spec.paper}, {millions(name)} parameters, trained here: {spec.title}; the best "
-            f"of {card.epochs} epochs is the {card.best_epoch}. Not measured on FER2013's test faces."
+            f"`{card.network}`, paper {spec.paper}, {millions(name)} parameters. {spec.title}: its weights after epoch "
+            f"{card.best_epoch}. Not measured on FER2013's test faces."
         )
     whose = f"`{name}`, paper {spec.paper}, {millions(name)} parameters."
     if share is None:

@@ -15,7 +15,7 @@ from workbench import services
 from workbench.jobs import store
 from workbench.jobs.store import JobError
 from workbench.services import sets, trainings
-from workbench.services.trainings import PRESETS, epochs, presets, teaching
+from workbench.services.trainings import PRESETS, afterwards, epochs, presets, teaching
 
 
 @pytest.fixture
@@ -203,7 +203,8 @@ def test_before_and_after_answer_the_same_pictures(place, tiny):
     assert found.unknown == ""
 
 
-def test_the_sticker_is_found_in_the_name_of_its_set_only(place, tiny):
+def test_the_sticker_is_found_in_the_name_of_its_set_only(place, tiny, monkeypatch):
+    monkeypatch.setattr(afterwards, "_FACES", 3)
     job = jobs_made.job(place / "data" / "drawn" / "sticker-neutral-80.npz", done=1)
     assert trainings.sticker_class(job) == "neutral"
     assert trainings.sticker_class(jobs_made.job(tiny, done=1)) is None

@@ -55,7 +55,7 @@ def learning(
         ring = {"size": 17, "symbol": "circle-open", "line_width": 3, "color": _BEST}
         figure.add_scatter(x=[best], y=[value], mode="markers", marker=ring, hoverinfo="skip", cliponaxis=False)
         figure.add_annotation(
-            x=0, xref="paper", xanchor="left", y=1, yref="paper", yanchor="bottom", text=f"best so far: epoch {best}",
+            x=0, xref="paper", xanchor="left", y=1, yref="paper", yanchor="bottom", text=f"best: epoch {best}",
             showarrow=False, font={"color": _BEST, "size": TEXT},
         )  # fmt: skip
     beside = {"xanchor": "left", "xshift": 10, "showarrow": False}

@@ -201,8 +201,8 @@ def _widget(field: Field) -> None:
     if field.kind == "flag":
         st.checkbox(field.title, key=key, **shown)
     elif field.kind == "choice":
-        options = (None, *field.choices) if field.optional else field.choices
-        st.selectbox(field.title, options, key=key, format_func=lambda v: "none" if v is None else str(v), **shown)
+        index = None if field.optional else 0  # an optional one can be emptied again
+        st.selectbox(field.title, field.choices, index, key=key, placeholder="not set", **shown)
     elif field.kind in ("text", "sizes"):
         st.text_input(field.title, key=key, **shown)
     else:
@@ -221,7 +221,7 @@ def _number(field: Field, key: str, shown: dict) -> None:
         st.session_state[key] = as_number(value)
     small = 10.0 ** math.floor(math.log10(value)) if value else 0.1
     step = {"step": 1} if whole else {"step": small, "format": "%g"}
-    st.number_input(field.title, key=key, placeholder="automatic", **bounds, **step, **shown)
+    st.number_input(field.title, key=key, placeholder="not set", **bounds, **step, **shown)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -210,7 +210,7 @@ def _more(job: Job, found: Progress, seen: list[EpochView]) -> None:
         "others, by which the best epoch is chosen and kept. **Right: where its evidence lies,** on one scale for all "
         "epochs. A map that settles shows what the network came to use, not that this is what matters in a face."
     )
-    left, right = st.columns(2)
+    left, right = st.columns([2, 3])
     with left:
         _curve(found, "loss")
         if found.learning_rate is not None:
@@ -227,5 +227,6 @@ def _recall(view: EpochView) -> None:
     charts.show(charts.recall_bars({f"epoch {view.epoch}": shares}), "job-recall", "Recall of each class")
     n = int(view.asked.sum())
     st.caption(
-        f"Recall of each class after epoch {view.epoch}, on {n} pictures of the validation part, 95 % intervals."
+        f"Recall of each class after epoch {view.epoch}, on {n} pictures of the validation part, "
+        "with 95\N{NO-BREAK SPACE}% intervals."
     )

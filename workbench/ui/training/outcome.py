@@ -35,7 +35,8 @@ def show(job: Job) -> None:
 def _where(job: Job) -> None:
     """The checkpoint: in the list of networks already; promoted, exported."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button("Explain a face with it", on_click=state.choose_network, args=(job.id,), type="primary", key="use")
+        if st.button("Explain a face", on_click=state.choose_network, args=(job.id,), type="primary", key="use"):
+            st.switch_page("../pages/explain.py")
         if not classroom.teacher():
             return
         if job.belongs_to:
