@@ -85,7 +85,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "weight_decay": 0.0,
         "label_smoothing": 0.0,
         "augmentation": "paper-d",
-        "split": "kaggle-msambare",
+        "split": "paper-d",
     },
     # Multi-branch DSC-CBAM: the original's optimiser and epochs; the students state none. Ours: the batch.
     "paper-e": {

@@ -73,7 +73,7 @@ def test_paper_c_and_its_frozen_backbone():
 def test_paper_d():
     c = from_recipe("paper-d", model="resnet18_svd_hfc")
     assert (c.epochs, c.batch_size, c.input_size, c.learning_rate) == (100, 32, 224, 1e-4)
-    assert (c.schedule, c.decay_factor, c.patience, c.split) == ("plateau", 0.3, 5, "kaggle-msambare")
+    assert (c.schedule, c.decay_factor, c.patience, c.split) == ("plateau", 0.3, 5, "paper-d")
 
 
 def test_paper_e():
