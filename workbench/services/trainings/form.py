@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from models import list_models
+from models import get_spec, list_models
 from models.datasets.augment import AUGMENTATIONS
 from models.training.config import TrainConfig
 from models.training.recipes import RECIPES, from_recipe
@@ -74,7 +74,7 @@ def recipes() -> tuple[str, ...]:
 
 def trainable_networks() -> tuple[str, ...]:
     """Names of the networks that a training may have, in alphabetical order."""
-    return tuple(list_models())
+    return tuple(name for name in list_models() if get_spec(name).stages)
 
 
 @lru_cache(maxsize=1)

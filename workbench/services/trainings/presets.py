@@ -140,13 +140,11 @@ def config_of(plan: Plan, progress: Callable[[int, int], None] | None = None) ->
         JobError: what was chosen cannot be trained; CheckpointError: its starting point is damaged.
     """
     data = teaching.data_file(plan.set, progress)
-    values = {"split": teaching.split_names(plan.set)[0], **plan.values, "data": data}
+    values = {"split": teaching.split_names(plan.set)[0], **plan.values, "data": data, "keep_epochs": True}
     if plan.start == IMAGENET:
         values["pretrained"] = True
     elif plan.start != NOTHING:
         values["start_from"] = teaching.start_folder(plan.start, data)
-    if "keep_epochs" in TrainConfig.model_fields:
-        values["keep_epochs"] = True
     return form.configure(plan.recipe, **values)
 
 

@@ -17,6 +17,7 @@ from models.checkpoints import Card, CheckpointError, read_card, save_checkpoint
 from models.datasets import DataError
 from models.datasets.splits import SPLITS
 from models.datasets.synthetic import drawn_set
+from models.training.config import TrainConfig
 
 from ...jobs import store
 from ...jobs.store import JobError
@@ -161,7 +162,7 @@ def classes_of(data: Path) -> tuple[str, ...]:
         raise JobError(f"{data.name} is not an imported set of faces: import it again.") from error
 
 
-def first_model(config, classes: tuple[str, ...]) -> torch.nn.Module:
+def first_model(config: TrainConfig, classes: tuple[str, ...]) -> torch.nn.Module:
     """The network as a training begins with it, in evaluation mode.
 
     Raises:
@@ -171,5 +172,4 @@ def first_model(config, classes: tuple[str, ...]) -> torch.nn.Module:
         return load_checkpoint(config.start_from)[0]
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
-        pretrained = getattr(config, "pretrained", False)
-        return create_model(config.model, len(classes), pretrained, **config.overrides).eval()
+        return create_model(config.model, len(classes), config.pretrained, **config.overrides).eval()

@@ -96,10 +96,10 @@ def _take(plan: Plan) -> None:
     values = {**trainings.values_of(plan.recipe), **plan.values}
     for name, value in values.items():
         st.session_state[f"train-{name}"] = value
-    st.session_state["train-trained_stages"] = _part_name(values.get("trained_stages"))
+    st.session_state["train-trained_stages"] = _part_name(values["trained_stages"])
     st.session_state.update({
         "train-title": plan.title, "train-recipe": plan.recipe, "train-set": plan.set, "train-start_from": plan.start,
-        "train-pinned": list(plan.pinned), "train-phases": values.get("phases", ()),
+        "train-pinned": list(plan.pinned), "train-phases": values["phases"],
     })  # fmt: skip
     for field in trainings.fields():
         if field.kind == "sizes":
@@ -172,7 +172,7 @@ def _set(name: str) -> str:
 
 
 def _parts(network: str) -> tuple[str, ...]:
-    stages = getattr(services.get_spec(network), "stages", ())
+    stages = services.get_spec(network).stages
     return (_ALL, _HEAD, *(_part_name(n) for n in range(1, len(stages))))
 
 
@@ -239,11 +239,9 @@ def _plan() -> Plan:
             value = trainings.sizes(value) if isinstance(value, str) else value
         if name in before and (kind == "always" or value != before[name]):
             values[name] = value
-    if "trained_stages" in before:
-        parts = _parts(held["train-model"])
-        at = parts.index(held["train-trained_stages"])
-        values["trained_stages"] = None if at == 0 else at - 1
-    if before.get("phases", ()) != held["train-phases"]:
+    at = _parts(held["train-model"]).index(held["train-trained_stages"])
+    values["trained_stages"] = None if at == 0 else at - 1
+    if before["phases"] != held["train-phases"]:
         values["phases"] = held["train-phases"]
     pinned = tuple(held.get("train-pinned", ())) or PRESETS[0].plan.pinned
     return Plan(held.get("train-title", ""), recipe, held["train-set"], held["train-start_from"], values, pinned)
