@@ -154,7 +154,7 @@ def _faces(job: Job, seen: list[EpochView], playing: bool) -> None:
         p, heat = view.answers[i], None if view.maps is None else view.maps[i, k]
         answer = f"{view.classes[int(p.argmax())]} {charts.percent(float(p.max()))}"
         with column:
-            pinned(face, heat, top, f"lapse-{i}", f"Map for {name} after epoch {view.epoch}, {face}")
+            pinned(face, heat, top, f"pinned-face-{i}", f"Map for {name} after epoch {view.epoch}, {face}")
             st.markdown(f"**{answer}** after epoch {view.epoch}: {trainings.pinned_title(face)}.")
     if view.maps is None:
         st.caption(f"{job.network} has no layer for maps; its answers stand below the faces.")
@@ -168,7 +168,7 @@ def _before(job: Job) -> None:
     names = trainings.pinned(job)
     for i, (column, face) in enumerate(zip(st.columns(len(names)), names, strict=True)):
         with column:
-            pinned(face, None, 0.0, f"lapse-{i}", trainings.pinned_title(face))
+            pinned(face, None, 0.0, f"pinned-face-{i}", trainings.pinned_title(face))
 
 
 def _at_epoch(seen: list[EpochView], playing: bool) -> EpochView:
