@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -87,7 +88,8 @@ class Run:
         torch.manual_seed(config.seed)
         network = first_model(config, self.classes)
         self.fabric, self.precision = make_fabric(config, found, network, self.size)
-        self.fabric.launch()
+        if not os.environ.get("LT_CLI_USED"):  # `fabric run` has launched it
+            self.fabric.launch()
         self.device = self.fabric.device
         self.parts = {
             name: (torch.from_numpy(part.images).to(self.device), torch.from_numpy(part.labels).to(self.device))
