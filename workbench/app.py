@@ -55,6 +55,7 @@ def main() -> None:
 async def warmed(_app):
     """Explain one face before the first visitor comes, so that libraries and weights are loaded."""
     services.warm()
+    services.trainings.watch()
     model_picker.warm()
     gc.collect()
     gc.freeze()  # libraries stay: looking through them for garbage would stop the server for 0.2 s now and then

@@ -19,6 +19,7 @@ PAGES = (
     ("metrics.py", "Metrics", "Networks"),
     ("data.py", "Data", "Networks"),
     ("papers.py", "Papers", "Networks"),
+    ("train.py", "Train", "Networks"),
     ("learn.py", "Learn", "Class"),
     ("fault.py", "Find the fault", "Class"),
     ("share.py", "Share", "Class"),
