@@ -12,7 +12,7 @@ from workbench.navigation import FOLDER, PAGES
 APP = FOLDER.parent / "workbench" / "app.py"
 NETWORKS = ("residual_cnn", "resnet18_svd_lfc", "ensemble")
 """A trained one, one with attention and random weights, and one that has no layer for maps."""
-every_page = pytest.mark.parametrize("page", [file for file, _, _ in PAGES])
+every_page = pytest.mark.parametrize("page", [file for file, *_ in PAGES])
 
 
 def opened(page: str, **link: str) -> AppTest:

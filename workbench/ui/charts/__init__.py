@@ -24,4 +24,4 @@ from .sets import intensities, panels
 from .sureness import beside_random, shares, spread
 from .training import LEARNING_COLOURS, learning
 from .waves import amplitudes, contrast
-from .words import cells, interval, memory, terms
+from .words import interval, memory

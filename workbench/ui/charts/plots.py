@@ -78,7 +78,9 @@ def curves(
     low, high = (float(shown.min()), float(shown.max())) if log else (0.0, 1.0)
     beside = {"x": 1, "xref": "paper", "xanchor": "left", "xshift": 6, "showarrow": False}
     ends = zip(_spread(shown[:, -1].tolist(), low, high), names, colours, strict=True)
-    figure.update_layout(annotations=[{**beside, "y": y, "text": name, "font.color": c} for y, name, c in ends])
+    figure.update_layout(
+        annotations=[{**beside, "y": y, "text": f'<span style="color:{c}">■</span> {name}'} for y, name, c in ends]
+    )
     figure.update_xaxes(range=[float(x[0]), float(x[-1])], showgrid=False, fixedrange=True, zeroline=False)
     figure.update_yaxes(
         title={"text": y_title, "font": {"size": TEXT}, "standoff": 12},
@@ -87,7 +89,7 @@ def curves(
         zeroline=False,
         **({"type": "log", "dtick": 1} if log else {"range": [-0.03, 1.05]}),
     )
-    return framed(figure, x_title, below=14).update_layout(margin_r=14 + 9 * max(map(len, names)))
+    return framed(figure, x_title, below=14).update_layout(margin_r=32 + 9 * max(map(len, names)))
 
 
 def _spread(ends: list[float], low: float, high: float) -> list[float]:
