@@ -28,7 +28,7 @@ PAGES = (
 
 def names() -> list[str]:
     """What each page but the first is called in the address."""
-    return [Path(file).stem for file, _, _ in PAGES[1:]]
+    return [Path(page[0]).stem for page in PAGES[1:]]
 
 
 def navigate():
