@@ -22,7 +22,7 @@ def faces_row(pictures: Tensor, labels: Sequence[Sequence[str]]) -> go.Figure:
     """Up to six gray pictures (n, S, S) beside each other, the lines of its label under each."""
     count, side = len(pictures), pictures.shape[-1]
     width = (1 - _GAP * (count - 1)) / count
-    figure = go.Figure([_gray(pixels).update(xaxis=f"x{i}", yaxis=f"y{i}") for i, pixels in enumerate(pictures, 1)])
+    faces = [_gray(pixels).update(xaxis=f"x{i}", yaxis=f"y{i}") for i, pixels in enumerate(pictures, 1)]
     x = {"visible": False, "fixedrange": True, "range": [-0.5, side - 0.5], "constrain": "domain"}
     y = {"visible": False, "fixedrange": True, "range": [side - 0.5, -0.5], "constrain": "domain"}
     layout, words = {}, []
@@ -34,7 +34,7 @@ def faces_row(pictures: Tensor, labels: Sequence[Sequence[str]]) -> go.Figure:
             "text": "<br>".join(lines), "x": left + width / 2, "y": 0, "yshift": -6, "xref": "paper", "yref": "paper",
             "xanchor": "center", "yanchor": "top", "showarrow": False,
         })  # fmt: skip
-    figure.update_layout(annotations=words, **layout)
+    figure = go.Figure(faces, {"annotations": words, **layout})
     below = 12 + 22 * max(map(len, labels))
     return framed(figure, "").update_layout(height=max(160, 800 // count) + below, margin_b=below)
 
