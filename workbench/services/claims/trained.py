@@ -18,8 +18,8 @@ from .. import histories, measures, pairs, standings
 from .evaluators import Ours, evaluator, words
 from .papers import Claim, Paper, Protocol
 
-OPTIMISER = "SGD"
-"""What `models/training/engine.py` trains with."""
+OPTIMISERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}
+"""What the papers call the optimisers of `TrainConfig`."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,8 @@ def nearest_run(network: str, protocol: Protocol) -> Trained:
             card = read_card(name)
         except CheckpointError:  # one damaged card must not hide the others
             continue
-        if card.network == network and card.metrics and set_of(card) == protocol.set and _has_answers(name):
+        mine = card.network == network and card.overrides != standings.WITHOUT_NORM
+        if mine and card.metrics and set_of(card) == protocol.set and _has_answers(name):
             part = list(card.metrics)[-1]
             found.append(Trained(name, part, differences(card, protocol, _epochs(name, card), _config(name))))
     if not found:
@@ -77,12 +78,13 @@ def differences(card: Card, protocol: Protocol, epochs: int, config: dict | None
         epochs: that ours was trained, over all trainings that led to its weights.
         config: the saved configuration of ours; None: that of the card's recipe.
     """
-    have = {"optimiser": OPTIMISER}
+    have = {}
     if config is not None:
         have |= config
     elif card.recipe in RECIPES:
-        have |= from_recipe(card.recipe).model_dump()
+        have |= from_recipe(card.recipe, model=card.network).model_dump()
     have |= {"split": card.split, "input_size": card.input_size, "epochs": epochs}
+    have["optimiser"] = OPTIMISERS[have.get("optimizer", "sgd")]
     wanted = {key: value for key, value in protocol.train.items() if key != "data"}
     if protocol.optimiser:
         wanted["optimiser"] = protocol.optimiser
