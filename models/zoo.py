@@ -145,7 +145,8 @@ def train_list(budget: str = "25m", data: Path = Path("data/fer2013.npz"), devic
 
 def main(argv: list[str] | None = None) -> None:
     """Run `ferscope zoo ...`; ends with status 1 and one sentence where it cannot, 130 after Ctrl-C."""
-    from .training.engine import Interrupted, TrainingError
+    from .training.start import TrainingError
+    from .training.stopping import Interrupted
 
     try:
         tyro.cli(train_list, prog="ferscope zoo", args=argv)

@@ -119,7 +119,8 @@ def own_maps(explanation: services.Explanation) -> str:
     side = len(explanation.pixels)
     figures = [
         _figure(
-            png(overlay(explanation.pixels, _enlarged(m.values[0].clamp_min(0), side)), SIDE), f"{m.title}, {m.layer}"
+            png(overlay(explanation.pixels, resize(m.values[0].clamp_min(0), (side, side))), SIDE),
+            f"{m.title}, {m.layer}",
         )
         for m in explanation.attention
         if m.over == "places" and m.weighs
@@ -232,11 +233,6 @@ def _with_map(picture: Image.Image, box: faces.Box, result: services.Explanation
     corners = [*box.corners, box.corners[0]]
     ImageDraw.Draw(shown).line(corners, fill="#D6336C", width=3)
     return shown
-
-
-def _enlarged(map_: Tensor, side: int) -> Tensor:
-    """A map (h, w) of a layer, as large as the picture."""
-    return resize(map_[None, None, None], (side, side))[0, 0, 0]
 
 
 def _gray(pixels: Tensor) -> bytes:

@@ -20,10 +20,15 @@ PAGES = (
     ("data.py", "Data", "Networks"),
     ("papers.py", "Papers", "Networks"),
     ("learn.py", "Learn", "Class"),
-    ("broken.py", "Find the fault", "Class"),
+    ("fault.py", "Find the fault", "Class"),
     ("share.py", "Share", "Class"),
     ("about.py", "About", "FERScope"),
 )
+
+
+def names() -> list[str]:
+    """What each page but the first is called in the address."""
+    return [Path(file).stem for file, _, _ in PAGES[1:]]
 
 
 def navigate():

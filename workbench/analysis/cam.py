@@ -241,10 +241,9 @@ def _gradients(logits: Tensor, A: Tensor, classes: list[int]) -> Tensor | None:
 
 
 def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Bilinear, half-pixel centres: (B, M, C, h, w) → (B, M, C, *size)."""
-    return F.interpolate(maps.flatten(1, 2), size=size, mode="bilinear", align_corners=False).unflatten(
-        1, maps.shape[1:3]
-    )
+    """Bilinear, half-pixel centres: (..., h, w) → (..., *size)."""
+    one_by_one = maps.reshape(1, -1, *maps.shape[-2:])
+    return F.interpolate(one_by_one, size=size, mode="bilinear", align_corners=False).reshape(*maps.shape[:-2], *size)
 
 
 def _min_max(maps: Tensor) -> Tensor:

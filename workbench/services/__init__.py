@@ -26,7 +26,7 @@ from .changes import (
     surveys,
     tips,
 )
-from .comparison import Comparison, MapPair, compare, is_trained, side_by_side
+from .comparison import Comparison, MapPair, compare, side_by_side
 from .explanations import (
     TRUST_PICTURES,
     Explanation,
@@ -56,7 +56,7 @@ from .inside import (
 )
 from .measures import MEASURES, TEST_PARTS, WHICH_PICTURES, Calibration, Scores, calibration, checkpoints, scores
 from .mistakes import Cell, Mistake, cell, thumbnails
-from .networks import DEFAULT_NETWORK, Network, network_names, open_network, paper
+from .networks import DEFAULT_NETWORK, Network, is_trained, network_names, open_network, paper
 from .pairs import Pair, Seen, pair, seen_before
 from .raters import RaterView, raters_view
 from .remedies import Augmenting, Weighting, augmentations, changed, drawn_face, weightings

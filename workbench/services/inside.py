@@ -63,8 +63,7 @@ class Inside:
 
     def over_face(self, places: Tensor) -> Tensor:
         """A map of places (h, w) enlarged to the picture (bilinear), (S, S); not for angles, which do not mix."""
-        size = self.pixels.shape
-        return torch.nn.functional.interpolate(places[None, None], size, mode="bilinear", align_corners=False)[0, 0]
+        return cam.resize(places, self.pixels.shape)
 
 
 def inside(face: Face, network: str = DEFAULT_NETWORK) -> Inside:

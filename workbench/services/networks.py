@@ -129,11 +129,15 @@ def _open(spec: ModelSpec, trained: bool) -> Network:
         return Network(spec.name, spec, create_model(spec.name).eval(), None)
 
 
+def is_trained(network: str) -> bool:
+    """Whether there is a checkpoint of a network, so that its answers mean something; told without opening it."""
+    return checkpoint_folder(network).is_dir()
+
+
 @lru_cache(maxsize=1)
 def network_names() -> tuple[str, ...]:
     """All networks: the default one, then the trained ones, then the others, each in alphabetical order."""
-    trained = {name for name in list_models() if checkpoint_folder(name).is_dir()}
-    return tuple(sorted(list_models(), key=lambda name: (name != DEFAULT_NETWORK, name not in trained, name)))
+    return tuple(sorted(list_models(), key=lambda name: (name != DEFAULT_NETWORK, not is_trained(name), name)))
 
 
 def class_index(net: Network, class_: str) -> int:

@@ -13,7 +13,7 @@ from models.checkpoints import CheckpointError
 from workbench import services
 from workbench.services import MEASURES, Calibration, History, Pair, Scores
 
-from . import charts, views
+from . import charts, state, views
 
 _CURVES = {"train": "#7F7F7F", "validation": "#0072B2", "test": "#D55E00"}
 
@@ -58,7 +58,7 @@ def scores_or_stop(names: list[str], part: str, pictures: str) -> dict[str, Scor
     st.info("No checkpoint to show. Choose one that was measured on this part.")
     again = {"checkpoints": _trained(services.checkpoints()), "part": services.TEST_PARTS[0]}
     st.button("Show the trained networks", on_click=st.session_state.update, args=(again,), type="primary")
-    st.stop()
+    state.stop()
 
 
 def or_warning(ask: Callable[..., Any], *arguments: str) -> Any:

@@ -20,8 +20,24 @@ from . import charts, screen
 ROOT = Path(__file__).resolve().parents[2]
 
 
+_UP = "<script>document.querySelector('[data-testid=\"stMain\"]').scrollTo({top: 0})</script>"
+
+
+def go_up() -> None:
+    """For a button at the end of a page that opens something new: what comes next is seen from its top."""
+    st.session_state["up"] = True
+
+
+def begin() -> None:
+    """Where a page or the part of it that is drawn anew begins: show its top, if `go_up` asked for it."""
+    if st.session_state.pop("up", False):
+        with st.container(key="unseen-up"):
+            st.html(_UP, unsafe_allow_javascript=True)  # a fixed line of ours: Streamlit has no command for it
+
+
 def title(question: str, how: str) -> None:
     """The question that a page answers, and how in one sentence; what can be kept of the page begins here."""
+    begin()
     st.title(question)
     st.markdown(how)
     screen.titled(question, how)

@@ -11,7 +11,7 @@ import yaml
 
 from models import checkpoints, get_spec, list_models
 from models.checkpoints import read_card
-from models.training.config import TrainConfig
+from models.train import parse
 from workbench.services import claims, standings
 from workbench.services.claims import VERDICTS, evaluators, fractions, trained
 from workbench.services.claims.evaluators import EVALUATORS, Ours
@@ -68,8 +68,8 @@ def test_every_command_is_one_that_the_training_takes():
         for command in claims.commands(paper.letter):
             words = command.line.split()
             assert words[:2] == ["ferscope", "train"]
-            values = {w[2:].replace("-", "_"): v for w, v in zip(words[2::2], words[3::2], strict=True)}
-            config = TrainConfig(**values)
+            config = parse(words[2:])
+            assert config.recipe == f"paper-{paper.letter.lower()}"
             assert config.model == command.network
             assert config.folder.parent.name == "checkpoints", "where the page looks for it"
 
@@ -268,7 +268,7 @@ def test_there_are_no_other_verdicts(found):
 def test_a_training_by_the_papers_command_has_the_papers_protocol():
     protocol = claims.paper_of("D").claim("trained-gain-svd").protocol
     card = dataclasses.replace(read_card("resnet18"), split="paper-d", input_size=224)
-    config = TrainConfig(**protocol.train).model_dump()
+    config = protocol.config("resnet18").model_dump()
     assert trained.differences(card, protocol, epochs=100, config=config) == ()
     assert trained.differences(card, protocol, epochs=99, config=config) == ("epochs 99, not 100",)
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from models import Card
+from models import Card, get_spec
 from models.checkpoints import CheckpointError, checkpoint_folder, read_card
 from models.evaluation import Interval
 from models.training.recipes import RECIPES, from_recipe
@@ -17,9 +17,6 @@ from models.training.recipes import RECIPES, from_recipe
 from .. import histories, measures, pairs, standings
 from .evaluators import Ours, evaluator, words
 from .papers import Claim, Paper, Protocol
-
-OPTIMISERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}
-"""What the papers call the optimisers of `TrainConfig`."""
 
 
 @dataclass(frozen=True)
@@ -78,28 +75,30 @@ def differences(card: Card, protocol: Protocol, epochs: int, config: dict | None
         epochs: that ours was trained, over all trainings that led to its weights.
         config: the saved configuration of ours; None: that of the card's recipe.
     """
-    have = {}
-    if config is not None:
-        have |= config
-    elif card.recipe in RECIPES:
-        have |= from_recipe(card.recipe, model=card.network).model_dump()
-    have |= {"split": card.split, "input_size": card.input_size, "epochs": epochs}
-    have["optimiser"] = OPTIMISERS[have.get("optimizer", "sgd")]
-    wanted = {key: value for key, value in protocol.train.items() if key != "data"}
-    if protocol.optimiser:
-        wanted["optimiser"] = protocol.optimiser
-    return tuple(
-        f"{key.replace('_', ' ')} {have[key]}, not {value}"
-        for key, value in sorted(wanted.items(), key=lambda item: _ORDER.index(item[0]))
-        if key in have and have[key] != value
+    if config is None:
+        config = from_recipe(card.recipe, model=card.network).model_dump() if card.recipe in RECIPES else {}
+    have = config | {"split": card.split, "input_size": card.input_size, "epochs": epochs}
+    wanted = protocol.config(card.network).model_dump()
+    wanted["input_size"] = wanted["input_size"] or get_spec(card.network).input_size
+    built = tuple(f"built with {key} {value}" for key, value in card.overrides.items())
+    return built + tuple(
+        _difference(key, have[key], wanted[key])
+        for key in _MATTERS
+        if key not in protocol.silent and key in have and have[key] != wanted[key]
     )
 
 
-_ORDER: Sequence[str] = (
-    *("split", "epochs", "input_size", "optimiser", "learning_rate", "schedule"),
-    *("batch_size", "augmentation", "class_weights", "label_smoothing"),
+def _difference(key: str, have: object, wanted: object) -> str:
+    if key == "phases":
+        return "one phase, not several" if wanted else "several phases, not one"
+    return f"{key.replace('_', ' ')} {have}, not {wanted}"
+
+
+_MATTERS: Sequence[str] = (
+    *("split", "epochs", "input_size", "pretrained", "trained_stages", "phases", "optimizer", "learning_rate"),
+    *("schedule", "batch_size", "augmentation", "class_weights", "label_smoothing"),
 )
-"""What matters most first."""
+"""Fields of `TrainConfig` in which a training can differ from a paper's; the most telling first."""
 
 
 def _epochs(name: str, card: Card) -> int:

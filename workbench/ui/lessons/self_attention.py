@@ -96,6 +96,7 @@ def _take_away(found) -> str:
 
 LESSON = Lesson(
     key="self-attention",
+    title="Self-attention: who asks whom",
     question="How far does a position look around?",
     needs="a layer whose maps can be shown",
     network=lambda chosen: lessons.network_for(chosen, lambda spec: spec.cam_layer is not None),

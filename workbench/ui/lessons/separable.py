@@ -82,6 +82,7 @@ def _take_away(found) -> str:
 
 LESSON = Lesson(
     key="separable",
+    title="Separable convolution: what mixing costs",
     question="What does it cost to mix all channels?",
     needs="a convolution over many channels",
     network=lambda chosen: lessons.own_or_first(chosen, lessons.has_full_convolutions),
