@@ -119,7 +119,7 @@ class Untrained:
 
     Attributes:
         network: its name.
-        recipe: by which it would be trained.
+        recipe: by which it would be trained, with what is changed in the network.
         minutes: about how long that takes, by the name of the device; empty where no step was measured.
     """
 
@@ -137,9 +137,11 @@ def untrained() -> tuple[Untrained, ...]:
 
 def _untrained(network: str, timed: dict[str, dict[str, dict]]) -> Untrained:
     rows = {device: rows[network] for device, rows in timed.items() if network in rows}
-    listed = [run.recipe for run in read_list() if run.network == network]
-    recipe = next((row["recipe"] for row in rows.values()), next(iter(listed), get_spec(network).recipe))
-    return Untrained(network, recipe, {device: row["minutes"] for device, row in rows.items()})
+    listed = [(run.recipe, run.overrides) for run in read_list() if run.network == network]
+    timed_as = [(row["recipe"], row.get("overrides", {})) for row in rows.values()]
+    recipe, overrides = next(iter((*timed_as, *listed)), (get_spec(network).recipe, {}))
+    told = ", ".join((recipe, *(f"{key}={value}" for key, value in overrides.items())))
+    return Untrained(network, told, {device: row["minutes"] for device, row in rows.items()})
 
 
 def _timed() -> dict[str, dict[str, dict]]:
