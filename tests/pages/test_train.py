@@ -104,6 +104,10 @@ def test_the_time_is_told_before_the_start(monkeypatch, tiny):
     monkeypatch.setattr(runner, "estimate", lambda config: Estimate(8.0, 70.0, 8, 8, "cpu, threads: 1"))
     app = opened()
     app.button(key="train-estimate").click().run()
+    until = time.monotonic() + 60
+    while "About" not in text_of(app) and time.monotonic() < until:
+        time.sleep(0.1)
+        app.run()
     assert "About 1 min 10 s" in text_of(app).replace("\N{NO-BREAK SPACE}", " ")
 
 

@@ -4,6 +4,6 @@ from .afterwards import EACH, Change, Shortcut, before_after, recall_of, shortcu
 from .epochs import PINNED, EpochView, drawn_class, pending, pinned, pinned_face, pinned_title, views, watch
 from .form import UP_FRONT, Field, choices_of, configure, fields, recipes, sizes, trainable_networks, values_of
 from .own import Labelled, OwnSet, face_of, forget, make, own_set, own_sets, read_zip
-from .presets import IMAGENET, NOTHING, PRESETS, Plan, Preset, estimate, start
+from .presets import IMAGENET, NOTHING, PRESETS, Plan, Preset, estimate, measure, measuring, start
 from .progress import WORDS, Progress, duration, progress
 from .teaching import DRAWINGS, set_names, split_names, starting_points

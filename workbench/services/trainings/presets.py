@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -162,24 +163,36 @@ def start(plan: Plan, progress: Callable[[int, int], None] | None = None) -> Job
 
 # ---- how long it takes
 
-_measured: dict[str, Estimate] = {}
+_pool = ThreadPoolExecutor(1, thread_name_prefix="estimate")
+_asked: dict[str, Future[Estimate]] = {}
 
 
-def estimate(plan: Plan, measure: bool) -> Estimate | None:
-    """How long a training would take, from ten steps; what was measured since the start of the app is remembered.
+def measure(plan: Plan) -> None:
+    """Begin to measure how long a training would take, from ten steps in a process of its own; `estimate` has it then.
 
-    Args:
-        plan: what was chosen.
-        measure: whether to measure, some ten seconds, what is not known; False: None for that.
+    What is measured or known already is not measured again, unless that failed.
+    """
+    known = _asked.get(_key(plan))
+    if known is None or (known.done() and known.exception()):
+        _asked[_key(plan)] = _pool.submit(lambda: runner.estimate(config_of(plan)))
+
+
+def measuring(plan: Plan) -> bool:
+    """Whether that is going on now."""
+    known = _asked.get(_key(plan))
+    return known is not None and not known.done()
+
+
+def estimate(plan: Plan) -> Estimate | None:
+    """How long a training would take; None where it is not measured (yet).
 
     Raises:
-        JobError: as `start`.
+        JobError: it cannot be trained; CheckpointError: its starting point is damaged; DiskFullError: no room.
     """
-    if not measure and not teaching.is_drawn(plan.set):
-        return None
-    config = config_of(plan)
-    free = {"out", "seed", "keep_epochs", "resume", "recipe"}
-    key = config.model_dump_json(exclude=free)
-    if key not in _measured and measure:
-        _measured[key] = runner.estimate(config)
-    return _measured.get(key)
+    known = _asked.get(_key(plan))
+    return known.result() if known is not None and known.done() else None
+
+
+def _key(plan: Plan) -> str:
+    """What the time hangs on: all but the title, the faces and the seed."""
+    return repr((plan.recipe, plan.set, plan.start, sorted((k, v) for k, v in plan.values.items() if k != "seed")))

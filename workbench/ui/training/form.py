@@ -43,13 +43,32 @@ def show() -> None:
     if missing:
         return
     try:
+        plan = _plan()
         if start:
-            _start(_plan(), told)
-        with told, st.spinner("Measuring ten steps", show_time=True):
-            found = trainings.estimate(_plan(), measure=ask)
-        told.markdown(_told(found) if found else "The time on this computer is told from ten steps.")
+            _start(plan, told)
+        if ask:
+            trainings.measure(plan)
     except (JobError, DiskFullError, ValueError) as error:
         st.error(str(error))
+        return
+    with told.container():
+        st.fragment(_time, run_every=1.0 if trainings.measuring(plan) else None)(plan, trainings.measuring(plan))
+
+
+def _time(plan: Plan, before: bool) -> None:
+    """How long it will take: not known, being measured, or known."""
+    measuring = trainings.measuring(plan)
+    if before and not measuring:
+        st.rerun()  # to rest again
+    try:
+        found = trainings.estimate(plan)
+    except (JobError, DiskFullError, ValueError) as error:
+        st.markdown(f"**It cannot be trained so:** {error}")
+        return
+    if measuring:
+        st.markdown("Measuring ten steps, in a process of its own. You need not wait for it.")
+    else:
+        st.markdown(_told(found) if found else "The time on this computer is told from ten steps.")
 
 
 def _start(plan: Plan, place: DeltaGenerator) -> None:
