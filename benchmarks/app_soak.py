@@ -32,7 +32,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 SAMPLES = [sample.name for sample in faces.samples()]
 NETWORKS = [name for name in services.network_names() if services.is_trained(name)]
-OTHERS = [Path(file).stem for file, _, _ in PAGES if file not in ("explain.py", "share.py")]
+OTHERS = [Path(file).stem for file, *_ in PAGES if file not in ("explain.py", "share.py")]
 # The sum of the map that the page shows, before colours: of the last heat map of the second chart.
 SHOWN = """() => {
   const chart = document.querySelectorAll('.js-plotly-plot')[1], last = chart._fullData.at(-1);

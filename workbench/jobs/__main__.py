@@ -10,7 +10,7 @@ from typing import Annotated
 import tyro
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from models.checkpoints import CheckpointError
 from models.files import DiskFullError, write_bytes
@@ -19,13 +19,15 @@ from . import limits, parcels, runner, store
 from .store import Job, JobError
 
 Id = Annotated[str, tyro.conf.Positional]
+_PLAIN = {"box": SIMPLE_HEAD, "show_edge": False, "padding": (0, 1, 0, 0)}
+_COLUMNS = ("epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "seconds")
 app = tyro.extras.SubcommandApp()
 
 
 @app.command(name="list")
 def list_jobs() -> None:
     """Every job, the newest first; starts the next one that waits, where there is room."""
-    table = Table("id", "state", "epochs", "title", box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    table = Table(Column("id", no_wrap=True), "state", "epochs", "title", **_PLAIN)
     for job in (found := runner.advance()):
         table.add_row(job.id, job.state, f"{len(store.history(job))}/{job.epochs}", job.title)
     Console().print(table if found else "There are no jobs. The page Train of the workbench starts them.")
@@ -41,11 +43,10 @@ def show(id_: Id, /) -> None:
     runner.advance()
     job = store.read(id_)
     _say(job)
-    rows = store.history(job)
-    if rows:
-        table = Table(*rows[-1], box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
-        for row in rows[-10:]:
-            table.add_row(*(f"{value:g}" for value in row.values()))
+    if rows := store.history(job)[-10:]:
+        table = Table(*(name.replace("_", " ") for name in _COLUMNS), **_PLAIN)
+        for row in rows:
+            table.add_row(*(f"{row[name]:.4g}" if name in row else "" for name in _COLUMNS))
         Console().print(table)
     print(f"{job.folder}\n{store.log_tail(job, 20)}".rstrip())
 

@@ -97,7 +97,7 @@ def import_zip(data: bytes) -> Job:
         id_, now = store.new_id(card.network), time.time()
         folder = store.ROOT / id_
         title = f"{card.network}, {card.recipe}, from another FERScope"
-        job = Job(id_, folder, title, "done", card.network, card.epochs, now, ended=now, imported=True)
+        job = Job(id_, folder, title, "done", card.network, config.epochs, now, ended=now, imported=True)
 
         def fill(place: Path) -> None:
             for name in files.keys() - {"config.json"}:

@@ -6,9 +6,9 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
+from subprocess import DEVNULL, Popen, TimeoutExpired
 
 import psutil
 
@@ -19,7 +19,7 @@ _NICENESS = 10
 _SECONDS_APART = 2.0  # two readings of a time of birth differ by less, since the clock is set now and then
 _LOG_BYTES = 2**20  # past this, only the last quarter of a log is kept
 
-_children: dict[int, subprocess.Popen] = {}  # begun by this process; the others are known by pid and birth only
+_children: dict[int, Popen] = {}  # begun by this process; the others are known by pid and birth only
 
 
 def command(job: Job) -> list[str]:
@@ -51,11 +51,11 @@ def begin(job: Job, threads: int) -> tuple[int, float]:
     """Start the process of a job in a session of its own; its pid and time of birth."""
     _tidy(job.folder)
     with (job.folder / "log.txt").open("ab") as log:
-        child = subprocess.Popen(
+        child = Popen(
             command(job),
             cwd=HERE,
             env=environment(threads),
-            stdin=subprocess.DEVNULL,
+            stdin=DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,
@@ -120,7 +120,7 @@ def end_now(job: Job, seconds: float = 10.0) -> None:
     process = find(job)
     send(job, hard=True)
     if process is not None:
-        with contextlib.suppress(psutil.Error, subprocess.TimeoutExpired):
+        with contextlib.suppress(psutil.Error, TimeoutExpired):
             (_children.get(process.pid) or process).wait(seconds)
 
 

@@ -144,7 +144,7 @@ def test_an_exported_job_comes_in_elsewhere_as_it_was_without_paths(job, tmp_pat
     monkeypatch.setattr(store, "ROOT", tmp_path / "elsewhere")
     new = parcels.import_zip(parcel)
     assert store.jobs() == [new]
-    assert (new.state, new.imported, new.resumable, new.epochs) == ("done", True, False, 3)
+    assert (new.state, new.imported, new.resumable, new.epochs) == ("done", True, False, 26)
     assert new.config.folder == new.folder
     for name in ("model.safetensors", "history.csv", "predictions.npz"):
         assert (new.folder / name).read_bytes() == (job.folder / name).read_bytes()
