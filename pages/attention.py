@@ -12,13 +12,13 @@ views.title(
 face, network = state.face_or_stop(), state.network()
 if network not in services.networks_with_attention():
     attention_views.without_modules(network)
-    st.stop()
+    state.stop()
 try:
     with st.spinner("Asking the network"):
         found = state.kept(("inside", face.key, network), lambda: services.inside(face, network))
 except ValueError as error:  # a damaged checkpoint: the message says what to do
     st.error(str(error))
-    st.stop()
+    state.stop()
 if not found.prediction.trained:
     model_picker.random_weights_banner(network)
 

@@ -16,14 +16,14 @@ if len(networks) < 2:
     st.info("One network alone cannot be compared. Choose another above.")
     add = {"networks": [other]}
     st.button(f"Add {compare_views.named(other)}", on_click=st.session_state.update, args=(add,), type="primary")
-    st.stop()
+    state.stop()
 
 try:
     with st.spinner(f"Asking {len(networks)} networks"):
         compared = services.compare(face, networks, ask=state.explanation)
 except ValueError as error:  # a damaged checkpoint: the message says what to do
     st.error(str(error))
-    st.stop()
+    state.stop()
 if compared.untrained:
     st.warning(
         f"**Random weights:** {compare_views.listed(compared.untrained)}. Such answers and maps mean nothing, and "

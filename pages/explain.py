@@ -29,7 +29,7 @@ try:
         explanation = state.explanation(face, network)
 except ValueError as error:  # a damaged checkpoint, a network without maps: the message says what to do
     st.error(str(error))
-    st.stop()
+    state.stop()
 prediction = explanation.prediction
 if not prediction.trained:
     model_picker.random_weights_banner(network)
@@ -118,10 +118,10 @@ with views.computed(
     st.latex(r"\alpha_k^c = \frac{1}{Z}\sum_{i,j}\frac{\partial y^c}{\partial A^k_{ij}}")
     st.latex(r"L^c = \mathrm{ReLU}\Big(\sum_k \alpha_k^c A^k\Big)")
     st.markdown(
-        "**A guess** of cells $G$ is scored by the share of the map that lies in them, beside their share of the area, "
-        "and by its overlap with as many of the strongest cells $S$:"
+        "**A guess** of cells $G$ is scored by what it holds of the map, as a share of what as many of the strongest "
+        "cells $S$ hold, and by its overlap with them:"
     )
     st.latex(
-        r"\frac{\sum_{ij \in G} L^c_{ij}}{\sum_{ij} L^c_{ij}} \quad\text{against}\quad \frac{|G|}{n^2},"
+        r"\frac{\sum_{ij \in G} L^c_{ij}}{\sum_{ij \in S} L^c_{ij}},"
         r"\qquad \mathrm{IoU} = \frac{|G \cap S|}{|G \cup S|}"
     )

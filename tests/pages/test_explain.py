@@ -128,7 +128,8 @@ def test_map_and_answer_stay_hidden_until_a_guess_is_made_and_then_it_is_scored(
     press(checked(app.run()), "reveal")
     said = words(app)
     assert "4 in common: intersection over union 1.00 of 1, a blind guess gets 0.07" in said
-    assert "more than a blind guess of that size on average (11\N{NO-BREAK SPACE}%)" in said
+    assert "Your guess reaches 100\N{NO-BREAK SPACE}% of what 4 cells can reach" in said
+    assert "blindly picked ones 11\N{NO-BREAK SPACE}% on average" in said
     assert "What made raters name it is not known" in said
 
 

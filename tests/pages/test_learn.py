@@ -99,7 +99,7 @@ def test_a_lesson_goes_from_try_to_the_next_one_and_opens_the_answer_after_the_p
     assert "| symbol |" in text_of(app)
     press(app, "Take away")
     assert app.main.subheader[0].value.endswith(".")
-    press(app, f"Next lesson: {following(LESSONS[lesson]).key}")
+    press(app, f"Next lesson: {following(LESSONS[lesson]).title}")
     assert step_of(app) == "try"
     assert app.title[0].value == following(LESSONS[lesson]).question
 

@@ -8,12 +8,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from models.checkpoints import checkpoint_folder
-
-from ..analysis import attention
+from ..analysis import attention, cam
 from ..faces import Face
 from .explanations import Explanation, explain
-from .networks import DEFAULT_NETWORK
+from .networks import DEFAULT_NETWORK, is_trained
 from .strokes import PAPER_D
 
 
@@ -152,17 +150,12 @@ def side_by_side() -> tuple[str, ...]:
     return tuple(name for name in names if is_trained(name))
 
 
-def is_trained(network: str) -> bool:
-    """Whether there is a checkpoint of a network, told without opening it."""
-    return checkpoint_folder(network).is_dir()
-
-
 def _joined(networks: tuple[str, ...], found: tuple[Explanation, ...], class_: str) -> Comparison:
     if class_ not in _shared(found):
         raise ValueError(f'class_="{class_}" is not one of those that all have: {", ".join(_shared(found))}')
     side = max(len(e.pixels) for e in found)
     maps = torch.stack(
-        [_enlarged(e.map_of(class_), side) if e.layer else torch.zeros(side, side) for e in found]
+        [cam.resize(e.map_of(class_), (side, side)) if e.layer else torch.zeros(side, side) for e in found]
     )  # (n, S, S)
     likeness = attention.correlation_with_cams(list(maps[:, None]), maps[None])[:, 0]
     agree = len({e.prediction.answer for e in found}) == 1
@@ -172,8 +165,3 @@ def _joined(networks: tuple[str, ...], found: tuple[Explanation, ...], class_: s
 
 def _shared(found: tuple[Explanation, ...]) -> tuple[str, ...]:
     return tuple(name for name in found[0].prediction.classes if all(name in e.prediction.classes for e in found))
-
-
-def _enlarged(map_: Tensor, side: int) -> Tensor:
-    size = (side, side)
-    return torch.nn.functional.interpolate(map_[None, None], size, mode="bilinear", align_corners=False)[0, 0]

@@ -6,7 +6,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
-import torch
 from torch import Tensor, nn
 
 from ..analysis import attention, cam
@@ -56,8 +55,7 @@ class Explanation:
         """The maps of every class by one method, enlarged to the picture, (K, S, S); ValueError without a layer."""
         if self.atlas is None:
             raise ValueError("This network has no layer whose maps could be shown.")
-        maps, size = self.atlas[cam.METHODS.index(method)], self.pixels.shape
-        return torch.nn.functional.interpolate(maps[:, None], size, mode="bilinear", align_corners=False)[:, 0]
+        return cam.resize(self.atlas[cam.METHODS.index(method)], self.pixels.shape)
 
     def map_of(self, class_: str, method: str = "gradcam") -> Tensor:
         """The map of one class, (S, S)."""

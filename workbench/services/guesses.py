@@ -46,6 +46,11 @@ class Score:
     cells: Tensor
     strongest: tuple[int, ...]
 
+    @property
+    def reached(self) -> float:
+        """The mass as a share of the most, 0..1: 1 is as good as a guess of this size can be; higher is better."""
+        return self.mass / self.most
+
 
 @dataclass(frozen=True, eq=False)
 class Guess:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-import torch
 from torch import Tensor
 
 from models import get_spec
@@ -63,8 +62,7 @@ class Inside:
 
     def over_face(self, places: Tensor) -> Tensor:
         """A map of places (h, w) enlarged to the picture (bilinear), (S, S); not for angles, which do not mix."""
-        size = self.pixels.shape
-        return torch.nn.functional.interpolate(places[None, None], size, mode="bilinear", align_corners=False)[0, 0]
+        return cam.resize(places, self.pixels.shape)
 
 
 def inside(face: Face, network: str = DEFAULT_NETWORK) -> Inside:

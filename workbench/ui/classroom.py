@@ -9,6 +9,8 @@ import streamlit as st
 from workbench import access
 from workbench.notice import ACCEPT, notice
 
+from . import state
+
 _KEPT = (
     "A picture that you upload goes to the memory of the computer that runs this app, is never written to disk, and is "
     "dropped when you choose another one or close the tab."
@@ -34,7 +36,7 @@ def teacher_or_stop(what: str) -> None:
     if sent:
         time.sleep(1)  # guessing takes time
         st.error("This is not the token. Look at the terminal in which the app was started.")
-    st.stop()
+    state.stop()
 
 
 def offers(source: str) -> bool:

@@ -31,7 +31,7 @@ def choose() -> Contents:
             found = services.contents(name)
     except DataError as error:
         st.warning(str(error))
-        st.stop()
+        state.stop()
     if not services.has_pictures(name):
         st.info(_NOT_IMPORTED)
     return found

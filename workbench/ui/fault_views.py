@@ -1,8 +1,7 @@
-"""Sections of the page *Find the fault*: the banner, what the network says, tests to run, the diagnosis, the answer."""
+"""Sections of the page *Find the fault*: the puzzle, what the network says, the diagnosis, the answer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import plotly.graph_objects as go
@@ -11,15 +10,13 @@ import torch
 from torch import Tensor
 
 from workbench import services
-from workbench.faces import Face, load_sample, samples
+from workbench.faces import Face
 from workbench.services import Explanation, Fault, Prediction, Spoiled
 
 from . import charts, screen, state, views
 
 _ALARM = "#B3261E"  # white on it is legible on both grounds
 BY_NUMBER = "the one that the number hides"
-_FACES = ("astronaut", "grace_hopper", "drawn_angry", "drawn_fear", "drawn_happy", "drawn_surprise")
-_ASKED = 5  # times
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +52,23 @@ class Case:
         """The same without a fault."""
         return Case(self.face, self.network, None, self.number)
 
+    @property
+    def word(self) -> str:
+        """Sound, or broken."""
+        return "sound" if self.fault is None else "broken"
+
+    @property
+    def explanation(self) -> Explanation:
+        """What the network of the case says of the face."""
+        return state.explanation(self.face, self.network) if self.fault is None else self.spoiled.explanation
+
+    @property
+    def spoiled(self) -> Spoiled:
+        """The same with what really went in; only of a case with a fault."""
+        return state.kept(
+            ("spoiled", *self.key), lambda: services.spoil(self.face, self.network, self.fault.name, self.number)
+        )
+
 
 def choose(face: Face, network: str) -> tuple[Case, bool]:
     """The puzzle, the switch, and whether the sound network stands beside."""
@@ -86,21 +100,9 @@ def banner(case: Case) -> None:
     screen.words(f"**{text}**")
 
 
-def explained(case: Case) -> Explanation:
-    """What the network of the case says of the face."""
-    if case.fault is None:
-        return state.explanation(case.face, case.network)
-    return _spoiled(case).explanation
-
-
-def _spoiled(case: Case) -> Spoiled:
-    fault, number = case.fault, case.number
-    return state.kept(("spoiled", *case.key), lambda: services.spoil(case.face, case.network, fault.name, number))
-
-
 def answers(case: Case, both: bool) -> None:
     """Face, map and probabilities; the sound network's map in place of the face where it stands beside."""
-    explanation, beside = explained(case), explained(case.sound) if both and case.fault else None
+    explanation, beside = case.explanation, case.sound.explanation if both and case.fault else None
     prediction = explanation.prediction
     class_ = state.choose_class(prediction.classes, prediction.answer)
     left, middle, right = st.columns(3)
@@ -109,7 +111,7 @@ def answers(case: Case, both: bool) -> None:
             _map(case.sound, beside, class_)
         else:
             size = len(explanation.pixels)
-            _show(case, charts.face(explanation.pixels, f"{size} × {size} pixels"), "seen", "The face")
+            show(case, charts.face(explanation.pixels, f"{size} × {size} pixels"), "seen", "The face")
             views.says("**The face as this page was given it,** which need not be what reached the network.")
     with middle:
         _map(case, explanation, class_)
@@ -124,9 +126,9 @@ def _map(case: Case, explanation: Explanation, class_: str) -> None:
         return
     heat = explanation.map_of(class_)
     figure = charts.face_with_map(pixels, heat, float(heat.max()), 0.7)
-    _show(case, figure, f"map-{_word(case)}", f"Map for {class_}, {_word(case)}")
+    show(case, figure, f"map-{case.word}", f"Map for {class_}, {case.word}")
     blank = " It is blank." if float(heat.max()) == 0 else ""
-    views.says(f"**The {_word(case)} map for {class_}.**{blank} Does it lie where a face has something to show?")
+    views.says(f"**The {case.word} map for {class_}.**{blank} Does it lie where a face has something to show?")
 
 
 def _bars(case: Case, explanation: Explanation, class_: str, beside: Explanation | None) -> None:
@@ -141,9 +143,9 @@ def _bars(case: Case, explanation: Explanation, class_: str, beside: Explanation
             hovertemplate="sound: %{x:.4f}<extra></extra>",
         )  # fmt: skip
         more = f" The sound one (green, from 5 % up) answers {sound.answer}, {_share(sound)}."
-    _show(case, figure, "bars", f"Probabilities of the {_word(case)} network")
+    show(case, figure, "bars", f"Probabilities of the {case.word} network")
     views.says(
-        f"**The {_word(case)} network answers {prediction.answer}, {_share(prediction)}.**{more} A sure answer is no "
+        f"**The {case.word} network answers {prediction.answer}, {_share(prediction)}.**{more} A sure answer is no "
         "sign of health."
     )
 
@@ -152,11 +154,7 @@ def _share(prediction: Prediction) -> str:
     return charts.percent(float(prediction.probabilities.max()))
 
 
-def _word(case: Case) -> str:
-    return "sound" if case.fault is None else "broken"
-
-
-def _show(case: Case, figure: go.Figure, key: str, alt: str) -> None:
+def show(case: Case, figure: go.Figure, key: str, alt: str) -> None:
     """A chart with a stamp over it, so that one that comes from a fault cannot pass for a sound one elsewhere."""
     text, colour = ("sound", "#12504B") if case.fault is None else ("broken on purpose", _ALARM)
     above = figure.layout.margin.t or 0
@@ -166,94 +164,6 @@ def _show(case: Case, figure: go.Figure, key: str, alt: str) -> None:
     )  # fmt: skip
     figure.update_layout(margin_t=above + 28, height=figure.layout.height + 28)
     charts.show(figure, key, alt)
-
-
-# ---- tests to run
-
-
-def examine(case: Case, both: bool) -> None:
-    """One test of the visitor's choice."""
-    st.subheader("Examine it")
-    test = st.segmented_control(
-        "Test", TESTS, default="Ask again", required=True, wrap=True, key="test", bind="query-params",
-        label_visibility="collapsed",
-    )  # fmt: skip
-    TESTS[test](case, both)
-
-
-def _table(case: Case, both: bool, ask: Callable[[Case], Tensor], columns: list[str], x: str) -> None:
-    cases = [case, case.sound] if both and case.fault else [case]
-    shares = torch.stack([ask(one) for one in cases])  # (rows, columns, K)
-    classes = explained(case).prediction.classes
-    figure = charts.answers_grid(classes, shares, columns, [_word(one) for one in cases], x, "network")
-    charts.show(figure, "bench", f"Answers of the {_word(case)} network: {x}")
-
-
-def _again(case: Case, both: bool) -> None:
-    times = [f"time {i + 1}" for i in range(_ASKED)]
-    _table(case, both, lambda one: torch.cat([one.ask([case.face], i) for i in range(_ASKED)]), times, "the same face")
-    views.says(
-        "**The same face, asked again and again.** A sound network answers the same each time, to the last digit; one "
-        "that does not, draws something at random or looks at something else beside the face."
-    )
-
-
-def _others(case: Case, both: bool) -> None:
-    pictures = [load_sample(name) for name in _FACES]
-    titles = {sample.name: sample.title for sample in samples()}
-    names = [titles[name].partition(" (")[0].replace("Drawn face: ", "drawn ") for name in _FACES]
-    _table(case, both, lambda one: one.ask(pictures), names, "sample faces")
-    views.says(
-        "**Faces that differ.** One answer for all of them means that the face hardly counts; the same mix-up on each "
-        "means that names are exchanged. Drawn faces are named by what was drawn; the sound network misses some too."
-    )
-
-
-def _turned(case: Case, both: bool) -> None:
-    pictures = [services.turned(case.face, quarters) for quarters in range(4)]
-    names = ["upright", "90° to the left", "upside down", "90° to the right"]
-    _table(case, both, lambda one: one.ask(pictures), names, "the face turned")
-    views.says(
-        "**The face turned before it goes in.** A sound network is surest upright; if another turn brings back a sure "
-        "and sensible answer, something turns the picture on its way."
-    )
-
-
-def _numbers(case: Case, _both: bool) -> None:
-    if case.fault is None:
-        net = services.open_network(case.network)
-        inputs = net.prepare(case.face)
-    else:
-        inputs = _spoiled(case).inputs
-    low, high, mean, spread = (float(f(inputs)) for f in (torch.min, torch.max, torch.mean, torch.std))
-    views.says(
-        f"**The numbers that reach the network** run from {low:.2f} to {high:.2f}, with mean {mean:.2f} and standard "
-        f"deviation {spread:.2f}. Over all pictures that it was taught with the mean is 0 and the standard deviation "
-        "1; a single face may differ by one or two."
-    )
-
-
-def _all_maps(case: Case, _both: bool) -> None:
-    explanation = explained(case)
-    if explanation.atlas is None:
-        st.info("This network has no layer whose maps could be shown.")
-        return
-    maps = dict(zip(explanation.prediction.classes, explanation.maps(), strict=True))
-    _show(case, charts.many_maps(explanation.pixels, maps, None, 0.7), "bench", "Maps of every class")
-    views.says(
-        "**Maps of every class, each on a scale of its own.** Wide spots over parts of the face are what the end of a "
-        "network gives; thin lines along edges, much alike for all classes, are not."
-    )
-
-
-TESTS: dict[str, Callable[[Case, bool], None]] = {
-    "Ask again": _again,
-    "Other faces": _others,
-    "Turned face": _turned,
-    "Numbers": _numbers,
-    "All maps": _all_maps,
-}
-"""Name of a test → what shows it."""
 
 
 # ---- the diagnosis
@@ -279,19 +189,19 @@ def _commit(puzzle: tuple, given: str) -> None:
 
 def _next(number: int) -> None:
     st.session_state.update(puzzle=number, diagnosis=None, diagnosed=(None,), fault=BY_NUMBER)
+    views.go_up()
 
 
 def _answer(case: Case, given: str) -> None:
-    fault, spoiled = case.fault, _spoiled(case)
-    broken, sound = spoiled.explanation.prediction, explained(case.sound).prediction
+    fault, spoiled = case.fault, case.spoiled
+    broken, sound = spoiled.explanation.prediction, case.sound.explanation.prediction
     verdict = "Right" if given == fault.title else f"Not this time: you said {given.lower()}"
     left, right = st.columns([2, 1])
     with left:
         views.says(
             f"**{verdict}. The fault: {fault.title.lower()}.** {fault.wrong} Here: {spoiled.detail}.\n\n"
             f"**How one could have known.** {fault.sign} On this face the broken network answers {broken.answer} "
-            f"({_share(broken)}), the sound one {sound.answer} "
-            f"({_share(sound)}).\n\n"
+            f"({_share(broken)}), the sound one {sound.answer} ({_share(sound)}).\n\n"
             f"**So that it cannot happen:** {fault.lesson}"
         )
         following = min(case.number + 1, 9999)
@@ -300,5 +210,5 @@ def _answer(case: Case, given: str) -> None:
         inputs = spoiled.inputs
         low, high = float(inputs.min()), float(inputs.max())
         figure = charts.strength(inputs, "input", low, high)
-        _show(case, figure, "inputs", "What really reached the network")
+        show(case, figure, "inputs", "What really reached the network")
         views.says("**What really reached the network,** in the numbers that it got.")

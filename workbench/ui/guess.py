@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from models.words import counted
 from workbench import services
 from workbench.faces import Face
 from workbench.services import GRID, Explanation, Guess, Score
@@ -81,7 +82,7 @@ def _map(explanation: Explanation, found: Guess, class_: str, method: str, opaci
         views.says(f"**The map for {class_} is blank,** so no guess can agree with it.")
     else:
         views.says(
-            f"**Solid green: the map's strongest {charts.cells(len(strongest))}; dashed red: yours.** "
+            f"**Solid green: the map's strongest {counted(len(strongest), 'cell')}; dashed red: yours.** "
             f"{_in_common(found.map, found.picked)} Agreement proves neither right."
         )
 
@@ -114,22 +115,23 @@ def _truth(explanation: Explanation, found: Guess, class_: str) -> None:
 
 
 def _scores(found: Guess, class_: str) -> None:
+    """Each guess as a share of the best one that as many cells allow, so that a perfect guess fills its bar."""
     rows: dict[str, float] = {}
     if found.map:
-        rows |= {"you, of the map": found.map.mass, "best guess": found.map.most}
+        rows |= {"you, of the map": found.map.reached, "blind guess, of the map": found.map.area / found.map.most}
     if found.truth:
-        rows |= {"you, of what was drawn": found.truth.mass}
+        rows |= {"you, of what was drawn": found.truth.reached}
         if found.map_truth:
-            rows |= {"the map, of it": found.map_truth.mass}
-    area = (found.map or found.truth).area if rows else 0.0
+            rows |= {"the map, of what was drawn": found.map_truth.mass / found.truth.most}
+        rows |= {"blind guess, of what was drawn": found.truth.area / found.truth.most}
     if not rows:
         return
-    rows = {**rows, "blind guess": area}
-    charts.show(charts.shares(rows), "scores", "Share that lies in the cells: yours, a blind guess, the best guess")
+    label = f"share of the best guess of {counted(len(found.picked), 'cell')}"
+    charts.show(charts.shares(rows, label), "scores", "Yours and a blind guess, as shares of the best guess")
     if found.map:
-        word = "more than" if found.map.mass > 1.05 * area else "no more than"
+        n, best = counted(len(found.picked), "cell"), charts.percent(found.map.most)
         views.says(
-            f"**Your {charts.cells(len(found.picked))} hold {charts.percent(found.map.mass)} of the map for "
-            f"{class_},** {word} a blind guess of that size on average ({charts.percent(area)}); the best one holds "
-            f"{charts.percent(found.map.most)}. Higher is better."
+            f"**Your guess reaches {charts.percent(found.map.reached)} of what {n} can reach:** yours hold "
+            f"{charts.percent(found.map.mass)} of the map for {class_}, the strongest {best}, blindly picked ones "
+            f"{charts.percent(found.map.area)} on average."
         )

@@ -13,7 +13,7 @@ from models.checkpoints import CheckpointError
 from workbench import services
 from workbench.services import MEASURES, Calibration, History, Pair, Scores
 
-from . import charts, views
+from . import charts, state, views
 
 _CURVES = {"train": "#7F7F7F", "validation": "#0072B2", "test": "#D55E00"}
 
@@ -58,7 +58,7 @@ def scores_or_stop(names: list[str], part: str, pictures: str) -> dict[str, Scor
     st.info("No checkpoint to show. Choose one that was measured on this part.")
     again = {"checkpoints": _trained(services.checkpoints()), "part": services.TEST_PARTS[0]}
     st.button("Show the trained networks", on_click=st.session_state.update, args=(again,), type="primary")
-    st.stop()
+    state.stop()
 
 
 def or_warning(ask: Callable[..., Any], *arguments: str) -> Any:
@@ -91,8 +91,8 @@ def table(found: dict[str, Scores], part: str) -> None:
     for measure in MEASURES:
         known = {name: s.values[measure.key][0] for name, s in found.items() if measure.key in s.values}
         pick = max if measure.higher_is_better else min
-        best = pick(known.values()) if len(known) > 1 and measure.has_interval else None
-        cells = [f"**{s.text(measure)}**" if known.get(name) == best else s.text(measure) for name, s in found.items()]
+        best = {name for name, value in known.items() if len(known) > 1 and value == pick(known.values())}
+        cells = [f"**{s.text(measure)}**" if name in best else s.text(measure) for name, s in found.items()]
         rows.append(f"| {measure.label} | {' | '.join(cells)} |")
     rows.append(f"| temperature | {' | '.join(_temperature(s) for s in found.values())} |")
     head = f"| | {' | '.join(found)} |\n|---|{'---:|' * len(found)}"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from models.words import counted
 from workbench.services import FrequencyPictures, Spectrum
 
 from . import charts, screen
@@ -20,8 +21,24 @@ from . import charts, screen
 ROOT = Path(__file__).resolve().parents[2]
 
 
+_UP = "<script>document.querySelector('[data-testid=\"stMain\"]').scrollTo({top: 0})</script>"
+
+
+def go_up() -> None:
+    """For a button at the end of a page that opens something new: what comes next is seen from its top."""
+    st.session_state["up"] = True
+
+
+def begin() -> None:
+    """Where a page or the part of it that is drawn anew begins: show its top, if `go_up` asked for it."""
+    if st.session_state.pop("up", False):
+        with st.container(key="unseen-up"):
+            st.html(_UP, unsafe_allow_javascript=True)  # a fixed line of ours: Streamlit has no command for it
+
+
 def title(question: str, how: str) -> None:
     """The question that a page answers, and how in one sentence; what can be kept of the page begins here."""
+    begin()
     st.title(question)
     st.markdown(how)
     screen.titled(question, how)
@@ -95,7 +112,7 @@ def waves(parts: FrequencyPictures) -> None:
 
 def strongest_terms(result: Spectrum) -> None:
     """The face from its first k terms."""
-    n = charts.terms(result.k)
+    n = counted(result.k, "term")
     charts.show(charts.face(result.approximation, f"rank {result.k}"), "rank-k", f"The face from {n}")
     st.markdown(
         f"**The face from its strongest {n}**, of {len(result.sigma)}. No other picture of this rank has pixels nearer "

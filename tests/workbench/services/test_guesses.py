@@ -50,6 +50,7 @@ def test_what_a_blind_guess_gets_is_the_mean_over_all_guesses():
     assert mass == pytest.approx(scores[0].area, abs=1e-6)
     assert overlap == pytest.approx(scores[0].blind_overlap, abs=1e-9)
     assert max(s.mass for s in scores) == pytest.approx(scores[0].most)
+    assert max(s.reached for s in scores) == pytest.approx(1)
 
 
 def test_cells_that_hold_nothing_are_not_among_the_strongest():

@@ -36,6 +36,14 @@ def test_the_lesson_on_convolution_shows_the_grad_cam_of_the_answer():
     assert named(found)["A^k"].shape == (256, 6, 6)
 
 
+def test_the_kernel_that_the_lesson_shows_adds_its_map_times_its_weight():
+    found, net = lessons.convolution(HAPPY, "residual_cnn"), services.open_network("residual_cnn")
+    with torch.no_grad():
+        A, _ = cam.forward_from(net.model, net.prepare(HAPPY), found.layer)
+    assert torch.allclose(found.term, found.weight * A[0, found.most], atol=1e-6)
+    assert found.term.sum() > 0, "of 256 kernels one at least speaks for the answer"
+
+
 def test_the_first_convolution_answers_as_its_weights_say():
     found, net = lessons.convolution(HAPPY, "residual_cnn"), services.open_network("residual_cnn")
     expected = F.conv2d(net.prepare(HAPPY), found.kernels[:, None], padding=1)[0]
@@ -197,7 +205,7 @@ def test_a_lesson_takes_the_first_trained_network_that_suits():
     assert lessons.network_for("multibranch_dsc_cbam", lessons.weighs_channels_and_places) == "multibranch_dsc_cbam"
     assert lessons.network_for("ensemble", lambda spec: spec.cam_layer is not None) == "residual_cnn"
     assert lessons.own_or_first("vgg16", lessons.trained_with_maps) == "residual_cnn"
-    assert lessons.own_or_first("resnet18", lessons.is_trained) == "resnet18"
+    assert lessons.own_or_first("resnet18", services.is_trained) == "resnet18"
     with pytest.raises(ValueError, match="No network here suits"):
         lessons.network_for("residual_cnn", lambda spec: False)
 

@@ -4,19 +4,19 @@ One function a lesson; each result carries the symbols of the lesson's equation 
 here and now.
 """
 
+from ..networks import is_trained
 from .attentive import (
     Channels,
     Gate,
     Places,
-    SelfAttention,
     channels,
     gate,
     has_svd,
     places,
-    self_attention,
     weighs_channels_and_places,
 )
-from .common import Symbol, is_trained, network_for, own_or_first
+from .common import Symbol, network_for, own_or_first
 from .judgements import Calibration, Imbalance, Leakage, calibration, imbalance, leakage, with_predictions
 from .layers import Convolution, Separable, convolution, has_full_convolutions, separable, trained_with_maps
+from .positions import SelfAttention, self_attention
 from .waves import SlowWaves, slow_waves

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from models import ModelSpec, get_spec
-from models.checkpoints import checkpoint_folder
+from models import ModelSpec
 
-from ..networks import network_names
+from ..networks import Network, get_spec, network_names
 
 
 @dataclass(frozen=True)
@@ -53,9 +52,10 @@ def centres(height: int, width: int) -> list[tuple[int, int]]:
     return [((2 * i + 1) * height // 6, (2 * j + 1) * width // 6) for i in range(3) for j in range(3)]
 
 
-def is_trained(network: str) -> bool:
-    """Whether a network has trained weights here, so that its answers mean something."""
-    return checkpoint_folder(network).is_dir()
+def first_module(net: Network, kinds: type | tuple[type, ...]) -> tuple[str, nn.Module]:
+    """Name and module of the first attention module of these kinds in the forward pass."""
+    modules = ((name, net.model.get_submodule(name)) for name in net.spec.attention_layers)
+    return next((name, module) for name, module in modules if isinstance(module, kinds))
 
 
 def own_or_first(chosen: str, suits: Callable[[str], bool]) -> str:

@@ -11,13 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models import get_spec
-
 from ...analysis import attention, cam
 from ...analysis.borrow import borrowed
 from ...faces import Face
-from ..networks import Network, open_network
-from .common import Symbol, fields, is_trained, symbol
+from ..networks import Network, get_spec, is_trained, open_network
+from .common import Symbol, fields, symbol
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +30,9 @@ class Convolution:
         liveliest: number of the kernel whose response varies most.
         answer: the class that the network answers.
         layer: whose maps Grad-CAM weighs.
+        most: number of the kernel of that layer whose map adds most to the sum.
+        term: what it adds, its map times its weight, in the unit of the logit, (h, w).
+        weight: that weight, any sign.
         heat: Grad-CAM of the answer, at least 0, in the unit of the logit, (S, S).
         shares: how the map is spread over nine fields, (9,), summing to 1; zeros for a blank map.
         symbols: of Grad-CAM's two equations.
@@ -44,6 +45,9 @@ class Convolution:
     liveliest: int
     answer: str
     layer: str
+    most: int
+    term: Tensor
+    weight: float
     heat: Tensor
     shares: Tensor
     symbols: tuple[Symbol, ...]
@@ -63,7 +67,10 @@ def convolution(face: Face, network: str) -> Convolution:
         responses = conv(attention.input_of(net.model, x, first))[0]  # (D, h, w)
     A, logits, G = _activation_and_gradient(net, x)
     L = cam.join("gradcam", A, G[:, None])  # (1, 1, h, w)
-    heat = F.interpolate(L, pixels.shape, mode="bilinear", align_corners=False)[0, 0]
+    alpha = G[0].mean((-2, -1))  # (K,)
+    terms = alpha[:, None, None] * A[0]  # (K, h, w)
+    most = int(terms.sum((-2, -1)).argmax())
+    heat = cam.resize(L[0, 0], pixels.shape)
     return Convolution(
         pixels=pixels,
         first=first,
@@ -72,13 +79,16 @@ def convolution(face: Face, network: str) -> Convolution:
         liveliest=int(responses.flatten(1).std(1).argmax()),
         answer=net.classes[int(logits.argmax())],
         layer=layer,
+        most=most,
+        term=terms[most],
+        weight=float(alpha[most]),
         heat=heat,
         shares=fields(heat),
         symbols=(
             symbol("A^k", f"maps of `{layer}`, one for each k", A[0]),
             symbol("y^c", "logit of the answer", logits.max()),
             symbol(r"\partial y^c/\partial A^k_{ij}", "its gradient at each place of each map", G[0]),
-            symbol(r"\alpha_k^c", "weight of each map", G[0].mean((-2, -1))),
+            symbol(r"\alpha_k^c", "weight of each map", alpha),
             symbol("L^c", "the map of the class", L[0, 0]),
         ),
     )

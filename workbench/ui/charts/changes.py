@@ -11,12 +11,11 @@ from torch import Tensor
 from workbench.markup import percent
 
 from .frame import TEXT, class_colours, framed, square
-from .measures import _whiskers, network_colours
+from .measures import DASHES, SYMBOLS, _whiskers, network_colours
 from .pictures import _clear_at_zero, _gray, _unit
 from .waves import bar_around_zero
 
 _GAP = 0.015  # between pictures of a row, share of its width
-_DASHES = ("solid", "dash", "dot", "dashdot")
 
 
 def faces_row(pictures: Tensor, labels: Sequence[Sequence[str]]) -> go.Figure:
@@ -93,14 +92,15 @@ def accuracies(
     figure = go.Figure()
     for i, (name, (x, y, ends)) in enumerate(lines.items()):
         intervals = [(float(v), float(low), float(high)) for v, (low, high) in zip(y, ends, strict=True)]
-        line = {"width": 3, "color": network_colours([*lines])[i], "dash": _DASHES[i % 4]}
+        line = {"width": 3, "color": network_colours([*lines])[i], "dash": DASHES[i % len(DASHES)]}
         figure.add_scatter(
-            x=x.tolist(), y=y.tolist(), name=name, mode="lines+markers", line=line, marker={"size": 8},
+            x=x.tolist(), y=y.tolist(), name=name, mode="lines+markers", line=line,
+            marker={"size": 10, "symbol": SYMBOLS[i % len(SYMBOLS)]},
             error_y=_whiskers(intervals),
         )  # fmt: skip
     figure.add_hline(chance, line={"dash": "dot", "width": 2, "color": "#7F7F7F"})
     figure.add_annotation(
-        x=1, xref="paper", y=chance, text="guessing", xanchor="right", yanchor="bottom", showarrow=False
+        x=1, xref="paper", y=chance, text="guessing", xanchor="right", yanchor="top", showarrow=False
     )
     if mark is not None:
         figure.add_vline(mark, line={"dash": "dot", "width": 2, "color": "#7F7F7F"})

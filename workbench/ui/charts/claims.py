@@ -18,6 +18,7 @@ VERDICT_COLOURS = {
 }
 """Ground and text of each verdict: blue holds, gray is open, orange and red do not hold; always with the word."""
 _GRAY = "#7F7F7F"
+_THIN = 0.03  # share of a bar in which a number can still be read
 
 
 def verdicts(counts: Mapping[str, Mapping[str, int]]) -> go.Figure:
@@ -32,7 +33,7 @@ def verdicts(counts: Mapping[str, Mapping[str, int]]) -> go.Figure:
         n = [by_verdict[verdict] for by_verdict in counts.values()]
         figure.add_bar(
             y=[f"{name} ({total})" for name, total in zip(names, totals, strict=True)],
-            x=[value / total for value, total in zip(n, totals, strict=True)],
+            x=[max(value / total, _THIN * (value > 0)) for value, total in zip(n, totals, strict=True)],
             name=verdict,
             orientation="h",
             text=[str(value) if value else "" for value in n],
@@ -45,9 +46,10 @@ def verdicts(counts: Mapping[str, Mapping[str, int]]) -> go.Figure:
             customdata=n,
             hovertemplate=f"%{{y}}: %{{customdata}} {verdict}<extra></extra>",
         )
-    figure.update_xaxes(visible=False, range=[0, 1], fixedrange=True)
+    longest = max(sum(widths) for widths in zip(*(bar.x for bar in figure.data), strict=True))
+    figure.update_xaxes(visible=False, range=[0, longest], fixedrange=True)
     figure.update_yaxes(autorange="reversed", showgrid=False, fixedrange=True, automargin=True, ticksuffix="  ")
-    figure = framed(figure, "share of claims, with counts")
+    figure = framed(figure, "share of claims, with counts; thin pieces are widened")
     return figure.update_layout(barmode="stack", bargap=0.25, margin={"t": 4, "b": 40})
 
 

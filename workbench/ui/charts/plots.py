@@ -68,7 +68,7 @@ def curves(
     low, high = (float(shown.min()), float(shown.max())) if log else (0.0, 1.0)
     beside = {"x": 1, "xref": "paper", "xanchor": "left", "xshift": 6, "showarrow": False}
     ends = zip(_spread(shown[:, -1].tolist(), low, high), names, colours, strict=True)
-    words = [{**beside, "y": y, "text": name, "font": {"color": c}} for y, name, c in ends]
+    words = [{**beside, "y": y, "text": f'<span style="color:{c}">■</span> {name}'} for y, name, c in ends]
     fixed = {"fixedrange": True, "zeroline": False}
     across = {**fixed, "range": [float(x[0]), float(x[-1])], "showgrid": False}
     upwards = {**fixed, "title": {"text": y_title, "font": {"size": TEXT}, "standoff": 12}, "automargin": True}
@@ -77,7 +77,7 @@ def curves(
     if mark is not None:
         line = {"dash": "dot", "width": 2, "color": "#7F7F7F"}
         figure.add_shape(type="line", x0=mark, x1=mark, y0=0, y1=1, yref="y domain", line=line)
-    return framed(figure, x_title, below=14).update_layout(margin_r=14 + 9 * max(map(len, names)))
+    return framed(figure, x_title, below=14).update_layout(margin_r=32 + 9 * max(map(len, names)))
 
 
 def _spread(ends: list[float], low: float, high: float) -> list[float]:

@@ -81,18 +81,24 @@ def beside_random(fraction: Tensor, curves: Tensor, x_title: str, highest: float
     return framed(figure, x_title, below=16).update_layout(showlegend=True, legend=legend, margin_r=12)
 
 
-def shares(rows: Mapping[str, float]) -> go.Figure:
-    """Shares of 1, 0..1, as bars with their words over them and their numbers behind them; higher is better."""
-    figure = go.Figure(
+def shares(rows: Mapping[str, float], label: str) -> go.Figure:
+    """Shares of 1, 0..1, as bars with their words over them and their numbers behind them, before the whole in gray."""
+    places = list(range(len(rows)))
+    whole = go.Bar(
+        x=[1] * len(rows), y=places, orientation="h", width=0.45, marker_color="rgba(128,128,128,0.2)", hoverinfo="skip"
+    )
+    figure = go.Figure([
+        whole,
         go.Bar(
-            x=list(rows.values()), y=list(range(len(rows))), orientation="h", width=0.45, customdata=list(rows),
+            x=list(rows.values()), y=places, orientation="h", width=0.45, customdata=list(rows),
             marker_color=["#D6336C" if name.startswith("you") else "#7F7F7F" for name in rows],
-            text=[percent(share) for share in rows.values()], textposition="outside", cliponaxis=False,
             hovertemplate="%{customdata}: %{x:.3f}<extra></extra>",
-        )
-    )  # fmt: skip
+        ),
+    ])  # fmt: skip
+    for i, share in enumerate(rows.values()):
+        figure.add_annotation(x=1.02, y=i, text=percent(share), xanchor="left", showarrow=False)
     for i, name in enumerate(rows):
         figure.add_annotation(x=0, y=i, yshift=20, text=name, xanchor="left", showarrow=False)
-    figure.update_xaxes(visible=False, range=[0, 1.18], fixedrange=True)
+    figure.update_xaxes(visible=False, range=[0, 1.2], fixedrange=True)
     figure.update_yaxes(visible=False, range=[max(5, len(rows)) - 0.5, -0.75], fixedrange=True)
-    return framed(figure, "share that lies in the cells")
+    return framed(figure, label).update_layout(barmode="overlay")

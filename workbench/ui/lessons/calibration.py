@@ -94,6 +94,7 @@ def _take_away(found) -> str:
 
 LESSON = Lesson(
     key="calibration",
+    title="Calibration: sure, and right",
     question="Is it right as often as it is sure?",
     needs="stored answers to FER2013's PrivateTest",
     network=lambda chosen: lessons.own_or_first(chosen, lessons.with_predictions),

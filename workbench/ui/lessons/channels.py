@@ -88,6 +88,7 @@ def _take_away(found) -> str:
 
 LESSON = Lesson(
     key="channels",
+    title="Channel attention: which maps count",
     question="What does channel attention know?",
     needs="channel attention (BAM or CBAM)",
     network=lambda chosen: lessons.network_for(chosen, lessons.weighs_channels_and_places),

@@ -6,8 +6,6 @@ from .. import charts, views
 from .frame import Lesson, Steps, count, side_by_side
 from .guesses import Field
 
-_FIELDS = [f"field {i}" for i in range(1, 10)]
-
 
 def _attempt(found, words, pictures) -> None:
     with words:
@@ -42,22 +40,27 @@ def _guess(found) -> Field:
 def _reveal(found, said, words, pictures) -> None:
     answer = _guess(found).answer
     map_ = charts.face_with_map(found.pixels, found.heat, float(found.heat.max()), 0.7)
-    shares = dict(zip(_FIELDS, found.shares.tolist(), strict=True))
-    texts = [charts.percent(share) for share in shares.values()]
-    mine = None if said is None else _FIELDS[said]
+    kernel = f"kernel {found.most + 1}"
     side_by_side(
         pictures,
+        (charts.signed(found.term, "logit"), "term", f"What {kernel} of {found.layer} adds to the map"),
         (charts.numbered(map_, len(found.pixels), said, answer), "map", f"Grad-CAM for {found.answer}"),
-        (charts.bars(shares, texts, "share of the map", predicted=mine), "shares", "Share of the map in each field"),
     )
     with words:
         if answer is None:
             views.says("No place speaks for this answer. A blank map is no evidence of anything.")
             return
+        h, w = found.term.shape
+        mine = (
+            "" if said in (None, answer) else f", yours {charts.percent(float(found.shares[said]))} (the dashed frame)"
+        )
         views.says(
-            f"**The map highlights field {answer + 1}** with {charts.percent(float(found.shares[answer]))} of its "
-            f"strength; spread evenly, each would have 11 %. The full frame is the answer, a dashed one the "
-            "prediction. It does not prove that these pixels decided: that is tested by hiding them."
+            f"**From kernels to Grad-CAM:** deep inside, the kernels of `{found.layer}` note patterns of patterns, "
+            f"each in a map of {h} × {w} places. Left: {kernel}, whose map, times its weight, adds most to "
+            f"*{found.answer}*. Right: the sum over all of them, enlarged.\n\n"
+            f"**It highlights field {answer + 1}** with {charts.percent(float(found.shares[answer]))} of its strength"
+            f"{mine}; spread evenly, each would have 11 %. That these pixels decided is not proved: hiding them tests "
+            "that."
         )
 
 
@@ -82,6 +85,7 @@ def _take_away(found) -> str:
 
 LESSON = Lesson(
     key="convolution",
+    title="Convolution: from kernels to Grad-CAM",
     question="Where does the evidence lie?",
     needs="trained weights and a layer for maps",
     network=lambda chosen: lessons.own_or_first(chosen, lessons.trained_with_maps),

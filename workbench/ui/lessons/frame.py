@@ -52,6 +52,7 @@ class Lesson:
 
     Attributes:
         key: its word in the link.
+        title: its subject and what it is about, in a few words, for the list.
         question: what it answers; a page's title.
         needs: what a network must have, for the sentence "this lesson needs …".
         network: name of the chosen network → of the one that the lesson takes.
@@ -62,6 +63,7 @@ class Lesson:
     """
 
     key: str
+    title: str
     question: str
     needs: str
     network: Callable[[str], str]
@@ -136,20 +138,30 @@ def count(label: str, most: int, start: int, key: str) -> int:
 
 
 def choose_lesson(lessons: dict[str, Lesson]) -> Lesson:
-    """Let the visitor choose a lesson; it stands in the link as `lesson`."""
+    """Let the visitor choose a lesson; it stands in the link as `lesson`, by its key and not by its title."""
+    in_link = st.query_params.get("lesson")
+    if in_link in lessons and in_link != st.session_state.get("lesson_in_link"):  # not what was written here last
+        st.session_state["lesson"] = in_link
     if "opened" not in st.session_state:  # the first run of a visit: was the link for a later step?
         asked = st.query_params.get("lesson", next(iter(lessons)))
         st.session_state["opened"] = {asked} if st.query_params.get("step") in STEPS[2:] else set()
     key = st.selectbox(
         "What would you like to understand?",
         [*lessons],
+        format_func=lambda key: numbered(lessons, key),
         key="lesson",
-        bind="query-params",
         persist_state="session",
         on_change=_go,
         args=(STEPS[0],),
     )
+    if in_link is not None or key != next(iter(lessons)):  # the first one needs no link
+        st.query_params["lesson"] = st.session_state["lesson_in_link"] = key
     return lessons[key]
+
+
+def numbered(lessons: dict[str, Lesson], key: str) -> str:
+    """A lesson as the list names it: its number and its title."""
+    return f"{[*lessons].index(key) + 1} · {lessons[key].title}"
 
 
 def choose_step(place: Place) -> str:
@@ -163,6 +175,7 @@ def choose_step(place: Place) -> str:
 
 def _go(step: str, lesson: str | None = None) -> None:
     st.session_state["step"] = step
+    views.go_up()
     if lesson is not None:
         st.session_state["lesson"] = lesson
 
@@ -191,7 +204,7 @@ def run(place: Place, step: str, found: Any, following: Lesson) -> None:
         _next("Take away", "take-away")
     else:
         st.subheader(place.lesson.steps.take_away(found))
-        _next(f"Next lesson: {following.key}", STEPS[0], following.key)
+        _next(f"Next lesson: {following.title}", STEPS[0], following.key)
 
 
 def _next(label: str, step: str, lesson: str | None = None) -> None:

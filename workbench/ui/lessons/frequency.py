@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from workbench import services
 from workbench.services import lessons
 
 from .. import charts, views
@@ -96,9 +97,10 @@ def _take_away(found) -> str:
 
 LESSON = Lesson(
     key="frequency",
+    title="Frequency: how few waves suffice",
     question="How few waves does an answer need?",
     needs="trained weights",
-    network=lambda chosen: lessons.own_or_first(chosen, lessons.is_trained),
+    network=lambda chosen: lessons.own_or_first(chosen, services.is_trained),
     find=lessons.slow_waves,
     steps=Steps(_attempt, _think, _guess, _reveal, _why, _take_away),
     code=("workbench.analysis.frequency:split_frequencies", "workbench.services.lessons:slow_waves"),

@@ -98,6 +98,7 @@ def _take_away(found) -> str:
 
 LESSON = Lesson(
     key="imbalance",
+    title="Class imbalance: who pays",
     question="Who pays for unequal classes?",
     needs="stored answers to FER2013's PrivateTest",
     network=lambda chosen: lessons.own_or_first(chosen, lessons.with_predictions),

@@ -80,6 +80,7 @@ def _take_away(found) -> str:
 
 LESSON = Lesson(
     key="leakage",
+    title="Leakage: tests that training has seen",
     question="What is a leaked test worth?",
     needs="stored answers to FER2013's PrivateTest",
     network=lambda chosen: lessons.own_or_first(chosen, lessons.with_predictions),

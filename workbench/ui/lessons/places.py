@@ -91,6 +91,7 @@ def _take_away(found) -> str:
 
 LESSON = Lesson(
     key="places",
+    title="Spatial attention: CBAM against BAM",
     question="Can attention make a place disappear?",
     needs="spatial attention (BAM or CBAM)",
     network=lambda chosen: lessons.network_for(chosen, lessons.weighs_channels_and_places),

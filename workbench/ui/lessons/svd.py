@@ -93,6 +93,7 @@ def _take_away(found) -> str:
 
 LESSON = Lesson(
     key="svd",
+    title="SVD attention: what its gate can see",
     question="Does SVD attention see the mouth?",
     needs="SVD attention",
     network=lambda chosen: lessons.network_for(chosen, lessons.has_svd),

@@ -3,14 +3,14 @@
 import streamlit as st
 
 from workbench import services
-from workbench.ui import fault_views, model_picker, state, views
+from workbench.ui import fault_checks, fault_views, model_picker, state, views
 
 views.title(
     "What is broken here?",
     f"The network is asked wrongly on purpose, in one of {len(services.FAULTS)} ways: find out in which of them.",
 )
 face, network = state.face_or_stop(), state.network()
-if not services.open_network(network).trained:
+if not state.network_or_stop().trained:
     model_picker.random_weights_banner(network)
     st.info("Random weights are broken from the start, so no fault can be found in them. Choose a trained network.")
     st.button(
@@ -19,16 +19,17 @@ if not services.open_network(network).trained:
         args=(services.DEFAULT_NETWORK,),
         type="primary",
     )
-    st.stop()
+    state.stop()
 
 
 @st.fragment
 def puzzle() -> None:
+    views.begin()
     case, both = fault_views.choose(face, network)
     fault_views.banner(case)
     with st.spinner("Asking the network"):
         fault_views.answers(case, both)
-    fault_views.examine(case, both)
+    fault_checks.examine(case, both)
     if case.fault is not None:
         fault_views.diagnose(case)
 

@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 from workbench import services
 from workbench.navigation import FOLDER
 from workbench.services import FAULTS
-from workbench.ui import fault_views
+from workbench.ui import fault_checks
 
 APP = FOLDER.parent / "workbench" / "app.py"
 
@@ -17,7 +17,7 @@ def opened(**link: str) -> AppTest:
     for key, value in link.items():
         app.query_params[key] = value
     app.run()
-    app.switch_page("../pages/broken.py")
+    app.switch_page("../pages/fault.py")
     return checked(app.run())
 
 
@@ -85,11 +85,11 @@ def test_a_wrong_diagnosis_is_told_so():
 
 def test_every_test_runs_on_the_broken_and_on_the_sound_network():
     app = opened(beside="true")
-    for test in fault_views.TESTS:
+    for test in fault_checks.TESTS:
         app.segmented_control(key="test").set_value(test)
         checked(app.run())
     app.toggle(key="broken").set_value(False)
-    for test in fault_views.TESTS:
+    for test in fault_checks.TESTS:
         app.segmented_control(key="test").set_value(test)
         checked(app.run())
 

@@ -1,0 +1,112 @@
+"""The lesson on self-attention: positions of a feature map that ask each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from models.layers.transformer import TransformerBlock
+
+from ...analysis import attention, cam
+from ...analysis.borrow import borrowed
+from ...faces import Face
+from ..networks import Network, open_network
+from .common import Symbol, centres, first_module, symbol
+
+HEADS = 8
+"""Heads of self-attention where the network has none of its own: as many as in paper B's block."""
+
+
+@dataclass(frozen=True, eq=False)
+class SelfAttention:
+    """Who attends to whom among the positions of a feature map.
+
+    Attributes:
+        learned: True for a transformer block of the network itself; False where positions of its map are compared as
+            they are, queries, keys and values being the layer-normed features, which no training made for this.
+        layer: the block, or the layer whose map it is.
+        pixels: what the network was shown, in 0..1, (S, S).
+        pairs: mean over heads, who (row) attends to whom (column), each row summing to 1, (N, N) with N = h·w.
+        size: (h, w).
+        near: share of the attention of each head that goes to a position's own 3×3 neighbourhood, mean over
+            positions, 0..1, (heads,).
+        equal: the same if all positions got equal attention.
+        rolled: the same after rollout, with the way beside the attention (Abnar and Zuidema 2020).
+        symbols: of the equation.
+    """
+
+    learned: bool
+    trained: bool
+    layer: str
+    pixels: Tensor
+    pairs: Tensor
+    size: tuple[int, int]
+    near: Tensor
+    equal: float
+    rolled: float
+    symbols: tuple[Symbol, ...]
+
+    def asked_by(self, field: int) -> Tensor:
+        """How the attention of the position in the middle of one of nine fields is spread, enlarged, (S, S)."""
+        row, column = centres(*self.size)[field]
+        spread = self.pairs[row * self.size[1] + column].unflatten(0, self.size)
+        return cam.resize(spread, self.pixels.shape)
+
+
+def self_attention(face: Face, network: str) -> SelfAttention:
+    """Let the positions of a feature map ask each other: by a network's own block, or by the features as they are."""
+    net = open_network(network)
+    x = net.prepare(face)
+    learned = any(isinstance(net.model.get_submodule(name), TransformerBlock) for name in net.spec.attention_layers)
+    if learned:
+        layer, _ = first_module(net, TransformerBlock)
+        tokens = attention.input_of(net.model, x, layer)[0]  # (N, D)
+        steps = attention.steps_of(net.model, x, (layer,))[layer]
+        q, k, A = steps.q[0], steps.k[0], steps.attention[0]  # (heads, N, d) twice, (heads, N, N)
+        side = round(len(tokens) ** 0.5)
+        size = (side, side)
+    else:
+        layer = net.spec.cam_layer
+        map_ = _map_of(net, x)  # (D, h, w)
+        size = tuple(map_.shape[-2:])
+        tokens = map_.flatten(1).T  # (N, D)
+        heads = HEADS if tokens.shape[1] % HEADS == 0 else 1
+        q = k = F.layer_norm(tokens, tokens.shape[-1:]).unflatten(1, (heads, -1)).transpose(0, 1)  # (heads, N, d)
+        A = (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1)  # (heads, N, N)
+    neighbours = _neighbours(*size)  # (N, N)
+    rolled = attention.rollout([A[None]])[0]
+    return SelfAttention(
+        learned=learned,
+        trained=net.trained,
+        layer=layer,
+        pixels=net.see(face),
+        pairs=A.mean(0),
+        size=size,
+        near=(A * neighbours).sum(-1).mean(-1),
+        equal=float(neighbours.sum(-1).mean() / len(neighbours)),
+        rolled=float((rolled * neighbours).sum(-1).mean()),
+        symbols=(
+            symbol("x", "tokens: the positions of the map, N × D", tokens),
+            symbol("q", "queries, heads × N × d", q),
+            symbol("k", "keys" if learned else "keys, the same as the queries", k),
+            symbol("A", "who attends to whom; each row sums to 1", A),
+            symbol(r"\tilde A", "rollout: half attention, half the position itself", rolled),
+        ),
+    )
+
+
+def _map_of(net: Network, x: Tensor) -> Tensor:
+    """What the layer for maps gives, (D, h, w)."""
+    with borrowed(net.model):
+        return cam.forward_from(net.model, x, net.spec.cam_layer)[0].detach()[0]
+
+
+def _neighbours(height: int, width: int) -> Tensor:
+    """Which positions lie in each other's 3×3 neighbourhood, themselves included, as 0 and 1, (N, N)."""
+    rows = torch.arange(height).repeat_interleave(width)
+    columns = torch.arange(width).repeat(height)
+    near = ((rows[:, None] - rows).abs() <= 1) & ((columns[:, None] - columns).abs() <= 1)
+    return near.float()
