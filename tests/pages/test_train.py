@@ -164,6 +164,10 @@ def test_a_finished_job_tells_before_and_after_and_is_in_the_list_of_networks(ti
         "Tiny" in option for option in app.selectbox(key="network").options
     )
     assert {"Promote", "Export"} <= labels(app)
+    app.button(key="use").click().run()
+    assert not app.exception
+    assert app.session_state["network"] == job.id
+    assert app.title[0].value == "What in the picture carried the decision?"
 
 
 def test_what_learned_from_own_pictures_is_neither_promoted_nor_exported(tiny):
