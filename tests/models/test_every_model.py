@@ -6,14 +6,14 @@ import copy
 import functools
 import re
 import socket
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 
 import pytest
 import torch
 import torch.nn.functional as F
+from explained import asked_small
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -30,17 +30,6 @@ every_model_with_attention = pytest.mark.parametrize("name", [n for n in list_mo
 def pictures(name: str, n: int = 2, extra: int = 0) -> Tensor:
     size = get_spec(name).input_size + extra
     return torch.randn(n, 1, size, size, generator=torch.Generator().manual_seed(1))
-
-
-@contextmanager
-def asked_small(model: nn.Module) -> Iterator[nn.Module]:
-    """Networks that enlarge the picture inside do so to 96 pixels at most: for where the size of maps is no matter."""
-    sides = {module: module.side for module in model.modules() if isinstance(getattr(module, "side", None), int)}
-    for module, side in sides.items():
-        module.side = min(side, 96)
-    yield model
-    for module, side in sides.items():
-        module.side = side
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ def watch(id_: str) -> None:
 def show(job: Job) -> None:
     """Everything about one job; the moving part runs by itself each second, and nothing else with it."""
     playing = _actions(job)
+    say_error()
     pending = trainings.pending(job)
     every = _TICK if job.alive or pending or playing else None
     st.fragment(_picture, run_every=every)(job.id, (job.state, pending), playing)
@@ -69,6 +70,12 @@ def act(do, id_: str) -> None:
         do(id_)
     except (JobError, RuntimeError) as error:
         st.session_state["job-error"] = str(error)
+
+
+def say_error() -> None:
+    """What could not be done, once."""
+    if error := st.session_state.pop("job-error", None):
+        st.error(error)
 
 
 def remove(job: Job, key: str) -> None:

@@ -21,8 +21,7 @@ _SHOWN = 12  # jobs; the others behind an expander
 def table() -> None:
     """Every job, the newest first; the teacher stops, resumes and removes them, everybody may watch."""
     st.subheader("What was trained here")
-    if error := st.session_state.pop("job-error", None):
-        st.error(error)
+    live.say_error()
     there = store.jobs()
     if not there:
         st.caption("Nothing yet: the first training stands here, also after the browser is closed.")
