@@ -40,10 +40,10 @@ class Enough(Exception):  # noqa: N818  (not an error)
     """The patience is used up."""
 
 
-def recipe_of(network: str) -> str:
-    """The recipe by which the zoo trains a network, or else that of its `ModelSpec`."""
-    ours = [run.recipe for run in read_list() if run.network == network and not run.start_from]
-    return ours[0] if ours else get_spec(network).recipe
+def config_of(network: str) -> TrainConfig:
+    """How the zoo trains a network, or else the recipe of its `ModelSpec`."""
+    ours = [run for run in read_list() if run.network == network and not run.start_from]
+    return ours[0].config() if ours else from_recipe(get_spec(network).recipe, model=network)
 
 
 def shares(config: TrainConfig) -> list[int]:
@@ -111,8 +111,7 @@ def forward_seconds(run: Run) -> float:
 
 def measure(network: str, device: str, steps: int, patience: float) -> dict:
     """Time one network by its recipe."""
-    recipe = recipe_of(network)
-    config = from_recipe(recipe, model=network)
+    config = config_of(network)
     epochs = shares(config)
     with tempfile.TemporaryDirectory() as folder:
         small = miniature(config, Path(folder) / "run", device, len(epochs))
@@ -124,7 +123,8 @@ def measure(network: str, device: str, steps: int, patience: float) -> dict:
         n * (TRAINING // config.batch_size * s + TESTED * forward) for n, s in zip(epochs, seconds, strict=True)
     )
     return {
-        "recipe": recipe,
+        "recipe": config.recipe,
+        "overrides": config.overrides,
         "batch_size": config.batch_size,
         "input_size": run.size,
         "precision": run.precision,

@@ -10,7 +10,7 @@ views.title(
     f"The network is asked wrongly on purpose, in one of {len(services.FAULTS)} ways: find out in which of them.",
 )
 face, network = state.face_or_stop(), state.network()
-if not services.open_network(network).trained:
+if not state.network_or_stop().trained:
     model_picker.random_weights_banner(network)
     st.info("Random weights are broken from the start, so no fault can be found in them. Choose a trained network.")
     st.button(

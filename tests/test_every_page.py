@@ -6,13 +6,14 @@ from functools import lru_cache
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from models import checkpoints
 from workbench import faces, services
 from workbench.navigation import FOLDER, PAGES
 
 APP = FOLDER.parent / "workbench" / "app.py"
 NETWORKS = ("residual_cnn", "resnet18_svd_lfc", "ensemble")
 """A trained one, one with attention and random weights, and one that has no layer for maps."""
-every_page = pytest.mark.parametrize("page", [file for file, _, _ in PAGES])
+every_page = pytest.mark.parametrize("page", [file for file, *_ in PAGES])
 
 
 def opened(page: str, **link: str) -> AppTest:
@@ -55,7 +56,7 @@ def test_a_page_asks_a_question_of_every_kind_of_network_and_of_face(page):
         choose(network)
         assert app.session_state["face"] is None
         assert len(app.main) >= shown or "No picture yet" in app.info[0].value  # or it needs no face
-    app.file_uploader[0].upload("me.png", png())
+    app.sidebar.file_uploader[0].upload("me.png", png())
     for network in reversed(NETWORKS):
         choose(network)
         assert app.session_state["face_name"] == "uploaded picture"
@@ -84,6 +85,20 @@ def test_a_link_opens_every_page_and_a_wrong_one_gives_way_to_the_defaults(page)
     assert wrong.selectbox(key="network").value == services.DEFAULT_NETWORK
     assert "`nobody`, which is not here" in wrong.warning[0].value
     assert wrong.warning[0].value.count("nonsense") <= len(bound)
+
+
+@pytest.mark.parametrize("page", [file for file, *_, uses in PAGES if "network" in uses and file != "attention.py"])
+def test_a_damaged_checkpoint_is_a_sentence(page, tmp_path, monkeypatch):
+    folder = tmp_path / "residual_cnn"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(b"not a checkpoint")
+    (folder / "card.json").write_text("{}")
+    monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
+    app = AppTest.from_file(str(APP), default_timeout=90)
+    app.query_params["networks"] = ["residual_cnn", "vanilla_cnn"]  # for the page Compare
+    app.switch_page(f"../pages/{page}").run()
+    assert not app.exception
+    assert "is not the card of a checkpoint" in "".join(e.value for e in app.error)
 
 
 def test_a_network_without_svd_attention_offers_one_that_has_it():

@@ -11,7 +11,7 @@ from streamlit.runtime.scriptrunner import StopException
 
 from workbench import navigation, services
 from workbench.faces import sample_picture, samples
-from workbench.ui import face_input, keep, link, model_picker, screen, shell
+from workbench.ui import face_input, keep, link, model_picker, screen, shell, state
 
 STYLE = """<style>
 .stMainBlockContainer {padding-top: 2.5rem; padding-bottom: 3rem}
@@ -31,13 +31,12 @@ DEFAULTS = {"network": services.DEFAULT_NETWORK, "sample": samples()[0].name}
 def main() -> None:
     """One run of the script: what a visitor sees after each choice."""
     # An icon of our own: Streamlit fetches its named ones from an outside host.
-    st.set_page_config(page_title="FERScope", page_icon=sample_picture("drawn_happy"), layout="wide")
+    page = navigation.navigate()
+    st.set_page_config(f"{page.title} · FERScope", page_icon=sample_picture("drawn_happy"), layout="wide")
     st.html(STYLE)
     st.logo(NAME, size="large")
-    page = navigation.navigate()
     link.begin()
-    with st.sidebar:
-        choices = model_picker.choose() | face_input.choose()
+    choices = choose(navigation.used(page.title))
     link.put(choices, DEFAULTS)
     above = st.empty()
     with above:
@@ -51,10 +50,26 @@ def main() -> None:
     keep.offer(page.title, page.url_path, choices)
 
 
+def choose(used: tuple[str, ...]) -> dict[str, str | None]:
+    """The sidebar. What a page does not use is hidden, and not left out: Streamlit forgets what is not drawn."""
+    with st.sidebar:
+        with st.container(key="choose-network"):
+            choices: dict[str, str | None] = {**model_picker.choose()}
+        with st.container(key="choose-face"):
+            choices |= face_input.choose()
+        chosen = {"network": services.get_spec(state.network()).title, "face": state.face_name() or "none yet"}
+        if unused := [part for part in chosen if part not in used]:
+            named = ", ".join(f"{part} {chosen[part]}" for part in unused)
+            st.caption(f"Not used on this page, and still chosen for the others: {named}.")
+            st.html("".join(f"<style>.st-key-choose-{part} {{display: none}}</style>" for part in unused))
+    return choices
+
+
 @asynccontextmanager
 async def warmed(_app):
     """Explain one face before the first visitor comes, so that libraries and weights are loaded."""
     services.warm()
+    services.trainings.watch()
     model_picker.warm()
     gc.collect()
     gc.freeze()  # libraries stay: looking through them for garbage would stop the server for 0.2 s now and then

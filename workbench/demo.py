@@ -1,4 +1,4 @@
-"""What the public demo answers, as pieces of HTML and PNG files; `gradio_app.py` puts them on the page.
+"""What the public demo answers, as pieces of HTML and PNG files; `gradio_page.py` puts them on the page.
 
 Only trained networks answer here. What is wrong with a question is a ValueError whose sentence a visitor may read.
 """
@@ -114,14 +114,25 @@ def probabilities(prediction: services.Prediction) -> dict[str, float]:
     return dict(zip(prediction.classes, prediction.probabilities.tolist(), strict=True))
 
 
+def predict(image: bytes | None, network: str = services.DEFAULT_NETWORK) -> dict[str, float]:
+    """What a network answers to the largest face of a picture: class → calibrated probability."""
+    return probabilities(services.predict(seen(image).face(0), trained(network).name))
+
+
+def explain(
+    image: bytes | None, network: str = services.DEFAULT_NETWORK, class_: str = "", method: str = METHODS[0]
+) -> tuple:
+    """The map of a class over the face, the probabilities, and two sentences; class_="": the network's answer."""
+    result = explained(seen(image).face(0), network, class_)
+    over = overlaid(result, method)
+    return faces.read(over), probabilities(result.prediction), note(result, method)
+
+
 def own_maps(explanation: services.Explanation) -> str:
     """The network's own attention over places, as a strip of pictures."""
-    side = len(explanation.pixels)
+    size = explanation.pixels.shape
     figures = [
-        _figure(
-            png(overlay(explanation.pixels, resize(m.values[0].clamp_min(0), (side, side))), SIDE),
-            f"{m.title}, {m.layer}",
-        )
+        _figure(png(overlay(explanation.pixels, resize(m.values[0].clamp_min(0), size)), SIDE), f"{m.title}, {m.layer}")
         for m in explanation.attention
         if m.over == "places" and m.weighs
     ]

@@ -20,6 +20,7 @@ from importlib import resources
 
 import numpy as np
 
+from ..words import counted
 from . import duplicates
 from .faceset import FaceSet
 from .splits import available
@@ -201,17 +202,25 @@ def leaked_table(faces: FaceSet) -> str:
 def sentences(found: Audit) -> list[str]:
     """What was found, a sentence each, the worst first."""
     lines = [
-        f"{found.groups} groups of pixel-identical pictures, {found.surplus} surplus copies.",
-        f"{found.groups_across} groups lie across parts, {found.groups_conflicting} carry more than one label.",
-        *(f"{n} pictures {what}, pixel by pixel." for what, n in found.pairs_across.items() if n),
-        f"{found.near} pairs of different pictures are nearly the same; {found.near_across} of them lie across parts, "
-        f"{found.near_conflicting} carry two labels.",
+        f"{counted(found.groups, 'group')} of pixel-identical pictures, "
+        f"{counted(found.surplus, 'surplus copy', 'surplus copies')}.",
+        f"{counted(found.groups_across, 'group lies', 'groups lie')} across parts, "
+        f"{counted(found.groups_conflicting, 'carries', 'carry')} more than one label.",
+        *(
+            counted(n, "picture " + what.replace(" are ", " is "), "pictures " + what) + ", pixel by pixel."
+            for what, n in found.pairs_across.items()
+            if n
+        ),
+        f"{counted(found.near, 'pair of different pictures is', 'pairs of different pictures are')} nearly the same; "
+        f"{counted(found.near_across, 'lies', 'lie')} across parts, "
+        f"{counted(found.near_conflicting, 'carries', 'carry')} two labels.",
     ]
     for names, what in ((found.constant, "of a single gray value"), (found.nearly_constant, "of hardly more than one")):
         if names:
-            lines.append(f"{len(names)} pictures are {what}: {_first(names)}.")
+            lines.append(f"{counted(len(names), 'picture is', 'pictures are')} {what}: {_first(names)}.")
     if found.shared_names:
-        lines.append(f"{len(found.shared_names)} names stand for several pictures: {_first(found.shared_names)}.")
+        names = counted(len(found.shared_names), "name stands", "names stand")
+        lines.append(f"{names} for several pictures: {_first(found.shared_names)}.")
     return lines
 
 

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from ..words import counted
 from .faceset import EMOTIONS, DataError, FaceSet
 from .sources import Entry, entries, gray, left_out
 
@@ -111,8 +112,8 @@ def from_entries(files: Iterable[Entry]) -> FaceSet:
     again = {name for name, n in Counter(row[1] for row in rows).items() if n > 1} - SHARED_NAMES
     if again:
         raise DataError(
-            f"{len(again)} names stand for two files each, such as {min(again)}. Unpack the archive again into an "
-            "empty folder."
+            f"{counted(len(again), 'name stands', 'names stand')} for two files each, such as {min(again)}. Unpack "
+            "the archive again into an empty folder."
         )
     rows.sort(key=lambda row: (row[0], row[1], row[3]))
     splits, names, images, labels = zip(*rows, strict=True)

@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
+from ..words import counted
 from .faceset import CLASSES, DataError, FaceSet
 from .sources import PICTURES, Entry, gray, left_out
 
@@ -80,11 +81,12 @@ def from_entries(files: Iterable[Entry], side: int = SIDE) -> FaceSet:
         raise DataError(f'No picture of "{empty[0]}" can be read: put some there, or remove the folder.')
     again = [name for name, n in Counter(row[1] for row in rows).items() if n > 1]
     if again:
-        raise DataError(f"{len(again)} names stand for two files each, such as {min(again)}. Keep one of each.")
+        names = counted(len(again), "name stands", "names stand")
+        raise DataError(f"{names} for two files each, such as {min(again)}. Keep one of each.")
     rows.sort(key=lambda row: row[:2])
     splits, names, emotions, images = zip(*rows, strict=True)
     classes = tuple(name for name in CLASSES if name in set(emotions))
-    folders = [f"{name} ({n} pictures)" for name, n in unmatched.items()]
+    folders = [f"{name} ({counted(n, 'picture')})" for name, n in unmatched.items()]
     return FaceSet(
         np.stack(images),
         np.array([classes.index(emotion) for emotion in emotions]),

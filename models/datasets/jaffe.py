@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
+from ..words import counted
 from .faceset import EMOTIONS, DataError, FaceSet
 from .sources import Entry, gray, left_out
 
@@ -50,7 +51,8 @@ def from_entries(files: Iterable[Entry]) -> FaceSet:
         raise DataError("No picture of JAFFE was found. It has names such as KA.AN1.39.tiff.")
     again = [name for name, n in Counter(row[0] for row in rows).items() if n > 1]
     if again:
-        raise DataError(f"{len(again)} names stand for two files each, such as {min(again)}. Keep one of each.")
+        names = counted(len(again), "name stands", "names stand")
+        raise DataError(f"{names} for two files each, such as {min(again)}. Keep one of each.")
     names, subjects, labels, images = zip(*sorted(rows, key=lambda row: row[0]), strict=True)
     return FaceSet(
         np.stack(images),

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
+from ..words import counted
 from .faceset import DataError
 
 PICTURES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"}
@@ -103,7 +104,7 @@ def left_out(names: Iterable[str], why: str) -> tuple[str, ...]:
     if not names:
         return ()
     first = ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
-    return (f"{len(names)} {'file was' if len(names) == 1 else 'files were'} left out ({why}): {first}",)
+    return (f"{counted(len(names), 'file was', 'files were')} left out ({why}): {first}",)
 
 
 def stamp(path: Path) -> str:

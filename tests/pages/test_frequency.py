@@ -4,19 +4,12 @@ from functools import partial
 
 import pytest
 import visiting
-from streamlit.testing.v1 import AppTest
 from visiting import text_of
 
-from models import checkpoints
 from workbench import faces, services
 
 opened = partial(visiting.opened, "frequency.py")
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    """Every network is quick enough to be asked at once, however busy this computer is."""
-    monkeypatch.setattr(services, "pace", lambda network: 0.001)
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 def test_the_page_says_which_waves_each_mixture_is_named_after():
@@ -68,16 +61,3 @@ def test_a_soft_mask_changes_every_part_of_the_page(mask):
     assert not app.exception
     parts = services.channels(faces.load_sample("astronaut"), 0.2, mask)
     assert f"red and green {float(parts.likeness[0, 1]):.2f}" in text_of(app)
-
-
-def test_a_damaged_checkpoint_is_a_sentence(tmp_path, monkeypatch):
-    folder = tmp_path / "residual_cnn"
-    folder.mkdir()
-    (folder / "model.safetensors").write_bytes(b"not a checkpoint")
-    (folder / "card.json").write_text("{}")
-    monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
-    app = AppTest.from_file(str(visiting.APP), default_timeout=90)
-    app.switch_page("../pages/frequency.py")
-    app.run()
-    assert not app.exception
-    assert "is not the card of a checkpoint" in app.error[0].value

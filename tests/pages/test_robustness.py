@@ -8,7 +8,6 @@ from functools import partial
 import pytest
 import visiting
 from PIL import Image
-from streamlit.testing.v1 import AppTest
 from visiting import text_of
 
 from models import checkpoints
@@ -18,12 +17,7 @@ from workbench.robustness_survey import FILE, _sha256
 from workbench.ui import change_views
 
 opened = partial(visiting.opened, "robustness.py")
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    """Every network is quick enough to be asked at once, however busy this computer is."""
-    monkeypatch.setattr(services, "pace", lambda network: 0.001)
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 def test_the_page_says_how_far_a_face_can_be_turned_before_the_answer_changes():
@@ -119,9 +113,9 @@ def test_a_curve_of_other_weights_is_not_shown_but_named(tmp_path, monkeypatch):
 
 
 def test_an_untrained_network_stands_under_a_banner_and_is_trained_before_it_is_measured():
-    app = opened(network="vanilla_cnn")
+    app = opened(network="mobilenet_v1")
     assert "Random weights" in text_of(app)
-    assert "vanilla_cnn has no trained weights" in text_of(app)
+    assert "mobilenet_v1 has no trained weights" in text_of(app)
 
 
 def test_a_network_without_a_layer_for_maps_moves_its_frame_all_the_same():
@@ -181,16 +175,3 @@ def test_a_picture_that_is_cropped_by_hand_at_its_corner_moves_without_an_error(
     assert not app.exception
     assert "of 24 frames get the answer" in text_of(app)
     assert "Empty: outside of the picture." in text_of(app)
-
-
-def test_a_damaged_checkpoint_is_a_sentence(tmp_path, monkeypatch):
-    folder = tmp_path / "residual_cnn"
-    folder.mkdir()
-    (folder / "model.safetensors").write_bytes(b"not a checkpoint")
-    (folder / "card.json").write_text("{}")
-    monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
-    app = AppTest.from_file(str(visiting.APP), default_timeout=90)
-    app.switch_page("../pages/robustness.py")
-    app.run()
-    assert not app.exception
-    assert "is not the card of a checkpoint" in app.error[0].value

@@ -4,19 +4,12 @@ from functools import partial
 
 import pytest
 import visiting
-from streamlit.testing.v1 import AppTest
 from visiting import text_of
 
-from models import checkpoints
 from workbench import faces, services
 
 opened = partial(visiting.opened, "svd.py")
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    """Every network is quick enough to be asked at once, however busy this computer is."""
-    monkeypatch.setattr(services, "pace", lambda network: 0.001)
+pytestmark = pytest.mark.usefixtures("quick")
 
 
 def test_the_page_says_how_many_terms_the_answer_needs():
@@ -69,16 +62,3 @@ def test_a_slow_network_is_asked_when_the_visitor_says_so(monkeypatch):
     assert "the answer stays" not in text_of(app)
     next(button for button in app.button if button.label == "Ask about every rank").click().run()
     assert "the answer stays happy" in text_of(app)
-
-
-def test_a_damaged_checkpoint_is_a_sentence(tmp_path, monkeypatch):
-    folder = tmp_path / "residual_cnn"
-    folder.mkdir()
-    (folder / "model.safetensors").write_bytes(b"not a checkpoint")
-    (folder / "card.json").write_text("{}")
-    monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
-    app = AppTest.from_file(str(visiting.APP), default_timeout=90)
-    app.switch_page("../pages/svd.py")
-    app.run()
-    assert not app.exception
-    assert "is not the card of a checkpoint" in app.error[0].value

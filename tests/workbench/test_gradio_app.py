@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from workbench import demo, faces, gradio_app, services
+from workbench import demo, faces, gradio_app, gradio_page, services
 
 pytestmark = pytest.mark.xdist_group("demo")  # one server for all of them
 
@@ -231,8 +231,8 @@ def test_the_status_counts_questions_and_names_the_process(serving, client, astr
 
 def test_the_way_of_a_picture_is_told_as_it_is():
     def text(shared: bool) -> str:
-        page = gradio_app.build(gradio_app.Options(shared=shared))
-        return " ".join(str(b.value) for b in page.blocks.values() if isinstance(b, gradio_app.gr.Markdown))
+        page = gradio_page.build(gradio_app.Options(shared=shared))
+        return " ".join(str(b.value) for b in page.blocks.values() if isinstance(b, gradio_page.gr.Markdown))
 
     assert "tunnel" in text(shared=True)
     assert "tunnel" not in text(shared=False)
@@ -291,8 +291,8 @@ def test_a_name_and_a_password_are_asked_for():
 
 def test_an_own_picture_needs_the_notice_accepted():
     with pytest.raises(ValueError, match="accept it first"):
-        gradio_app._own(png(faces.sample_picture("astronaut")), False)
-    found, number, which = gradio_app._own(png(faces.sample_picture("astronaut")), True)
+        gradio_page._own(png(faces.sample_picture("astronaut")), False)
+    found, number, which = gradio_page._own(png(faces.sample_picture("astronaut")), True)
     assert (len(found.boxes), number, which.visible) == (1, 0, False)
 
 

@@ -6,7 +6,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
-import torch
 from torch import Tensor, nn
 
 from ..analysis import attention, cam

@@ -56,11 +56,6 @@ class Measure:
         """Its title with the arrow of the better direction."""
         return f"{self.title} {'↑' if self.higher_is_better else '↓'}"
 
-    @property
-    def has_interval(self) -> bool:
-        """Whether `scores` gives it an interval: not to calibration errors."""
-        return not self.key.startswith("ece")
-
 
 MEASURES = (
     Measure("accuracy", "accuracy", True, True, "share of pictures that get the label, 0 to 1"),

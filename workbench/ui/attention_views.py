@@ -20,14 +20,37 @@ _GATES = {  # kind of module → what its weights do to the map that they meet
 _GATE = "Each place is multiplied by this, after the channels: bright ones pass, clear ones are held back"
 
 
+_KINDS = {  # attention of a network → what it weighs, and whose idea it is
+    "BAM": "weighs channels and places at once and keeps its input beside them (Park et al. 2018).",
+    "SVD": "makes a gate of singular values (paper D).",
+    "SCA, transformer": "weighs channels, then places; then positions ask each other (paper B).",
+    "CBAM": "weighs channels, then places (Woo et al. 2018).",
+    "angle": "turns each filter and keeps the angle that answers most strongly (paper A).",
+}
+
+
 def without_modules(network: str) -> None:
-    """What stands in place of the page for a network that has no attention module to open."""
-    spec, other = services.get_spec(network), services.networks_with_attention()[0]
+    """In place of the page for a network that has no attention module to open: why, and one of each kind that has."""
+    spec = services.get_spec(network)
     if spec.attention:
         st.info(f"The attention of {spec.title} ({spec.attention}) sits inside its blocks and is not opened here.")
     else:
-        st.info(f"{spec.title} has no attention modules, so there is nothing to open. Choose a network that has some.")
-    st.button(f"Show {services.get_spec(other).title}", on_click=state.choose_network, args=(other,), type="primary")
+        st.info(
+            f"{spec.title} has no attention modules: between its convolutions nothing computes weights for channels or "
+            "places, so there is nothing to open. The maps on the page Explain need none, they come from gradients."
+        )
+    st.subheader("Open one that has some")
+    shown: dict[str, str] = {}  # of each kind the first, so a trained one where there is one
+    for name in services.networks_with_attention():
+        shown.setdefault(services.get_spec(name).attention, name)
+    for i, (kind, name) in enumerate(shown.items()):
+        button, text = st.columns([1, 2], vertical_alignment="center")
+        title, weights = services.get_spec(name).title, "" if services.is_trained(name) else " Random weights so far."
+        button.button(
+            f"Show {title}", key=f"show-{name}", on_click=state.choose_network, args=(name,), width="stretch",
+            type="primary" if i == 0 else "secondary",
+        )  # fmt: skip
+        text.markdown(f"**{kind[0].upper()}{kind[1:]}** {_KINDS[kind]}{weights}")
 
 
 def label(number: int, module: Module) -> str:

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import numpy as np
 import streamlit as st
 
+from models.words import counted
 from workbench import services
 from workbench.services import Cell, Mistake, Scores
 
@@ -60,7 +61,7 @@ def _clicked() -> None:
 def _summary(cell: Cell, found: Scores) -> None:
     """How many pictures the cell has, and of which kinds."""
     n, row = len(cell.pictures), found.support[cell.label]
-    st.markdown(f"**{n} of {row} pictures labelled {cell.label} are called {cell.answer}.**")
+    st.markdown(f"**Of {row} pictures labelled {cell.label} this network calls {n} {cell.answer}.**")
     lines = [f"- **{count} {kind}**{_because(cell, kind)}" for kind, count in cell.counts.items()]
     views.says("\n".join(lines) or "The cell is empty.")
     st.caption("Raters: the ten votes of FER+ for each picture. The label is FER2013's; either can be mistaken.")
@@ -92,7 +93,7 @@ def _inside(cell: Cell, found: Scores) -> None:
             "The set of these pictures is not imported here, so only their ids and the votes can be shown. In a "
             "terminal: `ferscope data import SOURCE`"
         )
-    with st.expander(f"All {len(cell.pictures)} pictures of this cell, with ids and votes", expanded=not images):
+    with st.expander(f"{counted(len(cell.pictures), 'picture')} of this cell, with ids and votes", expanded=not images):
         _ids(cell.pictures)
 
 

@@ -11,6 +11,7 @@ from functools import partial
 
 import streamlit as st
 
+from models.words import counted
 from workbench.services import claims
 from workbench.services.claims import VERDICTS, Checked, Finding
 
@@ -41,11 +42,11 @@ def overview() -> None:
     all_ = Counter({verdict: sum(by[verdict] for by in counts.values()) for verdict in VERDICTS})
     st.html(_STYLE + "&ensp;".join(_chip(verdict) for verdict in VERDICTS))
     charts.show(charts.verdicts(named), "verdicts", "How many claims of each paper have which verdict")
-    open_ = all_["not run"] + all_["different protocol"]
     views.says(
         f"**Of {all_.total()} claims {all_['recomputed'] + all_['reproduced']} come out as printed, {all_['refuted']} "
-        f"do not, and {all_['contradicts itself']} contradict another place of their own paper.** The other {open_} "
-        "wait for a training as the paper had it. Blue holds, gray is open, orange and red do not hold."
+        f"do not, and {all_['contradicts itself']} contradict another place of their own paper.** Open are the others: "
+        f"{all_['not run']} wait for a training, and for {all_['different protocol']} ours was trained otherwise than "
+        "the paper had it, which settles nothing. Blue holds, gray is open, orange and red do not hold."
     )
 
 
@@ -104,7 +105,7 @@ def table(letter: str) -> None:
         st.info(f"None of these claims of paper {letter} has the verdict “{verdict}”. Choose another verdict.")
     more = len(claims.check(letter)) - len(single)
     views.says(
-        f"**{len(chosen)} of {len(single)} claims are listed"
+        f"**{counted(len(chosen), 'claim is', 'claims are')} listed, of {len(single)}"
         + (f"; {more} more, of classes and their averages, are below" if more else "")
         + ".** A verdict is about a figure as it is printed, not about whether the idea behind it is good."
     )

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from streamlit.delta_generator import DeltaGenerator
 from torch import Tensor
 
+from models.words import counted
 from workbench import services
 from workbench.faces import Face
 from workbench.services import EXPLAINERS, Explanation
@@ -122,7 +123,10 @@ def _more_methods(chosen: Chosen) -> dict[str, Tensor]:
         each = ", ".join(f"{EXPLAINERS[name].title} {_seconds(seconds[name])}" for name in missing)
         place = st.empty()  # for the button, then for the progress
         if place.button(
-            f"Draw {_maps(len(missing))} (about {_seconds(total)})", type="primary", key="draw", help=f"{each}."
+            f"Draw {counted(len(missing), 'map')} (about {_seconds(total)})",
+            type="primary",
+            key="draw",
+            help=f"{each}.",
         ):
             _draw(chosen, missing, drawn, place)
     return {name: drawn[name] for name in wanted if name in drawn}
@@ -185,7 +189,7 @@ def _own_maps(chosen: Chosen) -> None:
     weights = all(one.limits == (0.0, 1.0) and not one.unit for one in found)
     _show(chosen, titled, 1.0 if weights else None, "The network's own maps", unit="weight")
     views.says(
-        f"**What {_maps(len(found))} of attention computed on this face,** "
+        f"**What {counted(len(found), 'map')} of attention computed on this face,** "
         f"{'weights from 0 to 1 on one scale' if weights else 'each on a scale of its own'}. **Attention is not "
         "explanation** (Jain and Wallace 2019): a place that passes need not be one that the answer needs."
     )
@@ -204,10 +208,6 @@ def _with_strength(title: str, heat: Tensor) -> str:
     most = float(heat.abs().max())
     number = f"{most:.2g}" if most < 10 else f"{most:.0f}"
     return f"{title}<br>up to {number}" if most > 0 else f"{title}<br>blank"
-
-
-def _maps(count: int) -> str:
-    return "1 map" if count == 1 else f"{count} maps"
 
 
 def _seconds(seconds: float) -> str:

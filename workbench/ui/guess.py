@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from models.words import counted
 from workbench import services
 from workbench.faces import Face
 from workbench.services import GRID, Explanation, Guess, Score
@@ -81,7 +82,7 @@ def _map(explanation: Explanation, found: Guess, class_: str, method: str, opaci
         views.says(f"**The map for {class_} is blank,** so no guess can agree with it.")
     else:
         views.says(
-            f"**Solid green: the map's strongest {charts.cells(len(strongest))}; dashed red: yours.** "
+            f"**Solid green: the map's strongest {counted(len(strongest), 'cell')}; dashed red: yours.** "
             f"{_in_common(found.map, found.picked)} Agreement proves neither right."
         )
 
@@ -125,10 +126,10 @@ def _scores(found: Guess, class_: str) -> None:
         rows |= {"blind guess, of what was drawn": found.truth.area / found.truth.most}
     if not rows:
         return
-    label = f"share of the best guess of {charts.cells(len(found.picked))}"
+    label = f"share of the best guess of {counted(len(found.picked), 'cell')}"
     charts.show(charts.shares(rows, label), "scores", "Yours and a blind guess, as shares of the best guess")
     if found.map:
-        n, best = charts.cells(len(found.picked)), charts.percent(found.map.most)
+        n, best = counted(len(found.picked), "cell"), charts.percent(found.map.most)
         views.says(
             f"**Your guess reaches {charts.percent(found.map.reached)} of what {n} can reach:** yours hold "
             f"{charts.percent(found.map.mass)} of the map for {class_}, the strongest {best}, blindly picked ones "

@@ -91,8 +91,8 @@ def table(found: dict[str, Scores], part: str) -> None:
     for measure in MEASURES:
         known = {name: s.values[measure.key][0] for name, s in found.items() if measure.key in s.values}
         pick = max if measure.higher_is_better else min
-        best = pick(known.values()) if len(known) > 1 and measure.has_interval else None
-        cells = [f"**{s.text(measure)}**" if known.get(name) == best else s.text(measure) for name, s in found.items()]
+        best = {name for name, value in known.items() if len(known) > 1 and value == pick(known.values())}
+        cells = [f"**{s.text(measure)}**" if name in best else s.text(measure) for name, s in found.items()]
         rows.append(f"| {measure.label} | {' | '.join(cells)} |")
     rows.append(f"| temperature | {' | '.join(_temperature(s) for s in found.values())} |")
     head = f"| | {' | '.join(found)} |\n|---|{'---:|' * len(found)}"

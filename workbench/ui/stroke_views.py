@@ -6,6 +6,7 @@ import streamlit as st
 from torch import Tensor
 
 from models.layers.svd_attention import SVDAttentionSteps
+from models.words import counted
 from workbench import services
 from workbench.services import RankAnswers
 
@@ -29,9 +30,10 @@ def rank_answers(found: RankAnswers, k: int) -> None:
     charts.show(chart, "ranks", "Probability of each class against the rank")
     now, whole = (found.classes[int(shares.argmax())] for shares in (found.probabilities[k - 1], found.whole))
     views.says(
-        f"**From {charts.terms(found.enough)} on, the answer stays {whole}**, of {len(found.ranks)}; at the slider's "
-        f"{k} it is {now}, {charts.percent(float(found.probabilities[k - 1].max()))}. A picture of few terms is "
-        "striped as no training picture was, so a wrong answer there does not prove that the network needs weak terms."
+        f"**From {counted(found.enough, 'term')} on, the answer stays {whole}**, of {len(found.ranks)}; at the "
+        f"slider's {k} it is {now}, {charts.percent(float(found.probabilities[k - 1].max()))}. A picture of few terms "
+        "is striped as no training picture was, so a wrong answer there does not prove that the network needs weak "
+        "terms."
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import streamlit as st
 import torch
 
@@ -36,9 +38,9 @@ def _views(found: Uncertainty, prediction: Prediction) -> None:
     answer, (agreeing, count) = found.classes.index(prediction.answer), found.agreeing
     low, high = (charts.percent(float(end)) for end in shares[:, answer].aminmax())
     views.says(
-        f"**{agreeing} of {count} views are answered {prediction.answer},** with {low} to {high}: the face as it is "
-        "(diamond), mirrored, turned by 7°, moved by 1/24 of its side, 7 % smaller and larger. It shows how far the "
-        "answer hangs on the frame, not whether it is right."
+        f"**{prediction.answer.capitalize()} is the answer to {agreeing} of {count} views,** with {low} to {high}: "
+        "the face as it is (diamond), mirrored, turned by 7°, moved by 1/24 of its side, 7 % smaller and larger. "
+        "It shows how far the answer hangs on the frame, not whether it is right."
     )
 
 
@@ -54,11 +56,14 @@ def _passes(found: Uncertainty, prediction: Prediction) -> None:
         "Probabilities of passes with dropout",
     )
     answer, once = found.classes.index(prediction.answer), found.dropout
+    most = math.log(len(found.classes))
+    entropy, weights = float(once.entropy[0]), float(once.mutual_information[0])
     views.says(
         f"**{len(draws)} passes with dropout on** (Gal and Ghahramani 2016) give {prediction.answer} "
-        f"{charts.percent(float(draws[:, answer].mean()))} on average. Of {float(once.entropy[0]):.2f} nats of "
-        f"uncertainty {float(once.mutual_information[0]):.2f} come from the weights, the rest is there in every pass. "
-        "A network can be steadily wrong."
+        f"{charts.percent(float(draws[:, answer].mean()))} on average. Their uncertainty (entropy) is "
+        f"{charts.percent(entropy / most)} of that of an even guess between {len(found.classes)} classes: "
+        f"{charts.percent(weights / most)} because passes contradict each other, the rest is there in every pass. A "
+        "network can be steadily wrong."
     )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from models.words import counted
 from workbench.services import FrequencyPictures, Spectrum
 
 from . import charts, screen
@@ -111,7 +112,7 @@ def waves(parts: FrequencyPictures) -> None:
 
 def strongest_terms(result: Spectrum) -> None:
     """The face from its first k terms."""
-    n = charts.terms(result.k)
+    n = counted(result.k, "term")
     charts.show(charts.face(result.approximation, f"rank {result.k}"), "rank-k", f"The face from {n}")
     st.markdown(
         f"**The face from its strongest {n}**, of {len(result.sigma)}. No other picture of this rank has pixels nearer "

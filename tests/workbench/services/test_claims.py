@@ -12,7 +12,7 @@ import yaml
 from models import checkpoints, get_spec, list_models
 from models.checkpoints import read_card
 from models.train import parse
-from workbench.services import claims
+from workbench.services import claims, standings
 from workbench.services.claims import VERDICTS, evaluators, fractions, trained
 from workbench.services.claims.evaluators import EVALUATORS, Ours
 from workbench.services.claims.papers import Claim, number, papers
@@ -169,6 +169,15 @@ def test_ours_is_read_from_the_card_of_the_trained_network(found):
     accuracy = read_card("residual_cnn").metrics["PrivateTest"]["plain"]["accuracy"]
     assert found["c-residual"].value == pytest.approx(accuracy)
     assert "split official, not random-80-20" in found["c-residual"].way
+
+
+def test_what_batch_norm_saves_is_read_from_two_histories_and_has_no_verdict_of_its_own(monkeypatch):
+    pair = standings.Convergence("vanilla_cnn", "without", (0.3, 0.4), ((1, 2), (6, 8)))
+    monkeypatch.setattr(standings, "convergence", lambda: (pair,))
+    paper = claims.paper_of("C")
+    ours = EVALUATORS["epochs_saved"](paper.claim("batch-norm"), paper)
+    assert (ours.text, ours.value) == ("25\N{NO-BREAK SPACE}%: 6 epochs, not 8", 0.25)
+    assert claims.judge(paper.claim("batch-norm"), ours) == "different protocol"
 
 
 def test_a_network_that_is_trained_on_one_set_says_nothing_about_another(found):

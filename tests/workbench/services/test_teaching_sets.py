@@ -70,7 +70,7 @@ def test_examining_a_set_finds_its_leak_and_is_remembered(folder):
     found = services.examine("mine", steps.append)
     assert steps == ["copies", "near copies", "splits"]
     assert found.groups_across == 1
-    assert "1 groups of pixel-identical pictures" in services.findings(found)[0]
+    assert "1 group of pixel-identical pictures" in services.findings(found)[0]
     assert services.is_examined("mine")
     assert services.examine("mine", steps.append) is found
     assert len(steps) == 3

@@ -49,7 +49,8 @@ def nearest_run(network: str, protocol: Protocol) -> Trained:
             card = read_card(name)
         except CheckpointError:  # one damaged card must not hide the others
             continue
-        if card.network == network and card.metrics and set_of(card) == protocol.set and _has_answers(name):
+        mine = card.network == network and card.overrides != standings.WITHOUT_NORM
+        if mine and card.metrics and set_of(card) == protocol.set and _has_answers(name):
             part = list(card.metrics)[-1]
             found.append(Trained(name, part, differences(card, protocol, _epochs(name, card), _config(name))))
     if not found:
@@ -79,7 +80,8 @@ def differences(card: Card, protocol: Protocol, epochs: int, config: dict | None
     have = config | {"split": card.split, "input_size": card.input_size, "epochs": epochs}
     wanted = protocol.config(card.network).model_dump()
     wanted["input_size"] = wanted["input_size"] or get_spec(card.network).input_size
-    return tuple(
+    built = tuple(f"built with {key} {value}" for key, value in card.overrides.items())
+    return built + tuple(
         _difference(key, have[key], wanted[key])
         for key in _MATTERS
         if key not in protocol.silent and key in have and have[key] != wanted[key]

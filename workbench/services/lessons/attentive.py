@@ -14,7 +14,7 @@ from models.layers.cbam import CBAM, CBAMSteps
 from ...analysis import attention
 from ...analysis.borrow import borrowed
 from ...faces import Face
-from ..networks import Network, open_network
+from ..networks import open_network
 from .common import Symbol, centres, fields, first_module, symbol
 
 

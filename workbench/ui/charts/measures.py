@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import plotly.graph_objects as go
 import streamlit as st
-from plotly.colors import sample_colorscale
 from torch import Tensor
+
+from workbench.markup import percent
 
 from .. import screen
 from .frame import _INK, TEXT, class_colours, framed
@@ -19,36 +20,53 @@ _MARK = "#D6336C"
 _GRAY = "#7F7F7F"
 
 
+# Of Paul Tol's scheme "bright", which the colour-blind can tell apart; neighbours differ in gray too.
+_NETWORKS = ("#4477AA", "#DDAA33", "#AA3377", "#66CCEE", "#228833", "#EE6677", "#8C8C8C")
+DASHES = ("solid", "dash", "dot", "dashdot")
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x")
+_HATCHES = ("", "/", ".", "x", "\\", "+")
+
+
 def network_colours(names: Sequence[str]) -> tuple[str, ...]:
-    """A colour for each network, apart from one another also in gray; always shown with the name."""
-    places = [0.36 + 0.42 * i / max(len(names) - 1, 1) for i in range(len(names))]
-    return tuple(sample_colorscale("Viridis", places))
+    """A colour for each network; always shown with the name, and with a dash, a hatching or a symbol of its own."""
+    return tuple(_NETWORKS[i % len(_NETWORKS)] for i in range(len(names)))
 
 
 def recall_bars(recall: Mapping[str, Mapping[str, Interval]]) -> go.Figure:
     """Bars of each class's recall with 95 % intervals: those of one network in the colours of the classes, with their
-    numbers; of several side by side, each in a colour of its own that the line above the chart names.
+    numbers; of several side by side, each in a colour and a hatching of its own that the line above the chart names.
 
     Args:
         recall: for each network, for each class, value and ends of the interval in 0..1.
     """
     alone, figure = len(recall) == 1, go.Figure()
-    for colour, (name, by_class) in zip(network_colours([*recall]), recall.items(), strict=True):
-        values = [value for value, _, _ in by_class.values()]
+    looks = zip(network_colours([*recall]), itertools.cycle(_HATCHES), strict=False)
+    for (name, by_class), (colour, hatch) in zip(recall.items(), looks, strict=True):
         figure.add_bar(
             x=[*by_class],
-            y=values,
+            y=[value for value, _, _ in by_class.values()],
             name=name,
-            marker={"color": class_colours(tuple(by_class)) if alone else colour, "line": {"width": 1, "color": _GRAY}},
-            text=[f"{100 * v:.0f}\N{NO-BREAK SPACE}%" for v in values] if alone else None,
+            marker={
+                "color": class_colours(tuple(by_class)) if alone else colour,
+                "line": {"width": 1, "color": _GRAY},
+                "pattern": {
+                    "shape": "" if alone else hatch,
+                    "size": 8,
+                    "solidity": 0.1,
+                    "fillmode": "overlay",
+                    "fgcolor": "rgba(255,255,255,0.7)",
+                },
+            },
+            text=[percent(value) for value, _, _ in by_class.values()] if alone else None,
             textposition="inside",
             insidetextanchor="start",
             insidetextfont={"color": "#000000"},
             error_y=_whiskers([*by_class.values()]),
             hovertemplate=f"{name}, %{{x}}: %{{y:.1%}}<extra></extra>",
         )
-    figure = framed(figure, "label", below=22)
-    figure.update_xaxes(showgrid=False, fixedrange=True, automargin=True)
+    figure = framed(figure, "")
+    label = {"text": "label", "standoff": 8, "font": {"size": TEXT}}
+    figure.update_xaxes(title=label, showgrid=False, fixedrange=True, automargin=True, autotickangles=[0, 90])
     _shares(figure, "recall ↑")
     return figure.update_layout(height=330, bargap=0.25, showlegend=not alone, legend=ABOVE, margin={"t": 34, "b": 66})
 
@@ -212,8 +230,8 @@ def errors_by_coverage(coverage: Tensor, errors: Mapping[str, Tensor]) -> go.Fig
     names, figure = [*errors], go.Figure()
     top = 1.1 * max(float(line.max()) for line in errors.values()) + 0.01
     heights = _spread([float(line[-1]) for line in errors.values()], 0.0, top)
-    dashes = itertools.cycle(("solid", "dash", "dot", "dashdot"))
-    for name, colour, height, dash in zip(names, network_colours(names), heights, dashes, strict=False):
+    looks = zip(network_colours(names), itertools.cycle(DASHES), strict=False)
+    for name, height, (colour, dash) in zip(names, heights, looks, strict=True):
         figure.add_scatter(
             x=coverage.tolist(),
             y=errors[name].tolist(),

@@ -3,16 +3,6 @@
 from __future__ import annotations
 
 
-def terms(k: int) -> str:
-    """1 term, 8 terms."""
-    return "1 term" if k == 1 else f"{k} terms"
-
-
-def cells(k: int) -> str:
-    """1 cell, 4 cells."""
-    return "1 cell" if k == 1 else f"{k} cells"
-
-
 def interval(values: tuple[float, float, float], signed: bool = False) -> str:
     """Value, lower and upper end as per cents with one decimal: 69.0 (67.5 to 70.5), or +0.3 (-0.9 to +1.5)."""
     value, low, high = (f"{100 * v:+.1f}" if signed else f"{100 * v:.1f}" for v in values)

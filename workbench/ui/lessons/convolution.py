@@ -56,8 +56,8 @@ def _reveal(found, said, words, pictures) -> None:
         )
         views.says(
             f"**From kernels to Grad-CAM:** deep inside, the kernels of `{found.layer}` note patterns of patterns, "
-            f"each in a map of {h} × {w} places. Left: {kernel}, whose map times its weight adds most to *{found.answer}*. "
-            "Right: the sum over all of them, enlarged.\n\n"
+            f"each in a map of {h} × {w} places. Left: {kernel}, whose map, times its weight, adds most to "
+            f"*{found.answer}*. Right: the sum over all of them, enlarged.\n\n"
             f"**It highlights field {answer + 1}** with {charts.percent(float(found.shares[answer]))} of its strength"
             f"{mine}; spread evenly, each would have 11 %. That these pixels decided is not proved: hiding them tests "
             "that."

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from models.words import counted
 from workbench.services import lessons
 
 from .. import charts, views
@@ -27,10 +28,10 @@ def _attempt(found, words, pictures) -> None:
 
 def _whose(found) -> str:
     if found.learned:
-        return f"It is the network's own transformer block, {len(found.near)} heads, here their mean."
+        return f"It is the network's own transformer block, {counted(len(found.near), 'head')}, here their mean."
     return (
         "This network has no such block: we compare the features of its positions as they are, in "
-        f"{len(found.near)} heads, with nothing learned for it."
+        f"{counted(len(found.near), 'head')}, with nothing learned for it."
     )
 
 

@@ -1,5 +1,6 @@
 """Depthwise-separable against plain convolution: what it costs to mix all channels (paper E, figures 3 to 5)."""
 
+from models.words import counted
 from workbench.services import lessons
 
 from .. import charts, views
@@ -24,7 +25,7 @@ def _pictures(found, n: int, pictures) -> None:
     side_by_side(
         pictures,
         (charts.signed(found.terms[n - 1], "alone"), "term", f"Channel {n} filtered alone"),
-        (charts.signed(found.terms[:n].sum(0), "sum"), "sum", f"The first {n} channels filtered and added"),
+        (charts.signed(found.terms[:n].sum(0), "sum"), "sum", f"The first {counted(n, 'channel')}, filtered and added"),
     )
 
 

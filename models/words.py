@@ -1,0 +1,8 @@
+"""Numbers with their words."""
+
+from __future__ import annotations
+
+
+def counted(n: int, one: str, many: str = "") -> str:
+    """1 picture, 8 pictures; `many` where it is more than `one` with an s: 1 copy is, 2 copies are."""
+    return f"{n} {one if n == 1 else many or one + 's'}"
