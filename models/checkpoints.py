@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import io
 import json
 import re
 import zipfile
@@ -135,6 +136,20 @@ def read_predictions(name_or_path: str | Path, part: str) -> Predictions:
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise CheckpointError(f"{path} holds no predictions ({error}). {_get_it_again(path)}") from error
     return Predictions(torch.from_numpy(logits), torch.from_numpy(labels).long(), names, ids)
+
+
+def write_predictions(folder: Path, parts: dict[str, Predictions]) -> None:
+    """Write `predictions.npz` in one step: the answers to each part, by its name."""
+    buffer = io.BytesIO()
+    np.savez_compressed(
+        buffer,
+        names=np.concatenate([part.names for part in parts.values()]),
+        ids=np.concatenate([part.ids for part in parts.values()]),
+        labels=np.concatenate([part.labels.numpy() for part in parts.values()]),
+        splits=np.concatenate([np.full(len(part.labels), name) for name, part in parts.items()]),
+        logits=np.concatenate([part.logits.numpy() for part in parts.values()]).astype(np.float32),
+    )
+    write_bytes(folder / "predictions.npz", buffer.getvalue())
 
 
 def load_checkpoint(name_or_path: str | Path, device: str | torch.device = "cpu") -> tuple[nn.Module, Card]:

@@ -12,7 +12,6 @@ nothing.
 from __future__ import annotations
 
 import dataclasses
-import io
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +34,7 @@ from .checkpoints import (
     read_card,
     read_predictions,
     write_card,
+    write_predictions,
 )
 from .datasets import DataError, FaceSet
 from .datasets.audit import leaked
@@ -42,7 +42,7 @@ from .datasets.ferplus import has_votes
 from .datasets.splits import split
 from .disagreement import beside_raters
 from .evaluation import measure, percent, predict, share
-from .files import DiskFullError, write_bytes
+from .files import DiskFullError
 from .preprocessing import TTA
 
 TEST_PARTS = ("PublicTest", "PrivateTest")
@@ -79,11 +79,11 @@ def evaluate(name: str | Path, faces: FaceSet, tta: tuple[str, ...] = TTA, devic
                 logits = _watched(progress, f"{part} {way}", model, card, some, way)
                 metrics[part][way] = measure(logits, torch.from_numpy(some.labels), card.classes)
                 if way == "plain":
-                    plain[part] = logits
-    temperature = fit_temperature(plain[validation], torch.from_numpy(measured[validation].labels))
+                    plain[part] = Predictions(logits, torch.from_numpy(some.labels), some.names, some.ids)
+    temperature = fit_temperature(plain[validation].logits, plain[validation].labels)
     card = dataclasses.replace(card, metrics=metrics, temperature=temperature)
     folder = checkpoint_folder(name)
-    write_bytes(folder / "predictions.npz", _predictions(measured, plain))
+    write_predictions(folder, plain)
     write_card(folder, card)
     return card
 
@@ -133,19 +133,6 @@ def evaluate_elsewhere(name: str | Path, faces: FaceSet, tta: tuple[str, ...] = 
 def _watched(progress: Progress, what: str, model: nn.Module, card: Card, faces: FaceSet, way: str) -> Tensor:
     task = progress.add_task(what, total=len(faces))
     return predict(model, card, faces.images, way, progress=lambda n: progress.update(task, completed=n))
-
-
-def _predictions(parts: dict[str, FaceSet], logits: dict[str, Tensor]) -> bytes:
-    buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer,
-        names=np.concatenate([part.names for part in parts.values()]),
-        ids=np.concatenate([part.ids for part in parts.values()]),
-        labels=np.concatenate([part.labels for part in parts.values()]),
-        splits=np.concatenate([np.full(len(part), name) for name, part in parts.items()]),
-        logits=np.concatenate([logits[name].numpy() for name in parts]).astype(np.float32),
-    )
-    return buffer.getvalue()
 
 
 def report(title: str, classes: tuple[str, ...], metrics: dict[str, dict[str, dict]], console: Console) -> None:

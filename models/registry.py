@@ -7,6 +7,7 @@ script ever asks "is it this one?".
 from __future__ import annotations
 
 import difflib
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -39,6 +40,8 @@ class ModelSpec:
         builder: `builder(num_classes=..., pretrained=..., **overrides)` returns the network.
         input_size: side in pixels of the square picture that it is trained and shown with.
         smallest_side: in pixels, of a picture that it does not shrink to nothing.
+        stages: the backbone, shallow to deep, each stage the names of its modules (for `get_submodule`). All other
+            modules, attention among them, are the head, which trains also where stages are frozen.
         cam_layer: the layer for class activation maps (a name for `get_submodule`); None if there is none.
         attention_layers: its attention modules, in the order of the forward pass (names for `get_submodule`).
         attention: what kind of attention that is, e.g. "SVD" or "CBAM"; empty where there is none.
@@ -52,6 +55,7 @@ class ModelSpec:
     builder: Builder = field(repr=False)
     input_size: int = 48
     smallest_side: int = 32
+    stages: tuple[tuple[str, ...], ...] = ()
     cam_layer: str | None = None
     attention_layers: tuple[str, ...] = ()
     attention: str = ""
@@ -60,6 +64,19 @@ class ModelSpec:
 
 
 _SPECS: dict[str, ModelSpec] = {}
+
+RESNET_STAGES = (("conv1", "bn1"), ("layer1",), ("layer2",), ("layer3",), ("layer4",))
+"""The stages of a ResNet, as torchvision and timm name its modules."""
+
+
+def within(parent: str, stages: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], ...]:
+    """The same stages, of a network that is the module `parent` of another."""
+    return tuple(tuple(f"{parent}.{name}" for name in stage) for stage in stages)
+
+
+def numbered(parent: str, *starts: int) -> tuple[tuple[str, ...], ...]:
+    """Stages of a `Sequential`: each begins at one of `starts` and ends before the next; the last start is the end."""
+    return within(parent, tuple(tuple(map(str, range(a, b))) for a, b in itertools.pairwise(starts)))
 
 
 def register_model(

@@ -4,6 +4,7 @@ python -m models.train --model residual_cnn --recipe quick
 python -m models.train --model residual_cnn --recipe quick --resume
 python -m models.train --config run.json
 torchrun --nproc-per-node 2 -m models.train --model residual_cnn      (several processes, one batch)
+fabric run --devices 2 models/train.py --model residual_cnn           (the same, by Lightning's own command)
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from pathlib import Path
 import tyro
 from pydantic import ValidationError
 
-from .files import DiskFullError
-from .training.config import TrainConfig
-from .training.recipes import from_recipe
+from models.files import DiskFullError
+from models.training.config import TrainConfig
+from models.training.recipes import from_recipe
 
 
 def parse(argv: list[str]) -> TrainConfig:
@@ -25,18 +26,21 @@ def parse(argv: list[str]) -> TrainConfig:
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--config", type=Path)
     first.add_argument("--recipe", default="quick")
+    first.add_argument("--model")
     known, rest = first.parse_known_args(argv)
     if known.config:
         default = TrainConfig.model_validate_json(known.config.read_text(encoding="utf-8"))
     else:
-        default = from_recipe(known.recipe)
+        default = from_recipe(known.recipe, **({"model": known.model} if known.model else {}))
     return tyro.cli(TrainConfig, prog="ferscope train", description=__doc__, args=rest, default=default)
 
 
 def main(argv: list[str] | None = None) -> None:
     """Run `ferscope train ...`; ends with status 1 and one sentence where it cannot, 130 after Ctrl-C."""
     # Imported late, so that --help and mistakes in the arguments answer at once.
-    from .training.engine import Interrupted, TrainingError, train
+    from models.training.engine import train
+    from models.training.start import TrainingError
+    from models.training.stopping import Interrupted
 
     try:
         config = parse(sys.argv[1:] if argv is None else argv)

@@ -11,8 +11,9 @@ import shutil
 import sys
 import time
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import tyro
 from rich.console import Console
@@ -40,11 +41,13 @@ class ZooRun:
     ships: bool
     weights: bool = False
     start_from: str = ""
+    overrides: dict[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def name(self) -> str:
         """Name of the run's folder."""
-        return f"{self.network}-{self.recipe}-{self.split}-s{self.seed}"
+        changed = "".join(f"-{key}.{value}" for key, value in self.overrides.items())
+        return f"{self.network}{changed}-{self.recipe}-{self.split}-s{self.seed}"
 
     @property
     def shelf(self) -> Path:
@@ -54,8 +57,8 @@ class ZooRun:
     def config(self, **values) -> TrainConfig:
         """What `models.train` is called with."""
         start = ROOT / self.start_from if self.start_from else None
-        mine = {"model": self.network, "split": self.split, "seed": self.seed, "start_from": start}
-        return from_recipe(self.recipe, **mine, **values)
+        mine = {"model": self.network, "overrides": self.overrides, "split": self.split, "seed": self.seed}
+        return from_recipe(self.recipe, **mine, start_from=start, out=RUNS / self.name, **values)
 
     def is_done(self) -> bool:
         """Whether a measured checkpoint of this very run stands on its shelf."""
@@ -63,8 +66,8 @@ class ZooRun:
             card = read_card(self.shelf)
         except CheckpointError:
             return False
-        made_by = (card.network, card.recipe, card.split, card.seed)
-        return made_by == (self.network, self.recipe, self.split, self.seed) and bool(card.metrics)
+        made_by = (card.network, card.recipe, card.split, card.seed, card.overrides)
+        return made_by == (self.network, self.recipe, self.split, self.seed, self.overrides) and bool(card.metrics)
 
     def epochs_done(self) -> int:
         """Whole epochs of the unfinished run."""
@@ -142,7 +145,8 @@ def train_list(budget: str = "25m", data: Path = Path("data/fer2013.npz"), devic
 
 def main(argv: list[str] | None = None) -> None:
     """Run `ferscope zoo ...`; ends with status 1 and one sentence where it cannot, 130 after Ctrl-C."""
-    from .training.engine import Interrupted, TrainingError
+    from .training.start import TrainingError
+    from .training.stopping import Interrupted
 
     try:
         tyro.cli(train_list, prog="ferscope zoo", args=argv)

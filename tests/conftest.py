@@ -22,15 +22,18 @@ jaxtyping.install_import_hook(["models.layers", "models.architectures", "workben
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Where tests run on several cores, one of them takes all tests of a network: each builds the large ones once."""
+    """All tests of a network follow one another, on one core where there are several: it builds the large ones once."""
     from models import list_models
 
-    names = set(list_models())
-    for item in items:
+    names, places = set(list_models()), {}
+    for place, item in enumerate(items):
         given = item.callspec.params.values() if hasattr(item, "callspec") else ()
         of = [value for value in given if isinstance(value, str) and value in names]
         if of and item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{of[0]}"))
+        group = item.get_closest_marker("xdist_group")
+        places[item] = places.setdefault(group.args[0], place) if group else place
+    items.sort(key=places.get)
 
 
 @pytest.fixture

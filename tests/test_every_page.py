@@ -56,7 +56,7 @@ def test_a_page_asks_a_question_of_every_kind_of_network_and_of_face(page):
         choose(network)
         assert app.session_state["face"] is None
         assert len(app.main) >= shown or "No picture yet" in app.info[0].value  # or it needs no face
-    app.file_uploader[0].upload("me.png", png())
+    app.sidebar.file_uploader[0].upload("me.png", png())
     for network in reversed(NETWORKS):
         choose(network)
         assert app.session_state["face_name"] == "uploaded picture"

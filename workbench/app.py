@@ -11,12 +11,13 @@ from streamlit.runtime.scriptrunner import StopException
 
 from workbench import navigation, services
 from workbench.faces import sample_picture, samples
-from workbench.ui import face_input, keep, link, model_picker, screen, state
+from workbench.ui import face_input, keep, link, model_picker, screen, shell, state
 
 STYLE = """<style>
 .stMainBlockContainer {padding-top: 2.5rem; padding-bottom: 3rem}
 [data-testid="stSidebar"] :is([data-testid="stButtonGroup"], [data-testid="stButton"]) button {padding-inline: 0.5rem}
 [class*="st-key-unseen-"] {display: none}
+[data-testid="stMarkdownContainer"]:has(> table) {overflow-x: auto} /* a wide table, and not the page, is moved aside */
 .js-plotly-plot .modebar-container {top: auto !important; bottom: 22px} /* below the picture, not over it */
 :is([data-testid^="stBaseButton-primary"], [data-testid="stMultiSelect"] [data-tag], [data-testid="stMultiSelect"]
 [data-tag] *) {color: light-dark(#FFFFFF, #14161A) !important} /* Streamlit's is always white */
@@ -68,6 +69,7 @@ def choose(used: tuple[str, ...]) -> dict[str, str | None]:
 async def warmed(_app):
     """Explain one face before the first visitor comes, so that libraries and weights are loaded."""
     services.warm()
+    services.trainings.watch()
     model_picker.warm()
     gc.collect()
     gc.freeze()  # libraries stay: looking through them for garbage would stop the server for 0.2 s now and then
@@ -86,4 +88,4 @@ def say(error: Exception) -> bool:
 if __name__ == "__main__":
     main()
 else:
-    app = st.App(__file__, lifespan=warmed, on_script_error=say)
+    app = st.App(__file__, lifespan=warmed, on_script_error=say, routes=shell.routes(navigation.names()))

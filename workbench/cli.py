@@ -26,6 +26,8 @@ COMMANDS = {
     "explain": ("workbench.report", "write a page and a table of what a network answers to pictures"),
     "robustness": ("workbench.robustness_survey", "measure how accuracy falls when pictures get worse"),
     "zoo": ("models.zoo", "train what the list of networks still lacks, within a time budget"),
+    "jobs": ("workbench.jobs.__main__", "see, stop, resume and remove the trainings that the app started"),
+    "refresh": ("workbench.refresh", "renew what follows from the trained networks: temperatures, tables, curves"),
     "demo": ("workbench.gradio_app", "start the public demo; --share makes a link for everybody in the room"),
     "app": (None, "start the workbench, for the browser of this computer"),
 }

@@ -130,12 +130,9 @@ def explain(
 
 def own_maps(explanation: services.Explanation) -> str:
     """The network's own attention over places, as a strip of pictures."""
-    side = len(explanation.pixels)
+    size = explanation.pixels.shape
     figures = [
-        _figure(
-            png(overlay(explanation.pixels, resize(m.values[0].clamp_min(0), (side, side))), SIDE),
-            f"{m.title}, {m.layer}",
-        )
+        _figure(png(overlay(explanation.pixels, resize(m.values[0].clamp_min(0), size)), SIDE), f"{m.title}, {m.layer}")
         for m in explanation.attention
         if m.over == "places" and m.weighs
     ]

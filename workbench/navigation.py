@@ -19,12 +19,18 @@ PAGES = (
     ("metrics.py", "Metrics", "Networks", ()),
     ("data.py", "Data", "Networks", ("face",)),
     ("papers.py", "Papers", "Networks", ()),
+    ("train.py", "Train", "Networks", ()),
     ("learn.py", "Learn", "Class", ("network", "face")),
     ("fault.py", "Find the fault", "Class", ("network", "face")),
     ("share.py", "Share", "Class", ()),
     ("about.py", "About", "FERScope", ()),
 )
 SECTIONS = tuple(dict.fromkeys(section for _, _, section, _ in PAGES))
+
+
+def names() -> list[str]:
+    """What each page but the first is called in the address."""
+    return [Path(file).stem for file, *_ in PAGES[1:]]
 
 
 def navigate():

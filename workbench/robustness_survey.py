@@ -1,12 +1,16 @@
 """`ferscope robustness NAME`: how accuracy over a test part falls when its pictures get worse; kept beside the weights.
 
-    ferscope robustness residual_cnn --limit 500                     500 pictures, of each emotion its share
+    ferscope robustness residual_cnn                                 1 000 pictures, of each emotion its share
+    ferscope robustness residual_cnn --limit None                    all pictures of the test part: 3.6 times as long
     ferscope robustness residual_cnn --corruptions rotation blur     two curves of twelve
 
 Pictures are changed at the size in which they are stored and then prepared as in training, so that all networks are
 asked about the same pictures. Each curve is written to `robustness.json` as soon as it is done: a run that was stopped
 goes on with those that are missing, and a second run of the same question is at once there. Other weights, other
 pictures or another seed ask anew.
+
+1 000 pictures instead of 3 589 widen a 95 % interval from ±1.6 to at most ±3.1 per cent; the draw is seeded, so that
+all networks with the same split are asked about the same ones.
 """
 
 from __future__ import annotations
@@ -39,6 +43,8 @@ from models.preprocessing import normalise, resized
 from .analysis.robustness import CORRUPTIONS, Answer, Corruption, Curve, accuracy_curve, right_answers
 
 FILE = "robustness.json"
+LIMIT = 1000
+"""Pictures that a survey asks about, unless told otherwise."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,8 @@ class Question:
 
     Attributes:
         part: name of the part of the set.
-        pictures: how many of it.
+        pictures: how many of it: all, or a seeded draw in which each class keeps its share.
+        of: how many the part has.
         seed: of the draw of pictures and of what corruptions draw.
         weights: SHA-256 of `model.safetensors`.
         data: fingerprint of the pictures.
@@ -55,9 +62,18 @@ class Question:
 
     part: str
     pictures: int
+    of: int
     seed: int
     weights: str
     data: str
+
+    @property
+    def text(self) -> str:
+        """The pictures in words."""
+        if self.pictures == self.of:
+            return f"{self.pictures} pictures of {self.part}"
+        share = "of each class its share"
+        return f"{self.pictures} of the {self.of} pictures of {self.part} ({share}, drawn with seed {self.seed})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +107,7 @@ def survey(
     faces: FaceSet,
     part: str | None = None,
     corruptions: tuple[str, ...] = (),
-    limit: int | None = None,
+    limit: int | None = LIMIT,
     seed: int = 0,
     force: bool = False,
     out: Path | None = None,
@@ -105,7 +121,7 @@ def survey(
         faces: the set; the card's split divides it.
         part: validation or test part of that split by its name; None: the test part.
         corruptions: keys of CORRUPTIONS; none: all.
-        limit: ask about no more than so many pictures, a seeded draw that keeps the shares of the classes.
+        limit: ask about no more than so many pictures, a seeded draw that keeps the shares of the classes; None: all.
         seed: of that draw and of what corruptions draw.
         force: measure anew what is there, and replace a survey of more pictures.
         out: the file; None: `robustness.json` beside the weights.
@@ -122,8 +138,10 @@ def survey(
     """
     wanted = _named(corruptions)
     card, folder = read_card(name), checkpoint_folder(name)
-    chosen_part, chosen = _pictures(faces, card, part, limit, seed)
-    question = Question(chosen_part, len(chosen), seed, _sha256(folder / "model.safetensors"), chosen.fingerprint)
+    chosen_part, everything = _part(faces, card, part)
+    chosen = _drawn(everything, limit, seed)
+    weights = _sha256(folder / "model.safetensors")
+    question = Question(chosen_part, len(chosen), len(everything), seed, weights, chosen.fingerprint)
     path = out or folder / FILE
     curves = {} if force else _kept(path, question)
     missing = [corruption for corruption in wanted if not _is_known(corruption, curves)]
@@ -161,8 +179,8 @@ def _named(names: tuple[str, ...]) -> list[Corruption]:
     return [CORRUPTIONS[name] for name in dict.fromkeys(names or CORRUPTIONS)]
 
 
-def _pictures(faces: FaceSet, card: Card, part: str | None, limit: int | None, seed: int) -> tuple[str, FaceSet]:
-    """Name of the part, and the pictures of it that are asked about: none that the network was trained on."""
+def _part(faces: FaceSet, card: Card, part: str | None) -> tuple[str, FaceSet]:
+    """Name of the part, and its pictures: none that the network was trained on."""
     if faces.classes != card.classes:
         raise DataError(
             f"The classes of the set ({', '.join(faces.classes)}) are not the network's ({', '.join(card.classes)})."
@@ -172,12 +190,15 @@ def _pictures(faces: FaceSet, card: Card, part: str | None, limit: int | None, s
     part = part or parts.names[1]
     if part not in by_name:
         raise DataError(f'part="{part}" is not tested in the split {card.split}; choose one of {", ".join(by_name)}')
-    chosen = by_name[part]
+    return part, by_name[part]
+
+
+def _drawn(pictures: FaceSet, limit: int | None, seed: int) -> FaceSet:
     if limit is not None and limit < 1:
         raise ValueError(f"limit={limit}: give a number of pictures from 1 up")
-    if limit is not None and limit < len(chosen):
-        chosen = chosen.subset(np.sort(draw_of_each_class(chosen.labels, limit, np.random.default_rng(seed))))
-    return part, chosen
+    if limit is None or limit >= len(pictures):
+        return pictures
+    return pictures.subset(np.sort(draw_of_each_class(pictures.labels, limit, np.random.default_rng(seed))))
 
 
 def _answer(model: nn.Module, card: Card) -> Answer:
@@ -256,7 +277,7 @@ def _command(
     data: Path = Path("data/fer2013.npz"),
     part: str | None = None,
     corruptions: tuple[str, ...] = (),
-    limit: int | None = None,
+    limit: int | None = LIMIT,
     seed: int = 0,
     force: bool = False,
     out: Path | None = None,
@@ -270,7 +291,7 @@ def _command(
         data: the imported set (`ferscope data import`).
         part: PublicTest or PrivateTest; by default the test part of the split that the network was trained on.
         corruptions: names of those to measure; by default all.
-        limit: ask about no more than so many pictures, of each class its share.
+        limit: ask about no more than so many pictures, of each class its share; None: all.
         seed: of that draw, and of noise and covered places.
         force: measure anew what is there, and replace a survey of more pictures.
         out: the file; by default robustness.json beside the weights.
@@ -291,9 +312,8 @@ def _command(
         found = survey(name, FaceSet.load(data), part, corruptions, limit, seed, force, out, device, progress)
     for corruption, curve in found.curves.items():
         console.print(_table(CORRUPTIONS[corruption], curve))
-    asked = found.question
     where = out or checkpoint_folder(name) / FILE
-    console.print(f"{asked.pictures} pictures of {asked.part}, single view; the curves are in {where}", soft_wrap=True)
+    console.print(f"{found.question.text}, single view; the curves are in {where}", soft_wrap=True)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ..backbones import gray_first, imagenet_weights, load_backbone, not_in_place, timm_weights
 from ..preprocessing import resized
-from ..registry import register_model
+from ..registry import RESNET_STAGES, numbered, register_model, within
 
 
 class Enlarged(nn.Module):
@@ -81,6 +81,15 @@ register_model(
     "inception_v3",
     paper="A",
     title="Inception v3",
+    stages=within(
+        "network",
+        (
+            ("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "Conv2d_3b_1x1", "Conv2d_4a_3x3"),
+            ("Mixed_5b", "Mixed_5c", "Mixed_5d"),
+            ("Mixed_6a", "Mixed_6b", "Mixed_6c", "Mixed_6d", "Mixed_6e"),
+            ("Mixed_7a", "Mixed_7b", "Mixed_7c"),
+        ),
+    ),
     cam_layer="network.Mixed_6e",  # 8×8
     reported={"accuracy of the paper's Inception": 0.5647},
 )(_enlarged(_inception_v3, side=160))
@@ -88,6 +97,7 @@ register_model(
     "inception_v4",
     paper="A",
     title="Inception v4",
+    stages=numbered("network.features", 0, 6, 10, 18, 22),  # stem, blocks A, blocks B, blocks C
     cam_layer="network.features.17",  # 8×8
     reported={"accuracy of the paper's Inception": 0.5647},
 )(_enlarged(_from_timm("inception_v4", "features.0.conv"), side=160))
@@ -95,6 +105,7 @@ register_model(
     "mobilenet_v1",
     paper="A",
     title="MobileNet v1",
+    stages=(("conv_stem", "bn1"), *numbered("blocks", 0, 1, 2, 3, 4, 5)),
     cam_layer="blocks.2",  # 6×6
     reported={"accuracy": 0.3634},
 )(_from_timm("mobilenetv1_100", "conv_stem"))
@@ -102,6 +113,7 @@ register_model(
     "resnet50",
     paper="E",
     title="ResNet-50",
+    stages=RESNET_STAGES,
     cam_layer="layer2",  # 6×6
     reported={"accuracy of a ResNet from scratch": 0.5898},
 )(_from_torchvision("resnet50", "conv1"))
@@ -109,6 +121,7 @@ register_model(
     "senet50",
     paper="E",
     title="SENet-50",
+    stages=RESNET_STAGES,
     cam_layer="layer2",  # 6×6
     attention="squeeze-and-excitation",
 )(_from_timm("seresnet50", "conv1"))
@@ -116,5 +129,6 @@ register_model(
     "vgg16",
     paper="E",
     title="VGG-16",
+    stages=numbered("features", 0, 5, 10, 17, 24, 31),
     cam_layer="features.22",  # 6×6, after the ReLU of the tenth convolution
 )(_from_torchvision("vgg16", "features.0"))

@@ -11,6 +11,7 @@ Differences from that paper: its members were trained with auxiliary data; ours 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -70,6 +71,8 @@ def ensemble(
 
     Without `members` it is made of untrained networks, which shows the architecture and answers nothing.
 
+    The members' weights are those of their own checkpoints: a state that is loaded need only hold the vote's.
+
     Raises:
         ValueError: no member is named, their classes differ, or `weights` do not fit; CheckpointError: one is missing.
     """
@@ -90,4 +93,10 @@ def ensemble(
             raise ValueError(f'members: "{name}" tells {told}; all have to tell the same {num_classes} classes')
         classes = card.classes
         loaded.append((name, model, card.input_size, card.mean, card.std))
-    return Ensemble(loaded, weights)
+    vote = Ensemble(loaded, weights)
+    vote.register_load_state_dict_post_hook(_members_bring_their_own)
+    return vote
+
+
+def _members_bring_their_own(vote: nn.Module, keys: Any) -> None:
+    keys.missing_keys[:] = [key for key in keys.missing_keys if not key.startswith("members.")]

@@ -52,7 +52,13 @@ class FiveLayerCNN(nn.Module):
         return self.classifier(self.hidden(x.flatten(1)))
 
 
-@register_model("five_layer_cnn", paper="E", title="Five-layer CNN", cam_layer="block3")
+@register_model(
+    "five_layer_cnn",
+    paper="E",
+    title="Five-layer CNN",
+    stages=(("block1",), ("block2",), ("block3",)),
+    cam_layer="block3",
+)
 def five_layer_cnn(num_classes: int = 7, pretrained: bool = False, **overrides) -> FiveLayerCNN:
     """The small member of the ensemble; override: `dropout`."""
     if pretrained:

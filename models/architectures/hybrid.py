@@ -27,7 +27,7 @@ from ..backbones import imagenet_weights, load_backbone, not_in_place, timm_weig
 from ..layers.sca import SCA
 from ..layers.transformer import TransformerBlock, sine_positions
 from ..preprocessing import resized
-from ..registry import register_model
+from ..registry import RESNET_STAGES, register_model, within
 
 Adapter = Literal["repeat", "learned"]
 
@@ -146,6 +146,21 @@ class Repeat(nn.Module):
         return x.expand(-1, 3, -1, -1)
 
 
+STAGES = {
+    "resnet50": RESNET_STAGES,
+    "efficientnet_b3": (("0", "1"), ("2",), ("3",), ("4", "5"), ("6", "7", "8")),
+    "mobilenet_v3_small": (("0",), ("1",), ("2", "3"), ("4", "5", "6", "7", "8"), ("9", "10", "11", "12")),
+    "xception": (
+        ("conv1", "bn1", "conv2", "bn2"),
+        ("block1",),
+        ("block2",),
+        tuple(f"block{i}" for i in range(3, 12)),
+        ("block12", "conv3", "bn3", "conv4", "bn4"),
+    ),
+}
+"""Of each backbone, by the size of the map: H/2, H/4, H/8, H/16, H/32."""
+
+
 def _register(name: str, backbone: str, title: str, reported: dict[str, float]) -> None:
     def build(num_classes: int = 7, pretrained: bool = False, **overrides) -> Hybrid:
         model = Hybrid(backbone, num_classes, **overrides)
@@ -157,6 +172,7 @@ def _register(name: str, backbone: str, title: str, reported: dict[str, float]) 
         name,
         paper="B",
         title=title,
+        stages=within("backbone.net", STAGES[backbone]),
         cam_layer="backbone",
         attention_layers=("sca", "transformer"),
         attention="SCA, transformer",

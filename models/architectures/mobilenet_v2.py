@@ -20,7 +20,7 @@ from torchvision.models import MobileNet_V2_Weights, MobileNetV2
 from ..backbones import imagenet_weights, load_backbone, not_in_place
 from ..layers.bam import BAM
 from ..layers.svd_attention import SVDAttention
-from ..registry import register_model
+from ..registry import numbered, register_model
 
 PLACES = {0: 32, 1: 16, 3: 24, 6: 32, 10: 64, 13: 96, 16: 160}
 """After which layer of `features` a module sits, and the channels there: the last layer of each block but the 320."""
@@ -78,6 +78,7 @@ for _name, _title, _attention, _kind, _balanced, _accuracy, _ckplus in (
         paper="D",
         title=_title,
         input_size=48,
+        stages=numbered("features", 0, 2, 4, 7, 14, 19),  # by the size of the map: H/2, H/4, … H/32
         cam_layer="features.6",
         attention_layers=tuple(f"attention.after{i}" for i in PLACES) if _attention else (),
         attention=_kind,

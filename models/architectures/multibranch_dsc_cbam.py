@@ -30,6 +30,7 @@ from ..registry import no_pretrained_weights, register_model
 Conv = Literal["dsc", "full"]
 WIDTHS = (128, 256, 512)
 """Channels of the three modules."""
+STAGES = (("stem",), ("branches",), ("reduce",), ("joint",))
 
 
 class AttendedModule(nn.Module):
@@ -98,6 +99,7 @@ class MultiBranch(nn.Module):
     "multibranch_dsc_cbam",
     paper="E",
     title="Multi-branch DSC-CBAM",
+    stages=STAGES,
     cam_layer="joint",
     attention_layers=("branches.0.cbam", "branches.1.cbam", "branches.2.cbam"),
     attention="CBAM",
@@ -114,6 +116,7 @@ def multibranch_dsc_cbam(num_classes: int = 7, pretrained: bool = False, **overr
     "singlebranch_conv_cbam",
     paper="E",
     title="Single branch, full convolutions",
+    stages=STAGES,
     cam_layer="joint",
     attention_layers=("branches.0.cbam",),
     attention="CBAM",

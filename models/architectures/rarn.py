@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from ..backbones import gray_first, imagenet_weights, load_backbone, not_in_place
 from ..layers.angle_attention import AngleAttention
 from ..layers.fpn import TopDown
-from ..registry import register_model
+from ..registry import RESNET_STAGES, register_model, within
 
 BACKBONES = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 
@@ -85,6 +85,7 @@ class RARN(nn.Module):
     "rarn",
     paper="A",
     title="RARN",
+    stages=within("backbone", RESNET_STAGES),
     cam_layer="fusion",
     attention_layers=("attention",),
     attention="angle",

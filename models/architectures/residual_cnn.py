@@ -83,6 +83,7 @@ class ResidualCNN(nn.Module):
     paper="C",
     title="Residual CNN",
     smallest_side=8,
+    stages=(("stem",), ("stage1",), ("stage2",), ("stage3",)),
     cam_layer="stage3",
     reported={"training accuracy": 0.724, "validation accuracy": 0.681},
 )

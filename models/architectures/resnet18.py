@@ -21,7 +21,7 @@ from torchvision.models.resnet import BasicBlock, ResNet
 from ..backbones import imagenet_weights, load_backbone, not_in_place
 from ..layers.bam import BAM
 from ..layers.svd_attention import SVDAttention
-from ..registry import register_model
+from ..registry import RESNET_STAGES, register_model
 
 
 class ResNet18(ResNet):
@@ -71,6 +71,7 @@ def _register(
         paper="D",
         title=title,
         input_size=48,
+        stages=RESNET_STAGES,
         cam_layer="layer2",
         attention_layers=tuple(f"attention.{i}" for i in range(4)) if attention else (),
         attention=kind,

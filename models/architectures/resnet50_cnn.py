@@ -25,7 +25,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..backbones import gray_first, imagenet_weights, load_backbone, not_in_place
-from ..registry import register_model
+from ..registry import RESNET_STAGES, register_model, within
 
 
 class SphereSteps(NamedTuple):
@@ -107,6 +107,7 @@ class ResNet50CNN(nn.Module):
     "resnet50_cnn",
     paper="C",
     title="ResNet-50 + CNN",
+    stages=within("backbone", RESNET_STAGES),
     cam_layer="refine1",
     reported={"training accuracy": 0.857, "validation accuracy": 0.857},
 )

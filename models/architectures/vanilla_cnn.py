@@ -21,14 +21,15 @@ from ..registry import no_pretrained_weights, register_model
 class ConvBlock(nn.Sequential):
     """Max-pool, then (3×3 convolution, batch-norm, ReLU) twice: (B, C_in, H, W) → (B, C_out, ⌊H/2⌋, ⌊W/2⌋)."""
 
-    def __init__(self, in_channels: int, out_channels: int, pool: bool = True) -> None:
+    def __init__(self, in_channels: int, out_channels: int, pool: bool = True, batch_norm: bool = True) -> None:
+        norm = nn.BatchNorm2d if batch_norm else nn.Identity  # without it, each convolution has a bias of its own
         super().__init__(
             nn.MaxPool2d(2) if pool else nn.Identity(),
-            nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),
-            nn.BatchNorm2d(out_channels),
+            nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=not batch_norm),
+            norm(out_channels),
             nn.ReLU(),
-            nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False),
-            nn.BatchNorm2d(out_channels),
+            nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=not batch_norm),
+            norm(out_channels),
             nn.ReLU(),
         )
 
@@ -40,15 +41,16 @@ class VanillaCNN(nn.Module):
         num_classes: number of logits.
         width: channels of the first block; the next ones have 2, 4 and 8 times as many.
         dropout: share of the pooled features that training sets to zero.
+        batch_norm: False leaves it out, to test the paper's claim that it speeds convergence by 31 %.
     """
 
-    def __init__(self, num_classes: int = 7, width: int = 32, dropout: float = 0.2) -> None:
+    def __init__(self, num_classes: int = 7, width: int = 32, dropout: float = 0.2, batch_norm: bool = True) -> None:
         super().__init__()
         w = width
-        self.block1 = ConvBlock(1, w, pool=False)
-        self.block2 = ConvBlock(w, 2 * w)
-        self.block3 = ConvBlock(2 * w, 4 * w)
-        self.block4 = ConvBlock(4 * w, 8 * w)
+        self.block1 = ConvBlock(1, w, pool=False, batch_norm=batch_norm)
+        self.block2 = ConvBlock(w, 2 * w, batch_norm=batch_norm)
+        self.block3 = ConvBlock(2 * w, 4 * w, batch_norm=batch_norm)
+        self.block4 = ConvBlock(4 * w, 8 * w, batch_norm=batch_norm)
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(8 * w, num_classes)
@@ -68,11 +70,12 @@ class VanillaCNN(nn.Module):
     paper="C",
     title="Vanilla CNN",
     smallest_side=8,
+    stages=(("block1",), ("block2",), ("block3",), ("block4",)),
     cam_layer="block4",
     reported={"training accuracy": 0.682, "validation accuracy": 0.662},
 )
 def vanilla_cnn(num_classes: int = 7, pretrained: bool = False, **overrides) -> VanillaCNN:
-    """The baseline of paper C; overrides: `width`, `dropout`."""
+    """The baseline of paper C; overrides: `width`, `dropout`, `batch_norm`."""
     if pretrained:
         raise no_pretrained_weights("vanilla_cnn")
     return VanillaCNN(num_classes, **overrides)

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..preprocessing import resized
-from ..registry import no_pretrained_weights, register_model
+from ..registry import no_pretrained_weights, numbered, register_model
 
 SIDE = 48
 WIDTHS = (256, 512, 384, 192, 384)
@@ -55,7 +55,12 @@ class VulpeCNN(nn.Module):
 
 
 @register_model(
-    "vulpe_cnn", paper="E", title="Vulpe-Grigoraşi CNN", cam_layer="blocks.2", reported={"accuracy": 0.7216}
+    "vulpe_cnn",
+    paper="E",
+    title="Vulpe-Grigoraşi CNN",
+    stages=(("stem",), *numbered("blocks", 0, 1, 2, 3, 4)),
+    cam_layer="blocks.2",
+    reported={"accuracy": 0.7216},
 )
 def vulpe_cnn(num_classes: int = 7, pretrained: bool = False, **overrides) -> VulpeCNN:
     """The searched network; overrides: `dropout`, `hidden_dropout`."""

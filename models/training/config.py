@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 RUNS = Path(__file__).resolve().parents[2] / "checkpoints" / "runs"
+
+
+class Phase(BaseModel):
+    """One part of a progressive training; optimiser and schedule begin afresh with it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epochs: int = Field(ge=1)
+    """Passes over the training part."""
+    learning_rate: float = Field(gt=0)
+    """The highest rate of the schedule."""
+    trained_stages: int | None = Field(default=None, ge=0)
+    """How many of the deepest stages train beside the head; 0: the head alone; None: everything."""
 
 
 class TrainConfig(BaseModel):
@@ -27,6 +40,8 @@ class TrainConfig(BaseModel):
     """Name of the split, or a file with its lists (`ferscope data splits`): what is trained, chosen and tested with."""
     start_from: Path | None = None
     """A checkpoint's folder: begin with its weights, not with random ones."""
+    pretrained: bool = False
+    """Begin with ImageNet weights, where the network has any."""
     out: Path | None = None
     """Folder of the run; by default checkpoints/runs/<model>-<recipe>-<split>-s<seed>."""
     seed: int = 0
@@ -42,12 +57,36 @@ class TrainConfig(BaseModel):
     """Smaller sides to begin with: (32, 40) is a third of the epochs at 32, a third at 40, the rest at full size."""
     learning_rate: float = Field(default=0.1, gt=0)
     """The highest rate of the schedule."""
-    schedule: Literal["one-cycle", "constant"] = "one-cycle"
-    """One-cycle: up for three tenths of the steps, then down to nearly nothing along a cosine."""
+    trained_stages: int | None = Field(default=None, ge=0)
+    """How many of the backbone's deepest stages train beside the head; 0: the head alone; None: everything."""
+    phases: tuple[Phase, ...] = ()
+    """Progressive training: parts with rates and frozen stages of their own, in place of the two fields above."""
+    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
+    """Stochastic gradient descent with Nesterov's momentum, or Adam; AdamW takes the decay off the weights directly."""
     momentum: float = Field(default=0.9, ge=0, lt=1)
-    """Of stochastic gradient descent (Nesterov)."""
+    """Of sgd; Adam's two averages keep their usual 0.9 and 0.999."""
     weight_decay: float = Field(default=5e-4, ge=0)
-    """Share of each weight that is taken off, times the rate, at each step."""
+    """Share of each weight that is taken off, times the rate, at each step; L2 with sgd and adam."""
+    schedule: Literal["one-cycle", "constant", "cosine", "step", "plateau"] = "one-cycle"
+    """One-cycle: up for three tenths of the steps, then down to nearly nothing along a cosine. Cosine: down along it,
+    after `warmup`. Step: times `decay_factor` every `decay_every` epochs. Plateau: times `decay_factor` once the
+    validation loss has not fallen for more than `patience` epochs."""
+    warmup: float = Field(default=0.0, ge=0)
+    """Epochs in which the rate of cosine rises from nothing."""
+    decay_every: int = Field(default=3, ge=1)
+    """Epochs between two steps of the schedule step."""
+    decay_factor: float = Field(default=0.1, gt=0, lt=1)
+    """What step and plateau multiply the rate with."""
+    patience: int = Field(default=5, ge=0)
+    """Epochs that plateau waits for a lower validation loss."""
+    early_stop: int | None = Field(default=None, ge=1)
+    """Stop after this many epochs without a better validation accuracy; None: train all epochs."""
+    clip_norm: float | None = Field(default=None, gt=0)
+    """Longest gradient of a step, over all weights together; a longer one is shortened to it. None: any length."""
+    ema: float | None = Field(default=None, gt=0, lt=1)
+    """Share that a running mean of the weights keeps of itself at each step; it is what is measured and shipped."""
+    mixup: float = Field(default=0.0, ge=0)
+    """α of mixup: pictures and targets of a batch are blended in pairs, λ ~ Beta(α, α); 0 blends nothing."""
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
     """Share of the target that is spread over all classes."""
     augmentation: str = "quick"
@@ -70,14 +109,45 @@ class TrainConfig(BaseModel):
     """Stop after the last epoch that ends within this time; continue later with --resume."""
     resume: bool = False
     """Continue the run in the folder from its last epoch."""
+    keep_epochs: bool = False
+    """Keep the weights of every epoch, in half precision, in the run's folder epochs/."""
+    tensorboard: bool = False
+    """Write the curves for TensorBoard too, into the run's folder tensorboard/."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _epochs_of_the_phases(cls, values: Any) -> Any:
+        """With phases, `epochs` is their sum, which need not be given."""
+        if not isinstance(values, dict) or not values.get("phases"):
+            return values
+        try:
+            together = sum(Phase.model_validate(phase).epochs for phase in values["phases"])
+        except ValidationError:  # the field itself will say where
+            return values
+        if values.get("epochs", together) != together:
+            raise ValueError(
+                f"epochs={values['epochs']}, but the phases have {together} together: give --epochs {together}, "
+                "or change those of a phase (--phases.0.epochs)"
+            )
+        return {**values, "epochs": together}
 
     @property
     def folder(self) -> Path:
         """Where the run is kept."""
         return self.out or RUNS / f"{self.model}-{self.recipe}-{Path(self.split).stem}-s{self.seed}"
 
+    @property
+    def plan(self) -> tuple[Phase, ...]:
+        """The phases; without any, one that is the whole training."""
+        whole = Phase(epochs=self.epochs, learning_rate=self.learning_rate, trained_stages=self.trained_stages)
+        return self.phases or (whole,)
+
     def curve(self) -> dict:
         """The fields that decide the curve: a resumed run must agree in all of them."""
-        return self.model_dump(
-            mode="json", exclude={"out", "data", "device", "precision", "threads", "minutes", "resume"}
-        )
+        return self.model_dump(mode="json", exclude=_NOT_THE_CURVE)
+
+
+_NOT_THE_CURVE = {
+    *("out", "data", "device", "precision", "threads"),
+    *("minutes", "resume", "keep_epochs", "tensorboard"),
+}

@@ -103,6 +103,17 @@ def test_the_list_is_trained_within_the_budget_and_goes_on_where_it_stopped(smal
     zoo.main(["--budget", "30m", "--data", str(faces_npz), "--device", "cpu"])
 
 
+def test_a_changed_network_has_a_folder_of_its_own_and_is_not_done_by_the_plain_one(small_zoo, finished_run, faces):
+    run = zoo.ZooRun("vanilla_cnn", "quick", "official", 0, ships=True, overrides={"width": 4})
+    assert run.name == "vanilla_cnn-width.4-quick-official-s0"
+    assert run.config().overrides == {"width": 4}
+    assert run.config().folder.name == run.name
+    shutil.copytree(finished_run, run.shelf)
+    evaluate(run.shelf, faces, ("plain",))
+    assert run.is_done()
+    assert not zoo.ZooRun("vanilla_cnn", "quick", "official", 0, ships=True).is_done()
+
+
 def test_a_set_that_is_not_there_ends_the_command_with_one_sentence(small_zoo, tmp_path):
     with pytest.raises(SystemExit, match="ferscope data import"):
         zoo.main(["--budget", "5m", "--data", str(tmp_path / "none.npz")])

@@ -64,12 +64,15 @@ def test_an_answer_that_changes_at_once_is_kept_at_one_value_only():
     assert "answers happy at 0 only, and first changes at 0.5, to neutral" in sentence
 
 
-def test_what_is_not_measured_is_said_with_the_command_and_its_minutes():
+def test_what_is_not_measured_is_said_with_the_command_and_its_minutes(tmp_path, monkeypatch):
+    folder = tmp_path / "residual_cnn"
+    shutil.copytree(checkpoints.checkpoint_folder("residual_cnn"), folder, ignore=shutil.ignore_patterns(FILE))
+    monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
     app = opened()
     code = [block.value for block in app.code]
-    assert "ferscope robustness residual_cnn --limit 500" in code
-    assert "all 12 curves over 500 test pictures, about" in text_of(app)
-    assert "ferscope train --model rarn\nferscope robustness rarn --limit 500" in code
+    assert "ferscope robustness residual_cnn" in code
+    assert "all 12 curves over a draw of the test pictures, about" in text_of(app)
+    assert "ferscope train --model rarn\nferscope robustness rarn" in code
     assert "**RARN: not run.**" in text_of(app)
     assert not [button for button in app.main.button if "ferscope" in button.label.lower()]
 
@@ -79,32 +82,40 @@ def test_a_curve_beside_the_weights_takes_the_place_of_the_command(tmp_path, mon
     shutil.copytree(checkpoints.checkpoint_folder("residual_cnn"), folder, ignore=shutil.ignore_patterns(FILE))
     values = CORRUPTIONS["rotation"].values
     curve = {"values": values, "accuracy": [0.25] * len(values), "interval": [[0.2, 0.3]] * len(values)}
-    question = {"part": "PrivateTest", "pictures": 400, "seed": 0, "data": "x"}
+    question = {"part": "PrivateTest", "pictures": 400, "of": 3589, "seed": 0, "data": "x"}
     weights = _sha256(folder / "model.safetensors")
     (folder / FILE).write_text(json.dumps({**question, "weights": weights, "curves": {"rotation": curve}}))
     monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
     app = opened()
     told = text_of(app)
-    assert "400 pictures of PrivateTest" in told
+    assert "400 of the 3589 pictures of PrivateTest" in told
     assert "| Residual CNN | 25.0 (20.0 to 30.0) |" in told
-    assert "ferscope robustness residual_cnn --limit 500" not in [block.value for block in app.code]
+    assert "ferscope robustness residual_cnn" not in [block.value for block in app.code]
     app.selectbox(key="change").set_value("blur").run()
-    assert "ferscope robustness residual_cnn --limit 500" in [block.value for block in app.code], "blur is missing"
+    assert "ferscope robustness residual_cnn" in [block.value for block in app.code], "blur is missing"
 
 
 def test_a_curve_of_other_weights_is_not_shown_but_named(tmp_path, monkeypatch):
     folder = tmp_path / "residual_cnn"
     shutil.copytree(checkpoints.checkpoint_folder("residual_cnn"), folder)
-    question = {"part": "PrivateTest", "pictures": 400, "seed": 0, "data": "x", "weights": "others", "curves": {}}
+    question = {
+        "part": "PrivateTest",
+        "pictures": 400,
+        "of": 3589,
+        "seed": 0,
+        "data": "x",
+        "weights": "others",
+        "curves": {},
+    }
     (folder / FILE).write_text(json.dumps(question))
     monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
     assert "belongs to other weights" in text_of(opened())
 
 
 def test_an_untrained_network_stands_under_a_banner_and_is_trained_before_it_is_measured():
-    app = opened(network="vanilla_cnn")
+    app = opened(network="mobilenet_v1")
     assert "Random weights" in text_of(app)
-    assert "vanilla_cnn has no trained weights" in text_of(app)
+    assert "mobilenet_v1 has no trained weights" in text_of(app)
 
 
 def test_a_network_without_a_layer_for_maps_moves_its_frame_all_the_same():

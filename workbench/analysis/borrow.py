@@ -6,12 +6,16 @@ somebody else (a cache that all visitors share, a training loop), so all of that
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock, RLock
 from weakref import WeakKeyDictionary
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+
+from .checks import require_weights
 
 _HOOK_TABLES = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
 
@@ -47,6 +51,41 @@ def borrowed(model: nn.Module) -> Iterator[nn.Module]:
         finally:
             for put_back in undo:
                 put_back()
+
+
+def double_of(model: nn.Module) -> nn.Module:
+    """A network of its own for one explanation: evaluation mode, frozen, at least float32; the weights are shared.
+
+    A lock is not enough: the hooks here see the predictions of other threads too, which take no lock, and would record
+    or even change them. The double bears all hooks, and is thrown away.
+    """
+    require_weights(model)
+    double = _copied(model, lambda tensor: tensor)
+    narrow = any(p.is_floating_point() and p.element_size() < 4 for p in double.parameters())
+    return double.float() if narrow else double
+
+
+def twin_of(model: nn.Module) -> nn.Module:
+    """A copy with weights of its own, to be changed; in evaluation mode, without gradients and hooks of borrowers."""
+    return _copied(model)
+
+
+def hollow_of(model: nn.Module) -> nn.Module:
+    """A double in evaluation mode whose weights have shapes and no numbers."""
+    return _copied(model, lambda tensor: tensor.to("meta"))
+
+
+def _copied(model: nn.Module, instead: Callable[[Tensor], Tensor] | None = None) -> nn.Module:
+    """A copy that holds, frozen, another tensor `instead` of each of the network's; None: a copy of each."""
+    with borrowed(model), torch.inference_mode(False):  # in inference mode it could have no gradients
+        known: dict[int, object] = {}
+        if instead is not None:
+            known = {id(p): nn.Parameter(instead(p.detach()), requires_grad=False) for p in model.parameters()}
+            known |= {id(buffer): instead(buffer) for buffer in model.buffers()}
+        try:
+            return copy.deepcopy(model, known)
+        except RuntimeError as error:
+            raise ValueError(f"model cannot be copied, because it keeps a tensor of a forward pass: {error}") from error
 
 
 def _keep_modes(modules: list[nn.Module]) -> Callable[[], None]:

@@ -240,10 +240,10 @@ def _gradients(logits: Tensor, A: Tensor, classes: list[int]) -> Tensor | None:
         return torch.stack([torch.autograd.grad(logits, A, seed, retain_graph=True)[0] for seed in one_hot])
 
 
-def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Bilinear, half-pixel centres: (..., h, w) → (..., *size)."""
-    one_by_one = maps.reshape(1, -1, *maps.shape[-2:])
-    return F.interpolate(one_by_one, size=size, mode="bilinear", align_corners=False).reshape(*maps.shape[:-2], *size)
+def resize(maps: Float[Tensor, "*batch h w"], size: tuple[int, int]) -> Float[Tensor, "*batch H W"]:
+    """Maps enlarged to (height, width), the one way everywhere: bilinear, half-pixel centres, each map by itself."""
+    planes = maps.reshape(len(maps) if maps.ndim > 3 else 1, -1, *maps.shape[-2:])
+    return F.interpolate(planes, tuple(size), mode="bilinear", align_corners=False).view(*maps.shape[:-2], *size)
 
 
 def _min_max(maps: Tensor) -> Tensor:

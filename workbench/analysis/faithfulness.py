@@ -29,7 +29,6 @@ from typing import Literal
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
@@ -37,6 +36,7 @@ from torch import Tensor, nn
 from torchvision.transforms.functional import gaussian_blur
 
 from .borrow import borrowed
+from .cam import resize
 from .checks import class_index, float_matrices, require_logits, require_pictures
 
 Progress = Callable[[int, int], None]
@@ -166,8 +166,8 @@ def random_maps(count: int, size: tuple[int, int], grid: tuple[int, int] = (7, 7
     Returns:
         (count, *size), −1..1; a map and its negative are equally likely.
     """
-    noise = 2 * torch.rand(count, 1, *grid, generator=torch.Generator().manual_seed(seed)) - 1
-    return F.interpolate(noise, size, mode="bilinear", align_corners=False)[:, 0]
+    noise = 2 * torch.rand(count, *grid, generator=torch.Generator().manual_seed(seed)) - 1
+    return resize(noise, size)
 
 
 def gaussian_map(size: tuple[int, int], spread: float = 0.25) -> Float[Tensor, "H W"]:

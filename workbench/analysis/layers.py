@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from .borrow import borrowed
+from .borrow import hollow_of
 
 _NO_STEP = (nn.Identity, nn.AdaptiveAvgPool2d, nn.ZeroPad2d)  # what these put out is not of their making
 
@@ -45,7 +44,7 @@ def map_layers(model: nn.Module, size: int, skip: Collection[str] = (), keep: st
     Returns:
         In the order in which the network calls them.
     """
-    twin, called = _hollow(model), []
+    twin, called = hollow_of(model), []
     for name, module in twin.named_modules():
         inside = any(name == layer or name.startswith(f"{layer}.") for layer in skip)
         if name and not inside and not isinstance(module, _NO_STEP):
@@ -67,11 +66,3 @@ def _note(called: list[MapLayer], name: str, _module: nn.Module, _inputs: tuple,
 
 def _depth(layer: MapLayer) -> int:
     return layer.name.count(".")
-
-
-def _hollow(model: nn.Module) -> nn.Module:
-    """A double in evaluation mode whose weights have shapes and no numbers."""
-    with borrowed(model):
-        empty: dict[int, object] = {id(p): nn.Parameter(p.detach().to("meta"), False) for p in model.parameters()}
-        empty |= {id(buffer): buffer.to("meta") for buffer in model.buffers()}
-        return copy.deepcopy(model, empty)

@@ -10,7 +10,6 @@ is tested here is what a page shows. Similarity is Spearman's rank correlation, 
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -23,7 +22,8 @@ from jaxtyping import Float
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 
-from .borrow import borrowed
+from .borrow import borrowed, twin_of
+from .cam import resize
 from .checks import float_matrices, require_pictures
 
 Explain = Callable[[nn.Module, Tensor], Tensor]
@@ -147,8 +147,7 @@ def cascade(
     original = explain(model, x)
     found, layers = [], ()
     for run in range(runs):
-        with borrowed(model), torch.inference_mode(False):  # in inference mode the copy could have no gradients
-            twin = copy.deepcopy(model)  # in evaluation mode, without gradients and without hooks of explanations
+        twin = twin_of(model)
         groups = _from_the_top(twin, x, steps)
         layers = tuple(group[-1] for group in groups)
         for i, group in enumerate(groups):
@@ -270,10 +269,10 @@ def stability(
 def _moved_similarity(model: nn.Module, x: Tensor, explain: Explain, original: Tensor, move: tuple[int, int]) -> float:
     """Similarity of the original map with that of the picture moved by (down, right) pixels, moved back."""
     size = x.shape[-2:]
-    moved = _enlarged(explain(model, _shifted(x, move)), size)
-    back = _shifted(moved, (-move[0], -move[1]))
+    moved, original = (resize(float_matrices(m, "map_"), size) for m in (explain(model, _shifted(x, move)), original))
+    back = _shifted(moved[None, None], (-move[0], -move[1]))[0, 0]
     rows, columns = (slice(max(0, -d), side - max(0, d)) for d, side in zip(move, size, strict=True))
-    return similarity(_enlarged(original, size)[0, 0, rows, columns], back[0, 0, rows, columns])
+    return similarity(original[rows, columns], back[rows, columns])
 
 
 def _shifted(x: Tensor, move: tuple[int, int]) -> Tensor:
@@ -282,7 +281,3 @@ def _shifted(x: Tensor, move: tuple[int, int]) -> Tensor:
     padded = F.pad(x, [abs(right)] * 2 + [abs(down)] * 2, mode="replicate")
     top, left = abs(down) - down, abs(right) - right
     return padded[..., top : top + x.shape[-2], left : left + x.shape[-1]]
-
-
-def _enlarged(map_: Tensor, size: tuple[int, int]) -> Float[Tensor, "1 1 H W"]:
-    return F.interpolate(float_matrices(map_, "map_")[None, None], tuple(size), mode="bilinear", align_corners=False)

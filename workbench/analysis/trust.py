@@ -22,10 +22,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from .cam import resize
 from .checks import float_matrices
 from .faithfulness import (
     BASELINES,
@@ -195,7 +195,7 @@ def _measured(
 ) -> Measures:
     size = (x.shape[-2], x.shape[-1])
     grid = (min(own.shape[0], 7), min(own.shape[1], 7))
-    enlarged = F.interpolate(own[None, None], size, mode="bilinear", align_corners=False)[0]  # (1, H, W)
+    enlarged = resize(own[None], size)  # (1, H, W)
     maps = torch.cat([enlarged, gaussian_map(size)[None].to(own), random_maps(pairs, size, grid, seed).to(own)])
     stages = [_stage(progress, i) for i in range(_STAGES)]
     curves = {b: both_curves(model, x, class_, maps, b, steps, stages[i]) for i, b in enumerate(BASELINES)}

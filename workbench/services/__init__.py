@@ -4,13 +4,12 @@ Pages, the public demo and notebooks call these functions. Nothing here draws, a
 One module for each kind of question; all of them are asked as `services.NAME`.
 """
 
-from models import get_spec
 from models.layers.frequency import Mask
 
 from ..analysis.cam import METHODS
 from ..analysis.frequency import FrequencyPictures
 from ..analysis.methods import EXPLAINERS, Explainer
-from . import claims, lessons
+from . import claims, lessons, trainings
 from .answers import Prediction, Uncertainty, predict, uncertainty, uncertainty_count
 from .changes import (
     CORRUPTIONS,
@@ -56,7 +55,17 @@ from .inside import (
 )
 from .measures import MEASURES, TEST_PARTS, WHICH_PICTURES, Calibration, Scores, calibration, checkpoints, scores
 from .mistakes import Cell, Mistake, cell, thumbnails
-from .networks import DEFAULT_NETWORK, Network, is_trained, network_names, open_network, paper
+from .networks import (
+    DEFAULT_NETWORK,
+    Network,
+    checkpoint_names,
+    folder_of,
+    get_spec,
+    is_trained,
+    network_names,
+    open_network,
+    paper,
+)
 from .pairs import Pair, Seen, pair, seen_before
 from .raters import RaterView, raters_view
 from .remedies import Augmenting, Weighting, augmentations, changed, drawn_face, weightings

@@ -16,7 +16,7 @@ from models.checkpoints import CheckpointError, checkpoint_folder
 from ..analysis import robustness as robustness_analysis
 from ..analysis.robustness import CORRUPTIONS, Response
 from ..faces import Face
-from ..robustness_survey import FILE, Robustness, read_robustness
+from ..robustness_survey import FILE, LIMIT, Robustness, read_robustness
 from .answers import predict
 from .networks import DEFAULT_NETWORK, Network, class_index, open_network
 
@@ -144,7 +144,7 @@ def _survey(network: str, stamps: tuple[float, ...]) -> Survey:
         return Survey(network, trained, None, str(error))
 
 
-def survey_minutes(network: str, pictures: int = 500, corruptions: tuple[str, ...] = ()) -> float:
+def survey_minutes(network: str, pictures: int = LIMIT, corruptions: tuple[str, ...] = ()) -> float:
     """About how long `ferscope robustness` takes on this computer's processor, for some corruptions or for all."""
     values = [len(CORRUPTIONS[name].values) - 1 for name in corruptions or CORRUPTIONS]  # the neutral one is asked once
     return pictures * (1 + sum(values)) * pace(network) / 60

@@ -30,13 +30,13 @@ class History:
 
 
 def history(name: str) -> History:
-    """The curves of a training, behind those of the checkpoint that it began with.
+    """The curves of a training, behind those of the checkpoint that it began with, where that one is here.
 
     Raises:
         CheckpointError: the history is missing or cannot be read; the message says how to get it.
     """
     card, rows = read_card(name), _rows(name)
-    if card.started_from is None:
+    if card.started_from is None or not (checkpoint_folder(card.started_from) / "history.csv").is_file():
         return History(torch.arange(1, len(rows) + 1), _columns(rows), (), card.best_epoch)
     earlier = read_card(card.started_from)
     before = _rows(card.started_from)[: earlier.best_epoch]

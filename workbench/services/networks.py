@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import lru_cache
+from pathlib import Path
 from threading import Lock
 
 import torch
 from torch import Tensor, nn
 
-from models import PAPERS, Card, ModelSpec, create_model, get_spec, list_models, load_checkpoint
-from models.checkpoints import CheckpointError, checkpoint_folder
+import models
+from models import PAPERS, Card, ModelSpec, create_model, list_models, load_checkpoint
+from models.checkpoints import CheckpointError, checkpoint_folder, list_checkpoints, read_card
 from models.datasets import EMOTIONS
 from models.layers.svd_attention import SVDAttention
 from models.preprocessing import normalise, to_unit
 
 from ..faces import Face
+from ..jobs import store
+from ..jobs.store import Job, JobError
 
 DEFAULT_NETWORK = "residual_cnn"
 
@@ -104,34 +110,77 @@ _opening = Lock()
 def open_network(name: str) -> Network:
     """A network by name, opened once for all visitors, and again when its checkpoint changes; the last few stay open.
 
-    One that has no checkpoint gets random weights, the same each time.
+    One that has no checkpoint gets random weights, the same each time. A name may also be that of a checkpoint of its
+    own, or of a job that was trained here (`checkpoint_names`).
 
     Raises:
         ValueError: there is no such network; CheckpointError: its checkpoint is damaged.
     """
-    spec = get_spec(name)
-    folder = checkpoint_folder(name)
+    spec, folder = get_spec(name), folder_of(name)
     stamp = max((file.stat().st_mtime for file in folder.glob("*.*") if file.is_file()), default=0.0)
     with _opening:
         if name not in _opened or _opened[name][0] != stamp:
-            _opened[name] = (stamp, _open(spec, trained=folder.is_dir()))
+            _opened[name] = (stamp, _open(spec, folder))
         _opened.move_to_end(name)
         while len(_opened) > _KEPT_OPEN:
             _opened.popitem(last=False)
         return _opened[name][1]
 
 
-def _open(spec: ModelSpec, trained: bool) -> Network:
-    if trained:
-        return Network(spec.name, spec, *load_checkpoint(spec.name))
+def _open(spec: ModelSpec, folder: Path) -> Network:
+    if folder.is_dir():
+        return Network(spec.name, spec, *load_checkpoint(folder))
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return Network(spec.name, spec, create_model(spec.name).eval(), None)
 
 
-def is_trained(network: str) -> bool:
-    """Whether there is a checkpoint of a network, so that its answers mean something; told without opening it."""
-    return checkpoint_folder(network).is_dir()
+def is_trained(name: str) -> bool:
+    """Whether there is a checkpoint of a network, told without opening it."""
+    return folder_of(name).is_dir()
+
+
+def folder_of(name: str) -> Path:
+    """The folder of a checkpoint by name: of one in `checkpoints/`, or of a job that has ended."""
+    job = _job(name)
+    return job.folder if job else checkpoint_folder(name)
+
+
+def get_spec(name: str) -> ModelSpec:
+    """What is known of a network; of a checkpoint with a name of its own that of its architecture, under its name.
+
+    Raises:
+        ValueError: there is neither a network nor a checkpoint of this name.
+    """
+    if name in list_models():
+        return models.get_spec(name)
+    with suppress(CheckpointError):
+        spec = models.get_spec(read_card(folder_of(name)).network)
+        return replace(spec, name=name, title=_title(name, spec))
+    return models.get_spec(name)  # raises, with the nearest names
+
+
+def _title(name: str, spec: ModelSpec) -> str:
+    job = _job(name)
+    if job is None:
+        return f"{spec.title}, {name.removeprefix(spec.name).strip('-')}"
+    return f"{job.title} ({spec.title}, {datetime.fromtimestamp(job.created):%d %b %H:%M})"
+
+
+def _job(name: str) -> Job | None:
+    """The ended job of this id, whose checkpoint is whole; None where there is none."""
+    if name in list_models():
+        return None
+    with suppress(JobError):
+        job = store.read(name)
+        return job if job.has_checkpoint and not job.alive else None
+    return None
+
+
+def checkpoint_names() -> tuple[str, ...]:
+    """Names of checkpoints besides the networks' own: of ended jobs, the newest first, then those in `checkpoints/`."""
+    ended = [job.id for job in store.jobs() if job.has_checkpoint and not job.alive]
+    return (*ended, *(name for name in list_checkpoints() if name not in list_models()))
 
 
 @lru_cache(maxsize=1)

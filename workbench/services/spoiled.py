@@ -7,7 +7,6 @@ outside what is wrong inside.
 
 from __future__ import annotations
 
-import copy
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ..analysis.borrow import borrowed
+from ..analysis.borrow import double_of
 from ..faces import Face, load_sample, samples
 from .answers import Prediction, answer_to
 from .explanations import Explanation, explained, layers
@@ -265,9 +264,7 @@ def _in_training(model: nn.Module, asked: int) -> nn.Module:
     undone by the analyses. So the double's batch-norms keep no averages, and hooks do what dropout does, from a
     generator of their own that begins anew with each call: an answer and its map belong to the same pass.
     """
-    with borrowed(model), torch.inference_mode(False):
-        shared: dict[int, object] = {id(p): nn.Parameter(p.detach(), requires_grad=False) for p in model.parameters()}
-        twin = copy.deepcopy(model, shared)
+    twin = double_of(model)
     for number, module in enumerate(twin.modules()):
         if isinstance(module, _BatchNorm):
             module.running_mean = module.running_var = None

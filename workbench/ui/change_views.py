@@ -177,18 +177,18 @@ def command(network: str, corruptions: tuple[str, ...] = ()) -> None:
     """What is missing for a curve over the test set, the command that measures it, and about how long it takes."""
     if not services.open_network(network).trained:
         st.info(f"Not run: {network} has no trained weights. Train it first, then measure it in a terminal.")
-        st.code(f"ferscope train --model {network}\nferscope robustness {network} --limit 500", language="bash")
+        st.code(f"ferscope train --model {network}\nferscope robustness {network}", language="bash")
         return
     minutes = services.survey_minutes(network, corruptions=corruptions)
     what = CORRUPTIONS[corruptions[0]].title.lower() if corruptions else f"all {_TWELVE} curves"
     about = f"about {minutes:.0f} minutes" if minutes >= 1.5 else "about a minute"
     st.info(
-        f"Not run: no such curve lies beside the weights of {network}. This command measures {what} over 500 test "
-        f"pictures, {about} on this computer's processor; it needs FER2013 (`ferscope data import`). "
+        f"Not run: no such curve lies beside the weights of {network}. This command measures {what} over a "
+        f"draw of the test pictures, {about} on this computer's processor; it needs FER2013 (`ferscope data import`). "
         "Then open this page again."
     )
     more = f" --corruptions {' '.join(corruptions)}" if corruptions else ""
-    st.code(f"ferscope robustness {network}{more} --limit 500", language="bash")
+    st.code(f"ferscope robustness {network}{more}", language="bash")
 
 
 def accuracy(surveys: list[Survey], corruption: str, key: str) -> None:
@@ -203,8 +203,8 @@ def accuracy(surveys: list[Survey], corruption: str, key: str) -> None:
 def pictures_asked(surveys: list[Survey]) -> str:
     """Over which pictures the curves were measured, and a warning where these are not the same."""
     asked = [survey.found.question for survey in surveys]
-    different = {(question.part, question.pictures, question.seed, question.data) for question in asked}
-    parts = ", ".join(sorted({f"{question.pictures} pictures of {question.part}" for question in asked}))
+    different = {(question.text, question.data) for question in asked}
+    parts = ", ".join(sorted({question.text for question in asked}))
     same = "" if len(different) == 1 else " Not all networks saw the same pictures: lines may differ for that reason."
     return f"{parts}, single view, with 95 % intervals.{same}"
 

@@ -19,7 +19,7 @@ def choose_networks(first: str) -> tuple[str, ...]:
     """The network of the sidebar, then those that the visitor chooses beside it: at most `MOST`."""
     chosen = st.multiselect(
         "Networks to compare, up to six; the sidebar's is always the first",
-        services.network_names(),
+        (*services.network_names(), *services.checkpoint_names()),
         default=services.side_by_side(),
         max_selections=MOST,
         key="networks",

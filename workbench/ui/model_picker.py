@@ -8,7 +8,7 @@ import streamlit as st
 import torch
 
 from models import Card, create_model
-from models.checkpoints import CheckpointError, checkpoint_folder, read_card
+from models.checkpoints import CheckpointError, read_card
 from workbench import services
 
 from . import link
@@ -36,9 +36,13 @@ def random_weights_banner(network: str) -> None:
     )
 
 
-@lru_cache(maxsize=1)
 def grouped() -> tuple[str, ...]:
-    """Names of all networks by paper, in each the trained ones first."""
+    """Names of all networks by paper, in each the trained ones first; before them what was trained here."""
+    return (*services.checkpoint_names(), *_networks())
+
+
+@lru_cache(maxsize=1)
+def _networks() -> tuple[str, ...]:
     return tuple(sorted(services.network_names(), key=lambda name: services.get_spec(name).paper))
 
 
@@ -46,12 +50,19 @@ def label(name: str) -> str:
     """One line of the list: paper, title, accuracy if it is trained, size."""
     spec, share = services.get_spec(name), accuracy(name)
     worth = "" if share is None else f" · {100 * share:.1f} %"
+    if name not in services.network_names():
+        return f"{spec.title}{worth}"
     return f"{spec.paper} · {spec.title}{worth} · {millions(name)}"
 
 
 def described(name: str) -> str:
     """A network in one or two sentences: whose it is, how large, what it is worth."""
-    spec, share = services.get_spec(name), accuracy(name)
+    spec, share, card = services.get_spec(name), accuracy(name), _card(name)
+    if card is not None and share is None:
+        return (
+            f"`{card.network}`, paper {spec.paper}, {millions(name)} parameters. {spec.title}: its weights after epoch "
+            f"{card.best_epoch}. Not measured on FER2013's test faces."
+        )
     whose = f"`{name}`, paper {spec.paper}, {millions(name)} parameters."
     if share is None:
         return f"{whose} Untrained: random weights, which answer nothing."
@@ -86,7 +97,7 @@ _HELP = (
 
 
 def _card(name: str) -> Card | None:
-    path = checkpoint_folder(name) / "card.json"
+    path = services.folder_of(name) / "card.json"
     try:
         return _read(str(path.parent), path.stat().st_mtime_ns)
     except OSError:

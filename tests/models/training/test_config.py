@@ -12,9 +12,10 @@ from pydantic import ValidationError
 
 from models.datasets.sampling import CLASS_WEIGHTS
 from models.train import main, parse
-from models.training.config import RUNS, TrainConfig
-from models.training.engine import TrainingError, train
+from models.training.config import RUNS, Phase, TrainConfig
+from models.training.engine import train
 from models.training.recipes import RECIPES, from_recipe
+from models.training.start import TrainingError
 
 
 @pytest.fixture
@@ -29,12 +30,24 @@ def changed(tmp_path) -> TrainConfig:
         split="other",
         out=tmp_path / "run",
         seed=5,
+        pretrained=True,
         epochs=3,
+        phases=(Phase(epochs=1, learning_rate=0.1, trained_stages=0), Phase(epochs=2, learning_rate=0.2)),
+        trained_stages=1,
         batch_size=17,
         input_size=40,
         growing_sizes=(16, 24),
         learning_rate=0.02,
-        schedule="constant",
+        optimizer="adamw",
+        schedule="cosine",
+        warmup=0.5,
+        decay_every=4,
+        decay_factor=0.5,
+        patience=2,
+        early_stop=7,
+        clip_norm=1.0,
+        ema=0.99,
+        mixup=0.4,
         momentum=0.5,
         weight_decay=0.1,
         label_smoothing=0.0,
@@ -47,6 +60,8 @@ def changed(tmp_path) -> TrainConfig:
         threads=1,
         minutes=2.5,
         resume=True,
+        keep_epochs=True,
+        tensorboard=True,
     )
 
 
@@ -85,8 +100,20 @@ def test_a_saved_configuration_can_be_run_again_and_changed(changed, tmp_path):
     path = tmp_path / "run.json"
     path.write_text(changed.model_dump_json())
     assert parse(["--config", str(path)]) == changed
-    again = parse(["--config", str(path), "--epochs", "9", "--no-resume"])
-    assert again == changed.model_copy(update={"epochs": 9, "resume": False})
+    again = parse(["--config", str(path), "--batch-size", "9", "--no-resume"])
+    assert again == changed.model_copy(update={"batch_size": 9, "resume": False})
+
+
+def test_a_phase_of_the_recipe_can_be_changed_on_the_command_line():
+    config = parse(["--recipe", "paper-b", "--phases.0.epochs", "2", "--epochs", "72"])
+    assert [phase.epochs for phase in config.phases] == [2, 15, 15, 20, 20]
+
+
+def test_epochs_are_those_of_the_phases():
+    phases = [{"epochs": 2, "learning_rate": 0.1}, {"epochs": 3, "learning_rate": 0.01, "trained_stages": 0}]
+    assert TrainConfig(phases=phases).epochs == 5
+    with pytest.raises(ValidationError, match="have 5 together: give --epochs 5"):
+        TrainConfig(phases=phases, epochs=4)
 
 
 def test_the_answers_to_unequal_classes_can_be_given_on_the_command_line():
@@ -116,7 +143,7 @@ def test_a_run_has_a_folder_of_its_own(changed):
 
 
 def test_the_curve_is_decided_by_all_fields_but_those_of_place_and_time(changed):
-    place = {"out", "data", "device", "precision", "threads", "minutes", "resume"}
+    place = {"out", "data", "device", "precision", "threads", "minutes", "resume", "keep_epochs", "tensorboard"}
     assert set(changed.curve()) == set(TrainConfig.model_fields) - place
     assert json.loads(json.dumps(changed.curve())) == changed.curve()
 
@@ -131,7 +158,10 @@ def test_the_curve_is_decided_by_all_fields_but_those_of_place_and_time(changed)
         {"label_smoothing": 1.0},
         {"threads": 0},
         {"precision": "16"},
-        {"schedule": "step"},
+        {"schedule": "stairs"},
+        {"optimizer": "lion"},
+        {"ema": 1.0},
+        {"phases": [{"epochs": 0, "learning_rate": 0.1}]},
         {"sampling": "fair"},
         {"class_weights": "square"},
         {"no_such_field": 1},

@@ -24,10 +24,12 @@ from models.datasets import FaceSet
 from models.datasets.sampling import class_weights
 from models.files import DiskFullError
 from models.train import main
-from models.training import engine, state
+from models.training import engine, start, state
 from models.training.config import TrainConfig
-from models.training.engine import Interrupted, Run, TrainingError, quickest_precision, stop_on_signals, train
+from models.training.engine import Run, train
 from models.training.events import EventLog, read_events
+from models.training.start import TrainingError, quickest_precision
+from models.training.stopping import Interrupted, stop_on_signals
 
 
 def history(folder: Path, *leave_out: str) -> list[dict[str, str]]:
@@ -111,7 +113,7 @@ def test_the_best_epoch_follows_the_validation_part_and_never_the_test_part(make
 
     def measure(self, part):
         if part == "validation":
-            after_each.append({k: v.clone() for k, v in half_precision(self.model.module).items()})
+            after_each.append({k: v.clone() for k, v in half_precision(self.network).items()})
         return 1.0, measured[part][len(after_each) - 1]
 
     monkeypatch.setattr(Run, "_measure", measure)
@@ -548,9 +550,14 @@ def test_a_later_loss_that_is_no_number_keeps_the_good_epochs(make_config, tmp_p
     good = everything(config.folder)
     with torch.no_grad():
         next(run.model.parameters()).fill_(float("nan"))
-    with pytest.raises(TrainingError, match="epoch 2"):
+    with pytest.raises(TrainingError, match="epoch 2, at step 1 of 3"):
         run.epoch(2, show)
-    assert everything(config.folder) == good
+    assert {k: v for k, v in everything(config.folder).items() if v != good[k]}.keys() == {"events.jsonl"}
+    told = read_events(config.folder / "events.jsonl")[-1]
+    assert told["event"] == "not a number"
+    torch.manual_seed(2)  # as epoch 2 with seed 0 begins
+    order = torch.randperm(98)
+    assert told["ids"] == FaceSet.load(config.data).part("Training").ids[order[:32].numpy()].tolist()
     assert load_checkpoint(config.folder)[1].best_epoch == 1
 
 
@@ -605,7 +612,7 @@ class Probe(nn.Module):
 )
 def test_the_quicker_precision_is_taken_and_the_network_comes_back_as_it_was(monkeypatch, cost, quicker, steps):
     clock = [0.0]
-    monkeypatch.setattr(engine.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(start.time, "perf_counter", lambda: clock[0])
     model = Probe(clock, cost)
     before = {key: value.clone() for key, value in model.state_dict().items()}
     assert quickest_precision(model, torch.randn(4, 1, 8, 8)) == quicker

@@ -27,12 +27,12 @@ COMMAND = "from models.train import main; main()"
 # The kernel refuses every byte past the first thousand of a file once the first epoch is written.
 SMALL_DISK = """
 import resource
-from models.training.engine import Run
-write = Run._write_epoch
+from models.training.keeping import RunFolder
+write = RunFolder.write_epoch
 def write_and_fill(self, row):
     write(self, row)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
-Run._write_epoch = write_and_fill
+RunFolder.write_epoch = write_and_fill
 """
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals and file limits of POSIX")

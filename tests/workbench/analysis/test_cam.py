@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import pytorch_grad_cam as reference
 import torch
+from explained import Net, asked_small, pictures, state_of
 from pytorch_grad_cam.utils.image import scale_cam_image
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
 
 import models
-from workbench.analysis.borrow import borrowed
 from workbench.analysis.cam import METHODS, atlas, gradcam
 
 REFERENCES = {
@@ -49,12 +49,6 @@ def network_with_lively_statistics(name: str) -> nn.Module:
     with torch.no_grad():
         model(pictures(6, models.get_spec(name).input_size, seed=8))
     return model.eval()
-
-
-def pictures(count: int, side: int = 48, seed: int = 3) -> Tensor:
-    """Bright and dark blobs: maps of white noise are nearly flat, and min–max would blow up their rounding."""
-    blobs = 2 * torch.randn(count, 1, 6, 6, generator=torch.Generator().manual_seed(seed))
-    return nn.functional.interpolate(blobs, size=(side, side), mode="bicubic")
 
 
 def layers_to_compare(name: str) -> list[str]:
@@ -125,7 +119,7 @@ def test_all_maps_of_a_network_equal_those_of_pytorch_grad_cam(name, dtype):
 
 
 def test_the_shared_recording_of_the_reference_is_what_the_reference_computes_by_itself():
-    model, x = network_with_lively_statistics("residual_cnn"), pictures(2)
+    model, x = network_with_lively_statistics("residual_cnn"), pictures(2, 48)
     recorded = reference_maps(model, x, "stage3", [(48, 48)])[0]
     with reference.XGradCAM(model, [model.stage3]) as cam:
         np.testing.assert_allclose(recorded[:, 2, 4], cam(x, [ClassifierOutputTarget(4)] * 2), atol=1e-6)
@@ -133,54 +127,16 @@ def test_the_shared_recording_of_the_reference_is_what_the_reference_computes_by
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_network_comes_back_as_it_was(name):
-    model = network_with_lively_statistics(name).train()
+    model = models.create_model(name)
     next(model.children()).eval()
     next(model.parameters()).requires_grad_(False)
     list(model.parameters())[-1].grad = torch.ones_like(list(model.parameters())[-1])
-    x = pictures(2, models.get_spec(name).input_size)
+    x = pictures(1, models.get_spec(name).input_size)
     before, weights = state_of(model), {key: value.clone() for key, value in model.state_dict().items()}
-    atlas(model, x, models.get_spec(name).cam_layer)
+    with asked_small(model):
+        atlas(model, x, models.get_spec(name).cam_layer)
     assert state_of(model) == before
     assert all(torch.equal(value, weights[key]) for key, value in model.state_dict().items())
-
-
-def state_of(model: nn.Module) -> list:
-    """All that a borrower could leave behind."""
-    modes = [module.training for module in model.modules()]
-    hooks = [
-        list(table.items())
-        for module in model.modules()
-        for table in (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks)
-    ]
-    gradients = [
-        (p.requires_grad, None if p.grad is None else (id(p.grad), p.grad.sum().item())) for p in model.parameters()
-    ]
-    return [modes, hooks, gradients]
-
-
-class Net(nn.Module):
-    """A small network with what can trip an explanation: in-place ReLU, dropout, batch-norm, a branch of no use."""
-
-    def __init__(self, inplace: bool = True, spoil: bool = False):
-        super().__init__()
-        self.conv = nn.Conv2d(1, 6, 3, padding=1)
-        self.norm = nn.BatchNorm2d(6)
-        self.relu = nn.ReLU(inplace=inplace)
-        self.late = nn.Conv2d(6, 8, 3, padding=1)
-        self.unused = nn.Conv2d(6, 6, 1)
-        self.sidetrack = nn.Conv2d(6, 6, 1)
-        self.drop = nn.Dropout(0.5)
-        self.pool = nn.AdaptiveAvgPool2d(1)
-        self.head = nn.Linear(8, 5)
-        self.spoil = spoil
-
-    def forward(self, x):
-        x = self.relu(self.norm(self.conv(x)))
-        self.sidetrack(x)
-        x = self.late(x)
-        if self.spoil:
-            raise OSError("broken inside the network")
-        return self.head(self.drop(self.pool(x.tanh()).flatten(1)))
 
 
 @pytest.fixture
@@ -194,9 +150,14 @@ def x() -> Tensor:
     return pictures(3, 12)
 
 
+def broken(*_):
+    raise OSError("broken inside the network")
+
+
 def test_a_network_comes_back_as_it_was_also_after_an_exception(x):
     torch.manual_seed(1)
-    model = Net(spoil=True).train()
+    model = Net().train()
+    model.late.register_forward_hook(broken)
     model.norm.eval()
     model.conv.weight.requires_grad_(False)
     model.head.bias.grad = torch.ones(5)
@@ -205,44 +166,6 @@ def test_a_network_comes_back_as_it_was_also_after_an_exception(x):
         atlas(model, x, "conv")
     assert state_of(model) == before
     assert torch.is_grad_enabled()
-
-
-def test_what_a_borrower_leaves_in_a_network_is_cleared_away(net, x):
-    net.train()
-    net.head.bias.grad = torch.full((5,), 2.0)
-    net.conv.register_forward_hook(lambda *_: None)
-    before = state_of(net)
-
-    def careless_borrower():
-        with borrowed(net) as model:
-            assert not any(module.training for module in model.modules())
-            assert all(parameter.grad is None for parameter in model.parameters())
-            model.conv.register_forward_hook(lambda *_: None)
-            model.late.register_full_backward_hook(lambda *_: None)
-            model(x).sum().backward()
-            model.head.weight.requires_grad_(False)
-            model.drop.train()
-            raise KeyError("careless")
-
-    with pytest.raises(KeyError):
-        careless_borrower()
-    assert state_of(net) == before
-
-
-def test_a_network_is_lent_to_one_thread_at_a_time(net):
-    inside, most = 0, 0
-
-    def borrow(_):
-        nonlocal inside, most
-        with borrowed(net), borrowed(net):  # its holder may borrow it again
-            inside += 1
-            most = max(most, inside)
-            threading.Event().wait(0.002)
-            inside -= 1
-
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(borrow, range(24)))
-    assert most == 1
 
 
 def test_eight_threads_on_one_network_get_the_maps_that_one_thread_gets():

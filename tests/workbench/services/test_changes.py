@@ -98,7 +98,7 @@ def measured(tmp_path, monkeypatch):
     }
     from workbench.robustness_survey import _sha256
 
-    question = {"part": "PrivateTest", "pictures": 100, "seed": 0, "data": "x"}
+    question = {"part": "PrivateTest", "pictures": 100, "of": 3589, "seed": 0, "data": "x"}
     stored = {**question, "weights": _sha256(folder / "model.safetensors"), "curves": {"rotation": curve}}
     (folder / FILE).write_text(json.dumps(stored))
     return folder

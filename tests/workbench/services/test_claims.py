@@ -11,8 +11,8 @@ import yaml
 
 from models import checkpoints, get_spec, list_models
 from models.checkpoints import read_card
-from models.training.config import TrainConfig
-from workbench.services import claims
+from models.train import parse
+from workbench.services import claims, standings
 from workbench.services.claims import VERDICTS, evaluators, fractions, trained
 from workbench.services.claims.evaluators import EVALUATORS, Ours
 from workbench.services.claims.papers import Claim, number, papers
@@ -68,8 +68,8 @@ def test_every_command_is_one_that_the_training_takes():
         for command in claims.commands(paper.letter):
             words = command.line.split()
             assert words[:2] == ["ferscope", "train"]
-            values = {w[2:].replace("-", "_"): v for w, v in zip(words[2::2], words[3::2], strict=True)}
-            config = TrainConfig(**values)
+            config = parse(words[2:])
+            assert config.recipe == f"paper-{paper.letter.lower()}"
             assert config.model == command.network
             assert config.folder.parent.name == "checkpoints", "where the page looks for it"
 
@@ -171,6 +171,15 @@ def test_ours_is_read_from_the_card_of_the_trained_network(found):
     assert "split official, not random-80-20" in found["c-residual"].way
 
 
+def test_what_batch_norm_saves_is_read_from_two_histories_and_has_no_verdict_of_its_own(monkeypatch):
+    pair = standings.Convergence("vanilla_cnn", "without", (0.3, 0.4), ((1, 2), (6, 8)))
+    monkeypatch.setattr(standings, "convergence", lambda: (pair,))
+    paper = claims.paper_of("C")
+    ours = EVALUATORS["epochs_saved"](paper.claim("batch-norm"), paper)
+    assert (ours.text, ours.value) == ("25\N{NO-BREAK SPACE}%: 6 epochs, not 8", 0.25)
+    assert claims.judge(paper.claim("batch-norm"), ours) == "different protocol"
+
+
 def test_a_network_that_is_trained_on_one_set_says_nothing_about_another(found):
     assert found["d-fer2013-resnet18-happy"].value is not None
     assert found["d-ckplus-resnet18-happy"].verdict == "not run"
@@ -259,7 +268,7 @@ def test_there_are_no_other_verdicts(found):
 def test_a_training_by_the_papers_command_has_the_papers_protocol():
     protocol = claims.paper_of("D").claim("trained-gain-svd").protocol
     card = dataclasses.replace(read_card("resnet18"), split="paper-d", input_size=224)
-    config = TrainConfig(**protocol.train).model_dump()
+    config = protocol.config("resnet18").model_dump()
     assert trained.differences(card, protocol, epochs=100, config=config) == ()
     assert trained.differences(card, protocol, epochs=99, config=config) == ("epochs 99, not 100",)
 

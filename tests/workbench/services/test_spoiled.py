@@ -1,3 +1,4 @@
+import copy
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -94,7 +95,7 @@ def test_training_mode_is_what_pytorch_does_in_training(face):
     net = services.open_network("resnet18")  # it has batch-norm, and no dropout
     found = services.spoil(face, "resnet18", "training", asked=7)
     batch = torch.cat([net.prepare(one) for one in (face, *services.spoiled._company(7))])
-    twin = services.spoiled.copy.deepcopy(net.model).train()
+    twin = copy.deepcopy(net.model).train()
     with torch.no_grad():
         expected = twin(batch)[0]
     torch.testing.assert_close(found.explanation.prediction.logits, expected, atol=1e-4, rtol=1e-4)

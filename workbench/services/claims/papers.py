@@ -10,6 +10,9 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any
 
+from models.training.config import TrainConfig
+from models.training.recipes import from_recipe
+
 SCALES = {"%": 100.0, "points": 100.0, "M": 1e-6, "GiB": 2.0**-30}
 """What a value is multiplied by before it stands before its unit."""
 
@@ -21,21 +24,28 @@ class Protocol:
     Attributes:
         name: its own, such as "paper-d-ckplus".
         set: name of the set of faces.
-        train: fields of `TrainConfig` by their names.
-        optimiser: where the paper names one.
-        lacks: what our training cannot do of it, and what the paper leaves open.
+        recipe: the one that follows the paper.
+        train: fields of `TrainConfig` in which it departs from the recipe.
+        silent: fields that the paper leaves open, so that no value of ours contradicts it.
+        lacks: a sentence about what it leaves open, and what has to be there first.
     """
 
     name: str
     set: str
+    recipe: str
     train: Mapping[str, Any]
-    optimiser: str | None
+    silent: tuple[str, ...]
     lacks: str
+
+    def config(self, network: str) -> TrainConfig:
+        """How a network is trained by it."""
+        return from_recipe(self.recipe, model=network, **self.train)
 
     def command(self, network: str) -> str:
         """The call that comes nearest to it, and leaves the result where this page finds it."""
         options = "".join(f" --{name.replace('_', '-')} {value}" for name, value in self.train.items())
-        return f"ferscope train --model {network}{options} --out checkpoints/{network}-{self.name}"
+        start = f"ferscope train --model {network} --recipe {self.recipe}"
+        return f"{start}{options} --out checkpoints/{network}-{self.name}"
 
 
 @dataclass(frozen=True)
@@ -228,9 +238,12 @@ def _paper(data: dict) -> Paper:
 
 
 def _protocol(name: str, own: dict, all_: dict) -> Protocol:
-    base = all_[own["like"]] if "like" in own else {}
-    merged = {**base, **own, "train": {**base.get("train", {}), **own["train"]}}
-    return Protocol(name, merged["set"], merged["train"], merged.get("optimiser"), merged["lacks"])
+    chain = [own]
+    while "like" in chain[0]:
+        chain.insert(0, all_[chain[0]["like"]])
+    merged = {key: value for protocol in chain for key, value in protocol.items()}
+    train = {key: value for protocol in chain for key, value in protocol.get("train", {}).items()}
+    return Protocol(name, merged["set"], merged["recipe"], train, tuple(merged.get("silent", ())), merged["lacks"])
 
 
 def _claim(letter: str, values: dict, protocols: dict[str, Protocol]) -> Claim:

@@ -9,17 +9,14 @@ from functools import lru_cache
 
 import numpy as np
 
-from models import Card
+from models import Card, get_spec
 from models.checkpoints import CheckpointError, checkpoint_folder, read_card
 from models.evaluation import Interval
 from models.training.recipes import RECIPES, from_recipe
 
-from .. import histories, measures, pairs
+from .. import histories, measures, pairs, standings
 from .evaluators import Ours, evaluator, words
 from .papers import Claim, Paper, Protocol
-
-OPTIMISER = "SGD"
-"""What `models/training/engine.py` trains with."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,8 @@ def nearest_run(network: str, protocol: Protocol) -> Trained:
             card = read_card(name)
         except CheckpointError:  # one damaged card must not hide the others
             continue
-        if card.network == network and card.metrics and set_of(card) == protocol.set and _has_answers(name):
+        mine = card.network == network and card.overrides != standings.WITHOUT_NORM
+        if mine and card.metrics and set_of(card) == protocol.set and _has_answers(name):
             part = list(card.metrics)[-1]
             found.append(Trained(name, part, differences(card, protocol, _epochs(name, card), _config(name))))
     if not found:
@@ -77,27 +75,30 @@ def differences(card: Card, protocol: Protocol, epochs: int, config: dict | None
         epochs: that ours was trained, over all trainings that led to its weights.
         config: the saved configuration of ours; None: that of the card's recipe.
     """
-    have = {"optimiser": OPTIMISER}
-    if config is not None:
-        have |= config
-    elif card.recipe in RECIPES:
-        have |= from_recipe(card.recipe).model_dump()
-    have |= {"split": card.split, "input_size": card.input_size, "epochs": epochs}
-    wanted = {key: value for key, value in protocol.train.items() if key != "data"}
-    if protocol.optimiser:
-        wanted["optimiser"] = protocol.optimiser
-    return tuple(
-        f"{key.replace('_', ' ')} {have[key]}, not {value}"
-        for key, value in sorted(wanted.items(), key=lambda item: _ORDER.index(item[0]))
-        if key in have and have[key] != value
+    if config is None:
+        config = from_recipe(card.recipe, model=card.network).model_dump() if card.recipe in RECIPES else {}
+    have = config | {"split": card.split, "input_size": card.input_size, "epochs": epochs}
+    wanted = protocol.config(card.network).model_dump()
+    wanted["input_size"] = wanted["input_size"] or get_spec(card.network).input_size
+    built = tuple(f"built with {key} {value}" for key, value in card.overrides.items())
+    return built + tuple(
+        _difference(key, have[key], wanted[key])
+        for key in _MATTERS
+        if key not in protocol.silent and key in have and have[key] != wanted[key]
     )
 
 
-_ORDER: Sequence[str] = (
-    *("split", "epochs", "input_size", "optimiser", "learning_rate", "schedule"),
-    *("batch_size", "augmentation", "class_weights", "label_smoothing"),
+def _difference(key: str, have: object, wanted: object) -> str:
+    if key == "phases":
+        return "one phase, not several" if wanted else "several phases, not one"
+    return f"{key.replace('_', ' ')} {have}, not {wanted}"
+
+
+_MATTERS: Sequence[str] = (
+    *("split", "epochs", "input_size", "pretrained", "trained_stages", "phases", "optimizer", "learning_rate"),
+    *("schedule", "batch_size", "augmentation", "class_weights", "label_smoothing"),
 )
-"""What matters most first."""
+"""Fields of `TrainConfig` in which a training can differ from a paper's; the most telling first."""
 
 
 def _epochs(name: str, card: Card) -> int:
@@ -152,6 +153,19 @@ def _gain(claim: Claim, paper: Paper) -> Ours:
     run, over = (nearest_run(name, claim.protocol) for name in (claim.network, claim.given["over"]))
     values = pairs.pair(run.name, over.name, run.part).balanced_accuracy
     return _measured(claim, run, values, f"`{run.name}` less `{over.name}`, the same pictures of {run.part}")
+
+
+@evaluator
+def _epochs_saved(claim: Claim, paper: Paper) -> Ours:
+    found = standings.convergence()
+    if not found:
+        raise CheckpointError(f"needs a training of `{claim.given['network']}` with batch-norm and one without")
+    one = found[-1]
+    with_norm, without_norm = one.epochs[-1]
+    text = f"{100 * one.saved:.0f}\N{NO-BREAK SPACE}%: {with_norm} epochs, not {without_norm}"
+    way = f"until {one.levels[-1]:.0%} on the validation part, `{one.with_norm}` beside `{one.without_norm}`"
+    differs = ("the paper names neither the network nor the accuracy",)
+    return Ours("measured", text, way, one.saved, (one.saved, one.saved), differs=differs)
 
 
 @evaluator

@@ -4,6 +4,7 @@ One function a lesson; each result carries the symbols of the lesson's equation 
 here and now.
 """
 
+from ..networks import is_trained
 from .attentive import (
     Channels,
     Gate,

@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models import ModelSpec, get_spec
+from models import ModelSpec
 
-from ..networks import Network, network_names
+from ..networks import Network, get_spec, network_names
 
 
 @dataclass(frozen=True)

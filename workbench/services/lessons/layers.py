@@ -11,12 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models import get_spec
-
 from ...analysis import attention, cam
 from ...analysis.borrow import borrowed
 from ...faces import Face
-from ..networks import Network, is_trained, open_network
+from ..networks import Network, get_spec, is_trained, open_network
 from .common import Symbol, fields, symbol
 
 

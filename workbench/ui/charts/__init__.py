@@ -22,5 +22,6 @@ from .pictures import clear_to_bright, face, face_with_map, gridded, many_maps, 
 from .plots import curves, probabilities, singular_values, spectra
 from .sets import intensities, panels
 from .sureness import beside_random, shares, spread
+from .training import LEARNING_COLOURS, learning
 from .waves import amplitudes, contrast
 from .words import interval, memory

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 import torch
-from plotly.subplots import make_subplots
 from torch import Tensor
 
 from .comparison import hundredths
 from .frame import TEXT, class_colours, framed, square
-from .pictures import _BAR, _unit, clear_to_bright, face
+from .pictures import _BAR, _unit, clear_to_bright, face, panels
 
 _PANEL = 170  # pixels: the height of a small map with its title
 
@@ -42,23 +41,18 @@ def small_maps(
     """
     columns = min(columns, len(maps))
     rows = -(-len(maps) // columns)
-    figure = make_subplots(rows, columns, subplot_titles=list(maps), horizontal_spacing=0.03, vertical_spacing=0.09)
-    figure.update_annotations(font_size=TEXT)
-    for i, (title, values) in enumerate(maps.items()):
-        place = {"row": i // columns + 1, "col": i % columns + 1}
+    drawn = []
+    for i, (title, values) in enumerate(maps.items(), 1):
+        place = {"xaxis": f"x{i}", "yaxis": f"y{i}"}
         hover = title + ": %{z:.4g}, row %{y}, column %{x}<extra></extra>"
-        figure.add_heatmap(z=values.numpy(), coloraxis="coloraxis", hovertemplate=hover, **place)
+        drawn.append(go.Heatmap(z=values.numpy(), coloraxis="coloraxis", hovertemplate=hover, **place))
         if mark:
             cross = {"symbol": "x-thin", "size": 12, "line": {"width": 3, "color": "#D6336C"}}
-            figure.add_scatter(x=[mark[1]], y=[mark[0]], mode="markers", marker=cross, hoverinfo="skip", **place)
-        axes = figure.get_subplot(**place)
-        h, w = values.shape
-        axes.xaxis.update(visible=False, fixedrange=True, range=[-0.5, w - 0.5], constrain="domain")
-        axes.yaxis.update(visible=False, fixedrange=True, range=[h - 0.5, -0.5], constrain="domain")
-        axes.yaxis.scaleanchor = axes.yaxis.anchor
-    figure = framed(figure, "")
+            drawn.append(go.Scatter(x=[mark[1]], y=[mark[0]], mode="markers", marker=cross, hoverinfo="skip", **place))
     bar = {**_BAR, "len": 1, "ypad": 12}
-    figure.update_coloraxes(colorscale="Cividis", cmin=low, cmax=max(high, low + 1e-9), colorbar=bar)
+    scale = {"colorscale": "Cividis", "cmin": low, "cmax": max(high, low + 1e-9), "colorbar": bar}
+    layout = panels({title: tuple(values.shape) for title, values in maps.items()}, columns, 0.03, 0.09)
+    figure = framed(go.Figure(drawn, {**layout, "coloraxis": scale}), "")
     return figure.update_layout(height=_PANEL * rows + 60, margin_t=30, margin_b=50)
 
 

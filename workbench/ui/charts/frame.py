@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import plotly.graph_objects as go
+import plotly.io as pio
 import streamlit as st
 from torch import Tensor
 
@@ -22,6 +26,8 @@ CONFIG = {
 }
 """Of every chart: pointing at it shows one button, which saves it as a picture."""
 
+pio.templates.default = None  # Streamlit's, which would be copied into each chart and is not what ours look like
+
 
 def class_colours(classes: tuple[str, ...]) -> tuple[str, ...]:
     """The colour of each class, the same on every chart."""
@@ -36,34 +42,49 @@ def show(figure: go.Figure, key: str, alt: str) -> None:
     screen.chart(key, alt, figure, wide="column" not in place._ancestor_block_types)  # which Streamlit keeps to itself
 
 
+# Below, a layout is put on at once: to change one, Plotly compares the whole figure for each property, and a page would
+# spend more time on that than on all else together.
+
+
 def inked(figure: go.Figure, theme: str) -> go.Figure:
     """Text and axes in the colour that is legible on the ground of a theme, "light" or "dark"."""
     ink = _INK[theme]
-    button = {"bgcolor": "rgba(0,0,0,0)", "color": ink, "activecolor": ink}
-    figure.update_layout(font_color=ink, modebar=button).update_xaxes(color=ink)
-    return figure.update_yaxes(color=ink, gridcolor="rgba(128,128,128,0.35)")
+    layout = {"xaxis": {}, "yaxis": {}} | figure.layout.to_plotly_json()
+    for name, part in layout.items():
+        if name.startswith(("xaxis", "yaxis")):
+            layout[name] = part | {"color": ink}
+        if name.startswith("yaxis"):
+            layout[name]["gridcolor"] = "rgba(128,128,128,0.35)"
+    layout["font"] = layout.get("font", {}) | {"color": ink}
+    layout["modebar"] = {"bgcolor": "rgba(0,0,0,0)", "color": ink, "activecolor": ink}
+    figure.layout = layout
+    return figure
 
 
 def square(figure: go.Figure, pixels: Tensor, label: str) -> go.Figure:
     """Axes hidden, pixels square, the first row at the top."""
     height, width = pixels.shape
-    figure.update_xaxes(visible=False, fixedrange=True, range=[-0.5, width - 0.5], constrain="domain")
-    figure.update_yaxes(visible=False, fixedrange=True, range=[height - 0.5, -0.5], scaleanchor="x", constrain="domain")
-    return framed(figure, label)
+    hidden = {"visible": False, "fixedrange": True, "constrain": "domain"}
+    across = hidden | {"range": [-0.5, width - 0.5]}
+    down = hidden | {"range": [height - 0.5, -0.5], "scaleanchor": "x"}
+    return framed(figure, label, axes={"xaxis": across, "yaxis": down})
 
 
-def framed(figure: go.Figure, label: str, below: int = 0) -> go.Figure:
+def framed(figure: go.Figure, label: str, below: int = 0, axes: Mapping[str, Any] | None = None) -> go.Figure:
     """One height, one text size, and a strip for the label under every chart, so that rows of them line up."""
-    figure.add_annotation(
-        text=label, x=0.5, y=0, yshift=-10 - below, xref="paper", yref="paper", yanchor="top", showarrow=False
-    )
-    return figure.update_layout(
-        template="none",
-        height=_SIDE + _STRIP,
-        margin={"l": 0, "r": 0, "t": 0, "b": _STRIP, "autoexpand": True},
-        font={"size": TEXT, "family": '"Source Sans", sans-serif'},
-        showlegend=False,
-        hoverlabel={"font": {"size": TEXT}},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-    )
+    layout = figure.layout.to_plotly_json()
+    under = {"text": label, "yshift": -10 - below, "x": 0.5, "y": 0, "xref": "paper", "yref": "paper"}
+    notes = [*layout.get("annotations", ()), under | {"yanchor": "top", "showarrow": False}]
+    figure.layout = layout | _FRAME | dict(axes or {}) | {"annotations": notes}
+    return figure
+
+
+_FRAME = {
+    "height": _SIDE + _STRIP,
+    "margin": {"l": 0, "r": 0, "t": 0, "b": _STRIP, "autoexpand": True},
+    "font": {"size": TEXT, "family": '"Source Sans", sans-serif'},
+    "showlegend": False,
+    "hoverlabel": {"font": {"size": TEXT}},
+    "paper_bgcolor": "rgba(0,0,0,0)",
+    "plot_bgcolor": "rgba(0,0,0,0)",
+}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import lru_cache
+from typing import Any
 
 import plotly.graph_objects as go
 from plotly.colors import sample_colorscale, unlabel_rgb
-from plotly.subplots import make_subplots
 from torch import Tensor
 
 from .frame import TEXT, framed, square
@@ -43,21 +44,14 @@ def face_with_map(pixels: Tensor, heat: Tensor, top: float, opacity: float, unit
         opacity: of the strongest colour, 0..1.
         unit: of the numbers at the bar.
     """
-    figure = go.Figure(_gray(pixels))
+    drawn = [_gray(pixels)]
     if top > 0:
-        figure.add_heatmap(
-            z=heat.numpy(),
-            zmin=0,
-            zmax=top,
-            colorscale=clear_to_bright(opacity),
-            zsmooth="fast",
-            hovertemplate="map %{z:.4g}<extra></extra>",
-            colorbar=_BAR,
-        )
-    figure = square(figure, pixels, "" if top > 0 else "blank")
+        drawn.append(_over(heat, top, opacity, "map", bar=True))
+    figure = square(go.Figure(drawn), pixels, "" if top > 0 else "blank")
     return _unit(figure, unit) if top > 0 else figure
 
 
+@lru_cache
 def clear_to_bright(opacity: float) -> list[tuple[float, str]]:
     """Inferno whose transparency follows the strength, as a colour scale of Plotly."""
     steps = [i / 16 for i in range(17)]
@@ -84,24 +78,48 @@ def many_maps(
     rows, side, lines = -(-len(maps) // columns), len(pixels), 1 + max(title.count("<br>") for title in maps)
     words = 22 * lines + 6  # pixels over each row
     height = rows * _SMALL + (rows - 1) * words  # of the pictures, with the words between them
-    figure = make_subplots(
-        rows, columns, subplot_titles=list(maps), horizontal_spacing=0.02, vertical_spacing=words / height
-    )
-    figure.update_annotations(font_size=TEXT)
-    for i, (title, heat) in enumerate(maps.items()):
-        place = {"row": i // columns + 1, "col": i % columns + 1}
-        figure.add_trace(_gray(pixels), **place)
+    drawn = []
+    for i, (title, heat) in enumerate(maps.items(), 1):
+        place = {"xaxis": f"x{i}", "yaxis": f"y{i}"}
+        drawn.append(_gray(pixels).update(place))
         most = float(heat.abs().max()) if top is None else top
         if most > 0:
-            figure.add_trace(
-                _over(heat, most, opacity, title.split("<br>")[0], bar=i == 0 and top is not None), **place
-            )
-        figure.update_yaxes(scaleanchor=figure.get_subplot(**place).yaxis.anchor, **place)
-    figure.update_xaxes(visible=False, fixedrange=True, range=[-0.5, side - 0.5], constrain="domain")
-    figure.update_yaxes(visible=False, fixedrange=True, range=[side - 0.5, -0.5], constrain="domain")
+            bar = i == 1 and top is not None
+            drawn.append(_over(heat, most, opacity, title.split("<br>")[0], bar).update(place))
+    figure = go.Figure(drawn, panels(dict.fromkeys(maps, (side, side)), columns, 0.02, words / height))
     below = 46 if top else 0
     figure = framed(figure, "").update_layout(height=height + words + below, margin_t=words, margin_b=below)
     return _unit(figure, unit) if top else figure
+
+
+def panels(titles: Mapping[str, tuple[int, int]], columns: int, across: float, down: float) -> dict[str, Any]:
+    """A layout of pictures in rows, each under its title: the i-th of them, from 1 on, has the axes x{i} and y{i}.
+
+    Args:
+        titles: title → rows and columns of its picture.
+        columns: pictures in a row.
+        across, down: between the pictures, shares of the whole.
+    """
+    rows = -(-len(titles) // columns)
+    width, height = (1 - across * (columns - 1)) / columns, (1 - down * (rows - 1)) / rows
+    hidden = {"visible": False, "fixedrange": True, "constrain": "domain"}
+    layout: dict[str, Any] = {"annotations": []}
+    for i, (title, (h, w)) in enumerate(titles.items()):
+        left, top = i % columns * (width + across), 1 - i // columns * (height + down)
+        x, y = f"x{i + 1}", f"y{i + 1}"
+        ends, reach = [left, min(1, left + width)], [max(0, top - height), top]
+        layout[f"xaxis{i + 1}"] = {**hidden, "domain": ends, "anchor": y, "range": [-0.5, w - 0.5]}
+        layout[f"yaxis{i + 1}"] = {**hidden, "domain": reach, "anchor": x, "range": [h - 0.5, -0.5], "scaleanchor": x}
+        over = {
+            "x": left + width / 2,
+            "y": top,
+            "xref": "paper",
+            "yref": "paper",
+            "xanchor": "center",
+            "yanchor": "bottom",
+        }
+        layout["annotations"].append({**over, "text": title, "showarrow": False, "font": {"size": TEXT}})
+    return layout
 
 
 def _over(heat: Tensor, most: float, opacity: float, title: str, bar: bool) -> go.Heatmap:
@@ -119,6 +137,7 @@ def _over(heat: Tensor, most: float, opacity: float, title: str, bar: bool) -> g
     )
 
 
+@lru_cache
 def _clear_at_zero(opacity: float) -> list[tuple[float, str]]:
     """Blue, clear, red, as a colour scale of Plotly."""
     steps = [i / 20 for i in range(21)]

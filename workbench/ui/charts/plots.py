@@ -27,16 +27,18 @@ def probabilities(classes: tuple[str, ...], values: Tensor, marked: str, trained
                 "color": class_colours(classes),
                 "line": {"width": [3 if name == marked else 0 for name in classes], "color": "#D6336C"},
             },
-        )
-    )
-    figure.update_xaxes(visible=False, range=[0, 1.18], fixedrange=True)
-    figure.update_yaxes(
-        autorange="reversed",
-        showgrid=False,
-        fixedrange=True,
-        automargin=True,
-        ticks="outside",
-        tickcolor="rgba(0,0,0,0)",
+        ),
+        {
+            "xaxis": {"visible": False, "range": [0, 1.18], "fixedrange": True},
+            "yaxis": {
+                "autorange": "reversed",
+                "showgrid": False,
+                "fixedrange": True,
+                "automargin": True,
+                "ticks": "outside",
+                "tickcolor": "rgba(0,0,0,0)",
+            },
+        },
     )
     return framed(figure, "probability, calibrated" if trained else "random weights")
 
@@ -57,38 +59,24 @@ def curves(
     On a linear axis `ys` are shares of 1; names of lines that end near each other are moved apart. `mark` is the x at
     which a dotted line stands. `points` marks the x that were asked about, where they are few.
     """
-    mode = "lines+markers" if points else "lines"
-    figure = go.Figure(
-        [
-            go.Scatter(
-                x=x.numpy(),
-                y=y.numpy(),
-                mode=mode,
-                line={"width": 3, "color": colour},
-                marker={"size": 8},
-                name=name,
-                cliponaxis=not points,
-            )
-            for y, name, colour in zip(ys, names, colours, strict=True)
-        ]
-    )
-    if mark is not None:
-        figure.add_vline(mark, line={"dash": "dot", "width": 2, "color": "#7F7F7F"})
+    drawn = {"type": "scatter", "mode": "lines+markers" if points else "lines", "x": x.numpy(), "marker": {"size": 8}}
+    lines = [
+        {**drawn, "y": y.numpy(), "line": {"width": 3, "color": colour}, "name": name, "cliponaxis": not points}
+        for y, name, colour in zip(ys, names, colours, strict=True)
+    ]
     shown = ys.clamp_min(1e-12).log10() if log else ys
     low, high = (float(shown.min()), float(shown.max())) if log else (0.0, 1.0)
     beside = {"x": 1, "xref": "paper", "xanchor": "left", "xshift": 6, "showarrow": False}
     ends = zip(_spread(shown[:, -1].tolist(), low, high), names, colours, strict=True)
-    figure.update_layout(
-        annotations=[{**beside, "y": y, "text": f'<span style="color:{c}">■</span> {name}'} for y, name, c in ends]
-    )
-    figure.update_xaxes(range=[float(x[0]), float(x[-1])], showgrid=False, fixedrange=True, zeroline=False)
-    figure.update_yaxes(
-        title={"text": y_title, "font": {"size": TEXT}, "standoff": 12},
-        fixedrange=True,
-        automargin=True,
-        zeroline=False,
-        **({"type": "log", "dtick": 1} if log else {"range": [-0.03, 1.05]}),
-    )
+    words = [{**beside, "y": y, "text": f'<span style="color:{c}">■</span> {name}'} for y, name, c in ends]
+    fixed = {"fixedrange": True, "zeroline": False}
+    across = {**fixed, "range": [float(x[0]), float(x[-1])], "showgrid": False}
+    upwards = {**fixed, "title": {"text": y_title, "font": {"size": TEXT}, "standoff": 12}, "automargin": True}
+    upwards |= {"type": "log", "dtick": 1} if log else {"range": [-0.03, 1.05]}
+    figure = go.Figure(lines, {"annotations": words, "xaxis": across, "yaxis": upwards})
+    if mark is not None:
+        line = {"dash": "dot", "width": 2, "color": "#7F7F7F"}
+        figure.add_shape(type="line", x0=mark, x1=mark, y0=0, y1=1, yref="y domain", line=line)
     return framed(figure, x_title, below=14).update_layout(margin_r=32 + 9 * max(map(len, names)))
 
 

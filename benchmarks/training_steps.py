@@ -1,0 +1,165 @@
+"""How long each network would train: seconds of a step by its recipe, and the minutes that follow for FER2013.
+
+    python benchmarks/training_steps.py [--device cpu|cuda] [--networks NAME ...] [--steps 4] [--patience 60]
+
+Each network runs a miniature of its recipe (the zoo's, or else the one in its `ModelSpec`): one short epoch for each
+size or phase, batch, size and frozen stages as in the real one, on noise, in the engine itself. The first step is not
+counted, unless it alone took longer than `--patience` seconds: slow networks are measured with few steps. To these come
+the forward passes over both test parts, once an epoch. Run it on a computer that does nothing else. Writes
+benchmarks/results/training_steps_<device>.json, from which `ferscope refresh` tells what is not trained.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from models import get_spec, list_models
+from models.datasets import EMOTIONS, FaceSet
+from models.datasets.fer2013 import COUNTS
+from models.datasets.splits import split
+from models.preprocessing import normalise, to_unit
+from models.training.config import TrainConfig
+from models.training.engine import Run
+from models.training.recipes import from_recipe
+from models.zoo import read_list
+
+ROOT = Path(__file__).resolve().parents[1]
+TRAINING, TESTED = (sum(sum(COUNTS[part]) for part in parts) for parts in (["Training"], ["PublicTest", "PrivateTest"]))
+
+
+class Enough(Exception):  # noqa: N818  (not an error)
+    """The patience is used up."""
+
+
+def config_of(network: str) -> TrainConfig:
+    """How the zoo trains a network, or else the recipe of its `ModelSpec`."""
+    ours = [run for run in read_list() if run.network == network and not run.start_from]
+    return ours[0].config() if ours else from_recipe(get_spec(network).recipe, model=network)
+
+
+def shares(config: TrainConfig) -> list[int]:
+    """Epochs of each part of a training: its phases, or its sizes."""
+    phases = getattr(config, "phases", ())
+    if phases:
+        return [phase.epochs for phase in phases]
+    n, epochs = len(config.growing_sizes) + 1, config.epochs
+    return np.bincount([(epoch - 1) * n // epochs for epoch in range(1, epochs + 1)], minlength=n).tolist()
+
+
+def miniature(config: TrainConfig, folder: Path, device: str, n: int) -> TrainConfig:
+    """The same training with one epoch for each part, from random weights, on the official split."""
+    values = config.model_dump() | {"out": folder, "device": device, "split": "official", "epochs": n}
+    phases = getattr(config, "phases", ())
+    if phases:
+        values["phases"] = [phase.model_dump() | {"epochs": 1} for phase in phases]
+    if "pretrained" in values:
+        values["pretrained"] = False
+    return TrainConfig(**values)
+
+
+def noise(training: int) -> FaceSet:
+    """Pictures of noise in the parts of the official split."""
+    parts = np.array(["Training"] * training + ["PublicTest"] * 7 + ["PrivateTest"] * 7)
+    images = np.random.default_rng(0).integers(0, 256, (len(parts), 48, 48), dtype=np.uint8)
+    names = np.array([f"{part}_{i}" for i, part in enumerate(parts)])
+    return FaceSet(images, np.arange(len(parts)) % len(EMOTIONS), names, parts)
+
+
+def step_seconds(run: Run, epoch: int, patience: float) -> list[float]:
+    """Seconds of the steps of one short epoch, without the first where there are others."""
+    ticks = [time.perf_counter()]
+
+    def show(values) -> None:
+        if run.device.type == "cuda":
+            torch.cuda.synchronize()
+        ticks.append(time.perf_counter())
+        if ticks[-1] - ticks[0] > patience:
+            raise Enough
+
+    try:
+        run.epoch(epoch, show)
+    except Enough:
+        run.optimizer.zero_grad(set_to_none=True)
+    taken = [b - a for a, b in pairwise(ticks)]
+    return taken[1:] or taken
+
+
+@torch.no_grad()
+def forward_seconds(run: Run) -> float:
+    """Seconds for one picture when it is measured, of 64 together."""
+    images = torch.randint(0, 256, (64, 48, 48), dtype=torch.uint8, device=run.device)
+    x = normalise(to_unit(images, run.size), run.mean, run.std).contiguous(memory_format=torch.channels_last)
+    run.model.eval()
+    taken = []
+    for _ in range(2):
+        start = time.perf_counter()
+        run.model(x)
+        if run.device.type == "cuda":
+            torch.cuda.synchronize()
+        taken.append(time.perf_counter() - start)
+    return min(taken) / len(images)
+
+
+def measure(network: str, device: str, steps: int, patience: float) -> dict:
+    """Time one network by its recipe."""
+    config = config_of(network)
+    epochs = shares(config)
+    with tempfile.TemporaryDirectory() as folder:
+        small = miniature(config, Path(folder) / "run", device, len(epochs))
+        run = Run(small, split(noise((steps + 1) * config.batch_size), "official"))
+        taken = [step_seconds(run, i + 1, patience) for i in range(len(epochs))]
+        forward = forward_seconds(run)
+    seconds = [statistics.median(some) for some in taken]
+    in_all = sum(
+        n * (TRAINING // config.batch_size * s + TESTED * forward) for n, s in zip(epochs, seconds, strict=True)
+    )
+    return {
+        "recipe": config.recipe,
+        "overrides": config.overrides,
+        "batch_size": config.batch_size,
+        "input_size": run.size,
+        "precision": run.precision,
+        "epochs": epochs,
+        "step_seconds": [round(s, 4) for s in seconds],
+        "steps_timed": [len(some) for some in taken],
+        "forward_seconds": round(forward, 6),
+        "minutes": round(in_all / 60, 1),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--networks", nargs="*", default=[name for name in list_models() if name != "ensemble"])
+    parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--patience", type=float, default=60)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    on_gpu = options.device == "cuda"
+    device = torch.cuda.get_device_name() if on_gpu else f"CPU, threads: {options.threads}"
+    file = ROOT / "benchmarks" / "results" / f"training_steps_{options.device}.json"
+    file.parent.mkdir(exist_ok=True)
+    earlier = json.loads(file.read_text())["networks"] if file.is_file() else {}
+    results = {name: row for name, row in earlier.items() if name in list_models()}
+    print(device)
+    for name in options.networks:
+        row = results[name] = measure(name, options.device, options.steps, options.patience)
+        told = ", ".join(f"{s:.2f}" for s in row["step_seconds"])
+        print(
+            f"{name:<26} {row['recipe']:<8} batch {row['batch_size']:<4} {told} s a step: {row['minutes']:,.0f} minutes"
+        )
+        file.write_text(json.dumps({"device": device, "networks": dict(sorted(results.items()))}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,168 @@
+"""What a run leaves in its folder: configuration, events, history, what `resume` needs, the best epoch's checkpoint."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import safetensors.torch
+import torch
+
+from ..checkpoints import Card, half_precision, save_checkpoint
+from ..files import write_bytes, write_json
+from . import state
+from .config import TrainConfig
+from .events import EventLog
+from .start import TrainingError
+
+if TYPE_CHECKING:
+    from .engine import Run
+
+
+class RunFolder:
+    """The folder of one run; every file appears whole or not at all, and only the first of several processes writes.
+
+    Args:
+        config: of the run; names the folder.
+        data: fingerprint of the set and its split.
+    """
+
+    def __init__(self, config: TrainConfig, data: str) -> None:
+        self.config, self.data, self.folder = config, data, config.folder
+        self.started, self.seconds_before = time.monotonic(), 0.0
+        self.best: dict[str, float] = {"epoch": 0, "validation_accuracy": -1.0}
+        self.log = EventLog(self.folder / "events.jsonl")
+        self.curves = None  # TensorBoard's writer
+
+    def open(self) -> dict[str, Any] | None:
+        """The facts of the run to continue; None for a new one, whose configuration is written.
+
+        Raises:
+            TrainingError: the folder holds another run, or a checkpoint that no run made.
+        """
+        if (self.folder / state.FILE).is_file():
+            if not self.config.resume:
+                raise TrainingError(f"{self.folder} already holds a run. Add --resume to continue it, or choose --out.")
+            facts = state.load_facts(self.folder)
+            # What did not exist when the run began counts as its default, which changes no curve.
+            before = TrainConfig().curve() | facts["curve"] | {"data": facts["data"]}
+            _must_agree(before, self.config.curve() | {"data": self.data}, str(self.folder))
+            self.best, self.seconds_before = facts["best"], facts["seconds"]
+            if facts["threads"] != torch.get_num_threads():
+                now = torch.get_num_threads()
+                print(f"The run had {facts['threads']} threads, now {now}: the curve may differ in the last digits.")
+            return facts
+        if (self.folder / "card.json").is_file() and not self.log.path.is_file():
+            raise TrainingError(f"{self.folder} holds a checkpoint that no run here made. Choose another --out.")
+        write_json(self.folder / "config.json", self.config.model_dump(mode="json"))
+        return None
+
+    def begin(self, run: Run) -> None:
+        """Take up the run whose results are kept."""
+        self.run = run
+        self.checkpoint_is_written = bool(run.history)
+        if self.config.tensorboard and run.fabric.is_global_zero:
+            self.curves = _tensorboard(self.folder / "tensorboard")
+        self.tell("resumed" if run.history else "started", epoch=len(run.history), device=run.device_name())
+
+    def tell(self, event: str, **values: Any) -> None:
+        """Append to the events."""
+        if self.run.fabric.is_global_zero:
+            self.log.write(event, **values)
+
+    def fail(self, error: Exception) -> None:
+        """Note why the run ends; only the first of several processes, which `torchrun` numbers."""
+        if os.environ.get("RANK", "0") == "0":
+            self.log.write("failed", message=str(error))
+
+    def write_epoch(self, row: dict[str, float]) -> None:
+        """Keep what an epoch changed; the checkpoint, where it is the best so far."""
+        better = row["validation_accuracy"] > self.best["validation_accuracy"]
+        if better:
+            self.best = {"epoch": row["epoch"], "validation_accuracy": row["validation_accuracy"]}
+        if not self.run.fabric.is_global_zero:
+            return
+        if better:
+            self._write_checkpoint()
+        if self.config.keep_epochs:
+            weights = safetensors.torch.save(half_precision(self.run.shipped))
+            write_bytes(self.folder / "epochs" / f"{row['epoch']}.safetensors", weights)
+        table = io.StringIO()
+        writer = csv.DictWriter(table, fieldnames=list(row), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({k: round(v, 6) for k, v in r.items()} for r in self.run.history)
+        write_bytes(self.folder / "history.csv", table.getvalue().encode())
+        state.save_state(self.folder, self.run.network, self.run.running_mean, self.run.optimizer, self._facts())
+        for name in set(row) - {"epoch"} if self.curves else ():
+            self.curves.add_scalar(name, row[name], row["epoch"])
+        self.tell("epoch", **row)
+
+    def write_unless_written(self) -> None:
+        """A checkpoint of the network as it is, where no epoch has left one."""
+        if not self.checkpoint_is_written and self.run.fabric.is_global_zero:
+            self._write_checkpoint()
+
+    def close(self) -> None:
+        """After the last event."""
+        if self.curves:
+            self.curves.close()
+
+    def seconds_here(self) -> float:
+        """Since this process began the run or took it up again."""
+        return time.monotonic() - self.started
+
+    def _write_checkpoint(self) -> None:
+        run, config = self.run, self.config
+        card = Card(
+            network=config.model,
+            overrides=config.overrides,
+            classes=run.classes,
+            input_size=run.size,
+            mean=run.mean,
+            std=run.std,
+            recipe=config.recipe,
+            started_from=config.start_from.name if config.start_from else "ImageNet" if config.pretrained else None,
+            split=config.split,
+            data=self.data,
+            seed=config.seed,
+            epochs=len(run.history),
+            best_epoch=int(self.best["epoch"]),
+            device=run.device_name(),
+            precision=run.precision,
+            wall_seconds=round(self.seconds_before + self.seconds_here()),
+            parameters=sum(p.numel() for p in run.network.parameters()),
+        )
+        save_checkpoint(self.folder, run.shipped, card)
+        self.checkpoint_is_written = True
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "curve": self.config.curve(),
+            "data": self.data,
+            "precision": self.run.precision,
+            "threads": torch.get_num_threads(),
+            "seconds": round(self.seconds_before + self.seconds_here(), 1),
+            "best": self.best,
+            "history": self.run.history,
+            "schedule": self.run.schedule.state(),
+        }
+
+
+def _must_agree(before: dict[str, Any], now: dict[str, Any], folder: str) -> None:
+    differ = [f"{key} was {before.get(key)}, is {now.get(key)}" for key in now if before.get(key) != now.get(key)]
+    if differ:
+        raise TrainingError(f"The run in {folder} cannot be continued: {'; '.join(differ)}. Choose another --out.")
+
+
+def _tensorboard(folder: Path) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise TrainingError(
+            'tensorboard=True, but TensorBoard is not installed: pip install "ferscope[tensorboard]", or leave it out.'
+        ) from error
+    return SummaryWriter(folder)

@@ -1,0 +1,116 @@
+"""What moves the weights: which of them train, the optimiser, and the learning rate over the steps."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from torch import nn
+from torch.optim import SGD, Adam, AdamW, Optimizer, lr_scheduler
+
+from ..registry import ModelSpec
+from .config import Phase, TrainConfig
+
+
+def frozen_modules(spec: ModelSpec, trained_stages: int | None) -> list[str]:
+    """Names of what does not train, see `freeze`."""
+    if trained_stages is None:
+        return []
+    n = len(spec.stages)
+    if trained_stages > n or n == 0:
+        raise ValueError(
+            f"trained_stages={trained_stages}: {spec.name} has {n} stages. Leave it out to train all of it."
+        )
+    return [name for stage in spec.stages[: n - trained_stages] for name in stage]
+
+
+def freeze(model: nn.Module, spec: ModelSpec, trained_stages: int | None) -> list[nn.Module]:
+    """Let only the deepest stages and the head train.
+
+    Args:
+        model: the network of `spec`; every parameter outside frozen stages gets `requires_grad`.
+        spec: names its stages.
+        trained_stages: how many of them train, counted from the deepest; None: all.
+
+    Returns:
+        The frozen modules. They must be put into evaluation mode after each `model.train()`, so that their batch-norm
+        keeps the statistics that its frozen weights were trained with.
+
+    Raises:
+        ValueError: the network has fewer stages.
+    """
+    frozen = [model.get_submodule(name) for name in frozen_modules(spec, trained_stages)]
+    model.requires_grad_(True)
+    for module in frozen:
+        module.requires_grad_(False)
+    return frozen
+
+
+def make_optimizer(config: TrainConfig, model: nn.Module, rate: float) -> Optimizer:
+    """The optimiser of a configuration, over the parameters that are not frozen."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    shared: dict[str, Any] = {"lr": rate, "weight_decay": config.weight_decay}
+    if config.optimizer == "sgd":
+        return SGD(trained, momentum=config.momentum, nesterov=config.momentum > 0, **shared)
+    return (Adam if config.optimizer == "adam" else AdamW)(trained, **shared)
+
+
+class Schedule:
+    """The learning rate over one phase: torch's schedules, each told of every step and every epoch.
+
+    Args:
+        config: names the schedule.
+        optimizer: whose rate it sets.
+        phase: its highest rate and its epochs.
+        steps: of an epoch.
+    """
+
+    def __init__(self, config: TrainConfig, optimizer: Optimizer, phase: Phase, steps: int) -> None:
+        self.optimizer = optimizer
+        self.by_epoch = config.schedule == "plateau"
+        total, factor = phase.epochs * steps, config.decay_factor
+        if config.schedule == "one-cycle":
+            self.torch = lr_scheduler.OneCycleLR(
+                optimizer, phase.learning_rate, total_steps=total + 1, pct_start=0.3, cycle_momentum=False
+            )
+        elif config.schedule == "plateau":
+            self.torch = lr_scheduler.ReduceLROnPlateau(optimizer, factor=factor, patience=config.patience)
+        elif config.schedule == "step":
+            self.torch = lr_scheduler.StepLR(optimizer, config.decay_every * steps, gamma=factor)
+        elif config.schedule == "cosine":
+            warmup = min(round(config.warmup * steps), total)
+            self.torch = lr_scheduler.LambdaLR(optimizer, lambda step: _warm_cosine(step, warmup, total))
+        else:
+            self.torch = lr_scheduler.ConstantLR(optimizer, factor=1.0)
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of the next step."""
+        return self.optimizer.param_groups[0]["lr"]
+
+    def after_step(self) -> None:
+        """To be called after each step of the optimiser."""
+        if not self.by_epoch:
+            self.torch.step()
+
+    def after_epoch(self, validation_loss: float) -> None:
+        """To be called after each epoch."""
+        if self.by_epoch:
+            self.torch.step(validation_loss)
+
+    def state(self) -> dict[str, Any]:
+        """What JSON can keep of it, which is all that changes."""
+        return {k: v for k, v in self.torch.state_dict().items() if isinstance(v, int | float | list)}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from a `state`."""
+        self.torch.load_state_dict(self.torch.state_dict() | state)
+        for group, rate in zip(self.optimizer.param_groups, self.torch.get_last_lr(), strict=True):
+            group["lr"] = rate
+
+
+def _warm_cosine(step: int, warmup: int, total: int) -> float:
+    """Share of the highest rate at a step: a straight line up, then half a cosine down to zero."""
+    if step < warmup:
+        return (step + 1) / (warmup + 1)
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(total - warmup, 1)))

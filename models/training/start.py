@@ -1,0 +1,102 @@
+"""How a run begins: the network before its first epoch, the device, the precision, and whether a batch fits."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor, nn
+
+from ..checkpoints import load_checkpoint
+from ..registry import create_model
+from .config import TrainConfig
+from .memory import room
+
+
+class TrainingError(RuntimeError):
+    """A training that cannot start or go on; the message says why and what to do."""
+
+
+def first_model(config: TrainConfig, classes: tuple[str, ...]) -> nn.Module:
+    """The network before its first epoch: with random weights, ImageNet's, or those of `start_from`."""
+    if config.start_from is None:
+        try:
+            return create_model(config.model, len(classes), config.pretrained, **config.overrides)
+        except TypeError as error:
+            raise TrainingError(f"overrides={config.overrides} do not suit {config.model}: {error}") from error
+    if config.pretrained:
+        raise TrainingError("pretrained and start_from are two beginnings: give one of them.")
+    model, card = load_checkpoint(config.start_from)
+    asked = {"network": config.model, "overrides": config.overrides, "classes": classes}
+    for name, value in asked.items():
+        if getattr(card, name) != value:
+            raise TrainingError(f"start_from={config.start_from}: its {name} is {getattr(card, name)}, not {value}.")
+    return model.train()
+
+
+def make_fabric(config: TrainConfig, found: dict[str, Any] | None, model: nn.Module, size: int) -> tuple[Fabric, str]:
+    """Fabric on the device that is there, in the precision that is asked for, was used before, or is quickest.
+
+    Raises:
+        TrainingError: the device is not there, or the batch does not fit into its memory.
+    """
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", 1))  # torchrun sets it
+    world = int(os.environ.get("WORLD_SIZE", 1))
+    place = {"accelerator": config.device, "devices": processes, "num_nodes": world // processes}
+    precision = found["precision"] if found else config.precision
+    if config.precision not in ("auto", precision):
+        raise TrainingError(f"The run was begun in precision {precision}: leave out --precision to continue it.")
+    device = Fabric(**place).device
+    must_fit(model, size, device, config.batch_size // world, processes)
+    if precision == "auto" and world > 1:  # all must agree, so none of them measures
+        precision = "bf16-mixed" if torch.cuda.is_available() else "32-true"
+    elif precision == "auto":
+        model = model.to(device, memory_format=torch.channels_last)
+        most = 16 if device.type == "cpu" else config.batch_size
+        precision = quickest_precision(model, torch.randn(min(config.batch_size, most), 1, size, size, device=device))
+    return Fabric(**place, precision=precision), precision
+
+
+def must_fit(model: nn.Module, size: int, device: torch.device, batch_size: int, processes: int = 1) -> None:
+    """Raise TrainingError, with the batch that would fit, where one process's share of a batch does not."""
+    there = room(model, size, device, processes)
+    if there is None or there.takes(batch_size):
+        return
+    needed, free = ((there.fixed + batch_size * there.each) / 2**30, there.free / 2**30)
+    advice = f"--batch-size {there.batch * processes}" if there.batch else "a smaller --input-size or another network"
+    raise TrainingError(
+        f"A step of {batch_size} pictures would take about {needed:.1f} GiB of memory, and {free:.1f} GiB are free: "
+        f"try {advice}."
+    )
+
+
+def quickest_precision(model: nn.Module, x: Tensor) -> str:
+    """Time up to ten training steps in float32 and in bfloat16 autocast; the name of the quicker, for Fabric.
+
+    Processors without bfloat16 instructions take tens of times longer, so the comparison ends once it is decided.
+    """
+
+    def step(bf16: bool) -> float:
+        start = time.perf_counter()
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=bf16):
+            model(x).float().square().mean().backward()
+        if x.device.type == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter() - start
+
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    seconds = {False: 0.0, True: 0.0}
+    try:
+        warm = {bf16: step(bf16) for bf16 in (False, True)}
+        for _ in range(10):
+            if max(seconds[True], warm[True]) > 3 * max(seconds[False], warm[False]):
+                return "32-true"
+            for bf16 in seconds:
+                seconds[bf16] += step(bf16)
+        return "bf16-mixed" if seconds[True] < seconds[False] else "32-true"
+    finally:
+        model.load_state_dict(before)
+        model.zero_grad(set_to_none=True)

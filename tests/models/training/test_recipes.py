@@ -1,0 +1,302 @@
+"""The papers' recipes say what the papers say, and each of their parts does something."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+
+from models import create_model, load_checkpoint
+from models.checkpoints import read_card
+from models.training import engine, memory, state
+from models.training.engine import Run, train
+from models.training.events import read_events
+from models.training.recipes import from_recipe
+from models.training.start import TrainingError, must_fit
+from models.training.stopping import Interrupted
+
+PROGRESSIVE = [
+    {"epochs": 1, "learning_rate": 0.05, "trained_stages": 0},
+    {"epochs": 2, "learning_rate": 0.02, "trained_stages": 1},
+    {"epochs": 1, "learning_rate": 0.01, "trained_stages": 0},
+]
+
+
+def tensors(folder: Path, prefix: str = "model.") -> dict[str, torch.Tensor]:
+    found = safetensors.torch.load_file(folder / state.FILE)
+    return {key: value for key, value in found.items() if key.startswith(prefix)}
+
+
+def history(folder: Path) -> list[dict[str, float]]:
+    with (folder / "history.csv").open(newline="") as file:
+        return [{k: float(v) for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+
+
+# ---- what the papers say
+
+
+def test_paper_a():
+    c = from_recipe("paper-a", model="rarn")
+    assert (c.epochs, c.batch_size, c.optimizer, c.learning_rate) == (33, 64, "sgd", 0.01)
+    assert (c.schedule, c.decay_every, c.decay_factor) == ("step", 3, 0.9)
+    assert (c.augmentation, c.class_weights, c.label_smoothing, c.split) == ("paper-a", "none", 0.0, "official")
+
+
+def test_paper_b():
+    c = from_recipe("paper-b", model="hybrid_resnet50")
+    assert [p.epochs for p in c.phases[1:]] == [15, 15, 20, 20]
+    assert [p.learning_rate for p in c.phases[1:]] == [1e-5, 5e-6, 1e-6, 1e-7]
+    assert [p.trained_stages for p in c.phases] == [0, 1, 2, 3, 0]
+    assert c.epochs == sum(p.epochs for p in c.phases)
+    assert (c.optimizer, c.schedule, c.class_weights, c.split, c.pretrained) == (
+        *("adamw", "cosine", "inverse", "paper-b"),
+        True,
+    )
+    assert c.warmup > 0
+    assert c.weight_decay > 0
+
+
+def test_paper_c_and_its_frozen_backbone():
+    c = from_recipe("paper-c", model="resnet50_cnn")
+    assert (c.epochs, c.batch_size, c.optimizer, c.learning_rate) == (60, 32, "adam", 1e-4)
+    assert (c.class_weights, c.augmentation, c.split) == ("paper-c", "paper-c", "random-80-20")
+    assert (c.pretrained, c.trained_stages) == (True, 0)
+    for rival in ("vanilla_cnn", "residual_cnn"):
+        c = from_recipe("paper-c", model=rival)
+        assert (c.pretrained, c.trained_stages) == (False, None)
+
+
+def test_paper_d():
+    c = from_recipe("paper-d", model="resnet18_svd_hfc")
+    assert (c.epochs, c.batch_size, c.input_size, c.learning_rate) == (100, 32, 224, 1e-4)
+    assert (c.schedule, c.decay_factor, c.patience, c.split) == ("plateau", 0.3, 5, "paper-d")
+
+
+def test_paper_e():
+    c = from_recipe("paper-e", model="multibranch_dsc_cbam")
+    assert (c.epochs, c.optimizer, c.learning_rate, c.early_stop) == (300, "adam", 1e-3, None)
+    assert (c.augmentation, c.split) == ("paper-e", "kaggle-oheix")
+
+
+# ---- progressive training
+
+
+@pytest.fixture(scope="module")
+def progressive(make_config, tmp_path_factory) -> Path:
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("progressive") / "run"
+    return train(make_config(folder, epochs=4, phases=PROGRESSIVE, growing_sizes=(), keep_epochs=True, ema=0.9))
+
+
+def kept(folder: Path, epoch: int) -> dict[str, torch.Tensor]:
+    return safetensors.torch.load_file(folder / "epochs" / f"{epoch}.safetensors")
+
+
+def moved(folder: Path, before: int, after: int) -> set[str]:
+    """The modules whose weights or statistics changed between two epochs."""
+    a, b = kept(folder, before), kept(folder, after)
+    return {key.split(".")[0] for key in a if not torch.equal(a[key], b[key])}
+
+
+def test_what_is_frozen_stands_still_its_statistics_too(progressive):
+    assert moved(progressive, 1, 2) == {"block4", "classifier"}
+    assert moved(progressive, 2, 3) == {"block4", "classifier"}
+    assert moved(progressive, 3, 4) == {"block4", "classifier"}  # a running mean follows what moved before
+    weights = [kept(progressive, epoch)["block1.1.weight"] for epoch in (1, 4)]
+    assert torch.equal(*weights)
+
+
+def test_each_phase_has_its_own_rate(progressive):
+    rates = [row["learning_rate"] for row in history(progressive)]
+    assert rates[0] < 0.001  # the end of a cycle of one epoch
+    assert rates[1] > 0.005
+    assert max(rates[2:]) < 0.001
+
+
+@pytest.mark.parametrize("broken", [2, 3, 4])  # in the second phase's first and last epoch, and in the third
+def test_an_interrupted_progressive_run_resumes_to_the_same_curve(
+    progressive, make_config, tmp_path, monkeypatch, broken
+):
+    config = make_config(tmp_path / "run", epochs=4, phases=PROGRESSIVE, growing_sizes=(), ema=0.9)
+    steps = Run._train_one_epoch
+
+    def stop(self, epoch, show):
+        result = steps(self, epoch, show)
+        if epoch == broken:
+            raise Interrupted
+        return result
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Run, "_train_one_epoch", stop)
+        with pytest.raises(Interrupted):
+            train(config)
+    train(config.model_copy(update={"resume": True}))
+    assert history(config.folder) == history(progressive)
+    a, b = (safetensors.torch.load_file(folder / state.FILE) for folder in (config.folder, progressive))
+    assert a.keys() == b.keys()
+    assert all(torch.equal(a[key], b[key]) for key in a)
+
+
+def test_the_last_layers_of_a_trained_network_are_tuned(finished_run, make_config, tmp_path):
+    folder = train(make_config(tmp_path / "run", start_from=finished_run, epochs=1, trained_stages=0))
+    before, after = (load_checkpoint(f)[0].state_dict() for f in (finished_run, folder))
+    assert {key.split(".")[0] for key in before if not torch.equal(before[key], after[key])} == {"classifier"}
+    assert read_card(folder).started_from == "finished"
+
+
+def test_a_stage_that_is_not_there_is_refused_before_anything_is_written(make_config, tmp_path):
+    with pytest.raises(ValueError, match="has 4 stages"):
+        train(make_config(tmp_path / "run", trained_stages=9))
+    assert not (tmp_path / "run").exists()
+
+
+# ---- mean of the weights, mixup, clipping, stopping
+
+
+def test_the_running_mean_is_what_is_measured_and_shipped(make_config, tmp_path):
+    folder = train(make_config(tmp_path / "run", epochs=1, growing_sizes=(), ema=0.5))
+    mean, last, shipped = tensors(folder, "mean."), tensors(folder), load_checkpoint(folder)[0].state_dict()
+    key = "block4.1.weight"
+    assert torch.allclose(shipped[key], mean[f"mean.module.{key}"].half().float())
+    assert not torch.allclose(shipped[key], last[f"model.{key}"], atol=1e-4)
+
+
+def test_the_running_mean_is_the_one_of_the_formula(make_config, tmp_path, monkeypatch):
+    weights, step = [], Run._step
+
+    def noting(self, batch, size):
+        result = step(self, batch, size)
+        weights.append(self.network.classifier.weight.detach().clone())
+        return result
+
+    monkeypatch.setattr(Run, "_step", noting)
+    folder = train(make_config(tmp_path / "run", epochs=1, growing_sizes=(), ema=0.8))
+    expected = weights[0]
+    for weight in weights[1:]:
+        expected = 0.8 * expected + 0.2 * weight
+    assert torch.allclose(tensors(folder, "mean.")["mean.module.classifier.weight"], expected, atol=1e-6)
+
+
+def test_mixup_blends_pictures_and_targets_alike(make_config, tmp_path, monkeypatch):
+    seen = []
+    cross_entropy = torch.nn.functional.cross_entropy
+
+    def noting(logits, targets, *arguments, **more):
+        seen.append(targets)
+        return cross_entropy(logits, targets, *arguments, **more)
+
+    monkeypatch.setattr(engine.F, "cross_entropy", noting)
+    train(make_config(tmp_path / "run", epochs=1, growing_sizes=(), mixup=5.0))
+    soft = [targets for targets in seen if targets.is_floating_point()]
+    assert len(soft) == 3
+    assert all(torch.allclose(t.sum(1), torch.ones(len(t))) for t in soft)
+    assert any(((t > 0.05) & (t < 0.95)).any() for t in soft)
+
+
+def test_a_long_gradient_is_shortened(make_config, tmp_path):
+    step = 1e-6  # with a rate of 1 and no momentum a step moves the weights by the length of the gradient
+    quiet = {"epochs": 1, "growing_sizes": (), "schedule": "constant", "momentum": 0.0, "weight_decay": 0.0}
+    config = make_config(tmp_path / "run", **quiet, learning_rate=1.0, clip_norm=step, batch_size=98)
+    folder = train(config)
+    torch.manual_seed(0)
+    first, last = create_model("vanilla_cnn", width=4), tensors(folder)
+    far = sum((last[f"model.{k}"] - p).double().square().sum() for k, p in first.named_parameters()).detach().sqrt()
+    assert far.item() == pytest.approx(step, rel=0.2)
+
+
+def test_training_stops_when_nothing_gets_better(make_config, tmp_path, monkeypatch, capsys):
+    accuracies = iter([0.3, 0.5, 0.4, 0.4, 0.9])
+    monkeypatch.setattr(Run, "_measure", lambda self, part: (1.0, next(accuracies) if part == "validation" else 0.1))
+    folder = train(make_config(tmp_path / "run", epochs=9, growing_sizes=(), early_stop=2))
+    assert len(history(folder)) == 4
+    assert read_card(folder).best_epoch == 2
+    assert read_events(folder / "events.jsonl")[-1]["event"] == "finished"
+    assert "No better epoch since 2" in capsys.readouterr().out
+
+
+def test_tensorboard_gets_the_curves(make_config, tmp_path):
+    pytest.importorskip("tensorboard", reason="TensorBoard is not installed")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    folder = train(make_config(tmp_path / "run", epochs=2, growing_sizes=(), tensorboard=True))
+    read = EventAccumulator(str(folder / "tensorboard")).Reload()
+    assert [e.value for e in read.Scalars("train_loss")] == pytest.approx(
+        [r["train_loss"] for r in history(folder)], 1e-4
+    )
+
+
+# ---- memory and devices
+
+
+class Small:
+    """A device with little memory."""
+
+    def __init__(self, free: int) -> None:
+        self.available = free
+
+
+def test_a_batch_that_does_not_fit_is_refused_with_one_that_would(make_config, tmp_path, monkeypatch):
+    needed = memory.room(create_model("vanilla_cnn", width=4), 16, torch.device("cpu"))
+    free = needed.fixed + 20 * needed.each
+    monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: Small(free))
+    with pytest.raises(TrainingError, match="try --batch-size 16"):
+        train(make_config(tmp_path / "run"))
+    (told,) = read_events(tmp_path / "run" / "events.jsonl")
+    assert (told["event"], "--batch-size 16" in told["message"]) == ("failed", True)
+    must_fit(create_model("vanilla_cnn", width=4), 16, torch.device("cpu"), batch_size=16)
+
+
+def test_where_not_even_two_pictures_fit_another_network_is_advised(monkeypatch):
+    monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: Small(1000))
+    with pytest.raises(TrainingError, match="another network"):
+        must_fit(create_model("vanilla_cnn"), 48, torch.device("cpu"), 8)
+
+
+def test_a_larger_picture_needs_more_memory_and_the_network_comes_back_as_it_was():
+    model = create_model("vanilla_cnn", width=4).train()
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    small, large = (memory.room(model, size, torch.device("cpu")).each for size in (16, 32))
+    assert 3.5 < large / small < 4.5
+    assert all(torch.equal(model.state_dict()[key], value) for key, value in before.items())
+
+
+def test_running_out_of_memory_and_a_lost_gpu_are_told_in_words(make_config, tmp_path, monkeypatch):
+    config = make_config(tmp_path / "run", epochs=2, growing_sizes=())
+    step, errors = Run._step, [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("CUDA error: device lost")]
+
+    def fails_later(self, batch, size):
+        if self.history:
+            raise errors.pop(0)
+        return step(self, batch, size)
+
+    monkeypatch.setattr(Run, "_step", fails_later)
+    with pytest.raises(TrainingError, match=r"batch of 32. 1 whole epochs.*--batch-size 16"):
+        train(config)
+    told = read_events(config.folder / "events.jsonl")[-1]
+    assert told["event"] == "failed"
+    assert "--batch-size 16" in told["message"]
+    with pytest.raises(TrainingError, match=r"The GPU stopped answering.*--resume"):
+        train(config.model_copy(update={"resume": True}))
+    assert load_checkpoint(config.folder)[1].best_epoch == 1
+
+
+# ---- where training begins
+
+
+def test_imagenet_weights_that_cannot_be_had_are_said_before_the_first_step(make_config, tmp_path):
+    with pytest.raises(ValueError, match="has no ImageNet weights"):
+        train(make_config(tmp_path / "run", pretrained=True))
+
+
+def test_two_beginnings_are_one_too_many(finished_run, make_config, tmp_path):
+    with pytest.raises(TrainingError, match="give one of them"):
+        train(make_config(tmp_path / "run", pretrained=True, start_from=finished_run))
+
+
+def test_json_keeps_phases(make_config, tmp_path):
+    config = make_config(tmp_path / "run", epochs=4, phases=PROGRESSIVE)
+    assert type(config).model_validate(json.loads(config.model_dump_json())) == config

@@ -1,0 +1,70 @@
+"""One training in two processes: the same global batch gives the same loss curve."""
+
+from __future__ import annotations
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from models.checkpoints import read_card
+from models.training.events import read_events
+
+ROOT = Path(__file__).resolve().parents[3]
+
+# Normalised within each picture, so that the two halves of a batch need nothing of each other.
+SCRIPT = """
+import sys
+from torch import nn
+from models.registry import register_model
+from models.train import main
+
+@register_model("group_norm", paper="C", title="Group norm", smallest_side=8, stages=(("0", "1"), ("3", "4")))
+def build(num_classes=7, pretrained=False):
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 3, stride=2), nn.GroupNorm(2, 8), nn.ReLU(),
+        nn.Conv2d(8, 16, 3, stride=2), nn.GroupNorm(2, 16), nn.ReLU(),
+        nn.Flatten(), nn.Linear(16 * 3 * 3, num_classes),
+    )
+
+main(sys.argv[1:])
+"""
+
+
+def run(config, script: Path, processes: int) -> list[dict[str, float]]:
+    file = config.folder.with_suffix(".json")
+    file.write_text(config.model_dump_json())
+    start = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)] if processes > 1 else []
+    done = subprocess.run(
+        [sys.executable, *start, str(script), "--config", str(file)],
+        cwd=ROOT,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    with (config.folder / "history.csv").open(newline="") as table:
+        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(table)]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="torchrun starts processes as POSIX does")
+def test_two_processes_give_the_loss_curve_of_one_also_when_stages_thaw(make_config, tmp_path):
+    """Through two phases, so that the processes agree again on what trains."""
+    (tmp_path / "script.py").write_text(SCRIPT)
+    phases = [{"epochs": 1, "learning_rate": 0.1, "trained_stages": 1}, {"epochs": 2, "learning_rate": 0.05}]
+    alike = {"model": "group_norm", "overrides": {}, "augmentation": "none", "epochs": 3, "phases": phases}
+    one, two = (
+        run(make_config(tmp_path / name, **alike, growing_sizes=()), tmp_path / "script.py", processes)
+        for name, processes in (("one", 1), ("two", 2))
+    )
+    for alone, together in zip(one, two, strict=True):
+        for key in ("train_loss", "validation_loss"):
+            assert together[key] == pytest.approx(alone[key], abs=1e-4)
+    assert one[-1]["train_loss"] < one[0]["train_loss"]
+    assert read_card(tmp_path / "two").device.endswith("processes: 2")
+    kinds = [e["event"] for e in read_events(tmp_path / "two" / "events.jsonl") if e["event"] != "progress"]
+    assert kinds == ["started", "epoch", "epoch", "epoch", "finished"]  # one process writes

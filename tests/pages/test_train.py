@@ -1,0 +1,270 @@
+"""The page Train as Streamlit runs it; one tiny job goes from the button to its checkpoint."""
+
+from __future__ import annotations
+
+import io
+import time
+import zipfile
+
+import jobs_made
+import pytest
+from streamlit.testing.v1 import AppTest
+from visiting import APP, text_of
+
+from models.training.config import TrainConfig
+from workbench import access
+from workbench.jobs import limits, runner, store
+from workbench.jobs.runner import Estimate
+from workbench.services import trainings
+from workbench.services.trainings import PRESETS, epochs, teaching
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path, monkeypatch):
+    return jobs_made.at(tmp_path, monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    return jobs_made.drawn(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture
+def in_class(monkeypatch):
+    monkeypatch.setenv(access.LAN, "1")
+    monkeypatch.setenv(access.TOKEN, "abcd-efgh-jkmn")
+    monkeypatch.setattr("workbench.ui.classroom.time.sleep", lambda _seconds: None)
+
+
+def opened(**link: str) -> AppTest:
+    app = AppTest.from_file(str(APP), default_timeout=90)
+    app.query_params.update(link)
+    app.switch_page("../pages/train.py").run()
+    assert not app.exception
+    return app
+
+
+def labels(app: AppTest) -> set[str]:
+    return {button.label for button in app.main.button}
+
+
+# ---- the form
+
+
+def test_each_preset_fills_the_form_and_only_one_needs_a_set(monkeypatch):
+    app = opened()
+    control = app.segmented_control(key="train-preset")
+    assert control.options == [preset.title for preset in PRESETS]
+    for preset in PRESETS:
+        app.segmented_control(key="train-preset").set_value(preset.title).run()
+        assert not app.exception
+        assert not app.error
+        assert app.selectbox(key="train-model").value == preset.plan.values["model"]
+        assert app.selectbox(key="train-start_from").value == preset.plan.start
+        assert app.button(key="train-start").disabled == bool(preset.missing)
+        assert any("ferscope data import" in info.value for info in app.info) == bool(preset.missing)
+
+
+def test_what_the_form_says_is_what_is_trained(monkeypatch, tiny):
+    asked = []
+
+    def submit(config: TrainConfig, title: str, belongs_to=None):
+        asked.append((config, title))
+        return jobs_made.job(tiny, "queued", done=0, weights=False)
+
+    monkeypatch.setattr(runner, "submit", submit)
+    monkeypatch.setattr(teaching, "data_file", lambda name, progress=None: tiny)
+    app = opened()
+    app.number_input(key="train-epochs").set_value(2)
+    app.number_input(key="train-batch_size").set_value(16)
+    app.selectbox(key="train-class_weights").set_value("inverse")
+    app.text_input(key="train-growing_sizes").set_value("32, 40")
+    app.text_input(key="train-title").set_value("Ours")
+    app.button(key="train-start").click().run()
+    assert not app.exception
+    ((config, title),) = asked
+    assert title == "Ours"
+    assert (config.model, config.epochs, config.batch_size, config.class_weights) == ("vanilla_cnn", 2, 16, "inverse")
+    assert config.growing_sizes == (32, 40)
+    assert config.learning_rate == 0.05
+    assert config.data == tiny
+    assert app.query_params["job"]
+
+
+def test_an_entry_that_cannot_be_is_told_and_starts_nothing(monkeypatch):
+    monkeypatch.setattr(runner, "submit", lambda *a: pytest.fail("started"))
+    app = opened()
+    app.text_input(key="train-growing_sizes").set_value("many")
+    app.button(key="train-start").click().run()
+    assert "whole numbers" in app.error[0].value
+
+
+def test_the_time_is_told_before_the_start(monkeypatch, tiny):
+    monkeypatch.setattr(teaching, "data_file", lambda name, progress=None: tiny)
+    monkeypatch.setattr(runner, "estimate", lambda config: Estimate(8.0, 70.0, 8, 8, "cpu, threads: 1"))
+    app = opened()
+    app.button(key="train-estimate").click().run()
+    until = time.monotonic() + 60
+    while "About" not in text_of(app) and time.monotonic() < until:
+        time.sleep(0.1)
+        app.run()
+    assert "About 1 min 10 s" in text_of(app).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_a_recipe_brings_its_values_and_leaves_network_and_set(monkeypatch):
+    app = opened()
+    app.selectbox(key="train-recipe").set_value("short").run()
+    assert app.selectbox(key="train-model").value == "vanilla_cnn"
+    assert app.number_input(key="train-epochs").value == 9
+    assert app.text_input(key="train-growing_sizes").value == "32, 40"
+
+
+# ---- a job that is watched
+
+
+def test_a_job_is_named_by_the_address_and_shows_its_curves_and_faces(tiny):
+    job = jobs_made.job(tiny, "running", epochs=5, done=3)
+    epochs.look(job)
+    app = opened(job=job.id)
+    assert "job-stop" in {button.key for button in app.main.button}
+    assert "is learning, epoch 4 of 5" in _bar(app)
+    assert "after epoch 3" in text_of(app)
+    assert not app.error
+    app.slider(key="lapse-3").set_value(1).run()
+    assert "after epoch 1" in text_of(app)
+
+
+def test_an_unknown_job_in_the_address_is_told_and_the_form_stands():
+    app = opened(job="../../etc/passwd")
+    assert "is not" not in app.info[0].value
+    assert "There is no job `../../etc/passwd` here any more" in app.info[0].value
+    assert "Start the training" in labels(app)
+
+
+def test_a_failed_job_says_why_and_can_go_on(tiny):
+    job = jobs_made.job(tiny, "failed", done=1, message="Out of memory: a batch of 16 would fit.")
+    app = opened(job=job.id)
+    assert app.error[0].value == "Out of memory: a batch of 16 would fit."
+    assert "Go on" in labels(app)
+
+
+def test_a_lost_job_says_so(tiny):
+    app = opened(job=jobs_made.job(tiny, "lost", done=0, weights=False).id)
+    assert "ended without a word" in app.error[0].value
+    assert "was lost" in _bar(app)
+
+
+def test_a_finished_job_tells_before_and_after_and_is_in_the_list_of_networks(tiny):
+    job = jobs_made.job(tiny)
+    epochs.look(job)
+    app = opened(job=job.id)
+    assert not app.error
+    assert "On the test part, accuracy" in text_of(app)
+    assert job.id in app.selectbox(key="network").proto.options or any(
+        "Tiny" in option for option in app.selectbox(key="network").options
+    )
+    assert {"Promote", "Export"} <= labels(app)
+    app.button(key="use").click().run()
+    assert not app.exception
+    assert app.session_state["network"] == job.id
+    assert app.title[0].value == "What in the picture carried the decision?"
+
+
+def test_what_learned_from_own_pictures_is_neither_promoted_nor_exported(tiny):
+    job = jobs_made.job(tiny, belongs_to="abcd1234", done=1)
+    app = opened(job=job.id)
+    assert not {"Promote", "Export"} & labels(app)
+    assert "neither promoted nor exported" in " ".join(caption.value for caption in app.caption)
+
+
+# ---- own pictures
+
+
+def test_no_picture_is_asked_for_before_both_consents():
+    app = opened()
+    assert not app.main.file_uploader or app.main.file_uploader[0].key == "bring-zip"
+    app.checkbox(key="own-consent").check().run()
+    assert "own-zip" not in {uploader.key for uploader in app.main.file_uploader}
+    app.checkbox(key="own-guardian").check().run()
+    assert "own-zip" in {uploader.key for uploader in app.main.file_uploader}
+
+
+def test_a_bad_zip_is_refused_on_the_page_and_the_form_stands():
+    app = opened()
+    for tick in ("own-consent", "own-guardian"):
+        app.checkbox(key=tick).check()
+    app.run()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        file.writestr("../happy/1.png", b"x")
+    next(u for u in app.main.file_uploader if u.key == "own-zip").upload("x.zip", buffer.getvalue()).run()
+    app.button(key="own-make").click().run()
+    assert not app.exception
+    assert "climbs out" in app.error[0].value
+    assert "Start the training" in labels(app)
+
+
+def test_an_own_set_is_deleted_with_its_jobs_by_one_button(tiny):
+    faces = [(name, jobs_made.gray(i)) for i, name in enumerate(["happy", "sad"] * limits.LIMITS.own_each)]
+    made = trainings.make(faces)
+    jobs_made.job(tiny, belongs_to=made.id, done=1)
+    app = opened()
+    app.button(key=f"own-delete-{made.id}").click().run()
+    assert not app.exception
+    assert trainings.own_sets() == ()
+    assert store.jobs() == []
+
+
+def test_samples_only_offers_no_own_pictures(monkeypatch):
+    monkeypatch.setenv(access.SAMPLES_ONLY, "1")
+    assert not any("own pictures" in expander.label for expander in opened().expander)
+
+
+# ---- in class
+
+
+def test_in_class_visitors_watch_and_only_the_token_starts(in_class, tiny):
+    job = jobs_made.job(tiny, "running", done=1)
+    visitor = opened()
+    assert not {"Start the training", "Stop", "Bring it in"} & labels(visitor)
+    assert not any("own pictures" in expander.label for expander in visitor.expander)
+    assert "Watch" in labels(visitor)
+    watching = opened(job=job.id)
+    assert "Stop" not in labels(watching)
+    assert not watching.error
+    visitor.text_input[-1].set_value("abcd-efgh-jkmn")
+    visitor.button[-1].click().run()
+    assert {"Start the training", "Stop"} <= labels(visitor)
+
+
+# ---- the real thing
+
+
+def test_two_clicks_on_start_make_one_job_that_learns_to_its_end(monkeypatch):
+    monkeypatch.setitem(teaching.DRAWINGS, "drawn faces", teaching.Drawing(count=3))
+    app = opened()
+    app.number_input(key="train-epochs").set_value(1)
+    app.number_input(key="train-batch_size").set_value(8)
+    app.selectbox(key="train-precision").set_value("32-true")
+    app.button(key="train-start").click().run()
+    again = opened()
+    again.number_input(key="train-epochs").set_value(1)
+    again.number_input(key="train-batch_size").set_value(8)
+    again.selectbox(key="train-precision").set_value("32-true")
+    again.button(key="train-start").click().run()
+    (job,) = store.jobs()
+    assert app.query_params["job"] == again.query_params["job"] == job.id
+    until = time.monotonic() + 240
+    while runner.advance()[0].alive and time.monotonic() < until:
+        time.sleep(0.3)
+    job = store.read(job.id)
+    assert job.state == "done", (job.message, store.log_tail(job))
+    epochs.look(job)
+    app.run()
+    assert not app.exception
+    assert "On the test part, accuracy" in text_of(app)
+    assert "after epoch 1" in text_of(app)
+
+
+def _bar(app: AppTest) -> str:
+    return " ".join(element.proto.text for element in app.main.get("progress"))

@@ -1,0 +1,114 @@
+"""Sets of people's own pictures: from a zip that may be anything, and gone with one call."""
+
+import io
+import zipfile
+
+import jobs_made
+import numpy as np
+import pytest
+
+from models.datasets import FaceSet
+from workbench import faces
+from workbench.jobs import store
+from workbench.jobs.limits import LIMITS
+from workbench.jobs.store import JobError
+from workbench.services import trainings
+from workbench.services.trainings import own
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path, monkeypatch):
+    return jobs_made.at(tmp_path, monkeypatch)
+
+
+def photo(name: str = "astronaut") -> bytes:
+    buffer = io.BytesIO()
+    picture = faces.sample_picture(name).copy()
+    picture.thumbnail((300, 300))
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as file:
+        for name, data in files.items():
+            file.writestr(name, data)
+    return buffer.getvalue()
+
+
+def labelled(**counts: int) -> list:
+    rng = np.random.default_rng(0)
+    return [(name, rng.integers(0, 256, (48, 48), np.uint8)) for name, n in counts.items() for _ in range(n)]
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        ({"happy/1.png": b"x", "happy/run.exe": b"MZ"}, "something else than JPEG"),
+        ({"../happy/1.png": b"x"}, "climbs out"),
+        ({"/happy/1.png": b"x"}, "climbs out"),
+        ({"C:\\happy\\1.png": b"x"}, "climbs out"),
+        ({f"happy/{i}.png": b"" for i in range(10_000)}, "10000 files"),
+        ({"cats/1.png": b"x"}, "means no class"),
+        ({}, "no picture"),
+    ],
+)
+def test_a_zip_of_something_else_is_refused_in_a_sentence(files, says):
+    with pytest.raises(JobError, match=says) as told:
+        trainings.read_zip(zipped(files))
+    assert str(told.value).count("\n") == 0
+
+
+def test_a_bomb_is_refused_before_it_is_unpacked(monkeypatch):
+    monkeypatch.setattr(own, "_UNPACKED", own._UNPACKED // 16)
+    monkeypatch.setattr(own.faces, "read", lambda data: pytest.fail("unpacked"))
+    bomb = zipped({f"happy/{i}.png": bytes(8_000_000) for i in range(3)}, zipfile.ZIP_DEFLATED)
+    assert len(bomb) < 100_000
+    with pytest.raises(JobError, match="Unpacked"):
+        trainings.read_zip(bomb)
+
+
+def test_what_is_no_zip_is_refused():
+    for data in (b"", b"PK\x03\x04 and no more", photo()):
+        with pytest.raises(JobError, match="not a zip"):
+            trainings.read_zip(data)
+    with pytest.raises(JobError, match="MB"):
+        trainings.read_zip(bytes(LIMITS.own_bytes + 1))
+
+
+def test_faces_are_cut_out_and_what_shows_none_is_counted():
+    files = {"happy/a.png": photo(), "__MACOSX/happy/._a.png": b"x", "joy/b.png": b"not a picture"}
+    found, notes = trainings.read_zip(zipped(files))
+    assert [name for name, _ in found] == ["happy"]
+    assert found[0][1].shape == (48, 48)
+    assert notes == ["1 of 2 pictures left out: each cannot be read."]
+
+
+def test_a_class_with_one_picture_is_refused_and_nothing_is_written(place):
+    with pytest.raises(JobError, match="sad"):
+        trainings.make(labelled(happy=9, sad=1))
+    assert not (place / "own").exists()
+
+
+def test_a_set_has_all_three_parts_of_each_class_and_no_name_of_anybody():
+    made = trainings.make(labelled(happy=6, sad=12))
+    faces_ = FaceSet.load(own.file_of(made.id))
+    assert faces_.classes == ("happy", "sad")
+    assert faces_.counts()["Training"] == [4, 8]
+    assert faces_.counts()["PublicTest"] == faces_.counts()["PrivateTest"] == [1, 2]
+    assert all(name.startswith("own_") for name in faces_.names)
+    assert made.id in trainings.set_names()
+
+
+def test_forgetting_a_set_deletes_its_jobs_and_checkpoints_too(place):
+    made = trainings.make(labelled(happy=6, sad=6))
+    mine = jobs_made.job(own.file_of(made.id), belongs_to=made.id, done=1)
+    other = jobs_made.job(place / "x.npz", done=1)
+    assert trainings.forget(made.id) == 1
+    assert trainings.own_sets() == ()
+    assert [job.id for job in store.jobs()] == [other.id]
+    assert not mine.folder.exists()
+    with pytest.raises(JobError, match="not here any more"):
+        trainings.forget("../jobs")
+    assert other.folder.exists()

@@ -1,0 +1,46 @@
+"""What the network's own attention modules compute on a picture, what they are worth, and what they do not show.
+
+An attention module knows its steps by itself (`models.layers`); what is missing from outside is the map that reaches
+it. One forward pass brings that map; the module is then asked once more, alone. Nothing of the network is changed.
+
+A map of attention is a number inside the network, not a reason for its answer. Three things here say how far it goes:
+`attention_of` shows the numbers with their equations, `switch_off` what the logits are without them, and
+`correlation_with_cams` how little the two kinds of map need to agree (Jain and Wallace 2019, "Attention is not
+Explanation").
+
+    steps        attention_modules, input_of, steps_of, svd_steps: which modules there are, what reaches them, all steps
+    kinds        AttentionMap, and what each kind of module shows; a new kind is added here
+    maps         attention_of: all maps of a network
+    blocks       rollout: through a chain of transformer blocks
+    switched     switch_off, switch_off_each: the answer without a module
+    branches     class_branches: what the branches of paper B's networks give
+    agreement    correlation_with_cams: attention beside class activation maps
+    memory       memory_account: what two products of paper D cost
+"""
+
+from .agreement import correlation_with_cams
+from .blocks import rollout
+from .branches import BranchShares, class_branches
+from .kinds import AttentionMap
+from .maps import attention_of
+from .memory import MemoryAccount, memory_account
+from .steps import attention_modules, input_of, steps_of, svd_steps
+from .switched import SwitchedOff, switch_off, switch_off_each
+
+__all__ = [
+    "AttentionMap",
+    "BranchShares",
+    "MemoryAccount",
+    "SwitchedOff",
+    "attention_modules",
+    "attention_of",
+    "class_branches",
+    "correlation_with_cams",
+    "input_of",
+    "memory_account",
+    "rollout",
+    "steps_of",
+    "svd_steps",
+    "switch_off",
+    "switch_off_each",
+]

@@ -1,0 +1,63 @@
+"""What the branches of a network with one branch a class give to its answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ..borrow import borrowed
+from ..checks import require_pictures
+
+
+@dataclass(frozen=True, eq=False)
+class BranchShares:
+    """What the branches of a network with one branch a class give to its logits; K classes.
+
+    Attributes:
+        strength: length (L2 norm) of each branch's output, at least 0, (B, K).
+        logits: of the network as it is, (B, K).
+        without: logits (last axis) when the output of one branch (second axis) is set to zero, (B, K, K).
+    """
+
+    strength: Tensor
+    logits: Tensor
+    without: Tensor
+
+    @property
+    def change(self) -> Tensor:
+        """without − logits, (B, K branches, K logits): below 0 where the branch speaks for the class."""
+        return self.without - self.logits[:, None]
+
+    @property
+    def own(self) -> Tensor:
+        """The change of a branch's own class, (B, K)."""
+        return self.change.diagonal(dim1=1, dim2=2)
+
+
+def class_branches(model: nn.Module, x: Float[Tensor, "B C_in H W"]) -> BranchShares:
+    """What each class branch of paper B's networks contributes: the logits when it alone says nothing.
+
+    Nothing ties branch k to logit k but training, because the fusion layer reads all branches. Whether a branch is
+    its class's own is seen in `change`: then the diagonal is the largest of its row.
+
+    Args:
+        model: a network with `class_branches(x)` → (B, K, width), outputs that are 0 for "nothing", and `fuse(outputs)`
+            → logits (B, K).
+        x: pictures, prepared as the network expects them.
+
+    Raises:
+        ValueError: the network has no class branches, or `x` holds NaN.
+    """
+    if not all(callable(getattr(model, name, None)) for name in ("class_branches", "fuse")):
+        raise ValueError(f"model: {type(model).__name__} has no class branches. Choose one of paper B's networks.")
+    require_pictures(x)
+    with borrowed(model), torch.no_grad():
+        outputs = model.class_branches(x)  # (B, K, width)
+        K = outputs.shape[1]
+        rest = 1 - torch.eye(K, dtype=outputs.dtype, device=outputs.device)  # row k drops branch k
+        silenced = outputs[:, None] * rest[:, :, None]  # (B, K dropped, K, width)
+        without = model.fuse(silenced.flatten(0, 1)).unflatten(0, (-1, K))  # (B, K, K)
+        return BranchShares(outputs.norm(dim=-1), model.fuse(outputs), without)

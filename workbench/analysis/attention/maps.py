@@ -1,0 +1,56 @@
+"""All that a network's attention modules computed on a picture, as maps with their equations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from math import isqrt
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from models.layers.transformer import TransformerSteps
+
+from .kinds import READERS, AttentionMap
+from .steps import steps_of
+
+
+def attention_of(
+    model: nn.Module,
+    x: Float[Tensor, "B C_in H W"],
+    layers: Sequence[str] | None = None,
+    grid: tuple[int, int] | None = None,
+) -> tuple[AttentionMap, ...]:
+    """All that a network's attention modules computed on `x`, from one forward pass, in the order of the modules.
+
+    Args:
+        model, x, layers: as for `steps_of`.
+        grid: (h, w) of the map whose positions are the tokens of a transformer; None: h = w = √N, for square pictures.
+
+    Returns:
+        The maps, several for a module; () for a network without attention.
+
+    Raises:
+        ValueError: the tokens do not fill `grid`; otherwise as for `steps_of`.
+    """
+    maps = []
+    for layer, steps in steps_of(model, x, layers).items():
+        module = model.get_submodule(layer)
+        read = next(reader for kind, reader in READERS.items() if isinstance(module, kind))
+        if isinstance(steps, TransformerSteps):
+            read = partial(read, grid=_grid(x, grid, steps.attention.shape[-1]))
+        maps += read(module, steps, partial(AttentionMap, layer, type(module).__name__))
+    return tuple(maps)
+
+
+def _grid(x: Tensor, grid: tuple[int, int] | None, tokens: int) -> tuple[int, int]:
+    """Height and width of the map that the tokens were; of a picture that is not square only the caller knows it."""
+    side = isqrt(tokens)
+    if grid is None and (side * side != tokens or x.shape[-2] != x.shape[-1]):
+        raise ValueError(
+            f"grid=None: {tokens} tokens of a picture {x.shape[-2]} × {x.shape[-1]}. Give (h, w) of the map they were."
+        )
+    height, width = grid or (side, side)
+    if height * width != tokens:
+        raise ValueError(f"grid={grid}: the transformer has {tokens} tokens, so h · w has to be {tokens}")
+    return height, width

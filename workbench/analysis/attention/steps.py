@@ -1,0 +1,110 @@
+"""Which attention modules a network has, what reaches them, and every step that they compute."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
+from threading import get_ident
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from models.layers.svd_attention import SVDAttention, SVDAttentionSteps
+
+from ..borrow import borrowed
+from ..checks import require_pictures
+from .kinds import READERS
+
+
+def attention_modules(model: nn.Module) -> tuple[str, ...]:
+    """Names of the attention modules of a network, in the order in which it registers them; () where it has none."""
+    kinds = tuple(READERS)
+    return tuple(name for name, module in model.named_modules() if isinstance(module, kinds))
+
+
+def input_of(model: nn.Module, x: Float[Tensor, "B C_in H W"], layer: str) -> Float[Tensor, "B ..."]:
+    """What reaches a layer when the network is shown `x`, (B, C, h, w) or tokens (B, N, D); of several calls, the last.
+
+    Raises:
+        ValueError: there is no such layer, it is not called, or `x` holds NaN.
+    """
+    return _arrivals(model, x, (layer,))[layer]
+
+
+def steps_of(model: nn.Module, x: Float[Tensor, "B C_in H W"], layers: Sequence[str] | None = None) -> dict[str, tuple]:
+    """Every step of a network's attention modules when it is shown `x`, from one forward pass: name → its steps.
+
+    The steps are the NamedTuple that the module documents, such as `BAMSteps`. A module whose owner switched it off
+    (`enabled = False`) is asked all the same.
+
+    Args:
+        model: in whatever mode; it is asked in evaluation mode and comes back as it was. Threads may share it.
+        x: pictures (B, C_in, H, W), prepared as the network expects them.
+        layers: names of attention modules; None: all that the network calls, in the order of `attention_modules`.
+
+    Raises:
+        ValueError: a layer is missing, no attention module, or not called; `x` is no batch or holds NaN.
+    """
+    names = attention_modules(model) if layers is None else checked_layers(model, layers)
+    with borrowed(model), torch.no_grad():
+        arrivals = _arrivals(model, x, names, all_of_them=layers is not None)
+        return {name: model.get_submodule(name).steps(arrivals[name]) for name in names if name in arrivals}
+
+
+def svd_steps(model: nn.Module, x: Float[Tensor, "B C_in H W"], layer: str) -> SVDAttentionSteps:
+    """Every step of one SVD attention module of a network that is shown `x`, equations 1 to 9 of paper D.
+
+    Raises:
+        ValueError: the layer is no `SVDAttention`; otherwise as for `steps_of`.
+    """
+    module = module_of(model, layer)
+    if not isinstance(module, SVDAttention):
+        raise ValueError(f'layer="{layer}" is a {type(module).__name__}, not an SVDAttention. {on_offer(model)}')
+    return steps_of(model, x, (layer,))[layer]
+
+
+def _arrivals(model: nn.Module, x: Tensor, layers: Sequence[str], all_of_them: bool = True) -> dict[str, Tensor]:
+    """What reaches each of several layers in one forward pass; `all_of_them`: one that is not called is an error."""
+    require_pictures(x)
+    modules = {layer: module_of(model, layer) for layer in layers}
+    thread, found = get_ident(), {}
+
+    def take(layer: str, _module: nn.Module, inputs: tuple) -> None:
+        if inputs and get_ident() == thread:  # not the input of a prediction that runs beside this one
+            found[layer] = inputs[0].clone()  # a copy, because the network may go on in place
+
+    with borrowed(model), torch.no_grad(), ExitStack() as hooks:
+        for layer, module in modules.items():
+            hooks.enter_context(module.register_forward_pre_hook(partial(take, layer)))
+        if modules:
+            model(x)
+    for layer in layers:
+        if all_of_them and layer not in found:
+            raise ValueError(f'layer="{layer}" is not called in the forward pass. {on_offer(model)}')
+    return found
+
+
+def module_of(model: nn.Module, layer: str) -> nn.Module:
+    """The submodule of this name; ValueError with the attention modules if there is none."""
+    try:
+        return model.get_submodule(layer)
+    except AttributeError:
+        raise ValueError(f'layer="{layer}" is not in this network. {on_offer(model)}') from None
+
+
+def checked_layers(model: nn.Module, layers: Sequence[str]) -> tuple[str, ...]:
+    """Names of attention modules as they were given; ValueError if one of them is none."""
+    names = (layers,) if isinstance(layers, str) else tuple(layers)
+    for name in names:
+        module = module_of(model, name)
+        if not isinstance(module, tuple(READERS)):
+            raise ValueError(f'layer="{name}" is a {type(module).__name__}, no attention module. {on_offer(model)}')
+    return names
+
+
+def on_offer(model: nn.Module) -> str:
+    """A sentence for an error about a layer: which attention modules there are."""
+    names = attention_modules(model)
+    return f"Its attention modules: {', '.join(names)}." if names else "It has no attention modules."

@@ -1,0 +1,55 @@
+"""What every method is given: a network of its own, and one forward pass of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+CHUNK = 16
+"""Pictures in one call of the network: more take memory, fewer take time."""
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """What a method is given: a network of its own, which it may hook and change, and one forward pass of it.
+
+    `logits` are (B, number of classes), y those of the class, (B,). With a layer, both lead back to A (B, K, h, w).
+    """
+
+    model: nn.Module
+    x: Tensor
+    class_: int
+    logits: Tensor
+    y: Tensor
+    layer: str | None = None
+    A: Tensor | None = None
+
+    def gradient(self, score: Tensor | None = None, create_graph: bool = False) -> Tensor:
+        """G = ∂score/∂A (B, K, h, w), for a score of each picture, (B,); None: the logit of the class."""
+        score = self.y if score is None else score
+        return torch.autograd.grad(score, self.A, torch.ones_like(score), create_graph=create_graph)[0]
+
+    def weighted(self, weights: np.ndarray | Tensor) -> Tensor:
+        """Σ_k w_k A^k of weights (B, K): (B, h, w)."""
+        A = self.A.detach()
+        return torch.einsum("bk,bkhw->bhw", torch.as_tensor(weights).to(A), A)
+
+    @property
+    def maps(self) -> np.ndarray:
+        """A for a library that reads NumPy."""
+        return self.A.detach().cpu().numpy()
+
+
+@cache
+def library() -> ModuleType:
+    """pytorch-grad-cam, without the bar that Score-CAM draws on the terminal for every picture."""
+    import pytorch_grad_cam
+    from pytorch_grad_cam import score_cam
+
+    score_cam.tqdm = SimpleNamespace(tqdm=iter)
+    return pytorch_grad_cam

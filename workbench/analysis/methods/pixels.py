@@ -1,0 +1,51 @@
+"""Gradient methods that need no layer: their map has the pixels of the picture."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import torch
+from torch import Tensor, nn
+
+from .case import CHUNK, Case, library
+
+STEPS = 50
+"""Of the path of integrated gradients; captum's default."""
+
+
+def fullgrad(case: Case) -> Tensor:
+    """The biases are joined with their gradients call by call; the package goes by the order of construction."""
+    x, calls = case.x.clone().requires_grad_(), []
+
+    def keep(layer: nn.Module, _inputs: object, output: Tensor) -> Tensor:
+        calls.append((layer, output))
+        return output.clone()  # an in-place operation may follow
+
+    with torch.enable_grad(), ExitStack() as hooks:
+        for layer in filter(_has_bias, case.model.modules()):
+            hooks.enter_context(layer.register_forward_hook(keep))
+        y = case.model(x)[:, case.class_].sum()
+    at_input, *grads = torch.autograd.grad(y, [x, *(output for _, output in calls)], allow_unused=True)
+    used = [(layer, grad.cpu().numpy()) for (layer, _), grad in zip(calls, grads, strict=True) if grad is not None]
+    engine = library().FullGrad(nn.Linear(1, 1), [])  # for its formulas; it needs some network
+    engine.bias_data = [engine.get_bias_data(layer).cpu().numpy() for layer, _ in used]
+    engine.activations_and_grads.gradients = [torch.from_numpy(grad) for _, grad in used]
+    x.grad = torch.zeros_like(x) if at_input is None else at_input
+    return torch.as_tensor(engine.compute_cam_per_layer(x, None, False)[:, 0]).to(case.x)
+
+
+def _has_bias(layer: nn.Module) -> bool:
+    """As the package chooses; a batch-norm without statistics of its own has no fixed bias."""
+    if type(layer) not in (nn.Conv2d, nn.BatchNorm2d):
+        return False
+    return layer.bias is not None and getattr(layer, "running_mean", layer.bias) is not None
+
+
+def integrated_gradients(case: Case) -> Tensor:
+    """The gradient gathered on the straight way from 0, plain gray, to the picture: (B, H, W)."""
+    from captum.attr import IntegratedGradients
+
+    steps = IntegratedGradients(case.model).attribute(
+        case.x, target=case.class_, n_steps=STEPS, internal_batch_size=max(CHUNK, len(case.x))
+    )
+    return steps.detach().sum(1)  # (B, H, W)  over the channels

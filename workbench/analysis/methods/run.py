@@ -1,0 +1,140 @@
+"""Running a method of the catalogue on a network that others use meanwhile, and how long that will take."""
+
+from __future__ import annotations
+
+import difflib
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from .. import cam
+from ..borrow import double_of
+from ..checks import class_index, no_influence, require_logits, require_pictures, require_size
+from .case import CHUNK, Case
+from .catalogue import EXPLAINERS, Explainer
+
+Progress = Callable[[int, int], None]
+
+
+def explain_with(
+    model: nn.Module,
+    x: Tensor,
+    name: str,
+    class_: int,
+    layer: str | None = None,
+    size: tuple[int, int] | None = None,
+    progress: Progress | None = None,
+) -> Float[Tensor, "B h w"]:
+    """The map of one explainer for one class.
+
+    Each call works on a double of the network that shares its weights, so that other threads may explain and predict
+    meanwhile; the network itself is held only while the double is made.
+
+    Args:
+        model: any network (B, C_in, H, W) → logits (B, number of classes), in whatever mode; it comes back as it was.
+        x: pictures (B, C_in, H, W), prepared as the network expects them, so that 0 is a plain gray.
+        name: one of EXPLAINERS.
+        class_: index of the class. The map of an explainer without `of_class` is the same for all.
+        layer: for those with `needs_layer`: a submodule whose output is (B, K, h, w). The others ignore it.
+        size: (height, width) of the map, enlarged bilinearly. None: the layer's, or the picture's where none is needed.
+        progress: called with the number of passes done and of all; what it raises ends the call.
+
+    Returns:
+        Maps (B, h, w), without a graph, each method on a scale of its own; at least 0 unless the explainer is `signed`.
+        In float32 (float64 for a float64 network).
+
+    Raises:
+        ValueError: an argument is wrong, or the layer has no map to offer; the message names the argument.
+    """
+    explainer = _checked(name, x, layer)
+    require_size(size)
+    with _plain_modes(x):
+        case = _case(explainer, model, x, layer, class_)
+        channels = None if case.A is None else case.A.shape[1]
+        total = explainer.passes(channels, tuple(x.shape[-2:])).forward
+        with _counted(case, total, progress) if progress else nullcontext():
+            maps = explainer.run(case)  # (B, h, w)
+        if not bool(maps.isfinite().all()):
+            raise ValueError(
+                f'name="{name}" gives NaN or infinite values on this network. Choose another method or layer.'
+            )
+        maps = maps if explainer.signed else maps.relu()
+        return maps if size is None else cam.resize(maps, size)
+
+
+def estimate(model: nn.Module, x: Tensor, name: str, layer: str | None = None) -> float:
+    """Seconds that `explain_with` will take, roughly: one timed forward pass times the number of passes.
+
+    A backward pass counts as much as a forward pass, since no weight needs a gradient. Decompositions are not counted.
+    Arguments and errors as for `explain_with`.
+    """
+    explainer = _checked(name, x, layer)
+    with _plain_modes(x):
+        case = _case(explainer, model, x, layer, class_=0)
+        channels = None if case.A is None else case.A.shape[1]
+        forward, backward = explainer.passes(channels, tuple(x.shape[-2:]))
+        pictures = min(max(CHUNK, len(x)), forward * len(x))  # as many at a time as the method will ask about
+        batch = case.x[:1].repeat(pictures, 1, 1, 1)
+        _wait(x)
+        start = time.perf_counter()
+        case.model(batch)
+        _wait(x)
+        return (time.perf_counter() - start) / pictures * len(x) * (forward + backward)
+
+
+def _checked(name: str, x: Tensor, layer: str | None) -> Explainer:
+    if name not in EXPLAINERS:
+        near = difflib.get_close_matches(str(name), EXPLAINERS, n=3, cutoff=0.0)
+        raise ValueError(f'name="{name}" is no explainer. The nearest names: {", ".join(near)}')
+    require_pictures(x)
+    if EXPLAINERS[name].needs_layer and layer is None:
+        raise ValueError(f"layer=None: {name} reads the maps of a layer. Give the name of a convolutional one.")
+    return EXPLAINERS[name]
+
+
+@contextmanager
+def _plain_modes(x: Tensor) -> Iterator[None]:
+    """Neither inference mode, nor gradients, nor autocast of the caller; for the same reasons as in `cam.atlas`."""
+    with torch.inference_mode(False), torch.no_grad(), torch.autocast(x.device.type, enabled=False):
+        yield
+
+
+def _case(explainer: Explainer, model: nn.Module, x: Tensor, layer: str | None, class_: int) -> Case:
+    """The double, and its answer to the pictures."""
+    double = double_of(model)
+    x = x.clone() if x.is_inference() else x.detach()
+    x = x.to(torch.promote_types(x.dtype, torch.float32))
+    if explainer.needs_layer:
+        A, logits = cam.forward_from(double, x, layer)
+        if not logits.requires_grad:  # the weights are frozen, so a graph can only come from A
+            raise no_influence(layer)
+    else:
+        A, logits = None, require_logits(double(x), x)
+    index = class_index(class_, logits.shape[1])
+    with torch.enable_grad():
+        return Case(double, x, index, logits, logits[:, index], layer, A)
+
+
+@contextmanager
+def _counted(case: Case, total: int, progress: Progress) -> Iterator[None]:
+    """Tell `progress` of every call of the double; the first pass is done."""
+    pictures = len(case.x)
+
+    def count(_module: nn.Module, inputs: tuple[Tensor, ...], _output: object) -> None:
+        nonlocal pictures
+        pictures += len(inputs[0])
+        progress(pictures // len(case.x), total)
+
+    progress(1, total)
+    with case.model.register_forward_hook(count):
+        yield
+
+
+def _wait(x: Tensor) -> None:
+    """An accelerator answers before it has finished."""
+    if x.device.type != "cpu":
+        torch.accelerator.synchronize(x.device)

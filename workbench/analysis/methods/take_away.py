@@ -1,0 +1,68 @@
+"""Methods that take something away, a map or a window of the picture, and ask the network again."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .case import CHUNK, Case, library
+
+
+def scorecam(case: Case) -> Tensor:
+    """w_k is the softmax over maps of the logit with the picture masked by map k."""
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+    engine, target = library().ScoreCAM(case.model, []), [ClassifierOutputTarget(case.class_)]
+    engine.batch_size = CHUNK
+    pairs = zip(case.x, case.maps, strict=True)  # one by one: it holds K masked pictures at a time
+    weights = [engine.get_cam_weights(x[None], None, target, maps[None], None) for x, maps in pairs]  # (1, K) each
+    return case.weighted(np.concatenate(weights))
+
+
+def ablationcam(case: Case) -> Tensor:
+    """w_k = y^c − y^c without map k. The paper divides by y^c, which turns the map over where that is negative.
+
+    Not the package's: where a layer has negative values, it subtracts 10⁷ instead of setting a map to zero, and once
+    more for each picture of a batch.
+    """
+    without: list[Tensor] = []  # what the layer puts out next
+    drops = []
+    module = case.model.get_submodule(case.layer)
+    with module.register_forward_hook(lambda *_: without[0].clone()):  # an in-place operation may follow
+        for x, A, y in zip(case.x, case.A.detach(), case.y.detach(), strict=True):
+            for ks in torch.arange(len(A), device=A.device).split(CHUNK):
+                maps = A.repeat(len(ks), 1, 1, 1)  # (n, K, h, w)
+                maps[range(len(ks)), ks] = 0
+                without[:] = [maps]
+                drops.append(y - case.model(x.repeat(len(ks), 1, 1, 1))[:, case.class_])
+    return case.weighted(torch.cat(drops).view(case.A.shape[:2]))
+
+
+def occlusion(case: Case) -> Tensor:
+    """How far the logit drops when a window round each pixel is plain gray: (B, H, W)."""
+    from captum.attr import Occlusion
+
+    channels, (windows, strides) = case.x.shape[1], _windows(case.x.shape[-2:])
+    drops = Occlusion(case.model).attribute(
+        case.x,
+        sliding_window_shapes=(channels, *windows),
+        strides=(channels, *strides),
+        target=case.class_,
+        perturbations_per_eval=max(1, CHUNK // len(case.x)),
+    )
+    return drops.detach()[:, 0].to(case.x)  # the same in every channel: a window hides them all
+
+
+def _windows(size: tuple[int, int]) -> tuple[list[int], list[int]]:
+    """Sides of the window, a sixth of the picture's, and its steps, half of that: for 48 px, 8 and 4."""
+    windows = [max(1, round(side / 6)) for side in size]
+    return windows, [max(1, side // 2) for side in windows]
+
+
+def window_positions(size: tuple[int, int]) -> int:
+    """How many windows occlusion covers on a picture of (height, width)."""
+    counts = [math.ceil((n - window) / step) + 1 for n, window, step in zip(size, *_windows(size), strict=True)]
+    return math.prod(counts)

@@ -1,0 +1,231 @@
+"""What is looked at in a zip from elsewhere before anything of it is kept: its directory, its files, what they say.
+
+Nothing is unpacked to the disk, no pickle is opened, and nothing large is built because a small file asks for it: sizes
+are bounded where they are declared and counted again while reading, and the network of the card is built without
+memory first (torch's device `meta`), to compare its shapes with those of the weights.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+import struct
+import tempfile
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.torch
+import torch
+from pydantic import TypeAdapter, ValidationError
+
+from models.checkpoints import Card, CheckpointError, load_checkpoint
+from models.files import write_bytes
+from models.registry import create_model, list_models
+from models.training.config import TrainConfig
+
+from .limits import LIMITS
+from .store import JobError
+
+FILES = ("card.json", "config.json", "model.safetensors", "history.csv", "predictions.npz")
+_NEEDED = FILES[:3]
+_TABLES = {"logits.npy": "f", "labels.npy": "iu", "names.npy": "U", "ids.npy": "U", "splits.npy": "U"}
+_TEXT_BYTES = 2**20  # of JSON and CSV
+_DIRECTORY_BYTES = 4096  # of a zip with a handful of files
+_PLAIN = re.compile(r"[\w .,:;+()/°%=-]{0,200}")  # nothing that a page would take for a link or a picture
+_NUMBER = 10_000  # largest of the builder's arguments
+_SIDES = range(8, 513)
+
+
+def as_json(value: Any) -> bytes:
+    """JSON as the files of a parcel hold it."""
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def unpacked(data: bytes) -> dict[str, bytes]:
+    """The files of a zip; raises JobError unless they are some of `FILES`, whole, and within the limits."""
+    if len(data) > LIMITS.parcel_bytes:
+        raise JobError(f"The zip is larger than {LIMITS.parcel_bytes // 2**20} MB, the most that is taken.")
+    files = _entries(data, FILES, LIMITS.parcel_unpacked)
+    if missing := [name for name in _NEEDED if name not in files]:
+        raise JobError(f"The zip lacks {', '.join(missing)}: it is not what FERScope exports.")
+    return files
+
+
+def verified(files: dict[str, bytes]) -> tuple[Card, TrainConfig]:
+    """Card and config, once everything in `files` is read and fits together; raises JobError."""
+    card, config = _card(files["card.json"]), _config(files["config.json"])
+    if config.model != card.network:
+        raise JobError(f"Its config is of {config.model}, its card of {card.network}: it is damaged.")
+    _check_weights(files["model.safetensors"], card)
+    if "history.csv" in files:
+        _check_history(files["history.csv"])
+    if "predictions.npz" in files:
+        _check_predictions(files["predictions.npz"], len(card.classes))
+    with tempfile.TemporaryDirectory() as folder:  # as it will be loaded later
+        for name in ("card.json", "model.safetensors"):
+            write_bytes(Path(folder) / name, files[name])
+        try:
+            load_checkpoint(Path(folder))
+        except CheckpointError as error:
+            raise JobError(f"Its weights do not fit the network {card.network} of its card.") from error
+    return card, config
+
+
+def _entries(data: bytes, allowed: tuple[str, ...], most: int) -> dict[str, bytes]:
+    """The files of a zip by name; `most`: bytes of all of them, unpacked."""
+    _check_directory(data)
+    found: dict[str, bytes] = {}
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as parcel:
+            for info in parcel.infolist():
+                if info.filename not in allowed or info.filename in found:
+                    shown = "".join(letter for letter in info.filename[:60] if letter.isprintable())
+                    raise JobError(f'The zip holds "{shown}", which does not belong there; nothing of it was taken.')
+                if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                    raise JobError(f"{info.filename} is encrypted or packed in a way that is not taken.")
+                room = most - sum(map(len, found.values()))
+                with parcel.open(info) as file:
+                    found[info.filename] = file.read(room + 1) if info.file_size <= room else b""
+                if info.file_size > room or len(found[info.filename]) > room:
+                    raise JobError(f"Unpacked it would be larger than {most // 2**20} MB, the most that is taken.")
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError, ValueError) as error:
+        if isinstance(error, JobError):
+            raise
+        raise JobError("It is not a zip, or a damaged one: export it again.") from error
+    return found
+
+
+def _check_directory(data: bytes) -> None:
+    """Look at the end record before a library reads millions of entries: few of them, no comment, no 64-bit form."""
+    end = data[-22:]
+    if len(end) < 22 or end[:4] != b"PK\x05\x06" or data[-42:-38] == b"PK\x06\x07":
+        raise JobError("It is not a zip that FERScope exported.")
+    entries, size = struct.unpack("<HI", end[10:16])
+    if entries > LIMITS.parcel_entries or size > _DIRECTORY_BYTES:
+        raise JobError(f"The zip holds {entries} files; what FERScope exports has at most {len(FILES)}.")
+
+
+def _json(name: str, data: bytes) -> Any:
+    try:
+        if len(data) > _TEXT_BYTES:
+            raise ValueError("too long")
+        value = json.loads(data)
+        _check_plain(value)
+    except (ValueError, RecursionError) as error:
+        raise JobError(f"Its {name} is damaged, or says what does not belong there.") from error
+    return value
+
+
+def _check_plain(value: Any, depth: int = 0) -> None:
+    """Raise ValueError for texts that are more than plain words, and for endless nesting."""
+    if depth > 8:
+        raise ValueError("nested too deeply")
+    if isinstance(value, str) and not _PLAIN.fullmatch(value):
+        raise ValueError("not plain")
+    children = [*value.keys(), *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for child in children:
+        _check_plain(child, depth + 1)
+
+
+def _card(data: bytes) -> Card:
+    values = _json("card.json", data)
+    try:
+        if values.keys() - Card.__dataclass_fields__.keys():
+            raise ValueError("unknown fields")
+        card = TypeAdapter(Card).validate_python(values)
+    except (ValidationError, ValueError, AttributeError) as error:
+        raise JobError("Its card.json is not the card of a checkpoint.") from error
+    if card.network not in list_models():
+        raise JobError(f"It is a {card.network}, a network that this FERScope does not know.")
+    numbers = [v for v in card.overrides.values() if isinstance(v, int | float)]
+    sound = (
+        card.input_size in _SIDES
+        and 2 <= len(card.classes) <= 100
+        and len(set(card.classes)) == len(card.classes)
+        and math.isfinite(card.mean)
+        and 0 < card.std < math.inf
+        and (card.temperature is None or 0 < card.temperature < math.inf)
+        and len(card.overrides) <= 20
+        and not {"num_classes", "pretrained"} & card.overrides.keys()
+        and all(isinstance(v, bool | int | float | str) for v in card.overrides.values())
+        and all(abs(v) <= _NUMBER for v in numbers)
+        and min(card.epochs, card.best_epoch) >= 0
+    )
+    if not sound:
+        raise JobError("Its card.json has numbers that no checkpoint has.")
+    return card
+
+
+def _config(data: bytes) -> TrainConfig:
+    try:
+        return TrainConfig.model_validate(_json("config.json", data)).model_copy(update={"out": None, "resume": False})
+    except ValidationError as error:
+        raise JobError("Its config.json is of another version of FERScope: bring both to the same one.") from error
+
+
+def _check_weights(data: bytes, card: Card) -> None:
+    try:
+        weights = safetensors.torch.load(data)
+    except (safetensors.SafetensorError, ValueError) as error:
+        raise JobError("Its weights are damaged, or are no safetensors.") from error
+    if not all(value.isfinite().all() for value in weights.values() if value.is_floating_point()):
+        raise JobError("Its weights hold what is no number.")
+    try:
+        with torch.device("meta"):
+            model = create_model(card.network, num_classes=len(card.classes), **card.overrides)
+    except (ValueError, TypeError, RuntimeError, AttributeError, KeyError) as error:
+        raise JobError(f"Its card asks for a {card.network} that cannot be built.") from error
+    wanted = {name: value.shape for name, value in model.state_dict().items()}
+    if wanted != {name: value.shape for name, value in weights.items()}:
+        raise JobError(f"Its weights do not fit the network {card.network} of its card.")
+
+
+def _check_history(data: bytes) -> None:
+    try:
+        rows = list(csv.reader(io.StringIO(data[: _TEXT_BYTES + 1].decode("ascii"), newline="")))
+        names, numbers = rows[0], [[float(cell or 0) for cell in row] for row in rows[1:]]
+        if len(data) > _TEXT_BYTES or "epoch" not in names or any(len(row) != len(names) for row in numbers):
+            raise ValueError
+        if not all(re.fullmatch(r"[a-z][a-z_0-9 :]{0,60}", name) for name in names):
+            raise ValueError
+    except (ValueError, IndexError, csv.Error) as error:
+        raise JobError("Its history.csv is no table of numbers.") from error
+
+
+def _check_predictions(data: bytes, classes: int) -> None:
+    """An npz is a zip too, and its arrays say in their first line how large they are."""
+    files = _entries(data, tuple(_TABLES), LIMITS.parcel_unpacked)
+    try:
+        if files.keys() != _TABLES.keys():
+            raise ValueError("arrays are missing")
+        arrays = {name: _array(file) for name, file in files.items()}
+        rows = len(arrays["labels.npy"])
+        shapes = {name: (rows, classes) if name == "logits.npy" else (rows,) for name in arrays}
+        if any(value.shape != shapes[n] or value.dtype.kind not in _TABLES[n] for n, value in arrays.items()):
+            raise ValueError("other shapes or types")
+        labels = arrays["labels.npy"]
+        if rows == 0 or labels.min() < 0 or labels.max() >= classes or not np.isfinite(arrays["logits.npy"]).all():
+            raise ValueError("out of range")
+        texts = (text for name in ("names.npy", "ids.npy", "splits.npy") for text in np.unique(arrays[name]))
+        if not all(_PLAIN.fullmatch(str(text)) for text in texts):
+            raise ValueError("not plain")
+    except (ValueError, OSError, EOFError) as error:
+        raise JobError("Its predictions.npz is damaged, or holds what does not belong there.") from error
+
+
+def _array(file: bytes) -> np.ndarray:
+    """One array; numpy would make room for what the header declares, so this is compared with what is there first."""
+    stream = io.BytesIO(file)
+    version = np.lib.format.read_magic(stream)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(stream)
+    if dtype.hasobject or math.prod(shape) * dtype.itemsize != len(file) - stream.tell():
+        raise ValueError("the header lies")
+    return np.load(io.BytesIO(file), allow_pickle=False)

@@ -1,0 +1,153 @@
+"""The process of a job: begun, found again, asked to end, ended. A number alone may be another's by now, so it counts
+only together with its time of birth; a child that ended is a zombie until it is polled, so ours are polled."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from pathlib import Path
+from subprocess import DEVNULL, Popen, TimeoutExpired
+
+import psutil
+
+from .store import Job
+
+HERE = Path(__file__).resolve().parents[2]  # where `models` is imported from
+_NICENESS = 10
+_SECONDS_APART = 2.0  # two readings of a time of birth differ by less, since the clock is set now and then
+_LOG_BYTES = 2**20  # past this, only the last quarter of a log is kept
+
+_children: dict[int, Popen] = {}  # begun by this process; the others are known by pid and birth only
+
+
+def command(job: Job) -> list[str]:
+    """What is run for a job; tests replace it."""
+    return [sys.executable, "-m", "models.train", "--config", str(job.folder / "config.json")]
+
+
+def environment(threads: int) -> dict[str, str]:
+    """The child's environment: this process's own, with so many processor threads for every library."""
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    return os.environ | dict.fromkeys(names, str(threads)) | {"PYTHONUNBUFFERED": "1"}
+
+
+def default_threads() -> int:
+    """All cores that this process may use but one, which stays for the app."""
+    process = psutil.Process()
+    cores = len(process.cpu_affinity()) if hasattr(process, "cpu_affinity") else psutil.cpu_count() or 1
+    return max(1, cores - 1)
+
+
+def step_back(pid: int) -> None:
+    """Let a process wait for all others, as far as the system permits."""
+    with contextlib.suppress(psutil.Error, OSError):
+        process = psutil.Process(pid)
+        process.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS if os.name == "nt" else max(_NICENESS, process.nice()))
+
+
+def begin(job: Job, threads: int) -> tuple[int, float]:
+    """Start the process of a job in a session of its own; its pid and time of birth."""
+    _tidy(job.folder)
+    with (job.folder / "log.txt").open("ab") as log:
+        child = Popen(
+            command(job),
+            cwd=HERE,
+            env=environment(threads),
+            stdin=DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    _children[child.pid] = child
+    step_back(child.pid)
+    return child.pid, psutil.Process(child.pid).create_time()
+
+
+def find(job: Job) -> psutil.Process | None:
+    """The process of a job if it still runs; None once it has ended, whoever began it."""
+    if job.pid is None:
+        return None
+    child = _children.get(job.pid)
+    if child is not None and child.poll() is not None:
+        return None
+    try:
+        process = psutil.Process(job.pid)
+        if child is not None:  # may look like a zombie while its threads still end: only then has it a code
+            return process
+        same = job.born is None or abs(process.create_time() - job.born) < _SECONDS_APART
+        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+    except psutil.Error:
+        return None
+
+
+def find_unnoted(job: Job) -> psutil.Process | None:
+    """The process of a job whose number was never written, because whoever began it died in between."""
+    config = str(job.folder / "config.json")
+    for process in psutil.process_iter(["cmdline", "status"]):
+        if config in (process.info["cmdline"] or ()) and process.info["status"] != psutil.STATUS_ZOMBIE:
+            return process
+    return None
+
+
+def exit_code(job: Job) -> int | None:
+    """How the process of a job ended, −n by signal n; None where it was not this process's child."""
+    child = _children.get(job.pid)
+    if child is None or child.poll() is None:
+        return None
+    return child.returncode
+
+
+def let_go(pid: int | None) -> None:
+    """Forget a child whose ending is written down."""
+    _children.pop(pid, None)
+
+
+def send(job: Job, hard: bool = False) -> None:
+    """Ask the whole group of a job to end, or end it; nothing happens where it is gone."""
+    process = find(job)
+    if process is None:
+        return
+    with contextlib.suppress(psutil.Error, OSError):
+        if os.name == "posix":
+            os.killpg(process.pid, signal.SIGKILL if hard else signal.SIGTERM)  # leads a group of its own
+        elif hard:
+            process.kill()
+        else:
+            process.terminate()
+
+
+def end_now(job: Job, seconds: float = 10.0) -> None:
+    """End a job hard, and wait until it is gone."""
+    process = find(job)
+    send(job, hard=True)
+    if process is not None:
+        with contextlib.suppress(psutil.Error, TimeoutExpired):
+            (_children.get(process.pid) or process).wait(seconds)
+
+
+def keep_log_short(job: Job) -> None:
+    """Cut the beginning off a log that became long; the process appends, so it goes on behind what is left."""
+    path = job.folder / "log.txt"
+    with contextlib.suppress(OSError):
+        if path.stat().st_size > _LOG_BYTES:
+            with path.open("r+b") as file:
+                file.seek(-_LOG_BYTES // 4, os.SEEK_END)
+                rest = file.read()
+                file.seek(0)
+                file.truncate()
+                file.write(b"[...]\n" + rest[rest.find(b"\n") + 1 :])
+
+
+def _tidy(folder: Path) -> None:
+    """What a process that was killed left half: files that never got their name, and an event without its end."""
+    for place in (folder, folder / "epochs"):
+        for path in place.glob(".*"):
+            if path.is_file():
+                path.unlink(missing_ok=True)
+    events = folder / "events.jsonl"
+    if events.is_file():
+        with events.open("r+b") as file:
+            if file.seek(0, os.SEEK_END) and (file.seek(-1, os.SEEK_END), file.read())[1] != b"\n":
+                file.write(b"\n")

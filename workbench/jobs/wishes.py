@@ -1,0 +1,80 @@
+"""What somebody wants to train: made whole, checked against limits and sources, and whose pictures it learns from."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from models.checkpoints import CheckpointError, read_card
+from models.registry import get_spec
+from models.training.config import TrainConfig
+
+from . import limits, processes, store
+from .store import Job, JobError
+
+_OWNER = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def complete(config: TrainConfig) -> TrainConfig:
+    """The configuration with what the runner decides, and with whole paths: the process runs in another folder."""
+    try:
+        get_spec(config.model)
+    except ValueError as error:
+        raise JobError(str(error)) from error
+    start = config.start_from and config.start_from.absolute()
+    split = Path(config.split)
+    more = {
+        "data": config.data.absolute(),
+        "start_from": start,
+        "split": str(split.absolute()) if split.is_file() else config.split,
+        "threads": config.threads or processes.default_threads(),
+        "minutes": config.minutes or limits.LIMITS.minutes,
+        "out": None,
+        "resume": False,
+    }
+    config = config.model_copy(update=more)
+    limits.check_config(config)
+    check_sources(config)
+    return config
+
+
+def check_sources(config: TrainConfig) -> None:
+    """Raise JobError where the set is not there, or the starting point is of another network."""
+    if not config.data.is_file():
+        raise JobError(
+            f'The set "{config.data.name}" is not there: import it (ferscope data import) or choose another.'
+        )
+    if config.start_from is None:
+        return
+    try:
+        network = read_card(config.start_from).network
+    except CheckpointError as error:
+        raise JobError(f'The starting point "{config.start_from.name}" cannot be read: choose another.') from error
+    if network != config.model:
+        raise JobError(
+            f'The starting point "{config.start_from.name}" is a {network}, not a {config.model}: choose one of these.'
+        )
+
+
+def owner_of(config: TrainConfig, belongs_to: str | None) -> str | None:
+    """The set of own pictures that a training learns from, directly or through its starting point."""
+    owners = {belongs_to} - {None}
+    data = config.data.resolve()
+    if data.is_relative_to(store.OWN.resolve()):
+        owners.add(data.relative_to(store.OWN.resolve()).parts[0])
+    if config.start_from and (start := config.start_from.resolve()).parent == store.ROOT.resolve():
+        owners |= {store.read(start.name).belongs_to} - {None}
+    if len(owners) > 1:
+        raise JobError("It would learn from two sets of own pictures: choose a starting point without the other's.")
+    owner = next(iter(owners), None)
+    if owner is not None and not _OWNER.fullmatch(owner):
+        raise JobError("The id of a set of own pictures is made of letters, digits, - and _.")
+    return owner
+
+
+def same(job: Job, config: TrainConfig) -> bool:
+    """Whether a job trains just this, wherever it keeps it."""
+    try:
+        return job.config.model_copy(update={"out": None, "resume": False}) == config
+    except JobError:
+        return False

@@ -1,0 +1,187 @@
+"""`ferscope refresh`: make anew what follows from the networks in checkpoints/, and say what was done.
+
+    ferscope refresh                 temperatures, ensemble, robustness for half an hour, checkpoints/README.md
+    ferscope refresh --budget 0m     the same without what takes minutes
+
+The page Papers needs nothing of this: its verdicts are worked out from the same files whenever they change.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import tyro
+
+from models import list_models
+from models.calibration import fit_temperature
+from models.checkpoints import (
+    ROOT,
+    CheckpointError,
+    checkpoint_folder,
+    list_checkpoints,
+    read_card,
+    read_predictions,
+    write_card,
+)
+from models.datasets import FaceSet
+from models.ensembling import NAME as ENSEMBLE
+from models.ensembling import Choice, candidates, choose, is_shipped, ship
+from models.evaluate import evaluate
+from models.files import DiskFullError, write_bytes
+from models.preprocessing import TTA
+from models.zoo import minutes
+
+from . import zoo_report
+from .analysis.robustness import CORRUPTIONS
+from .robustness_survey import LIMIT, read_robustness, survey
+from .services import claims, measures
+from .services.changes import pace, survey_minutes
+
+Say = Callable[[str], None]
+
+
+@dataclasses.dataclass
+class Budget:
+    """Time for what takes long, and what it is told of."""
+
+    end: float
+    say: Say
+
+    def allows(self, what: str, about: float) -> bool:
+        """Whether so many minutes are left; says so where they are not."""
+        left = max(0.0, (self.end - time.monotonic()) / 60)
+        if about <= left:
+            return True
+        self.say(f"{what}: skipped, about {about:.0f} minutes, and {left:.0f} are left (--budget)")
+        return False
+
+
+def refresh(budget: str = "30m", data: Path = Path("data/fer2013.npz"), device: str = "cpu") -> None:
+    """Renew temperatures, ensemble, robustness curves and checkpoints/README.md; what is up to date stays.
+
+    Args:
+        budget: time for what needs the pictures (robustness, views of the ensemble), as 30m, 1.5h or 90s.
+        data: the imported set (`ferscope data import`); without it, that is skipped.
+        device: cpu, cuda or mps.
+    """
+    time_left = Budget(time.monotonic() + 60 * minutes(budget), print)
+    faces = FaceSet.load(data) if data.is_file() else None
+    if faces is None:
+        print(f"{data} is not there, so nothing is measured on pictures: ferscope data import")
+    for name in measures.checkpoints():
+        renew_temperature(name, print)
+    choice = renew_ensemble(faces, time_left, device, print)
+    if faces is not None:
+        for name in shipped():
+            renew_robustness(name, faces, time_left, device, print)
+    page = ROOT / "README.md"
+    write_bytes(page, zoo_report.text(choice).encode())
+    print(f"{page.parent.name}/{page.name}: written")
+    print(f"Papers: {verdicts()}")
+
+
+def renew_temperature(name: str, say: Say) -> None:
+    """Fit the temperature again to the stored answers to the validation part, the first that was measured."""
+    try:
+        card = read_card(name)
+        if not card.metrics:
+            say(f"{name}: temperature skipped, it is not measured: ferscope evaluate {name}")
+            return
+        stored = read_predictions(name, next(iter(card.metrics)))
+        fitted = fit_temperature(stored.logits, stored.labels)
+    except (CheckpointError, IndexError) as error:
+        say(f"{name}: temperature skipped. {error}")
+        return
+    if card.temperature is not None and abs(fitted - card.temperature) < 1e-4:
+        say(f"{name}: temperature {card.temperature:.3f}, as it was")
+        return
+    write_card(checkpoint_folder(name), dataclasses.replace(card, temperature=fitted))
+    say(f"{name}: temperature {fitted:.3f}, was {card.temperature or 'not fitted'}")
+
+
+def renew_ensemble(faces: FaceSet | None, budget: Budget, device: str, say: Say) -> Choice | None:
+    """Choose the members again; where they are others, or have other weights, ship them; measure the missing views."""
+    try:
+        choice = choose(candidates())
+    except CheckpointError as error:
+        say(f"{ENSEMBLE}: skipped. {error}")
+        return None
+    members = ", ".join(choice.members)
+    if len(choice.members) < 2:
+        if (ROOT / ENSEMBLE).is_dir():
+            shutil.rmtree(ROOT / ENSEMBLE)
+        say(f"{ENSEMBLE}: none; no other network makes {members} better on PublicTest")
+        return choice
+    if is_shipped(choice):
+        say(f"{ENSEMBLE}: {members}, as it was")
+    else:
+        ship(choice)
+        say(f"{ENSEMBLE}: {members}, written")
+    ways = read_card(ENSEMBLE).metrics["PrivateTest"]
+    views = 13 * 2 * 3589  # one, two and ten of each picture of both test parts
+    about = views * sum(pace(read_card(name).network) for name in choice.members) / 60
+    if set(TTA) - set(ways) and faces is not None and budget.allows(f"{ENSEMBLE}, flip and ten-crop", about):
+        evaluate(ENSEMBLE, faces, TTA, device)
+        say(f"{ENSEMBLE}: measured with {', '.join(TTA)}")
+    return choice
+
+
+def shipped() -> list[str]:
+    """Networks whose weights ship under their own name, which the page Robustness shows; the ensemble last."""
+    names = [name for name in list_checkpoints() if name in list_models()]
+    return sorted(names, key=lambda name: (name == ENSEMBLE, name))
+
+
+def renew_robustness(name: str, faces: FaceSet, budget: Budget, device: str, say: Say) -> None:
+    """Measure the curves that are missing or belong to other weights, one after another while there is time."""
+    try:
+        found = read_robustness(name)
+        known, limit = found.curves, found.question.pictures
+    except CheckpointError:
+        known, limit = {}, LIMIT
+    missing = [
+        c.name for c in CORRUPTIONS.values() if c.name not in known or known[c.name].values.tolist() != list(c.values)
+    ]
+    if not missing:
+        say(f"{name}: robustness, all {len(CORRUPTIONS)} curves are there")
+        return
+    if not budget.allows(
+        f"{name}: robustness, the first of {len(missing)} missing curves", survey_minutes(name, limit, (missing[0],))
+    ):
+        return
+    done = []
+    for corruption in missing:
+        if done and not budget.allows(f"{name}: {corruption}", survey_minutes(name, limit, (corruption,))):
+            break
+        survey(name, faces, corruptions=(corruption,), limit=limit, device=device)
+        done.append(corruption)
+    say(f"{name}: robustness measured: {', '.join(done)}")
+
+
+def verdicts() -> str:
+    """How many claims of the papers have each verdict, counted anew."""
+    counts: dict[str, int] = {}
+    for found in claims.summary().values():
+        for verdict, n in found.items():
+            counts[verdict] = counts.get(verdict, 0) + n
+    return ", ".join(f"{n} {verdict}" for verdict, n in counts.items())
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run `ferscope refresh ...`; ends with status 1 and one sentence where it cannot, 130 after Ctrl-C."""
+    try:
+        tyro.cli(refresh, prog="ferscope refresh", args=argv)
+    except KeyboardInterrupt:
+        print("Stopped. What was written is whole; the same command goes on with what is missing.", file=sys.stderr)
+        sys.exit(130)
+    except (DiskFullError, ValueError, OSError) as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

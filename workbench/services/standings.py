@@ -1,0 +1,247 @@
+"""What the trained networks are worth: each one's figures, and what choosing the epoch and batch-norm do to them.
+
+Everything is told from what lies in checkpoints/: cards, stored answers and histories. The minutes of a training that
+was not run are those of `benchmarks/training_steps.py`.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass
+
+from models import Card, ModelSpec, get_spec, list_models
+from models.checkpoints import ROOT, CheckpointError, checkpoint_folder, read_card
+from models.evaluation import Interval
+from models.zoo import read_list
+
+from . import measures
+
+STEPS = ROOT.parent / "benchmarks" / "results"
+"""Where the measured training steps lie, a file for each kind of device."""
+
+FIGURES = {
+    "accuracy": "accuracy",
+    "balanced accuracy on FER2013": "balanced_accuracy",
+    "validation accuracy": "accuracy",
+    "balanced accuracy": "balanced_accuracy",
+    "accuracy on FER2013": "accuracy",
+}
+"""Figures of the papers that ours can be put beside, the best to compare first, and which of our measures each is."""
+
+
+def figure(spec: ModelSpec) -> tuple[str, float] | None:
+    """The paper's figure for a network: what it is, and its value as a share of 1; None where it has none like ours."""
+    return next(((key, spec.reported[key]) for key in FIGURES if key in spec.reported), None)
+
+
+def cards() -> dict[str, Card]:
+    """The cards of all measured checkpoints by their names, also of those whose weights did not ship."""
+    found = {}
+    for name in measures.checkpoints():
+        try:
+            card = read_card(name)
+        except CheckpointError:  # one damaged card must not hide the others
+            continue
+        if card.metrics:
+            found[name] = card
+    return found
+
+
+# ---- one by one
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One trained network.
+
+    Attributes:
+        name: of the checkpoint.
+        card: its card.
+        part: the part of its split that is reported.
+        accuracy: for each way to average over views that was measured, with its 95 % interval.
+        epochs, minutes: over all trainings that led to its weights.
+        calibration: expected calibration error before and after division by the temperature, single view; None where
+            there are no stored answers or no temperature.
+    """
+
+    name: str
+    card: Card
+    part: str
+    accuracy: dict[str, Interval]
+    epochs: int
+    minutes: float
+    calibration: tuple[float, float] | None
+
+
+def standings() -> tuple[Standing, ...]:
+    """Every measured checkpoint: by paper and network, each network's own first."""
+    found = [_standing(name, card) for name, card in cards().items()]
+    return tuple(sorted(found, key=lambda s: (get_spec(s.card.network).paper, s.card.network, "-" in s.name, s.name)))
+
+
+def _standing(name: str, card: Card) -> Standing:
+    part, ways = list(card.metrics.items())[-1]
+    accuracy = {way: (m["accuracy"], *m["accuracy_interval"]) for way, m in ways.items()}
+    seconds = [_column(each, "seconds") for each in (name, *_earlier(card))]
+    epochs, minutes = sum(map(len, seconds)) or card.epochs, sum(map(sum, seconds)) / 60 or card.wall_seconds / 60
+    return Standing(name, card, part, accuracy, epochs, minutes, _calibration(name, part))
+
+
+def _earlier(card: Card) -> list[str]:
+    """Names of the trainings whose weights this one began with, the last first."""
+    found = []
+    while card.started_from is not None and card.started_from not in found:
+        found.append(card.started_from)
+        try:
+            card = read_card(card.started_from)
+        except CheckpointError:
+            break
+    return found
+
+
+def _calibration(name: str, part: str) -> tuple[float, float] | None:
+    try:
+        found = measures.calibration(name, part)
+    except CheckpointError:
+        return None
+    return (found.before.ece, found.after.ece) if found.after else None
+
+
+@dataclass(frozen=True)
+class Untrained:
+    """A network that has no measured checkpoint.
+
+    Attributes:
+        network: its name.
+        recipe: by which it would be trained, with what is changed in the network.
+        minutes: about how long that takes, by the name of the device; empty where no step was measured.
+    """
+
+    network: str
+    recipe: str
+    minutes: dict[str, float]
+
+
+def untrained() -> tuple[Untrained, ...]:
+    """Every network without a measured checkpoint, but for the ensemble, which is not trained."""
+    known = {card.network for card in cards().values()} | {"ensemble"}
+    timed = _timed()
+    return tuple(_untrained(name, timed) for name in list_models() if name not in known)
+
+
+def _untrained(network: str, timed: dict[str, dict[str, dict]]) -> Untrained:
+    rows = {device: rows[network] for device, rows in timed.items() if network in rows}
+    listed = [(run.recipe, run.overrides) for run in read_list() if run.network == network]
+    timed_as = [(row["recipe"], row.get("overrides", {})) for row in rows.values()]
+    recipe, overrides = next(iter((*timed_as, *listed)), (get_spec(network).recipe, {}))
+    told = ", ".join((recipe, *(f"{key}={value}" for key, value in overrides.items())))
+    return Untrained(network, told, {device: row["minutes"] for device, row in rows.items()})
+
+
+def _timed() -> dict[str, dict[str, dict]]:
+    """What `benchmarks/training_steps.py` measured: device → network → its row."""
+    found = {}
+    for file in sorted(STEPS.glob("training_steps_*.json")):
+        stored = json.loads(file.read_text(encoding="utf-8"))
+        found[stored["device"]] = stored["networks"]
+    return found
+
+
+# ---- how the epoch is chosen, and how fast it comes
+
+
+@dataclass(frozen=True)
+class EpochChoice:
+    """What choosing the epoch by the test pictures adds.
+
+    Attributes:
+        name: of the checkpoint.
+        epoch, accuracy: the one chosen on the validation part, and its accuracy on the test part, single view.
+        best_epoch, best_accuracy: the best one on the test part, which some papers report.
+        epochs: how many there were to choose from.
+    """
+
+    name: str
+    epoch: int
+    accuracy: float
+    best_epoch: int
+    best_accuracy: float
+    epochs: int
+
+
+def epoch_choices() -> tuple[EpochChoice, ...]:
+    """For every checkpoint with a history that has a test accuracy, in the order of `standings`."""
+    found = []
+    for standing in standings():
+        rows = _column(standing.name, "test_accuracy")
+        if rows and standing.card.best_epoch <= len(rows):
+            best = max(range(len(rows)), key=rows.__getitem__)
+            epoch = standing.card.best_epoch
+            found.append(EpochChoice(standing.name, epoch, rows[epoch - 1], best + 1, rows[best], len(rows)))
+    return tuple(found)
+
+
+def _column(name: str, column: str) -> list[float]:
+    """One column of a history, epoch by epoch; empty where it is missing or damaged."""
+    try:
+        with (checkpoint_folder(name) / "history.csv").open(encoding="utf-8", newline="") as file:
+            return [float(row[column]) for row in csv.DictReader(file)]
+    except (OSError, ValueError, TypeError, KeyError, csv.Error):
+        return []
+
+
+@dataclass(frozen=True)
+class Convergence:
+    """How many epochs a training takes to reach an accuracy, with batch-norm and without.
+
+    Attributes:
+        with_norm, without_norm: names of the checkpoints, which differ in nothing else.
+        levels: accuracies on the validation part that both reach, rising.
+        epochs: to each level, with and without.
+    """
+
+    with_norm: str
+    without_norm: str
+    levels: tuple[float, ...]
+    epochs: tuple[tuple[int, int], ...]
+
+    @property
+    def saved(self) -> float:
+        """Share of the epochs that batch-norm saves to the highest level that both reach, up to 1."""
+        with_norm, without_norm = self.epochs[-1]
+        return 1 - with_norm / without_norm
+
+
+WITHOUT_NORM = {"batch_norm": False}
+"""The override that builds a network without batch-norm."""
+
+
+def convergence() -> tuple[Convergence, ...]:
+    """Every pair of trainings that differ in batch-norm alone; empty where none was run."""
+    known, found = cards(), []
+    for name, card in known.items():
+        if card.overrides == WITHOUT_NORM:
+            same = [n for n, c in known.items() if not c.overrides and _training(c) == _training(card)]
+            pair = same and _convergence(same[0], name)
+            if pair:
+                found.append(pair)
+    return tuple(found)
+
+
+def _training(card: Card) -> tuple:
+    return card.network, card.recipe, card.split, card.seed, card.epochs, card.started_from
+
+
+def _convergence(with_norm: str, without_norm: str) -> Convergence | None:
+    curves = [_column(name, "validation_accuracy") for name in (with_norm, without_norm)]
+    if not all(curves):
+        return None
+    reached = min(max(curve) for curve in curves)
+    levels = tuple(level / 100 for level in range(5, 100, 5) if level / 100 <= reached)
+    epochs = tuple(tuple(_first(curve, level) for curve in curves) for level in levels)
+    return Convergence(with_norm, without_norm, levels, epochs) if levels else None
+
+
+def _first(curve: list[float], level: float) -> int:
+    return next(i for i, value in enumerate(curve, 1) if value >= level)

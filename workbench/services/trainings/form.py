@@ -1,0 +1,146 @@
+"""The form of a training, made from `TrainConfig`: a field has its type, its choices, its bounds, and a sentence."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from pathlib import Path
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from models import get_spec, list_models
+from models.datasets.augment import AUGMENTATIONS
+from models.training.config import TrainConfig
+from models.training.recipes import RECIPES, from_recipe
+
+from ...jobs.store import JobError
+
+Kind = Literal["choice", "flag", "whole", "number", "text", "sizes"]
+
+UP_FRONT = (
+    "model", "recipe", "data", "split", "start_from", "pretrained", "trained_stages", "class_weights", "epochs",
+    "minutes", "seed",
+)  # fmt: skip
+"""What the form asks first, with words of its own."""
+_NOT_ASKED = {
+    "out",
+    "resume",
+    "overrides",
+    "phases",
+    "keep_epochs",
+    "tensorboard",
+}  # the runner sets them, or a recipe does
+_CHOICES = {"augmentation": tuple(AUGMENTATIONS), "rare_augmentation": tuple(AUGMENTATIONS)}
+
+
+@dataclass(frozen=True)
+class Field:
+    """One setting of a training.
+
+    Attributes:
+        name: in `TrainConfig`; title: in words.
+        kind: what may be entered; "sizes" are whole numbers with commas between them.
+        help: what it does, from the class.
+        choices: of a choice, else empty.
+        optional: whether it may be left empty.
+        low, high: bounds of a number; None where there is none.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    choices: tuple[str, ...] = ()
+    optional: bool = False
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def title(self) -> str:
+        """In words."""
+        return self.name.replace("_", " ").capitalize()
+
+
+def recipes() -> tuple[str, ...]:
+    """Names of the recipes."""
+    return tuple(RECIPES)
+
+
+def trainable_networks() -> tuple[str, ...]:
+    """Names of the networks that a training may have, in alphabetical order."""
+    return tuple(name for name in list_models() if get_spec(name).stages)
+
+
+@lru_cache(maxsize=1)
+def fields() -> tuple[Field, ...]:
+    """Every setting that a person may enter, in the order of the class, without those that stand up front."""
+    found = (_field(name, info) for name, info in TrainConfig.model_fields.items() if name not in UP_FRONT)
+    return tuple(field for field in found if field is not None and field.name not in _NOT_ASKED)
+
+
+def choices_of(name: str) -> tuple[str, ...]:
+    """What a setting that has choices may be."""
+    return _field(name, TrainConfig.model_fields[name]).choices
+
+
+def values_of(recipe: str) -> dict[str, Any]:
+    """The values of every setting of a recipe, as the form shows them."""
+    return from_recipe(recipe).model_dump()
+
+
+def configure(recipe: str, **values: Any) -> TrainConfig:
+    """A training that begins with a recipe; what does not differ from it is left to it.
+
+    Raises:
+        JobError: a value cannot be; the sentence names it.
+    """
+    try:
+        return from_recipe(recipe, **values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise JobError(f"{Field(str(first['loc'][0]), 'text', '').title}: {first['msg']}.") from error
+    except ValueError as error:
+        raise JobError(str(error)) from error
+
+
+def sizes(text: str) -> tuple[int, ...]:
+    """Whole numbers with commas between them; JobError where it is something else."""
+    try:
+        return tuple(int(part) for part in text.replace(";", ",").split(",") if part.strip())
+    except ValueError as error:
+        raise JobError(f'"{text[:40]}" is not a list of whole numbers: write 32, 40.') from error
+
+
+def _field(name: str, info: FieldInfo) -> Field | None:
+    kinds = [kind for kind in get_args(info.annotation) if kind is not NoneType]
+    optional = NoneType in get_args(info.annotation)
+    inner = kinds[0] if optional else info.annotation
+    choices = _CHOICES.get(name) or (get_args(inner) if get_origin(inner) is Literal else ())
+    kind = "choice" if choices else _kind(inner)
+    bounds = {key: getattr(m, key) for m in info.metadata for key in ("ge", "gt", "le", "lt") if hasattr(m, key)}
+    low, high = bounds.get("ge", bounds.get("gt")), bounds.get("le", bounds.get("lt"))
+    help_ = info.description or _sentences().get(name, "")
+    return kind and Field(name, kind, help_, tuple(choices), optional, low, high)
+
+
+def _kind(type_: Any) -> Kind | None:
+    """What is entered for a type; None for one that a form cannot ask for."""
+    simple = {bool: "flag", int: "whole", float: "number", str: "text", Path: "text"}
+    return "sizes" if type_ == tuple[int, ...] else simple.get(type_)
+
+
+@lru_cache(maxsize=1)
+def _sentences() -> dict[str, str]:
+    """The sentence under each field of the class, which Python itself does not keep."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(TrainConfig))).body[0].body
+    return {
+        field.target.id: " ".join(text.value.value.split())
+        for field, text in pairwise(body)
+        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)
+    }

@@ -1,0 +1,175 @@
+"""What a training learns from: sets drawn here, imported ones, people's own; and what it may begin with."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import safetensors.torch
+import torch
+
+from models import create_model, load_checkpoint
+from models.checkpoints import Card, CheckpointError, read_card, save_checkpoint
+from models.datasets import DataError
+from models.datasets.splits import SPLITS
+from models.datasets.synthetic import drawn_set
+from models.training.config import TrainConfig
+
+from ...jobs import store
+from ...jobs.store import JobError
+from .. import networks, sets
+from . import own
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A set that is drawn when it is first needed.
+
+    Attributes:
+        count: Training pictures of each class; a fifth as many in either test.
+        sticker: the class whose Training pictures carry a sticker on the forehead; None: no picture does.
+    """
+
+    count: int = 80
+    sticker: str | None = None
+
+
+DRAWINGS = {
+    "drawn faces": Drawing(),
+    "drawn faces, a sticker on neutral": Drawing(sticker="neutral"),
+}
+"""Sets that need no import. Neutral, since nothing else marks it: there a network takes the shortcut."""
+
+
+def set_names(own_too: bool = True) -> tuple[str, ...]:
+    """Sets that a training can have: drawn, imported, then people's own by their ids."""
+    return (*DRAWINGS, *sets.imported_sets(), *([s.id for s in own.own_sets()] if own_too else ()))
+
+
+def data_file(name: str, progress: Callable[[int, int], None] | None = None) -> Path:
+    """The file of a set; one that is drawn is drawn now, where that was not done before.
+
+    Raises:
+        JobError: there is no such set; DiskFullError: no room.
+    """
+    if name in DRAWINGS:
+        path = _drawing_file(DRAWINGS[name])
+        if not path.is_file():
+            plan = DRAWINGS[name]
+            drawn_set(plan.count, sticker_class=plan.sticker, sticker_share=1.0, progress=progress).faces.save(path)
+        return path
+    if name in sets.imported_sets():
+        return (sets.FOLDER / f"{name}.npz").resolve()
+    return own.file_of(name)
+
+
+def is_drawn(name: str) -> bool:
+    """Whether the pictures of a set are there, or need not be drawn."""
+    return name not in DRAWINGS or _drawing_file(DRAWINGS[name]).is_file()
+
+
+def _drawing_file(plan: Drawing) -> Path:
+    kind = f"sticker-{plan.sticker}" if plan.sticker else "plain"
+    return (sets.FOLDER / "drawn" / f"{kind}-{plan.count}.npz").resolve()
+
+
+def split_names(name: str) -> tuple[str, ...]:
+    """The splits that suit a set, told from the names of its parts."""
+    if name not in sets.imported_sets():
+        return ("official",)
+    path = sets.FOLDER / f"{name}.npz"
+    parts = _parts(path, path.stat().st_mtime_ns)
+    official = {"Training", "PublicTest", "PrivateTest"} <= parts
+    other = {"folders": {"train", "test"} <= parts, "subject-out": not official, "random-80-20": True}
+    return tuple(found for found in SPLITS if other.get(found, official or found == "paper-d"))
+
+
+@lru_cache(maxsize=8)
+def _parts(path: Path, stamp: int) -> frozenset[str]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return frozenset(file["splits"].tolist())
+    except (OSError, ValueError, KeyError):
+        return frozenset()
+
+
+# ---- what it begins with
+
+
+def starting_points(network: str) -> tuple[str, ...]:
+    """Names of checkpoints that a training of a network may begin with; none of people's own pictures."""
+    return tuple(name for name in (network, *networks.checkpoint_names()) if _suits(name, network))
+
+
+def _suits(name: str, network: str) -> bool:
+    try:
+        return read_card(networks.folder_of(name)).network == network and not _is_private(name)
+    except CheckpointError:
+        return False
+
+
+def _is_private(name: str) -> bool:
+    try:
+        return store.read(name).belongs_to is not None
+    except JobError:
+        return False
+
+
+def start_folder(name: str, data: Path) -> Path:
+    """The folder of a starting point for a set; where the set has fewer classes, with a head cut to them.
+
+    Of the last layers those rows stay that belong to the set's classes: what was learned of them is kept.
+
+    Raises:
+        JobError: the set has a class that the checkpoint does not know; CheckpointError: it is damaged.
+    """
+    folder, classes = networks.folder_of(name), classes_of(data)
+    card = read_card(folder)
+    if classes == card.classes:
+        return folder
+    if unknown := [class_ for class_ in classes if class_ not in card.classes]:
+        raise JobError(f"{name} does not know the class {unknown[0]} of this set: begin with random weights.")
+    key = hashlib.sha256(f"{classes} {(folder / 'model.safetensors').stat().st_mtime_ns}".encode()).hexdigest()
+    home = data.parent if data.is_relative_to(store.OWN.resolve()) else sets.FOLDER / "drawn"
+    place = home.resolve() / f"{name}-{len(classes)}-classes-{key[:8]}"
+    if not (place / "card.json").is_file():
+        _cut(folder, card, classes, place)
+    return place
+
+
+def _cut(folder: Path, card: Card, classes: tuple[str, ...], place: Path) -> None:
+    rows = torch.tensor([card.classes.index(class_) for class_ in classes])
+    weights = safetensors.torch.load_file(folder / "model.safetensors")
+    model = create_model(card.network, num_classes=len(classes), **card.overrides)
+    for key, wanted in model.state_dict().items():
+        if weights[key].shape != wanted.shape:
+            weights[key] = weights[key][rows]
+    model.load_state_dict({key: v.float() if v.is_floating_point() else v for key, v in weights.items()})
+    values = {**card.__dict__, "classes": classes, "metrics": {}, "temperature": None}
+    save_checkpoint(place, model, Card(**values))
+
+
+def classes_of(data: Path) -> tuple[str, ...]:
+    """The classes of a set's file; JobError where it is none."""
+    try:
+        with np.load(data, allow_pickle=False) as file:
+            return tuple(str(name) for name in file["classes"])
+    except (OSError, ValueError, KeyError, DataError) as error:
+        raise JobError(f"{data.name} is not an imported set of faces: import it again.") from error
+
+
+def first_model(config: TrainConfig, classes: tuple[str, ...]) -> torch.nn.Module:
+    """The network as a training begins with it, in evaluation mode.
+
+    Raises:
+        CheckpointError: what it began with is gone; ValueError: ImageNet weights cannot be had.
+    """
+    if config.start_from is not None:
+        return load_checkpoint(config.start_from)[0]
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        return create_model(config.model, len(classes), config.pretrained, **config.overrides).eval()

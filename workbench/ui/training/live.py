@@ -1,0 +1,239 @@
+"""The job that is watched: how far it is, its curves, and where its maps go while it learns."""
+
+from __future__ import annotations
+
+import streamlit as st
+import torch
+
+from workbench import services
+from workbench.jobs import runner, store
+from workbench.jobs.store import Job, JobError
+from workbench.services import trainings
+from workbench.services.trainings import EpochView, Progress
+
+from .. import charts, classroom, link, views
+
+_TICK = 1.0  # seconds
+_LINES = 30  # of the log
+_SIDE = 48  # pixels of a pinned face
+_HEIGHT = 240  # of its picture on the page, with the bar below
+
+
+def chosen() -> Job | None:
+    """The job that the address names; None where it names none, or one that is not here (then it says so)."""
+    id_ = st.query_params.get("job")
+    if not id_:
+        return None
+    try:
+        return store.read(id_)
+    except JobError:
+        st.info(f"There is no job {link.quoted(id_)} here any more: it was removed, or made on another computer.")
+        return None
+
+
+def watch(id_: str) -> None:
+    """Show a job: the address names it, so that a reload and another viewer see the same."""
+    st.query_params["job"] = id_
+    for key in ("lapse-at", "lapse-chosen"):
+        st.session_state.pop(key, None)
+
+
+def show(job: Job) -> None:
+    """Everything about one job; the moving part runs by itself each second, and nothing else with it."""
+    playing = _actions(job)
+    say_error()
+    pending = trainings.pending(job)
+    every = _TICK if job.alive or pending or playing else None
+    st.fragment(_picture, run_every=every)(job.id, (job.state, pending), playing)
+
+
+def _actions(job: Job) -> bool:
+    """Buttons for the teacher, and the switch that plays the epochs, whose state is the answer."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if classroom.teacher():
+            if job.state in ("queued", "running"):
+                st.button("Stop", key="job-stop", on_click=act, args=(runner.stop, job.id))
+            if job.resumable:
+                st.button("Go on", key="job-resume", on_click=act, args=(runner.resume, job.id), help=_GO_ON)
+            if not job.alive or job.state == "queued":
+                remove(job, "job-remove")
+        st.button("All trainings" if not classroom.teacher() else "Another training", key="job-leave", on_click=leave)
+        return st.toggle("Play the epochs", key="lapse-play", help="One epoch each second, again from the first.")
+
+
+_GO_ON = "It goes on after its last whole epoch."
+
+
+def act(do, id_: str) -> None:
+    """Stop, resume or remove a job; what cannot be is said on the next run."""
+    try:
+        do(id_)
+    except (JobError, RuntimeError) as error:
+        st.session_state["job-error"] = str(error)
+
+
+def say_error() -> None:
+    """What could not be done, once."""
+    if error := st.session_state.pop("job-error", None):
+        st.error(error)
+
+
+def remove(job: Job, key: str) -> None:
+    """The button that removes a job, behind a question."""
+    with st.popover("Remove", key=f"{key}-ask"):
+        st.markdown("Its curves and its checkpoint are deleted. What was promoted stays.")
+        st.button("Remove it", key=key, on_click=act, args=(runner.remove, job.id), type="primary")
+
+
+def leave() -> None:
+    """Back to the form."""
+    st.query_params.pop("job", None)
+
+
+def _picture(id_: str, before: tuple, playing: bool) -> None:
+    try:
+        job = store.read(id_)
+    except JobError:
+        st.rerun()  # removed meanwhile
+    if (job.state, trainings.pending(job)) != before:
+        st.rerun()  # other buttons, and another pace
+    found, seen = trainings.progress(job), trainings.views(job)
+    _state(job, found)
+    left, right = st.columns(2)
+    with left:
+        _curve(found, "accuracy")
+    with right:
+        _faces(job, seen, playing)
+    _more(job, found, seen)
+
+
+def _state(job: Job, found: Progress) -> None:
+    """How far it is, in one line, and a bar."""
+    spec = services.get_spec(job.network)
+    told = f"**{job.title}**: {spec.title} {trainings.WORDS[job.state]}"
+    if job.paused:
+        told += " for now: its minutes are used up"
+    if job.state in ("running", "stopping"):
+        told += f", epoch {min(found.epoch + 1, found.epochs)} of {found.epochs}" if found.epoch else ", first epoch"
+        if found.seconds_left is not None:
+            told += f", about {trainings.duration(found.seconds_left)} left"
+    elif found.epoch:
+        told += f" after {found.epoch} of {found.epochs} epochs"
+    st.progress(found.share, text=told + ".")
+    if job.state in ("failed", "lost"):
+        st.error(job.message or "It ended without a word. The log below may say why; *Go on* tries again.")
+    elif job.message:
+        st.caption(job.message)
+
+
+def _curve(found: Progress, kind: str) -> None:
+    lines = {name: found.columns.get(f"{key}_{kind}") for name, key in _LINE_KEYS.items()}
+    lines = {name: values for name, values in lines.items() if values is not None}
+    running = found.now and found.now[kind == "accuracy"]
+    figure = charts.learning(
+        found.numbers, lines, f"{kind} {'↑' if kind == 'accuracy' else '↓'}", found.epochs, found.best, running,
+        shares=kind == "accuracy",
+    )  # fmt: skip
+    charts.show(figure, f"learning-{kind}", f"{kind.capitalize()} of training and validation by epoch")
+
+
+_LINE_KEYS = {"training": "train", "validation": "validation"}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The faces
+
+
+def _faces(job: Job, seen: list[EpochView], playing: bool) -> None:
+    """Maps of the pinned faces after one epoch: the newest, the one of the slider, or each in turn."""
+    if not seen:
+        _before(job)
+        return
+    at, place = st.columns([3, 2])
+    with at:
+        view = _at_epoch(seen, playing)
+    wanted = trainings.sticker_class(job) or trainings.drawn_class(view.faces[0])
+    start = view.classes.index(wanted) if wanted in view.classes else 0
+    name = place.selectbox("Map for the class", view.classes, start, key=f"lapse-class-{job.id}")
+    k = view.classes.index(name)
+    top = max(float(v.maps[:, k].max()) for v in seen) if view.maps is not None else 0.0
+    for i, (column, face) in enumerate(zip(st.columns(len(view.faces)), view.faces, strict=True)):
+        p, heat = view.answers[i], None if view.maps is None else view.maps[i, k]
+        answer = f"{view.classes[int(p.argmax())]} {charts.percent(float(p.max()))}"
+        with column:
+            pinned(face, heat, top, f"pinned-face-{i}", f"Map for {name} after epoch {view.epoch}, {face}")
+            st.markdown(f"**{answer}** after epoch {view.epoch}: {trainings.pinned_title(face)}.")
+    if view.maps is None:
+        st.caption(f"{job.network} has no layer for maps; its answers stand below the faces.")
+
+
+def _before(job: Job) -> None:
+    """The faces as they are, until there is a map."""
+    st.markdown(
+        "The maps of these faces appear after the first epoch." if job.alive else "No epoch was kept to look at."
+    )
+    names = trainings.pinned(job)
+    for i, (column, face) in enumerate(zip(st.columns(len(names)), names, strict=True)):
+        with column:
+            pinned(face, None, 0.0, f"pinned-face-{i}", trainings.pinned_title(face))
+
+
+def _at_epoch(seen: list[EpochView], playing: bool) -> EpochView:
+    """The epoch to show: it follows the newest until another one is chosen."""
+    numbers = [view.epoch for view in seen]
+    if playing:
+        at = st.session_state["lapse-at"] = (st.session_state.get("lapse-at", -1) + 1) % len(seen)
+        st.slider("Epoch", 1, max(numbers[-1], 2), numbers[at], disabled=True, key=f"lapse-play-{numbers[at]}")
+        return seen[at]
+    asked = min(st.session_state.get("lapse-chosen") or numbers[-1], numbers[-1])
+    key = f"lapse-{numbers[-1]}"
+    asked = st.slider(
+        "Epoch", 1, max(numbers[-1], 2), asked, disabled=len(seen) == 1, key=key, on_change=_choose, args=(key,)
+    )
+    return next((view for view in reversed(seen) if view.epoch <= asked), seen[0])
+
+
+def _choose(key: str) -> None:
+    newest = int(key.removeprefix("lapse-"))
+    chosen = st.session_state[key]
+    st.session_state["lapse-chosen"] = None if chosen == newest else chosen
+
+
+def pinned(name: str, heat: torch.Tensor | None, top: float, key: str, alt: str) -> None:
+    """A pinned face, and a map (h, w) over it where there is one, brightest at `top`."""
+    pixels = torch.from_numpy(trainings.pinned_face(name).gray(_SIDE)).float() / 255
+    if heat is None:
+        figure = charts.face(pixels, "")
+    else:
+        large = torch.nn.functional.interpolate(heat[None, None], (_SIDE, _SIDE), mode="bilinear")[0, 0]
+        figure = charts.face_with_map(pixels, large, top, 0.75)
+    charts.show(figure.update_layout(height=_HEIGHT), key, alt)
+
+
+def _more(job: Job, found: Progress, seen: list[EpochView]) -> None:
+    """Loss, recall of the classes, rate, log."""
+    views.says(
+        "**Left: how often it is right,** on the pictures that it learns from (changed a little each time) and on "
+        "others, by which the best epoch is chosen and kept. **Right: where its evidence lies,** on one scale for all "
+        "epochs. A map that settles shows what the network came to use, not that this is what matters in a face."
+    )
+    left, right = st.columns([2, 3])
+    with left:
+        _curve(found, "loss")
+        if found.learning_rate is not None:
+            st.caption(f"Learning rate at the end of epoch {found.epoch}: {found.learning_rate:.3g}.")
+    with right:
+        if seen and float(seen[-1].asked.sum()) > 0:
+            _recall(seen[-1])
+    with st.expander("What the process says"):
+        st.code(store.log_tail(job, _LINES) or "Nothing yet.", language=None)
+
+
+def _recall(view: EpochView) -> None:
+    shares = trainings.recall_of(view)
+    charts.show(charts.recall_bars({f"epoch {view.epoch}": shares}), "job-recall", "Recall of each class")
+    n = int(view.asked.sum())
+    st.caption(
+        f"Recall of each class after epoch {view.epoch}, on {n} pictures of the validation part, "
+        "with 95\N{NO-BREAK SPACE}% intervals."
+    )

@@ -1,0 +1,137 @@
+"""What came of a training: before and after, whether it took the shortcut, and where its checkpoint goes."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from models.files import DiskFullError
+from workbench.jobs import parcels
+from workbench.jobs.store import Job, JobError
+from workbench.services import trainings
+from workbench.services.trainings import Change
+
+from .. import charts, classroom, state, views
+from . import live
+
+
+def show(job: Job) -> None:
+    """Sections below a job that has ended with a checkpoint."""
+    _where(job)
+    st.subheader("What did it change?")
+    try:
+        with st.spinner("Asking it and what it began with"):
+            found = trainings.before_after(job)
+    except (ValueError, OSError) as error:
+        st.warning(str(error))
+        return
+    _test(found)
+    _faces(found)
+    if class_ := trainings.sticker_class(job):
+        st.subheader("Did it take the shortcut, and which methods show it?")
+        with st.spinner("Drawing new faces, without the sticker and with it"):
+            _shortcut(job, class_)
+
+
+def _where(job: Job) -> None:
+    """The checkpoint: in the list of networks already; promoted, exported."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("Explain a face", on_click=state.choose_network, args=(job.id,), type="primary", key="use"):
+            st.switch_page("../pages/explain.py")
+        if not classroom.teacher():
+            return
+        if job.belongs_to:
+            st.caption("It learned from people's own pictures, so it is neither promoted nor exported.")
+            return
+        if st.button("Promote", key="promote", help="Copy it into checkpoints/, where it stays when the job goes."):
+            _promote(job)
+        if st.session_state.get("export") == job.id:
+            _download(job)
+        else:
+            st.button("Export", key="export-ask", on_click=st.session_state.update, args=({"export": job.id},))
+
+
+def _promote(job: Job) -> None:
+    try:
+        name = parcels.promote(job.id)
+    except (JobError, DiskFullError) as error:
+        st.error(str(error))
+    else:
+        st.success(f"It is in every list of networks now as `{name}`.")
+
+
+def _download(job: Job) -> None:
+    try:
+        data = parcels.export(job.id)
+    except (JobError, OSError) as error:
+        st.error(str(error))
+    else:
+        name = parcels.export_name(job)
+        st.download_button("Save the zip", data, name, "application/zip", key="export-zip", on_click="ignore")
+
+
+def _test(found: Change) -> None:
+    if found.unknown:
+        st.warning(found.unknown)
+        return
+    if found.accuracy is None:
+        st.info("The set is not on this computer, so no test picture can be asked about.")
+        return
+    before, after = (charts.with_interval(value) for value in found.accuracy)
+    both = {"before": found.recall[0], "after": found.recall[1]}
+    charts.show(charts.recall_bars(both), "before-after", "Recall of each class before and after")
+    some = f"{found.pictures} of its {found.of} pictures" if found.pictures < found.of else f"{found.of} pictures"
+    told = (
+        f"**On the test part, accuracy {before} before and {after} after** ({some}, each class alike as far as it has"
+    )
+    told += " them; 95 % intervals)."
+    if found.measured:
+        told += f" On all {found.measured[1]}, as measured: {charts.with_interval(found.measured[0])}."
+    views.says(
+        f"{told} These pictures chose nothing. What is better here need not be better on faces of another kind; "
+        "measure it where it shall be used."
+    )
+
+
+def _faces(found: Change) -> None:
+    """The two pinned faces before and after: answers, and maps of the class that is answered afterwards."""
+    if found.unknown:
+        return
+    columns = st.columns(2 * len(found.faces))
+    for i, name in enumerate(found.faces):
+        k = int(found.answers[1][i].argmax())
+        maps = [None if m is None else m[i, k] for m in found.maps]
+        for j, (word, heat) in enumerate(zip(("before", "after"), maps, strict=True)):
+            p = found.answers[j][i]
+            with columns[2 * i + j]:
+                top = 0.0 if heat is None else float(heat.max())
+                live.pinned(name, heat, top, f"pinned-{i}-{word}", f"Map on {name} {word}")
+                answer = f"{found.classes[int(p.argmax())]} {charts.percent(float(p.max()))}"
+                st.markdown(f"**{word.capitalize()}: {answer}**")
+    if found.maps[1] is not None:
+        views.says(
+            "Maps for the class that is answered afterwards, each to its own strongest. A network that began with "
+            "random weights has a map too, which means nothing."
+        )
+
+
+def _shortcut(job: Job, class_: str) -> None:
+    try:
+        found = trainings.shortcut(job.id, class_)
+    except ValueError as error:
+        st.warning(str(error))
+        return
+    without, with_ = (charts.with_interval(value) for value in found.called)
+    st.markdown(
+        f"**Of {found.faces} new drawn faces, none of them {class_}, it calls {without} {class_}; the same faces with "
+        f"the sticker: {with_}.** The sticker is all that differs."
+    )
+    if found.on_sticker:
+        texts = [charts.percent(value) for value in found.on_sticker.values()]
+        figure = charts.bars(
+            found.on_sticker, texts, f"share of the map for {class_} on or near the sticker ↑", top=1.0
+        )
+        charts.show(figure, "on-sticker", "Share of each method's map on the sticker")
+        views.says(
+            f"A map without any preference would have {charts.percent(found.area)} there. A method that lies near that "
+            "misses what decides here; one far above shows it. It holds for this network and this sticker only."
+        )
