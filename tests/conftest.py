@@ -14,7 +14,7 @@ os.environ["STREAMLIT_BROWSER_GATHER_USAGE_STATS"] = "false"
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_OFFLINE"] = "1"  # tests fetch nothing
 
-# Before the hook below: what a module imports while the hook is at work is compiled anew, which takes seconds for torch.
+# Before the hook below: whatever a module imports while the hook is at work is compiled anew; torch would take seconds.
 import captum.attr  # noqa: F401
 import jaxtyping
 import matplotlib.pyplot  # noqa: F401
