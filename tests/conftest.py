@@ -14,8 +14,14 @@ os.environ["STREAMLIT_BROWSER_GATHER_USAGE_STATS"] = "false"
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_OFFLINE"] = "1"  # tests fetch nothing
 
+# Before the hook below: whatever a module imports while the hook is at work is compiled anew; torch would take seconds.
+import captum.attr  # noqa: F401
 import jaxtyping
+import matplotlib.pyplot  # noqa: F401
 import pytest
+import scipy.stats  # noqa: F401
+import torchvision.transforms.v2  # noqa: F401
+import typecheck  # noqa: F401
 
 jaxtyping.install_import_hook(["models.layers", "models.architectures", "workbench.analysis"], "typecheck.checked")
 
