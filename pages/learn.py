@@ -5,7 +5,7 @@ import streamlit as st
 from workbench.ui import lessons, state, views
 
 head = st.container()
-left, right = st.columns([2, 3], vertical_alignment="bottom")
+left, right = st.columns(2, vertical_alignment="bottom")
 with left:
     lesson = lessons.choose_lesson(lessons.LESSONS)
 with head:

@@ -17,7 +17,7 @@ def before() -> None:
     left, right = st.columns(2)
     with left:
         link = st.toggle("Make a public link, through Gradio's tunnel", value=False, key="share-link")
-        samples = st.toggle("Sample and drawn faces only: no camera, no upload", key="share-samples")
+        samples = st.toggle("Samples only: no camera, no upload", key="share-samples")
         with st.popover("Ask for a name and a password"):
             user = st.text_input("Name", key="share-user")
             password = st.text_input("Password", type="password", key="share-password")

@@ -69,26 +69,32 @@ def url():
         server.wait(30)
 
 
-@pytest.fixture(params=["wide", "phone in the dark"])
-def page(request, url, camera):
-    """The demo in a tab; afterwards: no request left this computer, and the console holds no error."""
+@pytest.fixture(scope="module")
+def browser(camera):
     from playwright.sync_api import sync_playwright
 
-    phone = request.param != "wide"
-    outside, errors = [], []
     with sync_playwright() as playwright:
         film = f"--use-file-for-fake-video-capture={camera}"
-        browser = playwright.chromium.launch(executable_path=chromium(), args=[*FLAGS, film])
-        size = {"width": 390, "height": 844} if phone else {"width": 1280, "height": 720}
-        tab = browser.new_page(viewport=size, color_scheme="dark" if phone else "light", permissions=["camera"])
-        tab.set_default_timeout(60_000)
-        tab.on("request", lambda r: None if r.url.startswith((url, "data:", "blob:")) else outside.append(r.url))
-        tab.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
-        tab.goto(url)
-        tab.get_by_text("The network answers").first.wait_for()
-        yield tab
-        width = tab.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-        browser.close()
+        found = playwright.chromium.launch(executable_path=chromium(), args=[*FLAGS, film])
+        yield found
+        found.close()
+
+
+@pytest.fixture(params=["wide", "phone in the dark"])
+def page(request, url, browser):
+    """The demo in a tab; afterwards: no request left this computer, and the console holds no error."""
+    phone = request.param != "wide"
+    outside, errors = [], []
+    size = {"width": 390, "height": 844} if phone else {"width": 1280, "height": 720}
+    tab = browser.new_page(viewport=size, color_scheme="dark" if phone else "light", permissions=["camera"])
+    tab.set_default_timeout(60_000)
+    tab.on("request", lambda r: None if r.url.startswith((url, "data:", "blob:")) else outside.append(r.url))
+    tab.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+    tab.goto(url)
+    tab.get_by_text("The network answers").first.wait_for()
+    yield tab
+    width = tab.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    tab.context.close()
     assert width <= 0, "the page is wider than the screen"
     assert outside == []
     assert errors == []

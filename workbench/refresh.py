@@ -150,7 +150,9 @@ def renew_robustness(name: str, faces: FaceSet, budget: Budget, device: str, say
     if not missing:
         say(f"{name}: robustness, all {len(CORRUPTIONS)} curves are there")
         return
-    if not budget.allows(f"{name}: robustness, {len(missing)} curves", survey_minutes(name, limit, (missing[0],))):
+    if not budget.allows(
+        f"{name}: robustness, the first of {len(missing)} missing curves", survey_minutes(name, limit, (missing[0],))
+    ):
         return
     done = []
     for corruption in missing:

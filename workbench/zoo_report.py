@@ -10,7 +10,7 @@ from models.ensembling import NAME as ENSEMBLE
 from models.ensembling import Choice
 from models.evaluation import Interval, percent
 
-from .services import pairs, standings
+from .services import pairs, rankings, standings
 from .services.standings import Standing
 
 NOT_RUN = "not run"
@@ -136,7 +136,7 @@ def _minutes(minutes: float) -> str:
 def _rankings() -> Iterator[str]:
     yield "## Do the papers' rankings hold?"
     yield ""
-    found = standings.rankings()
+    found = rankings.rankings()
     if found:
         rows = []
         for one in found:
@@ -163,7 +163,7 @@ def _rankings() -> Iterator[str]:
             "look decided by chance alone. A short training compares short trainings: what learns slowly loses there."
         )
         yield ""
-    left = standings.rankings_not_run()
+    left = rankings.rankings_not_run()
     if left:
         yield "Not run, because not both are trained alike here:"
         yield ""

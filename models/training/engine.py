@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -61,7 +62,7 @@ def train(config: TrainConfig) -> Path:
             raise
         except (RuntimeError, DiskFullError) as error:
             told = run.explained(error)
-            run.kept.tell("failed", epoch=len(run.history), message=str(told))
+            run.kept.fail(told)
             raise told from error
         finally:
             run.kept.close()
@@ -85,6 +86,16 @@ class Run:
         self.kept = RunFolder(config, parts.fingerprint)
         found = self.kept.open()
 
+        self.history: list[dict[str, float]] = found["history"] if found else []
+        try:
+            self._set_up(parts, found, weights)
+        except (RuntimeError, ValueError, OSError) as error:
+            self.kept.fail(error)  # who looks into the folder later learns why nothing happened
+            raise
+
+    def _set_up(self, parts: Parts, found: dict[str, Any] | None, weights: tuple[float, ...]) -> None:
+        """Build what trains, and put it where it trains."""
+        config = self.config
         torch.manual_seed(config.seed)
         network = first_model(config, self.classes)
         self.fabric, self.precision = make_fabric(config, found, network, self.size)
@@ -110,7 +121,6 @@ class Run:
         if config.ema:
             update = get_ema_multi_avg_fn(config.ema)
             self.running_mean = AveragedModel(self.network, multi_avg_fn=update, use_buffers=True)
-        self.history: list[dict[str, float]] = found["history"] if found else []
         if found:
             state.load_networks(self.kept.folder, self.network, self.running_mean)
             self._begin_phase(self._phase_of(max(1, len(self.history))))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,6 +73,11 @@ class RunFolder:
         """Append to the events."""
         if self.run.fabric.is_global_zero:
             self.log.write(event, **values)
+
+    def fail(self, error: Exception) -> None:
+        """Note why the run ends; only the first of several processes, which `torchrun` numbers."""
+        if os.environ.get("RANK", "0") == "0":
+            self.log.write("failed", message=str(error))
 
     def write_epoch(self, row: dict[str, float]) -> None:
         """Keep what an epoch changed; the checkpoint, where it is the best so far."""

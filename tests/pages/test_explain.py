@@ -59,7 +59,7 @@ def press(app: AppTest, key: str) -> AppTest:
                 "Own maps": "Attention is not explanation",
             },
         ),
-        ("vanilla_cnn", dict.fromkeys(closer.SECTIONS, "Random weights")),
+        ("mobilenet_v1", dict.fromkeys(closer.SECTIONS, "Random weights")),
     ],
 )
 def test_every_section_says_what_is_seen(network, said):

@@ -100,7 +100,7 @@ def test_one_fault_can_be_shown_by_its_name():
 
 
 def test_random_weights_are_not_broken_further():
-    app = opened(network="vanilla_cnn")
+    app = opened(network="mobilenet_v1")
     assert "Random weights are broken from the start" in words(app)
     next(b for b in app.main.button if b.label.startswith("Show")).click()
     checked(app.run())

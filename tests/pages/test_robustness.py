@@ -113,9 +113,9 @@ def test_a_curve_of_other_weights_is_not_shown_but_named(tmp_path, monkeypatch):
 
 
 def test_an_untrained_network_stands_under_a_banner_and_is_trained_before_it_is_measured():
-    app = opened(network="vanilla_cnn")
+    app = opened(network="mobilenet_v1")
     assert "Random weights" in text_of(app)
-    assert "vanilla_cnn has no trained weights" in text_of(app)
+    assert "mobilenet_v1 has no trained weights" in text_of(app)
 
 
 def test_a_network_without_a_layer_for_maps_moves_its_frame_all_the_same():

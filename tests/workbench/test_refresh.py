@@ -80,7 +80,9 @@ def test_curves_that_are_missing_or_of_other_weights_are_measured_while_there_is
     monkeypatch.setattr(refresh, "survey_minutes", lambda name, limit, corruptions: 1.0)
     refresh.renew_robustness("vanilla_cnn", faces, refresh.Budget(0, print), "cpu", print)
     assert surveyed == []
-    assert "vanilla_cnn: robustness, 12 curves: skipped, about 1 minutes" in capsys.readouterr().out
+    assert (
+        "vanilla_cnn: robustness, the first of 12 missing curves: skipped, about 1 minutes" in capsys.readouterr().out
+    )
     refresh.renew_robustness("vanilla_cnn", faces, plenty, "cpu", print)
     assert [name for _, name, _ in surveyed] == list(robustness_survey.CORRUPTIONS)
     assert {limit for *_, limit in surveyed} == {robustness_survey.LIMIT}

@@ -69,10 +69,13 @@ def find(job: Job) -> psutil.Process | None:
     """The process of a job if it still runs; None once it has ended, whoever began it."""
     if job.pid is None:
         return None
-    if job.pid in _children and _children[job.pid].poll() is not None:
+    child = _children.get(job.pid)
+    if child is not None and child.poll() is not None:
         return None
     try:
         process = psutil.Process(job.pid)
+        if child is not None:  # may look like a zombie while its threads still end: only then has it a code
+            return process
         same = job.born is None or abs(process.create_time() - job.born) < _SECONDS_APART
         return process if same and process.status() != psutil.STATUS_ZOMBIE else None
     except psutil.Error:

@@ -50,7 +50,7 @@ def without_modules(network: str) -> None:
             f"Show {title}", key=f"show-{name}", on_click=state.choose_network, args=(name,), width="stretch",
             type="primary" if i == 0 else "secondary",
         )  # fmt: skip
-        text.markdown(f"**{kind}** {_KINDS[kind]}{weights}")
+        text.markdown(f"**{kind[0].upper()}{kind[1:]}** {_KINDS[kind]}{weights}")
 
 
 def label(number: int, module: Module) -> str:

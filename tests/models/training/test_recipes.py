@@ -245,6 +245,8 @@ def test_a_batch_that_does_not_fit_is_refused_with_one_that_would(make_config, t
     monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: Small(free))
     with pytest.raises(TrainingError, match="try --batch-size 16"):
         train(make_config(tmp_path / "run"))
+    (told,) = read_events(tmp_path / "run" / "events.jsonl")
+    assert (told["event"], "--batch-size 16" in told["message"]) == ("failed", True)
     must_fit(create_model("vanilla_cnn", width=4), 16, torch.device("cpu"), batch_size=16)
 
 

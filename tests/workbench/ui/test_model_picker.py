@@ -21,11 +21,11 @@ def test_networks_stand_by_paper_and_trained_ones_first():
 def test_a_label_says_paper_title_accuracy_and_size():
     share = read_card("residual_cnn").metrics["PrivateTest"]["flip"]["accuracy"]
     assert model_picker.label("residual_cnn") == f"C · Residual CNN · {100 * share:.1f} % · 1.94\N{NO-BREAK SPACE}M"
-    assert model_picker.label("vanilla_cnn") == "C · Vanilla CNN · 1.17\N{NO-BREAK SPACE}M"
+    assert model_picker.label("mobilenet_v1") == "A · MobileNet v1 · 3.21\N{NO-BREAK SPACE}M"
 
 
 def test_an_untrained_network_is_called_so():
-    assert "random weights" in model_picker.described("vanilla_cnn")
+    assert "random weights" in model_picker.described("mobilenet_v1")
     assert "as the raters did" in model_picker.described("residual_cnn")
 
 

@@ -55,29 +55,26 @@ def answers_grid(
     z = answers.double().masked_fill(unknown, math.nan)
     colours = class_colours(classes)
     steps = [(edge / len(classes), colours[i]) for i in range(len(classes)) for edge in (i, i + 1)]  # no blending
-    figure = go.Figure(
-        go.Heatmap(
-            z=z.numpy(), zmin=-0.5, zmax=len(classes) - 0.5, colorscale=steps,
-            showscale=False, xgap=3, ygap=3, hoverinfo="skip",
-        )
+    cells = go.Heatmap(
+        z=z.numpy(), zmin=-0.5, zmax=len(classes) - 0.5, colorscale=steps,
+        showscale=False, xgap=3, ygap=3, hoverinfo="skip",
     )  # fmt: skip
+    words = []
     for row, column in [(i, j) for i in range(len(rows)) for j in range(len(columns))]:
         if unknown[row, column]:
             continue
         name, share = classes[answers[row, column]], percent(float(shares[row, column]))
-        figure.add_annotation(
-            x=column, y=row, text=f"<b>{name}</b><br>{share}", showarrow=False,
-            font_color="#111418",
-            bgcolor="rgba(255,255,255,0.82)", borderpad=2,
-        )  # fmt: skip
-    title = {"font": {"size": TEXT}, "standoff": 8}
-    figure.update_xaxes(
-        tickvals=[*range(len(columns))], ticktext=list(columns), showgrid=False, zeroline=False, fixedrange=True
-    )
-    figure.update_yaxes(
-        tickvals=[*range(len(rows))], ticktext=list(rows), showgrid=False, zeroline=False, fixedrange=True,
-        autorange="reversed", automargin=True, title={"text": y, **title},
-    )  # fmt: skip
+        words.append({
+            "x": column, "y": row, "text": f"<b>{name}</b><br>{share}", "showarrow": False,
+            "font": {"color": "#111418"}, "bgcolor": "rgba(255,255,255,0.82)", "borderpad": 2,
+        })  # fmt: skip
+    plain = {"showgrid": False, "zeroline": False, "fixedrange": True}
+    across = {**plain, "tickvals": [*range(len(columns))], "ticktext": list(columns)}
+    down = {
+        **plain, "tickvals": [*range(len(rows))], "ticktext": list(rows), "autorange": "reversed", "automargin": True,
+        "title": {"text": y, "font": {"size": TEXT}, "standoff": 8},
+    }  # fmt: skip
+    figure = go.Figure(cells, {"xaxis": across, "yaxis": down, "annotations": words})
     return framed(figure, x, below=20).update_layout(height=60 * len(rows) + 60, margin_b=60)
 
 
@@ -102,9 +99,7 @@ def accuracies(
             error_y=_whiskers(intervals),
         )  # fmt: skip
     figure.add_hline(chance, line={"dash": "dot", "width": 2, "color": "#7F7F7F"})
-    figure.add_annotation(
-        x=1, xref="paper", y=chance, text="guessing", xanchor="right", yanchor="top", showarrow=False
-    )
+    figure.add_annotation(x=1, xref="paper", y=chance, text="guessing", xanchor="right", yanchor="top", showarrow=False)
     if mark is not None:
         figure.add_vline(mark, line={"dash": "dot", "width": 2, "color": "#7F7F7F"})
     figure.update_xaxes(showgrid=False, fixedrange=True, zeroline=False)

@@ -32,7 +32,8 @@ def verdicts(counts: Mapping[str, Mapping[str, int]]) -> go.Figure:
     for verdict, (ground, ink) in VERDICT_COLOURS.items():
         n = [by_verdict[verdict] for by_verdict in counts.values()]
         figure.add_bar(
-            y=[f"{name} ({total})" for name, total in zip(names, totals, strict=True)],
+            y=[*range(len(names))],
+            width=0.46,
             x=[max(value / total, _THIN * (value > 0)) for value, total in zip(n, totals, strict=True)],
             name=verdict,
             orientation="h",
@@ -43,14 +44,16 @@ def verdicts(counts: Mapping[str, Mapping[str, int]]) -> go.Figure:
             constraintext="none",
             insidetextfont={"color": ink, "size": TEXT},
             marker={"color": ground, "line": {"width": 1, "color": _GRAY}},
-            customdata=n,
-            hovertemplate=f"%{{y}}: %{{customdata}} {verdict}<extra></extra>",
+            customdata=[*zip(names, n, strict=True)],
+            hovertemplate=f"%{{customdata[0]}}: %{{customdata[1]}} {verdict}<extra></extra>",
         )
+    for i, (name, total) in enumerate(zip(names, totals, strict=True)):
+        figure.add_annotation(x=0, y=i, yshift=23, text=f"{name}, {total} claims", xanchor="left", showarrow=False)
     longest = max(sum(widths) for widths in zip(*(bar.x for bar in figure.data), strict=True))
     figure.update_xaxes(visible=False, range=[0, longest], fixedrange=True)
-    figure.update_yaxes(autorange="reversed", showgrid=False, fixedrange=True, automargin=True, ticksuffix="  ")
-    figure = framed(figure, "share of claims, with counts; thin pieces are widened")
-    return figure.update_layout(barmode="stack", bargap=0.25, margin={"t": 4, "b": 40})
+    figure.update_yaxes(visible=False, range=[len(names) - 0.6, -0.75], fixedrange=True)
+    figure = framed(figure, "share of claims, thin pieces widened")
+    return figure.update_layout(barmode="stack", margin={"t": 0, "b": 34})
 
 
 def claimed_and_ours(

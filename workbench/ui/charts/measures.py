@@ -64,8 +64,9 @@ def recall_bars(recall: Mapping[str, Mapping[str, Interval]]) -> go.Figure:
             error_y=_whiskers([*by_class.values()]),
             hovertemplate=f"{name}, %{{x}}: %{{y:.1%}}<extra></extra>",
         )
-    figure = framed(figure, "label", below=22)
-    figure.update_xaxes(showgrid=False, fixedrange=True, automargin=True)
+    figure = framed(figure, "")
+    label = {"text": "label", "standoff": 8, "font": {"size": TEXT}}
+    figure.update_xaxes(title=label, showgrid=False, fixedrange=True, automargin=True, autotickangles=[0, 90])
     _shares(figure, "recall ↑")
     return figure.update_layout(height=330, bargap=0.25, showlegend=not alone, legend=ABOVE, margin={"t": 34, "b": 66})
 

@@ -22,32 +22,33 @@ def spread(classes: tuple[str, ...], answers: Tensor, names: Sequence[str], labe
         label: what they are, under the chart.
         own: the plain answer, (K,).
     """
-    colours, figure = class_colours(classes), go.Figure()
-    for i, name in enumerate(classes):
-        shares = answers[:, i]
+    drawn, words = [], []
+    for name, shares, colour in zip(classes, answers.T, class_colours(classes), strict=True):
         low, high = float(shares.min()), float(shares.max())
-        ends = {"x": [low, high], "y": [name, name], "mode": "lines", "hoverinfo": "skip"}
-        figure.add_scatter(**ends, line={"width": 8, "color": colours[i]}, opacity=0.35)
-        figure.add_scatter(
-            x=shares.tolist(), y=[name] * len(shares), mode="markers", customdata=list(names),
-            marker={"size": 8, "color": colours[i], "opacity": 0.7},
-            hovertemplate="%{customdata}: %{x:.3f}<extra></extra>",
-        )  # fmt: skip
-        figure.add_scatter(
-            x=[float(own[i])], y=[name], mode="markers", hovertemplate="as it is: %{x:.3f}<extra></extra>",
-            marker={"size": 12, "symbol": "diamond-open", "color": "#7F7F7F", "line": {"width": 2}},
-        )  # fmt: skip
+        drawn.append({
+            "x": [low, high], "y": [name, name], "mode": "lines", "hoverinfo": "skip", "opacity": 0.35,
+            "line": {"width": 8, "color": colour},
+        })  # fmt: skip
+        drawn.append({
+            "x": shares.tolist(), "y": [name] * len(shares), "mode": "markers", "customdata": list(names),
+            "marker": {"size": 8, "color": colour, "opacity": 0.7},
+            "hovertemplate": "%{customdata}: %{x:.3f}<extra></extra>",
+        })  # fmt: skip
         if high >= 0.05:
-            figure.add_annotation(
-                x=1.03, y=name, text=f"{percent(low)} to {percent(high)}", xanchor="left", showarrow=False
-            )
-    figure.update_xaxes(
-        range=[-0.03, 1.5], tickvals=[0, 0.5, 1], tickformat=".0%", fixedrange=True, zeroline=False, side="top"
-    )
-    figure.update_yaxes(
-        categoryorder="array", categoryarray=list(classes), autorange="reversed", showgrid=False, fixedrange=True,
-        automargin=True, ticks="outside", tickcolor="rgba(0,0,0,0)",
-    )  # fmt: skip
+            text = f"{percent(low)} to {percent(high)}"
+            words.append({"x": 1.03, "y": name, "text": text, "xanchor": "left", "showarrow": False})
+    drawn.append({
+        "x": own.tolist(), "y": list(classes), "mode": "markers",
+        "hovertemplate": "as it is: %{x:.3f}<extra></extra>",
+        "marker": {"size": 12, "symbol": "diamond-open", "color": "#7F7F7F", "line": {"width": 2}},
+    })  # fmt: skip
+    across = {"range": [-0.03, 1.5], "tickvals": [0, 0.5, 1], "tickformat": ".0%", "zeroline": False, "side": "top"}
+    down = {
+        "categoryorder": "array", "categoryarray": list(classes), "autorange": "reversed", "showgrid": False,
+        "automargin": True, "ticks": "outside", "tickcolor": "rgba(0,0,0,0)",
+    }  # fmt: skip
+    axes = {"xaxis": {**across, "fixedrange": True}, "yaxis": {**down, "fixedrange": True}}
+    figure = go.Figure([{"type": "scatter", **one} for one in drawn], {"annotations": words, **axes})
     return framed(figure, label).update_layout(margin_t=28)
 
 

@@ -5,7 +5,7 @@ import streamlit as st
 from workbench.services import lessons
 
 from .. import charts, views
-from .frame import Lesson, Steps, side_by_side
+from .frame import JUDGED, Lesson, Steps, side_by_side
 from .guesses import Number
 
 
@@ -96,8 +96,7 @@ LESSON = Lesson(
     key="calibration",
     title="Calibration: sure, and right",
     question="Is it right as often as it is sure?",
-    needs="stored answers to FER2013's PrivateTest",
-    network=lambda chosen: lessons.own_or_first(chosen, lessons.with_predictions),
+    **JUDGED,
     find=lessons.calibration,
     steps=Steps(_attempt, _think, _guess, _reveal, _why, _take_away),
     code=("models.calibration:fit_temperature", "models.calibration:reliability"),

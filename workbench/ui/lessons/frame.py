@@ -73,6 +73,13 @@ class Lesson:
     of_face: bool = True
 
 
+JUDGED = {
+    "needs": "stored answers to FER2013's PrivateTest",
+    "network": lambda chosen: services.lessons.own_or_first(chosen, services.lessons.with_predictions),
+}
+"""Of lessons that judge a network by its answers to a test set, and need no picture."""
+
+
 @dataclass(frozen=True)
 class Commitment:
     """What a student predicted.
@@ -170,7 +177,9 @@ def choose_step(place: Place) -> str:
     steps = STEPS if everything else _BEFORE
     if st.session_state.get("step", STEPS[0]) not in steps:  # another face or network: a new question
         st.session_state["step"] = "predict"
-    return st.segmented_control("Step", steps, default=STEPS[0], required=True, key="step", bind="query-params")
+    return st.segmented_control(
+        "Step", steps, default=STEPS[0], required=True, key="step", bind="query-params", wrap=True
+    )
 
 
 def _go(step: str, lesson: str | None = None) -> None:

@@ -5,7 +5,7 @@ import streamlit as st
 from workbench.services import lessons
 
 from .. import charts, views
-from .frame import Lesson, Steps, side_by_side
+from .frame import JUDGED, Lesson, Steps, side_by_side
 from .guesses import Number
 
 
@@ -100,8 +100,7 @@ LESSON = Lesson(
     key="imbalance",
     title="Class imbalance: who pays",
     question="Who pays for unequal classes?",
-    needs="stored answers to FER2013's PrivateTest",
-    network=lambda chosen: lessons.own_or_first(chosen, lessons.with_predictions),
+    **JUDGED,
     find=lambda face, network: lessons.imbalance(network),
     steps=Steps(_attempt, _think, _guess, _reveal, _why, _take_away),
     code=("models.datasets.sampling:class_weights", "models.datasets.sampling:inverse_weights"),

@@ -5,7 +5,7 @@ import streamlit as st
 from workbench.services import lessons
 
 from .. import charts, views
-from .frame import Lesson, Steps, side_by_side
+from .frame import JUDGED, Lesson, Steps, side_by_side
 from .guesses import Number
 
 _COPIES = ("pixel by pixel", "nearly as well")
@@ -82,8 +82,7 @@ LESSON = Lesson(
     key="leakage",
     title="Leakage: tests that training has seen",
     question="What is a leaked test worth?",
-    needs="stored answers to FER2013's PrivateTest",
-    network=lambda chosen: lessons.own_or_first(chosen, lessons.with_predictions),
+    **JUDGED,
     find=lambda face, network: lessons.leakage(network),
     steps=Steps(_attempt, _think, _guess, _reveal, _why, _take_away),
     code=("models.datasets.audit:leaked", "workbench.services.lessons:leakage"),
