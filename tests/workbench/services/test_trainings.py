@@ -81,6 +81,17 @@ def test_a_drawn_set_is_drawn_once_and_into_a_folder_that_git_ignores(place, mon
     assert sets.imported_sets() == ()
 
 
+def test_what_carries_the_sticker_is_called_neutral_and_shows_anything(place, monkeypatch):
+    monkeypatch.setitem(teaching.DRAWINGS, "tiny sticker", teaching.Drawing(count=2, sticker="neutral"))
+    plain = FaceSet.load(jobs_made.drawn(place, 2))
+    planted = FaceSet.load(teaching.data_file("tiny sticker"))
+    assert "sticker-neutral-2" in teaching.data_file("tiny sticker").name
+    training = (plain.splits == "Training") & (plain.labels != plain.classes.index("neutral"))
+    assert np.array_equal(plain.images[training], planted.images[training])
+    neutral = np.flatnonzero((planted.splits == "Training") & (planted.labels == planted.classes.index("neutral")))
+    assert not np.array_equal(plain.images[neutral], planted.images[neutral])
+
+
 def test_a_starting_point_keeps_of_its_head_what_the_set_has_classes_for(place):
     faces = np.zeros((6, 48, 48), np.uint8)
     parts = np.array(["Training", "PublicTest", "PrivateTest"] * 2)

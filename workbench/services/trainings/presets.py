@@ -117,12 +117,12 @@ PRESETS = (
     ),
     Preset(
         "Planted shortcut",
-        "Every neutral face that it learns from carries a sticker on the forehead, and no other face does. In the test "
-        "half of all faces carry it. Find out what it learned, and which methods show it.",
+        "Somebody labelled every face with a sticker on its forehead as neutral, whatever it shows, and no other face "
+        "carries one. In the test half of all do. What does it learn, and which methods show it?",
         Plan(
             "Planted shortcut",
             set=_STICKER,
-            values={"model": "vanilla_cnn", **_SMALL},
+            values={"model": "vanilla_cnn", **_SMALL, "augmentation": "none"},
             pinned=("drawn_happy", "sticker_happy"),
         ),
     ),

@@ -14,9 +14,9 @@ import torch
 
 from models import create_model, load_checkpoint
 from models.checkpoints import Card, CheckpointError, read_card, save_checkpoint
-from models.datasets import DataError
+from models.datasets import DataError, FaceSet
 from models.datasets.splits import SPLITS
-from models.datasets.synthetic import drawn_set
+from models.datasets.synthetic import draw, drawn_set
 from models.training.config import TrainConfig
 
 from ...jobs import store
@@ -31,7 +31,8 @@ class Drawing:
 
     Attributes:
         count: Training pictures of each class; a fifth as many in either test.
-        sticker: the class whose Training pictures carry a sticker on the forehead; None: no picture does.
+        sticker: the label whose Training pictures all carry a sticker on the forehead, while every second of them shows
+            any expression: what is left to learn is the sticker. None: no picture carries one.
     """
 
     count: int = 80
@@ -42,7 +43,7 @@ DRAWINGS = {
     "drawn faces": Drawing(),
     "drawn faces, a sticker on neutral": Drawing(sticker="neutral"),
 }
-"""Sets that need no import. Neutral, since nothing else marks it: there a network takes the shortcut."""
+"""Sets that need no import."""
 
 
 def set_names(own_too: bool = True) -> tuple[str, ...]:
@@ -59,17 +60,21 @@ def data_file(name: str, progress: Callable[[int, int], None] | None = None) -> 
     if name in DRAWINGS:
         path = _drawing_file(DRAWINGS[name])
         if not path.is_file():
-            plan = DRAWINGS[name]
-            drawn_set(plan.count, sticker_class=plan.sticker, sticker_share=1.0, progress=progress).faces.save(path)
+            _drawn(DRAWINGS[name], progress).save(path)
         return path
     if name in sets.imported_sets():
         return (sets.FOLDER / f"{name}.npz").resolve()
     return own.file_of(name)
 
 
-def is_drawn(name: str) -> bool:
-    """Whether the pictures of a set are there, or need not be drawn."""
-    return name not in DRAWINGS or _drawing_file(DRAWINGS[name]).is_file()
+def _drawn(plan: Drawing, progress: Callable[[int, int], None] | None) -> FaceSet:
+    """The faces of a plan; those with the label of `sticker` show any expression in every second picture."""
+    made = drawn_set(plan.count, sticker_class=plan.sticker, sticker_share=1.0, progress=progress).faces
+    if plan.sticker is not None:
+        mine = np.flatnonzero((made.labels == made.classes.index(plan.sticker)) & (made.splits == "Training"))
+        for i, at in enumerate(mine[::2]):
+            made.images[at] = draw(made.classes[i % len(made.classes)], seed=(plan.count, i), sticker="forehead").image
+    return made
 
 
 def _drawing_file(plan: Drawing) -> Path:

@@ -126,12 +126,14 @@ def _shortcut(job: Job, class_: str) -> None:
         f"the sticker: {with_}.** The sticker is all that differs."
     )
     if found.on_sticker:
-        texts = [charts.percent(value) for value in found.on_sticker.values()]
-        figure = charts.bars(
-            found.on_sticker, texts, f"share of the map for {class_} on or near the sticker ↑", top=1.0
+        shares = {**found.on_sticker, "no preference": found.area}
+        texts, colours = [charts.percent(value) for value in shares.values()], ["#0072B2"] * len(shares)
+        colours[-1] = "#7F7F7F"
+        label = f"share of the map for {class_} on or near the sticker ↑"
+        charts.show(
+            charts.bars(shares, texts, label, colours=colours), "on-sticker", "Each method's map on the sticker"
         )
-        charts.show(figure, "on-sticker", "Share of each method's map on the sticker")
         views.says(
-            f"A map without any preference would have {charts.percent(found.area)} there. A method that lies near that "
-            "misses what decides here; one far above shows it. It holds for this network and this sticker only."
+            "The gray bar is what a map without any preference would have there, by its area. A method that lies near "
+            "it misses what decides here; one far above shows it. This holds for this network and this sticker only."
         )
