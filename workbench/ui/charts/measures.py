@@ -60,6 +60,8 @@ def recall_bars(recall: Mapping[str, Mapping[str, Interval]]) -> go.Figure:
             text=[percent(value) for value, _, _ in by_class.values()] if alone else None,
             textposition="inside",
             insidetextanchor="start",
+            textangle=0,
+            constraintext="none",
             insidetextfont={"color": "#000000"},
             error_y=_whiskers([*by_class.values()]),
             hovertemplate=f"{name}, %{{x}}: %{{y:.1%}}<extra></extra>",
