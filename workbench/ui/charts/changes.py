@@ -99,9 +99,7 @@ def accuracies(
             error_y=_whiskers(intervals),
         )  # fmt: skip
     figure.add_hline(chance, line={"dash": "dot", "width": 2, "color": "#7F7F7F"})
-    figure.add_annotation(
-        x=1, xref="paper", y=chance, text="guessing", xanchor="right", yanchor="top", showarrow=False
-    )
+    figure.add_annotation(x=1, xref="paper", y=chance, text="guessing", xanchor="right", yanchor="top", showarrow=False)
     if mark is not None:
         figure.add_vline(mark, line={"dash": "dot", "width": 2, "color": "#7F7F7F"})
     figure.update_xaxes(showgrid=False, fixedrange=True, zeroline=False)
