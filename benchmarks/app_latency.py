@@ -78,9 +78,9 @@ CONTROLS = (
     Control("data", "augmentation", ("paper-b", "paper-a"), '[data-testid="stImage"]'),
     Control("papers", "paper", PAPERS, ".claims"),
     Control("learn?lesson=frequency", "cut", SLIDE, "slow"),
-    Control("broken", "class", CLASSES, "map-broken"),
-    Control("broken", "test", ("Other faces", "Ask again", "Turned face"), "bench"),
-    Control("broken", "broken", SWITCH, "seen"),
+    Control("fault", "class", CLASSES, "map-broken"),
+    Control("fault", "test", ("Other faces", "Ask again", "Turned face"), "bench"),
+    Control("fault", "broken", SWITCH, "seen"),
 )
 
 DRAWN = "image, path, text, img, td"

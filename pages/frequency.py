@@ -43,6 +43,7 @@ def answers(cutoff: float, mask: services.Mask) -> None:
         wave_views.answers(response, cutoff)
 
 
+@st.fragment
 def swap(cutoff: float, mask: services.Mask) -> None:
     st.subheader("Whose answer does it give when two faces exchange their fast waves?")
     if not patience.ready(network, 28, "Exchange the waves of two faces", f"swap-{mask}-{face.key}-{network}"):

@@ -41,6 +41,7 @@ WAY = {
         '[data-testid="stImage"]:has(img[alt^="The face"])',
     ),
     "papers.py": ("", '.st-key-paper >> text="B"', None, ".claims"),
+    "fault.py": ("?puzzle=1", ".st-key-broken label", None, ".st-key-seen"),
     "learn.py": ("?lesson=frequency", '.st-key-cut input[type="range"]', "PageUp", ".st-key-slow"),
 }
 

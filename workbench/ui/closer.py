@@ -48,6 +48,7 @@ class Chosen:
         return EXPLAINERS[self.method].title
 
 
+@st.fragment
 def look(chosen: Chosen) -> None:
     """One of the sections, as the visitor chooses."""
     st.subheader("Look closer")

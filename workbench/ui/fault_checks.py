@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import streamlit as st
 import torch
@@ -11,13 +12,14 @@ from torch import Tensor
 from workbench import services
 from workbench.faces import load_sample, samples
 
-from . import charts, views
+from . import charts, state, views
 from .fault_views import Case, show
 
 _FACES = ("astronaut", "grace_hopper", "drawn_angry", "drawn_fear", "drawn_happy", "drawn_surprise")
 _ASKED = 5  # times
 
 
+@st.fragment
 def examine(case: Case, both: bool) -> None:
     """One test of the visitor's choice."""
     st.subheader("Examine it")
@@ -30,7 +32,8 @@ def examine(case: Case, both: bool) -> None:
 
 def _table(case: Case, both: bool, ask: Callable[[Case], Tensor], columns: list[str], x: str) -> None:
     cases = [case, case.sound] if both and case.fault else [case]
-    shares = torch.stack([ask(one) for one in cases])  # (rows, columns, K)
+    asked = [state.kept(("check", x, *one.key), partial(ask, one)) for one in cases]
+    shares = torch.stack(asked)  # (rows, columns, K)
     classes = case.explanation.prediction.classes
     figure = charts.answers_grid(classes, shares, columns, [one.word for one in cases], x, "network")
     charts.show(figure, "bench", f"Answers of the {case.word} network: {x}")

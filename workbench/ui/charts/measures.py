@@ -12,7 +12,7 @@ from torch import Tensor
 from workbench.markup import percent
 
 from .. import screen
-from .frame import _INK, TEXT, class_colours, framed
+from .frame import TEXT, class_colours, framed, inked
 from .plots import _spread
 
 Interval = tuple[float, float, float]
@@ -154,25 +154,27 @@ _CLEAR_TO_STEEL = [(0, "rgba(61,100,145,0)"), (1, "rgba(61,100,145,1)")]
 
 def recall_spread(recall: Mapping[str, Mapping[str, Interval]]) -> go.Figure:
     """How far apart the classes are: a line a network from its worst to its best recall, a named dot for each class."""
-    figure = go.Figure()
+    drawn, words = [], []
     for row, (name, by_class) in enumerate(recall.items()):
         values = {c: value for c, (value, _, _) in sorted(by_class.items(), key=lambda item: item[1][0])}
-        figure.add_scatter(
-            x=[*values.values()],
-            y=[row] * len(values),
-            mode="lines+markers",
-            line={"width": 3, "color": _GRAY},
-            marker={"size": 15, "color": class_colours(tuple(values)), "line": {"width": 1, "color": "#FFFFFF"}},
-            customdata=[*values],
-            hovertemplate=f"{name}, %{{customdata}}: %{{x:.1%}}<extra></extra>",
+        drawn.append(
+            go.Scatter(
+                x=[*values.values()],
+                y=[row] * len(values),
+                mode="lines+markers",
+                line={"width": 3, "color": _GRAY},
+                marker={"size": 15, "color": class_colours(tuple(values)), "line": {"width": 1, "color": "#FFFFFF"}},
+                customdata=[*values],
+                hovertemplate=f"{name}, %{{customdata}}: %{{x:.1%}}<extra></extra>",
+            )
         )
         for (found, value), shift in zip(values.items(), _levels([*values.values()]), strict=True):
-            figure.add_annotation(x=value, y=row, text=found, yshift=shift, showarrow=False)
-    figure.update_xaxes(range=[-0.06, 1.02], tickvals=[0, 0.25, 0.5, 0.75, 1], tickformat=".0%", fixedrange=True)
-    figure.update_xaxes(zeroline=False, showgrid=False)
-    figure.update_yaxes(tickvals=[*range(len(recall))], ticktext=[*recall], range=[len(recall) - 0.35, -0.65])
-    figure.update_yaxes(fixedrange=True, automargin=True, showgrid=False, zeroline=False)
-    return framed(figure, "recall of each class ↑", below=22).update_layout(
+            words.append({"x": value, "y": row, "text": found, "yshift": shift, "showarrow": False})
+    plain = {"fixedrange": True, "showgrid": False, "zeroline": False}
+    across = {**plain, "range": [-0.06, 1.02], "tickvals": [0, 0.25, 0.5, 0.75, 1], "tickformat": ".0%"}
+    down = {**plain, "range": [len(recall) - 0.35, -0.65], "tickvals": [*range(len(recall))], "ticktext": [*recall]}
+    axes = {"xaxis": across, "yaxis": {**down, "automargin": True}}
+    return framed(go.Figure(drawn, {"annotations": words, **axes}), "recall of each class ↑", below=22).update_layout(
         height=70 + 114 * len(recall), margin={"b": 66, "r": 24}
     )
 
@@ -250,8 +252,7 @@ def errors_by_coverage(coverage: Tensor, errors: Mapping[str, Tensor]) -> go.Fig
 
 def show_to_click(figure: go.Figure, key: str, alt: str, clicked: Callable[[], None]) -> None:
     """As `show`; after a click on a point `clicked` is called, with `st.session_state[key]["selection"]` at hand."""
-    ink = _INK[st.context.theme.type or "light"]
-    figure.update_layout(font_color=ink).update_xaxes(color=ink).update_yaxes(color=ink)
+    inked(figure, st.context.theme.type or "light")
     screen.chart(key, alt, figure)
     config = {"displayModeBar": False, "scrollZoom": False}
     st.plotly_chart(figure, key=key, alt=alt, theme=None, config=config, on_select=clicked, selection_mode="points")
