@@ -23,7 +23,28 @@ from models.training.events import read_events
 ROOT = Path(__file__).resolve().parents[3]
 PATIENCE = 240  # seconds; a busy machine takes long to import torch
 
-COMMAND = "from models.train import main; main()"
+# Imports torch once, then lets a process of its own go on for each training, and notes how each ended.
+LAUNCHER = """
+import os, sys
+from pathlib import Path
+import models.training.engine
+from models.train import main
+running = {}
+for folder in map(Path, sys.argv[1:]):
+    if child := os.fork():
+        running[child] = folder.with_suffix(".status")
+        folder.with_suffix(".pid").write_text(str(child))
+        continue
+    os.setsid()
+    for standard in (1, 2):
+        os.dup2(os.open(folder.with_suffix(".out"), os.O_CREAT | os.O_WRONLY | os.O_APPEND), standard)
+    exec(folder.with_suffix(".py").read_text())
+    main(["--config", str(folder.with_suffix(".json"))])
+    sys.exit()
+while running:
+    child, status = os.wait()
+    running.pop(child).write_text(str(os.waitstatus_to_exitcode(status)))
+"""
 # The kernel refuses every byte past the first thousand of a file once the first epoch is written.
 SMALL_DISK = """
 import resource
@@ -39,43 +60,45 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals and file limits
 
 
 class Training:
-    """`python -m models.train --config …`, running."""
+    """The command with a configuration, in a process of its own."""
 
     def __init__(self, config: TrainConfig, before: str = "") -> None:
         self.config, self.folder = config, config.folder
-        file = config.folder.with_suffix(".json")
-        file.write_text(config.model_dump_json())
-        start = ["-c", before + COMMAND] if before else ["-m", "models.train"]
-        self.process = subprocess.Popen(
-            [sys.executable, *start, "--config", str(file)],
-            cwd=ROOT,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+        self.folder.with_suffix(".json").write_text(config.model_dump_json())
+        self.folder.with_suffix(".py").write_text(before)
 
-    def wait_for(self, reached: Callable[[list[str]], bool]) -> None:
-        """Wait until the names of the events so far satisfy a condition."""
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
+    def told(self, suffix: str) -> str:
+        """What the launcher or the training wrote beside the folder; "" as long as there is nothing."""
+        file = self.folder.with_suffix(suffix)
+        return file.read_text() if file.is_file() else ""
+
+    def interrupt(self, reached: Callable[[list[str]], bool]) -> None:
+        """Ctrl-C, once the names of the events so far satisfy a condition."""
+
+        def there() -> bool:
+            assert not self.told(".status"), self.told(".out")
             path = self.folder / "events.jsonl"
-            if path.is_file() and reached([e["event"] for e in read_events(path)]):
-                return
-            assert self.process.poll() is None, self.process.communicate()[0]
-            time.sleep(0.05)
-        raise AssertionError("the training did not get there")
+            return path.is_file() and reached([e["event"] for e in read_events(path)])
+
+        wait_until(there)
+        os.kill(int(self.told(".pid")), signal.SIGINT)
 
     def end(self) -> tuple[int, str]:
         """Exit status and everything printed."""
-        output = self.process.communicate(timeout=PATIENCE)[0]
-        return self.process.returncode, output
+        wait_until(lambda: self.told(".status"))
+        return int(self.told(".status")), self.told(".out")
+
+
+def wait_until(there: Callable[[], object]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not there():
+        assert time.monotonic() < end, "the training did not get there"
+        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
 def trainings(make_config, faces, tmp_path_factory):
-    """All three at once, because most of their time goes by while they import torch."""
+    """All three at once, because most of their time goes by while torch is imported."""
     folder = tmp_path_factory.mktemp("processes")
     often = np.concatenate([np.tile(np.arange(98), 60), np.arange(98, len(faces))])  # an epoch of many seconds
     arrays = {name: getattr(faces, name)[often] for name in ("images", "labels", "names", "splits")}
@@ -86,17 +109,19 @@ def trainings(make_config, faces, tmp_path_factory):
         "later": Training(make_config(folder / "later", growing_sizes=(), epochs=1000)),
         "small disk": Training(make_config(folder / "disk", growing_sizes=(), epochs=50), before=SMALL_DISK),
     }
+    folders = [str(training.folder) for training in started.values()]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    launcher = subprocess.Popen([sys.executable, "-c", LAUNCHER, *folders], cwd=ROOT, env=environment)
     yield started
     for training in started.values():
-        if training.process.poll() is None:
-            training.process.kill()
-            training.process.communicate()
+        if (child := training.told(".pid")) and not training.told(".status"):
+            os.kill(int(child), signal.SIGKILL)
+    launcher.wait(PATIENCE)
 
 
 def test_ctrl_c_in_the_first_epoch_leaves_a_usable_checkpoint(trainings):
     training = trainings["first epoch"]
-    training.wait_for(lambda events: "started" in events)
-    training.process.send_signal(signal.SIGINT)
+    training.interrupt(lambda events: "started" in events)
     status, output = training.end()
     assert status == 130, output
     assert "Traceback" not in output
@@ -108,8 +133,7 @@ def test_ctrl_c_in_the_first_epoch_leaves_a_usable_checkpoint(trainings):
 
 def test_ctrl_c_later_keeps_the_best_epoch_and_the_run_can_go_on(trainings):
     training = trainings["later"]
-    training.wait_for(lambda events: events.count("epoch") >= 2)
-    training.process.send_signal(signal.SIGINT)
+    training.interrupt(lambda events: events.count("epoch") >= 2)
     status, output = training.end()
     assert status == 130, output
     assert "Traceback" not in output

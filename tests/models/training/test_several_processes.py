@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import csv
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from models import registry
 from models.checkpoints import read_card
 from models.training.events import read_events
 
 ROOT = Path(__file__).resolve().parents[3]
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone")
 
 # Normalised within each picture, so that the two halves of a batch need nothing of each other.
 SCRIPT = """
@@ -34,12 +37,35 @@ main(sys.argv[1:])
 """
 
 
-def run(config, script: Path, processes: int) -> list[dict[str, float]]:
+def configured(config) -> list[str]:
     file = config.folder.with_suffix(".json")
     file.write_text(config.model_dump_json())
-    start = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)] if processes > 1 else []
+    return ["--config", str(file)]
+
+
+def history(config) -> list[dict[str, float]]:
+    with (config.folder / "history.csv").open(newline="") as table:
+        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(table)]
+
+
+def in_this_process(config, script: Path, monkeypatch) -> list[dict[str, float]]:
+    monkeypatch.setattr(registry, "_SPECS", dict(registry._SPECS))  # the network of the script goes with the test
+    monkeypatch.setattr(sys, "argv", [str(script), *configured(config)])
+    runpy.run_path(str(script))
+    return history(config)
+
+
+def in_two_processes(config, script: Path) -> list[dict[str, float]]:
     done = subprocess.run(
-        [sys.executable, *start, str(script), "--config", str(file)],
+        [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            "--nproc-per-node=2",
+            script,
+            *configured(config),
+        ],
         cwd=ROOT,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -47,20 +73,18 @@ def run(config, script: Path, processes: int) -> list[dict[str, float]]:
         timeout=400,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    with (config.folder / "history.csv").open(newline="") as table:
-        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(table)]
+    return history(config)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="torchrun starts processes as POSIX does")
-def test_two_processes_give_the_loss_curve_of_one_also_when_stages_thaw(make_config, tmp_path):
+def test_two_processes_give_the_loss_curve_of_one_also_when_stages_thaw(make_config, tmp_path, monkeypatch):
     """Through two phases, so that the processes agree again on what trains."""
-    (tmp_path / "script.py").write_text(SCRIPT)
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
     phases = [{"epochs": 1, "learning_rate": 0.1, "trained_stages": 1}, {"epochs": 2, "learning_rate": 0.05}]
     alike = {"model": "group_norm", "overrides": {}, "augmentation": "none", "epochs": 3, "phases": phases}
-    one, two = (
-        run(make_config(tmp_path / name, **alike, growing_sizes=()), tmp_path / "script.py", processes)
-        for name, processes in (("one", 1), ("two", 2))
-    )
+    one = in_this_process(make_config(tmp_path / "one", **alike, growing_sizes=()), script, monkeypatch)
+    two = in_two_processes(make_config(tmp_path / "two", **alike, growing_sizes=()), script)
     for alone, together in zip(one, two, strict=True):
         for key in ("train_loss", "validation_loss"):
             assert together[key] == pytest.approx(alone[key], abs=1e-4)
