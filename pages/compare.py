@@ -30,9 +30,19 @@ if compared.untrained:
         "the verdict leaves them out."
     )
 
+views.says(compare_views.agreement(compared))
+names = [compare_views.named(name) for name in compared.networks]
+chart = charts.answers_side_by_side(names, compared.classes, compared.probabilities)
+charts.show(chart, "answers", "Probability of each class by each network")
+views.says(
+    "**Calibrated probabilities;** the largest of each network is bold. They say what raters would call this face, "
+    "and agreement is no proof: networks that learned from the same pictures can share an error."
+)
+
 
 @st.fragment
-def side_by_side() -> None:
+def evidence() -> None:
+    st.subheader("Where does the evidence lie?")
     left, right = st.columns([5, 1], vertical_alignment="bottom")
     with left:
         class_ = state.choose_class(compared.shared_classes, compared.class_, "Maps for the class")
@@ -48,20 +58,12 @@ def side_by_side() -> None:
             "brighter in one network is not more than darker in another."
         )
     found = compared.of(class_)
-    views.says(compare_views.verdict(found))
-    names = [compare_views.named(name) for name in found.networks]
-    chart = charts.answers_side_by_side(names, found.classes, found.probabilities, class_)
-    charts.show(chart, "answers", "Probability of each class by each network")
-    views.says(
-        "**Calibrated probabilities;** the largest of each network is bold. They say what raters would call this face, "
-        "and agreement is no proof: networks that learned from the same pictures can share an error."
-    )
-    st.subheader(f"Where does the evidence for {class_} lie?")
+    views.says(compare_views.likeness(found))
     compare_views.maps(found, scale == compare_views.SCALES[0])
     compare_views.differences(found, scale == compare_views.SCALES[0])
 
 
-side_by_side()
+evidence()
 with views.computed("workbench.services.comparison:compare", "workbench.analysis.attention:correlation_with_cams"):
     st.markdown(
         "**Maps:** Grad-CAM as on the page Explain, each from a layer of its own network (figure 9 of paper D sets a "

@@ -17,16 +17,25 @@ measure_views.classes(found)
 st.subheader("What is it worth?")
 measure_views.table(found, part)
 
-st.subheader("What does it take for what?")
-left, _ = st.columns([2, 3])
-detail = left.selectbox("Checkpoint in detail, here and below", names, key="detail", bind="query-params")
-cell_views.confusion(found[detail], part, pictures)
-
 st.subheader("How unequal are the classes?")
 measure_views.spread(found)
 
-st.subheader("Can its probabilities be believed?")
-measure_views.reliability(services.calibration(detail, part, pictures))
+
+@st.fragment
+def detail() -> None:
+    left, _ = st.columns([2, 3])
+    name = left.selectbox("Checkpoint in detail", names, key="detail", bind="query-params")
+    st.subheader("What does it take for what?")
+    cell_views.confusion(found[name], part, pictures)
+    st.subheader("Can its probabilities be believed?")
+    measure_views.reliability(services.calibration(name, part, pictures))
+    st.subheader("How did its training go?")
+    if trained := measure_views.or_warning(services.history, name):
+        measure_views.training(trained)
+
+
+detail()
+st.subheader("How many errors stay, where only the surest answers count?")
 measure_views.risk(names, part, pictures)
 
 st.subheader("What are the leaked test pictures worth?")
@@ -47,10 +56,6 @@ def pair() -> None:
 
 
 pair()
-st.subheader(f"How did the training of {detail} go?")
-if trained := measure_views.or_warning(services.history, detail):
-    measure_views.training(trained)
-
 with views.computed(
     "workbench.services.measures:scores",
     "workbench.services.measures:_drawn",

@@ -25,7 +25,7 @@ def test_the_trained_networks_stand_side_by_side_with_a_verdict():
 def test_the_link_names_networks_class_and_the_pair_that_is_compared():
     app = opened(networks=["resnet18", "resnet18_bam"], **{"class": "sad"}, blue="resnet18_bam")
     assert app.multiselect(key="networks").value == ["resnet18", "resnet18_bam"]
-    assert "Where does the evidence for sad lie?" in [s.value for s in app.subheader]
+    assert "**ResNet-18 + BAM** gives sad" in text_of(app)
     assert "Red: more in Residual CNN; blue: more in ResNet-18 + BAM." in text_of(app)
 
 

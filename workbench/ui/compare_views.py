@@ -45,23 +45,20 @@ def listed(networks: tuple[str, ...]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def verdict(found: Comparison) -> str:
-    """Who agrees, and whose maps are alike, in two or three sentences."""
+def agreement(found: Comparison) -> str:
+    """Who answers what, in a sentence."""
     trained = len(found.networks) - len(found.untrained)
     if trained < 2:
         return "**Nothing to agree on:** two trained networks are needed, because random weights answer nothing."
     camps = list(found.camps.items())
     if len(camps) == 1:
-        told = f"**They agree:** {_ALL[trained]} trained networks answer {camps[0][0]}."
-    else:
-        told = "**They do not agree:** " + "; ".join(
-            f"{listed(camp)} {'answers' if len(camp) == 1 else 'answer'} {answer}" for answer, camp in camps
-        )
-        told += "."
-    return f"{told} {_reasons(found)}"
+        return f"**They agree:** {_ALL[trained]} trained networks answer {camps[0][0]}."
+    told = [f"{listed(camp)} {'answers' if len(camp) == 1 else 'answer'} {answer}" for answer, camp in camps]
+    return f"**They do not agree:** {'; '.join(told)}."
 
 
-def _reasons(found: Comparison) -> str:
+def likeness(found: Comparison) -> str:
+    """Whose maps for the class are the most alike, and whose the least, in two or three sentences."""
     pairs = found.pairs
     if not pairs:
         return f"For {found.class_} there are no two maps to compare."

@@ -8,15 +8,14 @@ from torch import Tensor
 
 from .comparison import hundredths
 from .frame import TEXT, class_colours, framed, square
-from .pictures import _BAR, _unit, clear_to_bright, face, panels
+from .pictures import _BAR, _gray, clear_to_bright, panels
 
 _PANEL = 170  # pixels: the height of a small map with its title
 
 
 def weighed(pixels: Tensor, weights: Tensor, label: str, low: float = 0.0, high: float = 1.0) -> go.Figure:
     """Weights of places (S, S) over a face (S, S): clear at `low`, bright at `high`; the bar gives the numbers."""
-    figure = face(pixels, "")
-    figure.add_heatmap(
+    over = go.Heatmap(
         z=weights.numpy(),
         zmin=low,
         zmax=max(high, low + 1e-9),
@@ -25,7 +24,7 @@ def weighed(pixels: Tensor, weights: Tensor, label: str, low: float = 0.0, high:
         hovertemplate=label + " %{z:.4g}<extra></extra>",
         colorbar=_BAR,
     )
-    return _unit(figure, label)
+    return square(go.Figure([_gray(pixels), over]), pixels, "", label)
 
 
 def small_maps(
@@ -52,8 +51,8 @@ def small_maps(
     bar = {**_BAR, "len": 1, "ypad": 12}
     scale = {"colorscale": "Cividis", "cmin": low, "cmax": max(high, low + 1e-9), "colorbar": bar}
     layout = panels({title: tuple(values.shape) for title, values in maps.items()}, columns, 0.03, 0.09)
-    figure = framed(go.Figure(drawn, {**layout, "coloraxis": scale}), "")
-    return figure.update_layout(height=_PANEL * rows + 60, margin_t=30, margin_b=50)
+    layout |= {"coloraxis": scale, "height": _PANEL * rows + 60, "margin": {"t": 30, "b": 50}}
+    return framed(go.Figure(drawn), "", layout=layout)
 
 
 def channel_weights(
@@ -73,18 +72,18 @@ def channel_weights(
             x=list(range(len(order))),
             y=weights[order].tolist(),
             customdata=order,
-            marker={"color": "#0072B2", "line_width": 0},
+            marker={"color": "#0072B2", "line": {"width": 0}},
             hovertemplate="channel %{customdata}: %{y:.4f}<extra></extra>",
         )
     )
-    figure.update_xaxes(fixedrange=True, showgrid=False, showticklabels=in_order, zeroline=False, nticks=6)
-    figure.update_yaxes(
-        title={"text": label, "font": {"size": TEXT}, "standoff": 8}, fixedrange=True, automargin=True, nticks=6
-    )
-    if None not in limits:
-        figure.update_yaxes(range=list(limits))
-    figure.update_layout(bargap=0 if len(order) > 64 else 0.15)
-    return framed(figure, "channel" if in_order else "channels, the largest first", below=14)
+    plain, title = {"fixedrange": True, "nticks": 6}, {"text": label, "font": {"size": TEXT}, "standoff": 8}
+    ends = {} if None in limits else {"range": list(limits)}
+    layout = {
+        "xaxis": {**plain, "showgrid": False, "showticklabels": in_order, "zeroline": False},
+        "yaxis": {**plain, "title": title, "automargin": True, **ends},
+        "bargap": 0 if len(order) > 64 else 0.15,
+    }
+    return framed(figure, "channel" if in_order else "channels, the largest first", below=14, layout=layout)
 
 
 def winning_angles(degrees: Tensor) -> go.Figure:
@@ -102,7 +101,7 @@ def winning_angles(degrees: Tensor) -> go.Figure:
             colorbar={**_BAR, "tickvals": [0, 90, 180, 270, 360]},
         )
     )
-    return _unit(square(figure, degrees, ""), "degrees")
+    return square(figure, degrees, "", "degrees")
 
 
 def logit_pairs(classes: tuple[str, ...], before: Tensor, after: Tensor | None) -> go.Figure:
@@ -113,10 +112,10 @@ def logit_pairs(classes: tuple[str, ...], before: Tensor, after: Tensor | None) 
         before: logits with every module, (K,).
         after: without those that are off, (K,); None where none is.
     """
-    figure = go.Figure()
+    drawn = []
     pairs = [(before, 1.0, "", 0.0)] if after is None else [(before, 1.0, "on", -0.2), (after, 0.45, "off", 0.2)]
     for values, opacity, word, place in pairs:
-        figure.add_bar(
+        bars = go.Bar(
             y=[i + place for i in range(len(classes))],
             x=values.tolist(),
             orientation="h",
@@ -124,28 +123,33 @@ def logit_pairs(classes: tuple[str, ...], before: Tensor, after: Tensor | None) 
             marker={"color": class_colours(classes), "opacity": opacity},
             text=[f"{word} {hundredths(value)}".strip() for value in values.tolist()],
             textposition="outside",
-            textfont_size=14,
+            textfont={"size": 14},
             cliponaxis=False,
             customdata=list(classes),
             hovertemplate="%{customdata}: %{x:.4f} " + word + "<extra></extra>",
         )
+        drawn.append(bars)
     both = before if after is None else torch.cat([before, after])
     low, high = min(float(both.min()), 0.0), max(float(both.max()), 0.0)
     room = 0.3 * max(high - low, 1e-6)
-    figure.update_xaxes(
-        fixedrange=True,
-        range=[low - room, high + room],
-        zeroline=True,
-        zerolinecolor="#7F7F7F",
-        gridcolor="rgba(128,128,128,0.35)",
-    )
-    figure.update_yaxes(
-        tickvals=list(range(len(classes))),
-        ticktext=list(classes),
-        range=[len(classes) - 0.5, -0.5],
-        fixedrange=True,
-        showgrid=False,
-        zeroline=False,
-        automargin=True,
-    )
-    return framed(figure, "logit", below=14).update_layout(barmode="overlay", height=46 * len(classes) + 60)
+    layout = {
+        "xaxis": {
+            "fixedrange": True,
+            "range": [low - room, high + room],
+            "zeroline": True,
+            "zerolinecolor": "#7F7F7F",
+            "gridcolor": "rgba(128,128,128,0.35)",
+        },
+        "yaxis": {
+            "tickvals": list(range(len(classes))),
+            "ticktext": list(classes),
+            "range": [len(classes) - 0.5, -0.5],
+            "fixedrange": True,
+            "showgrid": False,
+            "zeroline": False,
+            "automargin": True,
+        },
+        "barmode": "overlay",
+        "height": 46 * len(classes) + 60,
+    }
+    return framed(go.Figure(drawn), "logit", below=14, layout=layout)

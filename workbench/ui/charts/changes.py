@@ -12,7 +12,7 @@ from workbench.markup import percent
 
 from .frame import TEXT, class_colours, framed, square
 from .measures import DASHES, SYMBOLS, _whiskers, network_colours
-from .pictures import _clear_at_zero, _gray, _unit
+from .pictures import _clear_at_zero, _gray
 from .waves import bar_around_zero
 
 _GAP = 0.015  # between pictures of a row, share of its width
@@ -34,9 +34,9 @@ def faces_row(pictures: Tensor, labels: Sequence[Sequence[str]]) -> go.Figure:
             "text": "<br>".join(lines), "x": left + width / 2, "y": 0, "yshift": -6, "xref": "paper", "yref": "paper",
             "xanchor": "center", "yanchor": "top", "showarrow": False,
         })  # fmt: skip
-    figure = go.Figure(faces, {"annotations": words, **layout})
     below = 12 + 22 * max(map(len, labels))
-    return framed(figure, "").update_layout(height=max(160, 800 // count) + below, margin_b=below)
+    layout |= {"annotations": words, "height": max(160, 800 // count) + below, "margin": {"b": below}}
+    return framed(go.Figure(faces), "", layout=layout)
 
 
 def answers_grid(
@@ -74,8 +74,8 @@ def answers_grid(
         **plain, "tickvals": [*range(len(rows))], "ticktext": list(rows), "autorange": "reversed", "automargin": True,
         "title": {"text": y, "font": {"size": TEXT}, "standoff": 8},
     }  # fmt: skip
-    figure = go.Figure(cells, {"xaxis": across, "yaxis": down, "annotations": words})
-    return framed(figure, x, below=20).update_layout(height=60 * len(rows) + 60, margin_b=60)
+    layout = {"xaxis": across, "yaxis": down, "annotations": words, "height": 60 * len(rows) + 60, "margin": {"b": 60}}
+    return framed(go.Figure(cells), x, below=20, layout=layout)
 
 
 def accuracies(
@@ -89,27 +89,35 @@ def accuracies(
         chance: accuracy of guessing, a dotted line.
         mark: a value at which a dotted line stands.
     """
-    figure = go.Figure()
+    drawn = []
     for i, (name, (x, y, ends)) in enumerate(lines.items()):
         intervals = [(float(v), float(low), float(high)) for v, (low, high) in zip(y, ends, strict=True)]
         line = {"width": 3, "color": network_colours([*lines])[i], "dash": DASHES[i % len(DASHES)]}
-        figure.add_scatter(
-            x=x.tolist(), y=y.tolist(), name=name, mode="lines+markers", line=line,
-            marker={"size": 10, "symbol": SYMBOLS[i % len(SYMBOLS)]},
-            error_y=_whiskers(intervals),
+        drawn.append(
+            go.Scatter(
+                x=x.tolist(), y=y.tolist(), name=name, mode="lines+markers", line=line,
+                marker={"size": 10, "symbol": SYMBOLS[i % len(SYMBOLS)]},
+                error_y=_whiskers(intervals),
+            )
         )  # fmt: skip
-    figure.add_hline(chance, line={"dash": "dot", "width": 2, "color": "#7F7F7F"})
-    figure.add_annotation(x=1, xref="paper", y=chance, text="guessing", xanchor="right", yanchor="top", showarrow=False)
+    dotted = {"type": "line", "line": {"dash": "dot", "width": 2, "color": "#7F7F7F"}}
+    shapes = [{**dotted, "xref": "paper", "x0": 0, "x1": 1, "y0": chance, "y1": chance}]
     if mark is not None:
-        figure.add_vline(mark, line={"dash": "dot", "width": 2, "color": "#7F7F7F"})
-    figure.update_xaxes(showgrid=False, fixedrange=True, zeroline=False)
-    figure.update_yaxes(
-        title={"text": "accuracy ↑", "font": {"size": TEXT}, "standoff": 12}, tickformat=".0%", range=[0, 1],
-        fixedrange=True, automargin=True, zeroline=False,
-    )  # fmt: skip
-    figure = framed(figure, x_title, below=14)
-    legend = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}
-    return figure.update_layout(showlegend=len(lines) > 1, legend=legend, margin_r=14, margin_t=16, height=340)
+        shapes.append({**dotted, "yref": "paper", "x0": mark, "x1": mark, "y0": 0, "y1": 1})
+    guessing = {"x": 1, "xref": "paper", "y": chance, "text": "guessing", "xanchor": "right", "yanchor": "top"}
+    plain = {"fixedrange": True, "zeroline": False}
+    title = {"text": "accuracy ↑", "font": {"size": TEXT}, "standoff": 12}
+    layout = {
+        "xaxis": {**plain, "showgrid": False},
+        "yaxis": {**plain, "title": title, "tickformat": ".0%", "range": [0, 1], "automargin": True},
+        "shapes": shapes,
+        "annotations": [{**guessing, "showarrow": False}],
+        "showlegend": len(lines) > 1,
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        "margin": {"r": 14, "t": 16},
+        "height": 340,
+    }
+    return framed(go.Figure(drawn), x_title, below=14, layout=layout)
 
 
 def face_with_signed(pixels: Tensor, values: Tensor, label: str) -> go.Figure:
@@ -118,10 +126,9 @@ def face_with_signed(pixels: Tensor, values: Tensor, label: str) -> go.Figure:
     The scale reaches to 0.1 at least, so that next to nothing does not look strong.
     """
     most = max(float(values.abs().max()), 0.1)
-    figure = go.Figure(_gray(pixels))
-    figure.add_heatmap(
+    over = go.Heatmap(
         z=values.numpy(), zmin=-most, zmax=most, colorscale=_clear_at_zero(0.85), zsmooth="fast",
         colorbar=bar_around_zero(most),
         hovertemplate=label + " %{z:.4g}, row %{y}, column %{x}<extra></extra>",
     )  # fmt: skip
-    return _unit(square(figure, pixels, ""), label)
+    return square(go.Figure([_gray(pixels), over]), pixels, "", label)

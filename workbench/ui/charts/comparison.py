@@ -11,25 +11,28 @@ from .frame import TEXT, class_colours, framed
 
 _CELL = 0.88  # of a column: the length of a bar that means 100 %
 _ROW = 56  # pixels: name, numbers, bars
-_EDGE = "#D6336C"
 
 
-def answers_side_by_side(names: list[str], classes: tuple[str, ...], shares: Tensor, marked: str) -> go.Figure:
+def answers_side_by_side(names: list[str], classes: tuple[str, ...], shares: Tensor) -> go.Figure:
     """A row for each network, a column for each class, in each cell the probability as a number over a bar.
 
     Args:
         names: of the networks, as they are to be shown.
         classes: in their fixed order.
         shares: probabilities (networks, classes); NaN where a network has no such class.
-        marked: the class whose column is marked.
     """
     n, k = shares.shape
     cells = [(i, j, float(shares[i, j])) for i in range(n) for j in range(k)]
     known = [(i, j, share) for i, j, share in cells if share == share]
+    largest = shares.nan_to_num(-1).max(1).values.tolist()
+    headings = [(j, -0.24, name) for j, name in enumerate(classes)]
+    rows = [(0, i + 0.2, _bold(name)) for i, name in enumerate(names)]
+    numbers = [(j, i + 0.54, _bold(_share(share), share == largest[i])) for i, j, share in cells]
     bar = {"orientation": "h", "width": 0.14, "cliponaxis": False}
     figure = go.Figure(
         [
             _track([j for _, j, _ in known], [i + 0.8 for i, _, _ in known]),
+            *(_written(headings, 14), _written(rows + numbers, TEXT)),  # at 14 seven words fit a phone
             go.Bar(
                 base=[j for _, j, _ in known],
                 x=[_CELL * share for *_, share in known],
@@ -41,18 +44,14 @@ def answers_side_by_side(names: list[str], classes: tuple[str, ...], shares: Ten
             ),
         ]
     )
-    largest = shares.nan_to_num(-1).max(1).values.tolist()
-    headings = [(j, -0.24, _bold(name, name == marked)) for j, name in enumerate(classes)]
-    rows = [(0, i + 0.2, _bold(name)) for i, name in enumerate(names)]
-    numbers = [(j, i + 0.54, _bold(_share(share), share == largest[i])) for i, j, share in cells]
-    figure.add_traces([_written(headings, 14), _written(rows + numbers, TEXT)])  # at 14 seven words fit a phone
-    column = classes.index(marked)
-    figure.add_shape(
-        type="rect", x0=column - 0.06, x1=column + 0.94, y0=-0.46, y1=n - 0.02, line={"width": 2, "color": _EDGE}
-    )
-    figure.update_xaxes(visible=False, range=[-0.07, k + 0.08], fixedrange=True)
-    figure.update_yaxes(visible=False, range=[n, -0.5], fixedrange=True)
-    return framed(figure, "").update_layout(height=round(_ROW * (n + 0.5)), margin_b=4, barmode="overlay")
+    layout = {
+        "xaxis": {"visible": False, "range": [-0.07, k + 0.08], "fixedrange": True},
+        "yaxis": {"visible": False, "range": [n, -0.5], "fixedrange": True},
+        "height": round(_ROW * (n + 0.5)),
+        "margin": {"b": 4},
+        "barmode": "overlay",
+    }
+    return framed(figure, "", layout=layout)
 
 
 def _track(bases: list[float], heights: list[float]) -> go.Bar:
@@ -128,6 +127,6 @@ def _table(rows: list[str], columns: list[str], values: Tensor, most: float, nam
             hovertemplate=name + ", %{y}, %{x}: %{z:.4f}<extra></extra>",
         )
     )
-    figure.update_xaxes(side="top", fixedrange=True, showgrid=False, automargin=True, type="category")
-    figure.update_yaxes(autorange="reversed", fixedrange=True, showgrid=False, automargin=True, type="category")
-    return framed(figure, name).update_layout(height=110 + 40 * len(rows), margin_r=8)
+    plain = {"fixedrange": True, "showgrid": False, "automargin": True, "type": "category"}
+    axes = {"xaxis": {**plain, "side": "top"}, "yaxis": {**plain, "autorange": "reversed"}}
+    return framed(figure, name, layout={**axes, "height": 110 + 40 * len(rows), "margin": {"r": 8}})

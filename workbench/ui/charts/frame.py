@@ -61,21 +61,37 @@ def inked(figure: go.Figure, theme: str) -> go.Figure:
     return figure
 
 
-def square(figure: go.Figure, pixels: Tensor, label: str) -> go.Figure:
-    """Axes hidden, pixels square, the first row at the top."""
+def square(figure: go.Figure, pixels: Tensor, label: str, unit: str = "") -> go.Figure:
+    """Axes hidden, pixels square, the first row at the top; `unit` stands at the right end of the colour bar."""
     height, width = pixels.shape
     hidden = {"visible": False, "fixedrange": True, "constrain": "domain"}
     across = hidden | {"range": [-0.5, width - 0.5]}
     down = hidden | {"range": [height - 0.5, -0.5], "scaleanchor": "x"}
-    return framed(figure, label, axes={"xaxis": across, "yaxis": down})
+    notes = [at_the_bar(unit)] if unit else []
+    return framed(figure, label, layout={"xaxis": across, "yaxis": down, "annotations": notes})
 
 
-def framed(figure: go.Figure, label: str, below: int = 0, axes: Mapping[str, Any] | None = None) -> go.Figure:
-    """One height, one text size, and a strip for the label under every chart, so that rows of them line up."""
-    layout = figure.layout.to_plotly_json()
+def at_the_bar(unit: str) -> dict[str, Any]:
+    """What the numbers of a colour bar are, at its right end."""
+    place = {"x": 1, "y": 0, "yshift": -4, "xref": "paper", "yref": "paper", "xanchor": "right", "yanchor": "top"}
+    return {"text": unit, "showarrow": False, **place}
+
+
+def framed(figure: go.Figure, label: str, below: int = 0, layout: Mapping[str, Any] | None = None) -> go.Figure:
+    """One height, one text size, and a strip for the label under every chart, so that rows of them line up.
+
+    Args:
+        figure: it is changed.
+        label: what stands in the strip.
+        below: pixels from the chart down to it, for the words of an axis.
+        layout: what else the chart has; it beats the frame, and of the margins those that it names.
+    """
+    old, layout = figure.layout.to_plotly_json(), dict(layout or {})
     under = {"text": label, "yshift": -10 - below, "x": 0.5, "y": 0, "xref": "paper", "yref": "paper"}
-    notes = [*layout.get("annotations", ()), under | {"yanchor": "top", "showarrow": False}]
-    figure.layout = layout | _FRAME | dict(axes or {}) | {"annotations": notes}
+    under |= {"yanchor": "top", "showarrow": False}
+    words = [*old.get("annotations", ()), *layout.get("annotations", ()), under]
+    margin = _FRAME["margin"] | layout.get("margin", {})
+    figure.layout = old | _FRAME | layout | {"annotations": words, "margin": margin}
     return figure
 
 

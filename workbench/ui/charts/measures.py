@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -39,14 +40,14 @@ def recall_bars(recall: Mapping[str, Mapping[str, Interval]]) -> go.Figure:
     Args:
         recall: for each network, for each class, value and ends of the interval in 0..1.
     """
-    alone, figure = len(recall) == 1, go.Figure()
+    alone, drawn = len(recall) == 1, []
     looks = zip(network_colours([*recall]), itertools.cycle(_HATCHES), strict=False)
     for (name, by_class), (colour, hatch) in zip(recall.items(), looks, strict=True):
-        figure.add_bar(
-            x=[*by_class],
-            y=[value for value, _, _ in by_class.values()],
-            name=name,
-            marker={
+        bars = {
+            "x": [*by_class],
+            "y": [value for value, _, _ in by_class.values()],
+            "name": name,
+            "marker": {
                 "color": class_colours(tuple(by_class)) if alone else colour,
                 "line": {"width": 1, "color": _GRAY},
                 "pattern": {
@@ -57,20 +58,27 @@ def recall_bars(recall: Mapping[str, Mapping[str, Interval]]) -> go.Figure:
                     "fgcolor": "rgba(255,255,255,0.7)",
                 },
             },
-            text=[percent(value) for value, _, _ in by_class.values()] if alone else None,
-            textposition="inside",
-            insidetextanchor="start",
-            textangle=0,
-            constraintext="none",
-            insidetextfont={"color": "#000000"},
-            error_y=_whiskers([*by_class.values()]),
-            hovertemplate=f"{name}, %{{x}}: %{{y:.1%}}<extra></extra>",
-        )
-    figure = framed(figure, "")
+            "text": [percent(value) for value, _, _ in by_class.values()] if alone else None,
+            "textposition": "inside",
+            "insidetextanchor": "start",
+            "textangle": 0,
+            "constraintext": "none",
+            "insidetextfont": {"color": "#000000"},
+            "error_y": _whiskers([*by_class.values()]),
+            "hovertemplate": f"{name}, %{{x}}: %{{y:.1%}}<extra></extra>",
+        }
+        drawn.append(go.Bar(bars))
     label = {"text": "label", "standoff": 8, "font": {"size": TEXT}}
-    figure.update_xaxes(title=label, showgrid=False, fixedrange=True, automargin=True, autotickangles=[0, 90])
-    _shares(figure, "recall ↑")
-    return figure.update_layout(height=330, bargap=0.25, showlegend=not alone, legend=ABOVE, margin={"t": 34, "b": 66})
+    layout = {
+        "xaxis": {"title": label, "showgrid": False, "fixedrange": True, "automargin": True, "autotickangles": [0, 90]},
+        "yaxis": _shares("recall ↑"),
+        "height": 330,
+        "bargap": 0.25,
+        "showlegend": not alone,
+        "legend": ABOVE,
+        "margin": {"t": 34, "b": 66},
+    }
+    return framed(go.Figure(drawn), "", layout=layout)
 
 
 ABOVE = {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom", "font": {"size": TEXT}}
@@ -85,22 +93,28 @@ def _whiskers(intervals: list[Interval]) -> dict:
     return {"type": "data", "symmetric": False, "thickness": 2, "width": 4, "color": _GRAY, **ends}
 
 
-def _shares(figure: go.Figure, title: str, top: float = 1.0) -> None:
-    figure.update_yaxes(
-        title={"text": title, "font": {"size": TEXT}, "standoff": 12},
-        range=[0, top],
-        tickformat=".0%",
-        nticks=6,
-        fixedrange=True,
-        automargin=True,
-        zeroline=False,
-    )
+def _shares(title: str, top: float = 1.0) -> dict[str, Any]:
+    """An axis upwards from 0 to `top`, in per cent."""
+    return {
+        "title": {"text": title, "font": {"size": TEXT}, "standoff": 12},
+        "range": [0, top],
+        "tickformat": ".0%",
+        "nticks": 6,
+        "fixedrange": True,
+        "automargin": True,
+        "zeroline": False,
+    }
 
 
-def _share_of_one(figure: go.Figure) -> None:
-    """An axis to the right from 0 to 100 %, whose 0 is that of the axis upwards."""
-    ticks = [0.2, 0.4, 0.6, 0.8, 1]
-    figure.update_xaxes(range=[0, 1], tickvals=ticks, tickformat=".0%", fixedrange=True, showgrid=False, zeroline=False)
+_SHARE_OF_ONE = {
+    "range": [0, 1],
+    "tickvals": [0.2, 0.4, 0.6, 0.8, 1],
+    "tickformat": ".0%",
+    "fixedrange": True,
+    "showgrid": False,
+    "zeroline": False,
+}
+"""An axis to the right from 0 to 100 %, whose 0 is that of the axis upwards."""
 
 
 def with_interval(values: Interval) -> str:
@@ -121,32 +135,39 @@ def confusion(counts: Tensor, classes: tuple[str, ...], marked: tuple[str, str])
     """
     shares = counts / counts.sum(1, keepdim=True).clamp_min(1)
     k = len(classes)
-    figure = go.Figure(
+    drawn = [
         go.Heatmap(z=shares.numpy(), zmin=0, zmax=1, colorscale=_CLEAR_TO_STEEL, showscale=False, hoverinfo="skip")
-    )
+    ]
     cells = [(row, column) for row in range(k) for column in range(k)]
     strong = [cell for cell in cells if shares[cell] > 0.8]
     for some, colour in ((strong, "#FFFFFF"), ([cell for cell in cells if cell not in strong], None)):
-        figure.add_scatter(
-            x=[column for _, column in some],
-            y=[row for row, _ in some],
-            mode="markers+text",
-            text=[f"{int(counts[cell])}" for cell in some],
-            textfont={"size": TEXT, "color": colour},
-            marker={"size": 34, "opacity": 0, "symbol": "square"},
-            customdata=[(classes[row], classes[column]) for row, column in some],
-            hovertemplate="label %{customdata[0]}, answer %{customdata[1]}: %{text}<extra></extra>",
-            selected={"marker": {"opacity": 0}},
-            unselected={"marker": {"opacity": 0}, "textfont": {"color": colour}},
-        )
+        points = {
+            "x": [column for _, column in some],
+            "y": [row for row, _ in some],
+            "mode": "markers+text",
+            "text": [f"{int(counts[cell])}" for cell in some],
+            "textfont": {"size": TEXT, "color": colour},
+            "marker": {"size": 34, "opacity": 0, "symbol": "square"},
+            "customdata": [(classes[row], classes[column]) for row, column in some],
+            "hovertemplate": "label %{customdata[0]}, answer %{customdata[1]}: %{text}<extra></extra>",
+            "selected": {"marker": {"opacity": 0}},
+            "unselected": {"marker": {"opacity": 0}, "textfont": {"color": colour}},
+        }
+        drawn.append(go.Scatter(points))
     row, column = (classes.index(name) for name in marked)
     box = {"x0": column - 0.5, "x1": column + 0.5, "y0": row - 0.5, "y1": row + 0.5}
-    figure.add_shape(type="rect", **box, line={"width": 4, "color": _MARK})
     axis = {"tickvals": [*range(k)], "ticktext": [*classes], "showgrid": False, "zeroline": False, "fixedrange": True}
-    figure.update_xaxes(**axis, range=[-0.5, k - 0.5], automargin=True, showline=True, mirror=True, linecolor=_GRAY)
-    figure.update_yaxes(**axis, range=[k - 0.5, -0.5], automargin=True, showline=True, mirror=True, linecolor=_GRAY)
-    figure.update_yaxes(title={"text": "label", "standoff": 8, "font": {"size": TEXT}})
-    return framed(figure, "answer", below=30).update_layout(height=430, margin={"b": 76, "t": 8}, dragmode=False)
+    axis |= {"automargin": True, "showline": True, "mirror": True, "linecolor": _GRAY}
+    title = {"text": "label", "standoff": 8, "font": {"size": TEXT}}
+    layout = {
+        "xaxis": {**axis, "range": [-0.5, k - 0.5]},
+        "yaxis": {**axis, "range": [k - 0.5, -0.5], "title": title},
+        "shapes": [{"type": "rect", **box, "line": {"width": 4, "color": _MARK}}],
+        "height": 430,
+        "margin": {"b": 76, "t": 8},
+        "dragmode": False,
+    }
+    return framed(go.Figure(drawn), "answer", below=30, layout=layout)
 
 
 _CLEAR_TO_STEEL = [(0, "rgba(61,100,145,0)"), (1, "rgba(61,100,145,1)")]
@@ -173,10 +194,9 @@ def recall_spread(recall: Mapping[str, Mapping[str, Interval]]) -> go.Figure:
     plain = {"fixedrange": True, "showgrid": False, "zeroline": False}
     across = {**plain, "range": [-0.06, 1.02], "tickvals": [0, 0.25, 0.5, 0.75, 1], "tickformat": ".0%"}
     down = {**plain, "range": [len(recall) - 0.35, -0.65], "tickvals": [*range(len(recall))], "ticktext": [*recall]}
-    axes = {"xaxis": across, "yaxis": {**down, "automargin": True}}
-    return framed(go.Figure(drawn, {"annotations": words, **axes}), "recall of each class ↑", below=22).update_layout(
-        height=70 + 114 * len(recall), margin={"b": 66, "r": 24}
-    )
+    layout = {"annotations": words, "xaxis": across, "yaxis": {**down, "automargin": True}}
+    layout |= {"height": 70 + 114 * len(recall), "margin": {"b": 66, "r": 24}}
+    return framed(go.Figure(drawn), "recall of each class ↑", below=22, layout=layout)
 
 
 def _levels(values: list[float], apart: float = 0.28) -> list[int]:
@@ -203,25 +223,26 @@ def reliability(
         few: bars of fewer answers are hollow.
     """
     middle, filled = (edges[:-1] + edges[1:]) / 2, count > 0
-    figure = go.Figure(
-        go.Bar(
-            x=middle[filled].tolist(),
-            y=accuracy[filled].tolist(),
-            width=float(edges[1] - edges[0]) * 0.86,
-            marker={
-                "color": ["#0072B2" if n >= few else "rgba(0,0,0,0)" for n in count[filled].tolist()],
-                "line": {"width": 1.5, "color": "#0072B2"},
-            },
-            customdata=list(zip(confidence[filled].tolist(), count[filled].tolist(), strict=True)),
-            hovertemplate="%{customdata[1]} answers: accuracy %{y:.1%}, confidence %{customdata[0]:.1%}<extra></extra>",
-        )
+    bars = go.Bar(
+        x=middle[filled].tolist(),
+        y=accuracy[filled].tolist(),
+        width=float(edges[1] - edges[0]) * 0.86,
+        marker={
+            "color": ["#0072B2" if n >= few else "rgba(0,0,0,0)" for n in count[filled].tolist()],
+            "line": {"width": 1.5, "color": "#0072B2"},
+        },
+        customdata=list(zip(confidence[filled].tolist(), count[filled].tolist(), strict=True)),
+        hovertemplate="%{customdata[1]} answers: accuracy %{y:.1%}, confidence %{customdata[0]:.1%}<extra></extra>",
     )
-    figure.add_scatter(
-        x=[0, 1], y=[0, 1], mode="lines", line={"width": 3, "dash": "dot", "color": _MARK}, hoverinfo="skip"
-    )
-    _share_of_one(figure)
-    _shares(figure, "accuracy")
-    return framed(figure, label, below=22).update_layout(margin={"b": 66, "t": 12, "r": 24}, height=330)
+    line = {"width": 3, "dash": "dot", "color": _MARK}
+    equal = go.Scatter(x=[0, 1], y=[0, 1], mode="lines", line=line, hoverinfo="skip")
+    layout = {
+        "xaxis": _SHARE_OF_ONE,
+        "yaxis": _shares("accuracy"),
+        "margin": {"b": 66, "t": 12, "r": 24},
+        "height": 330,
+    }
+    return framed(go.Figure([bars, equal]), label, below=22, layout=layout)
 
 
 def errors_by_coverage(coverage: Tensor, errors: Mapping[str, Tensor]) -> go.Figure:
@@ -231,23 +252,30 @@ def errors_by_coverage(coverage: Tensor, errors: Mapping[str, Tensor]) -> go.Fig
         coverage: share of the pictures that are answered, rising to 1, (n,).
         errors: for each network, share of wrong answers, (n,).
     """
-    names, figure = [*errors], go.Figure()
+    names, drawn, words = [*errors], [], []
     top = 1.1 * max(float(line.max()) for line in errors.values()) + 0.01
     heights = _spread([float(line[-1]) for line in errors.values()], 0.0, top)
     looks = zip(network_colours(names), itertools.cycle(DASHES), strict=False)
     for name, height, (colour, dash) in zip(names, heights, looks, strict=True):
-        figure.add_scatter(
-            x=coverage.tolist(),
-            y=errors[name].tolist(),
-            mode="lines",
-            line={"width": 3, "color": colour, "dash": dash},
-            hovertemplate=f"{name}, %{{x:.0%}} answered: %{{y:.1%}} wrong<extra></extra>",
-        )
-        figure.add_annotation(x=1, xref="paper", y=height, text=name, xanchor="left", xshift=6, showarrow=False)
-    _share_of_one(figure)
-    _shares(figure, "errors ↓", top)
-    figure = framed(figure, "share of the pictures that are answered, the surest first", below=22)
-    return figure.update_layout(margin={"b": 66, "t": 14, "r": 14 + 9 * max(map(len, names))}, height=330)
+        points = {
+            "x": coverage.tolist(),
+            "y": errors[name].tolist(),
+            "mode": "lines",
+            "line": {"width": 3, "color": colour, "dash": dash},
+            "hovertemplate": f"{name}, %{{x:.0%}} answered: %{{y:.1%}} wrong<extra></extra>",
+        }
+        drawn.append(go.Scatter(points))
+        beside = {"x": 1, "xref": "paper", "xanchor": "left", "xshift": 6, "showarrow": False}
+        words.append({**beside, "y": height, "text": name})
+    layout = {
+        "xaxis": _SHARE_OF_ONE,
+        "yaxis": _shares("errors ↓", top),
+        "annotations": words,
+        "margin": {"b": 66, "t": 14, "r": 14 + 9 * max(map(len, names))},
+        "height": 330,
+    }
+    label = "share of the pictures that are answered, the surest first"
+    return framed(go.Figure(drawn), label, below=22, layout=layout)
 
 
 def show_to_click(figure: go.Figure, key: str, alt: str, clicked: Callable[[], None]) -> None:

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from plotly.colors import sample_colorscale, unlabel_rgb
 from torch import Tensor
 
-from .frame import TEXT, framed, square
+from .frame import TEXT, at_the_bar, framed, square
 
 _BAR = {  # of colours, in the strip under a picture
     "orientation": "h",
@@ -47,8 +47,7 @@ def face_with_map(pixels: Tensor, heat: Tensor, top: float, opacity: float, unit
     drawn = [_gray(pixels)]
     if top > 0:
         drawn.append(_over(heat, top, opacity, "map", bar=True))
-    figure = square(go.Figure(drawn), pixels, "" if top > 0 else "blank")
-    return _unit(figure, unit) if top > 0 else figure
+    return square(go.Figure(drawn), pixels, "", unit) if top > 0 else square(go.Figure(drawn), pixels, "blank")
 
 
 @lru_cache
@@ -86,10 +85,10 @@ def many_maps(
         if most > 0:
             bar = i == 1 and top is not None
             drawn.append(_over(heat, most, opacity, title.split("<br>")[0], bar).update(place))
-    figure = go.Figure(drawn, panels(dict.fromkeys(maps, (side, side)), columns, 0.02, words / height))
-    below = 46 if top else 0
-    figure = framed(figure, "").update_layout(height=height + words + below, margin_t=words, margin_b=below)
-    return _unit(figure, unit) if top else figure
+    layout, below = panels(dict.fromkeys(maps, (side, side)), columns, 0.02, words / height), 46 if top else 0
+    layout["annotations"] += [at_the_bar(unit)] if top else []
+    layout |= {"height": height + words + below, "margin": {"t": words, "b": below}}
+    return framed(go.Figure(drawn), "", layout=layout)
 
 
 def panels(titles: Mapping[str, tuple[int, int]], columns: int, across: float, down: float) -> dict[str, Any]:
@@ -193,25 +192,18 @@ def gridded(
 def signed(values: Tensor, label: str) -> go.Figure:
     """A map (H, W) around zero: blue below, white at zero, red above, the same strength on both sides, with a bar."""
     most = max(float(values.abs().max()), 1e-12)
-    return _unit(square(go.Figure(_scaled(values, -most, most, "RdBu_r", label)), values, ""), label)
+    return square(go.Figure(_scaled(values, -most, most, "RdBu_r", label)), values, "", label)
 
 
 def strength(values: Tensor, label: str, low: float = 0.0, high: float = 1.0) -> go.Figure:
     """A map (H, W) from `low` to `high`, dark to bright; a bar of numbers under it."""
-    return _unit(square(go.Figure(_scaled(values, float(low), float(high), "Cividis", label)), values, ""), label)
+    return square(go.Figure(_scaled(values, float(low), float(high), "Cividis", label)), values, "", label)
 
 
 def _scaled(values: Tensor, low: float, high: float, colours: str, label: str) -> go.Heatmap:
     """A map with its bar of numbers; `label` names what they are."""
     hover = label + " %{z:.4g}, row %{y}, column %{x}<extra></extra>"
     return go.Heatmap(z=values.numpy(), zmin=low, zmax=high, colorscale=colours, colorbar=_BAR, hovertemplate=hover)
-
-
-def _unit(figure: go.Figure, label: str) -> go.Figure:
-    """What the numbers of the bar are, at its right end."""
-    return figure.add_annotation(
-        text=label, x=1, y=0, yshift=-4, xref="paper", yref="paper", xanchor="right", yanchor="top", showarrow=False
-    )
 
 
 def _gray(pixels: Tensor) -> go.Heatmap:

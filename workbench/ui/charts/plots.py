@@ -73,11 +73,11 @@ def curves(
     across = {**fixed, "range": [float(x[0]), float(x[-1])], "showgrid": False}
     upwards = {**fixed, "title": {"text": y_title, "font": {"size": TEXT}, "standoff": 12}, "automargin": True}
     upwards |= {"type": "log", "dtick": 1} if log else {"range": [-0.03, 1.05]}
-    figure = go.Figure(lines, {"annotations": words, "xaxis": across, "yaxis": upwards})
+    layout = {"annotations": words, "xaxis": across, "yaxis": upwards, "margin": {"r": 32 + 9 * max(map(len, names))}}
     if mark is not None:
-        line = {"dash": "dot", "width": 2, "color": "#7F7F7F"}
-        figure.add_shape(type="line", x0=mark, x1=mark, y0=0, y1=1, yref="y domain", line=line)
-    return framed(figure, x_title, below=14).update_layout(margin_r=32 + 9 * max(map(len, names)))
+        upright = {"type": "line", "x0": mark, "x1": mark, "y0": 0, "y1": 1, "yref": "y domain"}
+        layout["shapes"] = [{**upright, "line": {"dash": "dot", "width": 2, "color": "#7F7F7F"}}]
+    return framed(go.Figure(lines), x_title, below=14, layout=layout)
 
 
 def _spread(ends: list[float], low: float, high: float) -> list[float]:
@@ -110,16 +110,10 @@ def singular_values(sigma: Tensor, k: int) -> go.Figure:
         go.Bar(
             x=list(range(1, n + 1)),
             y=sigma.tolist(),
-            marker_color=["#0072B2" if i < k else "#B9C4CC" for i in range(n)],
+            marker={"color": ["#0072B2" if i < k else "#B9C4CC" for i in range(n)]},
             hovertemplate="σ%{x} = %{y:.4f}<extra></extra>",
         )
     )
-    figure.update_xaxes(showgrid=False, fixedrange=True, automargin=True)
-    figure.update_yaxes(
-        title={"text": "σ (logarithmic)", "font": {"size": TEXT}},
-        type="log",
-        dtick=1,
-        fixedrange=True,
-        automargin=True,
-    )
-    return framed(figure, "term i, from the strongest", below=14)
+    plain, title = {"fixedrange": True, "automargin": True}, {"text": "σ (logarithmic)", "font": {"size": TEXT}}
+    axes = {"xaxis": {**plain, "showgrid": False}, "yaxis": {**plain, "title": title, "type": "log", "dtick": 1}}
+    return framed(figure, "term i, from the strongest", below=14, layout=axes)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .frame import square
-from .pictures import _BAR, _unit
+from .pictures import _BAR
 
 _CIRCLE = "#F2A33A"
 
@@ -36,23 +36,20 @@ def contrast(values: Tensor, label: str, most: float | None = None) -> go.Figure
         z=values.numpy(), zmin=-most, zmax=most, colorscale="gray", colorbar=bar_around_zero(most),
         hovertemplate="row %{y}, column %{x}: %{z:.3f}<extra></extra>",
     )  # fmt: skip
-    return _unit(square(go.Figure(heat), values, ""), label)
+    return square(go.Figure(heat), values, "", label)
 
 
 def amplitudes(plane: Tensor, cutoff: float) -> go.Figure:
     """log(1 + |FFT|) of a picture (S, S), the mean in the middle, dark to bright; a circle stands at the cut-off."""
     side = len(plane)
-    figure = go.Figure(
-        go.Heatmap(
-            z=plane.numpy(), zmin=0, zmax=float(plane.max()), colorscale="Cividis", colorbar=_BAR,
-            hovertemplate="%{customdata:.3f} cycles per pixel: %{z:.2f}<extra></extra>",
-            customdata=_radii(side).numpy(),
-        )
+    heat = go.Heatmap(
+        z=plane.numpy(), zmin=0, zmax=float(plane.max()), colorscale="Cividis", colorbar=_BAR,
+        hovertemplate="%{customdata:.3f} cycles per pixel: %{z:.2f}<extra></extra>", customdata=_radii(side).numpy(),
     )  # fmt: skip
     turn = [2 * math.pi * i / 90 for i in range(91)]
     x, y = ([side // 2 + cutoff * side * f(t) for t in turn] for f in (math.cos, math.sin))
-    figure.add_scatter(x=x, y=y, mode="lines", line={"width": 3, "color": _CIRCLE}, hoverinfo="skip")
-    return _unit(square(figure, plane, ""), "log")
+    circle = go.Scatter(x=x, y=y, mode="lines", line={"width": 3, "color": _CIRCLE}, hoverinfo="skip")
+    return square(go.Figure([heat, circle]), plane, "", "log")
 
 
 def _radii(side: int) -> Tensor:
