@@ -133,7 +133,7 @@ def first_paint(page: Page, url: str) -> dict[str, float]:
 
 
 def settled(page: Page) -> None:
-    page.wait_for_timeout(200)
+    page.wait_for_timeout(300)
     page.wait_for_selector(IDLE, state="attached", timeout=120_000)
 
 
