@@ -44,6 +44,7 @@ from .disagreement import beside_raters
 from .evaluation import measure, percent, predict, share
 from .files import DiskFullError
 from .preprocessing import TTA
+from .training.config import TrainConfig
 
 TEST_PARTS = ("PublicTest", "PrivateTest")
 _HEADLINE = ("accuracy", "balanced_accuracy", "macro_f1", "kappa", "log_loss", "calibration_error")
@@ -86,6 +87,14 @@ def evaluate(name: str | Path, faces: FaceSet, tta: tuple[str, ...] = TTA, devic
     write_predictions(folder, plain)
     write_card(folder, card)
     return card
+
+
+def evaluate_run(config: TrainConfig) -> None:
+    """Measure what a training has kept, in a single view of each picture; of several processes the first one does."""
+    alone = not torch.distributed.is_initialized()
+    if (alone or torch.distributed.get_rank() == 0) and (config.folder / "card.json").is_file():
+        print("Measuring the best epoch on validation and test part.", flush=True)
+        evaluate(config.folder, FaceSet.load(config.data), ("plain",), device_of(config.device))
 
 
 @dataclass(frozen=True)
@@ -211,8 +220,7 @@ def _command(
     if stored:
         report_stored(name, console)
         return
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = device_of(device)
     ways, faces, card = TTA if tta == "all" else (tta,), FaceSet.load(data), read_card(name)
     if _is_its_own(faces, card):
         evaluate(name, faces, ways, device)
@@ -225,6 +233,11 @@ def _command(
         "others were left out. Nothing was written.",
         soft_wrap=True,
     )
+
+
+def device_of(name: str) -> str:
+    """The device that a name means: auto is a GPU where there is one."""
+    return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
 
 
 def _is_its_own(faces: FaceSet, card: Card) -> bool:

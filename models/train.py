@@ -38,6 +38,7 @@ def parse(argv: list[str]) -> TrainConfig:
 def main(argv: list[str] | None = None) -> None:
     """Run `ferscope train ...`; ends with status 1 and one sentence where it cannot, 130 after Ctrl-C."""
     # Imported late, so that --help and mistakes in the arguments answer at once.
+    from models.evaluate import evaluate_run
     from models.training.engine import train
     from models.training.start import TrainingError
     from models.training.stopping import Interrupted
@@ -45,6 +46,8 @@ def main(argv: list[str] | None = None) -> None:
     try:
         config = parse(sys.argv[1:] if argv is None else argv)
         folder = train(config)
+        if config.evaluate:
+            evaluate_run(config)
     except Interrupted:
         print(f"Stopped. What was reached is in {config.folder}; --resume continues from the last whole epoch.")
         sys.exit(130)
@@ -52,7 +55,7 @@ def main(argv: list[str] | None = None) -> None:
         sys.exit("\n".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()))
     except (TrainingError, DiskFullError, ValueError, OSError) as error:
         sys.exit(str(error))
-    if (folder / "card.json").is_file():
+    if (folder / "card.json").is_file() and not config.evaluate:
         print(f"The best epoch is in {folder}. Measure it: python -m models.evaluate {folder}")
 
 

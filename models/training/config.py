@@ -113,6 +113,8 @@ class TrainConfig(BaseModel):
     """Keep the weights of every epoch, in half precision, in the run's folder epochs/."""
     tensorboard: bool = False
     """Write the curves for TensorBoard too, into the run's folder tensorboard/."""
+    evaluate: bool = False
+    """At the end measure the best epoch on validation and test part, single view, and fit its temperature."""
 
     @model_validator(mode="before")
     @classmethod
@@ -149,5 +151,5 @@ class TrainConfig(BaseModel):
 
 _NOT_THE_CURVE = {
     *("out", "data", "device", "precision", "threads"),
-    *("minutes", "resume", "keep_epochs", "tensorboard"),
+    *("minutes", "resume", "keep_epochs", "tensorboard", "evaluate"),
 }

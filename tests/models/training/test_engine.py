@@ -386,6 +386,16 @@ def test_the_command_ends_with_130_after_an_interruption(make_config, tmp_path, 
     assert "--resume" in capsys.readouterr().out
 
 
+def test_the_command_measures_what_it_kept_where_it_is_asked_to(make_config, tmp_path):
+    config = make_config(tmp_path / "run").model_copy(update={"evaluate": True})
+    (tmp_path / "run.json").write_text(config.model_dump_json())
+    main(["--config", str(tmp_path / "run.json")])
+    card = read_card(tmp_path / "run")
+    assert {part: list(ways) for part, ways in card.metrics.items()} == {"PublicTest": ["plain"], "PrivateTest": ["plain"]}
+    assert card.temperature is not None
+    assert (tmp_path / "run" / "predictions.npz").is_file()
+
+
 # ---- classes of unequal size
 
 

@@ -36,6 +36,7 @@ _NOT_ASKED = {
     "phases",
     "keep_epochs",
     "tensorboard",
+    "evaluate",
 }  # the runner sets them, or a recipe does
 _CHOICES = {"augmentation": tuple(AUGMENTATIONS), "rare_augmentation": tuple(AUGMENTATIONS)}
 

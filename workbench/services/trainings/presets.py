@@ -141,7 +141,8 @@ def config_of(plan: Plan, progress: Callable[[int, int], None] | None = None) ->
         JobError: what was chosen cannot be trained; CheckpointError: its starting point is damaged.
     """
     data = teaching.data_file(plan.set, progress)
-    values = {"split": teaching.split_names(plan.set)[0], **plan.values, "data": data, "keep_epochs": True}
+    values = {"split": teaching.split_names(plan.set)[0], **plan.values, "data": data}
+    values |= {"keep_epochs": True, "evaluate": True}
     if plan.start == IMAGENET:
         values["pretrained"] = True
     elif plan.start != NOTHING:

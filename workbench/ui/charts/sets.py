@@ -42,7 +42,7 @@ def panels(
             row=1,
             col=i,
         )
-        figure.update_xaxes(visible=False, range=[0, 1.45 * (top or max(*values, 1e-9))], fixedrange=True, row=1, col=i)
+        figure.update_xaxes(visible=False, range=[0, 1.6 * (top or max(*values, 1e-9))], fixedrange=True, row=1, col=i)
     figure.update_annotations(font_size=TEXT)
     figure.update_yaxes(autorange="reversed", showgrid=False, fixedrange=True, automargin=True)
     return framed(figure, label).update_layout(height=112 + 32 * len(classes), margin_t=56)
