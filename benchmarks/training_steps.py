@@ -4,9 +4,10 @@
 
 Each network runs a miniature of its recipe (the zoo's, or else the one in its `ModelSpec`): one short epoch for each
 size or phase, batch, size and frozen stages as in the real one, on noise, in the engine itself. The first step is not
-counted, unless it alone took longer than `--patience` seconds: slow networks are measured with few steps. To these come
-the forward passes over both test parts, once an epoch. Run it on a computer that does nothing else. Writes
-benchmarks/results/training_steps_<device>.json, from which `ferscope refresh` tells what is not trained.
+counted, unless it alone took longer than `--patience` seconds: slow networks are measured with few steps. A batch that
+does not fit into the memory is halved until it does. To the steps come the forward passes over both test parts, once an
+epoch. Run it on a computer that does nothing else. Writes benchmarks/results/training_steps_<device>.json, from which
+`ferscope refresh` tells what is not trained.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from models.preprocessing import normalise, to_unit
 from models.training.config import TrainConfig
 from models.training.engine import Run
 from models.training.recipes import from_recipe
+from models.training.start import TrainingError
 from models.zoo import read_list
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -114,18 +116,22 @@ def measure(network: str, device: str, steps: int, patience: float) -> dict:
     config = config_of(network)
     epochs = shares(config)
     with tempfile.TemporaryDirectory() as folder:
-        small = miniature(config, Path(folder) / "run", device, len(epochs))
-        run = Run(small, split(noise((steps + 1) * config.batch_size), "official"))
+        small, run = miniature(config, Path(folder) / "run", device, len(epochs)), None
+        while run is None:
+            try:
+                run = Run(small, split(noise((steps + 1) * small.batch_size), "official"))
+            except TrainingError:  # the memory is too small for the recipe's batch
+                small = small.model_copy(update={"batch_size": small.batch_size // 2})
         taken = [step_seconds(run, i + 1, patience) for i in range(len(epochs))]
         forward = forward_seconds(run)
     seconds = [statistics.median(some) for some in taken]
     in_all = sum(
-        n * (TRAINING // config.batch_size * s + TESTED * forward) for n, s in zip(epochs, seconds, strict=True)
+        n * (TRAINING // small.batch_size * s + TESTED * forward) for n, s in zip(epochs, seconds, strict=True)
     )
     return {
         "recipe": config.recipe,
         "overrides": config.overrides,
-        "batch_size": config.batch_size,
+        "batch_size": small.batch_size,
         "input_size": run.size,
         "precision": run.precision,
         "epochs": epochs,

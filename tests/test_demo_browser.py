@@ -105,8 +105,11 @@ def accept(tab) -> None:
     tab.get_by_label("I have read this").check()
 
 
-def test_a_visitor_accepts_uploads_changes_the_class_compares_and_opens_the_camera(page):
+def test_a_visitor_clicks_a_sample_accepts_uploads_changes_the_class_compares_and_opens_the_camera(page):
     said = page.get_by_text("The network answers").first
+    before = page.locator(".bars").first.inner_text()
+    page.get_by_role("button", name="sad").or_(page.get_by_label("Thumbnail 8")).first.click()
+    page.wait_for_function("before => document.querySelector('.bars').innerText !== before", arg=before)
     assert page.get_by_text("Your own picture").count() == 0 or not page.get_by_text("Your own picture").is_visible()
     accept(page)
     page.get_by_text("Your own picture").wait_for()
@@ -131,9 +134,3 @@ def test_a_visitor_accepts_uploads_changes_the_class_compares_and_opens_the_came
     page.get_by_text("Access Webcam").last.click()
     page.get_by_role("button", name="capture photo").click()
     page.get_by_text("Answered in").wait_for()
-
-
-def test_a_sample_is_explained_with_one_click(page):
-    before = page.locator(".bars").first.inner_text()
-    page.get_by_role("button", name="sad").or_(page.get_by_label("Thumbnail 8")).first.click()
-    page.wait_for_function("before => document.querySelector('.bars').innerText !== before", arg=before)

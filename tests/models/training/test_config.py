@@ -62,6 +62,7 @@ def changed(tmp_path) -> TrainConfig:
         resume=True,
         keep_epochs=True,
         tensorboard=True,
+        evaluate=True,
     )
 
 
@@ -143,7 +144,8 @@ def test_a_run_has_a_folder_of_its_own(changed):
 
 
 def test_the_curve_is_decided_by_all_fields_but_those_of_place_and_time(changed):
-    place = {"out", "data", "device", "precision", "threads", "minutes", "resume", "keep_epochs", "tensorboard"}
+    place = {"out", "data", "device", "precision", "threads", "minutes", "resume"}
+    place |= {"keep_epochs", "tensorboard", "evaluate"}
     assert set(changed.curve()) == set(TrainConfig.model_fields) - place
     assert json.loads(json.dumps(changed.curve())) == changed.curve()
 
