@@ -29,7 +29,7 @@ def probabilities(classes: tuple[str, ...], values: Tensor, marked: str, trained
             },
         ),
         {
-            "xaxis": {"visible": False, "range": [0, 1.18], "fixedrange": True},
+            "xaxis": {"visible": False, "range": [0, 1.28], "fixedrange": True},
             "yaxis": {
                 "autorange": "reversed",
                 "showgrid": False,

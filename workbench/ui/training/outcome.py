@@ -84,7 +84,7 @@ def _test(found: Change) -> None:
         f"**On the test part, accuracy {before} before and {after} after** ({some}, each class alike as far as it has"
     )
     told += " them; 95 % intervals)."
-    if found.measured:
+    if found.measured and found.measured[1] > found.pictures:
         told += f" On all {found.measured[1]}, as measured: {charts.with_interval(found.measured[0])}."
     views.says(
         f"{told} These pictures chose nothing. What is better here need not be better on faces of another kind; "

@@ -9,6 +9,8 @@ import streamlit as st
 
 from models.datasets.faceset import CLASSES
 from models.files import DiskFullError
+from models.words import counted
+from models.words import counted
 from workbench import access
 from workbench.faces import PictureError
 from workbench.jobs.limits import LIMITS
@@ -111,7 +113,9 @@ def _set(own: OwnSet) -> None:
         except JobError as error:
             st.error(str(error))
         else:
-            st.session_state["own-notes"] = [f"The set is deleted, and {jobs} trainings with their checkpoints."]
+            st.session_state["own-notes"] = [
+                f"The set is deleted, and what learned from it: {counted(jobs, 'training')}."
+            ]
             st.query_params.pop("job", None)
             st.rerun()
 
