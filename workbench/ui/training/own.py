@@ -10,7 +10,6 @@ import streamlit as st
 from models.datasets.faceset import CLASSES
 from models.files import DiskFullError
 from models.words import counted
-from models.words import counted
 from workbench import access
 from workbench.faces import PictureError
 from workbench.jobs.limits import LIMITS
