@@ -82,12 +82,12 @@ def write_report(
         Number of faces, of pictures in which none was found, and the files that could not be read, each with why.
 
     Raises:
-        ValueError: nothing to read, unknown network or class; CheckpointError; DiskFullError.
+        ValueError: nothing that can be read, unknown network or class; CheckpointError; DiskFullError.
     """
     files = pictures(given)
     net = services.open_network(network)
     if class_ is not None and class_ not in net.classes:
-        raise ValueError(f'class_="{class_}" is not one of {", ".join(net.classes)}')
+        raise ValueError(f'The network has no class "{class_}". It has {", ".join(net.classes)}.')
     count, faceless, failed = 0, 0, []
     with (
         written_at_once(out) as page,
@@ -106,6 +106,9 @@ def write_report(
                     count, faceless = count + (found.number > 0), faceless + (found.number == 0)
             except (faces.PictureError, OSError) as error:
                 failed.append((file, str(error)))
+        if count + faceless == 0:  # nothing is written, and an earlier report stays
+            told = "\n".join(f"{file}: {why}" for file, why in failed[:5])
+            raise ValueError(f"No picture could be explained.\n{told}")
         page.write(_foot(failed).encode())
         text.detach()
     return count, faceless, failed
@@ -204,8 +207,6 @@ def main(argv: list[str] | None = None) -> None:
         print(f"{file}: {why}")
     if len(failed) > 5:
         print(f"and {len(failed) - 5} more files that could not be read; the page lists them.")
-    if count + faceless == 0:
-        sys.exit("No picture could be explained.")
 
 
 if __name__ == "__main__":

@@ -82,9 +82,12 @@ def test_random_weights_are_named_on_the_page_in_the_table_and_in_the_terminal(f
     assert "five_layer_cnn has random weights" in capsys.readouterr().out
 
 
-def test_where_nothing_could_be_explained_the_command_fails(folder, tmp_path):
-    with pytest.raises(SystemExit, match="No picture could be explained"):
+def test_where_nothing_could_be_explained_the_command_fails_and_the_earlier_report_stays(folder, tmp_path):
+    (tmp_path / "r.html").write_text("earlier")
+    with pytest.raises(SystemExit, match=r"No picture could be explained[^$]*text\.png"):
         report.main([str(folder / "<b>text.png"), "--out", str(tmp_path / "r.html")])
+    assert (tmp_path / "r.html").read_text() == "earlier"
+    assert not (tmp_path / "r.csv").exists()
 
 
 def test_a_network_without_a_layer_for_maps_shows_its_answer(folder, tmp_path):
@@ -99,7 +102,7 @@ def test_a_network_without_a_layer_for_maps_shows_its_answer(folder, tmp_path):
         (["nowhere.png"], "nowhere.png is not there"),
         (["{folder}/empty"], "No picture was found"),
         (["{folder}", "--network", "residul_cnn"], "residual_cnn"),
-        (["{folder}", "--class", "bored"], 'class_="bored"'),
+        (["{folder}", "--class", "bored"], 'no class "bored"'),
         (["{folder}", "--out", "report.pdf"], "ends with .html"),
     ],
 )

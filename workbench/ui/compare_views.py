@@ -81,6 +81,12 @@ def _word(pair: MapPair) -> str:
     return f"{word} ({charts.hundredths(pair.likeness)})"
 
 
+_BRIGHTEST = {
+    True: "The brightest colour is each network's strongest value over all classes.",
+    False: "The brightest colour is each network's strongest value for this class.",
+}
+
+
 def maps(found: Comparison, over_classes: bool) -> None:
     """The maps of one class, three in a row, each with what is to be seen."""
     tops = found.tops(over_classes)
@@ -90,7 +96,8 @@ def maps(found: Comparison, over_classes: bool) -> None:
                 _map(found, i, float(tops[i]))
     views.says(
         "**Different maps do not mean that one of them is wrong,** nor like ones that both are right: a map shows what "
-        "one layer and the gradient say together, and not that these pixels decided."
+        "one layer and the gradient say together, and not that these pixels decided. "
+        f"{_BRIGHTEST[over_classes]} Brightness is not comparable between networks."
     )
 
 
