@@ -16,6 +16,8 @@ import struct
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -82,24 +84,31 @@ def _entries(data: bytes, allowed: tuple[str, ...], most: int) -> dict[str, byte
     """The files of a zip by name; `most`: bytes of all of them, unpacked."""
     _check_directory(data)
     found: dict[str, bytes] = {}
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as parcel:
-            for info in parcel.infolist():
-                if info.filename not in allowed or info.filename in found:
-                    shown = "".join(letter for letter in info.filename[:60] if letter.isprintable())
-                    raise JobError(f'The zip holds "{shown}", which does not belong there; nothing of it was taken.')
-                if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                    raise JobError(f"{info.filename} is encrypted or packed in a way that is not taken.")
-                room = most - sum(map(len, found.values()))
-                with parcel.open(info) as file:
-                    found[info.filename] = file.read(room + 1) if info.file_size <= room else b""
-                if info.file_size > room or len(found[info.filename]) > room:
-                    raise JobError(f"Unpacked it would be larger than {most // 2**20} MB, the most that is taken.")
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError, ValueError) as error:
-        if isinstance(error, JobError):
-            raise
-        raise JobError("It is not a zip, or a damaged one: export it again.") from error
+    told = "It is not a zip, or a damaged one: export it again."
+    with unzipping(told), zipfile.ZipFile(io.BytesIO(data)) as parcel:
+        for info in parcel.infolist():
+            if info.filename not in allowed or info.filename in found:
+                shown = "".join(letter for letter in info.filename[:60] if letter.isprintable())
+                raise JobError(f'The zip holds "{shown}", which does not belong there; nothing of it was taken.')
+            if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise JobError(f"{info.filename} is encrypted or packed in a way that is not taken.")
+            room = most - sum(map(len, found.values()))
+            with parcel.open(info) as file:
+                found[info.filename] = file.read(room + 1) if info.file_size <= room else b""
+            if info.file_size > room or len(found[info.filename]) > room:
+                raise JobError(f"Unpacked it would be larger than {most // 2**20} MB, the most that is taken.")
     return found
+
+
+@contextmanager
+def unzipping(told: str) -> Iterator[None]:
+    """Whatever Python's zipfile raises for a zip that is damaged or of a kind it does not know, as JobError(`told`)."""
+    try:
+        yield
+    except JobError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError, ValueError) as error:
+        raise JobError(told) from error
 
 
 def _check_directory(data: bytes) -> None:

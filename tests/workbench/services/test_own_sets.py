@@ -77,6 +77,20 @@ def test_what_is_no_zip_is_refused():
         trainings.read_zip(bytes(LIMITS.own_bytes + 1))
 
 
+@pytest.mark.parametrize("packed", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_whatever_is_damaged_in_a_zip_it_is_refused_or_read_and_never_falls_over(packed):
+    whole = zipped({f"happy/{i}.png": b"no picture, but long enough to be packed " * 3 for i in range(3)}, packed)
+    rng, refused = np.random.default_rng(0), 0
+    for _ in range(600):
+        at = int(rng.integers(len(whole) - 4))
+        damaged = whole[:at] + rng.bytes(4) + whole[at + 4 :]
+        try:
+            trainings.read_zip(damaged)
+        except JobError:
+            refused += 1
+    assert 100 < refused < 600
+
+
 def test_faces_are_cut_out_and_what_shows_none_is_counted():
     files = {"happy/a.png": photo(), "__MACOSX/happy/._a.png": b"x", "joy/b.png": b"not a picture"}
     found, notes = trainings.read_zip(zipped(files))

@@ -25,6 +25,7 @@ from models.datasets.folder import SIDE, class_of
 
 from ... import faces
 from ...jobs import runner, store
+from ...jobs.customs import unzipping
 from ...jobs.limits import LIMITS, check_own_set
 from ...jobs.store import JobError
 
@@ -32,6 +33,7 @@ _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 _UNPACKED = 12 * LIMITS.own_bytes  # bytes, of all pictures of a zip together
 _LARGEST = (1600, 1600)  # pixels, while a face is looked for
 _CRUMBS = {"__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini"}  # what computers put into zips by themselves
+_DAMAGED = "This is not a zip that can be read, or a damaged one. Pack it again."
 _HOW = "Pack a folder that has one folder for each class, such as happy and sad, with pictures in it."
 
 Labelled = tuple[str, np.ndarray]
@@ -149,13 +151,12 @@ def read_zip(data: bytes, progress: Callable[[int, int], None] = lambda i, n: No
     """
     if len(data) > LIMITS.own_bytes:
         raise JobError(f"This zip has more than {LIMITS.own_bytes >> 20} MB: put fewer or smaller pictures in.")
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as file:
-            entries = [entry for entry in file.infolist() if _counts(entry)]
-            _check(entries)
-            return _faces(file, entries, progress)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError) as error:
-        raise JobError(f"This is not a zip that can be read. {_HOW}") from error
+    with unzipping(_DAMAGED):
+        file = zipfile.ZipFile(io.BytesIO(data))
+    with file:
+        entries = [entry for entry in file.infolist() if _counts(entry)]
+        _check(entries)
+        return _faces(file, entries, progress)
 
 
 def _counts(entry: zipfile.ZipInfo) -> bool:
@@ -188,7 +189,7 @@ def _faces(
 ) -> tuple[list[Labelled], list[str]]:
     found, left_out = [], Counter()
     for i, entry in enumerate(entries):
-        with file.open(entry) as stream:
+        with unzipping(_DAMAGED), file.open(entry) as stream:
             data = stream.read(faces.MAX_BYTES + 1)  # a header may lie about the size
         try:
             found.append((class_of(PurePosixPath(entry.filename).parent.name), face_of(data)))
