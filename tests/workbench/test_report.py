@@ -76,10 +76,10 @@ def test_the_class_of_the_map_can_be_said(folder, tmp_path):
 
 def test_random_weights_are_named_on_the_page_in_the_table_and_in_the_terminal(folder, tmp_path, capsys):
     out = tmp_path / "r.html"
-    report.main([str(folder / "happy.png"), "--out", str(out), "--network", "five_layer_cnn"])
+    report.main([str(folder / "happy.png"), "--out", str(out), "--network", "mobilenet_v1"])
     assert "Random weights" in out.read_text(encoding="utf-8")
     assert rows(out.with_suffix(".csv"))[0]["weights"] == "random"
-    assert "five_layer_cnn has random weights" in capsys.readouterr().out
+    assert "mobilenet_v1 has random weights" in capsys.readouterr().out
 
 
 def test_where_nothing_could_be_explained_the_command_fails_and_the_earlier_report_stays(folder, tmp_path):

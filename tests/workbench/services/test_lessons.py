@@ -195,8 +195,8 @@ def test_accuracy_is_the_mean_of_leaked_and_other_pictures():
 
 
 def test_lessons_on_stored_answers_take_a_network_that_has_them():
-    assert not lessons.with_predictions("vanilla_cnn")
-    assert lessons.own_or_first("vanilla_cnn", lessons.with_predictions) == "residual_cnn"
+    assert not lessons.with_predictions("mobilenet_v1")
+    assert lessons.own_or_first("mobilenet_v1", lessons.with_predictions) == "residual_cnn"
     assert lessons.own_or_first("resnet18_bam", lessons.with_predictions) == "resnet18_bam"
 
 
