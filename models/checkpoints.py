@@ -10,7 +10,6 @@ import difflib
 import io
 import json
 import re
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from .files import write_bytes, write_json
+from .files import UNPACKING_ERRORS, write_bytes, write_json
 from .preprocessing import normalise, to_unit
 from .registry import create_model, list_models
 
@@ -133,7 +132,7 @@ def read_predictions(name_or_path: str | Path, part: str) -> Predictions:
             logits, labels, names, ids = (file[key][wanted] for key in ("logits", "labels", "names", "ids"))
     except FileNotFoundError as error:
         raise CheckpointError(_missing(path)) from error
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (KeyError, *UNPACKING_ERRORS) as error:
         raise CheckpointError(f"{path} holds no predictions ({error}). {_get_it_again(path)}") from error
     return Predictions(torch.from_numpy(logits), torch.from_numpy(labels).long(), names, ids)
 

@@ -7,12 +7,17 @@ import errno
 import json
 import os
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 # The answers of operating systems when there is no room: disk full, quota reached, file size limit reached.
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+UNPACKING_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError)
+"""What zipfile raises, and `np.load` with it, for a file that is damaged or of a kind it does not know."""
 
 
 class DiskFullError(RuntimeError):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import zipfile
-import zlib
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..files import write_bytes
+from ..files import UNPACKING_ERRORS, write_bytes
 
 EMOTIONS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 """The order of the classes everywhere in the project: that of FER2013's folders."""
@@ -24,7 +22,6 @@ CLASSES = (*EMOTIONS, "contempt")
 _ARRAYS = ("images", "labels", "names", "splits")
 _OPTIONAL = ("subjects", "targets")
 _NOT_IMPORTED = "Import it first: ferscope data import SOURCE, where SOURCE is the archive, the folder or the CSV."
-_DAMAGED = (zipfile.BadZipFile, zlib.error)
 
 
 class DataError(ValueError):
@@ -146,7 +143,7 @@ class FaceSet:
             with np.load(path, allow_pickle=False) as file:
                 parts = {key: file[key] for key in (*_ARRAYS, *_OPTIONAL) if key in _ARRAYS or key in file}
                 classes = tuple(str(name) for name in file["classes"])
-        except (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, *_DAMAGED) as error:
+        except (TypeError, KeyError, *UNPACKING_ERRORS) as error:
             raise DataError(f"{path} is not an imported set of faces. {_NOT_IMPORTED}") from error
         faces = cls(**parts, classes=classes)
         if not faces._is_whole():
@@ -169,5 +166,5 @@ def source_of(path: Path) -> str:
     try:
         with np.load(path, allow_pickle=False) as file:
             return str(file["source"])
-    except (OSError, ValueError, KeyError, EOFError, RuntimeError, *_DAMAGED):
+    except (KeyError, *UNPACKING_ERRORS):
         return ""

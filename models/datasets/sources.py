@@ -10,13 +10,13 @@ import io
 import lzma
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from PIL import Image
 
+from ..files import UNPACKING_ERRORS
 from ..words import counted
 from .faceset import DataError
 
@@ -24,8 +24,6 @@ PICTURES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"}
 _LARGEST_PICTURE = 1 << 24  # bytes
 _MOST_PIXELS = 25_000_000
 _LARGEST_TABLE = 1 << 30  # bytes; that of FER2013 has 300 million
-# RuntimeError is zipfile's answer to a password or an unknown compression.
-_DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError)
 
 Entry = tuple[PurePosixPath, bytes]
 """Path inside the source, content."""
@@ -47,7 +45,9 @@ def entries(path: Path, progress: Callable[[int], None] = lambda done: None) -> 
         for i, (name, content) in enumerate(_raw(path), 1):
             progress(i)
             yield PurePosixPath(name), content
-    except _DAMAGED as error:
+    except DataError:
+        raise
+    except (tarfile.TarError, lzma.LZMAError, *UNPACKING_ERRORS) as error:
         raise DataError(f"The archive breaks off or is damaged ({error}). Download it again.") from error
 
 

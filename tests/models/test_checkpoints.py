@@ -17,11 +17,14 @@ from models import list_models, load_checkpoint
 from models.checkpoints import (
     ROOT,
     CheckpointError,
+    Predictions,
     checkpoint_folder,
     half_precision,
     list_checkpoints,
     read_card,
+    read_predictions,
     save_checkpoint,
+    write_predictions,
 )
 from models.evaluation import measure, predict
 
@@ -91,6 +94,25 @@ def test_a_name_too_long_for_a_file_is_refused():
 @pytest.mark.parametrize("name", ["residual_cnn", "residual_cnn-quick-official-s0", "Net_1.5"])
 def test_a_plain_name_stands_for_a_folder_of_the_checkpoints(name):
     assert checkpoint_folder(name) == ROOT / name
+
+
+# ---- damaged answers
+
+
+def test_whatever_is_damaged_in_stored_answers_they_are_refused_or_read_and_never_fall_over(tmp_path):
+    names = np.array([f"PrivateTest_{i}" for i in range(30)])
+    answers = Predictions(torch.randn(30, 7), torch.arange(30) % 7, names, names)
+    write_predictions(tmp_path, {"PrivateTest": answers})
+    whole = (tmp_path / "predictions.npz").read_bytes()
+    rng, refused = np.random.default_rng(0), 0
+    for _ in range(600):
+        at = int(rng.integers(len(whole) - 4))
+        (tmp_path / "predictions.npz").write_bytes(whole[:at] + rng.bytes(4) + whole[at + 4 :])
+        try:
+            read_predictions(tmp_path, "PrivateTest")
+        except CheckpointError:
+            refused += 1
+    assert refused > 300
 
 
 # ---- damaged weights

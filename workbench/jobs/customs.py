@@ -15,7 +15,6 @@ import re
 import struct
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,7 +27,7 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 
 from models.checkpoints import Card, CheckpointError, load_checkpoint
-from models.files import write_bytes
+from models.files import UNPACKING_ERRORS, write_bytes
 from models.registry import create_model, list_models
 from models.training.config import TrainConfig
 
@@ -107,7 +106,7 @@ def unzipping(told: str) -> Iterator[None]:
         yield
     except JobError:
         raise
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError, ValueError) as error:
+    except UNPACKING_ERRORS as error:
         raise JobError(told) from error
 
 

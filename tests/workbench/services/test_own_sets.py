@@ -33,7 +33,7 @@ def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", method) as file:
         for name, data in files.items():
-            file.writestr(name, data)
+            file.writestr(zipfile.ZipInfo(name), data, method)
     return buffer.getvalue()
 
 
@@ -89,6 +89,12 @@ def test_whatever_is_damaged_in_a_zip_it_is_refused_or_read_and_never_falls_over
         except JobError:
             refused += 1
     assert 100 < refused < 600
+
+
+@pytest.mark.parametrize("name", ["", "/", ".", "\0", "happy/"])
+def test_a_zip_with_entries_that_have_no_name_holds_no_picture(name):
+    with pytest.raises(JobError, match="holds no picture"):
+        trainings.read_zip(zipped({name: b"x"}))
 
 
 def test_faces_are_cut_out_and_what_shows_none_is_counted():

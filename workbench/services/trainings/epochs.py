@@ -31,7 +31,7 @@ from models.datasets import FaceSet
 from models.datasets.splits import split
 from models.datasets.synthetic import draw
 from models.evaluation import predict
-from models.files import write_bytes, write_json
+from models.files import UNPACKING_ERRORS, write_bytes, write_json
 
 from ...analysis import cam
 from ...faces import Face, load_sample, samples
@@ -113,7 +113,7 @@ def views(job: Job) -> list[EpochView]:
     """What was computed so far, by epoch."""
     found = []
     for path in _numbered(job.folder / "views", "npz"):
-        with suppress(OSError, ValueError, KeyError):
+        with suppress(KeyError, *UNPACKING_ERRORS):
             found.append(_read(path, path.stat().st_mtime_ns))
     return found
 

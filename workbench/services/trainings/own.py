@@ -161,7 +161,9 @@ def read_zip(data: bytes, progress: Callable[[int, int], None] = lambda i, n: No
 
 def _counts(entry: zipfile.ZipInfo) -> bool:
     parts = PurePosixPath(entry.filename).parts
-    return not entry.is_dir() and not _CRUMBS & set(parts) and not parts[-1].startswith("._")
+    if not parts or entry.filename.endswith("/"):  # nothing, or a folder
+        return False
+    return not _CRUMBS & set(parts) and not parts[-1].startswith("._")
 
 
 def _check(entries: list[zipfile.ZipInfo]) -> None:

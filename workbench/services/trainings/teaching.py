@@ -14,9 +14,10 @@ import torch
 
 from models import create_model, load_checkpoint
 from models.checkpoints import Card, CheckpointError, read_card, save_checkpoint
-from models.datasets import DataError, FaceSet
+from models.datasets import FaceSet
 from models.datasets.splits import SPLITS
 from models.datasets.synthetic import draw, drawn_set
+from models.files import UNPACKING_ERRORS
 from models.training.config import TrainConfig
 
 from ...jobs import store
@@ -98,7 +99,7 @@ def _parts(path: Path, stamp: int) -> frozenset[str]:
     try:
         with np.load(path, allow_pickle=False) as file:
             return frozenset(file["splits"].tolist())
-    except (OSError, ValueError, KeyError):
+    except (KeyError, *UNPACKING_ERRORS):
         return frozenset()
 
 
@@ -163,7 +164,7 @@ def classes_of(data: Path) -> tuple[str, ...]:
     try:
         with np.load(data, allow_pickle=False) as file:
             return tuple(str(name) for name in file["classes"])
-    except (OSError, ValueError, KeyError, DataError) as error:
+    except (KeyError, *UNPACKING_ERRORS) as error:
         raise JobError(f"{data.name} is not an imported set of faces: import it again.") from error
 
 
