@@ -204,8 +204,6 @@ def training(found: History) -> None:
                 found.epochs, torch.stack([*lines.values()]), tuple(lines), "epoch", f"{kind} {'↓' if log else '↑'}",
                 colours, log=log, mark=mark,
             )  # fmt: skip
-            if log and float(torch.cat([*lines.values()]).max()) < 20:
-                figure.update_yaxes(dtick="D2")  # less than two powers of ten: 1, 2 and 5 of each
             charts.show(figure, f"history-{kind}", f"{kind.capitalize()} of each epoch")
     join = " The dotted line is where a second training took over the weights." if found.joins else ""
     views.says(

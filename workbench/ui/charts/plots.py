@@ -54,7 +54,7 @@ def curves(
     mark: float | None = None,
     points: bool = False,
 ) -> go.Figure:
-    """Lines over a common axis, each with its name at its end: x (n,), ys (number of lines, n).
+    """Lines over a common axis, each with its name, if it has one, at its end: x (n,), ys (number of lines, n).
 
     On a linear axis `ys` are shares of 1; names of lines that end near each other are moved apart. `mark` is the x at
     which a dotted line stands. `points` marks the x that were asked about, where they are few.
@@ -68,16 +68,23 @@ def curves(
     low, high = (float(shown.min()), float(shown.max())) if log else (0.0, 1.0)
     beside = {"x": 1, "xref": "paper", "xanchor": "left", "xshift": 6, "showarrow": False}
     ends = zip(_spread(shown[:, -1].tolist(), low, high), names, colours, strict=True)
-    words = [{**beside, "y": y, "text": f'<span style="color:{c}">■</span> {name}'} for y, name, c in ends]
+    words = [{**beside, "y": y, "text": f'<span style="color:{c}">■</span> {name}'} for y, name, c in ends if name]
     fixed = {"fixedrange": True, "zeroline": False}
     across = {**fixed, "range": [float(x[0]), float(x[-1])], "showgrid": False}
     upwards = {**fixed, "title": {"text": y_title, "font": {"size": TEXT}, "standoff": 12}, "automargin": True}
-    upwards |= {"type": "log", "dtick": 1} if log else {"range": [-0.03, 1.05]}
+    upwards |= {"type": "log", "dtick": _step(low, high)} if log else {"range": [-0.03, 1.05]}
     layout = {"annotations": words, "xaxis": across, "yaxis": upwards, "margin": {"r": 32 + 9 * max(map(len, names))}}
     if mark is not None:
         upright = {"type": "line", "x0": mark, "x1": mark, "y0": 0, "y1": 1, "yref": "y domain"}
         layout["shapes"] = [{**upright, "line": {"dash": "dot", "width": 2, "color": "#7F7F7F"}}]
     return framed(go.Figure(lines), x_title, below=14, layout=layout)
+
+
+def _step(low: float, high: float) -> int | str:
+    """What lies between the ticks of a logarithmic axis from 10^low to 10^high, as Plotly writes it."""
+    if not 0 < high - low <= 2:
+        return 1
+    return "D2" if high - low > 1 else f"L{(10**high - 10**low) / 5:.1g}"  # 1, 2 and 5; about five even steps
 
 
 def _spread(ends: list[float], low: float, high: float) -> list[float]:
