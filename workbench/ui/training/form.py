@@ -156,7 +156,8 @@ def _up_front() -> None:
     sets = tuple(dict.fromkeys((*trainings.set_names(), held["train-set"])))  # also one that is not imported here
     set_.selectbox("It learns from", sets, format_func=_set, key="train-set")
     split, recipe, part = st.columns(3)
-    split.selectbox("Split", _keep("split", trainings.split_names(held["train-set"])), key="train-split")
+    splits = _keep("split", trainings.split_names(held["train-set"]))
+    split.selectbox("Split", splits, key="train-split", help=_SPLIT)
     recipe.selectbox("Recipe", trainings.recipes(), key="train-recipe", on_change=_take_recipe, help=_RECIPE)
     parts = _keep("trained_stages", _parts(held["train-model"]))
     part.selectbox("What learns", parts, key="train-trained_stages", disabled=bool(phases))
@@ -171,6 +172,7 @@ def _up_front() -> None:
         st.caption("Phases, one after another: " + "; ".join(map(_phase, phases)) + ".")
 
 
+_SPLIT = "Which pictures it learns from, which choose the epoch, and which test; official: as the set itself says."
 _RECIPE = "Values for every setting, as a paper had them; what you change afterwards stands."
 
 
