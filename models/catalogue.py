@@ -13,6 +13,8 @@ from pathlib import Path
 
 import torch
 import tyro
+from rich.console import Console
+from rich.markdown import Markdown
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -138,7 +140,10 @@ def show(name: tyro.conf.Positional[str] = "", timed: bool = False, write: bool 
         print(detail(name))
         return
     text = table([measure(each, timed or write) for each in list_models()])
-    print(text, end="")
+    if sys.stdout.isatty():
+        Console().print(Markdown(text))
+    else:
+        print(text, end="")
     if write:
         before, rest = README.read_text(encoding="utf-8").split(MARKS[0])
         after = rest.split(MARKS[1])[1]

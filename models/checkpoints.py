@@ -221,6 +221,8 @@ def _missing(path: Path) -> str:
         return f"{path} is not there. {_get_it_again(path)}"
     if name in list_models():
         return f'A checkpoint of "{name}" is not there: it is not trained yet. Train it: ferscope train --model {name}'
+    if (ROOT / "runs" / name / "card.json").is_file():
+        return f'"{name}" is a run, not a checkpoint that ships. Give its folder: {ROOT / "runs" / name}'
     near = difflib.get_close_matches(name, list_checkpoints(), n=3, cutoff=0.0)
     return f'A checkpoint "{name}" is not there. The nearest names: {", ".join(near)}'
 

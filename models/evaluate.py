@@ -94,7 +94,10 @@ def evaluate_run(config: TrainConfig) -> None:
     alone = not torch.distributed.is_initialized()
     if (alone or torch.distributed.get_rank() == 0) and (config.folder / "card.json").is_file():
         print("Measuring the best epoch on validation and test part.", flush=True)
-        evaluate(config.folder, FaceSet.load(config.data), ("plain",), device_of(config.device))
+        card = evaluate(config.folder, FaceSet.load(config.data), ("plain",), device_of(config.device))
+        for part, ways in card.metrics.items():
+            found = ways["plain"]
+            print(f"{part}, single view: {percent((found['accuracy'], *found['accuracy_interval']))}", flush=True)
 
 
 @dataclass(frozen=True)
@@ -221,7 +224,7 @@ def _command(
         report_stored(name, console)
         return
     device = device_of(device)
-    ways, faces, card = TTA if tta == "all" else (tta,), FaceSet.load(data), read_card(name)
+    ways, card, faces = TTA if tta == "all" else (tta,), read_card(name), FaceSet.load(data)
     if _is_its_own(faces, card):
         evaluate(name, faces, ways, device)
         report_stored(name, console)

@@ -10,6 +10,9 @@ fabric run --devices 2 models/train.py --model residual_cnn           (the same,
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
+import os
 import sys
 from pathlib import Path
 
@@ -22,41 +25,82 @@ from models.training.recipes import from_recipe
 
 
 def parse(argv: list[str]) -> TrainConfig:
-    """The configuration that a command line asks for: a saved one, or a recipe with changes."""
+    """The configuration that a command line asks for: a saved one, that of a run to resume, or a recipe; with changes.
+
+    Raises:
+        ValidationError: a value out of its range; SystemExit: an argument that is not known, after saying so.
+    """
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--config", type=Path)
+    saved, rest = first.parse_known_args(argv)
     first.add_argument("--recipe", default="quick")
     first.add_argument("--model")
-    known, rest = first.parse_known_args(argv)
-    if known.config:
-        default = TrainConfig.model_validate_json(known.config.read_text(encoding="utf-8"))
+    first.add_argument("--out", type=Path)
+    first.add_argument("--resume", action="store_true")
+    known, _ = first.parse_known_args(rest)
+    begun = known.out / "config.json" if known.resume and known.out else None
+    if saved.config:
+        default = TrainConfig.model_validate_json(saved.config.read_text(encoding="utf-8"))
+    elif begun and begun.is_file():
+        default = TrainConfig.model_validate_json(begun.read_text(encoding="utf-8"))
+        default = default.model_copy(update={"minutes": None, "evaluate": False})  # of that call, not of the run
     else:
         default = from_recipe(known.recipe, **({"model": known.model} if known.model else {}))
-    return tyro.cli(TrainConfig, prog="ferscope train", description=__doc__, args=rest, default=default)
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return tyro.cli(TrainConfig, prog="ferscope train", description=__doc__, args=rest, default=default)
+    except SystemExit as end:
+        if isinstance(end.__context__, ValidationError):
+            raise end.__context__ from None
+        sys.stderr.write(said.getvalue())
+        raise
 
 
 def main(argv: list[str] | None = None) -> None:
     """Run `ferscope train ...`; ends with status 1 and one sentence where it cannot, 130 after Ctrl-C."""
     # Imported late, so that --help and mistakes in the arguments answer at once.
     from models.evaluate import evaluate_run
+    from models.training import state
     from models.training.engine import train
     from models.training.start import TrainingError
     from models.training.stopping import Interrupted
 
     try:
         config = parse(sys.argv[1:] if argv is None else argv)
+        begun = config.folder / state.FILE
+        if config.resume and not begun.is_file():
+            _tell(f"No whole epoch is in {config.folder}: the training begins.")
         folder = train(config)
+        if begun.is_file():
+            best = state.load_facts(folder)["best"]
+            accuracy = f"{best['validation_accuracy']:.1%}"
+            _tell(f"The best epoch is {best['epoch']:.0f}, {accuracy} of the validation part. It is in {folder}.")
         if config.evaluate:
             evaluate_run(config)
+        else:
+            set_ = "" if config.data == TrainConfig().data else f" --data {config.data}"
+            _tell(f"Measure it: ferscope evaluate {folder}{set_}")
     except Interrupted:
-        print(f"Stopped. What was reached is in {config.folder}; --resume continues from the last whole epoch.")
+        kept = "goes on after the last whole epoch" if begun.is_file() else "begins again: no epoch was finished"
+        _tell(f"Stopped. What was reached is in {config.folder}; ferscope train --out {config.folder} --resume {kept}.")
         sys.exit(130)
     except ValidationError as error:
-        sys.exit("\n".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()))
+        sys.exit("\n".join(map(_sentence, error.errors())))
     except (TrainingError, DiskFullError, ValueError, OSError) as error:
         sys.exit(str(error))
-    if (folder / "card.json").is_file() and not config.evaluate:
-        print(f"The best epoch is in {folder}. Measure it: python -m models.evaluate {folder}")
+
+
+def _tell(text: str) -> None:
+    """Print a line; of several processes, which `torchrun` numbers, the first one does."""
+    if os.environ.get("RANK", "0") == "0":
+        print(text)
+
+
+def _sentence(error: dict) -> str:
+    """What pydantic has against a value, as of the option that gave it."""
+    option = ".".join(map(str, error["loc"])).replace("_", "-")
+    return f"--{option} {error['input']}: {error['msg']}." if option else error["msg"]
 
 
 if __name__ == "__main__":

@@ -159,7 +159,15 @@ def show_splits(
     """
     if out and out.suffix != ".json":
         raise DataError(f"{out}: the lists are written as JSON; give a name that ends with .json")
-    faces, console = FaceSet.load(data), Console()
+    console = Console()
+    if not name and data == DEFAULT and not data.is_file():
+        table = Table("split", "what it is", box=SIMPLE_HEAD, show_edge=False)
+        for found in splits.SPLITS.values():
+            table.add_row(found.name, found.note)
+        console.print(table)
+        console.print(f"{data} is not imported. With --data SET you see how many pictures each part would have.")
+        return
+    faces = FaceSet.load(data)
     if not name:
         table = Table("split", "training", "validation", "test", "what it is", box=SIMPLE_HEAD, show_edge=False)
         for found, parts in splits.available(faces).items():

@@ -21,7 +21,10 @@ CLASSES = (*EMOTIONS, "contempt")
 
 _ARRAYS = ("images", "labels", "names", "splits")
 _OPTIONAL = ("subjects", "targets")
-_NOT_IMPORTED = "Import it first: ferscope data import SOURCE, where SOURCE is the archive, the folder or the CSV."
+_NOT_IMPORTED = (
+    "Import it first: ferscope data import SOURCE, where SOURCE is the archive, the folder or the CSV; or draw a set "
+    "of faces, ferscope data draw, and give that: --data data/drawn.npz"
+)
 
 
 class DataError(ValueError):

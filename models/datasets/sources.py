@@ -67,7 +67,7 @@ def _raw(path: Path) -> Iterator[tuple[str, bytes]]:
             while archive.fileobj.read(1 << 20):  # a damaged head looks like the end: the checksum tells them apart
                 pass
     else:
-        raise DataError(f"{path} is not an archive, a folder, a CSV or an imported .npz.")
+        raise DataError(f"{path} is not an archive, a folder, a CSV or an imported .npz: give the path of one.")
 
 
 def _wanted(name: str, size: int) -> bool:

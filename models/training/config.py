@@ -43,7 +43,8 @@ class TrainConfig(BaseModel):
     pretrained: bool = False
     """Begin with ImageNet weights, where the network has any."""
     out: Path | None = None
-    """Folder of the run; by default checkpoints/runs/<model>-<recipe>-<split>-s<seed>."""
+    """Folder of the run; by default checkpoints/runs/<model>-<recipe>-<split>-s<seed>, and the set's name behind it
+    where that is not fer2013."""
     seed: int = 0
     """Decides first weights, order, augmentation and dropout."""
 
@@ -136,7 +137,8 @@ class TrainConfig(BaseModel):
     @property
     def folder(self) -> Path:
         """Where the run is kept."""
-        return self.out or RUNS / f"{self.model}-{self.recipe}-{Path(self.split).stem}-s{self.seed}"
+        set_ = "" if self.data.stem == "fer2013" else f"-{self.data.stem}"
+        return self.out or RUNS / f"{self.model}-{self.recipe}-{Path(self.split).stem}-s{self.seed}{set_}"
 
     @property
     def plan(self) -> tuple[Phase, ...]:

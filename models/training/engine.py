@@ -75,6 +75,8 @@ class Run:
     def __init__(self, config: TrainConfig, parts: Parts) -> None:
         self.config = config
         self.spec = get_spec(config.model)  # an unknown name ends here, before anything is written
+        if not self.spec.stages:
+            raise TrainingError(f"{config.model} has no layers of its own to train: it is made by ferscope refresh.")
         for phase in config.plan:
             frozen_modules(self.spec, phase.trained_stages)
         self.size = config.input_size or self.spec.input_size
@@ -114,6 +116,8 @@ class Run:
         self.blend = MixUp(alpha=config.mixup, num_classes=len(self.classes)) if config.mixup else None
         n = len(parts.training)
         self.batch_size = min(config.batch_size, n)
+        if config.batch_size > n:
+            self.fabric.print(f"The training part has {n} pictures, so an epoch is one step with all of them.")
         self.steps = n // self.batch_size  # the last, smaller batch of an epoch is left out
 
         self.network = network.to(self.device, memory_format=torch.channels_last)
@@ -139,6 +143,10 @@ class Run:
 
     def all_epochs(self) -> None:
         """Train until the last epoch, until nothing gets better, or until the minutes are used up."""
+        if len(self.history) >= self.config.epochs:
+            self.fabric.print(f"All {self.config.epochs} epochs are done.")
+            self.kept.tell("finished", **self.kept.best)
+            return
         words, numbers = TextColumn("{task.description}"), TextColumn("{task.fields[text]}")
         time_left = TimeRemainingColumn(elapsed_when_finished=True)
         with Progress(words, BarColumn(), numbers, time_left, disable=not self.fabric.is_global_zero) as progress:
@@ -156,18 +164,19 @@ class Run:
                     return
                 progress.update(task, description=f"epoch {epoch}/{self.config.epochs}")
 
-                def show(loss_and_accuracy: tuple[float, float] | None) -> None:
-                    progress.update(task, advance=1)
+                def show(loss_and_accuracy: tuple[float, float] | None, advance: int = 1) -> None:
+                    progress.update(task, advance=advance)
                     if loss_and_accuracy:
                         loss, accuracy = loss_and_accuracy
                         best = f"{self.kept.best['validation_accuracy']:.1%}" if self.history else "none yet"
                         progress.update(task, text=f"loss {loss:.3f}  accuracy {accuracy:.1%}  best validation {best}")
 
-                self.epoch(epoch, show)
+                row = self.epoch(epoch, show)
+                show((row["train_loss"], row["train_accuracy"]), advance=0)
         self.kept.tell("finished", **self.kept.best)
 
-    def epoch(self, epoch: int, show: Callable[[tuple[float, float] | None], None]) -> None:
-        """Train one epoch, measure it, and write everything that it changed."""
+    def epoch(self, epoch: int, show: Callable[[tuple[float, float] | None], None]) -> dict[str, float]:
+        """Train one epoch, measure it, and write everything that it changed; its line of the history."""
         start = time.monotonic()
         if self._phase_of(epoch) != self.phase:
             self._begin_phase(self.phase + 1)
@@ -183,6 +192,7 @@ class Run:
         row["seconds"] = round(time.monotonic() - start, 2)
         self.history.append(row)
         self.kept.write_epoch(row)
+        return row
 
     def _phase_of(self, epoch: int) -> int:
         """Index of the phase in which an epoch lies."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import time
 from pathlib import Path
@@ -49,8 +50,14 @@ class RunFolder:
                 raise TrainingError(f"{self.folder} already holds a run. Add --resume to continue it, or choose --out.")
             facts = state.load_facts(self.folder)
             # What did not exist when the run began counts as its default, which changes no curve.
-            before = TrainConfig().curve() | facts["curve"] | {"data": facts["data"]}
-            _must_agree(before, self.config.curve() | {"data": self.data}, str(self.folder))
+            before = TrainConfig().curve() | facts["curve"]
+            _must_agree(before, self.config.curve(), self.folder)
+            if facts["data"] != self.data:
+                raise TrainingError(
+                    f"The run in {self.folder} cannot be continued: {self.config.data} does not hold the pictures, "
+                    f"labels and parts that it was trained with. Give that set by --data{self._set_before()}, or "
+                    "choose another --out."
+                )
             self.best, self.seconds_before = facts["best"], facts["seconds"]
             if facts["threads"] != torch.get_num_threads():
                 now = torch.get_num_threads()
@@ -60,6 +67,11 @@ class RunFolder:
             raise TrainingError(f"{self.folder} holds a checkpoint that no run here made. Choose another --out.")
         write_json(self.folder / "config.json", self.config.model_dump(mode="json"))
         return None
+
+    def _set_before(self) -> str:
+        """The set that the folder's configuration names, in brackets; empty where it names the same one."""
+        path = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))["data"]
+        return "" if Path(path) == self.config.data else f" ({path})"
 
     def begin(self, run: Run) -> None:
         """Take up the run whose results are kept."""
@@ -152,10 +164,13 @@ class RunFolder:
         }
 
 
-def _must_agree(before: dict[str, Any], now: dict[str, Any], folder: str) -> None:
+def _must_agree(before: dict[str, Any], now: dict[str, Any], folder: Path) -> None:
     differ = [f"{key} was {before.get(key)}, is {now.get(key)}" for key in now if before.get(key) != now.get(key)]
     if differ:
-        raise TrainingError(f"The run in {folder} cannot be continued: {'; '.join(differ)}. Choose another --out.")
+        raise TrainingError(
+            f"The run in {folder} cannot be continued: {'; '.join(differ)}. Give what it had, or choose another --out; "
+            f"--start-from {folder} begins a new run with its weights."
+        )
 
 
 def _tensorboard(folder: Path) -> Any:

@@ -105,6 +105,19 @@ def test_a_saved_configuration_can_be_run_again_and_changed(changed, tmp_path):
     assert again == changed.model_copy(update={"batch_size": 9, "resume": False})
 
 
+def test_a_run_that_is_resumed_by_its_folder_needs_no_other_argument(changed, tmp_path):
+    (tmp_path / "config.json").write_text(changed.model_dump_json())
+    again = parse(["--out", str(tmp_path), "--resume"])
+    assert again == changed.model_copy(update={"out": tmp_path, "resume": True, "minutes": None, "evaluate": False})
+    assert parse(["--out", str(tmp_path), "--resume", "--recipe", "strong"]).recipe == "strong"  # refused later
+    assert parse(["--out", str(tmp_path / "none"), "--resume"]).recipe == "quick"
+
+
+def test_a_run_of_another_set_has_its_name():
+    assert TrainConfig(data="data/drawn.npz").folder.name == "residual_cnn-quick-official-s0-drawn"
+    assert TrainConfig().folder.name == "residual_cnn-quick-official-s0"
+
+
 def test_a_phase_of_the_recipe_can_be_changed_on_the_command_line():
     config = parse(["--recipe", "paper-b", "--phases.0.epochs", "2", "--epochs", "72"])
     assert [phase.epochs for phase in config.phases] == [2, 15, 15, 20, 20]
@@ -216,6 +229,8 @@ def test_the_command_ends_with_one_sentence(tmp_path, faces_npz):
     assert "ferscope data import" in ending("--data", str(tmp_path / "none.npz"), *out)
     assert "widht" in ending("--overrides", "widht", "4", "--model", "vanilla_cnn", *data, *out)
     assert "none.json" in ending("--config", str(tmp_path / "none.json"))
+    assert ending("--batch-size", "0") == "--batch-size 0: Input should be greater than or equal to 2."
+    assert "made by ferscope refresh" in ending("--model", "ensemble", *data, *out)
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"epochs": 0}', '{"epoch": 3}', "[]"])

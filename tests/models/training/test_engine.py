@@ -305,7 +305,7 @@ def test_a_run_is_not_continued_with_other_data(finished_run, make_config, tmp_p
     labels = faces.labels.copy()
     labels[0] = 3
     dataclasses.replace(faces, labels=labels).save(tmp_path / "other.npz")
-    with pytest.raises(TrainingError, match=r"data was .*, is "):
+    with pytest.raises(TrainingError, match=r"other.npz does not hold the pictures.* --data \(.*faces.*\.npz\)"):
         train(make_config(tmp_path / "run", resume=True, data=tmp_path / "other.npz"))
     assert everything(tmp_path / "run") == before
 
@@ -375,6 +375,27 @@ def test_an_interruption_while_the_first_epoch_is_written_leaves_a_usable_checkp
     assert seen
     assert load_checkpoint(tmp_path / "run")[1].best_epoch == 1
     assert not [p.name for p in (tmp_path / "run").iterdir() if p.name.startswith(".")]
+
+
+def test_the_command_ends_with_the_best_epoch_and_what_measures_it(finished_run, tmp_path, capsys, faces_npz):
+    shutil.copytree(finished_run, tmp_path / "run")
+    main(["--out", str(tmp_path / "run"), "--resume"])
+    said = capsys.readouterr().out
+    card = read_card(tmp_path / "run")
+    assert "All 4 epochs are done." in said
+    best = max(float(row["validation_accuracy"]) for row in history(finished_run))
+    assert f"The best epoch is {card.best_epoch}, {best:.1%} of" in said
+    assert f"Measure it: ferscope evaluate {tmp_path / 'run'} --data {faces_npz}" in said
+    main(["--out", str(tmp_path / "run"), "--resume", "--evaluate"])
+    card, said = read_card(tmp_path / "run"), capsys.readouterr().out
+    assert f"PrivateTest, single view: {100 * card.metrics['PrivateTest']['plain']['accuracy']:.1f} % (" in said
+
+
+def test_resuming_where_nothing_is_says_that_the_training_begins(make_config, tmp_path, capsys):
+    config = make_config(tmp_path / "run", epochs=1)
+    (tmp_path / "run.json").write_text(config.model_dump_json())
+    main(["--config", str(tmp_path / "run.json"), "--resume"])
+    assert "No whole epoch is in" in capsys.readouterr().out
 
 
 def test_the_command_ends_with_130_after_an_interruption(make_config, tmp_path, monkeypatch, capsys):
