@@ -1,10 +1,11 @@
 """`ferscope train`, or `python -m models.train`: train one network.
 
-python -m models.train --model residual_cnn --recipe quick
-python -m models.train --model residual_cnn --recipe quick --resume
-python -m models.train --config run.json
-torchrun --nproc-per-node 2 -m models.train --model residual_cnn      (several processes, one batch)
-fabric run --devices 2 models/train.py --model residual_cnn           (the same, by Lightning's own command)
+- python -m models.train --model residual_cnn --recipe quick
+- python -m models.train --model residual_cnn --recipe quick --resume
+- python -m models.train --out FOLDER --resume                          (with all that the run was begun with)
+- python -m models.train --config run.json
+- torchrun --nproc-per-node 2 -m models.train --model residual_cnn      (several processes, one batch)
+- fabric run --devices 2 models/train.py --model residual_cnn           (the same, by Lightning's own command)
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ def main(argv: list[str] | None = None) -> None:
             evaluate_run(config)
         else:
             set_ = "" if config.data == TrainConfig().data else f" --data {config.data}"
-            _tell(f"Measure it: ferscope evaluate {folder}{set_}")
+            _tell(f"Measure it: ferscope evaluate {folder.resolve()}{set_}")
     except Interrupted:
         kept = "goes on after the last whole epoch" if begun.is_file() else "begins again: no epoch was finished"
         _tell(f"Stopped. What was reached is in {config.folder}; ferscope train --out {config.folder} --resume {kept}.")

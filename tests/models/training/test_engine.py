@@ -385,7 +385,7 @@ def test_the_command_ends_with_the_best_epoch_and_what_measures_it(finished_run,
     assert "All 4 epochs are done." in said
     best = max(float(row["validation_accuracy"]) for row in history(finished_run))
     assert f"The best epoch is {card.best_epoch}, {best:.1%} of" in said
-    assert f"Measure it: ferscope evaluate {tmp_path / 'run'} --data {faces_npz}" in said
+    assert f"Measure it: ferscope evaluate {(tmp_path / 'run').resolve()} --data {faces_npz}" in said
     main(["--out", str(tmp_path / "run"), "--resume", "--evaluate"])
     card, said = read_card(tmp_path / "run"), capsys.readouterr().out
     assert f"PrivateTest, single view: {100 * card.metrics['PrivateTest']['plain']['accuracy']:.1f} % (" in said
