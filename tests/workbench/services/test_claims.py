@@ -147,7 +147,7 @@ VERDICTS_KNOWN = {
     "c-weights": "refuted",
     "c-cube": "different protocol",
     "c-residual": "different protocol",
-    "c-batch-norm": "not run",
+    "c-batch-norm": "different protocol" if standings.convergence() else "not run",
     "d-jaffe-test": "recomputed",
     "d-ckplus-mobilenet-mean": "contradicts itself",
     "d-fer2013-resnet18-k": "refuted",
