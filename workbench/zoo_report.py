@@ -262,7 +262,17 @@ def _batch_norm() -> Iterator[str]:
         yield f"{NOT_RUN.capitalize()}: no network is trained both with batch-norm and without."
         return
     for one in found:
-        yield f"`{one.with_norm}` beside `{one.without_norm}`, epochs until the validation accuracy is reached:"
+        beside = f"`{one.with_norm}` beside `{one.without_norm}`"
+        if not one.levels:
+            with_norm, without_norm, guess = (f"{100 * share:.1f} %" for share in (*one.best, one.guess))
+            yield (
+                f"{beside}: there is no share to count. At the same learning rate the one without it learns nothing: "
+                f"its best epoch has {without_norm} of the validation part, where always answering the largest class "
+                f"has {guess}; with batch-norm it is {with_norm}."
+            )
+            yield ""
+            continue
+        yield f"{beside}, epochs until the validation accuracy is reached:"
         yield ""
         rows = (
             (f"{level:.0%}", str(a), str(b), f"{1 - a / b:.0%}".replace("-", "−"))

@@ -197,22 +197,30 @@ class Convergence:
 
     Attributes:
         with_norm, without_norm: names of the checkpoints, which differ in nothing else.
-        levels: accuracies on the validation part that both reach, rising.
+        best: accuracy of the best epoch on the validation part, with and without.
+        guess: accuracy there of who always answers the largest class.
+        levels: accuracies above the guess that both reach, rising; none where one of them learns nothing.
         epochs: to each level, with and without.
     """
 
     with_norm: str
     without_norm: str
+    best: tuple[float, float]
+    guess: float
     levels: tuple[float, ...]
     epochs: tuple[tuple[int, int], ...]
 
     @property
-    def saved(self) -> float:
-        """Share of the epochs that batch-norm saves to the highest level that both reach, up to 1."""
+    def saved(self) -> float | None:
+        """Share of the epochs that batch-norm saves to the highest level that both reach, up to 1; None without one."""
+        if not self.epochs:
+            return None
         with_norm, without_norm = self.epochs[-1]
         return 1 - with_norm / without_norm
 
 
+_CHANCE = 0.01
+"""What an accuracy must lie above the guess to count as learning: an epoch that guesses is above it by chance."""
 WITHOUT_NORM = {"batch_norm": False}
 """The override that builds a network without batch-norm."""
 
@@ -237,10 +245,11 @@ def _convergence(with_norm: str, without_norm: str) -> Convergence | None:
     curves = [_column(name, "validation_accuracy") for name in (with_norm, without_norm)]
     if not all(curves):
         return None
-    reached = min(max(curve) for curve in curves)
-    levels = tuple(level / 100 for level in range(5, 100, 5) if level / 100 <= reached)
+    supports = [m["support"] for m in next(iter(read_card(with_norm).metrics.values()))["plain"]["per_class"].values()]
+    guess, best = max(supports) / sum(supports), tuple(max(curve) for curve in curves)
+    levels = tuple(level / 100 for level in range(5, 100, 5) if guess + _CHANCE < level / 100 <= min(best))
     epochs = tuple(tuple(_first(curve, level) for curve in curves) for level in levels)
-    return Convergence(with_norm, without_norm, levels, epochs) if levels else None
+    return Convergence(with_norm, without_norm, best, guess, levels, epochs)
 
 
 def _first(curve: list[float], level: float) -> int:

@@ -172,11 +172,17 @@ def test_ours_is_read_from_the_card_of_the_trained_network(found):
 
 
 def test_what_batch_norm_saves_is_read_from_two_histories_and_has_no_verdict_of_its_own(monkeypatch):
-    pair = standings.Convergence("vanilla_cnn", "without", (0.3, 0.4), ((1, 2), (6, 8)))
+    pair = standings.Convergence("vanilla_cnn", "without", (0.6, 0.4), 0.25, (0.3, 0.4), ((1, 2), (6, 8)))
     monkeypatch.setattr(standings, "convergence", lambda: (pair,))
     paper = claims.paper_of("C")
     ours = EVALUATORS["epochs_saved"](paper.claim("batch-norm"), paper)
     assert (ours.text, ours.value) == ("25\N{NO-BREAK SPACE}%: 6 epochs, not 8", 0.25)
+    assert claims.judge(paper.claim("batch-norm"), ours) == "different protocol"
+    never = dataclasses.replace(pair, best=(0.6, 0.25), levels=(), epochs=())
+    monkeypatch.setattr(standings, "convergence", lambda: (never,))
+    ours = EVALUATORS["epochs_saved"](paper.claim("batch-norm"), paper)
+    assert "25.0\N{NO-BREAK SPACE}%" in ours.text
+    assert "no more than guessing" in ours.text
     assert claims.judge(paper.claim("batch-norm"), ours) == "different protocol"
 
 

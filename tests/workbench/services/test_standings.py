@@ -74,6 +74,14 @@ def test_batch_norm_saves_the_epochs_that_a_network_without_it_takes_longer():
     put("without", knows(range(6)), history=slow, weights=False, overrides={"batch_norm": False})
     (found,) = standings.convergence()
     assert (found.with_norm, found.without_norm) == ("vanilla_cnn", "without")
-    assert found.levels == (0.05, 0.1, 0.15, 0.2, 0.25, 0.3)
-    assert found.epochs == ((1, 1), (1, 1), (1, 2), (1, 2), (2, 3), (2, 3))
+    assert found.best == (0.6, 0.31)
+    assert found.levels == (0.2, 0.25, 0.3)  # guessing has a seventh
+    assert found.epochs == ((1, 2), (2, 3), (2, 3))
     assert found.saved == pytest.approx(1 / 3)
+
+
+def test_where_nothing_is_learned_without_batch_norm_there_is_no_share_of_epochs():
+    put("vanilla_cnn", knows(range(6)), history=((0.2, 0), (0.6, 0)), weights=False)
+    put("without", knows(range(6)), history=((0.14, 0), (0.15, 0)), weights=False, overrides={"batch_norm": False})
+    (found,) = standings.convergence()
+    assert (found.levels, found.epochs, found.saved) == ((), (), None)
