@@ -199,7 +199,7 @@ class Convergence:
         with_norm, without_norm: names of the checkpoints, which differ in nothing else.
         best: accuracy of the best epoch on the validation part, with and without.
         guess: accuracy there of who always answers the largest class.
-        levels: accuracies above the guess that both reach, rising; none where one of them learns nothing.
+        levels: accuracies above the guess that both reach, rising; none where one of them hardly learns.
         epochs: to each level, with and without.
     """
 

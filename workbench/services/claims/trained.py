@@ -164,7 +164,7 @@ def _epochs_saved(claim: Claim, paper: Paper) -> Ours:
     differs = ("the paper names neither the network nor the accuracy",)
     if one.saved is None:
         with_norm, without_norm = (f"{100 * share:.1f}\N{NO-BREAK SPACE}%" for share in one.best)
-        text = f"without: {without_norm} at best, no more than guessing; with: {with_norm}"
+        text = f"without: {without_norm} at best, hardly more than guessing; with: {with_norm}"
         way = f"validation part, `{one.with_norm}` beside `{one.without_norm}`, the same learning rate"
         return Ours("measured", text, way, differs=differs)
     with_norm, without_norm = one.epochs[-1]
