@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import os
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import safetensors.torch
 import torch
 
-from ..checkpoints import Card, half_precision, save_checkpoint
+from ..checkpoints import Card, half_precision, read_card, save_checkpoint, write_card
 from ..files import write_bytes, write_json
 from . import state
 from .config import TrainConfig
@@ -100,6 +101,8 @@ class RunFolder:
             return
         if better:
             self._write_checkpoint()
+        else:  # the weights stay; how many epochs were trained, and how long it took, does not
+            write_card(self.folder, dataclasses.replace(read_card(self.folder), **self._spent()))
         if self.config.keep_epochs:
             weights = safetensors.torch.save(half_precision(self.run.shipped))
             write_bytes(self.folder / "epochs" / f"{row['epoch']}.safetensors", weights)
@@ -141,15 +144,17 @@ class RunFolder:
             split=config.split,
             data=self.data,
             seed=config.seed,
-            epochs=len(run.history),
             best_epoch=int(self.best["epoch"]),
             device=run.device_name(),
             precision=run.precision,
-            wall_seconds=round(self.seconds_before + self.seconds_here()),
             parameters=sum(p.numel() for p in run.network.parameters()),
+            **self._spent(),
         )
         save_checkpoint(self.folder, run.shipped, card)
         self.checkpoint_is_written = True
+
+    def _spent(self) -> dict[str, int]:
+        return {"epochs": len(self.run.history), "wall_seconds": round(self.seconds_before + self.seconds_here())}
 
     def _facts(self) -> dict[str, Any]:
         return {

@@ -377,6 +377,14 @@ def test_an_interruption_while_the_first_epoch_is_written_leaves_a_usable_checkp
     assert not [p.name for p in (tmp_path / "run").iterdir() if p.name.startswith(".")]
 
 
+def test_the_card_counts_epochs_after_the_best_one_too(make_config, tmp_path, monkeypatch):
+    accuracies = iter([0.2, 0.5, 0.4, 0.3])
+    monkeypatch.setattr(Run, "_measure", lambda run, part: (1.0, next(accuracies) if part == "validation" else 0.1))
+    train(make_config(tmp_path / "run"))
+    card = read_card(tmp_path / "run")
+    assert (card.best_epoch, card.epochs) == (2, 4)
+
+
 def test_the_command_ends_with_the_best_epoch_and_what_measures_it(finished_run, tmp_path, capsys, faces_npz):
     shutil.copytree(finished_run, tmp_path / "run")
     main(["--out", str(tmp_path / "run"), "--resume"])
