@@ -45,6 +45,7 @@ from .evaluation import measure, percent, predict, share
 from .files import DiskFullError
 from .preprocessing import TTA
 from .training.config import TrainConfig
+from .training.events import first_process
 
 TEST_PARTS = ("PublicTest", "PrivateTest")
 _HEADLINE = ("accuracy", "balanced_accuracy", "macro_f1", "kappa", "log_loss", "calibration_error")
@@ -91,8 +92,7 @@ def evaluate(name: str | Path, faces: FaceSet, tta: tuple[str, ...] = TTA, devic
 
 def evaluate_run(config: TrainConfig) -> None:
     """Measure what a training has kept, in a single view of each picture; of several processes the first one does."""
-    alone = not torch.distributed.is_initialized()
-    if (alone or torch.distributed.get_rank() == 0) and (config.folder / "card.json").is_file():
+    if first_process() and (config.folder / "card.json").is_file():
         print("Measuring the best epoch on validation and test part.", flush=True)
         card = evaluate(config.folder, FaceSet.load(config.data), ("plain",), device_of(config.device))
         for part, ways in card.metrics.items():

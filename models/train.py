@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import os
 import sys
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from pydantic import ValidationError
 
 from models.files import DiskFullError
 from models.training.config import TrainConfig
+from models.training.events import first_process
 from models.training.recipes import from_recipe
 
 
@@ -93,8 +93,8 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _tell(text: str) -> None:
-    """Print a line; of several processes, which `torchrun` numbers, the first one does."""
-    if os.environ.get("RANK", "0") == "0":
+    """Print a line; of several processes the first one does."""
+    if first_process():
         print(text)
 
 

@@ -266,9 +266,9 @@ def _batch_norm() -> Iterator[str]:
         if not one.levels:
             with_norm, without_norm, guess = (f"{100 * share:.1f} %" for share in (*one.best, one.guess))
             yield (
-                f"{beside}: there is no share to count. At the same learning rate the one without it hardly learns: "
-                f"its best epoch has {without_norm} of the validation part, where always answering the largest class "
-                f"has {guess}; with batch-norm it is {with_norm}."
+                f"{beside}: there is no share to count, for at this learning rate one of them hardly learns. Of the "
+                f"validation part the best epoch has {with_norm} with batch-norm and {without_norm} without; always "
+                f"answering the largest class has {guess}."
             )
             yield ""
             continue

@@ -143,13 +143,14 @@ class Run:
 
     def all_epochs(self) -> None:
         """Train until the last epoch, until nothing gets better, or until the minutes are used up."""
-        if len(self.history) >= self.config.epochs:
+        done = len(self.history) >= self.config.epochs
+        if done:
             self.fabric.print(f"All {self.config.epochs} epochs are done.")
-            self.kept.tell("finished", **self.kept.best)
-            return
         words, numbers = TextColumn("{task.description}"), TextColumn("{task.fields[text]}")
         time_left = TimeRemainingColumn(elapsed_when_finished=True)
-        with Progress(words, BarColumn(), numbers, time_left, disable=not self.fabric.is_global_zero) as progress:
+        with Progress(
+            words, BarColumn(), numbers, time_left, disable=done or not self.fabric.is_global_zero
+        ) as progress:
             task = progress.add_task("", total=self.config.epochs * self.steps, text="")
             progress.update(task, completed=len(self.history) * self.steps)
             for epoch in range(len(self.history) + 1, self.config.epochs + 1):
@@ -171,12 +172,13 @@ class Run:
                         best = f"{self.kept.best['validation_accuracy']:.1%}" if self.history else "none yet"
                         progress.update(task, text=f"loss {loss:.3f}  accuracy {accuracy:.1%}  best validation {best}")
 
-                row = self.epoch(epoch, show)
-                show((row["train_loss"], row["train_accuracy"]), advance=0)
+                self.epoch(epoch, show)
+                last = self.history[-1]
+                show((last["train_loss"], last["train_accuracy"]), advance=0)
         self.kept.tell("finished", **self.kept.best)
 
-    def epoch(self, epoch: int, show: Callable[[tuple[float, float] | None], None]) -> dict[str, float]:
-        """Train one epoch, measure it, and write everything that it changed; its line of the history."""
+    def epoch(self, epoch: int, show: Callable[[tuple[float, float] | None], None]) -> None:
+        """Train one epoch, measure it, and write everything that it changed."""
         start = time.monotonic()
         if self._phase_of(epoch) != self.phase:
             self._begin_phase(self.phase + 1)
@@ -192,7 +194,6 @@ class Run:
         row["seconds"] = round(time.monotonic() - start, 2)
         self.history.append(row)
         self.kept.write_epoch(row)
-        return row
 
     def _phase_of(self, epoch: int) -> int:
         """Index of the phase in which an epoch lies."""

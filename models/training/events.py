@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
 
 from ..files import say_when_full
+
+
+def first_process() -> bool:
+    """Whether this process speaks for the training: alone, or the first that `torchrun` or `fabric run` numbered."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 class EventLog:

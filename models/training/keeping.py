@@ -6,7 +6,6 @@ import csv
 import dataclasses
 import io
 import json
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,7 @@ from ..checkpoints import Card, half_precision, read_card, save_checkpoint, writ
 from ..files import write_bytes, write_json
 from . import state
 from .config import TrainConfig
-from .events import EventLog
+from .events import EventLog, first_process
 from .start import TrainingError
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ class RunFolder:
                     "choose another --out."
                 )
             self.best, self.seconds_before = facts["best"], facts["seconds"]
-            if facts["threads"] != torch.get_num_threads():
+            if facts["threads"] != torch.get_num_threads() and first_process():
                 now = torch.get_num_threads()
                 print(f"The run had {facts['threads']} threads, now {now}: the curve may differ in the last digits.")
             return facts
@@ -88,8 +87,8 @@ class RunFolder:
             self.log.write(event, **values)
 
     def fail(self, error: Exception) -> None:
-        """Note why the run ends; only the first of several processes, which `torchrun` numbers."""
-        if os.environ.get("RANK", "0") == "0":
+        """Note why the run ends; only the first of several processes."""
+        if first_process():
             self.log.write("failed", message=str(error))
 
     def write_epoch(self, row: dict[str, float]) -> None:

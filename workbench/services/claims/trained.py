@@ -163,9 +163,11 @@ def _epochs_saved(claim: Claim, paper: Paper) -> Ours:
     one = found[-1]
     differs = ("the paper names neither the network nor the accuracy",)
     if one.saved is None:
-        with_norm, without_norm = (f"{100 * share:.1f}\N{NO-BREAK SPACE}%" for share in one.best)
-        text = f"without: {without_norm} at best, hardly more than guessing; with: {with_norm}"
-        way = f"validation part, `{one.with_norm}` beside `{one.without_norm}`, the same learning rate"
+        shares = (f"{100 * share:.1f}\N{NO-BREAK SPACE}%" for share in (*one.best, one.guess))
+        text = "with {}, without {}, guessing {}".format(*shares)
+        way = (
+            f"best epoch on the validation part, `{one.with_norm}` beside `{one.without_norm}`, the same learning rate"
+        )
         return Ours("measured", text, way, differs=differs)
     with_norm, without_norm = one.epochs[-1]
     text = f"{100 * one.saved:.0f}\N{NO-BREAK SPACE}%: {with_norm} epochs, not {without_norm}"
