@@ -90,6 +90,8 @@ class TrainConfig(BaseModel):
     """α of mixup: pictures and targets of a batch are blended in pairs, λ ~ Beta(α, α); 0 blends nothing."""
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
     """Share of the target that is spread over all classes."""
+    distillation: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the target that is what the network of `start_from` answers to the picture; 0: the label is all."""
     augmentation: str = "quick"
     """Name of the augmentation (`models/datasets/augment.py`)."""
     rare_augmentation: str | None = None

@@ -32,7 +32,7 @@ from . import state
 from .config import TrainConfig
 from .keeping import RunFolder
 from .optimisation import Schedule, freeze, frozen_modules, make_optimizer
-from .start import TrainingError, first_model, make_fabric
+from .start import TrainingError, first_model, make_fabric, targets
 from .stopping import Interrupted, stop_on_signals
 
 _SECONDS_BETWEEN_EVENTS = 2.0
@@ -109,8 +109,8 @@ class Run:
             for name, part in (("training", parts.training), ("validation", parts.validation), ("test", parts.test))
         }
         self.ids = parts.training.ids
-        shares = parts.training.targets  # of several raters, where the set has them
-        self.shares = None if shares is None else torch.from_numpy(shares).to(self.device)  # (N, K)
+        shares = targets(config, parts.training, self.device)
+        self.shares = None if shares is None else shares.to(self.device)  # (N, K)
         # None, not ones: the same curve, but to the last digit.
         self.weights = None if config.class_weights == "none" else torch.tensor(weights, device=self.device)  # (K,)
         self.blend = MixUp(alpha=config.mixup, num_classes=len(self.classes)) if config.mixup else None

@@ -104,6 +104,15 @@ RECIPES: dict[str, dict[str, Any]] = {
 RECIPES["short"] = RECIPES["quick"] | {"epochs": 9, "learning_rate": 0.05}
 # A second, lower cycle at full size for a network that `quick` has trained: --recipe polish --start-from FOLDER
 RECIPES["polish"] = RECIPES["quick"] | {"epochs": 5, "growing_sizes": (), "learning_rate": 0.02}
+# The same for sixteen epochs, learning from the labels and, half and half, from what the start answered: a network's
+# own answers say which labels are doubtful (born-again networks, Furlanello et al. 2018, arXiv:1805.04770).
+RECIPES["born-again"] = RECIPES["polish"] | {
+    "epochs": 16,
+    "learning_rate": 0.05,
+    "label_smoothing": 0.0,  # the answers are smooth enough
+    "distillation": 0.5,
+    "ema": 0.998,
+}
 # One network as good as it gets without other data: longer, stronger changes, blended pairs, a mean of the weights.
 RECIPES["strong"] = RECIPES["quick"] | {"epochs": 42, "augmentation": "strong", "mixup": 0.2, "ema": 0.998}
 

@@ -7,10 +7,13 @@ import time
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from lightning.fabric import Fabric
 from torch import Tensor, nn
 
 from ..checkpoints import load_checkpoint
+from ..datasets import FaceSet
+from ..evaluation import predict
 from ..registry import create_model
 from .config import TrainConfig
 from .memory import room
@@ -35,6 +38,43 @@ def first_model(config: TrainConfig, classes: tuple[str, ...]) -> nn.Module:
         if getattr(card, name) != value:
             raise TrainingError(f"start_from={config.start_from}: its {name} is {getattr(card, name)}, not {value}.")
     return model.train()
+
+
+def targets(config: TrainConfig, training: FaceSet, device: torch.device) -> Tensor | None:
+    """What each picture's answer is to be, where that is more than its label.
+
+    Raters' shares are blended with the answers of `start_from` (knowledge distillation, Hinton et al. 2015,
+    arXiv:1503.02531, eq. 1 at temperature 1, with the start as its own teacher).
+
+    Args:
+        config: of the training; its `start_from` has passed `first_model`.
+        training: the part that is trained with.
+        device: where the answers are computed.
+
+    Returns:
+        Shares of the classes, (N, K) on the CPU, each row with the sum 1; None where the labels say it all.
+
+    Raises:
+        TrainingError: there is no start, or it has been trained on another split: it may know pictures of the test.
+    """
+    shares = None if training.targets is None else torch.from_numpy(training.targets)
+    if not config.distillation:
+        return shares
+    if config.start_from is None:
+        raise TrainingError(
+            f"distillation={config.distillation} needs a trained network to learn from: give one by --start-from."
+        )
+    teacher, card = load_checkpoint(config.start_from, device)
+    if card.split != config.split:
+        raise TrainingError(
+            f"start_from={config.start_from} was trained with the split {card.split}, so it may know pictures that the "
+            f"split {config.split} measures with: train it with that split first, or set --distillation 0."
+        )
+    labels = torch.from_numpy(training.labels)
+    if shares is None:
+        shares = F.one_hot(labels, len(training.classes)).float()
+    answers = predict(teacher.to(memory_format=torch.channels_last), card, training.images, "flip").softmax(-1)
+    return (1 - config.distillation) * shares + config.distillation * answers
 
 
 def make_fabric(config: TrainConfig, found: dict[str, Any] | None, model: nn.Module, size: int) -> tuple[Fabric, str]:

@@ -39,12 +39,14 @@ def complete(config: TrainConfig) -> TrainConfig:
 
 
 def check_sources(config: TrainConfig) -> None:
-    """Raise JobError where the set is not there, or the starting point is of another network."""
+    """Raise JobError where the set or the teacher is not there, or the starting point is of another network."""
     if not config.data.is_file():
         raise JobError(
             f'The set "{config.data.name}" is not there: import it (ferscope data import) or choose another.'
         )
     if config.start_from is None:
+        if config.distillation:
+            raise JobError("Distillation needs a trained network to learn from: begin with one, or set it to 0.")
         return
     try:
         network = read_card(config.start_from).network

@@ -51,6 +51,7 @@ def changed(tmp_path) -> TrainConfig:
         momentum=0.5,
         weight_decay=0.1,
         label_smoothing=0.0,
+        distillation=0.3,
         augmentation="none",
         rare_augmentation="strong",
         sampling="balanced",

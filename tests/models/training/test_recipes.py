@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ import safetensors.torch
 import torch
 
 from models import create_model, load_checkpoint
-from models.checkpoints import read_card
+from models.checkpoints import read_card, write_card
 from models.training import engine, memory, state
 from models.training.engine import Run, train
 from models.training.events import read_events
@@ -227,6 +229,41 @@ def test_tensorboard_gets_the_curves(make_config, tmp_path):
     assert [e.value for e in read.Scalars("train_loss")] == pytest.approx(
         [r["train_loss"] for r in history(folder)], 1e-4
     )
+
+
+# ---- learning from one's own answers
+
+
+def test_a_target_is_blended_of_label_and_answer(finished_run, make_config, tmp_path, faces):
+    given = {"start_from": finished_run, "distillation": 0.25}
+    training = engine.split(faces, "official").training
+    run = Run(make_config(tmp_path / "run", **given), engine.split(faces, "official"))
+    model, card = load_checkpoint(finished_run)
+    with torch.no_grad():
+        x = card.prepare(training.images)
+        answers = (model(x).softmax(-1) + model(x.flip(-1)).softmax(-1)) / 2
+    labels = torch.eye(7)[torch.from_numpy(training.labels)]
+    assert torch.allclose(run.shares, 0.75 * labels + 0.25 * answers, atol=1e-5)
+
+
+def test_answers_are_what_is_trained_towards(finished_run, make_config, tmp_path, faces):
+    """Labels that lie are learned, unless the answers of a network that learned true ones count more."""
+    dataclasses.replace(faces, labels=(faces.labels + 1) % 7).save(tmp_path / "lying.npz")
+    learned = []
+    for share in (0.0, 0.95):
+        given = {"data": tmp_path / "lying.npz", "start_from": finished_run, "distillation": share}
+        folder = train(make_config(tmp_path / f"run{share}", label_smoothing=0.0, **given))
+        learned.append(history(folder)[-1]["validation_accuracy"])
+    assert learned[0] > 2 * learned[1]
+
+
+def test_a_start_that_may_know_the_test_pictures_teaches_nothing(finished_run, make_config, tmp_path):
+    other = shutil.copytree(finished_run, tmp_path / "other")
+    write_card(other, dataclasses.replace(read_card(other), split="random-80-20"))
+    with pytest.raises(TrainingError, match="may know pictures that the split official measures with"):
+        train(make_config(tmp_path / "run", start_from=other, distillation=0.5))
+    with pytest.raises(TrainingError, match="needs a trained network to learn from"):
+        train(make_config(tmp_path / "alone", distillation=0.5))
 
 
 # ---- memory and devices

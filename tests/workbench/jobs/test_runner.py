@@ -308,6 +308,7 @@ def test_a_job_belongs_to_the_pictures_it_learns_from_whatever_is_said(acting, p
         ({"batch_size": 2048}, "2048 pictures in one step are more"),
         ({"data": "nowhere.npz"}, r'The set "nowhere\.npz" is not there'),
         ({"start_from": "nowhere"}, r'The starting point "nowhere" cannot be read'),
+        ({"distillation": 0.5}, "Distillation needs a trained network to learn from"),
     ],
 )
 def test_what_cannot_be_trained_is_refused_before_anything_is_written(acting, place, values, message):
