@@ -96,7 +96,7 @@ def _difference(key: str, have: object, wanted: object) -> str:
 
 _MATTERS: Sequence[str] = (
     *("split", "epochs", "input_size", "pretrained", "trained_stages", "phases", "optimizer", "learning_rate"),
-    *("schedule", "batch_size", "augmentation", "class_weights", "label_smoothing"),
+    *("schedule", "batch_size", "augmentation", "class_weights", "label_smoothing", "distillation", "mixup"),
 )
 """Fields of `TrainConfig` in which a training can differ from a paper's; the most telling first."""
 
