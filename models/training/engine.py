@@ -109,6 +109,8 @@ class Run:
             for name, part in (("training", parts.training), ("validation", parts.validation), ("test", parts.test))
         }
         self.ids = parts.training.ids
+        if config.distillation:
+            self.fabric.print(f"The network it begins with answers to {len(self.ids)} pictures, which takes a while.")
         shares = targets(config, parts.training, self.device)
         self.shares = None if shares is None else shares.to(self.device)  # (N, K)
         # None, not ones: the same curve, but to the last digit.

@@ -163,7 +163,7 @@ def get_spec(name: str) -> ModelSpec:
 def _title(name: str, spec: ModelSpec) -> str:
     job = _job(name)
     if job is None:
-        return f"{spec.title}, {name.removeprefix(spec.name).strip('-')}"
+        return f"{spec.title}, {name.removeprefix(spec.name).removesuffix('-official-s0').strip('-')}"
     return f"{job.title} ({spec.title}, {datetime.fromtimestamp(job.created):%d %b %H:%M})"
 
 
