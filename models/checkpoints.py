@@ -45,6 +45,7 @@ class Card:
         mean, std: of the training pixels in 0..1.
         recipe, split, data, seed: how it was trained; `data` is the fingerprint of the set.
         started_from: the checkpoint whose weights training began with; None for random ones.
+        taught_by: the checkpoint whose answers it learned from beside the labels; None where nothing but its start did.
         epochs, best_epoch: trained, and the one chosen for its accuracy on the validation part.
         device, precision, wall_seconds: where training ran, and how long.
         parameters: number of trainable parameters.
@@ -69,6 +70,7 @@ class Card:
     parameters: int
     overrides: dict[str, Any] = field(default_factory=dict)
     started_from: str | None = None
+    taught_by: str | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
     temperature: float | None = None
 

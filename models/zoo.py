@@ -41,6 +41,7 @@ class ZooRun:
     ships: bool
     weights: bool = False
     start_from: str = ""
+    teacher: str = ""
     overrides: dict[str, Any] = field(default_factory=dict, hash=False)
 
     @property
@@ -57,8 +58,9 @@ class ZooRun:
     def config(self, **values) -> TrainConfig:
         """What `models.train` is called with."""
         start = ROOT / self.start_from if self.start_from else None
+        teacher = ROOT / self.teacher if self.teacher else None
         mine = {"model": self.network, "overrides": self.overrides, "split": self.split, "seed": self.seed}
-        return from_recipe(self.recipe, **mine, start_from=start, out=RUNS / self.name, **values)
+        return from_recipe(self.recipe, **mine, start_from=start, teacher=teacher, out=RUNS / self.name, **values)
 
     def is_done(self) -> bool:
         """Whether a measured checkpoint of this very run stands on its shelf."""

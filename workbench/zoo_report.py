@@ -89,7 +89,8 @@ def _row(standing: Standing) -> tuple[str, ...]:
         return (_name(standing), _figure(card.network), *ways, "a vote", "–", "–", _calibration(standing))
     last = f" of the last {card.epochs}" if card.started_from else ""
     epochs = f"{standing.epochs}, no. {card.best_epoch}{last} kept"
-    training = f"{card.recipe}, {card.seed}", epochs, f"{card.device}; {standing.minutes:.0f}"
+    taught = f", taught by `{card.taught_by}`" if card.taught_by else ""
+    training = f"{card.recipe}, {card.seed}{taught}", epochs, f"{card.device}; {standing.minutes:.0f}"
     return (_name(standing), _figure(card.network), *ways, *training, _calibration(standing))
 
 

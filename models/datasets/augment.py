@@ -78,24 +78,18 @@ def _quick() -> nn.Module:
     "strong",
     steps=(
         "horizontal flip",
-        "brightness ×0.75–1.25",
-        "contrast ×0.75–1.25",
-        "rotation ±25°",
-        "shift ±15 %",
-        "zoom 0.8–1.25",
-        "shear ±8°",
-        "erasing up to two patches of up to 15 % each",
+        "half of the pictures: brightness ×0.75–1.25, contrast ×0.75–1.25",
+        "half of the pictures: rotation ±20°, shift ±12 %, zoom 0.85–1.2, shear ±5°",
+        "erasing a patch of up to a fifth",
     ),
 )
 def _strong() -> nn.Module:
-    """Ours, for long trainings of one network at 48 pixels, where `quick` is learned by heart."""
-    patch = {"p": 0.5, "scale": (0.02, 0.15), "ratio": (0.3, 3.3), "value": 0.5}
+    """Ours, for long trainings of one network: the other half of the pictures stays as sharp as a test shows it."""
     return K.ImageSequential(
         K.RandomHorizontalFlip(p=0.5),
-        _light(brightness=0.25, contrast=0.25),
-        _warp(degrees=25, shift=(0.15, 0.15), zoom=(0.8, 1.25), shear=(8, 8), fill="border"),
-        K.RandomErasing(**patch),
-        K.RandomErasing(**patch),
+        _light(brightness=0.25, contrast=0.25, p=0.5),
+        _warp(degrees=20, shift=(0.12, 0.12), zoom=(0.85, 1.2), shear=(5, 5), fill="border", p=0.5),
+        K.RandomErasing(p=0.5, scale=(0.02, 0.2), ratio=(0.3, 3.3), value=0.5),
     )
 
 
@@ -199,10 +193,13 @@ def _paper_e() -> nn.Module:
     )
 
 
-def _light(brightness: float, contrast: float = 0.0) -> nn.Module:
-    """Factors 1 ± `brightness` on the pixels and 1 ± `contrast` on their distance from the mean, cut off at 0 and 1."""
+def _light(brightness: float, contrast: float = 0.0, p: float = 1.0) -> nn.Module:
+    """Factors 1 ± `brightness` on the pixels and 1 ± `contrast` on their distance from the mean, cut off at 0 and 1.
+
+    `p` is the share of the pictures that are changed.
+    """
     # ColorJitter multiplies, as torchvision and Keras do; kornia's RandomBrightness and ColorJiggle add.
-    return K.ColorJitter(brightness=brightness, contrast=contrast, p=1.0)
+    return K.ColorJitter(brightness=brightness, contrast=contrast, p=p)
 
 
 def _warp(

@@ -31,7 +31,8 @@ class TrainConfig(BaseModel):
     model: str = "residual_cnn"
     """Name of the network."""
     overrides: dict[str, bool | int | float | str] = Field(default_factory=dict)
-    """Arguments of the network's builder, e.g. `--overrides backbone resnet18 fusion False`."""
+    """Arguments of the network's builder, e.g. `--overrides backbone resnet18 fusion False`; by default those of
+    `start_from`."""
     recipe: str = "quick"
     """Name of the recipe that the values below start from."""
     data: Path = Path("data/fer2013.npz")
@@ -91,7 +92,9 @@ class TrainConfig(BaseModel):
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
     """Share of the target that is spread over all classes."""
     distillation: float = Field(default=0.0, ge=0, lt=1)
-    """Share of the target that is what the network of `start_from` answers to the picture; 0: the label is all."""
+    """Share of the target that is what a trained network answers to the picture; 0: the label is all."""
+    teacher: Path | None = None
+    """The checkpoint's folder of that network, which may be another architecture; by default `start_from`."""
     augmentation: str = "quick"
     """Name of the augmentation (`models/datasets/augment.py`)."""
     rare_augmentation: str | None = None

@@ -32,7 +32,7 @@ from . import state
 from .config import TrainConfig
 from .keeping import RunFolder
 from .optimisation import Schedule, freeze, frozen_modules, make_optimizer
-from .start import TrainingError, first_model, make_fabric, targets
+from .start import TrainingError, built_as_start, first_model, make_fabric, targets
 from .stopping import Interrupted, stop_on_signals
 
 _SECONDS_BETWEEN_EVENTS = 2.0
@@ -73,7 +73,7 @@ class Run:
     """One training: what it needs, and one epoch after another."""
 
     def __init__(self, config: TrainConfig, parts: Parts) -> None:
-        self.config = config
+        self.config = config = built_as_start(config)
         self.spec = get_spec(config.model)  # an unknown name ends here, before anything is written
         if not self.spec.stages:
             raise TrainingError(f"{config.model} has no layers of its own to train: it is made by ferscope refresh.")
@@ -110,7 +110,7 @@ class Run:
         }
         self.ids = parts.training.ids
         if config.distillation:
-            self.fabric.print(f"The network it begins with answers to {len(self.ids)} pictures, which takes a while.")
+            self.fabric.print(f"The teacher answers to {len(self.ids)} pictures, which takes a while.")
         shares = targets(config, parts.training, self.device)
         self.shares = None if shares is None else shares.to(self.device)  # (N, K)
         # None, not ones: the same curve, but to the last digit.

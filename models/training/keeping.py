@@ -140,6 +140,7 @@ class RunFolder:
             std=run.std,
             recipe=config.recipe,
             started_from=config.start_from.name if config.start_from else "ImageNet" if config.pretrained else None,
+            taught_by=config.teacher.name if config.teacher else None,
             split=config.split,
             data=self.data,
             seed=config.seed,

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from lightning.fabric import Fabric
 from torch import Tensor, nn
 
-from ..checkpoints import load_checkpoint
+from ..checkpoints import CheckpointError, load_checkpoint, read_card
 from ..datasets import FaceSet
 from ..evaluation import predict
 from ..registry import create_model
@@ -21,6 +21,17 @@ from .memory import room
 
 class TrainingError(RuntimeError):
     """A training that cannot start or go on; the message says why and what to do."""
+
+
+def built_as_start(config: TrainConfig) -> TrainConfig:
+    """The configuration with the builder's arguments of `start_from`, where it gives none of its own."""
+    if config.start_from is None or config.overrides:
+        return config
+    try:
+        card = read_card(config.start_from)
+    except CheckpointError:  # `first_model` will say so
+        return config
+    return config.model_copy(update={"overrides": card.overrides}) if card.network == config.model else config
 
 
 def first_model(config: TrainConfig, classes: tuple[str, ...]) -> nn.Module:
@@ -43,11 +54,11 @@ def first_model(config: TrainConfig, classes: tuple[str, ...]) -> nn.Module:
 def targets(config: TrainConfig, training: FaceSet, device: torch.device) -> Tensor | None:
     """What each picture's answer is to be, where that is more than its label.
 
-    Raters' shares are blended with the answers of `start_from` (knowledge distillation, Hinton et al. 2015,
-    arXiv:1503.02531, eq. 1 at temperature 1, with the start as its own teacher).
+    Labels or raters' shares are blended with the answers of a teacher (knowledge distillation, Hinton et al. 2015,
+    arXiv:1503.02531, eq. 1 at temperature 1): of `teacher`, or of `start_from`, which then teaches itself.
 
     Args:
-        config: of the training; its `start_from` has passed `first_model`.
+        config: of the training.
         training: the part that is trained with.
         device: where the answers are computed.
 
@@ -55,20 +66,26 @@ def targets(config: TrainConfig, training: FaceSet, device: torch.device) -> Ten
         Shares of the classes, (N, K) on the CPU, each row with the sum 1; None where the labels say it all.
 
     Raises:
-        TrainingError: there is no start, or it has been trained on another split: it may know pictures of the test.
+        TrainingError: there is no teacher, it has other classes, or it has been trained on another split: it may know
+            pictures of the test.
     """
     shares = None if training.targets is None else torch.from_numpy(training.targets)
     if not config.distillation:
+        if config.teacher:
+            raise TrainingError(f"teacher={config.teacher} teaches nothing: set --distillation 0.5, or leave it out.")
         return shares
-    if config.start_from is None:
+    folder = config.teacher or config.start_from
+    if folder is None:
         raise TrainingError(
-            f"distillation={config.distillation} needs a trained network to learn from: give one by --start-from."
+            f"distillation={config.distillation} needs a trained network to learn from: give one by --teacher."
         )
-    teacher, card = load_checkpoint(config.start_from, device)
+    teacher, card = load_checkpoint(folder, device)
+    if card.classes != training.classes:
+        raise TrainingError(f"The teacher {folder} answers with {card.classes}, the set has {training.classes}.")
     if card.split != config.split:
         raise TrainingError(
-            f"start_from={config.start_from} was trained with the split {card.split}, so it may know pictures that the "
-            f"split {config.split} measures with: train it with that split first, or set --distillation 0."
+            f"The teacher {folder} was trained with the split {card.split}, so it may know pictures that the split "
+            f"{config.split} measures with: train it with that split first, or set --distillation 0."
         )
     labels = torch.from_numpy(training.labels)
     if shares is None:

@@ -60,8 +60,8 @@ def export(id_: str) -> bytes:
     job = _shareable(id_)
     config, card = job.config, read_card(job.folder)
     split = Path(card.split).stem if os.sep in card.split else card.split
-    start = config.start_from and Path(config.start_from.name)
-    told = {"data": Path(config.data.name), "start_from": start, "split": split, "out": None, "resume": False}
+    told = {"data": Path(config.data.name), "split": split, "out": None, "resume": False}
+    told |= {key: Path(folder.name) for key in ("start_from", "teacher") if (folder := getattr(config, key))}
     texts = {
         "card.json": customs.as_json(dataclasses.asdict(dataclasses.replace(card, split=split))),
         "config.json": customs.as_json(config.model_copy(update=told).model_dump(mode="json")),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from models.checkpoints import CheckpointError, read_card
+from models.checkpoints import Card, CheckpointError, read_card
 from models.registry import get_spec
 from models.training.config import TrainConfig
+from models.training.start import built_as_start
 
 from . import limits, processes, store
 from .store import Job, JobError
@@ -21,18 +22,18 @@ def complete(config: TrainConfig) -> TrainConfig:
         get_spec(config.model)
     except ValueError as error:
         raise JobError(str(error)) from error
-    start = config.start_from and config.start_from.absolute()
     split = Path(config.split)
     more = {
         "data": config.data.absolute(),
-        "start_from": start,
+        "start_from": config.start_from and config.start_from.absolute(),
+        "teacher": config.teacher and config.teacher.absolute(),
         "split": str(split.absolute()) if split.is_file() else config.split,
         "threads": config.threads or processes.default_threads(),
         "minutes": config.minutes or limits.LIMITS.minutes,
         "out": None,
         "resume": False,
     }
-    config = config.model_copy(update=more)
+    config = built_as_start(config.model_copy(update=more))
     limits.check_config(config)
     check_sources(config)
     return config
@@ -44,28 +45,32 @@ def check_sources(config: TrainConfig) -> None:
         raise JobError(
             f'The set "{config.data.name}" is not there: import it (ferscope data import) or choose another.'
         )
-    if config.start_from is None:
-        if config.distillation:
-            raise JobError("Distillation needs a trained network to learn from: begin with one, or set it to 0.")
-        return
-    try:
-        network = read_card(config.start_from).network
-    except CheckpointError as error:
-        raise JobError(f'The starting point "{config.start_from.name}" cannot be read: choose another.') from error
-    if network != config.model:
+    if config.distillation and not (config.teacher or config.start_from):
+        raise JobError("Distillation needs a trained network to learn from: begin with one, or set it to 0.")
+    if config.teacher:
+        _card(config.teacher, "teacher")
+    if config.start_from and (network := _card(config.start_from, "starting point").network) != config.model:
         raise JobError(
             f'The starting point "{config.start_from.name}" is a {network}, not a {config.model}: choose one of these.'
         )
 
 
+def _card(folder: Path, what: str) -> Card:
+    try:
+        return read_card(folder)
+    except CheckpointError as error:
+        raise JobError(f'The {what} "{folder.name}" cannot be read: choose another.') from error
+
+
 def owner_of(config: TrainConfig, belongs_to: str | None) -> str | None:
-    """The set of own pictures that a training learns from, directly or through its starting point."""
+    """The set of own pictures that a training learns from, directly or through its starting point or teacher."""
     owners = {belongs_to} - {None}
     data = config.data.resolve()
     if data.is_relative_to(store.OWN.resolve()):
         owners.add(data.relative_to(store.OWN.resolve()).parts[0])
-    if config.start_from and (start := config.start_from.resolve()).parent == store.ROOT.resolve():
-        owners |= {store.read(start.name).belongs_to} - {None}
+    for learned_from in filter(None, (config.start_from, config.teacher)):
+        if (folder := learned_from.resolve()).parent == store.ROOT.resolve():
+            owners |= {store.read(folder.name).belongs_to} - {None}
     if len(owners) > 1:
         raise JobError("It would learn from two sets of own pictures: choose a starting point without the other's.")
     owner = next(iter(owners), None)

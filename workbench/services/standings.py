@@ -238,7 +238,7 @@ def convergence() -> tuple[Convergence, ...]:
 
 
 def _training(card: Card) -> tuple:
-    return card.network, card.recipe, card.split, card.seed, card.epochs, card.started_from
+    return card.network, card.recipe, card.split, card.seed, card.epochs, card.started_from, card.taught_by
 
 
 def _convergence(with_norm: str, without_norm: str) -> Convergence | None:

@@ -52,6 +52,7 @@ def changed(tmp_path) -> TrainConfig:
         weight_decay=0.1,
         label_smoothing=0.0,
         distillation=0.3,
+        teacher=Path("another"),
         augmentation="none",
         rare_augmentation="strong",
         sampling="balanced",

@@ -246,6 +246,35 @@ def test_a_target_is_blended_of_label_and_answer(finished_run, make_config, tmp_
     assert torch.allclose(run.shares, 0.75 * labels + 0.25 * answers, atol=1e-5)
 
 
+def test_a_teacher_may_be_another_network_and_is_told(finished_run, make_config, tmp_path, faces):
+    given = {"model": "residual_cnn", "overrides": {"width": 4}, "teacher": finished_run, "distillation": 0.25}
+    parts = engine.split(faces, "official")
+    run = Run(make_config(tmp_path / "run", **given, epochs=1, growing_sizes=()), parts)
+    alone = Run(make_config(tmp_path / "alone", start_from=finished_run, distillation=0.25), parts)
+    assert torch.equal(run.shares, alone.shares)
+    run.all_epochs()
+    assert read_card(tmp_path / "run").taught_by == finished_run.name
+
+
+def test_a_teacher_that_cannot_teach_is_refused(finished_run, make_config, tmp_path):
+    with pytest.raises(TrainingError, match=r"teaches nothing: set --distillation 0\.5, or leave it out"):
+        train(make_config(tmp_path / "run", teacher=finished_run))
+    other = shutil.copytree(finished_run, tmp_path / "other")
+    card = read_card(other)
+    write_card(other, dataclasses.replace(card, classes=card.classes[::-1]))
+    with pytest.raises(TrainingError, match=r"The teacher .* answers with"):
+        train(make_config(tmp_path / "classes", teacher=other, distillation=0.5))
+
+
+def test_a_start_brings_the_arguments_that_it_was_built_with(make_config, tmp_path):
+    given = {"model": "residual_cnn", "epochs": 1, "growing_sizes": ()}
+    start = train(make_config(tmp_path / "start", **given, overrides={"width": 4}))
+    more = train(make_config(tmp_path / "more", **given, start_from=start))
+    assert read_card(more).overrides == {"width": 4}
+    with pytest.raises(TrainingError, match=r"its overrides is \{'width': 4\}, not \{'width': 8\}"):
+        train(make_config(tmp_path / "other", **given, start_from=start, overrides={"width": 8}))
+
+
 def test_a_start_that_may_know_the_test_pictures_teaches_nothing(finished_run, make_config, tmp_path):
     other = shutil.copytree(finished_run, tmp_path / "other")
     write_card(other, dataclasses.replace(read_card(other), split="random-80-20"))

@@ -33,6 +33,7 @@ _NOT_ASKED = {
     "out",
     "resume",
     "overrides",
+    "teacher",
     "phases",
     "keep_epochs",
     "tensorboard",
