@@ -116,6 +116,8 @@ RECIPES["born-again"] = RECIPES["polish"] | {
 # Its last epochs, on pictures as a test shows them: turned and zoomed ones are a little blurred (the gap between
 # training and test, Touvron et al. 2019, arXiv:1906.06423).
 RECIPES["settle"] = RECIPES["born-again"] | {"epochs": 3, "learning_rate": 0.01, "augmentation": "paper-d"}
+# A further round for a network that has settled, on pictures of which half are sharp.
+RECIPES["revise"] = RECIPES["born-again"] | {"epochs": 20, "augmentation": "strong"}
 # One network as good as it gets without other data: longer, half of the pictures sharp, blended pairs, a mean of the
 # weights.
 RECIPES["strong"] = RECIPES["quick"] | {"epochs": 42, "augmentation": "strong", "mixup": 0.2, "ema": 0.998}
