@@ -313,7 +313,7 @@ def test_a_card_that_ships_holds_every_measure_of_both_parts(name):
             assert set(measures["per_class"]) == set(card.classes)
             assert np.sum(measures["confusion"]) == 3589
     assert 0.05 < card.temperature < 20
-    assert 1 <= card.best_epoch <= card.epochs
+    assert 1 <= card.best_epoch <= card.epochs or name == "ensemble"  # which trains nothing
     assert card.mean == pytest.approx(129.47 / 255, abs=0.01)
 
 

@@ -312,7 +312,7 @@ def test_a_face_that_is_turned_changes_the_answer_and_the_neutral_value_does_not
 
 
 def test_hiding_a_place_shows_whether_the_class_needs_it(face):
-    drop = services.occlusion(face)
+    drop = services.occlusion(face, "vanilla_cnn")  # less sure of this face than the default network
     assert drop.shape == (48, 48)
     assert drop.max() > 0.01
     assert -1 <= drop.min() <= drop.max() <= 1

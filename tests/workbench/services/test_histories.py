@@ -10,7 +10,10 @@ from workbench import services
 
 
 def test_a_training_that_went_on_from_another_begins_with_its_curves():
-    earlier, whole = services.history("residual_cnn-quick-official-s0"), services.history("residual_cnn")
+    earlier, whole = (
+        services.history("residual_cnn-quick-official-s0"),
+        services.history("residual_cnn-polish-official-s0"),
+    )
     kept = earlier.best  # the weights that the second training began with
     assert whole.joins == (kept,)
     assert len(whole.epochs) == kept + 5 == whole.best

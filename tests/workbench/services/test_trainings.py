@@ -34,7 +34,7 @@ def tiny(tmp_path_factory):
 def test_every_setting_of_the_class_has_its_place_in_the_form_and_a_sentence():
     asked = {field.name: field for field in trainings.fields()}
     left = set(TrainConfig.model_fields) - set(asked) - set(trainings.UP_FRONT)
-    assert left == {"out", "resume", "overrides", "phases", "keep_epochs", "tensorboard", "evaluate"}
+    assert left == {"out", "resume", "overrides", "teacher", "phases", "keep_epochs", "tensorboard", "evaluate"}
     assert all(field.help.endswith(".") for field in asked.values())
     assert asked["batch_size"].low == 2
     assert asked["momentum"].high == 1
