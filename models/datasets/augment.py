@@ -85,7 +85,7 @@ def _quick() -> nn.Module:
 )
 def _strong() -> nn.Module:
     """Ours, for long trainings of one network: the other half of the pictures stays as sharp as a test shows it."""
-    # As above: nothing here may change either.
+    # The shipped residual_cnn depends on these very draws: change nothing here.
     return K.ImageSequential(
         K.RandomHorizontalFlip(p=0.5),
         _light(brightness=0.25, contrast=0.25, p=0.5),

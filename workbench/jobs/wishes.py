@@ -8,7 +8,6 @@ from pathlib import Path
 from models.checkpoints import Card, CheckpointError, read_card
 from models.registry import get_spec
 from models.training.config import TrainConfig
-from models.training.start import built_as_start
 
 from . import limits, processes, store
 from .store import Job, JobError
@@ -33,7 +32,7 @@ def complete(config: TrainConfig) -> TrainConfig:
         "out": None,
         "resume": False,
     }
-    config = built_as_start(config.model_copy(update=more))
+    config = config.model_copy(update=more)
     limits.check_config(config)
     check_sources(config)
     return config

@@ -71,16 +71,26 @@ def test_none_changes_nothing():
     assert torch.equal(augmented("none", x), x)
 
 
-def test_quick_draws_what_the_shipped_networks_were_trained_with():
+TRAINED_WITH = {
+    "quick": [K.RandomAffine(degrees=20, translate=(0.12, 0.12), scale=(0.85, 1.15), padding_mode="border", p=1.0)],
+    "strong": [
+        K.ColorJitter(brightness=0.25, contrast=0.25, p=0.5),
+        K.RandomAffine(20, (0.12, 0.12), (0.85, 1.2), shear=(-5, 5, -5, 5), padding_mode="border", p=0.5),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", TRAINED_WITH)
+def test_the_draws_are_those_that_the_shipped_networks_were_trained_with(name):
     x = torch.rand(16, 1, 48, 48, generator=torch.Generator().manual_seed(1))
     torch.manual_seed(0)
     expected = K.ImageSequential(
         K.RandomHorizontalFlip(p=0.5),
-        K.RandomAffine(degrees=20, translate=(0.12, 0.12), scale=(0.85, 1.15), padding_mode="border", p=1.0),
+        *TRAINED_WITH[name],
         K.RandomErasing(p=0.5, scale=(0.02, 0.2), ratio=(0.3, 3.3), value=0.5),
     )(x)
     after = torch.rand(1)
-    assert torch.equal(augmented("quick", x), expected)
+    assert torch.equal(augmented(name, x), expected)
     assert torch.equal(torch.rand(1), after)  # and draws nothing else
 
 
