@@ -28,14 +28,19 @@ jaxtyping.install_import_hook(["models.layers", "models.architectures", "workben
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """All tests of a network follow one another, on one core where there are several: it builds the large ones once."""
+    """All tests of a network follow one another, on one core where there are several: it builds the large ones once.
+
+    So do those of the real set, which is read once.
+    """
     from models import list_models
 
     names, places = set(list_models()), {}
     for place, item in enumerate(items):
         given = item.callspec.params.values() if hasattr(item, "callspec") else ()
         of = [value for value in given if isinstance(value, str) and value in names]
-        if of and item.get_closest_marker("xdist_group") is None:
+        if "fer2013" in item.fixturenames:
+            item.add_marker(pytest.mark.xdist_group("fer2013"))
+        elif of and item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{of[0]}"))
         group = item.get_closest_marker("xdist_group")
         places[item] = places.setdefault(group.args[0], place) if group else place

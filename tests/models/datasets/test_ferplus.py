@@ -103,8 +103,9 @@ def test_the_votes_of_the_real_set_give_the_known_figures(imported_fer2013):
     assert round(100 * (counts.max(1) <= 5).mean(), 1) == 23.2
 
 
-def test_the_real_set_is_imported_with_the_labels_of_ferplus(fer2013, tmp_path):
-    main(["import", str(fer2013), "--labels", "ferplus-majority", "--out", str(tmp_path / "set.npz")])
+def test_the_real_set_is_imported_with_the_labels_of_ferplus(imported_fer2013, tmp_path):
+    imported_fer2013.save(tmp_path / "fer2013.npz")
+    main(["import", str(tmp_path / "fer2013.npz"), "--labels", "ferplus-majority", "--out", str(tmp_path / "set.npz")])
     faces = FaceSet.load(tmp_path / "set.npz")
     assert faces.classes[-1] == "contempt"
     assert faces.counts()["Training"][-1] > 100
