@@ -41,10 +41,18 @@ def default_threads() -> int:
 
 
 def step_back(pid: int) -> None:
-    """Let a process wait for all others, as far as the system permits."""
+    """Let a process wait for all others, as far as the system permits.
+
+    Linux may share the processor out among sessions first (man 7 sched, "The autogroup feature"): a process's own
+    niceness then counts within its session only, so the whole session of a leader steps back.
+    """
     with contextlib.suppress(psutil.Error, OSError):
         process = psutil.Process(pid)
         process.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS if os.name == "nt" else max(_NICENESS, process.nice()))
+    group = Path(f"/proc/{pid}/autogroup")  # not on other systems, or where the feature was left out
+    with contextlib.suppress(OSError):
+        if group.is_file() and os.getsid(pid) == pid:
+            group.write_text(str(_NICENESS))
 
 
 def begin(job: Job, threads: int) -> tuple[int, float]:

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import psutil
 import pytest
@@ -40,6 +41,9 @@ def test_a_job_runs_in_a_session_of_its_own_behind_all_others(acting):
     process = psutil.Process(job.pid)
     assert os.getsid(job.pid) == job.pid == os.getpgid(job.pid)
     assert process.nice() >= 10
+    group = Path(f"/proc/{job.pid}/autogroup")  # Linux: processor time is shared out by session
+    if group.is_file() and group.read_text():
+        assert group.read_text().split()[-1] == "10"
     assert process.environ()["OMP_NUM_THREADS"] == str(job.config.threads)
     assert job.folder.name == job.id
     assert store.ID.fullmatch(job.id)
