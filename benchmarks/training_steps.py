@@ -6,8 +6,9 @@ Each network runs a miniature of its recipe (the zoo's, or else the one in its `
 size or phase, batch, size and frozen stages as in the real one, on noise, in the engine itself. The first step is not
 counted, unless it alone took longer than `--patience` seconds: slow networks are measured with few steps. A batch that
 does not fit into the memory is halved until it does. To the steps come the forward passes over both test parts, once an
-epoch. Run it on a computer that does nothing else. Writes benchmarks/results/training_steps_<device>.json, from which
-`ferscope refresh` tells what is not trained.
+epoch. Run it on a computer that does nothing else. Writes benchmarks/results/training_steps_<device>.json (a file of
+their own for processors with bfloat16 matrix units, which are quicker), from which `ferscope refresh` tells what is not
+trained.
 """
 
 from __future__ import annotations
@@ -142,6 +143,15 @@ def measure(network: str, device: str, steps: int, patience: float) -> dict:
     }
 
 
+def named(device: str, threads: int) -> tuple[str, str]:
+    """What a device is called, and its file."""
+    if device == "cuda":
+        return torch.cuda.get_device_name(), "training_steps_cuda.json"
+    if torch.cpu.get_capabilities().get("amx_bf16"):
+        return f"CPU with bfloat16 matrix units (AMX), threads: {threads}", "training_steps_cpu_amx.json"
+    return f"CPU, threads: {threads}", "training_steps_cpu.json"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -151,9 +161,8 @@ def main() -> None:
     parser.add_argument("--patience", type=float, default=60)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    on_gpu = options.device == "cuda"
-    device = torch.cuda.get_device_name() if on_gpu else f"CPU, threads: {options.threads}"
-    file = ROOT / "benchmarks" / "results" / f"training_steps_{options.device}.json"
+    device, file_name = named(options.device, options.threads)
+    file = ROOT / "benchmarks" / "results" / file_name
     file.parent.mkdir(exist_ok=True)
     earlier = json.loads(file.read_text())["networks"] if file.is_file() else {}
     results = {name: row for name, row in earlier.items() if name in list_models()}
