@@ -61,6 +61,7 @@ from .networks import (
     checkpoint_names,
     folder_of,
     get_spec,
+    is_job,
     is_trained,
     network_names,
     open_network,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor
 
-from models.checkpoints import CheckpointError, checkpoint_folder, read_card
+from models.checkpoints import Card, CheckpointError, checkpoint_folder, read_card
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,18 +31,33 @@ class History:
 
 
 def history(name: str) -> History:
-    """The curves of a training, behind those of the checkpoint that it began with, where that one is here.
+    """The curves of a training, behind those of the checkpoints that it began with, as far as they are here.
 
     Raises:
         CheckpointError: the history is missing or cannot be read; the message says how to get it.
     """
-    card, rows = read_card(name), _rows(name)
-    if card.started_from is None or not (checkpoint_folder(card.started_from) / "history.csv").is_file():
-        return History(torch.arange(1, len(rows) + 1), _columns(rows), (), card.best_epoch)
-    earlier = read_card(card.started_from)
-    before = _rows(card.started_from)[: earlier.best_epoch]
-    n = len(before)
-    return History(torch.arange(1, n + len(rows) + 1), _columns([*before, *rows]), (n,), n + card.best_epoch)
+    card = read_card(name)
+    parts = [_rows(name)]
+    for start in earlier(card):
+        try:
+            parts.insert(0, _rows(start)[: read_card(start).best_epoch])
+        except CheckpointError:
+            break
+    ends = [0, *accumulate(len(rows) for rows in parts)]
+    rows = [row for part in parts for row in part]
+    return History(torch.arange(1, ends[-1] + 1), _columns(rows), tuple(ends[1:-1]), ends[-2] + card.best_epoch)
+
+
+def earlier(card: Card) -> list[str]:
+    """Names of the trainings whose weights this one began with, the last first."""
+    found = []
+    while card.started_from is not None and card.started_from not in found:
+        found.append(card.started_from)
+        try:
+            card = read_card(card.started_from)
+        except CheckpointError:
+            break
+    return found
 
 
 def _rows(name: str) -> list[dict[str, float]]:

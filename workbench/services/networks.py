@@ -183,6 +183,11 @@ def checkpoint_names() -> tuple[str, ...]:
     return (*ended, *(name for name in list_checkpoints() if name not in list_models()))
 
 
+def is_job(name: str) -> bool:
+    """Whether a checkpoint of this name is that of an ended job."""
+    return _job(name) is not None
+
+
 @lru_cache(maxsize=1)
 def network_names() -> tuple[str, ...]:
     """All networks: the default one, then the trained ones, then the others, each in alphabetical order."""

@@ -15,7 +15,7 @@ from models.checkpoints import ROOT, CheckpointError, checkpoint_folder, read_ca
 from models.evaluation import Interval
 from models.zoo import read_list
 
-from . import measures
+from . import histories, measures
 
 STEPS = ROOT.parent / "benchmarks" / "results"
 """Where the measured training steps lie, a file for each kind of device."""
@@ -83,21 +83,9 @@ def standings() -> tuple[Standing, ...]:
 def _standing(name: str, card: Card) -> Standing:
     part, ways = list(card.metrics.items())[-1]
     accuracy = {way: (m["accuracy"], *m["accuracy_interval"]) for way, m in ways.items()}
-    seconds = [_column(each, "seconds") for each in (name, *_earlier(card))]
+    seconds = [_column(each, "seconds") for each in (name, *histories.earlier(card))]
     epochs, minutes = sum(map(len, seconds)) or card.epochs, sum(map(sum, seconds)) / 60 or card.wall_seconds / 60
     return Standing(name, card, part, accuracy, epochs, minutes, _calibration(name, part))
-
-
-def _earlier(card: Card) -> list[str]:
-    """Names of the trainings whose weights this one began with, the last first."""
-    found = []
-    while card.started_from is not None and card.started_from not in found:
-        found.append(card.started_from)
-        try:
-            card = read_card(card.started_from)
-        except CheckpointError:
-            break
-    return found
 
 
 def _calibration(name: str, part: str) -> tuple[float, float] | None:

@@ -65,7 +65,7 @@ def curves(found: Response, classes: tuple[str, ...], value: float) -> None:
         corruption.unit,
         "probability",
         colours,
-        mark=value,
+        marks=(value,),
         points=True,
     )
     charts.show(chart, "curves", f"Probability of each class against {corruption.title.lower()}")

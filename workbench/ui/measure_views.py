@@ -191,7 +191,6 @@ def pair(found: Pair) -> None:
 def training(found: History) -> None:
     """Accuracy and loss, epoch by epoch."""
     left, right = st.columns(2)
-    mark = float(found.joins[0]) if found.joins else None
     for column, kind, log in ((left, "accuracy", False), (right, "loss", True)):
         lines = {name: found.columns[f"{name}_{kind}"] for name in _CURVES if f"{name}_{kind}" in found.columns}
         lines = {name: values for name, values in lines.items() if bool(values.isfinite().all())}
@@ -202,10 +201,10 @@ def training(found: History) -> None:
             colours = tuple(_CURVES[name] for name in lines)
             figure = charts.curves(
                 found.epochs, torch.stack([*lines.values()]), tuple(lines), "epoch", f"{kind} {'↓' if log else '↑'}",
-                colours, log=log, mark=mark,
+                colours, log=log, marks=found.joins,
             )  # fmt: skip
             charts.show(figure, f"history-{kind}", f"{kind.capitalize()} of each epoch")
-    join = " The dotted line is where a second training took over the weights." if found.joins else ""
+    join = " Where a dotted line stands, another training took over the weights." if found.joins else ""
     views.says(
         f"**Epoch {found.best} was kept,** by its accuracy on the validation part.{join} Training accuracy is taken on "
         "changed (augmented) pictures with dropout on, so it can lie below the others; the test curve was watched by "

@@ -37,8 +37,14 @@ def random_weights_banner(network: str) -> None:
 
 
 def grouped() -> tuple[str, ...]:
-    """Names of all networks by paper, in each the trained ones first; before them what was trained here."""
-    return (*services.checkpoint_names(), *_networks())
+    """What was trained here, then all networks by paper, the trained ones first; other trainings behind each."""
+    jobs, others = [], {}
+    for name in services.checkpoint_names():
+        if services.is_job(name):
+            jobs.append(name)
+        elif card := _card(name):
+            others.setdefault(card.network, []).append(name)
+    return (*jobs, *(name for network in _networks() for name in (network, *others.get(network, ()))))
 
 
 @lru_cache(maxsize=1)
@@ -47,12 +53,14 @@ def _networks() -> tuple[str, ...]:
 
 
 def label(name: str) -> str:
-    """One line of the list: paper, title, accuracy if it is trained, size."""
+    """One line of the list: paper, title, accuracy if it is trained, size; of a job title and accuracy."""
     spec, share = services.get_spec(name), accuracy(name)
-    worth = "" if share is None else f" · {100 * share:.1f} %"
-    if name not in services.network_names():
-        return f"{spec.title}{worth}"
-    return f"{spec.paper} · {spec.title}{worth} · {millions(name)}"
+    told = [spec.title] if share is None else [spec.title, f"{100 * share:.1f} %"]
+    if not services.is_job(name):
+        told.insert(0, spec.paper)
+    if name in services.network_names():
+        told.append(millions(name))
+    return " · ".join(told)
 
 
 def described(name: str) -> str:
@@ -91,8 +99,10 @@ def warm() -> None:
 
 
 _HELP = (
-    "Ordered by paper, A to E; type to search, for example BAM or mobile. Each with the number of its parameters; of a "
-    "trained one also the share of FER2013's PrivateTest faces that it names as the raters did."
+    "Ordered by paper, A to E; type to search, for example BAM or mobile. Each network with the number of its "
+    "parameters; of a trained one also the share of FER2013's PrivateTest faces that it names as the raters did (flip "
+    "averaging). Other trainings of a network stand behind it, under the name of their recipe. What you trained here "
+    "comes first."
 )
 
 

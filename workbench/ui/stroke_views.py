@@ -26,7 +26,7 @@ def rank_answers(found: RankAnswers, k: int) -> None:
     """Probabilities against the number of terms that are kept."""
     colours = charts.class_colours(found.classes)
     title = "rank: number of terms kept"
-    chart = charts.curves(found.ranks, found.probabilities.T, found.classes, title, "probability", colours, mark=k)
+    chart = charts.curves(found.ranks, found.probabilities.T, found.classes, title, "probability", colours, marks=(k,))
     charts.show(chart, "ranks", "Probability of each class against the rank")
     now, whole = (found.classes[int(shares.argmax())] for shares in (found.probabilities[k - 1], found.whole))
     views.says(

@@ -36,7 +36,7 @@ def answers(response: FrequencyResponse, cutoff: float) -> None:
 
 def _curves(cutoffs: torch.Tensor, shares: torch.Tensor, classes: tuple[str, ...], cutoff: float, title: str) -> None:
     colours = charts.class_colours(classes)
-    chart = charts.curves(cutoffs, shares.T, classes, _AXIS, "probability", colours, mark=cutoff)
+    chart = charts.curves(cutoffs, shares.T, classes, _AXIS, "probability", colours, marks=(cutoff,))
     charts.show(chart, title, f"Probability of each class. {title}")
 
 
@@ -120,7 +120,7 @@ def amplitudes(found: Amplitude, cutoff: float) -> None:
             "mean amplitude (logarithmic)",
             ("#0072B2",),
             log=True,
-            mark=cutoff,
+            marks=(cutoff,),
         )
         charts.show(chart, "profile", "Mean amplitude against the frequency")
         views.says(

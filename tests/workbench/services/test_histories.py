@@ -1,11 +1,13 @@
 """How a training went: read from its file, joined with the one before it, and refused where it is damaged."""
 
 import shutil
+from dataclasses import replace
+from itertools import accumulate
 
 import pytest
 
 from models import checkpoints as shelf
-from models.checkpoints import CheckpointError
+from models.checkpoints import CheckpointError, read_card
 from workbench import services
 
 
@@ -19,6 +21,22 @@ def test_a_training_that_went_on_from_another_begins_with_its_curves():
     assert len(whole.epochs) == kept + 5 == whole.best
     for name in ("train_accuracy", "validation_loss"):
         assert whole.columns[name][:kept].tolist() == earlier.columns[name][:kept].tolist()
+
+
+def test_all_that_led_to_the_default_network_stands_before_it():
+    parts = ("quick", "polish", "born-again", "settle", "revise")
+    cards = [read_card(f"residual_cnn-{recipe}-official-s0") for recipe in parts]
+    found = services.history("residual_cnn")
+    assert found.joins == tuple(accumulate(card.best_epoch for card in cards))
+    assert found.best == found.joins[-1] + read_card("residual_cnn").best_epoch
+    assert len(found.epochs) == len(found.columns["train_loss"]) == found.joins[-1] + 8
+
+
+def test_a_training_that_names_itself_as_its_start_is_told_once(tmp_path, monkeypatch):
+    shutil.copytree(shelf.ROOT / "resnet18", tmp_path / "resnet18", ignore=shutil.ignore_patterns("*.safetensors"))
+    monkeypatch.setattr(shelf, "ROOT", tmp_path)
+    shelf.write_card(tmp_path / "resnet18", replace(read_card("resnet18"), started_from="resnet18"))
+    assert len(services.history("resnet18").joins) == 1
 
 
 def test_a_training_of_its_own_has_no_join():

@@ -7,15 +7,22 @@ from workbench.ui import model_picker
 
 
 def test_networks_stand_by_paper_and_trained_ones_first():
-    first, names = services.checkpoint_names(), model_picker.grouped()
-    assert names[: len(first)] == first  # what was trained here, or has a name of its own
-    names = names[len(first) :]
-    assert sorted(names) == list_models()
+    names = model_picker.grouped()
+    assert sorted(names) == sorted((*list_models(), *services.checkpoint_names()))
     papers = [services.get_spec(name).paper for name in names]
     assert papers == sorted(papers)
     of_d = [model_picker.accuracy(name) is not None for name in names if services.get_spec(name).paper == "D"]
     assert of_d == sorted(of_d, reverse=True)
     assert any(of_d)
+
+
+def test_other_trainings_of_a_network_stand_behind_it():
+    names = model_picker.grouped()
+    at = names.index("residual_cnn")
+    others = [name for name in services.checkpoint_names() if read_card(name).network == "residual_cnn"]
+    assert others
+    assert list(names[at + 1 : at + 1 + len(others)]) == others
+    assert model_picker.label("residual_cnn-quick-official-s0").startswith("C · Residual CNN, quick · ")
 
 
 def test_a_label_says_paper_title_accuracy_and_size():

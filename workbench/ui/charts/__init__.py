@@ -18,7 +18,7 @@ from .measures import (
     show_to_click,
     with_interval,
 )
-from .pictures import clear_to_bright, face, face_with_map, gridded, many_maps, signed, strength
+from .pictures import face, face_with_map, gridded, many_maps, signed, strength
 from .plots import curves, probabilities, singular_values, spectra
 from .sets import intensities, panels
 from .sureness import beside_random, shares, spread

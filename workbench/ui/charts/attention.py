@@ -8,23 +8,15 @@ from torch import Tensor
 
 from .comparison import hundredths
 from .frame import TEXT, class_colours, framed, square
-from .pictures import _BAR, _gray, clear_to_bright, panels
+from .pictures import _BAR, _gray, clear_to_bright, laid_over, panels
 
 _PANEL = 170  # pixels: the height of a small map with its title
 
 
 def weighed(pixels: Tensor, weights: Tensor, label: str, low: float = 0.0, high: float = 1.0) -> go.Figure:
     """Weights of places (S, S) over a face (S, S): clear at `low`, bright at `high`; the bar gives the numbers."""
-    over = go.Heatmap(
-        z=weights.numpy(),
-        zmin=low,
-        zmax=max(high, low + 1e-9),
-        colorscale=clear_to_bright(0.8),
-        zsmooth="fast",
-        hovertemplate=label + " %{z:.4g}<extra></extra>",
-        colorbar=_BAR,
-    )
-    return square(go.Figure([_gray(pixels), over]), pixels, "", label)
+    over = laid_over(weights, low, max(high, low + 1e-9), clear_to_bright(0.8), label)
+    return square(go.Figure([_gray(pixels), *over]), pixels, "", label)
 
 
 def small_maps(

@@ -52,9 +52,7 @@ def inked(figure: go.Figure, theme: str) -> go.Figure:
     layout = {"xaxis": {}, "yaxis": {}} | figure.layout.to_plotly_json()
     for name, part in layout.items():
         if name.startswith(("xaxis", "yaxis")):
-            layout[name] = part | {"color": ink}
-        if name.startswith("yaxis"):
-            layout[name]["gridcolor"] = "rgba(128,128,128,0.35)"
+            layout[name] = part | {"color": ink, "gridcolor": "rgba(128,128,128,0.35)"}
     layout["font"] = layout.get("font", {}) | {"color": ink}
     layout["modebar"] = {"bgcolor": "rgba(0,0,0,0)", "color": ink, "activecolor": ink}
     figure.layout = layout

@@ -27,6 +27,7 @@ _BAR = {  # of colours, in the strip under a picture
     "tickfont": {"size": 14},
 }
 _SMALL = 168  # pixels: of a small map, without its title
+_SKIN = 180  # the gray, 0..255, of bright skin
 
 
 def face(pixels: Tensor, label: str) -> go.Figure:
@@ -46,19 +47,20 @@ def face_with_map(pixels: Tensor, heat: Tensor, top: float, opacity: float, unit
     """
     drawn = [_gray(pixels)]
     if top > 0:
-        drawn.append(_over(heat, top, opacity, "map", bar=True))
+        drawn += _over(heat, top, opacity, "map", bar=True)
     return square(go.Figure(drawn), pixels, "", unit) if top > 0 else square(go.Figure(drawn), pixels, "blank")
 
 
+Stops = tuple[tuple[float, tuple[float, ...], float], ...]
+"""A colour scale: place 0..1; red, green and blue 0..255; opacity 0..1."""
+
+
 @lru_cache
-def clear_to_bright(opacity: float) -> list[tuple[float, str]]:
-    """Inferno whose transparency follows the strength, as a colour scale of Plotly."""
-    steps = [i / 16 for i in range(17)]
-    colours = [unlabel_rgb(colour) for colour in sample_colorscale("Inferno", [0.25 + 0.75 * s for s in steps])]
-    return [
-        (s, f"rgba({r:.0f},{g:.0f},{b:.0f},{opacity * s**0.7:.3f})")
-        for s, (r, g, b) in zip(steps, colours, strict=True)
-    ]
+def clear_to_bright(opacity: float) -> Stops:
+    """Inferno whose transparency follows the strength."""
+    places = [i / 16 for i in range(17)]
+    colours = sample_colorscale("Inferno", [0.25 + 0.75 * place for place in places])
+    return tuple((s, unlabel_rgb(c), opacity * s**0.7) for s, c in zip(places, colours, strict=True))
 
 
 def many_maps(
@@ -84,7 +86,7 @@ def many_maps(
         most = float(heat.abs().max()) if top is None else top
         if most > 0:
             bar = i == 1 and top is not None
-            drawn.append(_over(heat, most, opacity, title.split("<br>")[0], bar).update(place))
+            drawn += [trace.update(place) for trace in _over(heat, most, opacity, title.split("<br>")[0], bar)]
     layout, below = panels(dict.fromkeys(maps, (side, side)), columns, 0.02, words / height), 46 if top else 0
     layout["annotations"] += [at_the_bar(unit)] if top else []
     layout |= {"height": height + words + below, "margin": {"t": words, "b": below}}
@@ -121,30 +123,33 @@ def panels(titles: Mapping[str, tuple[int, int]], columns: int, across: float, d
     return layout
 
 
-def _over(heat: Tensor, most: float, opacity: float, title: str, bar: bool) -> go.Heatmap:
-    """A map to lay over a face: clear where it is zero, brightest (or reddest, and bluest) at `most`."""
+def laid_over(
+    values: Tensor, low: float, high: float, stops: Stops, hover: str, bar: bool = True
+) -> list[go.Heatmap | go.Scatter]:
+    """A map (S, S) to lay over a face, and a bar of its colours as they look on a face, whatever the page's ground."""
+    clear = [(s, f"rgba({r:.0f},{g:.0f},{b:.0f},{a:.3f})") for s, (r, g, b), a in stops]
+    limits = {"zmin": low, "zmax": high, "zsmooth": "fast", "showscale": False}
+    drawn = [go.Heatmap(z=values.numpy(), colorscale=clear, hovertemplate=hover + " %{z:.4g}<extra></extra>", **limits)]
+    if bar:
+        seen = [(s, "rgb({:.0f},{:.0f},{:.0f})".format(*(a * c + (1 - a) * _SKIN for c in rgb))) for s, rgb, a in stops]
+        marker = {"color": [low], "cmin": low, "cmax": high, "colorscale": seen, "showscale": True, "colorbar": _BAR}
+        drawn.append(go.Scatter(x=[None], y=[None], mode="markers", marker=marker, hoverinfo="skip"))  # no point at all
+    return drawn
+
+
+def _over(heat: Tensor, most: float, opacity: float, title: str, bar: bool) -> list[go.Heatmap | go.Scatter]:
+    """The same, clear where it is zero, brightest (or reddest, and bluest) at `most`."""
     around_zero = float(heat.min()) < 0
-    return go.Heatmap(
-        z=heat.numpy(),
-        zmin=-most if around_zero else 0,
-        zmax=most,
-        colorscale=_clear_at_zero(opacity) if around_zero else clear_to_bright(opacity),
-        zsmooth="fast",
-        showscale=bar,
-        colorbar=_BAR,
-        hovertemplate=title + " %{z:.4g}<extra></extra>",
-    )
+    stops = _clear_at_zero(opacity) if around_zero else clear_to_bright(opacity)
+    return laid_over(heat, -most if around_zero else 0, most, stops, title, bar)
 
 
 @lru_cache
-def _clear_at_zero(opacity: float) -> list[tuple[float, str]]:
-    """Blue, clear, red, as a colour scale of Plotly."""
-    steps = [i / 20 for i in range(21)]
-    colours = [unlabel_rgb(colour) for colour in sample_colorscale("RdBu_r", steps)]
-    return [
-        (s, f"rgba({r:.0f},{g:.0f},{b:.0f},{opacity * abs(2 * s - 1) ** 0.6:.3f})")
-        for s, (r, g, b) in zip(steps, colours, strict=True)
-    ]
+def _clear_at_zero(opacity: float) -> Stops:
+    """Blue, clear, red."""
+    places = [i / 20 for i in range(21)]
+    colours = sample_colorscale("RdBu_r", places)
+    return tuple((s, unlabel_rgb(c), opacity * abs(2 * s - 1) ** 0.6) for s, c in zip(places, colours, strict=True))
 
 
 PICKED, FOUND = "#D6336C", "#2F9E44"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import plotly.graph_objects as go
 import torch
 from torch import Tensor
@@ -29,7 +31,7 @@ def probabilities(classes: tuple[str, ...], values: Tensor, marked: str, trained
             },
         ),
         {
-            "xaxis": {"visible": False, "range": [0, 1.28], "fixedrange": True},
+            "xaxis": {"visible": False, "range": [0, 1.36], "fixedrange": True},
             "yaxis": {
                 "autorange": "reversed",
                 "showgrid": False,
@@ -51,13 +53,13 @@ def curves(
     y_title: str,
     colours: tuple[str, ...],
     log: bool = False,
-    mark: float | None = None,
+    marks: Sequence[float] = (),
     points: bool = False,
 ) -> go.Figure:
     """Lines over a common axis, each with its name, if it has one, at its end: x (n,), ys (number of lines, n).
 
-    On a linear axis `ys` are shares of 1; names of lines that end near each other are moved apart. `mark` is the x at
-    which a dotted line stands. `points` marks the x that were asked about, where they are few.
+    On a linear axis `ys` are shares of 1; names of lines that end near each other are moved apart. At each x of
+    `marks` stands a dotted line. `points` marks the x that were asked about, where they are few.
     """
     drawn = {"type": "scatter", "mode": "lines+markers" if points else "lines", "x": x.numpy(), "marker": {"size": 8}}
     lines = [
@@ -74,9 +76,9 @@ def curves(
     upwards = {**fixed, "title": {"text": y_title, "font": {"size": TEXT}, "standoff": 12}, "automargin": True}
     upwards |= {"type": "log", "dtick": _step(low, high)} if log else {"range": [-0.03, 1.05]}
     layout = {"annotations": words, "xaxis": across, "yaxis": upwards, "margin": {"r": 32 + 9 * max(map(len, names))}}
-    if mark is not None:
-        upright = {"type": "line", "x0": mark, "x1": mark, "y0": 0, "y1": 1, "yref": "y domain"}
-        layout["shapes"] = [{**upright, "line": {"dash": "dot", "width": 2, "color": "#7F7F7F"}}]
+    upright = {"type": "line", "y0": 0, "y1": 1, "yref": "y domain"}
+    upright |= {"line": {"dash": "dot", "width": 2, "color": "#7F7F7F"}}
+    layout["shapes"] = [{**upright, "x0": mark, "x1": mark} for mark in marks]
     return framed(go.Figure(lines), x_title, below=14, layout=layout)
 
 

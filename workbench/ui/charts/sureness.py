@@ -42,7 +42,7 @@ def spread(classes: tuple[str, ...], answers: Tensor, names: Sequence[str], labe
         "hovertemplate": "as it is: %{x:.3f}<extra></extra>",
         "marker": {"size": 12, "symbol": "diamond-open", "color": "#7F7F7F", "line": {"width": 2}},
     })  # fmt: skip
-    across = {"range": [-0.03, 1.5], "tickvals": [0, 0.5, 1], "tickformat": ".0%", "zeroline": False, "side": "top"}
+    across = {"range": [-0.03, 1.56], "tickvals": [0, 0.5, 1], "tickformat": ".0%", "zeroline": False, "side": "top"}
     down = {
         "categoryorder": "array", "categoryarray": list(classes), "autorange": "reversed", "showgrid": False,
         "automargin": True, "ticks": "outside", "tickcolor": "rgba(0,0,0,0)",
