@@ -12,13 +12,15 @@ views.title(
 face, network = state.face_or_stop(), state.network()
 if services.get_spec(network).cam_layer is None:
     prediction = services.predict(face, network)
-    st.info("This network has no layer of its own whose maps could be shown. Choose one of its members for maps.")
+    members = " and ".join(services.get_spec(name).title for name in services.open_network(network).model.names)
+    st.info(f"It is a vote and has no layer of its own whose maps could be shown. Choose a member for maps: {members}.")
     if not prediction.trained:
         model_picker.random_weights_banner(network)
-    chart = charts.probabilities(prediction.classes, prediction.probabilities, prediction.answer, prediction.trained)
+    chart = charts.probabilities(prediction.classes, prediction.probabilities, "", prediction.trained)
     charts.show(chart, "probabilities", "Probability of each class")
+    share = charts.percent(float(prediction.probabilities.max()))
     views.says(
-        f"**The network answers {prediction.answer}.** It predicts what raters would call this face, "
+        f"**The network answers {prediction.answer}, {share}.** It predicts what raters would call this face, "
         "not what the person feels."
     )
     sureness.sure(face, network, prediction)
@@ -95,9 +97,14 @@ def what_the_map_says(class_: str, most: float, top: float) -> str:
             "Map settings gives it a scale of its own, which makes weak evidence look strong."
         )
     h, w = explanation.extent
-    return (
-        f"**The map highlights** where layer `{explanation.layer}` ({h} × {w}, enlarged) speaks for {class_}. "
+    means = (
         "It does not prove that these pixels decided: a wrong answer can have a sensible map."
+        if prediction.trained
+        else "Its weights are random, so this means nothing."
+    )
+    return (
+        f"**The map highlights,** the brighter the more, where layer `{explanation.layer}` ({h} × {w}, enlarged) "
+        f"speaks for {class_}. {means}"
     )
 
 
@@ -117,6 +124,10 @@ with views.computed(
     )
     st.latex(r"\alpha_k^c = \frac{1}{Z}\sum_{i,j}\frac{\partial y^c}{\partial A^k_{ij}}")
     st.latex(r"L^c = \mathrm{ReLU}\Big(\sum_k \alpha_k^c A^k\Big)")
+    st.markdown(
+        "The bar under the map counts in units of the logit $y^c$, the number of a class before softmax turns all of "
+        "them into probabilities."
+    )
     st.markdown(
         "**A guess** of cells $G$ is scored by what it holds of the map, as a share of what as many of the strongest "
         "cells $S$ hold, and by its overlap with them:"

@@ -7,14 +7,14 @@ from workbench.ui import cell_views, measure_views, views
 
 views.title(
     "Where is it good, and where not?",
-    "What trained networks answered to test pictures of FER2013, told from what lies beside their weights.",
+    "What trained networks answered to test pictures of FER2013 in a single view, as stored beside their weights.",
 )
 names, part, pictures = measure_views.choose()
 found = measure_views.scores_or_stop(names, part, pictures)
 names = list(found)
 measure_views.classes(found)
 
-st.subheader("What is it worth?")
+st.subheader("How good is it in numbers?")
 measure_views.table(found, part)
 
 st.subheader("How unequal are the classes?")
@@ -25,7 +25,7 @@ measure_views.spread(found)
 def detail() -> None:
     left, _ = st.columns([2, 3])
     name = left.selectbox("Checkpoint in detail", names, key="detail", bind="query-params")
-    st.subheader("What does it take for what?")
+    st.subheader("Which classes does it take for each other?")
     cell_views.confusion(found[name], part, pictures)
     st.subheader("Can its probabilities be believed?")
     measure_views.reliability(services.calibration(name, part, pictures))

@@ -8,7 +8,7 @@ from workbench.ui import classroom, views
 
 views.title(
     "Who else may look?",
-    "Start the public demo, and everybody in the room opens it on a phone: a smaller page than this one.",
+    "The public demo is a smaller page than this one; with a public link everybody in the room opens it on a phone.",
 )
 classroom.teacher_or_stop("share")
 

@@ -6,6 +6,7 @@ A recipe's split is part of it, so that `--recipe paper-d` chooses its epoch on 
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Any
 
 from ..registry import get_spec
@@ -136,6 +137,7 @@ ADDED: dict[tuple[str, str], dict[str, Any]] = {
 def from_recipe(recipe: str, **values: Any) -> TrainConfig:
     """A configuration with a recipe's values, some replaced by others; an unknown name raises ValueError."""
     if recipe not in RECIPES:
-        raise ValueError(f'recipe="{recipe}" is not known; there are: {", ".join(RECIPES)}')
+        (near,) = get_close_matches(recipe, RECIPES, n=1, cutoff=0)
+        raise ValueError(f'recipe="{recipe}" is not known; the nearest is {near}, and there are: {", ".join(RECIPES)}')
     network = get_spec(values.get("model", TrainConfig.model_fields["model"].default)).name
     return TrainConfig(**{**RECIPES[recipe], **ADDED.get((recipe, network), {}), "recipe": recipe, **values})

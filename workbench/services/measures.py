@@ -58,15 +58,17 @@ class Measure:
 
 
 MEASURES = (
-    Measure("accuracy", "accuracy", True, True, "share of pictures that get the label, 0 to 1"),
-    Measure("balanced_accuracy", "balanced accuracy", True, True, "mean recall of the classes, 0 to 1"),
-    Measure("macro_f1", "macro F1", True, True, "mean over classes of 2·precision·recall/(precision + recall), 0 to 1"),
+    Measure("accuracy", "accuracy", True, True, "share of pictures that get the label, 0 to 100 %"),
+    Measure("balanced_accuracy", "balanced accuracy", True, True, "mean recall of the classes, 0 to 100 %"),
+    Measure(
+        "macro_f1", "macro F1", True, True, "mean of 2·precision·recall/(precision + recall) over classes, to 100 %"
+    ),
     Measure("kappa", "Cohen's kappa", True, False, "agreement beyond chance, −1 to 1, 0 is chance (Cohen 1960)"),
     Measure("log_loss", "log loss", False, False, "mean of −ln of the label's probability, 0 up; ln 7 = 1.95 is even"),
     Measure("log_loss_calibrated", "log loss, calibrated", False, False, "the same after division by the temperature"),
     Measure("brier", "Brier score", False, False, "mean squared distance to the truth, 0 to 2 (Brier 1950)"),
     Measure("brier_calibrated", "Brier score, calibrated", False, False, "the same after division by the temperature"),
-    Measure("ece", "calibration error", False, True, "gap between confidence and accuracy over 15 bins, 0 to 1"),
+    Measure("ece", "calibration error", False, True, "gap between confidence and accuracy over 15 bins, 0 to 100 %"),
     Measure("ece_calibrated", "calibration error, calibrated", False, True, "the same after the temperature"),
 )
 """What the table shows, in its order."""

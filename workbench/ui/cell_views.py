@@ -129,6 +129,6 @@ def _ids(pictures: Sequence[Mistake]) -> None:
             "raters": [p.votes_text for p in pictures],
             "kind": [p.verdict for p in pictures],
         },
-        column_config={"network": st.column_config.NumberColumn("network, %")},
+        column_config={"network": st.column_config.NumberColumn("probability of the answer, %")},
         hide_index=True,
     )

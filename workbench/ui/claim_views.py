@@ -44,7 +44,9 @@ def overview() -> None:
     charts.show(charts.verdicts(named), "verdicts", "How many claims of each paper have which verdict")
     views.says(
         f"**Of {all_.total()} claims {all_['recomputed'] + all_['reproduced']} come out as printed, {all_['refuted']} "
-        f"do not, and {all_['contradicts itself']} contradict another place of their own paper.** Open are the others: "
+        f"do not, and {all_['contradicts itself']} contradict another place of their own paper.** Of those that come "
+        f"out {all_['recomputed']} are *recomputed*: sizes, counts, and sums of the paper's own figures; "
+        f"{all_['reproduced'] or 'none'} *reproduced* by a training as the paper had it. Open are the others: "
         f"{all_['not run']} wait for a training, and for {all_['different protocol']} ours was trained otherwise than "
         "the paper had it, which settles nothing. Blue holds, gray is open, orange and red do not hold."
     )

@@ -43,8 +43,8 @@ def _again(case: Case, both: bool) -> None:
     times = [f"time {i + 1}" for i in range(_ASKED)]
     _table(case, both, lambda one: torch.cat([one.ask([case.face], i) for i in range(_ASKED)]), times, "the same face")
     views.says(
-        "**The same face, asked again and again.** A sound network answers the same each time, to the last digit; one "
-        "that does not, draws something at random or looks at something else beside the face."
+        "**The same face, asked again and again.** A sound network answers the same each time, to the last digit. If "
+        "the answers differ, it either draws something at random, or something besides the face goes into them."
     )
 
 
@@ -79,7 +79,7 @@ def _numbers(case: Case, _both: bool) -> None:
     views.says(
         f"**The numbers that reach the network** run from {low:.2f} to {high:.2f}, with mean {mean:.2f} and standard "
         f"deviation {spread:.2f}. Over all pictures that it was taught with the mean is 0 and the standard deviation "
-        "1; a single face may differ by one or two."
+        "1; of a single face each may lie one or two away from that."
     )
 
 

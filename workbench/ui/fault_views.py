@@ -159,7 +159,7 @@ def show(case: Case, figure: go.Figure, key: str, alt: str) -> None:
     text, colour = ("sound", "#12504B") if case.fault is None else ("broken on purpose", _ALARM)
     above = figure.layout.margin.t or 0
     figure.add_annotation(
-        text=text, x=1, y=1, xref="paper", yref="paper", xanchor="right", yanchor="bottom", yshift=above,
+        text=text, x=0.5, y=1, xref="paper", yref="paper", xanchor="center", yanchor="bottom", yshift=above,
         showarrow=False, font={"color": "#FFFFFF", "size": 14}, bgcolor=colour, borderpad=3,
     )  # fmt: skip
     figure.update_layout(margin_t=above + 28, height=figure.layout.height + 28)

@@ -29,7 +29,7 @@ def choose() -> tuple[list[str], str, str]:
         "Part", services.TEST_PARTS, default=services.TEST_PARTS[0], required=True, key="part", bind="query-params"
     )
     pictures = right.selectbox(
-        "Pictures that count", services.WHICH_PICTURES, key="pictures", bind="query-params", help=_LEAKS_HELP
+        "Which pictures", services.WHICH_PICTURES, key="pictures", bind="query-params", help=_LEAKS_HELP
     )
     return names, part, pictures
 
@@ -102,8 +102,9 @@ def table(found: dict[str, Scores], part: str) -> None:
     views.says(
         "**Single view, 95 % intervals in brackets; arrows point to the better direction, the best of a row is bold.** "
         "Where intervals overlap, the best may be luck: see the pair test below. *Calibrated* divides the logits by "
-        f"the temperature, under 1 where the network was not sure enough.{own} A calibration error has no interval: a "
-        f"perfectly calibrated network would show {low:.1f} to {high:.1f} % on as many pictures (the first column)."
+        f"the temperature, under 1 where the network was not sure enough.{own} A calibration error has no interval; "
+        f"chance alone gives a perfectly calibrated network {low:.1f} to {high:.1f} % on so many pictures (for the "
+        "first column)."
     )
     with st.expander("What each measure is"):
         st.markdown("\n".join(f"- **{measure.label}**: {measure.meaning}." for measure in MEASURES))

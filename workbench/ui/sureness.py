@@ -60,10 +60,10 @@ def _passes(found: Uncertainty, prediction: Prediction) -> None:
     entropy, weights = float(once.entropy[0]), float(once.mutual_information[0])
     views.says(
         f"**{len(draws)} passes with dropout on** (Gal and Ghahramani 2016) give {prediction.answer} "
-        f"{charts.percent(float(draws[:, answer].mean()))} on average. Their uncertainty (entropy) is "
-        f"{charts.percent(entropy / most)} of that of an even guess between {len(found.classes)} classes: "
-        f"{charts.percent(weights / most)} because passes contradict each other, the rest is there in every pass. A "
-        "network can be steadily wrong."
+        f"{charts.percent(float(draws[:, answer].mean()))} on average. If it guessed evenly "
+        f"between {len(found.classes)} classes, its uncertainty (entropy) would be 100 %; it is "
+        f"{charts.percent(entropy / most)}: {charts.percent(weights / most)} because passes contradict each other, the "
+        "rest is there in every pass. A network can be steadily wrong."
     )
 
 
