@@ -103,8 +103,8 @@ def what_the_map_says(class_: str, most: float, top: float) -> str:
         else "Its weights are random, so this means nothing."
     )
     return (
-        f"**The map highlights,** the brighter the more, where layer `{explanation.layer}` ({h} × {w}, enlarged) "
-        f"speaks for {class_}. {means}"
+        f"**The brighter the map,** the more layer `{explanation.layer}` ({h}\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}{w}, "
+        f"enlarged) speaks for {class_} there. {means}"
     )
 
 
