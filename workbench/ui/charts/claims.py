@@ -29,12 +29,16 @@ def verdicts(counts: Mapping[str, Mapping[str, int]]) -> go.Figure:
     """
     figure, names = go.Figure(), [*counts]
     totals = [sum(by_verdict.values()) for by_verdict in counts.values()]
+    wide = [
+        {verdict: max(by_verdict[verdict] / total, _THIN * (by_verdict[verdict] > 0)) for verdict in VERDICT_COLOURS}
+        for by_verdict, total in zip(counts.values(), totals, strict=True)
+    ]
     for verdict, (ground, ink) in VERDICT_COLOURS.items():
         n = [by_verdict[verdict] for by_verdict in counts.values()]
         figure.add_bar(
             y=[*range(len(names))],
             width=0.46,
-            x=[max(value / total, _THIN * (value > 0)) for value, total in zip(n, totals, strict=True)],
+            x=[widths[verdict] / sum(widths.values()) for widths in wide],
             name=verdict,
             orientation="h",
             text=[str(value) if value else "" for value in n],
@@ -49,8 +53,7 @@ def verdicts(counts: Mapping[str, Mapping[str, int]]) -> go.Figure:
         )
     for i, (name, total) in enumerate(zip(names, totals, strict=True)):
         figure.add_annotation(x=0, y=i, yshift=23, text=f"{name}, {total} claims", xanchor="left", showarrow=False)
-    longest = max(sum(widths) for widths in zip(*(bar.x for bar in figure.data), strict=True))
-    figure.update_xaxes(visible=False, range=[0, longest], fixedrange=True)
+    figure.update_xaxes(visible=False, range=[0, 1.002], fixedrange=True)  # room for the last outline
     figure.update_yaxes(visible=False, range=[len(names) - 0.6, -0.75], fixedrange=True)
     figure = framed(figure, "share of claims, thin pieces widened")
     return figure.update_layout(barmode="stack", margin={"t": 0, "b": 34})
