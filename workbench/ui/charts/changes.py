@@ -12,7 +12,7 @@ from workbench.markup import percent
 
 from .frame import TEXT, class_colours, framed, square
 from .measures import DASHES, SYMBOLS, _whiskers, network_colours
-from .pictures import _clear_at_zero, _gray
+from .pictures import _gray, clear_at_zero, laid_over
 from .waves import bar_around_zero
 
 _GAP = 0.015  # between pictures of a row, share of its width
@@ -126,9 +126,5 @@ def face_with_signed(pixels: Tensor, values: Tensor, label: str) -> go.Figure:
     The scale reaches to 0.1 at least, so that next to nothing does not look strong.
     """
     most = max(float(values.abs().max()), 0.1)
-    over = go.Heatmap(
-        z=values.numpy(), zmin=-most, zmax=most, colorscale=_clear_at_zero(0.85), zsmooth="fast",
-        colorbar=bar_around_zero(most),
-        hovertemplate=label + " %{z:.4g}, row %{y}, column %{x}<extra></extra>",
-    )  # fmt: skip
-    return square(go.Figure([_gray(pixels), over]), pixels, "", label)
+    over = laid_over(values, -most, most, clear_at_zero(0.85), label, bar_around_zero(most))
+    return square(go.Figure([_gray(pixels), *over]), pixels, "", label)

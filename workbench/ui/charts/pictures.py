@@ -124,7 +124,7 @@ def panels(titles: Mapping[str, tuple[int, int]], columns: int, across: float, d
 
 
 def laid_over(
-    values: Tensor, low: float, high: float, stops: Stops, hover: str, bar: bool = True
+    values: Tensor, low: float, high: float, stops: Stops, hover: str, bar: Mapping[str, Any] | None = _BAR
 ) -> list[go.Heatmap | go.Scatter]:
     """A map (S, S) to lay over a face, and a bar of its colours as they look on a face, whatever the page's ground."""
     clear = [(s, f"rgba({r:.0f},{g:.0f},{b:.0f},{a:.3f})") for s, (r, g, b), a in stops]
@@ -132,7 +132,7 @@ def laid_over(
     drawn = [go.Heatmap(z=values.numpy(), colorscale=clear, hovertemplate=hover + " %{z:.4g}<extra></extra>", **limits)]
     if bar:
         seen = [(s, "rgb({:.0f},{:.0f},{:.0f})".format(*(a * c + (1 - a) * _SKIN for c in rgb))) for s, rgb, a in stops]
-        marker = {"color": [low], "cmin": low, "cmax": high, "colorscale": seen, "showscale": True, "colorbar": _BAR}
+        marker = {"color": [low], "cmin": low, "cmax": high, "colorscale": seen, "showscale": True, "colorbar": bar}
         drawn.append(go.Scatter(x=[None], y=[None], mode="markers", marker=marker, hoverinfo="skip"))  # no point at all
     return drawn
 
@@ -140,12 +140,12 @@ def laid_over(
 def _over(heat: Tensor, most: float, opacity: float, title: str, bar: bool) -> list[go.Heatmap | go.Scatter]:
     """The same, clear where it is zero, brightest (or reddest, and bluest) at `most`."""
     around_zero = float(heat.min()) < 0
-    stops = _clear_at_zero(opacity) if around_zero else clear_to_bright(opacity)
-    return laid_over(heat, -most if around_zero else 0, most, stops, title, bar)
+    stops = clear_at_zero(opacity) if around_zero else clear_to_bright(opacity)
+    return laid_over(heat, -most if around_zero else 0, most, stops, title, _BAR if bar else None)
 
 
 @lru_cache
-def _clear_at_zero(opacity: float) -> Stops:
+def clear_at_zero(opacity: float) -> Stops:
     """Blue, clear, red."""
     places = [i / 20 for i in range(21)]
     colours = sample_colorscale("RdBu_r", places)
