@@ -3,7 +3,7 @@
 import streamlit as st
 
 from workbench import services
-from workbench.ui import charts, closer, guess, model_picker, state, sureness, views
+from workbench.ui import charts, closer, compare_views, guess, model_picker, state, sureness, views
 
 views.title(
     "What in the picture carried the decision?",
@@ -12,8 +12,10 @@ views.title(
 face, network = state.face_or_stop(), state.network()
 if services.get_spec(network).cam_layer is None:
     prediction = services.predict(face, network)
-    members = " and ".join(services.get_spec(name).title for name in services.open_network(network).model.names)
-    st.info(f"It is a vote and has no layer of its own whose maps could be shown. Choose a member for maps: {members}.")
+    st.info(
+        "It is a vote and has no layer of its own whose maps could be shown. Choose a member for maps: "
+        f"{compare_views.listed(services.members(network))}."
+    )
     if not prediction.trained:
         model_picker.random_weights_banner(network)
     chart = charts.probabilities(prediction.classes, prediction.probabilities, "", prediction.trained)
@@ -38,6 +40,7 @@ if not prediction.trained:
 
 size = len(explanation.pixels)
 picture = charts.face(explanation.pixels, f"{size} × {size} pixels")  # once, not again at each change of class
+RANDOM = "Its weights are random, so this means nothing."
 
 
 @st.fragment
@@ -79,9 +82,7 @@ def face_map_answer(class_: str, method: str, opacity: float, shared: bool) -> N
         charts.show(chart, "probabilities", "Probability of each class")
         share = charts.percent(float(prediction.probabilities.max()))
         means = (
-            "It predicts what raters would call this face, not what the person feels."
-            if prediction.trained
-            else "Its weights are random, so this means nothing."
+            "It predicts what raters would call this face, not what the person feels." if prediction.trained else RANDOM
         )
         views.says(
             f"**The network answers {prediction.answer}, {share}.** {means} The outlined bar is the class of the map."
@@ -100,7 +101,7 @@ def what_the_map_says(class_: str, most: float, top: float) -> str:
     means = (
         "It does not prove that these pixels decided: a wrong answer can have a sensible map."
         if prediction.trained
-        else "Its weights are random, so this means nothing."
+        else RANDOM
     )
     return (
         f"**The brighter the map,** the more layer `{explanation.layer}` ({h}\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}{w}, "

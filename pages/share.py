@@ -30,8 +30,8 @@ def before() -> None:
                 st.rerun()
     with right:
         views.says(
-            f"**What visitors are told:** {where_pictures_go(link)} Each accepts a notice before using a camera or an "
-            "own picture."
+            f"**What visitors are told:** {where_pictures_go(link)} Each accepts a notice before using a camera or a "
+            "picture of their own."
         )
         views.says(
             "**What you should tell them:** that a network names what raters would call a face, not what anybody "

@@ -113,6 +113,8 @@ def test_trust_is_measured_on_request_and_then_kept(monkeypatch):
 def test_a_network_without_maps_still_says_how_sure_it_is():
     app = started(network="ensemble")
     assert "no layer of its own" in words(app)
+    assert "Choose a member for maps: " in words(app)
+    assert "Residual CNN" in words(app)
     assert "The network answers" in words(app)
 
 

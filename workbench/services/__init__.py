@@ -63,6 +63,7 @@ from .networks import (
     get_spec,
     is_job,
     is_trained,
+    members,
     network_names,
     open_network,
     paper,

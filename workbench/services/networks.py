@@ -201,6 +201,11 @@ def class_index(net: Network, class_: str) -> int:
     return net.classes.index(class_)
 
 
+def members(ensemble: str) -> tuple[str, ...]:
+    """Names of the networks whose mean answer an ensemble gives."""
+    return open_network(ensemble).model.names
+
+
 def paper(letter: str) -> str:
     """Title of one of the five papers, "A" to "E"."""
     return PAPERS[letter]
