@@ -11,7 +11,6 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from visiting import APP, text_of
 
-from models.training.config import TrainConfig
 from workbench import access
 from workbench.jobs import limits, runner, store
 from workbench.jobs.runner import Estimate
@@ -66,13 +65,7 @@ def test_each_preset_fills_the_form_and_only_one_needs_a_set(monkeypatch):
 
 
 def test_what_the_form_says_is_what_is_trained(monkeypatch, tiny):
-    asked = []
-
-    def submit(config: TrainConfig, title: str, belongs_to=None):
-        asked.append((config, title))
-        return jobs_made.job(tiny, "queued", done=0, weights=False)
-
-    monkeypatch.setattr(runner, "submit", submit)
+    monkeypatch.setattr(runner, "advance", list)  # it stays in the queue
     monkeypatch.setattr(teaching, "data_file", lambda name, progress=None: tiny)
     app = opened()
     app.number_input(key="train-epochs").set_value(2)
@@ -82,21 +75,22 @@ def test_what_the_form_says_is_what_is_trained(monkeypatch, tiny):
     app.text_input(key="train-title").set_value("Ours")
     app.button(key="train-start").click().run()
     assert not app.exception
-    ((config, title),) = asked
-    assert title == "Ours"
+    (job,) = store.jobs()
+    assert (job.title, job.state) == ("Ours", "queued")
+    config = job.config
     assert (config.model, config.epochs, config.batch_size, config.class_weights) == ("vanilla_cnn", 2, 16, "inverse")
     assert config.growing_sizes == (32, 40)
     assert config.learning_rate == 0.05
     assert config.data == tiny
-    assert app.query_params["job"]
+    assert app.query_params["job"] == job.id
 
 
-def test_an_entry_that_cannot_be_is_told_and_starts_nothing(monkeypatch):
-    monkeypatch.setattr(runner, "submit", lambda *a: pytest.fail("started"))
+def test_an_entry_that_cannot_be_is_told_and_starts_nothing():
     app = opened()
     app.text_input(key="train-growing_sizes").set_value("many")
     app.button(key="train-start").click().run()
     assert "whole numbers" in app.error[0].value
+    assert not store.jobs()
 
 
 def test_the_time_is_told_before_the_start(monkeypatch, tiny):
