@@ -16,7 +16,8 @@ def resized(x: Tensor, size: int) -> Tensor:
     """Pictures (B, C, H, W) → (B, C, size, size), bilinear, with antialiasing; unchanged where that is their size."""
     if x.shape[-2:] == (size, size):
         return x
-    return F.interpolate(x, (size, size), mode="bilinear", antialias=True, align_corners=False)
+    sampled = F.interpolate(x.float(), (size, size), mode="bilinear", antialias=True, align_corners=False)
+    return sampled.to(x.dtype)  # on a CPU torch has no antialiasing in bfloat16
 
 
 def normalise(x: Tensor, mean: float, std: float) -> Tensor:

@@ -271,11 +271,11 @@ class QuickBfloat16(TorchDispatchMode):
 
 @every_model
 def test_float32_and_bfloat16_give_finite_logits_that_are_close(name):
-    x = pictures(name, 1)
+    x = pictures(name, 1, extra=1)
     with torch.no_grad(), asked_small(settled(name).model) as model:
         full = model(x)
         with torch.autocast("cpu", torch.bfloat16), QuickBfloat16():
-            mixed = model(x).float()
+            mixed = model(x.bfloat16()).float()  # as Fabric hands it in
     assert full.dtype == torch.float32
     assert full.isfinite().all()
     assert mixed.isfinite().all()
