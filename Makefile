@@ -4,6 +4,8 @@ PYTHON ?= python3
 PORT   ?= 8501
 BIN    := .venv/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
+# Compiled on all cores, which pip itself does on one.
+INSTALL = $(PIP) install --no-compile -e $(1) && { $(BIN)/python -m compileall -qq -j 0 .venv/lib || true; }
 
 .DEFAULT_GOAL := help
 .PHONY: help setup app test lint chromium
@@ -31,12 +33,12 @@ lint: .venv/.test
 # The stamps say that the environment agrees with pyproject.toml; the next call then starts at once.
 .venv/.app: pyproject.toml | $(BIN)/pip
 	@echo "Installing FERScope into .venv (5 GB and some minutes at first; only once)."
-	@$(PIP) install -e .
+	@$(call INSTALL,.)
 	@touch $@
 
 .venv/.test: pyproject.toml | $(BIN)/pip
 	@echo "Installing FERScope and what its tests need into .venv (5 GB and some minutes at first; only once)."
-	@$(PIP) install -e ".[test]"
+	@$(call INSTALL,".[test]")
 	@touch $@ .venv/.app
 
 $(BIN)/pip:
