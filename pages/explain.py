@@ -104,7 +104,7 @@ def what_the_map_says(class_: str, most: float, top: float) -> str:
         else RANDOM
     )
     return (
-        f"**The brighter the map,** the more layer `{explanation.layer}` ({h}\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}{w}, "
+        f"**The brighter, the more** layer `{explanation.layer}` ({h}\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}{w}, "
         f"enlarged) speaks for {class_} there. {means}"
     )
 
