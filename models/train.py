@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from models.files import DiskFullError
 from models.training.config import TrainConfig
 from models.training.events import first_process
-from models.training.recipes import from_recipe
+from models.training.recipes import RECIPES, from_recipe
 
 
 def parse(argv: list[str]) -> TrainConfig:
@@ -47,10 +47,10 @@ def parse(argv: list[str]) -> TrainConfig:
         default = default.model_copy(update={"minutes": None, "evaluate": False})  # of that call, not of the run
     else:
         default = from_recipe(known.recipe, **({"model": known.model} if known.model else {}))
-    said = io.StringIO()
+    said, text = io.StringIO(), f"{__doc__}\nRecipes: {', '.join(RECIPES)}. `ferscope models` lists the networks."
     try:
         with contextlib.redirect_stderr(said):
-            return tyro.cli(TrainConfig, prog="ferscope train", description=__doc__, args=rest, default=default)
+            return tyro.cli(TrainConfig, prog="ferscope train", description=text, args=rest, default=default)
     except SystemExit as end:
         if isinstance(end.__context__, ValidationError):
             raise end.__context__ from None

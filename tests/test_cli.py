@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from models.training.recipes import RECIPES
 from workbench import access, cli
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -51,6 +52,13 @@ def test_every_command_explains_itself(name, capsys):
         cli.main([name, "--help"])
     assert end.value.code in (0, None)
     assert f"ferscope {name}" in capsys.readouterr().out
+
+
+def test_the_help_of_train_lists_the_recipes(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["train", "--help"])
+    listed = re.search(r"Recipes: (.+?)\.", " ".join(capsys.readouterr().out.split()))[1]
+    assert set(listed.split(", ")) == set(RECIPES)
 
 
 def test_the_help_does_not_wait_for_torch():
