@@ -62,7 +62,7 @@ def test_an_unspoiled_copy_loads(folder):
 
 def test_a_missing_checkpoint_says_how_to_get_it(tmp_path):
     assert "ferscope train" in refusal(tmp_path / "nothing")
-    assert "not trained yet. Train it: ferscope train --model rarn" in refusal("rarn")
+    assert "not trained yet. Train it: ferscope train --model mobilenet_v1" in refusal("mobilenet_v1")
     typo = refusal("residual_cn")
     assert "is not there. The nearest names: residual_cnn" in typo
 

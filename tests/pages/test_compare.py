@@ -32,12 +32,12 @@ def test_the_link_names_networks_class_and_the_pair_that_is_compared():
 
 def test_the_network_of_the_sidebar_is_the_first_even_where_six_are_chosen():
     app = opened()
-    six = ["resnet18", "resnet18_bam", "resnet18_svd_hfc", "mobilenet_v1", "mobilenet_v2_bam", "resnet18_svd_lfc"]
+    six = ["resnet18", "resnet18_bam", "resnet18_svd_hfc", "mobilenet_v1", "resnet18_svd_hfc_lfc", "resnet18_svd_lfc"]
     app.multiselect(key="networks").set_value(six).run()
     assert not app.exception
     assert app.selectbox(key="red").options == ["residual_cnn", *six[:-1]]
     assert "ResNet-18 + SVD (LFC) is left out" in "".join(c.value for c in app.main.caption)
-    assert "MobileNet v1 and MobileNetV2 + BAM" in app.warning[0].value
+    assert "MobileNet v1 and ResNet-18 + SVD (HFC, LFC)" in app.warning[0].value
     assert "all four trained networks" in text_of(app)
 
 
@@ -52,7 +52,7 @@ def test_one_network_alone_gets_a_button_that_adds_another():
 
 
 def test_random_weights_alone_get_no_verdict():
-    app = opened(network="mobilenet_v1", networks=["mobilenet_v2_bam"])
+    app = opened(network="mobilenet_v1", networks=["resnet18_svd_lfc"])
     assert "Nothing to agree on" in text_of(app)
     assert "random weights** gives" in text_of(app)
 

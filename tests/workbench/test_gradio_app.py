@@ -103,7 +103,7 @@ def test_the_api_documents_its_two_functions_and_no_other(client):
     [
         ("resnet", "happy", "gradcam", "resnet18"),
         ("../../etc", "happy", "gradcam", "is not a network"),
-        ("rarn", "happy", "gradcam", "no trained weights"),
+        ("mobilenet_v1", "happy", "gradcam", "no trained weights"),
         ("residual_cnn", "hungry", "gradcam", "angry, disgust"),
         ("residual_cnn", "happy", "magic", "hirescam"),
     ],

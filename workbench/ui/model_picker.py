@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import streamlit as st
 import torch
@@ -74,7 +75,19 @@ def described(name: str) -> str:
     whose = f"`{name}`, paper {spec.paper}, {millions(name)} parameters."
     if share is None:
         return f"{whose} Untrained: random weights, which answer nothing."
-    return f"{whose} Names {100 * share:.1f} % of FER2013's PrivateTest faces as the raters did (flip averaging)."
+    worth = f"{whose} Names {100 * share:.1f} % of FER2013's PrivateTest faces as the raters did (flip averaging)."
+    one_class = _no_better_than(card.metrics["PrivateTest"]["flip"])
+    if one_class is None:
+        return worth
+    return f"{worth} One class named always is right in {100 * one_class:.1f} %: it has hardly learned, trust no map."
+
+
+def _no_better_than(measured: dict[str, Any]) -> float | None:
+    """The share of the most frequent class, where the accuracy's 95 % interval reaches down to it."""
+    supports = [row["support"] for row in measured.get("per_class", {}).values()]
+    if not supports or measured["accuracy_interval"][0] > max(supports) / sum(supports):
+        return None
+    return max(supports) / sum(supports)
 
 
 def accuracy(name: str) -> float | None:

@@ -109,8 +109,8 @@ def test_a_survey_beside_the_weights_is_read_and_the_others_are_not_run(measured
     assert found["residual_cnn"].found.question.pictures == 100
     assert list(found["residual_cnn"].found.curves) == ["rotation"]
     assert found["residual_cnn"].trained
-    assert found["rarn"].found is found["rarn"].fault is None
-    assert not found["rarn"].trained
+    assert found["mobilenet_v1"].found is found["rarn"].fault is None
+    assert not found["mobilenet_v1"].trained
 
 
 def test_a_survey_of_other_weights_is_a_fault_and_no_curve(measured):

@@ -36,6 +36,16 @@ def test_an_untrained_network_is_called_so():
     assert "as the raters did" in model_picker.described("residual_cnn")
 
 
+def test_a_network_that_is_no_better_than_one_class_named_always_is_called_so(monkeypatch):
+    card = read_card("residual_cnn")
+    flip = card.metrics["PrivateTest"]["flip"]
+    always = max(row["support"] for row in flip["per_class"].values()) / 3589
+    monkeypatch.setattr(model_picker, "_card", lambda name: card)
+    for low, told in ((always, True), (always + 0.001, False)):
+        monkeypatch.setitem(flip, "accuracy_interval", [low, 0.3])
+        assert ("right in 24.5 %: it has hardly learned" in model_picker.described("residual_cnn")) == told
+
+
 def test_sizes_are_counted_as_open_networks_count_them():
     for name in ("vanilla_cnn", "rarn", "ensemble"):
         assert model_picker.millions(name).startswith(f"{services.open_network(name).parameters / 1e6:.2f}")
