@@ -40,6 +40,7 @@ from .datasets import DataError, FaceSet
 from .datasets.audit import leaked
 from .datasets.ferplus import has_votes
 from .datasets.splits import split
+from .devices import device_of
 from .disagreement import beside_raters
 from .evaluation import measure, percent, predict, share
 from .files import DiskFullError
@@ -236,11 +237,6 @@ def _command(
         "others were left out. Nothing was written.",
         soft_wrap=True,
     )
-
-
-def device_of(name: str) -> str:
-    """The device that a name means: auto is a GPU where there is one."""
-    return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
 
 
 def _is_its_own(faces: FaceSet, card: Card) -> bool:

@@ -29,7 +29,8 @@ def parse(argv: list[str]) -> TrainConfig:
     """The configuration that a command line asks for: a saved one, that of a run to resume, or a recipe; with changes.
 
     Raises:
-        ValidationError: a value out of its range; SystemExit: an argument that is not known, after saying so.
+        ValueError: there is no run to resume, or a value is out of its range (pydantic's ValidationError).
+        SystemExit: an argument that is not known, after saying so.
     """
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--config", type=Path)
@@ -45,6 +46,8 @@ def parse(argv: list[str]) -> TrainConfig:
     elif begun and begun.is_file():
         default = TrainConfig.model_validate_json(begun.read_text(encoding="utf-8"))
         default = default.model_copy(update={"minutes": None, "evaluate": False})  # of that call, not of the run
+    elif begun and not known.out.exists():
+        raise ValueError(f"There is no run in {known.out}: give the folder of one by --out, or leave out --resume.")
     else:
         default = from_recipe(known.recipe, **({"model": known.model} if known.model else {}))
     said, text = io.StringIO(), f"{__doc__}\nRecipes: {', '.join(RECIPES)}. `ferscope models` lists the networks."
@@ -79,7 +82,7 @@ def main(argv: list[str] | None = None) -> None:
             _tell(f"The best epoch is {best['epoch']:.0f}, {accuracy} of the validation part. It is in {folder}.")
         if config.evaluate:
             evaluate_run(config)
-        else:
+        elif begun.is_file():
             set_ = "" if config.data == TrainConfig().data else f" --data {config.data}"
             _tell(f"Measure it: ferscope evaluate {folder.resolve()}{set_}")
     except Interrupted:

@@ -29,6 +29,7 @@ from models.checkpoints import (
     write_card,
 )
 from models.datasets import FaceSet
+from models.devices import device_of
 from models.ensembling import NAME as ENSEMBLE
 from models.ensembling import Choice, candidates, choose, is_shipped, ship
 from models.evaluate import evaluate
@@ -61,15 +62,15 @@ class Budget:
         return False
 
 
-def refresh(budget: str = "30m", data: Path = Path("data/fer2013.npz"), device: str = "cpu") -> None:
+def refresh(budget: str = "30m", data: Path = Path("data/fer2013.npz"), device: str = "auto") -> None:
     """Renew temperatures, ensemble, robustness curves and checkpoints/README.md; what is up to date stays.
 
     Args:
         budget: time for what needs the pictures (robustness, views of the ensemble), as 30m, 1.5h or 90s.
         data: the imported set (`ferscope data import`); without it, that is skipped.
-        device: cpu, cuda or mps.
+        device: cpu, cuda, mps, or auto for what is there.
     """
-    time_left = Budget(time.monotonic() + 60 * minutes(budget), print)
+    time_left, device = Budget(time.monotonic() + 60 * minutes(budget), print), device_of(device)
     faces = FaceSet.load(data) if data.is_file() else None
     if faces is None:
         print(f"{data} is not there, so nothing is measured on pictures: ferscope data import")

@@ -36,6 +36,7 @@ from torch import Tensor, nn
 from models.checkpoints import Card, CheckpointError, checkpoint_folder, load_checkpoint, read_card
 from models.datasets import DataError, FaceSet
 from models.datasets.splits import draw_of_each_class, split
+from models.devices import device_of
 from models.evaluation import percent
 from models.files import DiskFullError, write_json
 from models.preprocessing import normalise, resized
@@ -297,9 +298,7 @@ def _command(
         out: the file; by default robustness.json beside the weights.
         device: cpu, cuda, mps, or auto for what is there.
     """
-    console = Console(width=None if sys.stdout.isatty() else 120)
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    console, device = Console(width=None if sys.stdout.isatty() else 120), device_of(device)
     columns = (TextColumn("{task.description:<11}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as bars:
         tasks: dict[str, int] = {}

@@ -109,7 +109,7 @@ class Run:
             for name, part in (("training", parts.training), ("validation", parts.validation), ("test", parts.test))
         }
         self.ids = parts.training.ids
-        if config.distillation:
+        if config.distillation and (config.teacher or config.start_from):
             self.fabric.print(f"The teacher answers to {len(self.ids)} pictures, which takes a while.")
         shares = targets(config, parts.training, self.device)
         self.shares = None if shares is None else shares.to(self.device)  # (N, K)
@@ -162,7 +162,8 @@ class Run:
                     )
                     break
                 if self._out_of_time():
-                    progress.console.print(f"The time is used up after epoch {epoch - 1}; --resume goes on.")
+                    after = f"after epoch {epoch - 1}" if self.history else "before the first epoch"
+                    progress.console.print(f"The time is used up {after}; --resume goes on.")
                     self.kept.tell("paused", epoch=epoch - 1)
                     return
                 progress.update(task, description=f"epoch {epoch}/{self.config.epochs}")

@@ -183,6 +183,6 @@ def _tensorboard(folder: Path) -> Any:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise TrainingError(
-            'tensorboard=True, but TensorBoard is not installed: pip install "ferscope[tensorboard]", or leave it out.'
+            'tensorboard=True, but TensorBoard is not installed: pip install -e ".[tensorboard]", or leave it out.'
         ) from error
     return SummaryWriter(folder)

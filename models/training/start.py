@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..checkpoints import CheckpointError, load_checkpoint, read_card
 from ..datasets import FaceSet
+from ..devices import device_of
 from ..evaluation import predict
 from ..registry import create_model
 from .config import TrainConfig
@@ -98,8 +99,10 @@ def make_fabric(config: TrainConfig, found: dict[str, Any] | None, model: nn.Mod
     """Fabric on the device that is there, in the precision that is asked for, was used before, or is quickest.
 
     Raises:
-        TrainingError: the device is not there, or the batch does not fit into its memory.
+        ValueError: the device is not there.
+        TrainingError: the batch does not fit into its memory.
     """
+    device_of(config.device)
     processes = int(os.environ.get("LOCAL_WORLD_SIZE", 1))  # torchrun sets it
     world = int(os.environ.get("WORLD_SIZE", 1))
     place = {"accelerator": config.device, "devices": processes, "num_nodes": world // processes}

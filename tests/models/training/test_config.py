@@ -112,7 +112,8 @@ def test_a_run_that_is_resumed_by_its_folder_needs_no_other_argument(changed, tm
     again = parse(["--out", str(tmp_path), "--resume"])
     assert again == changed.model_copy(update={"out": tmp_path, "resume": True, "minutes": None, "evaluate": False})
     assert parse(["--out", str(tmp_path), "--resume", "--recipe", "strong"]).recipe == "strong"  # refused later
-    assert parse(["--out", str(tmp_path / "none"), "--resume"]).recipe == "quick"
+    with pytest.raises(ValueError, match=r"There is no run in .*none: give the folder"):
+        parse(["--out", str(tmp_path / "none"), "--resume"])
 
 
 def test_a_run_of_another_set_has_its_name():

@@ -406,6 +406,28 @@ def test_resuming_where_nothing_is_says_that_the_training_begins(make_config, tm
     assert "No whole epoch is in" in capsys.readouterr().out
 
 
+def test_a_training_without_an_epoch_has_nothing_to_measure(make_config, tmp_path, capsys):
+    (tmp_path / "run.json").write_text(make_config(tmp_path / "run", minutes=1e-6).model_dump_json())
+    main(["--config", str(tmp_path / "run.json")])
+    said = capsys.readouterr().out
+    assert "The time is used up before the first epoch" in said
+    assert "Measure it" not in said
+
+
+def test_a_device_that_is_not_there_is_told(make_config, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    (tmp_path / "run.json").write_text(make_config(tmp_path / "run", device="cuda").model_dump_json())
+    with pytest.raises(SystemExit, match="There is no device cuda here"):
+        main(["--config", str(tmp_path / "run.json")])
+
+
+def test_who_learns_from_nobody_is_told_before_the_teacher_answers(make_config, tmp_path, capsys):
+    (tmp_path / "run.json").write_text(make_config(tmp_path / "run", distillation=0.5).model_dump_json())
+    with pytest.raises(SystemExit, match="needs a trained network to learn from"):
+        main(["--config", str(tmp_path / "run.json")])
+    assert "The teacher answers" not in capsys.readouterr().out
+
+
 def test_the_command_ends_with_130_after_an_interruption(make_config, tmp_path, monkeypatch, capsys):
     stop_in_epoch(monkeypatch, 2, Interrupted())
     (tmp_path / "run.json").write_text(make_config(tmp_path / "run").model_dump_json())
