@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from models.words import signed
+
 from . import faces, services
 from .analysis.cam import METHODS, resize
 from .analysis.overlay import overlay, png
@@ -187,7 +189,8 @@ def compared(found: Seen | None, number: int, first: str, second: str, class_: s
     answers = [e.prediction.answer for e in result.explanations]
     verdict = f"Both answer {answers[0]}." if result.agree else f"They disagree: {answers[0]} and {answers[1]}."
     likeness = float(result.likeness[0, 1])
-    alike = f"the rank correlation of their maps is {likeness:+.2f}" if likeness == likeness else "one map is blank"
+    correlation = f"the rank correlation of their maps is {signed(likeness, 2)}"
+    alike = correlation if likeness == likeness else "one map is blank"
     text = (
         f"**{verdict} For {result.class_}, {alike}** (1 is the same map, 0 unrelated). "
         "That two networks agree does not make them right."

@@ -9,6 +9,7 @@ from models.checkpoints import CheckpointError
 from models.ensembling import NAME as ENSEMBLE
 from models.ensembling import Choice
 from models.evaluation import Interval, percent
+from models.words import signed
 
 from .services import pairs, rankings, standings
 from .services.standings import Standing
@@ -146,7 +147,7 @@ def _rankings() -> Iterator[str]:
             order = f"{one.paper}: `{one.first}` over `{one.second}`"
             measure = one.measure.replace("_", " ")
             alike = f"{one.recipe}, {one.split}"
-            rows.append((order, measure, f"{100 * one.claimed:+.2f}", seeds, over, alike, one.verdict))
+            rows.append((order, measure, signed(100 * one.claimed, 2), seeds, over, alike, one.verdict))
         head = (
             "order in the paper",
             "measure",
@@ -175,7 +176,7 @@ def _rankings() -> Iterator[str]:
 
 
 def _points(value: Interval) -> str:
-    middle, low, high = (f"{100 * v:+.1f}".replace("-", "−") for v in value)
+    middle, low, high = (signed(100 * v, 1) for v in value)
     return f"{middle} ({low} to {high})"
 
 
@@ -213,7 +214,7 @@ def _epoch_choices() -> Iterator[str]:
             f"`{one.name}`",
             f"{100 * one.accuracy:.2f} % (epoch {one.epoch})",
             f"{100 * one.best_accuracy:.2f} % (epoch {one.best_epoch})",
-            f"{100 * (one.best_accuracy - one.accuracy):+.2f}".replace("-", "−"),
+            signed(100 * (one.best_accuracy - one.accuracy), 2),
             str(one.epochs),
         )
         for one in standings.epoch_choices()

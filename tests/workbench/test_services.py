@@ -180,14 +180,17 @@ def test_a_wrong_argument_is_named(face, call, name, unchecked):
 
 def test_what_a_module_brought_is_measured_on_the_same_pictures():
     for gain in services.gains():
-        folders = [checkpoints.checkpoint_folder(name) / "predictions.npz" for name in (gain.network, gain.plain)]
-        if not all(folder.is_file() for folder in folders):
-            assert gain.accuracy is None, "no figure without a run"
+        found = {gain.network: gain.accuracy, gain.plain: gain.plain_accuracy}
+        there = [(checkpoints.checkpoint_folder(name) / "predictions.npz").is_file() for name in found]
+        assert there == [accuracy is not None for accuracy in found.values()], "no figure without a run"
+        if not all(there):
+            assert gain.difference is None
             continue
         a, b = (checkpoints.read_predictions(name, "PrivateTest") for name in (gain.network, gain.plain))
         assert torch.equal(a.labels, b.labels)
         right = [(p.logits.argmax(1) == p.labels).double().mean() for p in (a, b)]
         difference = right[0] - right[1]
+        assert [value for value, _, _ in found.values()] == pytest.approx([float(share) for share in right])
         assert gain.difference[0] == pytest.approx(float(difference), abs=1e-9)
         assert gain.difference[1] <= gain.difference[0] <= gain.difference[2]
         assert -0.01 < gain.reported < 0.01

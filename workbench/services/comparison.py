@@ -145,8 +145,9 @@ def compare(face: Face, networks: Sequence[str], class_: str | None = None, ask:
 
 
 def side_by_side() -> tuple[str, ...]:
-    """Networks that are worth comparing at first: the default one and those of paper D, as far as they are trained."""
-    names = dict.fromkeys((DEFAULT_NETWORK, *PAPER_D.values(), *PAPER_D))
+    """Networks that are worth comparing at first: the default one and paper D's ResNets, as far as they are trained."""
+    modules = {network: plain for network, plain in PAPER_D.items() if plain == "resnet18"}
+    names = dict.fromkeys((DEFAULT_NETWORK, *modules.values(), *modules))
     return tuple(name for name in names if is_trained(name))
 
 

@@ -9,6 +9,7 @@ from itertools import groupby
 from torch import Tensor
 
 from models import get_spec
+from models.checkpoints import CheckpointError, read_card
 
 from ..analysis import attention, cam
 from ..analysis.attention import AttentionMap
@@ -79,8 +80,16 @@ def inside(face: Face, network: str = DEFAULT_NETWORK) -> Inside:
 
 
 def networks_with_attention() -> tuple[str, ...]:
-    """Networks whose attention modules can be opened, the trained ones first."""
-    return tuple(name for name in network_names() if get_spec(name).attention_layers)
+    """Networks whose attention modules can be opened, the most accurate ones first, the untrained ones last."""
+    found = (name for name in network_names() if get_spec(name).attention_layers)
+    return tuple(sorted(found, key=_accuracy, reverse=True))
+
+
+def _accuracy(name: str) -> float:
+    try:
+        return list(read_card(name).metrics.values())[-1]["plain"]["accuracy"]
+    except (CheckpointError, IndexError):
+        return 0.0
 
 
 @dataclass(frozen=True, eq=False)

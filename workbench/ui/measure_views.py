@@ -205,7 +205,11 @@ def training(found: History) -> None:
                 colours, log=log, marks=found.joins,
             )  # fmt: skip
             charts.show(figure, f"history-{kind}", f"{kind.capitalize()} of each epoch")
-    join = " Where a dotted line stands, another training took over the weights." if found.joins else ""
+    join = ""
+    if found.joins:
+        join = (
+            " At a dotted line another training took over the best weights so far; what came after them is not drawn."
+        )
     views.says(
         f"**Epoch {found.best} was kept,** by its accuracy on the validation part.{join} Training accuracy is taken on "
         "changed (augmented) pictures with dropout on, so it can lie below the others; the test curve was watched by "

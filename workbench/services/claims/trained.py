@@ -13,6 +13,7 @@ from models import Card, get_spec
 from models.checkpoints import CheckpointError, checkpoint_folder, read_card
 from models.evaluation import Interval
 from models.training.recipes import RECIPES, from_recipe
+from models.words import signed
 
 from .. import histories, measures, pairs, standings
 from .evaluators import Ours, evaluator, words
@@ -128,9 +129,11 @@ def _measured(claim: Claim, run: Trained, values: Interval, way: str) -> Ours:
         low = high = value
     ends = f"{claim.scale * low:.4g} to {claim.scale * high:.4g}"
     if claim.unit:
-        sign = "+" if claim.unit == "points" else ""
-        ends = f"{claim.scale * low:{sign}.1f} to {claim.scale * high:{sign}.1f}"
-    text = words(claim, value) if claim.unit != "points" else f"{claim.scale * value:+.1f}\N{NO-BREAK SPACE}points"
+        ends = f"{claim.scale * low:.1f} to {claim.scale * high:.1f}"
+    text = words(claim, value)
+    if claim.unit == "points":
+        text, *both = (signed(claim.scale * v, 1) for v in (value, low, high))
+        text, ends = f"{text}\N{NO-BREAK SPACE}points", " to ".join(both)
     return Ours("measured", f"{text} ({ends})", way, value, (low, high), differs=run.differs)
 
 

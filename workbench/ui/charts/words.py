@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from models import words
+
 
 def interval(values: tuple[float, float, float], signed: bool = False) -> str:
-    """Value, lower and upper end as per cents with one decimal: 69.0 (67.5 to 70.5), or +0.3 (-0.9 to +1.5)."""
-    value, low, high = (f"{100 * v:+.1f}" if signed else f"{100 * v:.1f}" for v in values)
+    """Value, lower and upper end as per cents with one decimal: 69.0 (67.5 to 70.5), or +0.3 (−0.9 to +1.5)."""
+    value, low, high = (words.signed(100 * v, 1) if signed else f"{100 * v:.1f}" for v in values)
     return f"{value} ({low} to {high})"
 
 
