@@ -18,6 +18,7 @@ from rich.markdown import Markdown
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from .checkpoints import CheckpointError, read_card
 from .files import write_bytes
 from .registry import PAPERS, create_model, get_spec, list_models
 
@@ -115,6 +116,7 @@ def detail(name: str) -> str:
         [
             f"{spec.title} ({name}), paper {spec.paper}: {PAPERS[spec.paper]}",
             f"{row.parameters:,} parameters, {row.macs:,} multiply-accumulate operations for a face",
+            *_shipped(name),
             f"maps are read from: {spec.cam_layer or 'nowhere'}; attention: {spec.attention or 'none'}",
             "",
             about,
@@ -126,6 +128,16 @@ def detail(name: str) -> str:
             *figures,
         ]
     )
+
+
+def _shipped(name: str) -> list[str]:
+    """A line on the weights in checkpoints/, where they are of a network with other arguments than these."""
+    try:
+        card = read_card(name)
+    except CheckpointError:
+        return []
+    changed = ", ".join(f"{key}={value}" for key, value in card.overrides.items())
+    return [f"its weights in checkpoints/ are of {changed}: {card.parameters:,} parameters"] if changed else []
 
 
 def show(name: tyro.conf.Positional[str] = "", timed: bool = False, write: bool = False) -> None:

@@ -37,7 +37,9 @@ class ModelSpec:
         name: the name that `create_model` takes.
         paper: letter of the paper that proposes it or compares with it, "A" to "E".
         title: a few words for a heading.
-        builder: `builder(num_classes=..., pretrained=..., **overrides)` returns the network.
+        builder: `builder(num_classes=..., **overrides)` returns the network; with `pretrained=...` where there are
+            ImageNet weights.
+        imagenet: whether there are ImageNet weights to begin with; not for a network that only its paper knows.
         input_size: side in pixels of the square picture that it is trained and shown with.
         smallest_side: in pixels, of a picture that it does not shrink to nothing.
         stages: the backbone, shallow to deep, each stage the names of its modules (for `get_submodule`). All other
@@ -53,6 +55,7 @@ class ModelSpec:
     paper: str
     title: str
     builder: Builder = field(repr=False)
+    imagenet: bool = True
     input_size: int = 48
     smallest_side: int = 32
     stages: tuple[tuple[str, ...], ...] = ()
@@ -123,8 +126,12 @@ def create_model(name: str, num_classes: int = 7, pretrained: bool = False, **ov
     """
     if num_classes < 2:
         raise ValueError(f"num_classes={num_classes}: a classifier needs at least 2 classes")
-    model = get_spec(name).builder(num_classes=num_classes, pretrained=pretrained, **overrides)
-    model.register_forward_pre_hook(partial(_check_input, get_spec(name).smallest_side))
+    spec = get_spec(name)
+    if pretrained and not spec.imagenet:
+        raise ValueError(f'pretrained=True: "{name}" has no ImageNet weights; use pretrained=False and train it')
+    begin = {"pretrained": pretrained} if spec.imagenet else {}
+    model = spec.builder(num_classes=num_classes, **begin, **overrides)
+    model.register_forward_pre_hook(partial(_check_input, spec.smallest_side))
     return model
 
 
@@ -136,8 +143,3 @@ def _check_input(smallest: int, model: nn.Module, inputs: tuple) -> None:
         raise ValueError(f"x has shape {tuple(x.shape)}: height and width must be at least {smallest} pixels")
     if model.training and len(x) == 1 and any(isinstance(m, _BatchNorm) and m.training for m in model.modules()):
         raise ValueError("x holds one picture: batch-norm in training mode needs two or more; or call model.eval()")
-
-
-def no_pretrained_weights(name: str) -> ValueError:
-    """The error of a network that exists only in its paper, so that no ImageNet weights can be loaded."""
-    return ValueError(f'pretrained=True: "{name}" has no ImageNet weights; use pretrained=False and train it')

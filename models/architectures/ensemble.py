@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..preprocessing import resized
-from ..registry import create_model, get_spec, no_pretrained_weights, register_model
+from ..registry import create_model, get_spec, register_model
 
 UNTRAINED = ("residual_cnn", "vanilla_cnn")
 """Members, with random weights, of an ensemble that is built without naming any: to look at its architecture."""
@@ -60,10 +60,9 @@ class Ensemble(nn.Module):
         )
 
 
-@register_model("ensemble", paper="E", title="Ensemble", cam_layer=None, reported={"accuracy": 0.758})
+@register_model("ensemble", paper="E", title="Ensemble", imagenet=False, cam_layer=None, reported={"accuracy": 0.758})
 def ensemble(
     num_classes: int = 7,
-    pretrained: bool = False,
     members: Sequence[str] | None = None,
     weights: Sequence[float] | None = None,
 ) -> Ensemble:
@@ -78,8 +77,6 @@ def ensemble(
     """
     from ..checkpoints import load_checkpoint  # it builds networks, so it cannot be imported first
 
-    if pretrained:
-        raise no_pretrained_weights("ensemble")
     if members is None:
         loaded = [(name, create_model(name, num_classes), get_spec(name).input_size, 0.5, 0.25) for name in UNTRAINED]
         return Ensemble(loaded, weights)

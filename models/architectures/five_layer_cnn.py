@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..preprocessing import resized
-from ..registry import no_pretrained_weights, register_model
+from ..registry import register_model
 
 SIDE = 48
 
@@ -56,11 +56,10 @@ class FiveLayerCNN(nn.Module):
     "five_layer_cnn",
     paper="E",
     title="Five-layer CNN",
+    imagenet=False,
     stages=(("block1",), ("block2",), ("block3",)),
     cam_layer="block3",
 )
-def five_layer_cnn(num_classes: int = 7, pretrained: bool = False, **overrides) -> FiveLayerCNN:
+def five_layer_cnn(num_classes: int = 7, **overrides) -> FiveLayerCNN:
     """The small member of the ensemble; override: `dropout`."""
-    if pretrained:
-        raise no_pretrained_weights("five_layer_cnn")
     return FiveLayerCNN(num_classes, **overrides)

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from ..layers.cbam import CBAM
 from ..layers.dsc import DSC, FullConv
-from ..registry import no_pretrained_weights, register_model
+from ..registry import register_model
 
 Conv = Literal["dsc", "full"]
 WIDTHS = (128, 256, 512)
@@ -99,16 +99,15 @@ class MultiBranch(nn.Module):
     "multibranch_dsc_cbam",
     paper="E",
     title="Multi-branch DSC-CBAM",
+    imagenet=False,
     stages=STAGES,
     cam_layer="joint",
     attention_layers=("branches.0.cbam", "branches.1.cbam", "branches.2.cbam"),
     attention="CBAM",
     reported={"accuracy without augmentation": 0.5606, "accuracy": 0.7155, "accuracy in the original paper": 0.6949},
 )
-def multibranch_dsc_cbam(num_classes: int = 7, pretrained: bool = False, **overrides) -> MultiBranch:
+def multibranch_dsc_cbam(num_classes: int = 7, **overrides) -> MultiBranch:
     """The network of paper E; overrides: `branches`, `conv`, `stem`, `dropout`."""
-    if pretrained:
-        raise no_pretrained_weights("multibranch_dsc_cbam")
     return MultiBranch(num_classes, **overrides)
 
 
@@ -116,14 +115,13 @@ def multibranch_dsc_cbam(num_classes: int = 7, pretrained: bool = False, **overr
     "singlebranch_conv_cbam",
     paper="E",
     title="Single branch, full convolutions",
+    imagenet=False,
     stages=STAGES,
     cam_layer="joint",
     attention_layers=("branches.0.cbam",),
     attention="CBAM",
     reported={"accuracy": 0.4146},
 )
-def singlebranch_conv_cbam(num_classes: int = 7, pretrained: bool = False, **overrides) -> MultiBranch:
+def singlebranch_conv_cbam(num_classes: int = 7, **overrides) -> MultiBranch:
     """The ablation of paper E: one branch, full convolutions; overrides as for `multibranch_dsc_cbam`."""
-    if pretrained:
-        raise no_pretrained_weights("singlebranch_conv_cbam")
     return MultiBranch(num_classes, **{"branches": 1, "conv": "full", **overrides})

@@ -14,7 +14,7 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..registry import no_pretrained_weights, register_model
+from ..registry import register_model
 
 
 class ConvUnit(nn.Sequential):
@@ -82,13 +82,12 @@ class ResidualCNN(nn.Module):
     "residual_cnn",
     paper="C",
     title="Residual CNN",
+    imagenet=False,
     smallest_side=8,
     stages=(("stem",), ("stage1",), ("stage2",), ("stage3",)),
     cam_layer="stage3",
     reported={"training accuracy": 0.724, "validation accuracy": 0.681},
 )
-def residual_cnn(num_classes: int = 7, pretrained: bool = False, **overrides) -> ResidualCNN:
+def residual_cnn(num_classes: int = 7, **overrides) -> ResidualCNN:
     """The residual network of paper C; overrides: `width`, `dropout`."""
-    if pretrained:
-        raise no_pretrained_weights("residual_cnn")
     return ResidualCNN(num_classes, **overrides)

@@ -15,7 +15,7 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..registry import no_pretrained_weights, register_model
+from ..registry import register_model
 
 
 class ConvBlock(nn.Sequential):
@@ -69,13 +69,12 @@ class VanillaCNN(nn.Module):
     "vanilla_cnn",
     paper="C",
     title="Vanilla CNN",
+    imagenet=False,
     smallest_side=8,
     stages=(("block1",), ("block2",), ("block3",), ("block4",)),
     cam_layer="block4",
     reported={"training accuracy": 0.682, "validation accuracy": 0.662},
 )
-def vanilla_cnn(num_classes: int = 7, pretrained: bool = False, **overrides) -> VanillaCNN:
+def vanilla_cnn(num_classes: int = 7, **overrides) -> VanillaCNN:
     """The baseline of paper C; overrides: `width`, `dropout`, `batch_norm`."""
-    if pretrained:
-        raise no_pretrained_weights("vanilla_cnn")
     return VanillaCNN(num_classes, **overrides)

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..preprocessing import resized
-from ..registry import no_pretrained_weights, numbered, register_model
+from ..registry import numbered, register_model
 
 SIDE = 48
 WIDTHS = (256, 512, 384, 192, 384)
@@ -58,12 +58,11 @@ class VulpeCNN(nn.Module):
     "vulpe_cnn",
     paper="E",
     title="Vulpe-Grigoraşi CNN",
+    imagenet=False,
     stages=(("stem",), *numbered("blocks", 0, 1, 2, 3, 4)),
     cam_layer="blocks.2",
     reported={"accuracy": 0.7216},
 )
-def vulpe_cnn(num_classes: int = 7, pretrained: bool = False, **overrides) -> VulpeCNN:
+def vulpe_cnn(num_classes: int = 7, **overrides) -> VulpeCNN:
     """The searched network; overrides: `dropout`, `hidden_dropout`."""
-    if pretrained:
-        raise no_pretrained_weights("vulpe_cnn")
     return VulpeCNN(num_classes, **overrides)

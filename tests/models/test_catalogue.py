@@ -6,6 +6,7 @@ import re
 import pytest
 
 from models import catalogue, get_spec, list_models
+from models.checkpoints import read_card
 
 
 def without_what_was_timed(text: str) -> list[list[str]]:
@@ -34,6 +35,14 @@ def test_a_network_in_detail_says_what_differs_from_the_paper(name, capsys):
     assert "Differences from" in printed
     assert get_spec(name).title in printed
     assert re.search(r"[\d,]+ parameters", printed)
+
+
+def test_a_network_whose_weights_are_of_a_variant_says_so():
+    card = read_card("rarn")
+    assert f"its weights in checkpoints/ are of backbone=resnet18: {card.parameters:,} param" in catalogue.detail(
+        "rarn"
+    )
+    assert "its weights in" not in catalogue.detail("residual_cnn")
 
 
 def test_an_unknown_network_ends_with_the_nearest_names():

@@ -11,11 +11,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from visiting import APP, text_of
 
-from workbench import access
+from workbench import access, services
 from workbench.jobs import limits, runner, store
 from workbench.jobs.runner import Estimate
 from workbench.services import trainings
-from workbench.services.trainings import PRESETS, epochs, teaching
+from workbench.services.trainings import IMAGENET, PRESETS, epochs, teaching
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +62,13 @@ def test_each_preset_fills_the_form_and_only_one_needs_a_set(monkeypatch):
         assert app.selectbox(key="train-start_from").value == preset.plan.start
         assert app.button(key="train-start").disabled == bool(preset.missing)
         assert any("ferscope data import" in info.value for info in app.info) == bool(preset.missing)
+
+
+@pytest.mark.parametrize("network", ["vanilla_cnn", "resnet18"])
+def test_imagenet_weights_are_offered_where_there_are_any(network):
+    app = opened()
+    app.selectbox(key="train-model").set_value(network).run()
+    assert (IMAGENET in app.selectbox(key="train-start_from").options) == services.get_spec(network).imagenet
 
 
 def test_what_the_form_says_is_what_is_trained(monkeypatch, tiny):

@@ -151,7 +151,8 @@ def _up_front() -> None:
     networks = trainings.trainable_networks()
     network, start, set_ = st.columns(3)
     network.selectbox("Network", networks, format_func=lambda name: services.get_spec(name).title, key="train-model")
-    points = _keep("start_from", (NOTHING, IMAGENET, *trainings.starting_points(held["train-model"])))
+    begin = (NOTHING, IMAGENET) if services.get_spec(held["train-model"]).imagenet else (NOTHING,)
+    points = _keep("start_from", (*begin, *trainings.starting_points(held["train-model"])))
     start.selectbox("It begins with", points, format_func=_point, key="train-start_from")
     sets = tuple(dict.fromkeys((*trainings.set_names(), held["train-set"])))  # also one that is not imported here
     set_.selectbox("It learns from", sets, format_func=_set, key="train-set")
