@@ -7,6 +7,7 @@ import math
 import streamlit as st
 from torch import Tensor
 
+from models.words import signed
 from workbench import services
 from workbench.services import CORRUPTIONS, Framed, FrameGrid, Move, Response, Survey
 
@@ -167,7 +168,8 @@ def same_place(likeness: float) -> str:
     """How alike two maps are, in words."""
     if math.isnan(likeness):
         return "The maps cannot be compared: one is blank, or the frames hardly overlap."
-    return f"Over the places that both frames show, the rank correlation of the maps is {likeness:.2f} (1: same order)."
+    alike = signed(likeness, 2)
+    return f"Over the places that both frames show, the rank correlation of the maps is {alike} (1: same order)."
 
 
 # ---- over a test set

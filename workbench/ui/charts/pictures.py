@@ -23,7 +23,7 @@ _BAR = {  # of colours, in the strip under a picture
     "yanchor": "top",
     "ypad": 6,
     "outlinewidth": 0,
-    "nticks": 5,
+    "nticks": 4,
     "tickfont": {"size": 14},
 }
 _SMALL = 168  # pixels: of a small map, without its title
