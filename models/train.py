@@ -35,7 +35,7 @@ def parse(argv: list[str]) -> TrainConfig:
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--config", type=Path)
     saved, rest = first.parse_known_args(argv)
-    first.add_argument("--recipe", default="quick")
+    first.add_argument("--recipe")
     first.add_argument("--model")
     first.add_argument("--out", type=Path)
     first.add_argument("--resume", action="store_true")
@@ -46,10 +46,10 @@ def parse(argv: list[str]) -> TrainConfig:
     elif begun and begun.is_file():
         default = TrainConfig.model_validate_json(begun.read_text(encoding="utf-8"))
         default = default.model_copy(update={"minutes": None, "evaluate": False})  # of that call, not of the run
-    elif begun and not known.out.exists():
+    elif begun and not (known.out.exists() or known.model or known.recipe):
         raise ValueError(f"There is no run in {known.out}: give the folder of one by --out, or leave out --resume.")
     else:
-        default = from_recipe(known.recipe, **({"model": known.model} if known.model else {}))
+        default = from_recipe(known.recipe or "quick", **({"model": known.model} if known.model else {}))
     said, text = io.StringIO(), f"{__doc__}\nRecipes: {', '.join(RECIPES)}. `ferscope models` lists the networks."
     try:
         with contextlib.redirect_stderr(said):
