@@ -22,7 +22,7 @@ def test_other_trainings_of_a_network_stand_behind_it():
     others = [name for name in services.checkpoint_names() if read_card(name).network == "residual_cnn"]
     assert others
     assert list(names[at + 1 : at + 1 + len(others)]) == others
-    assert model_picker.label("residual_cnn-quick-official-s0").startswith("C · Residual CNN, quick · ")
+    assert model_picker.label("residual_cnn-revise-official-s0").startswith("C · Residual CNN, revise · ")
 
 
 def test_a_label_says_paper_title_accuracy_and_size():
