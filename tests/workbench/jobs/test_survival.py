@@ -101,7 +101,7 @@ def test_a_job_of_the_command_itself_is_stopped_and_goes_on_to_the_same_curve(tr
     done = len(store.history(job))
     assert 2 <= done < 30
     assert f"{done} of 30 epochs are whole" in job.message
-    assert load_checkpoint(job.folder)[1].epochs <= done
+    assert load_checkpoint(job.folder)[1].epochs <= done + 1  # the checkpoint is written just before the history
     monkeypatch.setattr(processes, "Popen", job_kills.Forked)
     runner.resume(job.id)
     job = ended(job.id, seconds=240)
