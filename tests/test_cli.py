@@ -46,6 +46,12 @@ def test_a_command_gets_the_arguments_after_its_name(monkeypatch):
     assert got == ["--epochs", "2"]
 
 
+def test_a_reader_that_has_seen_enough_is_no_error():
+    command = subprocess.Popen([FERSCOPE, "models"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    command.stdout.close()  # as `| head` does
+    assert (command.stderr.read(), command.wait()) == ("", 0)
+
+
 @pytest.mark.parametrize("name", list(cli.COMMANDS))
 def test_every_command_explains_itself(name, capsys):
     with pytest.raises(SystemExit) as end:

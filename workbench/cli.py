@@ -108,7 +108,11 @@ def main(argv: list[str] | None = None) -> None:
     elif name == "app":
         app(rest)
     elif name in COMMANDS:
-        importlib.import_module(COMMANDS[name][0]).main(rest)
+        try:
+            importlib.import_module(COMMANDS[name][0]).main(rest)
+            sys.stdout.flush()
+        except BrokenPipeError:  # who reads, `head` or `less`, has seen enough; nothing more can be printed at the exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     else:
         (nearest,) = get_close_matches(name, COMMANDS, n=1, cutoff=0)
         print(f'ferscope has no command "{name}"; the nearest is "{nearest}".\n\n{usage()}', file=sys.stderr)

@@ -50,6 +50,8 @@ def overview() -> None:
         f"{all_['not run']} wait for a training, and for {all_['different protocol']} ours was trained otherwise than "
         "the paper had it, which settles nothing. Blue holds, gray is open, orange and red do not hold."
     )
+    with st.expander("What the verdicts mean"):
+        st.markdown("\n".join(f"- *{name}*: {meaning}." for name, meaning in VERDICTS.items()))
 
 
 def choose() -> str:
@@ -114,8 +116,6 @@ def table(letter: str) -> None:
     st.download_button(
         "Every claim of this paper (CSV)", partial(_csv, letter), f"ferscope-paper-{letter.lower()}.csv", "text/csv"
     )
-    with st.expander("What the verdicts mean"):
-        st.markdown("\n".join(f"- *{name}*: {meaning}." for name, meaning in VERDICTS.items()))
 
 
 def _csv(letter: str) -> str:
