@@ -1,8 +1,8 @@
 """Well-known networks that the papers compare themselves with, as torchvision and timm build them.
 
-Paper A: Inception (Szegedy et al. 2016; which version is not stated, so both v3 and v4) and MobileNet v1 (Howard et al.
-2017). Paper E: ResNet-50 (He et al. 2016), SENet-50 (Hu et al. 2018) and VGG-16 (Simonyan and Zisserman 2015), the
-members of the ensemble of Khanzada et al. (2020).
+Paper A: Inception (it cites Szegedy et al. 2017, on v4 and Inception-ResNet, and names no version, so both v3 and v4)
+and MobileNet v1 (Howard et al. 2017). Paper E: ResNet-50 (He et al. 2016; its depth there is our guess), SENet-50 (Hu
+et al. 2018) and VGG-16 (Simonyan and Zisserman 2015), members of the ensemble of Khanzada et al. (2020).
 
 Differences from the originals: one gray channel in, and pictures of 48 pixels. The Inceptions halve the map too often
 for that, so they enlarge the picture inside to 160 pixels; the others take it as it is.

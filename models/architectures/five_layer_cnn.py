@@ -1,7 +1,7 @@
 """Five-layer network of Khanzada, Bai and Celepcikay (2020), the small member of paper E's ensemble.
 
 The idea: three convolutions with wide kernels, each followed by an overlapping max-pool, then one hidden layer. It is
-what people built before 3×3 kernels and residual joins, and the baseline from which the ensemble starts.
+what people built before 3×3 kernels and residual joins.
 
 Differences from that paper: its paddings are not stated; ours keep the maps at 24, 12 and 6 pixels.
 """

@@ -1,19 +1,20 @@
 """Multi-branch attention network of paper E, and the one-branch network that it is compared with.
 
-The idea: three branches look at the same face at three depths. Each branch is made of cheap depthwise-separable
-convolutions (DSC) and ends in CBAM, which weighs channels and places; the max-pool inside a branch's module feeds the
-next branch, so that later branches see a wider, coarser picture. The three 6×6 maps are added and classified.
+The idea: three branches look at the same face at three depths. Each has one module of cheap depthwise-separable
+convolutions (DSC), max-pool and CBAM, which weighs channels and places; the max-pool inside the module feeds the next
+branch, so that later branches see a wider, coarser picture. The three 6×6 maps are added and classified.
 
     stem 32, 64 ─ module(128) ─ DSC(512, /2) ─ DSC(512, /2) ─┐
                     └ max-pool ─ module(256) ─ DSC(512, /2) ─┼─ + ─ DSC(1024) ─ DSC(1024) ─ average ─ FC 1024 ─ FC 7
                                    └ max-pool ─ module(512) ─┘
     module(C) = two DSC to C channels, max-pool, CBAM
 
-Differences from the paper: its text and figures disagree on the stem (32/64 or 64/64), ours is 32/64, the other by
-argument. The place of dropout is not stated; ours is before the last layer. Its parameter count, 3 790 749, counts
-batch-norm's running statistics too; 3 772 253 of them are trained, which needs a bias on every convolution and a CBAM
-reduction of 8. The one-branch ablation of the paper changes two things at once, branches and kind of convolution; here
-each is an argument, so that they come apart.
+Differences from the paper: none in what its text says. The two figures that it takes from the original disagree on the
+stem; as there ours is 32/64, and 64/64 by argument. Its table of layers also has a 1×1 convolution in the second
+branch, 128 channels into the third and 3×3 before the average. The place of dropout is not stated; ours is before the
+last layer. The authors' public code has 3 790 749 parameters, batch-norm's running statistics among them; 3 772 253 are
+trained, which needs a bias on every convolution and a CBAM reduction of 8. The one-branch ablation of the paper changes
+two things at once, branches and kind of convolution; here each is an argument, so that they come apart.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ STAGES = (("stem",), ("branches",), ("reduce",), ("joint",))
 
 
 class AttendedModule(nn.Module):
-    """Two convolutions and a max-pool, whose output feeds the next branch, and CBAM, which ends in this one."""
+    """Two convolutions and a max-pool, whose output feeds the next branch, and CBAM, whose output stays in this one."""
 
     def __init__(self, in_channels: int, out_channels: int, conv: type[nn.Module]) -> None:
         super().__init__()

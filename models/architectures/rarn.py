@@ -5,9 +5,9 @@ the deep ones, enlarged, to the shallow ones. Angle-sensitive attention then wei
 answer to patterns at whatever angle, so that a tilted head should cost less.
 
 Differences from the paper: how a convolution becomes sensitive to angles is not stated; see `angle_attention.py` for
-our choice. Joins are sums after 1×1 convolutions; the head, not stated either, is global average, dropout and one
-linear layer. Backbone, fusion and attention are arguments, so that what each is worth can be measured. The paper calls
-the network lightweight: with ResNet-152 it has 59 million parameters.
+our choice, and `fpn.py` for the joins. The head, not stated either, is global average, dropout and one linear layer;
+the input size is not stated, ours is 48 px. Backbone, fusion and attention are arguments, so that what each is worth
+can be measured. The paper calls the network lightweight: with ResNet-152 it has 60 million parameters.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
 """Residual CNN, the second network of paper C (ResNet-50 + CNN for FER2013, section 3).
 
 The idea: fewer plain convolution blocks than the vanilla CNN, and pairs of convolutions whose input is added to their
-output, y = x + F(x). F then only has to learn what must *change* in the map, and the gradient reaches early layers
-through the sum without passing F. The network is small enough to train on two processor cores in half an hour.
+output, y = x + F(x). F then only has to learn what must be *added* to the map, and the gradient reaches early layers
+through the sum without passing F. The network is small enough to train on two processor cores in an hour or two.
 
-Differences from the paper: the paper says "fewer convolution blocks plus residual blocks" without numbers. Ours: a
-plain convolution to each of 32, 64, 128 and 256 channels (the last three with stride 2 in place of max-pooling), and
-one residual pair at 64, 128 and 256. At 48 px the last map is 6×6, large enough to be looked at.
+Differences from the paper: it takes out some convolution blocks and adds residual ones, without numbers. Ours: a plain
+convolution to each of 32, 64, 128 and 256 channels (the last three with stride 2 in place of max-pooling), and one
+residual pair at 64, 128 and 256. F ends in a ReLU, so a pair can only raise values; He et al. (2016) have the ReLU
+after the sum. At 48 px the last map is 6×6, large enough to be looked at.
 """
 
 from __future__ import annotations

@@ -11,7 +11,9 @@ so that the length of a feature, which follows contrast and lighting, no longer 
 128 and 64 decide.
 
 Differences from the paper: which pools are removed is not stated; ours are the stem's max-pool and the last stride,
-which leaves 6×6 at 48 px. Freezing random weights would teach nothing, so `frozen` is on only where it is asked for.
+which leaves 6×6 at 48 px. Its refinement ends in 1×1, where eq. 3 changes nothing; ours ends in 3×3, which eq. 3
+averages. Ours too: 512 channels between the two convolutions, dropout 0.3. Freezing random weights would teach nothing,
+so `frozen` is on only where it is asked for; recipe `paper-c` freezes the same layers of the pretrained network.
 """
 
 from __future__ import annotations
@@ -58,7 +60,7 @@ class ResNet50CNN(nn.Module):
 
     Args:
         num_classes: number of logits.
-        frozen: backbone without gradients, its batch-norm statistics kept, also in training mode.
+        frozen: backbone without gradients, its batch-norm statistics kept, in training too.
         dropout: share that training sets to zero after each refinement and each hidden layer.
     """
 
@@ -70,7 +72,6 @@ class ResNet50CNN(nn.Module):
         last = self.backbone.layer4[0]
         last.conv2.stride = last.downsample[0].stride = (1, 1)
         self.frozen = frozen
-        self.backbone.requires_grad_(not frozen)
         self.refine1 = nn.Sequential(nn.Conv2d(2048, 512, 1), nn.BatchNorm2d(512), nn.ReLU(), nn.Dropout(dropout))
         self.refine2 = nn.Sequential(
             nn.MaxPool2d(2), nn.Conv2d(512, 128, 1), nn.BatchNorm2d(128), nn.ReLU(), nn.Dropout(dropout)
@@ -83,6 +84,14 @@ class ResNet50CNN(nn.Module):
         )
         self.classifier = nn.Linear(64, num_classes)
         not_in_place(self)
+        self.requires_grad_()
+
+    def requires_grad_(self, requires_grad: bool = True) -> ResNet50CNN:
+        """As for every module; a frozen backbone stays without gradients, so that no training wakes it."""
+        super().requires_grad_(requires_grad)
+        if self.frozen:
+            self.backbone.requires_grad_(False)
+        return self
 
     def train(self, mode: bool = True) -> ResNet50CNN:
         """As for every module; a frozen backbone stays in evaluation mode, so that its statistics are kept."""

@@ -6,8 +6,9 @@ Nothing connects a block with any but the next one: this is what the residual CN
 
 Differences from the paper: the paper names the ingredients (convolution, normalisation, max-pool) without widths or
 depths. Ours: 32-64-128-256 channels, two 3×3 convolutions a block, pooling at the entrance of each block but the first
-(so that the last map is 6×6 at 48 px and can be looked at), as wide as `residual_cnn` so that the two differ
-by the residual joins and not by their size.
+(so that the last map is 6×6 at 48 px and can be looked at), as wide as `residual_cnn`. The two still differ in more
+than the residual joins: that one has ten convolutions, not eight (1.94 million parameters, not 1.17), and halves the
+map by strides, not by pooling.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The convolutional network of Vulpe-Grigoraşi and Grigore (2021), which paper E compares itself with.
+"""The convolutional network of Vulpe-Grigoraşi and Grigore (2021), which paper E implements first.
 
 The idea: leave the design to a search. Widths, dropout rates and the size of the hidden layer of a plain stack of
 convolutions were chosen by random search on FER2013, which found 256, 512, 384, 192 and 384 channels: nothing that

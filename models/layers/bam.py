@@ -5,12 +5,15 @@ The idea: two small networks look at the same map, one asks *which channels* mat
 its input beside the weighted one:
 
     M_c = W₁ ReLU(BN(W₀ avg(x)))        which channels, (B, C, 1, 1)                         eq. 3
-    M_s = f₁ₓ₁ f₃ₓ₃ f₃ₓ₃ f₁ₓ₁ (x)       which places, (B, 1, H, W), 3×3 dilated              eq. 4
+    M_s = f₁ₓ₁ u₃ₓ₃ u₃ₓ₃ u₁ₓ₁ (x)       which places, (B, 1, H, W), 3×3 dilated              eq. 4
     x_refined = x + x ⊙ sigmoid(M_c + M_s)                                                   eq. 1, 2
 
-Differences from that paper: none in the idea. Sizes are those that give the parameter counts of paper D (23 808 on
-ResNet-18, 11 192 on MobileNetV2): reduced width ⌊C/16⌋, at least 1; fully connected layers with bias, convolutions
-without; batch-norm without scale and shift.
+with u = ReLU(BN(f ·)).
+
+Differences from that paper: in its eq. 3 and 4 a batch-norm ends each branch; here, as in public code for it, it stands
+between the layers, with a ReLU, and no branch ends in one. Sizes are those that give the parameter counts of paper D
+(23 808 on ResNet-18, 11 192 on MobileNetV2): reduced width ⌊C/16⌋, at least 1; fully connected layers with bias,
+convolutions without; batch-norm without scale and shift.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ class BAMSteps(NamedTuple):
     """What the module computes on a map (B, C, H, W).
 
     Attributes:
-        average: the map summed up over positions, (B, C).
+        average: of the map over positions, (B, C).
         m_c: what the channel branch answers, any sign, (B, C, 1, 1).
         m_s: what the branch of places answers, any sign, (B, 1, H, W).
         gate: sigmoid(m_c + m_s), the weight of every channel at every place, 0..1, (B, C, H, W).
@@ -44,7 +47,7 @@ class BAM(nn.Module):
     Args:
         channels: C, of the map.
         reduction: how many times narrower the two small networks are.
-        dilation: of the 3×3 convolutions, so that a place is judged by 4 + 1 + 4 pixels around it.
+        dilation: of the two 3×3 convolutions: at 4, a place is judged by 5×5 points four apart, 17 from end to end.
     """
 
     def __init__(self, channels: int, reduction: int = 16, dilation: int = 4) -> None:

@@ -8,7 +8,8 @@ from two summaries of the map, its average and its maximum, because the two miss
     F' = M_c(F) ⊙ F,   F'' = M_s(F') ⊙ F'
 
 Differences from paper E: its equation of M_c closes a bracket too early; σ is over the sum, as in the module's own
-paper. The MLP has biases and the 7×7 convolution has none, which is read off the paper's parameter count.
+paper. The MLP has biases and the 7×7 convolution has none, which is read off the parameter count of its authors' public
+code.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class CBAMSteps(NamedTuple):
     """What the module computes on a map (B, C, H, W).
 
     Attributes:
-        average, maximum: the map summed up over positions, (B, C).
+        average, maximum: of the map over positions, (B, C).
         m_c: weight of each channel, 0..1, (B, C, 1, 1).
         weighed: the map times m_c, (B, C, H, W).
         places: average and maximum of that over channels, (B, 2, H, W).

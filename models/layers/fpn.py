@@ -2,6 +2,9 @@
 
 The idea: deep maps know what is there and hardly where, shallow maps the other way round. From the deepest level on,
 the map is enlarged and added to the next shallower one, so that the last map has both.
+
+Differences from the paper: joins are sums after 1×1 convolutions, enlarging repeats pixels, and one 3×3 convolution
+smooths the last map, as in Lin et al.; the paper states none of it.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The idea: faces differ in fine lines, so let the high-frequency part h of a feature map (the query) meet the map itself
 (the key). Comparing all their pixels would be a Kronecker product, far too large to store (eq. 4); so each of the two
-is summed up by its singular values, and one small outer product of the two lists stands for the comparison.
+is represented by its singular values, and one small outer product of the two lists stands for the comparison.
 
     x̃ = C₁ₓ₁(x)                one channel out of c, no bias                    eq. 1
     h = F⁻¹(H_high ⊙ F(x̃))     the fast waves of x̃                              eq. 2, 3
@@ -11,10 +11,10 @@ is summed up by its singular values, and one small outer product of the two list
     a = sigmoid(C₇ₓ₇(P))        gate in 0..1, no bias                            eq. 9
     x_refined = a ⊙ x           the same gate for every channel                  eq. 10
 
-What it is not: a[i, j] is computed from the i-th singular value of h and the j-th of x̃, and multiplies *position*
-(i, j). Singular values are ordered by size and have no place in the picture, so the gate weighs positions without
-having seen what stands there: every picture with the same two spectra gets the same gate. Do not read it as a map of
-where the network looked.
+What it is not: a[i, j] is computed from the i-th singular value of h and the j-th of x̃, and multiplies *position* (i,
+j). Singular values are ordered by size and have no place in the picture, so the gate weighs positions without having
+seen what stands there: every picture with the same two lists of singular values gets the same gate. Do not read it as a
+map of where the network looked.
 
 Differences from the paper: the cut-off and the shape of H_high are not stated there; ours is an ideal circular mask
 with radius a quarter of the side, both arguments. Maps need not be square: σ_h is padded with zeros to the height, σ_x
@@ -36,7 +36,7 @@ from .frequency import Mask, radial_mask
 
 Query = Literal["hfc", "lfc", "hfc_lfc", "hfc_lfc_hl"]
 """Which parts of x̃ are the query: its high-frequency component, the low one, both (two products into the 7×7
-convolution), or both and the high one times the low one as key (three). The rows of the paper's ablation, table 1."""
+convolution), or both and the high one times the low one as key (three). The paper's ablation, table 1, has them all."""
 
 
 class SVDAttentionSteps(NamedTuple):

@@ -4,12 +4,13 @@ The idea: a convolution sees its neighbourhood; here every position asks every o
 q, a key k and a value v; what it takes from the others is a mean of their values, weighed by how well its query meets
 their keys.
 
+    q, k, v = W LN(x)                   one of each for every head                        (B, heads, N, d)
     A = softmax(q kᵀ / √d)              who attends to whom, each row sums to 1           (B, heads, N, N)
     z = x + W_o (A v)                   attention beside the identity
-    y = z + FFN(z),  FFN = W₂ ReLU(W₁ ·)    each position by itself
+    y = z + FFN(LN(z))                  each position by itself, FFN = W₂ ReLU(W₁ ·)
 
 Differences from Vaswani et al.: layer-norm comes before each of the two parts and not after it, which trains without
-warm-up; where the positions lie is added as fixed sine waves of row and column, so that maps of any size will do.
+warm-up. Their sine waves of a word's place become waves of row and column (`sine_positions`), which the caller adds.
 """
 
 from __future__ import annotations

@@ -39,7 +39,9 @@ RECIPES: dict[str, dict[str, Any]] = {
         "augmentation": "paper-a",
     },
     # Hybrids, progressively: the head, three times one stage more, deep to shallow, and the head again. The slide's
-    # order of rates and epochs is garbled: falling rates are our reading. Ours: first phase, batch, warm-up, decay.
+    # order of rates and epochs is garbled: falling rates are our reading. Ours: epochs and rate of the first phase,
+    # batch, length of the warm-up, weight decay; and whole stages, where it has Keras layers from 160, 140 and 100 on
+    # (half of ResNet-50's layer4; layer4; most of layer3 too).
     "paper-b": {
         "pretrained": True,
         "phases": (
@@ -73,7 +75,8 @@ RECIPES: dict[str, dict[str, Any]] = {
         "split": "random-80-20",
     },
     # SVD attention on FER2013: no validation part, so the epoch is chosen on the test set. On JAFFE the paper has a
-    # batch of 8, on CK+ 16, and there MobileNetV2 a rate of 1e-3. Ours: optimiser, no decay, no ImageNet weights.
+    # batch of 8, on CK+ 16, and on both MobileNetV2 a rate of 1e-3. Ours: optimiser, flips, no decay, no ImageNet
+    # weights.
     "paper-d": {
         "epochs": 100,
         "batch_size": 32,

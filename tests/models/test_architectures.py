@@ -8,8 +8,9 @@ import torch.nn.functional as F
 import torchvision
 from torch import nn
 
-from models import create_model, load_checkpoint
+from models import create_model, get_spec, load_checkpoint
 from models.backbones import gray_kernel
+from models.training.optimisation import freeze
 
 
 def count(name: str, **overrides) -> int:
@@ -129,6 +130,8 @@ def test_frozen_layers_get_no_gradient_and_keep_their_statistics():
     assert all(p.grad is None for p in model.backbone.parameters())
     assert all(torch.equal(value, before[key]) for key, value in model.backbone.state_dict().items())
     assert all(p.grad is not None for p in model.refine1.parameters())
+    freeze(model, get_spec("resnet50_cnn"), None)  # a training of all stages leaves them frozen
+    assert not any(p.requires_grad for p in model.backbone.parameters())
 
 
 def test_gray_kernels_are_the_average_of_the_colours():
