@@ -19,8 +19,8 @@ with use:
         "Teaching and research: seeing what in a picture carried a network's answer, and how little that may "
         "prove.\n\n"
         "**A network here predicts what raters called a face, not what a person feels.** It learned from FER2013, "
-        "small gray pictures from a web search, each labelled by people who saw nothing but the picture. Raters often "
-        "disagree, and a face need not show a feeling at all."
+        "small gray pictures whose labels are the words that were searched for on the web, checked by people. Raters "
+        "often disagree, and a face need not show a feeling at all."
     )
 with limits:
     st.subheader("What it must not be used for")
@@ -87,7 +87,7 @@ with st.expander("Whose work it rests on: the papers and sets"):
         st.markdown(f"**Paper {paper.letter}.** {named}{paper.source}.")
     st.markdown(
         "- **FER2013**: Goodfellow, Erhan, Carrier, Courville et al. 2013, *Challenges in representation learning: a "
-        "report on three machine learning contests*, ICONIP; doi 10.1016/j.neunet.2014.09.005\n"
+        "report on three machine learning contests*, Neural Networks 64 (2015); doi 10.1016/j.neunet.2014.09.005\n"
         "- **FER+**: Barsoum, Zhang, Canton Ferrer and Zhang 2016, *Training deep networks for facial expression "
         "recognition with crowd-sourced label distribution*, ICMI; arXiv:1608.01041\n"
         "- **CK+**: Lucey, Cohn, Kanade, Saragih, Ambadar and Matthews 2010, *The extended Cohn-Kanade dataset*, CVPR "

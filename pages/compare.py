@@ -67,8 +67,9 @@ evidence()
 with views.computed("workbench.services.comparison:compare", "workbench.analysis.attention:correlation_with_cams"):
     st.markdown(
         "**Maps:** Grad-CAM as on the page Explain, each from a layer of its own network (figure 9 of paper D sets a "
-        "plain network beside one with attention). **Difference:** each map divided by its strongest value:"
+        "plain network beside one with attention). **Difference:** each map divided by the strongest value $m$ of its "
+        "network, over all classes or, by the map settings, of this class:"
     )
-    st.latex(r"D = \frac{L_1}{\max L_1} - \frac{L_2}{\max L_2} \in [-1, 1]")
+    st.latex(r"D = \frac{L_1}{m_1} - \frac{L_2}{m_2} \in [-1, 1]")
     st.markdown("**Likeness:** Spearman's rank correlation, Pearson's correlation of the ranks $r$ of all places:")
     st.latex(r"\rho = \frac{\mathrm{cov}(r_1, r_2)}{\mathrm{sd}(r_1)\,\mathrm{sd}(r_2)}")

@@ -38,8 +38,8 @@ puzzle()
 with views.computed("workbench.services.spoiled:spoil", "workbench.services.spoiled:_in_training"):
     titles = ", ".join(fault.title.lower() for fault in services.FAULTS.values())
     st.markdown(
-        f"The faults: {titles}. The number of the puzzle decides which, the same for everybody who opens "
-        "this link; each five numbers, from 1 to 5, from 6 to 10 and so on, hold each fault once. The network that "
+        f"The faults: {titles}. The number of the puzzle decides which, the same for everybody who opens this link; in "
+        "their order, the numbers go through all faults that a network can have, again and again. The network that "
         "other pages ask is never touched: a fault lies in what goes in, in what is read out, or in a double."
     )
     st.markdown("**Batch-norm** in training takes mean and spread of the pictures $B$ that pass together:")

@@ -63,9 +63,10 @@ def steps() -> None:
             spread = state.kept(("gate", network, name), lambda: services.gate_spread(network, names[name]))
         stroke_views.gate(found, spread, samples, net.trained)
     st.warning(
-        "**What this gate is not.** Its value at row i, column j is computed from the i-th and the j-th singular "
-        "value, but it multiplies *position* (i, j) of the map. It weighs positions without having seen them: a map "
-        "turned upside down has the same singular values, and so the same gate. It is not a map of where evidence lies."
+        "**What this gate is not.** Its value at row i, column j is computed from the singular values around the i-th "
+        "and the j-th (three to either side), but it multiplies *position* (i, j) of the map. It weighs positions "
+        "without having seen them: a map turned upside down has the same singular values, and so the same gate. It is "
+        "not a map of where evidence lies."
     )
 
 

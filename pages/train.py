@@ -29,7 +29,8 @@ with views.computed(
     "workbench.services.trainings.afterwards:before_after",
 ):
     st.markdown(
-        "Each epoch shows every training picture once, in steps of one batch: the loss says how far the answers are "
+        "Each epoch shows every training picture once (balanced sampling: rare classes more often), in steps of one "
+        "batch: the loss says how far the answers are "
         "from the labels, and each weight $w$ moves a little against its slope, at the learning rate $\\eta$:"
     )
     st.latex(r"w \leftarrow w - \eta\,\frac{\partial L}{\partial w}, \qquad L = -\frac1N\sum_i \ln p_i(\text{label}_i)")

@@ -248,8 +248,8 @@ def _other_splits(found: Sequence[Standing]) -> Iterator[str]:
     yield ""
     yield (
         "In paper C's split copies of a picture fall on both sides, and the epoch is chosen on the pictures that are "
-        "reported; in paper E's, four of five test pictures are trained on. What a figure gains there, it gains "
-        "without the network being any better."
+        "reported; in paper E's, four of five test pictures are trained on. Where a figure is higher there, the "
+        "network is not better for it."
     )
     if missing:
         yield ""

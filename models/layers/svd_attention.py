@@ -11,10 +11,10 @@ is represented by its singular values, and one small outer product of the two li
     a = sigmoid(C₇ₓ₇(P))        gate in 0..1, no bias                            eq. 9
     x_refined = a ⊙ x           the same gate for every channel                  eq. 10
 
-What it is not: a[i, j] is computed from the i-th singular value of h and the j-th of x̃, and multiplies *position* (i,
-j). Singular values are ordered by size and have no place in the picture, so the gate weighs positions without having
-seen what stands there: every picture with the same two lists of singular values gets the same gate. Do not read it as a
-map of where the network looked.
+What it is not: a[i, j] is computed from the singular values around the i-th of h and the j-th of x̃ (three to either
+side), and multiplies *position* (i, j). Singular values are ordered by size and have no place in the picture, so the
+gate weighs positions without having seen what stands there: every picture with the same two lists of singular values
+gets the same gate. Do not read it as a map of where the network looked.
 
 Differences from the paper: the cut-off and the shape of H_high are not stated there; ours is an ideal circular mask
 with radius a quarter of the side, both arguments. Maps need not be square: σ_h is padded with zeros to the height, σ_x

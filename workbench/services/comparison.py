@@ -110,7 +110,7 @@ class Comparison:
         )
 
     def difference(self, first: str, second: str, over_classes: bool) -> Tensor:
-        """The map of one network less that of another, each as a share of its strongest value, −1..1, (S, S)."""
+        """The map of one network less that of another, each as a share of its `tops`, −1..1, (S, S)."""
         shares = self.maps / self.tops(over_classes).clamp_min(1e-12)[:, None, None]
         return shares[self.networks.index(first)] - shares[self.networks.index(second)]
 

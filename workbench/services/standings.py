@@ -159,9 +159,11 @@ class EpochChoice:
 
 
 def epoch_choices() -> tuple[EpochChoice, ...]:
-    """For every checkpoint with a history that has a test accuracy, in the order of `standings`."""
+    """For every checkpoint with a history and test pictures of their own, in the order of `standings`."""
     found = []
     for standing in standings():
+        if len(standing.card.metrics) == 1:  # its split has one part for both, so there is nothing to compare
+            continue
         rows = _column(standing.name, "test_accuracy")
         if rows and standing.card.best_epoch <= len(rows):
             best = max(range(len(rows)), key=rows.__getitem__)

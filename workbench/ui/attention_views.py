@@ -25,7 +25,7 @@ _KINDS = {  # attention of a network → what it weighs, and whose idea it is
     "SVD": "makes a gate of singular values (paper D).",
     "SCA, transformer": "weighs channels, then places; then positions ask each other (paper B).",
     "CBAM": "weighs channels, then places (Woo et al. 2018).",
-    "angle": "turns each filter and keeps the angle that answers most strongly (paper A).",
+    "angle": "weighs places by what kernels answer there at eight angles (paper A; the turned kernels are ours).",
 }
 
 

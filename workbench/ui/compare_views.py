@@ -85,6 +85,10 @@ _BRIGHTEST = {
     True: "The brightest colour is each network's strongest value over all classes.",
     False: "The brightest colour is each network's strongest value for this class.",
 }
+_DIVIDED = {
+    True: "its network's strongest value over all classes, so one that is weak for this class counts less",
+    False: "its own strongest value, so this compares places, not strength",
+}
 
 
 def maps(found: Comparison, over_classes: bool) -> None:
@@ -141,8 +145,8 @@ def differences(found: Comparison, over_classes: bool) -> None:
         )
         more, less = (services.get_spec(name).title for name in (first, second))
         views.says(
-            f"**Red: more in {more}; blue: more in {less}.** Each map is first divided by its strongest value, so this "
-            "compares places, not strength, and neither map is the right one."
+            f"**Red: more in {more}; blue: more in {less}.** Each map is first divided by {_DIVIDED[over_classes]}. "
+            "Neither map is the right one."
         )
     with table:
         titles = [services.get_spec(name).title.replace(" + ", "<br>+ ") for name in found.networks]

@@ -54,7 +54,7 @@ def classes(found: Contents) -> None:
         told = f"each class has {most[0]} pictures"
     views.says(
         f"**In the training part {told}.** A network that never answers a rare class loses little accuracy; whether "
-        "one learned to do so, the page Metrics shows. The labels are what raters said, one for each picture."
+        "one learned to do so, the page Metrics shows. Each picture has one label, also where people would disagree."
     )
 
 

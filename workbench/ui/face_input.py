@@ -106,8 +106,8 @@ def _from_set() -> dict[str, str]:
         for word, place in steps.items():
             st.button(word, key=f"set-{word.lower()}", on_click=_go_to, args=(name, place), width="stretch")
     _show(found.face.picture, [], chosen=0)
-    st.caption(f"{found.part}: raters called it {found.label}. Face {found.position + 1} of {found.count} of {name}.")
-    st.session_state.update(face=found.face, face_name=f"{name}, {found.id}; raters called it {found.label}")
+    st.caption(f"{found.part}: labelled {found.label}. Face {found.position + 1} of {found.count} of {name}.")
+    st.session_state.update(face=found.face, face_name=f"{name}, {found.id}; labelled {found.label}")
     return {"set": name, "face": found.id}
 
 

@@ -64,8 +64,8 @@ def _turned(case: Case, both: bool) -> None:
     names = ["upright", "90° to the left", "upside down", "90° to the right"]
     _table(case, both, lambda one: one.ask(pictures), names, "the face turned")
     views.says(
-        "**The face turned before it goes in.** A sound network is surest upright; if another turn brings back a sure "
-        "and sensible answer, something turns the picture on its way."
+        "**The face turned before it goes in.** A sound network is usually surest upright; if another turn brings "
+        "back a sure and sensible answer, something turns the picture on its way."
     )
 
 

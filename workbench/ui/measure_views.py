@@ -36,7 +36,8 @@ def choose() -> tuple[list[str], str, str]:
 
 _LEAKS_HELP = (
     "Some test pictures of FER2013 are in its training part too, pixel by pixel (copies) or nearly (near copies). "
-    "Without them, what is left was not seen in training."
+    "Without them, what is left was not seen in the training of FER2013's official split. A network of another split "
+    "may have been trained on many of these pictures."
 )
 
 

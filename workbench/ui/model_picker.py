@@ -75,7 +75,7 @@ def described(name: str) -> str:
     whose = f"`{name}`, paper {spec.paper}, {millions(name)} parameters."
     if share is None:
         return f"{whose} Untrained: random weights, which answer nothing."
-    worth = f"{whose} Names {100 * share:.1f} % of FER2013's PrivateTest faces as the raters did (flip averaging)."
+    worth = f"{whose} Names {100 * share:.1f} % of FER2013's PrivateTest faces as they are labelled (flip averaging)."
     one_class = _no_better_than(card.metrics["PrivateTest"]["flip"])
     if one_class is None:
         return worth
@@ -113,9 +113,9 @@ def warm() -> None:
 
 _HELP = (
     "Ordered by paper, A to E; type to search, for example BAM or mobile. Each network with the number of its "
-    "parameters; of a trained one also the share of FER2013's PrivateTest faces that it names as the raters did (flip "
-    "averaging). Other trainings of a network stand behind it, under the name of their recipe. What you trained here "
-    "comes first."
+    "parameters; of a trained one also the share of FER2013's PrivateTest faces that it names as they are labelled "
+    "(flip averaging). Other trainings of a network stand behind it, under the name of their recipe. What you trained "
+    "here comes first."
 )
 
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from models.checkpoints import ROOT, CheckpointError
+from models.checkpoints import ROOT, CheckpointError, read_card
+from models.evaluation import percent
 
 from ..strokes import memory_account
 from . import counts, elsewhere  # noqa: F401  both make their evaluators known
@@ -198,6 +199,15 @@ def _epochs(letter: str, which: str) -> str:
     return str(found[0]) if len(found) == 1 else f"{found[0]} to {found[-1]}"
 
 
+def _accuracy(letter: str, name: str) -> str:
+    """What a checkpoint is right in on its test part, single view; "not run" where it is not measured."""
+    try:
+        plain = list(read_card(name).metrics.values())[-1]["plain"]
+    except (CheckpointError, LookupError):
+        return "(not run)"
+    return percent((plain["accuracy"], *plain["accuracy_interval"]))
+
+
 def _bytes(letter: str, reading: str) -> str:
     value = getattr(memory_account(), reading)
     return f"{value / 2**30:.3g} GiB" if value >= 2**27 else f"{value / 2**10:.0f} KiB"
@@ -216,6 +226,7 @@ _FIGURES: dict[str, Callable[[str, str], str]] = {
     "fit": _fit,
     "right": _right,
     "epochs": _epochs,
+    "accuracy": _accuracy,
     "memory": _bytes,
     "added": lambda letter, network: count(added(network, "resnet18")),
     "stock": lambda letter, name: count(stock(name)),

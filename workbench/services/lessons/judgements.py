@@ -165,6 +165,8 @@ class Leakage:
         on_leaked, without: on those counted by `near`, and on the others.
         resplit: share of the whole set that paper E's training part takes. Drawn from the whole set, it takes about
             this share of any test part.
+        measured: accuracy of one network, trained alike on the official split and on paper E's, on PrivateTest; None
+            where not both are there.
         symbols: of the equation.
     """
 
@@ -175,12 +177,22 @@ class Leakage:
     on_leaked: Interval
     without: Interval
     resplit: float
+    measured: tuple[float, float] | None
     symbols: tuple[Symbol, ...]
 
     @property
     def gain(self) -> float:
         """How much higher the accuracy is for the leaked pictures, −1..1."""
         return self.all_[0] - self.without[0]
+
+
+def _on_both_splits() -> tuple[float, float] | None:
+    names = (f"residual_cnn-quick-{split}-s0" for split in ("official", "kaggle-oheix"))
+    try:
+        first, second = (read_card(name).metrics[PART]["plain"]["accuracy"] for name in names)
+    except (CheckpointError, KeyError):
+        return None
+    return first, second
 
 
 def leakage(network: str) -> Leakage:
@@ -197,6 +209,7 @@ def leakage(network: str) -> Leakage:
         on_leaked,
         without,
         sum(OHEIX_TRAINING.values()) / sum(map(sum, COUNTS.values())),
+        _on_both_splits(),
         (
             symbol("n", "pictures of PrivateTest", float(len(right))),
             symbol("n_l", "of these also in Training, exactly or nearly", float(inside.sum())),

@@ -39,6 +39,7 @@ class Change:
         classes: names, in order.
         pictures: of the test part that both were asked about; 0 where its set is not here.
         of: how many the test part has.
+        chose: whether the epoch was chosen on pictures of the test part, as some papers' splits do.
         accuracy: before and after, each with its 95 % interval (Wilson); None where there are no pictures.
         recall: of each class, before and after.
         faces: names of the pinned faces.
@@ -52,6 +53,7 @@ class Change:
     classes: tuple[str, ...]
     pictures: int
     of: int
+    chose: bool
     accuracy: tuple[Interval, Interval] | None
     recall: tuple[dict[str, Interval], dict[str, Interval]]
     faces: tuple[str, ...]
@@ -86,10 +88,12 @@ def _change(id_: str, stamp: int) -> Change:
     pairs = [epochs.recall(model, card, images, labels) for model in (before, after)]
     names = epochs.pinned(job)
     seen = [epochs.seen(model, card, names) for model in (before, after)]
+    of, chose = _test_part(job)
     return Change(
         classes=card.classes,
         pictures=len(labels),
-        of=_size_of_test(job),
+        of=of,
+        chose=chose,
         accuracy=tuple(_share(right.sum(), asked.sum()) for right, asked in pairs) if len(labels) else None,
         recall=tuple(_recall(card.classes, *pair) for pair in pairs),
         faces=names,
@@ -113,10 +117,12 @@ def _share(right: Tensor, asked: Tensor) -> Interval:
     return share(np.arange(int(asked)) < int(right))
 
 
-def _size_of_test(job: Job) -> int:
+def _test_part(job: Job) -> tuple[int, bool]:
+    """How many pictures it has, 0 where the set is not here, and whether the epoch was chosen on some of them."""
     with suppress(OSError, ValueError):
-        return len(split(FaceSet.load(job.config.data), job.config.split).test)
-    return 0
+        parts = split(FaceSet.load(job.config.data), job.config.split)
+        return len(parts.test), parts.chosen_on_test
+    return 0, False
 
 
 def _measured(folder: Path, card: Card) -> tuple[Interval, int] | None:

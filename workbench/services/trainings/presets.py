@@ -78,8 +78,8 @@ PRESETS = (
     ),
     Preset(
         "Last layers on FER2013",
-        "residual_cnn keeps its first layers and learns its last ones anew, on the pictures that it knows: how much "
-        "can change where so little may?",
+        "residual_cnn keeps its first layers and goes on teaching its last ones, on the pictures that it knows: how "
+        "much can change where so little may?",
         Plan(
             "Last layers of residual_cnn on FER2013",
             set="fer2013",

@@ -86,7 +86,7 @@ def accuracies(
     Args:
         lines: name → (values (n,), accuracy (n,), interval (n, 2)), shares of 1.
         x_title: what the values are.
-        chance: accuracy of guessing, a dotted line.
+        chance: accuracy of naming a class at random, a dotted line.
         mark: a value at which a dotted line stands.
     """
     drawn = []
@@ -104,7 +104,7 @@ def accuracies(
     shapes = [{**dotted, "xref": "paper", "x0": 0, "x1": 1, "y0": chance, "y1": chance}]
     if mark is not None:
         shapes.append({**dotted, "yref": "paper", "x0": mark, "x1": mark, "y0": 0, "y1": 1})
-    guessing = {"x": 1, "xref": "paper", "y": chance, "text": "guessing", "xanchor": "right", "yanchor": "top"}
+    guessing = {"x": 1, "xref": "paper", "y": chance, "text": "a class at random", "xanchor": "right", "yanchor": "top"}
     plain = {"fixedrange": True, "zeroline": False}
     title = {"text": "accuracy ↑", "font": {"size": TEXT}, "standoff": 12}
     layout = {

@@ -13,10 +13,10 @@ def _attempt(found, words, pictures) -> None:
         c = int(found.weights.argsort(descending=True)[n - 1])
         open_ended = " (in BAM a sigmoid follows, after the weight of the place was added)" if _bam(found) else ""
         views.says(
-            f"**Squeeze:** each channel is summed up by its mean. **Excitation:** two small layers make one weight a "
+            "**Squeeze:** each channel is summed up by its mean. **Excitation:** two small layers make one weight a "
             f"channel of all these means{open_ended}. Channel {c} has the mean {float(found.map_[c].mean()):.3f} and "
-            f"the weight {float(found.weights[c]):.3f}. A large weight says that this module turns the channel up, not "
-            "that the answer needs it."
+            f"the weight {float(found.weights[c]):.3f}. A large weight says that this module lets more of the channel "
+            "through, not that the answer needs it."
         )
     ranked = charts.channel_weights(found.weights, "weight", (None, None) if _bam(found) else (0, 1), in_order=False)
     side_by_side(

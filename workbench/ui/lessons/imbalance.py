@@ -53,7 +53,7 @@ def _think(found, pictures) -> None:
 def _guess(found) -> Number:
     rare = found.classes[found.rarest]
     question = (
-        f"Of the PrivateTest pictures that raters called **{rare}**, the smallest class, which share does this network "
+        f"Of the PrivateTest pictures that are labelled **{rare}**, the smallest class, which share does this network "
         f"call {rare}?"
     )
     return Number(

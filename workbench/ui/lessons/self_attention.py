@@ -83,8 +83,9 @@ def _why(found) -> tuple[tuple[str, ...], str]:
     )
     return equations, (
         f"Each of the $N = {n}$ positions meets all of them: {n * n} numbers a head, which grow with the square of the "
-        "positions. Nothing in $A$ knows that two positions are neighbours unless the features say so. The second line "
-        "is rollout (Abnar and Zuidema 2020): $\\bar A$ is the mean of the heads, $I$ the way beside the attention."
+        "positions. Nothing in $A$ knows that two positions are neighbours unless the features say so, or the waves "
+        "of row and column that are added to them. The second line is rollout (Abnar and Zuidema 2020): $\\bar A$ is "
+        "the mean of the heads, $I$ the way beside the attention."
     )
 
 

@@ -63,8 +63,8 @@ def _reveal(found, said, words, pictures) -> None:
             else ""
         )
         views.says(
-            f"**The same gate for a face upside down:** the largest difference is {small}.{corner} Row "
-            "i, column j is computed from the i-th and the j-th singular value, and multiplies *position* (i, j), "
+            f"**The same gate for a face upside down:** the largest difference is {small}.{corner} Row i, column j is "
+            "computed from the singular values around the i-th and the j-th, and multiplies *position* (i, j), "
             "whatever stands there. It is not a map of where evidence lies."
         )
 

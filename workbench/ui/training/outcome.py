@@ -86,8 +86,13 @@ def _test(found: Change) -> None:
     told += " them; 95 % intervals)."
     if found.measured and found.measured[1] > found.pictures:
         told += f" On all {found.measured[1]}, as measured: {charts.with_interval(found.measured[0])}."
+    chose = (
+        "The epoch was chosen on these pictures, which flatters the second figure."
+        if found.chose
+        else "These pictures chose nothing."
+    )
     views.says(
-        f"{told} These pictures chose nothing. What is better here need not be better on faces of another kind; "
+        f"{told} {chose} What is better here need not be better on faces of another kind; "
         "measure it where it shall be used."
     )
 
