@@ -87,7 +87,7 @@ def is_shipped(choice: Choice) -> bool:
     """Whether checkpoints/ensemble is this very choice, of the weights that its members have now."""
     try:
         card = read_card(NAME)
-        stored, now = (read_predictions(NAME, CHOSEN_ON), voted(choice.members, CHOSEN_ON))
+        stored, now = _in_order(NAME, CHOSEN_ON), voted(choice.members, CHOSEN_ON)
     except CheckpointError:
         return False
     same = list(card.overrides.get("members", ())) == list(choice.members)
@@ -109,6 +109,7 @@ def ship(choice: Choice) -> Card:
         input_size=min(card.input_size for card in members),
         recipe=NAME,
         started_from=None,
+        taught_by=None,
         seed=0,
         epochs=0,
         best_epoch=0,
@@ -128,19 +129,26 @@ def ship(choice: Choice) -> Card:
 def voted(members: Sequence[str], part: str) -> Predictions:
     """What an ensemble answers to a part: the log of the mean probability of its members' stored answers."""
     shares, labels = _probabilities(members, part)
-    stored = read_predictions(members[0], part)
+    stored = _in_order(members[0], part)
     mean = torch.stack(list(shares.values())).mean(0)  # (N, K)
     return dataclasses.replace(stored, logits=mean.clamp_min(1e-30).log(), labels=labels)
 
 
 def _probabilities(names: Sequence[str], part: str) -> tuple[dict[str, Tensor], Tensor]:
     """Of each checkpoint the probabilities (N, K) for the same pictures, and their labels (N,)."""
-    stored = {name: read_predictions(name, part) for name in names}
+    stored = {name: _in_order(name, part) for name in names}
     first = stored[names[0]]
     for name, found in stored.items():
         if found.ids.tolist() != first.ids.tolist() or found.logits.shape != first.logits.shape:
             raise CheckpointError(f"{name} and {names[0]} answered other pictures of {part}: ferscope evaluate {name}")
     return {name: found.logits.softmax(-1) for name, found in stored.items()}, first.labels
+
+
+def _in_order(name: str, part: str) -> Predictions:
+    """Stored answers by the ids of the pictures, whose order in the set depends on how it was imported."""
+    found = read_predictions(name, part)
+    order = found.ids.argsort()
+    return Predictions(found.logits[order], found.labels[order], found.names[order], found.ids[order])
 
 
 def _log_loss(shares: list[Tensor], labels: Tensor) -> float:

@@ -67,12 +67,14 @@ def evaluate(name: str | Path, faces: FaceSet, tta: tuple[str, ...] = TTA, devic
         temperature.
 
     Raises:
-        DataError: the set has other classes, or not the split; see `evaluate_elsewhere`.
+        DataError: the set has other classes or pictures, or not the split; see `evaluate_elsewhere`.
     """
     model, card = load_checkpoint(name, device)
     if faces.classes != card.classes:
         raise DataError(f"The classes of the set ({', '.join(faces.classes)}) are not those of {name}.")
     parts = split(faces, card.split)
+    if parts.fingerprint != card.data:
+        raise DataError(f"The set does not hold the pictures, labels and parts that {name} was trained with.")
     validation, test = parts.names
     measured, plain = {validation: parts.validation, test: parts.test}, {}
     metrics = {part: dict(card.metrics.get(part, {})) for part in measured}

@@ -62,7 +62,7 @@ def measure(logits: Tensor, labels: Tensor, classes: tuple[str, ...]) -> dict[st
 
     Returns:
         accuracy (share of right answers, higher is better) with its 95 % interval (Wilson);
-        balanced_accuracy (mean recall of the classes, higher) and macro_f1 (mean F1 of the classes, higher);
+        balanced_accuracy (mean recall of the classes that occur, higher) and macro_f1 (mean of their F1, higher);
         kappa (Cohen; -1 to 1, 0 is chance, higher); log_loss (mean negative log probability, nats, lower);
         calibration_error (expected gap between probability and accuracy over 15 bins, 0 to 1, lower);
         per_class: precision, recall, f1, support of each; confusion: pictures by true class (row) and answer (column).
@@ -72,22 +72,25 @@ def measure(logits: Tensor, labels: Tensor, classes: tuple[str, ...]) -> dict[st
     accuracy, low, high = share((logits.argmax(-1) == labels).numpy())
     by_class = {"average": "none", "num_classes": k}
     columns = {
-        "precision": tm.multiclass_precision(probabilities, labels, **by_class).tolist(),
-        "recall": tm.multiclass_recall(probabilities, labels, **by_class).tolist(),
-        "f1": tm.multiclass_f1_score(probabilities, labels, **by_class).tolist(),
-        "support": torch.bincount(labels, minlength=k).tolist(),
+        "precision": tm.multiclass_precision(probabilities, labels, **by_class),
+        "recall": tm.multiclass_recall(probabilities, labels, **by_class),
+        "f1": tm.multiclass_f1_score(probabilities, labels, **by_class),
+        "support": torch.bincount(labels, minlength=k),
     }
+    present = columns["support"] > 0  # a class that does not occur has no recall
     return {
         "accuracy": accuracy,
         "accuracy_interval": [low, high],
-        "balanced_accuracy": tm.multiclass_recall(probabilities, labels, num_classes=k, average="macro").item(),
-        "macro_f1": tm.multiclass_f1_score(probabilities, labels, num_classes=k, average="macro").item(),
+        "balanced_accuracy": columns["recall"][present].mean().item(),
+        "macro_f1": columns["f1"][present].mean().item(),
         "kappa": tm.multiclass_cohen_kappa(probabilities, labels, num_classes=k).item(),
         "log_loss": torch.nn.functional.cross_entropy(logits, labels).item(),
         "calibration_error": tm.multiclass_calibration_error(
             probabilities, labels, num_classes=k, n_bins=CALIBRATION_BINS, norm="l1"
         ).item(),
-        "per_class": {name: {key: column[i] for key, column in columns.items()} for i, name in enumerate(classes)},
+        "per_class": {
+            name: {key: column[i].item() for key, column in columns.items()} for i, name in enumerate(classes)
+        },
         "confusion": tm.multiclass_confusion_matrix(probabilities, labels, num_classes=k).tolist(),
     }
 

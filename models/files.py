@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import tempfile
+import time
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -52,10 +53,20 @@ def written_at_once(path: Path) -> Iterator[BinaryIO]:
                 file.flush()
                 os.fsync(file.fileno())
             os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
+            _put(temporary, path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
+
+
+def _put(temporary: str, path: Path) -> None:
+    """`os.replace`; Windows refuses it while somebody reads the earlier file, which takes a moment at most."""
+    for _ in range(50 if os.name == "nt" else 0):
+        with contextlib.suppress(PermissionError):
+            os.replace(temporary, path)
+            return
+        time.sleep(0.02)
+    os.replace(temporary, path)
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -12,6 +12,7 @@ from workbench.jobs.store import Job
 ACTS = {
     "works on": "",
     "ends well": "tell('finished'); sys.exit(0)",
+    "is not measured": "tell('finished'); sys.exit('No set of this name.')",
     "uses its minutes": "tell('paused', epoch=1); sys.exit(0)",
     "fails": "tell('failed', epoch=0, message='The loss is no longer a number.'); sys.exit(1)",
     "fails unseen": "print('\\x1b[31mNo set of this name.\\x1b[0m', file=sys.stderr); sys.exit(1)",

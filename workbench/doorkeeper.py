@@ -110,7 +110,7 @@ class Doorkeeper:
     answered: int = 0
     refused: int = 0
     _reading: int = 0
-    _owners: OrderedDict[str, tuple[float, str]] = field(default_factory=OrderedDict)
+    _owners: OrderedDict[str, tuple[float, frozenset[str]]] = field(default_factory=OrderedDict)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it with a sentence."""
@@ -152,9 +152,11 @@ class Doorkeeper:
 
     def _has_room(self, path: str) -> bool:
         """Whether one more request with a body can be borne."""
+        if self._reading >= MAX_BODIES:
+            return False
         if path.startswith(f"{API}stream/"):
             return self.frames.take()
-        return self._reading < MAX_BODIES and (not path.startswith(WORK) or self.work.take())
+        return not path.startswith(WORK) or self.work.take()
 
     def _why_not(self, path: str, scope: Message, body: bytes) -> tuple[int, str] | None:
         """Why a body is refused: it is no JSON, or names a file that this visitor did not bring."""
@@ -169,8 +171,8 @@ class Doorkeeper:
     def _may_have(self, file: str, scope: Message) -> bool:
         """Whether a request may have a file: one of the demo's own, brought by this browser or by a programme."""
         inside = Path(file).is_absolute() and ".." not in Path(file).parts and self.uploads in Path(file).parents
-        owner = self._owners.get(file, (0.0, None))[1]
-        return inside and (owner is None or owner == _cookie(scope))
+        owners = self._owners.get(file, (0.0, None))[1]
+        return inside and (owners is None or _cookie(scope) in owners)
 
     async def _serve(self, scope: Message, receive: Receive, send: Send) -> None:
         path, visitor = scope["path"], _cookie(scope)
@@ -200,7 +202,8 @@ class Doorkeeper:
             return
         now = time.monotonic()
         for file in files if isinstance(files, list) else []:
-            self._owners[file] = (now, visitor)
+            _, others = self._owners.pop(file, (now, frozenset()))  # who brought the very same picture
+            self._owners[file] = (now, others | {visitor})
         while self._owners and now - next(iter(self._owners.values()))[0] > KEPT_SECONDS:
             self._owners.popitem(last=False)
 

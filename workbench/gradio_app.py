@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import rmtree
 
@@ -46,6 +46,7 @@ class Serving:
     folder: Path
     local: str
     link: str | None
+    process: psutil.Process = field(default_factory=psutil.Process)
 
     def close(self) -> None:
         """End it, and delete what visitors uploaded."""
@@ -54,16 +55,15 @@ class Serving:
 
     def status(self) -> dict:
         """What the page Share shows of it."""
-        process = psutil.Process()
         return {
-            "pid": process.pid,
+            "pid": self.process.pid,
             "local": self.local,
             "link": self.link,
             "visitors": self.door.visitors,
             "answered": self.door.answered,
             "refused": self.door.refused,
-            "cpu": process.cpu_percent() / 100,
-            "memory": process.memory_info().rss,
+            "cpu": self.process.cpu_percent() / 100,  # since it was asked before
+            "memory": self.process.memory_info().rss,
             "time": time.time(),
         }
 

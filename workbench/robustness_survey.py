@@ -95,7 +95,7 @@ def read_robustness(name_or_path: str | Path) -> Robustness:
     again = f"Measure it: ferscope robustness {name_or_path}"
     try:
         found = _read(folder / FILE)
-        current = _sha256(folder / "model.safetensors")
+        current = _weights(folder)
     except FileNotFoundError as error:
         raise CheckpointError(f"{error.filename} is not there. {again}") from error
     if found.question.weights != current:
@@ -141,7 +141,7 @@ def survey(
     card, folder = read_card(name), checkpoint_folder(name)
     chosen_part, everything = _part(faces, card, part)
     chosen = _drawn(everything, limit, seed)
-    weights = _sha256(folder / "model.safetensors")
+    weights = _weights(folder)
     question = Question(chosen_part, len(chosen), len(everything), seed, weights, chosen.fingerprint)
     path = out or folder / FILE
     curves = {} if force else _kept(path, question)
@@ -257,8 +257,13 @@ def _read(path: Path) -> Robustness:
     return Robustness(question, curves)
 
 
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _weights(folder: Path) -> str:
+    """Digest of a checkpoint's weights, and of those of the members where it is an ensemble."""
+    folders = [folder, *map(checkpoint_folder, read_card(folder).overrides.get("members", ()))]
+    found = hashlib.sha256()
+    for each in folders:
+        found.update((each / "model.safetensors").read_bytes())
+    return found.hexdigest()
 
 
 # ---- the command

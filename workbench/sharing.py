@@ -138,7 +138,8 @@ def _process(known: dict) -> psutil.Process | None:
     """The process of the files, if it is still the same one; a number alone may be another's by now."""
     try:
         process = psutil.Process(known["pid"])
-        alive = process.create_time() == known["born"] and process.status() != psutil.STATUS_ZOMBIE
+        same = abs(process.create_time() - known["born"]) < 2  # it moves with the computer's clock
+        alive = same and process.status() != psutil.STATUS_ZOMBIE
     except (psutil.Error, KeyError):
         return None
     return process if alive else None

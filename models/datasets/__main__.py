@@ -80,6 +80,8 @@ def import_set(
     differences = fer2013.check_counts(faces) if kind == "fer2013" else []
     if labels != "own":
         kind, faces = "ferplus", ferplus.relabelled(faces, labels.removeprefix("ferplus-"))
+    if kind == "folder" and own in readers.NAMED and out is None:
+        raise DataError(f"The folder is called {own} and its files are not: say by --out what the set shall be called.")
     out = out or DEFAULT.with_name(f"{own if kind == 'folder' else kind}.npz")
     _show(faces, console)
     for sentence in (*faces.notes, *differences):

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from ..files import UNPACKING_ERRORS
 from ..words import counted
@@ -87,7 +87,7 @@ def gray(content: bytes, side: int | None = None) -> np.ndarray | None:
         with Image.open(io.BytesIO(content)) as picture:
             if picture.width * picture.height > _MOST_PIXELS:
                 return None
-            picture = picture.convert("L")
+            picture = _to_gray(ImageOps.exif_transpose(picture))
             if side and picture.size != (side, side):
                 least = min(picture.size)
                 left, top = (picture.width - least) // 2, (picture.height - least) // 2
@@ -96,6 +96,17 @@ def gray(content: bytes, side: int | None = None) -> np.ndarray | None:
             return np.asarray(picture)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None
+
+
+def _to_gray(picture: Image.Image) -> Image.Image:
+    """Any picture as gray, on white where it is transparent."""
+    if picture.mode.startswith("I"):  # 16-bit gray: Pillow's own conversion would clip at 255
+        values = np.asarray(picture).astype(np.float32) / 257
+        return Image.fromarray(np.clip(values + 0.5, 0, 255).astype(np.uint8))
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    return picture.convert("L")
 
 
 def left_out(names: Iterable[str], why: str) -> tuple[str, ...]:

@@ -84,7 +84,8 @@ class Run:
         self.mean, self.std = parts.training.pixel_statistics()
         counts = torch.bincount(torch.from_numpy(parts.training.labels), minlength=len(self.classes)).tolist()
         self.augment = class_aware(config.augmentation, config.rare_augmentation, counts)
-        weights = class_weights(config.class_weights, counts, self.classes)
+        weights = torch.tensor(class_weights(config.class_weights, counts, self.classes))
+        weights *= sum(counts) / (weights * torch.tensor(counts)).sum()  # 1 on average, as soft targets need it
         self.kept = RunFolder(config, parts.fingerprint)
         found = self.kept.open()
 
@@ -95,7 +96,7 @@ class Run:
             self.kept.fail(error)  # who looks into the folder later learns why nothing happened
             raise
 
-    def _set_up(self, parts: Parts, found: dict[str, Any] | None, weights: tuple[float, ...]) -> None:
+    def _set_up(self, parts: Parts, found: dict[str, Any] | None, weights: Tensor) -> None:
         """Build what trains, and put it where it trains."""
         config = self.config
         torch.manual_seed(config.seed)
@@ -114,7 +115,7 @@ class Run:
         shares = targets(config, parts.training, self.device)
         self.shares = None if shares is None else shares.to(self.device)  # (N, K)
         # None, not ones: the same curve, but to the last digit.
-        self.weights = None if config.class_weights == "none" else torch.tensor(weights, device=self.device)  # (K,)
+        self.weights = None if config.class_weights == "none" else weights.to(self.device)  # (K,)
         self.blend = MixUp(alpha=config.mixup, num_classes=len(self.classes)) if config.mixup else None
         n = len(parts.training)
         self.batch_size = min(config.batch_size, n)

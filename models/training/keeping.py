@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import hashlib
 import io
 import json
 import time
@@ -34,6 +35,7 @@ class RunFolder:
 
     def __init__(self, config: TrainConfig, data: str) -> None:
         self.config, self.data, self.folder = config, data, config.folder
+        self.teacher = _digest(config.teacher or config.start_from) if config.distillation else None
         self.started, self.seconds_before = time.monotonic(), 0.0
         self.best: dict[str, float] = {"epoch": 0, "validation_accuracy": -1.0}
         self.log = EventLog(self.folder / "events.jsonl")
@@ -57,6 +59,12 @@ class RunFolder:
                     f"The run in {self.folder} cannot be continued: {self.config.data} does not hold the pictures, "
                     f"labels and parts that it was trained with. Give that set by --data{self._set_before()}, or "
                     "choose another --out."
+                )
+            if facts.get("teacher", self.teacher) != self.teacher:
+                raise TrainingError(
+                    f"The run in {self.folder} cannot be continued: it learned from other weights than those that "
+                    f"{self.config.teacher or self.config.start_from} holds now. Get them back, or choose another "
+                    "--out."
                 )
             self.best, self.seconds_before = facts["best"], facts["seconds"]
             if facts["threads"] != torch.get_num_threads() and first_process():
@@ -108,7 +116,7 @@ class RunFolder:
         table = io.StringIO()
         writer = csv.DictWriter(table, fieldnames=list(row), lineterminator="\n")
         writer.writeheader()
-        writer.writerows({k: round(v, 6) for k, v in r.items()} for r in self.run.history)
+        writer.writerows({k: v if k == "epoch" else float(f"{v:.6g}") for k, v in r.items()} for r in self.run.history)
         write_bytes(self.folder / "history.csv", table.getvalue().encode())
         state.save_state(self.folder, self.run.network, self.run.running_mean, self.run.optimizer, self._facts())
         for name in set(row) - {"epoch"} if self.curves else ():
@@ -150,6 +158,7 @@ class RunFolder:
             parameters=sum(p.numel() for p in run.network.parameters()),
             **self._spent(),
         )
+        (self.folder / "predictions.npz").unlink(missing_ok=True)  # what earlier weights answered
         save_checkpoint(self.folder, run.shipped, card)
         self.checkpoint_is_written = True
 
@@ -160,6 +169,7 @@ class RunFolder:
         return {
             "curve": self.config.curve(),
             "data": self.data,
+            "teacher": self.teacher,
             "precision": self.run.precision,
             "threads": torch.get_num_threads(),
             "seconds": round(self.seconds_before + self.seconds_here(), 1),
@@ -167,6 +177,12 @@ class RunFolder:
             "history": self.run.history,
             "schedule": self.run.schedule.state(),
         }
+
+
+def _digest(folder: Path | None) -> str | None:
+    """Of a checkpoint's weights; None where there are none, which is told when they are opened."""
+    path = folder and folder / "model.safetensors"
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path and path.is_file() else None
 
 
 def _must_agree(before: dict[str, Any], now: dict[str, Any], folder: Path) -> None:

@@ -58,10 +58,21 @@ def test_nothing_to_choose_from_and_answers_to_other_pictures_are_sentences(thre
     with pytest.raises(CheckpointError, match="ferscope zoo"):
         choose([])
     stored = read_predictions("good", "PublicTest")
-    part = {"PublicTest": dataclasses.replace(stored, ids=stored.ids[::-1])}
+    part = {"PublicTest": dataclasses.replace(stored, ids=np.char.add(stored.ids, "-else"))}
     checkpoints.write_predictions(three / "good", part)
     with pytest.raises(CheckpointError, match="other pictures of PublicTest"):
         choose(["good", "other"])
+
+
+def test_the_order_in_which_pictures_were_imported_plays_no_part(three):
+    before = choose(["good", "other"])
+    stored = {part: read_predictions("good", part) for part in ("PublicTest", "PrivateTest")}
+    turned = {
+        part: checkpoints.Predictions(p.logits.flip(0), p.labels.flip(0), p.names[::-1], p.ids[::-1])
+        for part, p in stored.items()
+    }
+    checkpoints.write_predictions(three / "good", turned)
+    assert choose(["good", "other"]) == before
 
 
 def test_the_shipped_vote_is_a_checkpoint_without_its_members_weights_and_answers_their_mean(three):

@@ -16,6 +16,7 @@ from models import load_checkpoint
 from models.checkpoints import read_card, read_predictions, write_card
 from models.datasets import DataError, FaceSet
 from models.datasets.audit import leaked
+from models.datasets.splits import split
 from models.evaluate import evaluate, evaluate_elsewhere, main
 from models.evaluation import measure, predict
 
@@ -48,9 +49,23 @@ def test_the_card_and_the_predictions_say_what_the_shipped_weights_do(folder, fa
     assert "Training" not in stored["splits"]
 
 
+def relabelled(folder: Path, faces: FaceSet, labels: np.ndarray) -> FaceSet:
+    """The same pictures with other labels, as if the network in the folder had been trained on them."""
+    changed = dataclasses.replace(faces, labels=labels)
+    card = read_card(folder)
+    write_card(folder, dataclasses.replace(card, data=split(changed, card.split).fingerprint))
+    return changed
+
+
+def test_other_pictures_are_refused_as_the_networks_own(folder, faces):
+    with pytest.raises(DataError, match="was trained with"):
+        evaluate(folder, dataclasses.replace(faces, images=255 - faces.images))
+    assert read_card(folder).metrics == {}
+
+
 def test_one_way_is_measured_again_without_losing_the_others(folder, faces):
     first = evaluate(folder, faces)
-    changed = dataclasses.replace(faces, labels=(faces.labels + 1) % 7)
+    changed = relabelled(folder, faces, (faces.labels + 1) % 7)
     second = evaluate(folder, changed, tta=("flip",))
     for part in ("PublicTest", "PrivateTest"):
         assert second.metrics[part]["ten-crop"] == first.metrics[part]["ten-crop"]
@@ -61,10 +76,8 @@ def test_one_way_is_measured_again_without_losing_the_others(folder, faces):
 def test_the_temperature_is_fitted_on_the_validation_part_only(folder, faces):
     labels = faces.labels.copy()
     labels[faces.splits == "PrivateTest"] = 0
-    assert (
-        evaluate(folder, faces, ("plain",)).temperature
-        == evaluate(folder, dataclasses.replace(faces, labels=labels), ("plain",)).temperature
-    )
+    before = evaluate(folder, faces, ("plain",)).temperature
+    assert evaluate(folder, relabelled(folder, faces, labels), ("plain",)).temperature == before
 
 
 def test_a_set_with_other_classes_is_refused_as_the_networks_own(folder, faces):
@@ -129,7 +142,8 @@ def test_a_checkpoint_that_was_not_measured_says_how(folder):
 
 
 def test_a_split_without_a_validation_part_is_measured_once(folder, faces):
-    card = dataclasses.replace(read_card(folder), split="random-80-20")
+    data = split(faces, "random-80-20").fingerprint
+    card = dataclasses.replace(read_card(folder), split="random-80-20", data=data)
     write_card(folder, card)
     measured = evaluate(folder, faces, ("plain",))
     assert list(measured.metrics) == ["test"]

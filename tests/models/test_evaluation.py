@@ -180,3 +180,10 @@ def test_a_paired_difference_is_that_of_the_measures_and_its_interval_holds_it()
         assert low < difference < high
         assert high - low == pytest.approx(2 * 1.96 * (0.25 + 0.15) ** 0.5 / 20, rel=0.4)
     assert paired_difference(first, first, labels)["accuracy"] == (0, 0, 0)
+
+
+def test_a_class_that_does_not_occur_counts_for_no_mean():
+    labels = torch.tensor([0, 0, 1, 1])
+    found = measure(torch.eye(3)[[0, 0, 1, 2]], labels, ("a", "b", "c"))
+    assert found["balanced_accuracy"] == pytest.approx((1 + 1 / 2) / 2)
+    assert found["macro_f1"] == pytest.approx((1 + 2 / 3) / 2)

@@ -105,6 +105,18 @@ def test_a_file_goes_back_only_to_the_browser_that_brought_it(door):
         assert ask(door, "POST", f"{API}queue/join", json=question, headers=headers).status_code == status
 
 
+def test_who_brings_the_same_picture_may_use_it_too(door):
+    visitors = [{"cookie": f"{COOKIE}={ask(door, 'GET', '/').cookies[COOKIE]}"} for _ in range(3)]
+    for headers in visitors[:2]:  # a file is named by its content
+        ask(door, "POST", f"{API}upload", content=b"x", headers=headers)
+    assert [ask(door, "GET", FILE + MINE, headers=headers).status_code for headers in visitors] == [200, 200, 404]
+
+
+def test_camera_frames_do_not_pass_the_limit_of_bodies(door, monkeypatch):
+    monkeypatch.setattr(doorkeeper, "MAX_BODIES", 0)
+    assert ask(door, "POST", f"{API}stream/x", json={}).status_code == 429
+
+
 def test_a_programme_without_cookies_uses_what_it_uploaded(door):
     assert ask(door, "POST", f"{API}upload", content=b"x").json() == [MINE]
     assert ask(door, "POST", f"{API}call/predict", json={"data": [{"path": MINE}]}).status_code == 200

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from models import create_model, load_checkpoint
+from models import checkpoints, create_model, load_checkpoint
 from models.checkpoints import Card, CheckpointError, read_card, save_checkpoint
 from models.datasets import EMOTIONS, DataError, FaceSet
 from models.evaluation import predict, share
@@ -81,6 +81,21 @@ def test_what_was_written_is_read_again(folder, faces):
             assert torch.equal(getattr(stored.curves[name], column), getattr(found.curves[name], column))
     assert stored.question.part == "PrivateTest"
     assert stored.question.data == faces.part("PrivateTest").fingerprint
+
+
+def test_the_curves_of_an_ensemble_belong_to_the_weights_of_its_members(tmp_path, faces, monkeypatch):
+    monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
+    for seed, name in enumerate(("one", "two")):
+        write_checkpoint(tmp_path / name, seed)
+    card = dataclasses.replace(
+        read_card(tmp_path / "one"), network="ensemble", overrides={"members": ["one", "two"]}, input_size=48
+    )
+    save_checkpoint(tmp_path / "both", create_model("ensemble", members=["one", "two"]), card)
+    survey("both", faces, corruptions=SOME)
+    assert read_robustness("both").curves
+    write_checkpoint(tmp_path / "two", seed=3)
+    with pytest.raises(CheckpointError, match="other weights"):
+        read_robustness("both")
 
 
 @pytest.fixture

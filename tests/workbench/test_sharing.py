@@ -55,6 +55,11 @@ def test_another_process_of_the_same_number_is_not_taken_for_the_demo():
     sharing.stop()  # and does not end it: we are still here
 
 
+def test_a_clock_that_was_set_does_not_lose_the_demo():
+    born = psutil.Process().create_time() + 1
+    assert sharing._process({"pid": os.getpid(), "born": born}) is not None
+
+
 def test_a_demo_that_never_answers_is_given_up(monkeypatch):
     sleeper = psutil.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     known = {"pid": sleeper.pid, "born": sleeper.create_time(), "asked": True, "started": time.time() - 1000}

@@ -201,6 +201,8 @@ def _check_history(data: bytes) -> None:
         names, numbers = rows[0], [[float(cell or 0) for cell in row] for row in rows[1:]]
         if len(data) > _TEXT_BYTES or "epoch" not in names or any(len(row) != len(names) for row in numbers):
             raise ValueError
+        if [row[names.index("epoch")] for row in numbers] != [*range(1, len(numbers) + 1)]:
+            raise ValueError
         if not all(re.fullmatch(r"[a-z][a-z_0-9 :]{0,60}", name) for name in names):
             raise ValueError
     except (ValueError, IndexError, csv.Error) as error:

@@ -26,6 +26,8 @@ def ended(job: Job, code: int | None) -> Job:
     told = [e for e in store.events(job) if e.get("event") in _LAST_WORDS and e["time"] >= (job.started or 0) - 0.01]
     last, event = (told[-1]["event"], told[-1]) if told else (None, {})
     job = replace(job, ended=time.time(), pid=None, born=None)
+    if last == "finished" and code and job.asked is None:  # the training is whole, what came after it is not
+        return replace(job, state="done", message=f"It is not measured. {_why(job, code, '')}")
     if last == "finished" or (code == 0 and last != "paused"):
         return replace(job, state="done")
     if last == "paused":

@@ -58,14 +58,7 @@ def export(id_: str) -> bytes:
         JobError: as `promote`.
     """
     job = _shareable(id_)
-    config, card = job.config, read_card(job.folder)
-    split = Path(card.split).stem if os.sep in card.split else card.split
-    told = {"data": Path(config.data.name), "split": split, "out": None, "resume": False}
-    told |= {key: Path(folder.name) for key in ("start_from", "teacher") if (folder := getattr(config, key))}
-    texts = {
-        "card.json": customs.as_json(dataclasses.asdict(dataclasses.replace(card, split=split))),
-        "config.json": customs.as_json(config.model_copy(update=told).model_dump(mode="json")),
-    }
+    texts = _without_paths(job)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as parcel:
         for name in FILES:
@@ -75,6 +68,18 @@ def export(id_: str) -> bytes:
                 how = zipfile.ZIP_DEFLATED if path.suffix == ".csv" else zipfile.ZIP_STORED  # the others do not shrink
                 parcel.writestr(name, path.read_bytes(), how)
     return buffer.getvalue()
+
+
+def _without_paths(job: Job) -> dict[str, bytes]:
+    """Card and configuration, without the folders of this computer."""
+    config, card = job.config, read_card(job.folder)
+    split = Path(card.split).stem if os.sep in card.split else card.split
+    told = {"data": Path(config.data.name), "split": split, "out": None, "resume": False}
+    told |= {key: Path(folder.name) for key in ("start_from", "teacher") if (folder := getattr(config, key))}
+    return {
+        "card.json": customs.as_json(dataclasses.asdict(dataclasses.replace(card, split=split))),
+        "config.json": customs.as_json(config.model_copy(update=told).model_dump(mode="json")),
+    }
 
 
 def export_name(job: Job) -> str:
@@ -124,7 +129,9 @@ def _copy(job: Job, place: Path) -> None:
         with say_when_full(place):
             new.mkdir(parents=True, exist_ok=True)
             for name in FILES:
-                if name != "config.json" and (job.folder / name).is_file():
+                if name == "config.json":  # how it was trained, where that is not its recipe
+                    write_bytes(new / name, _without_paths(job)[name])
+                elif (job.folder / name).is_file():
                     shutil.copyfile(job.folder / name, new / name)
             os.replace(new, place)
     finally:

@@ -100,8 +100,8 @@ def stop(id_: str) -> Job:
             return store.write(replace(job, state="cancelled", ended=time.time(), message=message))
         if job.state == "running":
             message = "Asked to end; it writes down what it has reached."
+            processes.send(job)  # first: it must end also where there is no room to note it
             job = store.write(replace(job, state="stopping", asked=time.time(), message=message))
-            processes.send(job)
         return job
 
 

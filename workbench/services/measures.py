@@ -245,8 +245,8 @@ def _of_confusions(c: Tensor) -> dict[str, Tensor]:
     n = labels.sum(1)
     agreed, chance = right.sum(1) / n, (labels * told).sum(1) / n**2
     return {
-        "balanced_accuracy": (right / labels).nan_to_num(0).mean(1),
-        "macro_f1": (2 * right / (labels + told)).nan_to_num(0).mean(1),
+        "balanced_accuracy": (right / labels).nanmean(1),  # a class that does not occur has no recall
+        "macro_f1": torch.where(labels > 0, 2 * right / (labels + told), torch.nan).nanmean(1),
         "kappa": (agreed - chance) / (1 - chance),
     }
 

@@ -77,8 +77,8 @@ def _ranked() -> Iterator[tuple[str, str, str]]:
             yield (a, b, key) if one.reported[key] > two.reported[key] else (b, a, key)
 
 
-Runs = dict[str, dict[tuple[str, str, int], str]]
-"""Of each network its trainings: (recipe, split, seed) → name of the checkpoint."""
+Runs = dict[str, dict[tuple[str, str, str, int, int], str]]
+"""Of each network its trainings: (recipe, split, data, epochs, seed) → name of the checkpoint."""
 
 
 def _runs() -> Runs:
@@ -86,7 +86,8 @@ def _runs() -> Runs:
     found: Runs = {}
     for name, card in cards().items():
         if not card.overrides and card.started_from is None and card.taught_by is None:
-            found.setdefault(card.network, {}).setdefault((card.recipe, card.split, card.seed), name)
+            run = (card.recipe, card.split, card.data, card.epochs, card.seed)
+            found.setdefault(card.network, {}).setdefault(run, name)
     return found
 
 
@@ -94,18 +95,18 @@ def _trained_alike(first: str, second: str, key: str, runs: Runs) -> Iterator[Ra
     one, two = runs.get(first, {}), runs.get(second, {})
     shared = sorted(one.keys() & two.keys())
     claimed = get_spec(first).reported[key] - get_spec(second).reported[key]
-    for recipe, split in dict.fromkeys(run[:2] for run in shared):
+    for alike in dict.fromkeys(run[:-1] for run in shared):
         by_seed, part = {}, ""
-        for run in (run for run in shared if run[:2] == (recipe, split)):
+        for run in (run for run in shared if run[:-1] == alike):
             part = list(read_card(one[run]).metrics)[-1]
             try:
-                by_seed[run[2]] = getattr(pairs.pair(one[run], two[run], part), FIGURES[key])
+                by_seed[run[-1]] = getattr(pairs.pair(one[run], two[run], part), FIGURES[key])
             except CheckpointError:  # stored answers are missing, or belong to other pictures
                 continue
         if by_seed:
             over = over_seeds([value for value, _, _ in by_seed.values()])
             paper = get_spec(first).paper
-            yield Ranking(paper, first, second, FIGURES[key], claimed, recipe, split, part, by_seed, over)
+            yield Ranking(paper, first, second, FIGURES[key], claimed, *alike[:2], part, by_seed, over)
 
 
 def over_seeds(values: list[float]) -> Interval | None:

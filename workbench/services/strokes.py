@@ -8,12 +8,14 @@ import torch
 from torch import Tensor
 
 from models import get_spec, list_models
-from models.checkpoints import CheckpointError, Predictions, checkpoint_folder, read_predictions
-from models.evaluation import Interval, paired_difference, share
+from models.checkpoints import CheckpointError, checkpoint_folder
+from models.evaluation import Interval, share
 
 from ..analysis import attention, spectra
 from ..faces import Face, load_sample, samples
+from .measures import Answers, stored_answers
 from .networks import DEFAULT_NETWORK, open_network
+from .pairs import pair
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +113,7 @@ class Gain:
         network, plain: the network with the module, and the one without.
         accuracy, plain_accuracy: of the two on PrivateTest, single view, with 95 % interval.
         difference: between them on the same pictures, with its interval.
-        reported: the paper's difference in accuracy.
+        reported: the paper's difference in accuracy, which follows from its rows; it prints balanced accuracy.
     """
 
     network: str
@@ -140,15 +142,18 @@ def _gain(network: str, plain: str) -> Gain:
     figures = [get_spec(name).reported.get("accuracy on FER2013") for name in (network, plain)]
     reported = None if None in figures else figures[0] - figures[1]
     own, rival = (_stored(name) for name in (network, plain))
-    accuracy, plain_accuracy = (p and share((p.logits.argmax(-1) == p.labels).numpy()) for p in (own, rival))
-    difference = own and rival and paired_difference(own.logits, rival.logits, own.labels)["accuracy"]
+    accuracy, plain_accuracy = (a and share((a.logits.argmax(-1) == a.labels).numpy()) for a in (own, rival))
+    try:
+        difference = own and rival and pair(own.name, rival.name).accuracy
+    except CheckpointError:  # not the same pictures
+        difference = None
     return Gain(network, plain, accuracy, plain_accuracy, difference, reported)
 
 
-def _stored(network: str) -> Predictions | None:
+def _stored(network: str) -> Answers | None:
     for name in (network, f"{network}-short-official-s0"):  # the second where its weights do not ship
         try:
-            return read_predictions(name, "PrivateTest")
+            return stored_answers(name)
         except CheckpointError:
             continue
     return None

@@ -243,6 +243,31 @@ def test_two_folders_of_ones_own_become_two_sets(tmp_path, monkeypatch):
     assert sorted(p.name for p in (tmp_path / "data").iterdir()) == ["mine.npz", "theirs.npz"]
 
 
+def test_a_folder_with_the_name_of_a_set_does_not_replace_that_set(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "fer2013", folder_files())
+    with pytest.raises(SystemExit, match="called fer2013 and its files are not"):
+        main(["import", "fer2013"])
+    main(["import", "fer2013", "--out", "mine.npz"])
+    assert (tmp_path / "mine.npz").is_file()
+
+
+def saved(image: Image.Image, **more) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", **more)
+    return buffer.getvalue()
+
+
+def test_sixteen_bits_transparency_and_turned_photos_become_the_gray_that_one_sees():
+    deep = saved(Image.fromarray(np.array([[300, 40000]], np.uint16)))
+    assert gray(deep).tolist() == [[1, 156]]
+    assert gray(saved(Image.new("RGBA", (1, 1), (0, 0, 0, 0)))).tolist() == [[255]]
+    turned = Image.fromarray(np.array([[0, 255]], np.uint8))
+    exif = turned.getexif()
+    exif[0x0112] = 6  # to be turned a quarter clockwise
+    assert gray(saved(turned, exif=exif)).tolist() == [[0], [255]]
+
+
 def test_files_that_were_left_out_are_printed(tmp_path, capsys):
     write(tmp_path / "x", folder_files() | {"train/sad/broken.png": b"x"})
     main(["import", str(tmp_path / "x"), "--out", str(tmp_path / "set.npz")])

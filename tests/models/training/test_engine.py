@@ -215,6 +215,18 @@ def test_an_interrupted_run_resumes_to_the_same_curve(finished_run, make_config,
     assert kinds == ["started", "epoch", "epoch", "interrupted", "resumed", "epoch", "epoch", "finished"]
 
 
+def test_better_weights_take_away_what_earlier_ones_answered(make_config, tmp_path, monkeypatch):
+    config = make_config(tmp_path / "run")
+    with monkeypatch.context() as patched:
+        stop_in_epoch(patched, 2, Interrupted())
+        with pytest.raises(Interrupted):
+            train(config)
+    (config.folder / "predictions.npz").write_bytes(b"of the first epoch")
+    train(config.model_copy(update={"resume": True}))
+    assert load_checkpoint(config.folder)[1].best_epoch > 1
+    assert not (config.folder / "predictions.npz").exists()
+
+
 def test_a_run_that_stops_when_its_minutes_are_over_resumes_to_the_same_curve(
     finished_run, make_config, tmp_path, monkeypatch, capsys
 ):
@@ -500,6 +512,14 @@ def test_the_training_loss_is_the_mean_weighted_by_class(make_config, tmp_path, 
     weights = torch.tensor(class_weights(name, [26, *[5] * 6], faces.classes))[labels]
     each = nn.functional.cross_entropy(logits.float(), labels, reduction="none")
     assert loss == pytest.approx(((weights * each).sum() / weights.sum()).item(), rel=1e-5)
+
+
+def test_weights_scale_no_loss_towards_shares(make_config, tmp_path, faces):
+    made = unequal(faces)
+    shares = dataclasses.replace(made, targets=np.eye(7, dtype=np.float32)[made.labels])
+    small = {"label_smoothing": 0.0, "batch_size": 4096, "class_weights": "heavy"}
+    losses = [one_epoch(make_config(tmp_path / name, **small), some)[1] for name, some in (("a", made), ("b", shares))]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
 
 
 def test_shares_of_several_raters_are_what_is_trained_towards(make_config, tmp_path, faces):

@@ -13,7 +13,7 @@ import safetensors.torch
 import torch
 
 from models import create_model, load_checkpoint
-from models.checkpoints import read_card, write_card
+from models.checkpoints import read_card, save_checkpoint, write_card
 from models.training import engine, memory, state
 from models.training.engine import Run, train
 from models.training.events import read_events
@@ -355,3 +355,20 @@ def test_two_beginnings_are_one_too_many(finished_run, make_config, tmp_path):
 def test_json_keeps_phases(make_config, tmp_path):
     config = make_config(tmp_path / "run", epochs=4, phases=PROGRESSIVE)
     assert type(config).model_validate(json.loads(config.model_dump_json())) == config
+
+
+def test_a_run_whose_teacher_changed_is_not_continued(finished_run, make_config, tmp_path):
+    shutil.copytree(finished_run, tmp_path / "teacher")
+    config = make_config(tmp_path / "run", teacher=tmp_path / "teacher", distillation=0.5, epochs=1, growing_sizes=())
+    train(config)
+    train(config.model_copy(update={"resume": True}))
+    network, card = load_checkpoint(tmp_path / "teacher")
+    next(network.parameters()).data += 1
+    save_checkpoint(tmp_path / "teacher", network, card)
+    with pytest.raises(TrainingError, match="learned from other weights"):
+        train(config.model_copy(update={"resume": True}))
+
+
+def test_small_rates_stand_in_the_history(make_config, tmp_path):
+    folder = train(make_config(tmp_path / "run", epochs=1, growing_sizes=(), learning_rate=1e-7, schedule="constant"))
+    assert float(history(folder)[0]["learning_rate"]) == pytest.approx(1e-7)

@@ -93,7 +93,9 @@ def test_a_promoted_checkpoint_is_found_by_name_and_overwrites_none(job, tmp_pat
     name = parcels.promote(job.id)
     assert list_checkpoints() == [name]
     assert name == f"vanilla_cnn-{job.id[:8]}-{job.id[-4:]}"
-    assert left(tmp_path / name) == {"card.json", "model.safetensors", "history.csv", "predictions.npz"}
+    assert left(tmp_path / name) == set(parcels.FILES)
+    assert json.loads((tmp_path / name / "config.json").read_text())["epochs"] == 26, "how it was trained goes along"
+    assert str(tmp_path) not in (tmp_path / name / "config.json").read_text()
     assert load_checkpoint(name)[1].classes == CLASSES
     assert parcels.promote(job.id) == name
     first = (tmp_path / name / "model.safetensors").read_bytes()
@@ -290,6 +292,7 @@ def test_other_damage_is_one_sentence(job):
         (zipped(good | {"model.safetensors": nan}), "no number"),
         (zipped(good | {"history.csv": b"epoch,<script>\n1,2\n"}), "no table of numbers"),
         (zipped(good | {"history.csv": b"epoch,loss\n1,=cmd()\n"}), "no table of numbers"),
+        (zipped(good | {"history.csv": b"epoch,loss\nnan,1\n"}), "no table of numbers"),
         (zipped(good | {"predictions.npz": b"x"}), "not a zip"),
     ):
         with pytest.raises(JobError, match=message):

@@ -63,6 +63,19 @@ def test_the_plain_accuracies_of_the_registry_follow_from_the_figures_of_the_cla
         assert accuracy == pytest.approx(reported, abs=2e-4), "a misprinted figure may be one picture more or less"
 
 
+def test_ours_is_said_to_have_as_many_epochs_as_it_had():
+    name = "residual_cnn-quick-official-s2"
+    card = read_card(name)
+    assert card.best_epoch < card.epochs
+    assert trained._epochs(name, card) == card.epochs
+
+
+@pytest.mark.parametrize(("pictures", "set_"), [(3589, "FER2013"), (55, "JAFFE"), (112, ""), (20_000, "")])
+def test_another_set_of_seven_classes_is_not_taken_for_a_papers(pictures, set_):
+    card = dataclasses.replace(read_card("residual_cnn"), metrics={"test": {"plain": {"confusion": [[pictures]]}}})
+    assert trained.set_of(card) == set_
+
+
 def test_every_command_is_one_that_the_training_takes():
     for paper in papers():
         for command in claims.commands(paper.letter):

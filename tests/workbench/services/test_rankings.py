@@ -59,6 +59,15 @@ def test_networks_that_were_trained_otherwise_are_not_ranked():
     assert all(get_spec(a).paper == get_spec(b).paper for a, b in left)
 
 
+@pytest.mark.parametrize("other", [{"epochs": 2}, {"data": "another"}])
+def test_a_recipe_that_was_changed_or_another_set_is_not_the_same_training(other):
+    put("resnet18", knows(range(2)), weights=False, network="resnet18", recipe="short")
+    put("resnet18_svd_hfc", knows(range(6)), weights=False, network="resnet18_svd_hfc", recipe="short", **other)
+    assert rankings.rankings() == ()
+    put("resnet18_svd_hfc-1", knows(range(6)), weights=False, network="resnet18_svd_hfc", recipe="short")
+    assert len(rankings.rankings()) == 1
+
+
 def test_the_interval_over_seeds_is_students():
     assert rankings.over_seeds([0.1]) is None
     mean, low, high = rankings.over_seeds([0.0, 0.02])

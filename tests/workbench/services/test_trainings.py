@@ -1,14 +1,17 @@
 """What the page Train asks for: the form, sets, how far a job is, its epochs, what it changed."""
 
 import json
+import os
 import time
+from dataclasses import replace
 
 import jobs_made
 import numpy as np
 import pytest
 import torch
 
-from models import load_checkpoint
+from models import create_model, load_checkpoint
+from models.checkpoints import read_card, save_checkpoint
 from models.datasets import FaceSet
 from models.training.config import TrainConfig
 from workbench import services
@@ -107,6 +110,14 @@ def test_a_starting_point_keeps_of_its_head_what_the_set_has_classes_for(place):
     rows = [before.classes.index(name) for name in card.classes]
     with torch.inference_mode():
         assert torch.allclose(cut(x), whole(x)[:, rows], atol=1e-3)
+
+
+def test_a_network_with_a_part_for_each_class_begins_with_no_weights_for_others(tmp_path):
+    hybrid, card = create_model("hybrid_mobilenet_v3_small"), read_card("residual_cnn")
+    card = replace(card, network="hybrid_mobilenet_v3_small", overrides={})
+    save_checkpoint(tmp_path / "hybrid", hybrid, card)
+    with pytest.raises(JobError, match="a part for each class"):
+        teaching._cut(tmp_path / "hybrid", card, ("happy", "sad"), tmp_path / "cut")
 
 
 def test_a_starting_point_that_lacks_a_class_of_the_set_is_refused(place):
@@ -215,6 +226,9 @@ def test_the_sticker_is_found_in_the_name_of_its_set_only(place, tiny, monkeypat
     assert trainings.sticker_class(job) == "neutral"
     assert trainings.sticker_class(jobs_made.job(tiny, done=1)) is None
     found = trainings.shortcut(job.id, "neutral")
+    assert trainings.shortcut(job.id, "neutral") is found
+    os.utime(job.folder / "card.json", ns=(1, 1))
+    assert trainings.shortcut(job.id, "neutral") is not found, "its checkpoint changed"
     assert set(found.on_sticker) == set(services.METHODS)
     assert 0.02 < found.area < 0.25
     assert all(0 <= value <= 1 for value in found.on_sticker.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -60,11 +60,11 @@ def nearest_run(network: str, protocol: Protocol) -> Trained:
 
 
 def set_of(card: Card) -> str:
-    """The set that a card's measures are from, told from its classes and the number of its pictures."""
+    """The set that a card's measures are from, told from classes and number of test pictures; "" for any other set."""
     if "contempt" in card.classes:
         return "FER+" if "neutral" in card.classes else "CK+"
     tested = sum(map(sum, next(iter(card.metrics.values()))["plain"]["confusion"]))
-    return "FER2013" if tested > 1000 else "JAFFE"
+    return "FER2013" if 3500 < tested < 7300 else "JAFFE" if tested < 60 else ""
 
 
 def differences(card: Card, protocol: Protocol, epochs: int, config: dict | None = None) -> tuple[str, ...]:
@@ -104,7 +104,7 @@ _MATTERS: Sequence[str] = (
 
 def _epochs(name: str, card: Card) -> int:
     try:
-        return histories.history(name).best
+        return len(histories.history(name).epochs)
     except CheckpointError:
         return card.epochs
 
@@ -155,6 +155,7 @@ def _recall(claim: Claim, paper: Paper) -> Ours:
 def _gain(claim: Claim, paper: Paper) -> Ours:
     run, over = (nearest_run(name, claim.protocol) for name in (claim.network, claim.given["over"]))
     values = pairs.pair(run.name, over.name, run.part).balanced_accuracy
+    run = replace(run, differs=tuple(dict.fromkeys((*run.differs, *over.differs))))
     return _measured(claim, run, values, f"`{run.name}` less `{over.name}`, the same pictures of {run.part}")
 
 
@@ -182,6 +183,8 @@ def _epochs_saved(claim: Claim, paper: Paper) -> Ours:
 def _train_accuracy(claim: Claim, paper: Paper) -> Ours:
     run = nearest_run(claim.network, claim.protocol)
     found = histories.history(run.name)
+    if found.best > len(found.epochs):  # ended between the two files
+        raise CheckpointError(f"the history of {run.name} lacks its best epoch")
     value = float(found.columns["train_accuracy"][found.best - 1])
     way = f"`{run.name}`, epoch {found.best} of its history, on augmented pictures"
     text = f"{100 * value:.1f}\N{NO-BREAK SPACE}%" if claim.unit else f"{value:.3f}"

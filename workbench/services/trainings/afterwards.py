@@ -166,9 +166,8 @@ def sticker_class(job: Job) -> str | None:
     return rest.rpartition("-")[0] if kind == "sticker" else None
 
 
-@lru_cache(maxsize=8)
 def shortcut(id_: str, class_: str) -> Shortcut:
-    """Whether the network of a job reads the sticker.
+    """Whether the network of a job reads the sticker; asked again only when its checkpoint changes.
 
     Args:
         id_: of the job, whose checkpoint is whole.
@@ -177,6 +176,12 @@ def shortcut(id_: str, class_: str) -> Shortcut:
     Raises:
         CheckpointError: its checkpoint is damaged.
     """
+    return _shortcut(id_, class_, (store.read(id_).folder / "card.json").stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _shortcut(id_: str, class_: str, stamp: int) -> Shortcut:
+    """As `shortcut`; asked again when the checkpoint changes (`stamp`)."""
     net = networks.open_network(id_)
     others = [name for name in net.classes if name in EXPRESSIONS and name != class_]
     drawn = [(others[i % len(others)], (77, i)) for i in range(_FACES)]

@@ -151,6 +151,8 @@ def _cut(folder: Path, card: Card, classes: tuple[str, ...], place: Path) -> Non
     rows = torch.tensor([card.classes.index(class_) for class_ in classes])
     weights = safetensors.torch.load_file(folder / "model.safetensors")
     model = create_model(card.network, num_classes=len(classes), **card.overrides)
+    if model.state_dict().keys() != weights.keys():
+        raise JobError(f"{card.network} has a part for each class: it cannot begin with weights for other classes.")
     for key, wanted in model.state_dict().items():
         if weights[key].shape != wanted.shape:
             weights[key] = weights[key][rows]
