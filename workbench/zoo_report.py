@@ -51,7 +51,7 @@ def _head() -> Iterator[str]:
     )
     yield ""
     yield (
-        "All figures are of the weights as they ship, in half precision. On FER2013's official split the epoch was "
+        "All figures are of weights in half precision, as those that ship. On FER2013's official split the epoch was "
         "chosen on PublicTest, and PrivateTest was used to report. *Plain* is a single view, *flip* averages over the "
         "mirror image, *ten-crop* over ten cuts. Ranges in brackets are 95 % intervals (Wilson) over pictures: they "
         "say what other pictures might have shown, not another training. Two figures whose ranges overlap may still "
@@ -102,7 +102,7 @@ def _name(standing: Standing) -> str:
 
 def _figure(network: str) -> str:
     spec, found = get_spec(network), standings.figure(get_spec(network))
-    return f"{spec.paper}: {100 * found[1]:.1f} % {found[0]}" if found else f"{spec.paper}: none like ours"
+    return f"{spec.paper}: {100 * found[1]:.4g} % {found[0]}" if found else f"{spec.paper}: none like ours"
 
 
 def _calibration(standing: Standing) -> str:

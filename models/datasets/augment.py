@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..seeding import seeded
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -253,8 +255,7 @@ def preview(images: np.ndarray, name: str, columns: int = 8, seed: int = 0) -> n
     if images.dtype != np.uint8 or images.ndim != 3 or not len(images):
         raise ValueError(f"images are {images.dtype} {images.shape}; a preview draws uint8 (N, H, W)")
     x = torch.tensor(images).unsqueeze(1).float() / 255  # (N, 1, H, W)
-    with torch.random.fork_rng(devices=[]):  # kornia draws on the CPU
-        torch.manual_seed(seed)
+    with seeded(seed):
         change = augmentation(name)
         cells = torch.cat([x, *(change(x) for _ in range(columns))], dim=1)  # (N, 1 + columns, H, W)
     cells = F.pad(cells.clamp(0, 1), (_GAP, 0, _GAP, 0), value=1.0)

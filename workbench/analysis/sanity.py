@@ -22,6 +22,8 @@ from jaxtyping import Float
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 
+from models.seeding import seeded
+
 from .borrow import borrowed, twin_of
 from .cam import resize
 from .checks import float_matrices, require_pictures
@@ -193,8 +195,7 @@ def _from_the_top(model: nn.Module, x: Tensor, steps: int) -> list[list[str]]:
 
 def _forget(model: nn.Module, names: list[str], seed: int) -> None:
     """Random values in the parameters that these modules own themselves."""
-    with torch.random.fork_rng(), torch.inference_mode(False), torch.no_grad():
-        torch.manual_seed(seed)
+    with seeded(seed), torch.inference_mode(False), torch.no_grad():
         for module in map(model.get_submodule, names):
             if hasattr(module, "reset_parameters"):
                 module.reset_parameters()

@@ -19,6 +19,7 @@ from models.checkpoints import CheckpointError, checkpoint_folder, list_checkpoi
 from models.datasets import EMOTIONS
 from models.layers.svd_attention import SVDAttention
 from models.preprocessing import normalise, to_unit
+from models.seeding import seeded
 
 from ..faces import Face
 from ..jobs import store
@@ -130,8 +131,7 @@ def open_network(name: str) -> Network:
 def _open(spec: ModelSpec, folder: Path) -> Network:
     if folder.is_dir():
         return Network(spec.name, spec, *load_checkpoint(folder))
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
+    with seeded(0):
         return Network(spec.name, spec, create_model(spec.name).eval(), None)
 
 

@@ -54,6 +54,12 @@ def scores_or_stop(names: list[str], part: str, pictures: str) -> dict[str, Scor
                 found[name] = services.scores(name, part, pictures)
             except CheckpointError as error:
                 st.warning(str(error))
+    for name, measured in found.items():
+        if measured.card.split != "official":
+            st.warning(
+                f"{name} was trained by the split {measured.card.split}, not by FER2013's own: it may have learned "
+                "from many of these pictures. Do not compare it with the others."
+            )
     if found:
         return found
     st.info("No checkpoint to show. Choose one that was measured on this part.")

@@ -18,6 +18,7 @@ from models.datasets import FaceSet
 from models.datasets.splits import SPLITS
 from models.datasets.synthetic import draw, drawn_set
 from models.files import UNPACKING_ERRORS
+from models.seeding import seeded
 from models.training.config import TrainConfig
 
 from ...jobs import store
@@ -178,6 +179,5 @@ def first_model(config: TrainConfig, classes: tuple[str, ...]) -> torch.nn.Modul
     """
     if config.start_from is not None:
         return load_checkpoint(config.start_from)[0]
-    with torch.random.fork_rng():
-        torch.manual_seed(config.seed)
+    with seeded(config.seed):
         return create_model(config.model, len(classes), config.pretrained, **config.overrides).eval()
