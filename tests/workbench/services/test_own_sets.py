@@ -14,7 +14,7 @@ from workbench.jobs import store
 from workbench.jobs.limits import LIMITS
 from workbench.jobs.store import JobError
 from workbench.services import trainings
-from workbench.services.trainings import own
+from workbench.services.trainings import epochs, own
 
 
 @pytest.fixture(autouse=True)
@@ -118,7 +118,9 @@ def test_forgetting_a_set_deletes_its_jobs_and_checkpoints_too(place):
     made = trainings.make(labelled(happy=6, sad=6))
     mine = jobs_made.job(own.file_of(made.id), belongs_to=made.id, done=1)
     other = jobs_made.job(place / "x.npz", done=1)
+    assert len(epochs.sample(mine, "test", each=9)[0]) == 2
     assert trainings.forget(made.id) == 1
+    assert epochs._sample.cache_info().currsize == 0, "nor are its pictures remembered"
     assert trainings.own_sets() == ()
     assert [job.id for job in store.jobs()] == [other.id]
     assert not mine.folder.exists()

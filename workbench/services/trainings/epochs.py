@@ -215,6 +215,11 @@ def _sample(path: Path, stamp: int, name: str, part: str, each: int) -> tuple[np
     return found.images[chosen], found.labels[chosen]
 
 
+def forget_pictures() -> None:
+    """Keep none of the pictures that `sample` took, where people want theirs deleted."""
+    _sample.cache_clear()
+
+
 # ---- for as long as the app runs
 
 

@@ -28,6 +28,7 @@ from ...jobs import runner, store
 from ...jobs.customs import unzipping
 from ...jobs.limits import LIMITS, check_own_set
 from ...jobs.store import JobError
+from . import epochs
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 _UNPACKED = 12 * LIMITS.own_bytes  # bytes, of all pictures of a zip together
@@ -116,6 +117,7 @@ def forget(id_: str) -> int:
     folder = store.OWN / own_set(id_).id
     jobs = runner.forget(id_)
     shutil.rmtree(folder)
+    epochs.forget_pictures()
     return jobs
 
 
