@@ -62,7 +62,7 @@ class Reliability:
 
 
 def reliability(logits: Tensor, labels: Tensor, bins: int = CALIBRATION_BINS) -> Reliability:
-    """The reliability diagram and its error (Guo et al. 2017, eq. 2, 3 and 5; Naeini et al. 2015).
+    """The reliability diagram and its error (Guo et al. 2017, section 2; Naeini et al. 2015).
 
     The error falls with fewer or emptier bins and says nothing about the classes that were not answered; read it beside
     `brier`.

@@ -75,7 +75,7 @@ with views.computed(
         r"\kappa = \frac{a-e}{1-e}, \qquad a = \sum_k \frac{c_{kk}}{N}, \qquad"
         r" e = \sum_k \frac{\sum_j c_{kj}\,\sum_i c_{ik}}{N^2}"
     )
-    st.markdown("Calibration error over bins $b$ of confidence, with $n_b$ answers each (Guo et al. 2017, eq. 5):")
+    st.markdown("Calibration error over bins $b$ of confidence, with $n_b$ answers each (Guo et al. 2017, section 2):")
     st.latex(r"\mathrm{ECE} = \sum_b \frac{n_b}{N}\,\big|\mathrm{accuracy}_b - \mathrm{confidence}_b\big|")
     st.markdown(
         "McNemar's test (1947): of $n$ pictures that one of two networks gets right and the other wrong, $x$ fall to "
