@@ -10,7 +10,7 @@ views.title(
     "Attention modules weigh channels and places inside a network: their weights, and the answer without them.",
 )
 face, network = state.face_or_stop(), state.network()
-if network not in services.networks_with_attention():
+if not services.get_spec(network).attention_layers:
     attention_views.without_modules(network)
     state.stop()
 try:

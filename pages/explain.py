@@ -11,7 +11,11 @@ views.title(
 )
 face, network = state.face_or_stop(), state.network()
 if services.get_spec(network).cam_layer is None:
-    prediction = services.predict(face, network)
+    try:
+        prediction = services.predict(face, network)
+    except ValueError as error:  # a damaged member
+        st.error(str(error))
+        state.stop()
     st.info(
         "It is a vote and has no layer of its own whose maps could be shown. Choose a member for maps: "
         f"{compare_views.listed(services.members(network))}."

@@ -20,13 +20,8 @@ def waves() -> None:
     cutoff = left.slider(
         "Cut-off in cycles per pixel (radius / side)", 0.04, 0.4, 0.2, 0.01, key="cutoff", bind="query-params"
     )
-    mask = right.segmented_control(
-        "Edge of the mask",
-        ("ideal", "gaussian", "butterworth"),
-        default="ideal",
-        required=True,
-        key="mask",
-        bind="query-params",
+    mask = views.one_of(
+        "Edge of the mask", ("ideal", "gaussian", "butterworth"), default="ideal", key="mask", place=right
     )
     views.waves(services.frequencies(face, network, cutoff, mask))
     answers(cutoff, mask)

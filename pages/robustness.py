@@ -105,7 +105,8 @@ def frames() -> None:
         answer = moved.prediction
         chart = charts.probabilities(answer.classes, answer.probabilities, class_, answer.trained)
         charts.show(chart, "moved-bars", "Probability of each class for the moved frame")
-        views.says(f"The moved frame; outlined: {class_}, the class of both maps.")
+        of_maps = "." if moved.map is None else ", the class of both maps."
+        views.says(f"The moved frame; outlined: {class_}{of_maps}")
     views.says(
         f"**One face, two frames, one scale of colours.** {change_views.same_place(services.likeness(start, moved))} "
         "Nothing in the face has changed, so every difference comes of the frame; which of the two is better it does "

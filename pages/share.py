@@ -29,10 +29,10 @@ def before() -> None:
             else:
                 st.rerun()
     with right:
-        views.says(
-            f"**What visitors are told:** {where_pictures_go(link)} Each accepts a notice before using a camera or a "
-            "picture of their own."
-        )
+        told = f"{where_pictures_go(link)} Each accepts a notice before using a camera or a picture of their own."
+        if samples:
+            told = "that only sample faces and drawn ones are used."
+        views.says(f"**What visitors are told:** {told}")
         views.says(
             "**What you should tell them:** that a network names what raters would call a face, not what anybody "
             "feels; that nobody has to take part; and that samples and drawn faces show the same."

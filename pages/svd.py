@@ -52,9 +52,7 @@ def attention() -> None:
 @st.fragment
 def steps() -> None:
     names = {f"module {i}": layer for i, layer in enumerate(net.svd_layers, 1)}
-    name = st.segmented_control(
-        "Module", names, default="module 1", required=True, key="module", bind="query-params", wrap=True
-    )
+    name = views.one_of("Module", names, default="module 1", key="module")
     found = services.svd_attention(face, network, names[name])
     stroke_views.arrival(found)
     samples = len(faces.samples())

@@ -189,14 +189,17 @@ def compared(found: Seen | None, number: int, first: str, second: str, class_: s
     answers = [e.prediction.answer for e in result.explanations]
     verdict = f"Both answer {answers[0]}." if result.agree else f"They disagree: {answers[0]} and {answers[1]}."
     likeness = float(result.likeness[0, 1])
-    correlation = f"the rank correlation of their maps is {signed(likeness, 2)}"
-    alike = correlation if likeness == likeness else "one map is blank"
-    text = (
-        f"**{verdict} For {result.class_}, {alike}** (1 is the same map, 0 unrelated). "
-        "That two networks agree does not make them right."
-    )
+    mapless = [name for name, e in zip(result.networks, result.explanations, strict=True) if e.layer is None]
+    alike = f"**For {result.class_}, the rank correlation of their maps is {signed(likeness, 2)}** (1 is the same map, "
+    alike += "0 unrelated)."
+    if mapless:
+        alike = f"{' and '.join(mapless)} has no layer of its own whose map could be shown."
+    elif likeness != likeness:
+        alike = f"**For {result.class_}, one map is blank.**"
+    text = f"**{verdict}** {alike} That two networks agree does not make them right."
     cards = [
-        image(overlaid(e, METHODS[0]), f"map of {name} for {result.class_}") + bars(e.prediction)
+        image(overlaid(e, METHODS[0]), f"map of {name} for {result.class_}" if e.layer else "the face, without a map")
+        + bars(e.prediction)
         for name, e in zip(result.networks, result.explanations, strict=True)
     ]
     return text, *cards
@@ -213,6 +216,7 @@ class Watch:
         """One frame answered: the map over the face, the bars, how long it took and how often one comes."""
         began = time.perf_counter()
         picture = faces.read(data)
+        picture.thumbnail(LARGEST)
         box = self.follower.find(picture)
         if box is None:
             shown, text = picture, "<p>No face is found. Look at the camera, with light from the front.</p>"

@@ -246,9 +246,10 @@ def _choices() -> tuple[gr.Dropdown, gr.Dropdown, gr.Dropdown]:
 
 
 def _network(label: str = "Network", place: int = 0) -> gr.Dropdown:
-    """The trained networks; at first the one in this place, the default network or the last."""
+    """The trained networks; at first the one in this place among those with maps, the default network or the last."""
     known = demo.networks()
-    return gr.Dropdown(known, value=known[min(place, len(known) - 1)][1], label=label, min_width=240)
+    mapped = [name for _, name in known if services.get_spec(name).cam_layer]
+    return gr.Dropdown(known, value=mapped[min(place, len(mapped) - 1)], label=label, min_width=240)
 
 
 def _class() -> gr.Dropdown:

@@ -136,7 +136,7 @@ margin: .3em 0; background: #0072b2 } small { grid-column: 1 / -1 }
 
 def _head(net: services.Network) -> str:
     trained = (
-        f"Trained on FER2013 (split {html.escape(net.card.split)})."
+        f"Trained{' on FER2013' * services.is_of_fer2013(net.card)} (split {html.escape(net.card.split)})."
         if net.card
         else "<strong>Random weights: nothing here means anything.</strong>"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from workbench import services
@@ -105,3 +106,9 @@ def test_random_weights_are_not_broken_further():
     next(b for b in app.main.button if b.label.startswith("Show")).click()
     checked(app.run())
     assert "The broken network answers" in words(app)
+
+
+@pytest.mark.parametrize("puzzle", ["inf", "nan", "", "1e400"])
+def test_a_number_that_is_none_opens_the_first_puzzle(puzzle):
+    app = opened(puzzle=puzzle)
+    assert app.number_input[0].value == 1

@@ -13,7 +13,7 @@ from visiting import text_of
 from models import checkpoints
 from workbench import faces, services
 from workbench.analysis.robustness import CORRUPTIONS
-from workbench.robustness_survey import FILE, _sha256
+from workbench.robustness_survey import FILE, _weights
 from workbench.ui import change_views
 
 opened = partial(visiting.opened, "robustness.py")
@@ -83,7 +83,7 @@ def test_a_curve_beside_the_weights_takes_the_place_of_the_command(tmp_path, mon
     values = CORRUPTIONS["rotation"].values
     curve = {"values": values, "accuracy": [0.25] * len(values), "interval": [[0.2, 0.3]] * len(values)}
     question = {"part": "PrivateTest", "pictures": 400, "of": 3589, "seed": 0, "data": "x"}
-    weights = _sha256(folder / "model.safetensors")
+    weights = _weights(folder)
     (folder / FILE).write_text(json.dumps({**question, "weights": weights, "curves": {"rotation": curve}}))
     monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
     app = opened()
@@ -175,3 +175,9 @@ def test_a_picture_that_is_cropped_by_hand_at_its_corner_moves_without_an_error(
     assert not app.exception
     assert "of 24 frames get the answer" in text_of(app)
     assert "Empty: outside of the picture." in text_of(app)
+
+
+def test_a_checkpoint_with_a_name_of_its_own_has_its_page():
+    name = "residual_cnn-revise-official-s0"
+    app = opened(network=name)
+    assert f"ferscope robustness {name}" in "".join(code.value for code in app.main.code)

@@ -322,6 +322,13 @@ def test_a_comparison_says_whether_two_networks_agree():
     assert all("data:image/png" in card for card in cards)
 
 
+def test_a_comparison_with_a_vote_says_that_it_has_no_map():
+    text, _, card = demo.compared(demo.sample("astronaut"), 0, "residual_cnn", "ensemble", demo.ITS_ANSWER)
+    assert "ensemble has no layer of its own" in text
+    assert "correlation" not in text
+    assert "without a map" in card
+
+
 def test_a_picture_without_a_face_is_answered_for_its_middle_and_says_so():
     found = demo.seen(png(Image.fromarray(np.full((200, 300, 3), 127, np.uint8))))
     boxed, *_ = demo.answer(found, 0, "residual_cnn", demo.ITS_ANSWER, "gradcam")

@@ -66,7 +66,7 @@ def surveyed(monkeypatch):
         corruption = robustness_survey.CORRUPTIONS[corruptions[0]]
         n = len(corruption.values)
         curve = {"values": corruption.values, "accuracy": [0.5] * n, "interval": [[0.4, 0.6]] * n}
-        weights = robustness_survey._sha256(checkpoints.ROOT / name / "model.safetensors")
+        weights = robustness_survey._weights(checkpoints.ROOT / name)
         question = {"part": "PrivateTest", "pictures": limit, "of": 3589, "seed": 0, "weights": weights, "data": "x"}
         curves[corruption.name] = curve
         (checkpoints.ROOT / name / FILE).write_text(json.dumps({**question, "curves": curves}))

@@ -21,6 +21,7 @@ from .changes import (
     occlusion_patch,
     pace,
     robustness,
+    survey,
     survey_minutes,
     surveys,
     tips,
@@ -53,7 +54,17 @@ from .inside import (
     switched,
     switched_each,
 )
-from .measures import MEASURES, TEST_PARTS, WHICH_PICTURES, Calibration, Scores, calibration, checkpoints, scores
+from .measures import (
+    MEASURES,
+    TEST_PARTS,
+    WHICH_PICTURES,
+    Calibration,
+    Scores,
+    calibration,
+    checkpoints,
+    is_of_fer2013,
+    scores,
+)
 from .mistakes import Cell, Mistake, cell, thumbnails
 from .networks import (
     DEFAULT_NETWORK,
@@ -67,6 +78,7 @@ from .networks import (
     network_names,
     open_network,
     paper,
+    weights_changed,
 )
 from .pairs import Pair, Seen, pair, seen_before
 from .raters import RaterView, raters_view

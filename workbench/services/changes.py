@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 from models import list_models
-from models.checkpoints import CheckpointError, checkpoint_folder
+from models.checkpoints import CheckpointError
 
 from ..analysis import robustness as robustness_analysis
 from ..analysis.robustness import CORRUPTIONS, Response
 from ..faces import Face
 from ..robustness_survey import FILE, LIMIT, Robustness, read_robustness
 from .answers import predict
-from .networks import DEFAULT_NETWORK, Network, class_index, open_network
+from .networks import DEFAULT_NETWORK, Network, class_index, folder_of, open_network
 
 
 def robustness(face: Face, network: str, corruption: str) -> Response:
@@ -124,12 +124,17 @@ class Survey:
 
 def surveys() -> tuple[Survey, ...]:
     """The stored curves of every network (`ferscope robustness`), those without any too; nothing is measured."""
-    return tuple(_survey(name, _stamps(name)) for name in list_models())
+    return tuple(map(survey, list_models()))
+
+
+def survey(network: str) -> Survey:
+    """The stored curves of one network, or of a checkpoint with a name of its own."""
+    return _survey(network, _stamps(network))
 
 
 def _stamps(network: str) -> tuple[float, ...]:
     """When the files that a survey hangs on were written; one that is missing has 0."""
-    files = (checkpoint_folder(network) / name for name in (FILE, "model.safetensors"))
+    files = (folder_of(network) / name for name in (FILE, "model.safetensors"))
     return tuple(file.stat().st_mtime if file.is_file() else 0.0 for file in files)
 
 
@@ -139,7 +144,7 @@ def _survey(network: str, stamps: tuple[float, ...]) -> Survey:
     if not measured:
         return Survey(network, trained, None)
     try:
-        return Survey(network, trained, read_robustness(network))
+        return Survey(network, trained, read_robustness(folder_of(network)))
     except CheckpointError as error:
         return Survey(network, trained, None, str(error))
 

@@ -9,6 +9,7 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
+from models import get_spec
 from models.checkpoints import Card, CheckpointError, checkpoint_folder, read_card
 
 
@@ -62,7 +63,9 @@ def earlier(card: Card) -> list[str]:
 
 def _rows(name: str) -> list[dict[str, float]]:
     path = checkpoint_folder(name) / "history.csv"
-    again = f"Get it again (`git checkout checkpoints`) or train: `ferscope train --model {name.split('-')[0]}`"
+    again = "Get it again: `git checkout checkpoints`"
+    if get_spec(network := read_card(name).network).stages:  # a vote has nothing to train
+        again += f", or train: `ferscope train --model {network}`"
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]

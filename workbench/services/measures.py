@@ -19,6 +19,7 @@ from models import Card
 from models.calibration import Reliability, RiskCoverage, brier, reliability, risk_coverage
 from models.checkpoints import ROOT, CheckpointError, checkpoint_folder, read_card, read_predictions
 from models.datasets.audit import leaked
+from models.datasets.fer2013 import COUNTS
 from models.evaluation import Interval, measure, share
 
 from .networks import DEFAULT_NETWORK
@@ -147,6 +148,12 @@ def checkpoints() -> tuple[str, ...]:
     """Names of all checkpoints that have a card, also those whose weights did not ship: the networks' own first."""
     names = [card.parent.name for card in ROOT.glob("*/card.json")]
     return tuple(sorted(names, key=lambda name: (name != DEFAULT_NETWORK, "-" in name, name)))
+
+
+def is_of_fer2013(card: Card) -> bool:
+    """Whether a network was measured on FER2013's PrivateTest; drawn sets and others call their parts so too."""
+    rows = card.metrics.get("PrivateTest", {}).get("plain", {}).get("per_class", {})
+    return sum(row["support"] for row in rows.values()) == sum(COUNTS["PrivateTest"])
 
 
 def stored_answers(name: str, part: Part = "PrivateTest", pictures: Pictures = "all") -> Answers:

@@ -106,6 +106,7 @@ class Network:
 _KEPT_OPEN = 8  # networks; the one that was asked for longest ago is closed first
 _opened: OrderedDict[str, tuple[float, Network]] = OrderedDict()
 _opening = Lock()
+_changes = 0
 
 
 def open_network(name: str) -> Network:
@@ -121,11 +122,18 @@ def open_network(name: str) -> Network:
     stamp = max((file.stat().st_mtime for file in folder.glob("*.*") if file.is_file()), default=0.0)
     with _opening:
         if name not in _opened or _opened[name][0] != stamp:
+            global _changes
+            _changes += name in _opened
             _opened[name] = (stamp, _open(spec, folder))
         _opened.move_to_end(name)
         while len(_opened) > _KEPT_OPEN:
             _opened.popitem(last=False)
         return _opened[name][1]
+
+
+def weights_changed() -> int:
+    """How often an open network was opened again because its weights had changed: what it answered before is out."""
+    return _changes
 
 
 def _open(spec: ModelSpec, folder: Path) -> Network:

@@ -73,12 +73,15 @@ class Contents:
     brightness: dict[str, tuple[float, float]]
 
     @property
+    def counted(self) -> str:
+        """The part that networks are trained on; the largest one, where none says so by its name."""
+        named = [part for part in ("Training", "train") if part in self.counts]
+        return named[0] if named else max(self.counts, key=lambda part: sum(self.counts[part]))
+
+    @property
     def training(self) -> list[int]:
-        """Counts of the part that networks are trained on; of the largest part, where none says so by its name."""
-        for part in ("Training", "train"):
-            if part in self.counts:
-                return self.counts[part]
-        return max(self.counts.values(), key=sum)
+        """Pictures of each class in that part."""
+        return self.counts[self.counted]
 
 
 def contents(name: str) -> Contents:

@@ -64,15 +64,7 @@ def choose_module(found: Inside) -> Module:
     labels = [label(i, module) for i, module in enumerate(found.modules)]
     if st.session_state.get("module", labels[0]) not in labels:
         st.session_state["module"] = labels[0]  # it was chosen for another network
-    chosen = st.segmented_control(
-        "Module, in the order of the forward pass",
-        labels,
-        default=labels[0],
-        required=True,
-        wrap=True,
-        key="module",
-        bind="query-params",
-    )
+    chosen = views.one_of("Module, in the order of the forward pass", labels, default=labels[0], key="module")
     return found.modules[labels.index(chosen)]
 
 

@@ -116,7 +116,7 @@ def _pictures(some: Sequence[Mistake], set_: str, images: dict[str, np.ndarray],
 
 def link_to(set_: str, id_: str, network: str) -> str:
     """The page Explain with a face of a set, in a tab of its own; with the network, where the sidebar knows it."""
-    known = {"network": network} if network in services.network_names() else {}
+    known = {"network": network} if network in (*services.network_names(), *services.checkpoint_names()) else {}
     return "./?" + urlencode({"set": set_, "face": id_, **known})
 
 

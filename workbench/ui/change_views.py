@@ -102,9 +102,7 @@ _SHARES = {"a quarter": 1 / 4, "a third": 1 / 3, "a half": 1 / 2}
 
 def choose_patch(place) -> float:
     """Side of the square that hides a part of the face, as a share of the picture's."""
-    words = place.segmented_control(
-        "Side of the square", _SHARES, default="a quarter", required=True, key="patch", bind="query-params"
-    )
+    words = views.one_of("Side of the square", _SHARES, default="a quarter", key="patch", place=place)
     return _SHARES[words]
 
 
@@ -167,7 +165,7 @@ def grid(found: FrameGrid) -> None:
 def same_place(likeness: float) -> str:
     """How alike two maps are, in words."""
     if math.isnan(likeness):
-        return "The maps cannot be compared: one is blank, or the frames hardly overlap."
+        return "The maps cannot be compared: there is none, one is blank, or the frames hardly overlap."
     alike = signed(likeness, 2)
     return f"Over the places that both frames show, the rank correlation of the maps is {alike} (1: same order)."
 
@@ -231,7 +229,7 @@ def telling(found: Response) -> float:
 
 def test_set(network: str, corruption: str) -> None:
     """The stored curve of one network, or what is missing."""
-    survey = next(s for s in services.surveys() if s.network == network)
+    survey = services.survey(network)
     if survey.fault:
         st.warning(survey.fault)
     elif survey.found and corruption in survey.found.curves:
@@ -239,6 +237,10 @@ def test_set(network: str, corruption: str) -> None:
         views.says(
             f"**Accuracy of {services.get_spec(network).title}:** {pictures_asked([survey])} Labels are those of the "
             "pictures as they were; whether people would still give them is another question."
+        )
+    elif services.is_job(network):
+        st.info(
+            "Not run: curves are measured of checkpoints with a name. Promote this training on the page Train first."
         )
     else:
         command(network)

@@ -57,7 +57,7 @@ def overview() -> None:
 def choose() -> str:
     """Let the visitor choose a paper; its letter."""
     letters = [paper.letter for paper in claims.papers()]
-    return st.segmented_control("Paper", letters, default="A", required=True, key="paper", bind="query-params")
+    return views.one_of("Paper", letters, default="A", key="paper")
 
 
 def source(letter: str) -> None:
@@ -97,9 +97,7 @@ def _plain(letter: str) -> None:
 def table(letter: str) -> None:
     """Every claim of a paper but those of classes: claimed, ours, verdict, the way."""
     st.subheader("Every claim")
-    verdict = st.segmented_control(
-        "Verdict", (_ALL, *VERDICTS), default=_ALL, required=True, key="verdict", bind="query-params", wrap=True
-    )
+    verdict = views.one_of("Verdict", (_ALL, *VERDICTS), default=_ALL, key="verdict")
     single = [checked for checked in claims.check(letter) if not _of_a_class(checked)]
     chosen = [checked for checked in single if verdict in (_ALL, checked.verdict)]
     if chosen:
@@ -175,9 +173,7 @@ def classes(letter: str) -> None:
         return
     st.subheader("Class by class")
     left, right = st.columns(2)
-    set_ = left.segmented_control(
-        "Set", tables, default=next(iter(tables)), required=True, key="table", bind="query-params"
-    )
+    set_ = views.one_of("Set", tables, default=next(iter(tables)), key="table", place=left)
     table = tables[set_]
     rows = {row.model: row for row in table.rows}
     model = right.selectbox("Network", rows, key="row", bind="query-params")

@@ -52,16 +52,7 @@ class Chosen:
 def look(chosen: Chosen) -> None:
     """One of the sections, as the visitor chooses."""
     st.subheader("Look closer")
-    section = st.segmented_control(
-        "What to look at",
-        SECTIONS,
-        default="How sure",
-        required=True,
-        wrap=True,
-        key="look",
-        bind="query-params",
-        label_visibility="collapsed",
-    )
+    section = views.one_of("What to look at", SECTIONS, default="How sure", key="look", label_visibility="collapsed")
     SECTIONS[section](chosen)
 
 

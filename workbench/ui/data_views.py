@@ -53,8 +53,9 @@ def classes(found: Contents) -> None:
     if most[0] == least[0]:
         told = f"each class has {most[0]} pictures"
     views.says(
-        f"**In the training part {told}.** A network that never answers a rare class loses little accuracy; whether "
-        "one learned to do so, the page Metrics shows. Each picture has one label, also where people would disagree."
+        f"**In the part {found.counted}, {told}.** A network that never answers a rare class loses little accuracy; "
+        "whether one learned to do so, the page Metrics shows. Each picture has one label, also where people would "
+        "disagree."
     )
 
 
@@ -167,9 +168,7 @@ def splits() -> None:
 def augmentation() -> None:
     """What a paper's augmentation makes of a face."""
     known = {a.name: a for a in services.augmentations()}
-    name = st.segmented_control(
-        "Augmentation", known, default="paper-a", required=True, wrap=True, key="augmentation", bind="query-params"
-    )
+    name = views.one_of("Augmentation", known, default="paper-a", key="augmentation")
     face, seed = state.face(), st.session_state.setdefault("augmentation_seed", 0)
     picture = services.drawn_face("happy") if face is None else face.gray(96)
     strip = services.changed(picture, name, versions=5, seed=seed)

@@ -14,7 +14,8 @@ from workbench.faces import Box, PictureError
 
 from . import classroom, link
 
-SOURCES = ("Sample", "Upload", "Camera", "Set")
+OWN = ("Upload", "Camera")
+SOURCES = ("Sample", *OWN, "Set")
 LARGEST = (2400, 2400)  # pixels of the picture that a visitor's session keeps in memory: at most 17 MB
 MOST = 12  # uploaded pictures to choose from
 NO_FACE = "No face was found in this picture. Crop it by hand, or choose another picture."
@@ -32,6 +33,8 @@ def choose() -> dict[str, str | None]:
     if len(sources) > 1:
         source = st.segmented_control("Face", sources, required=True, key="source", width="stretch")
     chosen: dict[str, str | None] = {"sample": None, "set": None, "face": None}
+    if source not in OWN and st.session_state.pop("picture", None):
+        st.session_state.pop("answers", None)  # nothing is left of an own picture once another one is chosen
     try:
         if source == "Sample":
             chosen |= _from_sample()
@@ -161,6 +164,7 @@ def _from_picture(data: bytes | None, name: str) -> None:
     if (st.session_state.get("picture") or ("",))[0] != key:  # a new picture: decode it and look for faces once
         st.session_state["picture"] = None
         st.session_state["by_hand"] = False
+        st.session_state.pop("answers", None)
         with st.spinner("Looking for faces"):
             picture = faces.read(data)
             picture.thumbnail(LARGEST)
@@ -168,7 +172,12 @@ def _from_picture(data: bytes | None, name: str) -> None:
     _, picture, boxes = st.session_state["picture"]
     number = 0
     if len(boxes) > 1:
-        number = st.selectbox(f"{len(boxes)} faces found", range(len(boxes)), format_func=lambda i: f"Face {i + 1}")
+        number = st.selectbox(
+            f"{len(boxes)} faces found",
+            range(len(boxes)),
+            format_func=lambda i: f"Face {i + 1}",
+            key=f"face-of-{key[:12]}",
+        )
     if not boxes:
         st.warning(NO_FACE)
     box = boxes[number] if boxes else None

@@ -23,10 +23,7 @@ _ASKED = 5  # times
 def examine(case: Case, both: bool) -> None:
     """One test of the visitor's choice."""
     st.subheader("Examine it")
-    test = st.segmented_control(
-        "Test", TESTS, default="Ask again", required=True, wrap=True, key="test", bind="query-params",
-        label_visibility="collapsed",
-    )  # fmt: skip
+    test = views.one_of("Test", TESTS, default="Ask again", key="test", label_visibility="collapsed")
     TESTS[test](case, both)
 
 

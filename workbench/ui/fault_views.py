@@ -73,7 +73,10 @@ class Case:
 def choose(face: Face, network: str) -> tuple[Case, bool]:
     """The puzzle, the switch, and whether the sound network stands beside."""
     number, switch, beside, teacher = st.columns([2, 2, 3, 2], vertical_alignment="bottom")
-    puzzle = int(number.number_input("Puzzle", 1, 9999, 1, key="puzzle", bind="query-params"))
+    try:
+        puzzle = int(number.number_input("Puzzle", 1, 9999, 1, key="puzzle", bind="query-params"))
+    except (OverflowError, ValueError):  # Streamlit's own, for a link with ?puzzle=inf
+        puzzle = int(number.number_input("Puzzle", 1, 9999, 1, key="puzzle-without-link"))
     broken = switch.toggle("Broken", value=True, key="broken", bind="query-params")
     both = beside.toggle("Sound network beside it", key="beside", bind="query-params")
     titles = {fault.title: fault for fault in services.possible_faults(network)}

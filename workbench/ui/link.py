@@ -55,7 +55,7 @@ def put(choices: Mapping[str, str | None], defaults: Mapping[str, str]) -> None:
 
 def check() -> None:
     """After the page has run: remember each value of the link that a widget could not take."""
-    for key in [key for key in st.session_state["link"] if key in st.session_state]:
+    for key in [key for key in st.session_state["link"] if key in st.session_state and _is_widget(key)]:
         wanted, value = st.session_state["link"].pop(key), st.session_state[key]
         if st.query_params.get_all(key) != wanted and not _same(wanted, value):
             note(f"The link asks for `{key}` = {quoted(', '.join(wanted))}, which does not fit; shown is {value}.")
@@ -65,6 +65,12 @@ def warn() -> None:
     """Say what the link asked for and did not get, in one box."""
     if st.session_state["link_notes"]:
         st.warning("  \n".join(st.session_state["link_notes"]))
+
+
+def _is_widget(key: str) -> bool:
+    """Whether a key of the link is that of a widget, and not of what else is remembered of a visitor."""
+    with get_script_run_ctx().session_state.query_params() as params:
+        return params.is_bound(key) or key == "lesson"
 
 
 def _same(wanted: list[str], value: Any) -> bool:

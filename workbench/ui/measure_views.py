@@ -25,9 +25,7 @@ def choose() -> tuple[list[str], str, str]:
         "Checkpoints", known, default=_trained(known), key="checkpoints", bind="query-params", placeholder="Choose some"
     )
     left, right = st.columns(2)
-    part = left.segmented_control(
-        "Part", services.TEST_PARTS, default=services.TEST_PARTS[0], required=True, key="part", bind="query-params"
-    )
+    part = views.one_of("Part", services.TEST_PARTS, default=services.TEST_PARTS[0], key="part", place=left)
     pictures = right.selectbox(
         "Which pictures", services.WHICH_PICTURES, key="pictures", bind="query-params", help=_LEAKS_HELP
     )
@@ -60,6 +58,8 @@ def scores_or_stop(names: list[str], part: str, pictures: str) -> dict[str, Scor
                 f"{name} was trained by the split {measured.card.split}, not by FER2013's own: it may have learned "
                 "from many of these pictures. Do not compare it with the others."
             )
+        elif not services.is_of_fer2013(measured.card):
+            st.warning(f"{name} was measured on another set than FER2013. Do not compare it with the others.")
     if found:
         return found
     st.info("No checkpoint to show. Choose one that was measured on this part.")

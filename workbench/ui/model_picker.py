@@ -18,7 +18,10 @@ from . import link
 def choose() -> dict[str, str]:
     """Let the visitor choose a network; `state.network()` is the result, and here it is as the link names it."""
     names = grouped()
-    st.session_state.setdefault("network", services.DEFAULT_NETWORK)
+    before = st.session_state.setdefault("network", services.DEFAULT_NETWORK)
+    if before not in names:  # a training that was removed, or goes on
+        link.note(f"The network {link.quoted(before)} is not here any more; shown is {services.DEFAULT_NETWORK}.")
+        st.session_state["network"] = services.DEFAULT_NETWORK
     asked = link.asked("network")
     if asked in names:
         st.session_state["network"] = asked
@@ -75,8 +78,9 @@ def described(name: str) -> str:
     whose = f"`{name}`, paper {spec.paper}, {millions(name)} parameters."
     if share is None:
         return f"{whose} Untrained: random weights, which answer nothing."
-    worth = f"{whose} Names {100 * share:.1f} % of FER2013's PrivateTest faces as they are labelled (flip averaging)."
-    one_class = _no_better_than(card.metrics["PrivateTest"]["flip"])
+    way, measures = _measured(name)
+    worth = f"{whose} Names {100 * share:.1f} % of FER2013's PrivateTest faces as they are labelled ({way})."
+    one_class = _no_better_than(measures)
     if one_class is None:
         return worth
     return f"{worth} One class named always is right in {100 * one_class:.1f} %: it has hardly learned, trust no map."
@@ -91,12 +95,17 @@ def _no_better_than(measured: dict[str, Any]) -> float | None:
 
 
 def accuracy(name: str) -> float | None:
-    """Share of right answers on PrivateTest with flip averaging; None for an untrained network."""
+    """Share of right answers on FER2013's PrivateTest, see `_measured`; None where that was not measured."""
+    return measured[1]["accuracy"] if (measured := _measured(name)) else None
+
+
+def _measured(name: str) -> tuple[str, dict[str, Any]] | None:
+    """How views were averaged, and the measures on FER2013's PrivateTest: by flip averaging, else in a single view."""
     card = _card(name)
-    try:
-        return card.metrics["PrivateTest"]["flip"]["accuracy"] if card else None
-    except (KeyError, TypeError):
+    if card is None or not services.is_of_fer2013(card):
         return None
+    ways = card.metrics["PrivateTest"]
+    return ("flip averaging", ways["flip"]) if "flip" in ways else ("single view", ways["plain"])
 
 
 def millions(name: str) -> str:

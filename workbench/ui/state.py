@@ -14,6 +14,8 @@ from workbench import services
 from workbench.faces import Box, Face, sample_picture, whole
 from workbench.services import Explanation, FrequencyResponse, Mask, Network
 
+from . import views
+
 _REMEMBERED = 16  # answers to one visitor
 
 
@@ -76,9 +78,7 @@ def choose_class(classes: tuple[str, ...], default: str, label: str = "Map for t
     if now is not None:  # set anew on each page: a control that only another page showed would be forgotten
         st.session_state["class"] = default if now not in classes or now == before != default else now
     st.session_state["class_default"] = default
-    return st.segmented_control(
-        label, classes, default=default, required=True, wrap=True, key="class", bind="query-params"
-    )
+    return views.one_of(label, classes, default=default, key="class")
 
 
 def explanation(face: Face, network: str) -> Explanation:
@@ -94,6 +94,9 @@ def frequency_response(face: Face, network: str, mask: Mask) -> FrequencyRespons
 def kept(key: tuple, ask: Callable[[], Any]) -> Any:
     """The answer to a question that this visitor asked before, or asked now; the oldest ones are dropped."""
     answers: OrderedDict[tuple, Any] = st.session_state.setdefault("answers", OrderedDict())
+    if st.session_state.get("answers_of") != (now := services.weights_changed()):  # a network has other weights now
+        answers.clear()
+        st.session_state["answers_of"] = now
     if key not in answers:
         answers[key] = ask()
         while len(answers) > _REMEMBERED:

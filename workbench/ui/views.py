@@ -6,10 +6,11 @@ import ast
 import importlib
 import inspect
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -48,6 +49,20 @@ def says(text: str) -> None:
     """The two sentences under a picture, in Markdown: what is seen, and what it does not prove."""
     st.markdown(text)
     screen.words(text)
+
+
+def one_of(label: str, options: Iterable[Any], default: Any, key: str, place: Any = st, **more: Any) -> Any:
+    """One of some options, which stands in the link as `key`; the default where a damaged link names none (`?class=`).
+
+    Args:
+        label, options, default, key: as for `st.segmented_control`.
+        place: where it stands, for example a column.
+        more: as for `st.segmented_control`.
+    """
+    chosen = place.segmented_control(
+        label, options, default=default, required=True, wrap=True, key=key, bind="query-params", **more
+    )
+    return default if chosen is None else chosen
 
 
 @contextmanager

@@ -96,10 +96,10 @@ def measured(tmp_path, monkeypatch):
         "accuracy": [0.5] * len(values),
         "interval": [[0.4, 0.6]] * len(values),
     }
-    from workbench.robustness_survey import _sha256
+    from workbench.robustness_survey import _weights
 
     question = {"part": "PrivateTest", "pictures": 100, "of": 3589, "seed": 0, "data": "x"}
-    stored = {**question, "weights": _sha256(folder / "model.safetensors"), "curves": {"rotation": curve}}
+    stored = {**question, "weights": _weights(folder), "curves": {"rotation": curve}}
     (folder / FILE).write_text(json.dumps(stored))
     return folder
 

@@ -82,7 +82,7 @@ def test_of_many_uploads_one_decoded_picture_is_kept():
 def test_a_face_of_a_set_is_shown_with_its_part_and_label(imported):
     app = opened("Set")
     assert (face_of(app).gray(48) == 0).all()
-    assert any("Training: raters called it happy. Face 1 of 4" in caption.value for caption in app.sidebar.caption)
+    assert any("Training: labelled happy. Face 1 of 4" in caption.value for caption in app.sidebar.caption)
     app.button(key="set-next").click().run()
     assert (face_of(app).gray(48) == 40).all()
     app.button(key="set-previous").click().run()
@@ -132,3 +132,14 @@ def test_in_a_class_the_notice_comes_before_ones_own_picture(monkeypatch):
     assert not app.file_uploader
     app.checkbox(key="accepted").check().run()
     assert app.file_uploader
+
+
+def test_nothing_is_left_of_an_own_picture_once_another_one_is_chosen():
+    app = upload(opened("Upload"), "grace_hopper")
+    app.session_state["answers"] = {"of the picture": 1}
+    upload(app, "grace_hopper", "astronaut")
+    assert "answers" not in app.session_state
+    app.session_state["answers"] = {"of the picture": 1}
+    app.segmented_control(key="source").set_value("Sample").run()
+    assert "picture" not in app.session_state
+    assert "answers" not in app.session_state

@@ -1,9 +1,15 @@
 """The list of networks."""
 
+from pathlib import Path
+
+from streamlit.testing.v1 import AppTest
+
 from models import list_models
 from models.checkpoints import read_card
 from workbench import services
 from workbench.ui import model_picker
+
+APP = Path(__file__).resolve().parents[3] / "workbench" / "app.py"
 
 
 def test_networks_stand_by_paper_and_trained_ones_first():
@@ -33,7 +39,7 @@ def test_a_label_says_paper_title_accuracy_and_size():
 
 def test_an_untrained_network_is_called_so():
     assert "random weights" in model_picker.described("mobilenet_v1")
-    assert "as the raters did" in model_picker.described("residual_cnn")
+    assert "as they are labelled (flip averaging)" in model_picker.described("residual_cnn")
 
 
 def test_a_network_that_is_no_better_than_one_class_named_always_is_called_so(monkeypatch):
@@ -49,3 +55,23 @@ def test_a_network_that_is_no_better_than_one_class_named_always_is_called_so(mo
 def test_sizes_are_counted_as_open_networks_count_them():
     for name in ("vanilla_cnn", "rarn", "ensemble"):
         assert model_picker.millions(name).startswith(f"{services.open_network(name).parameters / 1e6:.2f}")
+
+
+def test_a_network_that_has_gone_gives_way_to_the_default_one():
+    app = AppTest.from_file(str(APP), default_timeout=90).switch_page("../pages/about.py")
+    app.session_state["network"] = "20261122-000000-gone"
+    app.run()
+    assert not app.exception
+    assert app.selectbox(key="network").value == services.DEFAULT_NETWORK
+    assert "is not here any more" in app.warning[0].value
+
+
+def test_a_single_view_is_told_and_another_sets_test_part_is_not_fer2013s(monkeypatch):
+    card = read_card("residual_cnn")
+    plain = card.metrics["PrivateTest"]["plain"]
+    monkeypatch.setattr(model_picker, "_card", lambda name: card)
+    monkeypatch.setitem(card.metrics, "PrivateTest", {"plain": plain})
+    assert "(single view)" in model_picker.described("residual_cnn")
+    monkeypatch.setitem(plain, "per_class", {"happy": {"support": 112}})
+    assert "Not measured on FER2013" in model_picker.described("residual_cnn")
+    assert model_picker.accuracy("residual_cnn") is None

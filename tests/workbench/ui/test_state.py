@@ -2,6 +2,8 @@
 
 from streamlit.testing.v1 import AppTest
 
+from workbench import services
+
 
 def page():
     import streamlit as st
@@ -61,3 +63,18 @@ def test_answers_are_asked_for_once_and_the_oldest_dropped():
     assert not app.exception
     assert app.session_state["asked"] == list(range(20))
     assert len(app.session_state["answers"]) == 16
+
+
+def test_what_weights_answered_that_have_changed_is_asked_for_again(monkeypatch):
+    def asks():
+        import streamlit as st
+
+        from workbench.ui import state
+
+        asked = st.session_state.setdefault("asked", [])
+        state.kept(("answer",), lambda: asked.append(1))
+
+    app = AppTest.from_function(asks).run().run()
+    assert app.session_state["asked"] == [1]
+    monkeypatch.setattr(services, "weights_changed", lambda: -1)
+    assert app.run().session_state["asked"] == [1, 1]

@@ -177,9 +177,7 @@ def choose_step(place: Place) -> str:
     steps = STEPS if everything else _BEFORE
     if st.session_state.get("step", STEPS[0]) not in steps:  # another face or network: a new question
         st.session_state["step"] = "predict"
-    return st.segmented_control(
-        "Step", steps, default=STEPS[0], required=True, key="step", bind="query-params", wrap=True
-    )
+    return views.one_of("Step", steps, default=STEPS[0], key="step")
 
 
 def _go(step: str, lesson: str | None = None) -> None:

@@ -1,7 +1,5 @@
 """Class imbalance: who pays for unequal classes."""
 
-import streamlit as st
-
 from workbench.services import lessons
 
 from .. import charts, views
@@ -11,15 +9,7 @@ from .guesses import Number
 
 def _attempt(found, words, pictures) -> None:
     with words:
-        name = st.segmented_control(
-            "Weights in the loss",
-            [*found.loss_shares],
-            default="paper-c",
-            required=True,
-            key="weights",
-            bind="query-params",
-            wrap=True,
-        )
+        name = views.one_of("Weights in the loss", [*found.loss_shares], default="paper-c", key="weights")
         shares = found.loss_shares[name]
         first = found.classes[int(shares.argmax())]
         leads = (

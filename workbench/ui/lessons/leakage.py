@@ -1,7 +1,5 @@
 """Leakage: what a test is worth whose pictures were in training."""
 
-import streamlit as st
-
 from workbench.services import lessons
 
 from .. import charts, views
@@ -13,9 +11,7 @@ _COPIES = ("pixel by pixel", "nearly as well")
 
 def _attempt(found, words, pictures) -> None:
     with words:
-        copies = st.segmented_control(
-            "Copies count", _COPIES, default=_COPIES[0], required=True, key="copies", bind="query-params"
-        )
+        copies = views.one_of("Copies count", _COPIES, default=_COPIES[0], key="copies")
         n = found.exact if copies == _COPIES[0] else found.near
         views.says(
             f"PrivateTest has {found.pictures} pictures. **{n} of them are in Training too.** "

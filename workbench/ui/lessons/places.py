@@ -1,7 +1,5 @@
 """Spatial attention, CBAM against BAM: how far it looks, and how far it can turn a place down."""
 
-import streamlit as st
-
 from workbench.services import lessons
 
 from .. import charts, views
@@ -11,9 +9,7 @@ from .guesses import Number
 
 def _attempt(found, words, pictures) -> None:
     with words:
-        n = st.segmented_control(
-            "Place asked", range(1, 10), default=5, required=True, key="place", bind="query-params", wrap=True
-        )
+        n = views.one_of("Place asked", range(1, 10), default=5, key="place")
         reach, (row, column) = found.reach[n - 1], found.asked[n - 1]
         lit = (reach > 0.01).nonzero()
         far = int((lit - lit.new_tensor([row, column])).abs().max()) if len(lit) else 0

@@ -1,7 +1,5 @@
 """Self-attention: every position may ask every other; how far does it?"""
 
-import streamlit as st
-
 from models.words import counted
 from workbench.services import lessons
 
@@ -12,9 +10,7 @@ from .guesses import Number
 
 def _attempt(found, words, pictures) -> None:
     with words:
-        n = st.segmented_control(
-            "Position asked", range(1, 10), default=5, required=True, key="position", bind="query-params", wrap=True
-        )
+        n = views.one_of("Position asked", range(1, 10), default=5, key="position")
         h, w = found.size
         views.says(
             f"The map of `{found.layer}` has {h} × {w} positions. Each asks all {h * w} and shares its attention out, "

@@ -1,7 +1,5 @@
 """SVD attention: a gate for positions that never saw them (paper D)."""
 
-import streamlit as st
-
 from workbench.services import lessons
 
 from .. import charts, views
@@ -13,7 +11,7 @@ _WAYS = ("as it arrives", "upside down")
 
 def _attempt(found, words, pictures) -> None:
     with words:
-        way = st.segmented_control("The map", _WAYS, default=_WAYS[0], required=True, key="way", bind="query-params")
+        way = views.one_of("The map", _WAYS, default=_WAYS[0], key="way")
         views.says(
             f"The module presses the map into one channel (left) and sums it up by **singular values**: a list of "
             f"strengths, the largest first (right), once of the map and once of its {_query(found)} waves. Turn the "

@@ -65,7 +65,11 @@ def _told(job: Job) -> str:
 def bring() -> None:
     """Take in a checkpoint that another FERScope exported."""
     with st.expander("Bring a checkpoint from another FERScope"), st.form("bring", clear_on_submit=True):
-        file = st.file_uploader("The zip that it exported", type="zip", key="bring-zip")
+        file = st.file_uploader(
+            "The zip that it exported, up to 25 MB; a larger one: `ferscope jobs import FILE`",
+            type="zip",
+            key="bring-zip",
+        )
         sent = st.form_submit_button("Bring it in")
     if sent and file is not None:
         try:
