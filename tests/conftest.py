@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 # Before torch is imported: on pictures of 48 pixels more threads only wait for each other, and beside another busy
@@ -13,6 +14,7 @@ os.environ.setdefault("STREAMLIT_LOGGER_LEVEL", "error")  # AppTest would warn a
 os.environ["STREAMLIT_BROWSER_GATHER_USAGE_STATS"] = "false"
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_OFFLINE"] = "1"  # tests fetch nothing
+os.environ["FERSCOPE_JOBS"] = str(Path(tempfile.mkdtemp()) / "jobs")  # and see nobody's own trainings
 
 # Before the hook below: whatever a module imports while the hook is at work is compiled anew; torch would take seconds.
 import captum.attr  # noqa: F401

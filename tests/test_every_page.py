@@ -87,12 +87,14 @@ def test_a_link_opens_every_page_and_a_wrong_one_gives_way_to_the_defaults(page)
     assert wrong.warning[0].value.count("nonsense") <= len(bound)
 
 
-@pytest.mark.parametrize("page", [file for file, *_ in PAGES])
+@pytest.mark.parametrize("page", ["explain.py", "frequency.py", "metrics.py", "papers.py", "data.py", "fault.py"])
 def test_a_link_that_was_cut_off_opens_the_page_with_its_defaults(page):
-    bound = {w.proto.query_param_key for w in opened(page).main.button_group if w.proto.query_param_key}
+    whole = opened(page)
+    bound = {w.proto.query_param_key for w in whole.main.button_group if w.proto.query_param_key}
+    assert bound
     cut = opened(page, **dict.fromkeys(bound, ""))
     assert faults(cut) == []
-    assert cut.main.title[0].value == opened(page).main.title[0].value
+    assert [m.value for m in cut.main.markdown] == [m.value for m in whole.main.markdown]
 
 
 @pytest.mark.parametrize("page", [file for file, *_, uses in PAGES if "network" in uses and file != "attention.py"])

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from visiting import APP, text_of
 
 from workbench import access, services
-from workbench.jobs import limits, runner, store
+from workbench.jobs import limits, processes, runner, store
 from workbench.jobs.runner import Estimate
 from workbench.services import trainings
 from workbench.services.trainings import IMAGENET, PRESETS, epochs, teaching
@@ -20,7 +20,10 @@ from workbench.services.trainings import IMAGENET, PRESETS, epochs, teaching
 
 @pytest.fixture(autouse=True)
 def place(tmp_path, monkeypatch):
-    return jobs_made.at(tmp_path, monkeypatch)
+    monkeypatch.setattr(processes, "_NICENESS", 0)  # a background job would wait for the other tests
+    yield jobs_made.at(tmp_path, monkeypatch)
+    for job in store.jobs():
+        processes.end_now(job)
 
 
 @pytest.fixture(scope="module")
@@ -256,7 +259,8 @@ def test_two_clicks_on_start_make_one_job_that_learns_to_its_end(monkeypatch):
     (job,) = store.jobs()
     assert app.query_params["job"] == again.query_params["job"] == job.id
     until = time.monotonic() + 240
-    while runner.advance()[0].alive and time.monotonic() < until:
+    while runner.advance()[0].alive:
+        assert time.monotonic() < until, store.log_tail(store.read(job.id))
         time.sleep(0.3)
     job = store.read(job.id)
     assert job.state == "done", (job.message, store.log_tail(job))

@@ -5,7 +5,6 @@ import math
 import struct
 import subprocess
 import sys
-import time
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -226,16 +225,6 @@ def test_a_truncated_picture_is_refused_with_a_sentence(format, share):
     data = encode(noise, format)
     with pytest.raises(PictureError, match="damaged or incomplete"):
         faces.read(data[: int(share * len(data))])
-
-
-@pytest.mark.parametrize("header", [png_header, webp_header])
-def test_thirty_thousand_pixels_square_cost_neither_memory_nor_time(header):
-    side = 30_000 if header is png_header else 16_000  # WebP ends at 16 383
-    before, start = peak_memory(), time.monotonic()
-    with pytest.raises(PictureError, match="25 megapixels"):
-        faces.read(header(side, side))
-    assert time.monotonic() - start < 2
-    assert peak_memory() - before < 50  # decoding takes 2700
 
 
 @pytest.mark.parametrize("header", [png_header, jpeg_header, webp_header])

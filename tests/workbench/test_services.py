@@ -7,6 +7,7 @@ from models import checkpoints, create_model, get_spec, list_models
 from workbench import faces, services
 from workbench.analysis import cam
 from workbench.analysis.cam import METHODS
+from workbench.services import networks
 
 
 @pytest.fixture
@@ -91,8 +92,11 @@ def test_a_network_is_opened_once_and_again_when_its_checkpoint_changes(tmp_path
     untrained = services.open_network("residual_cnn")
     assert not untrained.trained
     assert services.open_network("residual_cnn") is untrained
+    before = services.weights_changed()
     checkpoints.save_checkpoint(tmp_path / "residual_cnn", create_model("residual_cnn"), card)
+    networks._opened.clear()  # as where many others were opened meanwhile
     assert services.open_network("residual_cnn").trained
+    assert services.weights_changed() == before + 1
 
 
 def test_random_weights_are_the_same_each_time_and_leave_the_generator_alone(tmp_path, monkeypatch, face):

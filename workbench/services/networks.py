@@ -6,7 +6,6 @@ from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 
@@ -106,6 +105,7 @@ class Network:
 _KEPT_OPEN = 8  # networks; the one that was asked for longest ago is closed first
 _opened: OrderedDict[str, tuple[float, Network]] = OrderedDict()
 _opening = Lock()
+_stamps: dict[str, float] = {}  # of every network that was opened, also of those that were closed since
 _changes = 0
 
 
@@ -123,8 +123,9 @@ def open_network(name: str) -> Network:
     with _opening:
         if name not in _opened or _opened[name][0] != stamp:
             global _changes
-            _changes += name in _opened
             _opened[name] = (stamp, _open(spec, folder))
+            _changes += _stamps.get(name, stamp) != stamp
+            _stamps[name] = stamp
         _opened.move_to_end(name)
         while len(_opened) > _KEPT_OPEN:
             _opened.popitem(last=False)
@@ -132,7 +133,7 @@ def open_network(name: str) -> Network:
 
 
 def weights_changed() -> int:
-    """How often an open network was opened again because its weights had changed: what it answered before is out."""
+    """How often a network was opened whose weights were others than before: what it answered before is out."""
     return _changes
 
 
@@ -196,7 +197,6 @@ def is_job(name: str) -> bool:
     return _job(name) is not None
 
 
-@lru_cache(maxsize=1)
 def network_names() -> tuple[str, ...]:
     """All networks: the default one, then the trained ones, then the others, each in alphabetical order."""
     return tuple(sorted(list_models(), key=lambda name: (name != DEFAULT_NETWORK, not is_trained(name), name)))

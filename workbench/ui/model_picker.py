@@ -51,7 +51,6 @@ def grouped() -> tuple[str, ...]:
     return (*jobs, *(name for network in _networks() for name in (network, *others.get(network, ()))))
 
 
-@lru_cache(maxsize=1)
 def _networks() -> tuple[str, ...]:
     return tuple(sorted(services.network_names(), key=lambda name: services.get_spec(name).paper))
 

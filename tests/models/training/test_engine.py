@@ -198,6 +198,26 @@ def test_training_leaves_the_signals_as_they_were(make_config, tmp_path):
 # ---- interrupted and continued
 
 
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"optimizer": "adamw", "schedule": "cosine", "warmup": 1.0, "learning_rate": 1e-3},
+        {"optimizer": "adam", "schedule": "plateau", "learning_rate": 1e-3, "patience": 0},
+    ],
+    ids=["adamw", "adam"],
+)
+def test_the_papers_optimisers_resume_to_the_same_curve(make_config, tmp_path, monkeypatch, how):
+    whole = train(make_config(tmp_path / "whole", **how))
+    config = make_config(tmp_path / "run", **how)
+    with monkeypatch.context() as patched:
+        stop_in_epoch(patched, 3, Interrupted())
+        with pytest.raises(Interrupted):
+            train(config)
+    train(config.model_copy(update={"resume": True}))
+    assert history(config.folder, "seconds") == history(whole, "seconds")
+    assert same_state(config.folder, whole)
+
+
 def test_an_interrupted_run_resumes_to_the_same_curve(finished_run, make_config, tmp_path, monkeypatch):
     config = make_config(tmp_path / "run")
     with monkeypatch.context() as patched:

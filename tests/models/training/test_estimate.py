@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
 
-from models.training import engine, estimate
+from models.training import estimate
 from models.training.config import Phase
 
 
-def test_the_estimate_is_near_what_a_training_takes_and_keeps_nothing(make_config, tmp_path):
-    config = make_config(tmp_path / "run", epochs=6)
-    found = estimate.measure(config)
+def test_the_estimate_counts_steps_and_keeps_nothing(make_config, tmp_path):
+    found = estimate.measure(make_config(tmp_path / "run", epochs=6))
     assert list(tmp_path.iterdir()) == []
     assert (found["epochs"], found["steps"], found["device"]) == (6, 3, "cpu, threads: 1")
-    start = time.monotonic()
-    engine.train(config)
-    took = time.monotonic() - start
-    assert took / 5 < found["total_seconds"] < 5 * took
+    assert found["total_seconds"] >= 5.99 * found["seconds_per_epoch"] > 0
 
 
 def test_each_kind_of_epoch_is_measured_once_and_counts_as_often_as_it_comes(make_config, tmp_path, monkeypatch):

@@ -22,6 +22,7 @@ from models.training.events import read_events
 
 ROOT = Path(__file__).resolve().parents[3]
 PATIENCE = 240  # seconds; a busy machine takes long to import torch
+pytestmark = pytest.mark.xdist_group("processes")  # which share their trainings
 
 # Imports torch once, then lets a process of its own go on for each training, and notes how each ended.
 LAUNCHER = """

@@ -236,7 +236,8 @@ def watch(seconds: float = 1.0) -> None:
 
 def _watch(seconds: float) -> None:
     while True:
-        look_at_all()
+        with suppress(OSError):  # a folder that goes away meanwhile, no file left to open: the next time
+            look_at_all()
         time.sleep(seconds)
 
 
