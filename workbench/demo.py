@@ -190,12 +190,13 @@ def compared(found: Seen | None, number: int, first: str, second: str, class_: s
     verdict = f"Both answer {answers[0]}." if result.agree else f"They disagree: {answers[0]} and {answers[1]}."
     likeness = float(result.likeness[0, 1])
     mapless = [name for name, e in zip(result.networks, result.explanations, strict=True) if e.layer is None]
-    alike = f"**For {result.class_}, the rank correlation of their maps is {signed(likeness, 2)}** (1 is the same map, "
-    alike += "0 unrelated)."
     if mapless:
         alike = f"{' and '.join(mapless)} has no layer of its own whose map could be shown."
     elif likeness != likeness:
         alike = f"**For {result.class_}, one map is blank.**"
+    else:
+        correlation = f"the rank correlation of their maps is {signed(likeness, 2)}"
+        alike = f"**For {result.class_}, {correlation}** (1 is the same map, 0 unrelated)."
     text = f"**{verdict}** {alike} That two networks agree does not make them right."
     cards = [
         image(overlaid(e, METHODS[0]), f"map of {name} for {result.class_}" if e.layer else "the face, without a map")

@@ -51,8 +51,8 @@ def _reveal(found, said, words, pictures) -> None:
         apart = "On what it was trained with the network is better, beyond what chance explains."
     elif found.on_leaked[2] < found.without[1]:
         apart = (
-            "On what it was trained with the network is worse, beyond what chance explains: it knows nothing of it by "
-            "heart, and finds these pictures harder."
+            "On what it was trained with the network is worse, beyond what chance explains: nothing "
+            "speaks for knowing them by heart, and these pictures are harder for it."
         )
     else:
         apart = "The intervals of the two parts overlap: on these pictures they are not told apart."
