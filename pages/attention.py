@@ -3,7 +3,7 @@
 import streamlit as st
 
 from workbench import services
-from workbench.ui import attention_views, model_picker, state, views
+from workbench.ui import attention_views, model_picker, screen, state, views
 
 views.title(
     "What did the network let through?",
@@ -23,7 +23,7 @@ if not found.prediction.trained:
     model_picker.random_weights_banner(network)
 
 
-@st.fragment
+@screen.fragment
 def one_module() -> None:
     left, right = st.columns([5, 1], vertical_alignment="bottom")
     with left:

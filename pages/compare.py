@@ -3,7 +3,7 @@
 import streamlit as st
 
 from workbench import services
-from workbench.ui import charts, compare_views, state, views
+from workbench.ui import charts, compare_views, screen, state, views
 
 views.title(
     "Do networks agree, and for the same reason?",
@@ -40,7 +40,7 @@ views.says(
 )
 
 
-@st.fragment
+@screen.fragment
 def evidence() -> None:
     st.subheader("Where does the evidence lie?")
     left, right = st.columns([5, 1], vertical_alignment="bottom")

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from workbench import services
-from workbench.ui import charts, closer, compare_views, guess, model_picker, state, sureness, views
+from workbench.ui import charts, closer, compare_views, guess, model_picker, screen, state, sureness, views
 
 views.title(
     "What in the picture carried the decision?",
@@ -47,7 +47,7 @@ picture = charts.face(explanation.pixels, f"{size} × {size} pixels")  # once, n
 RANDOM = "Its weights are random, so this means nothing."
 
 
-@st.fragment
+@screen.fragment
 def maps() -> None:
     left, middle, right = st.columns([5, 1.25, 1.25], vertical_alignment="bottom")
     with left:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from workbench import services
-from workbench.ui import fault_checks, fault_views, model_picker, state, views
+from workbench.ui import fault_checks, fault_views, model_picker, screen, state, views
 
 views.title(
     "What is broken here?",
@@ -22,7 +22,7 @@ if not state.network_or_stop().trained:
     state.stop()
 
 
-@st.fragment
+@screen.fragment
 def puzzle() -> None:
     views.begin()
     case, both = fault_views.choose(face, network)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from workbench import services
-from workbench.ui import model_picker, patience, state, views, wave_views
+from workbench.ui import model_picker, patience, screen, state, views, wave_views
 
 views.title(
     "Is it the wrinkles or the shape?",
@@ -14,7 +14,7 @@ if not state.network_or_stop().trained:
     model_picker.random_weights_banner(network)
 
 
-@st.fragment
+@screen.fragment
 def waves() -> None:
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     cutoff = left.slider(
@@ -38,7 +38,7 @@ def answers(cutoff: float, mask: services.Mask) -> None:
         wave_views.answers(response, cutoff)
 
 
-@st.fragment
+@screen.fragment
 def swap(cutoff: float, mask: services.Mask) -> None:
     st.subheader("Whose answer does it give when two faces exchange their fast waves?")
     if not patience.ready(network, 28, "Exchange the waves of two faces", f"swap-{mask}-{face.key}-{network}"):

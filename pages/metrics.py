@@ -3,7 +3,7 @@
 import streamlit as st
 
 from workbench import services
-from workbench.ui import cell_views, measure_views, views
+from workbench.ui import cell_views, measure_views, screen, views
 
 views.title(
     "Where is it good, and where not?",
@@ -21,7 +21,7 @@ st.subheader("How unequal are the classes?")
 measure_views.spread(found)
 
 
-@st.fragment
+@screen.fragment
 def detail() -> None:
     left, _ = st.columns([2, 3])
     name = left.selectbox("Checkpoint in detail", names, key="detail", bind="query-params")
@@ -42,7 +42,7 @@ st.subheader("What are the leaked test pictures worth?")
 measure_views.leaks(names, part)
 
 
-@st.fragment
+@screen.fragment
 def pair() -> None:
     st.subheader("Is one better than the other, or luckier?")
     known = services.checkpoints()

@@ -4,7 +4,7 @@ import streamlit as st
 
 from workbench import services
 from workbench.faces import PictureError
-from workbench.ui import change_views, charts, model_picker, patience, state, views
+from workbench.ui import change_views, charts, model_picker, patience, screen, state, views
 
 views.title(
     "How little does it take to change its mind?",
@@ -16,7 +16,7 @@ if not net.trained:
     model_picker.random_weights_banner(network)
 
 
-@st.fragment
+@screen.fragment
 def changed() -> None:
     titles = {name: corruption.title for name, corruption in services.CORRUPTIONS.items()}
     choose, told = st.columns([2, 3], vertical_alignment="bottom")
@@ -41,7 +41,7 @@ def changed() -> None:
     change_views.test_set(network, name)
 
 
-@st.fragment
+@screen.fragment
 def at_a_value(found: services.Response) -> None:
     left, right = st.columns([5, 2])
     with right:
@@ -55,7 +55,7 @@ def at_a_value(found: services.Response) -> None:
         views.says(f"**At {words} it answers {net.classes[answer.argmax()]}, {charts.percent(float(answer.max()))}.**")
 
 
-@st.fragment
+@screen.fragment
 def places() -> None:
     st.subheader("Which places does the answer need?")
     left, right = st.columns([2, 1])
@@ -83,7 +83,7 @@ def places() -> None:
         )
 
 
-@st.fragment
+@screen.fragment
 def frames() -> None:
     st.subheader("Does it matter where the frame is?")
     picture, box = state.picture()

@@ -4,7 +4,7 @@ import streamlit as st
 
 from workbench import sharing
 from workbench.notice import where_pictures_go
-from workbench.ui import classroom, views
+from workbench.ui import classroom, screen, views
 
 views.title(
     "Who else may look?",
@@ -39,7 +39,7 @@ def before() -> None:
         )
 
 
-@st.fragment(run_every=2)
+@screen.fragment(run_every=2)
 def while_it_runs() -> None:
     demo = sharing.current()
     if demo is None:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from workbench import faces, services
-from workbench.ui import model_picker, patience, state, stroke_views, views
+from workbench.ui import model_picker, patience, screen, state, stroke_views, views
 
 views.title(
     "How many strokes make a face?",
@@ -15,7 +15,7 @@ if not net.trained:
     model_picker.random_weights_banner(network)
 
 
-@st.fragment
+@screen.fragment
 def strokes() -> None:
     k = st.slider("Rank: number of terms kept", 1, net.input_size, 8, key="rank", bind="query-params")
     result = services.spectrum(face, network, k)
@@ -49,7 +49,7 @@ def attention() -> None:
     st.button(f"Show {services.get_spec(other).title}", on_click=state.choose_network, args=(other,), type="primary")
 
 
-@st.fragment
+@screen.fragment
 def steps() -> None:
     names = {f"module {i}": layer for i, layer in enumerate(net.svd_layers, 1)}
     name = views.one_of("Module", names, default="module 1", key="module")

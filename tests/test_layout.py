@@ -155,6 +155,11 @@ def test_a_page_is_thin(path):
     assert not (path.parent / "__init__.py").exists()
 
 
+def test_every_fragment_tells_the_screen_that_it_runs():
+    bare = [name_of(p) for p in [*PUBLIC, *SOURCES["pages"]] if "st.fragment" in p.read_text("utf-8")]
+    assert bare == ["workbench/ui/screen.py"], "Keep this would hold charts that left the page: use screen.fragment"
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # What git ignores
 

@@ -9,7 +9,7 @@ from workbench import services
 from workbench.faces import Face
 from workbench.services import Inside, Module
 
-from . import charts, state, views
+from . import charts, screen, state, views
 
 _GATES = {  # kind of module → what its weights do to the map that they meet
     "BAM": "The map is multiplied by one plus this, so nothing is held back: bright places pass up to twice as strong",
@@ -205,7 +205,7 @@ def all_modules(modules: tuple[Module, ...]) -> None:
     )
 
 
-@st.fragment
+@screen.fragment
 def switches(face: Face, network: str, modules: tuple[Module, ...]) -> None:
     """A toggle for each module, and the logits with and without those that are off."""
     st.subheader("What is the answer without them?")

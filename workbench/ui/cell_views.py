@@ -12,7 +12,7 @@ from models.words import counted
 from workbench import services
 from workbench.services import Cell, Mistake, Scores
 
-from . import charts, views
+from . import charts, screen, views
 
 _A_PAGE = 12  # pictures
 _SIDE = 112  # of a picture on the page, in pixels
@@ -20,7 +20,7 @@ _ENLARGED = 3  # times, every pixel a square
 _CHART = "confusion"
 
 
-@st.fragment
+@screen.fragment
 def confusion(found: Scores, part: str, pictures: str) -> None:
     """The matrix of one checkpoint, the choice of a cell by click or by name, and the pictures in it."""
     classes = found.card.classes

@@ -93,7 +93,7 @@ def _plain(letter: str) -> None:
     st.markdown("\n".join([head, *rows]))
 
 
-@st.fragment
+@screen.fragment
 def table(letter: str) -> None:
     """Every claim of a paper but those of classes: claimed, ours, verdict, the way."""
     st.subheader("Every claim")
@@ -165,7 +165,7 @@ def _safe(text: str) -> str:
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
 
 
-@st.fragment
+@screen.fragment
 def classes(letter: str) -> None:
     """The figures of single classes of a paper that prints them."""
     tables = {table.set: table for table in claims.paper_of(letter).tables}

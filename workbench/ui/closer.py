@@ -15,7 +15,7 @@ from workbench import services
 from workbench.faces import Face
 from workbench.services import EXPLAINERS, Explanation
 
-from . import charts, patience, state, sureness, views
+from . import charts, patience, screen, state, sureness, views
 
 ONE_PASS = {EXPLAINERS[name].title: name for name in services.METHODS}
 """Title → name of the methods whose maps are there at once."""
@@ -48,7 +48,7 @@ class Chosen:
         return EXPLAINERS[self.method].title
 
 
-@st.fragment
+@screen.fragment
 def look(chosen: Chosen) -> None:
     """One of the sections, as the visitor chooses."""
     st.subheader("Look closer")

@@ -7,7 +7,7 @@ import streamlit as st
 from workbench import services
 from workbench.services import Comparison, MapPair
 
-from . import charts, views
+from . import charts, screen, views
 
 MOST = 6  # networks
 ALIKE, UNLIKE = 0.7, 0.3  # rank correlations: from here up maps are called alike, under that unlike; our choice
@@ -126,7 +126,7 @@ def _map(found: Comparison, i: int, top: float) -> None:
         views.says(f"{seen}. The map highlights where `{explanation.layer}` ({h} × {w}, enlarged) speaks for it.")
 
 
-@st.fragment
+@screen.fragment
 def differences(found: Comparison, over_classes: bool) -> None:
     """The difference of two maps over the face, and the likeness of every two as a table."""
     names = [name for name, e in zip(found.networks, found.explanations, strict=True) if e.layer]

@@ -11,7 +11,7 @@ from models.datasets import DataError
 from workbench import services
 from workbench.services import Augmenting, Contents, RaterView, Weighting
 
-from . import charts, state, views
+from . import charts, screen, state, views
 
 _NOT_IMPORTED = (
     "The pictures of FER2013 are not imported here. In a terminal: `ferscope data import SOURCE`, where SOURCE is the "
@@ -73,7 +73,7 @@ def brightness(found: Contents) -> None:
     views.says(f"**Mean ± standard deviation of the gray values, of 255:** {rows}. {means}")
 
 
-@st.fragment
+@screen.fragment
 def samples(found: Contents) -> None:
     """Some pictures of one class, drawn at random."""
     class_ = state.choose_class(found.classes, found.classes[0], "Pictures labelled")
@@ -164,7 +164,7 @@ def splits() -> None:
     st.markdown("| split | paper | what it is |\n|---|---|---|\n" + "\n".join(rows))
 
 
-@st.fragment
+@screen.fragment
 def augmentation() -> None:
     """What a paper's augmentation makes of a face."""
     known = {a.name: a for a in services.augmentations()}

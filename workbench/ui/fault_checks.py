@@ -12,14 +12,14 @@ from torch import Tensor
 from workbench import services
 from workbench.faces import load_sample, samples
 
-from . import charts, state, views
+from . import charts, screen, state, views
 from .fault_views import Case, show
 
 _FACES = ("astronaut", "grace_hopper", "drawn_angry", "drawn_fear", "drawn_happy", "drawn_surprise")
 _ASKED = 5  # times
 
 
-@st.fragment
+@screen.fragment
 def examine(case: Case, both: bool) -> None:
     """One test of the visitor's choice."""
     st.subheader("Examine it")

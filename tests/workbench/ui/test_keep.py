@@ -24,12 +24,12 @@ def shown() -> Screen:
     figure = charts.face_with_map(pixels, 2 * pixels, 2.0, 0.7)
     bars = charts.probabilities(("happy", "sad"), torch.tensor([0.75, 0.25]), "sad")
     items = [
-        Item(None, "Above everything."),
-        Item("f", "A map over the face", "map", figure),
-        Item("f", "**The map highlights** the mouth. <script>alert(1)</script>"),
-        Item(None, "Bars", "probabilities", bars),
+        Item("Above everything."),
+        Item("A map over the face", "map", figure),
+        Item("**The map highlights** the mouth. <script>alert(1)</script>"),
+        Item("Bars", "probabilities", bars),
     ]
-    return Screen("What carried the decision?", "A map shows *where*.", items, {"class": ["sad"]})
+    return Screen("What carried the decision?", "A map shows *where*.", {"class": ["sad"]}, {None: items})
 
 
 def body_of(page: str) -> str:
@@ -66,7 +66,7 @@ def test_the_report_asks_nobody_for_anything(shown):
 
 
 def test_a_chart_that_is_wide_on_the_page_is_wide_in_the_report(shown):
-    shown.items.append(Item(None, "Side by side", "many", go.Figure(go.Heatmap(z=[[1]])), wide=True))
+    shown.parts[None].append(Item("Side by side", "many", go.Figure(go.Heatmap(z=[[1]])), wide=True))
     assert keep.report(shown, ABOUT).count('<figure class="wide"') == 1
 
 

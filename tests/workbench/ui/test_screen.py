@@ -1,73 +1,114 @@
 """What is on the screen, also after a fragment of the page ran again."""
 
-from types import SimpleNamespace
+from contextlib import suppress
 
 import plotly.graph_objects as go
 import pytest
 import streamlit as st
+from streamlit.testing.v1 import AppTest
 
-from workbench.ui import screen
 from workbench.ui.screen import Item, Screen
 
 
 @pytest.fixture
 def shown(monkeypatch) -> Screen:
-    """A page of which a fragment shows two charts between things that stand still."""
-    run(monkeypatch, None)
+    """A page of which one fragment shows two charts, and another inside of it one, between things that stand still."""
     monkeypatch.setattr(st, "query_params", {})
     page = Screen()
-    for fragment, name in ((None, "title"), ("maps", "map"), ("maps", "bars"), (None, "below"), ("waves", "high")):
-        page.add(chart(fragment, name))
+    show(page, "title")
+    with page.part("maps"):
+        show(page, "map")
+        with page.part("closer"):
+            show(page, "sure")
+        show(page, "bars")
+    show(page, "below")
+    with page.part("waves"):
+        show(page, "high")
     return page
 
 
-def run(monkeypatch, fragments: list[str] | None) -> None:
-    """Pretend that the page, or these fragments of it, runs now."""
-    monkeypatch.setattr(screen, "get_script_run_ctx", lambda: SimpleNamespace(fragment_ids_this_run=fragments))
-
-
-def chart(fragment: str | None, name: str) -> Item:
-    return Item(fragment, name, name, go.Figure())
+def show(page: Screen, *names: str) -> None:
+    for name in names:
+        page.add(Item(name, name, go.Figure()))
 
 
 def names(page: Screen) -> list[str]:
     return [item.text for item in page.items]
 
 
-def test_a_fragment_replaces_its_own_items_where_they_stood(shown, monkeypatch):
-    run(monkeypatch, ["maps"])
-    for name in ("new map", "words", "new bars"):
-        shown.add(chart("maps", name))
-    assert names(shown) == ["title", "new map", "words", "new bars", "below", "high"]
+def test_everything_stands_in_the_order_of_the_page(shown):
+    assert names(shown) == ["title", "map", "sure", "bars", "below", "high"]
 
 
-def test_a_fragment_that_shows_less_leaves_nothing_behind(shown, monkeypatch):
-    for _ in range(2):
-        run(monkeypatch, ["maps"])
-        shown.add(chart("maps", "only"))
-        assert names(shown) == ["title", "only", "below", "high"]
+def test_a_fragment_replaces_its_own_items_where_they_stood(shown):
+    with shown.part("maps"):
+        show(shown, "new map", "words", "new bars")
+        with shown.part("closer"):
+            show(shown, "new sure")
+    assert names(shown) == ["title", "new map", "words", "new bars", "new sure", "below", "high"]
 
 
-def test_two_fragments_in_one_run_keep_their_places(shown, monkeypatch):
-    run(monkeypatch, ["waves", "maps"])
-    shown.add(chart("waves", "w1"))
-    shown.add(chart("maps", "m1"))
-    shown.add(chart("waves", "w2"))
-    shown.add(chart("maps", "m2"))
-    assert names(shown) == ["title", "m1", "m2", "below", "w1", "w2"]
+def test_a_fragment_inside_another_runs_again_by_itself_and_later_with_it(shown):
+    with shown.part("closer"):
+        show(shown, "how sure", "how often")
+    assert names(shown) == ["title", "map", "how sure", "how often", "bars", "below", "high"]
+    with shown.part("maps"), shown.part("closer"):
+        show(shown, "trust")
+    assert names(shown) == ["title", "trust", "below", "high"]
 
 
-def test_a_fragment_that_showed_nothing_before_comes_last(shown, monkeypatch):
-    run(monkeypatch, ["new"])
-    shown.add(chart("new", "late"))
-    assert names(shown)[-1] == "late"
+def test_a_fragment_that_shows_less_leaves_nothing_behind_not_of_those_inside_it_either(shown):
+    with shown.part("maps"):
+        show(shown, "only")
+    assert names(shown) == ["title", "only", "below", "high"]
+    with shown.part("maps"):
+        pass
+    assert names(shown) == ["title", "below", "high"]
+
+
+def test_a_fragment_that_breaks_leaves_the_others_their_places(shown):
+    with suppress(ValueError), shown.part("maps"):
+        show(shown, "half")
+        raise ValueError("a page's own message")
+    with shown.part("waves"):
+        show(shown, "low")
+    assert names(shown) == ["title", "half", "below", "low"]
+
+
+def test_a_fragment_that_showed_nothing_before_keeps_its_place(monkeypatch):
+    monkeypatch.setattr(st, "query_params", {})
+    page = Screen()
+    with page.part("late"):
+        pass
+    show(page, "below")
+    with page.part("late"):
+        show(page, "now")
+    assert names(page) == ["now", "below"]
 
 
 def test_the_link_is_that_of_the_last_change(shown, monkeypatch):
     class Parameters(dict):
         get_all = dict.get
 
-    run(monkeypatch, ["maps"])
     monkeypatch.setattr(st, "query_params", Parameters({"class": ["sad"]}))
-    shown.add(chart("maps", "map"))
+    with shown.part("maps"):
+        pass
     assert shown.link == {"class": ["sad"]}
+
+
+def test_two_fragments_of_one_function_are_two_parts():
+    def page():
+        from workbench.ui import screen
+
+        @screen.fragment
+        def say(name: str) -> None:
+            screen.words(name)
+
+        say("first")
+        screen.words("between")
+        say("second")
+
+    app = AppTest.from_function(page).run()
+    assert not app.exception
+    assert names(app.session_state["screen"]) == ["first", "between", "second"]
+    assert len(app.session_state["screen"].parts) == 3

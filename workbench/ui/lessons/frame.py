@@ -17,7 +17,7 @@ from workbench import services
 from workbench.faces import Face
 from workbench.services.lessons import Symbol
 
-from .. import charts, model_picker, views
+from .. import charts, model_picker, screen, views
 from .guesses import Guess, Said
 
 STEPS = ("try", "predict", "reveal", "why", "take-away")
@@ -218,7 +218,7 @@ def _next(label: str, step: str, lesson: str | None = None) -> None:
     st.button(label, key=f"to-{step}", on_click=_go, args=(step, lesson), type="primary")
 
 
-@st.fragment
+@screen.fragment
 def _attempt(lesson: Lesson, found: Any) -> None:
     words, pictures = st.columns(_COLUMNS)
     lesson.steps.attempt(found, words, pictures)

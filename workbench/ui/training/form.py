@@ -15,13 +15,14 @@ from workbench.jobs.store import JobError
 from workbench.services import trainings
 from workbench.services.trainings import IMAGENET, NOTHING, PRESETS, Field, Plan
 
+from .. import screen
 from . import live
 
 _TITLES = {preset.title: preset for preset in PRESETS}
 _ALL, _HEAD = "the whole network", "the head alone"
 
 
-@st.fragment
+@screen.fragment
 def show() -> None:
     """Choose, see how long it takes, start: then the page is the job's."""
     _begin()
@@ -52,7 +53,7 @@ def show() -> None:
         st.error(str(error))
         return
     with told.container():
-        st.fragment(_time, run_every=1.0 if trainings.measuring(plan) else None)(plan, trainings.measuring(plan))
+        screen.fragment(_time, run_every=1.0 if trainings.measuring(plan) else None)(plan, trainings.measuring(plan))
 
 
 def _time(plan: Plan, before: bool) -> None:

@@ -11,7 +11,7 @@ from workbench.jobs.store import Job, JobError
 from workbench.services import trainings
 from workbench.services.trainings import EpochView, Progress
 
-from .. import charts, classroom, link, views
+from .. import charts, classroom, link, screen, views
 
 _TICK = 1.0  # seconds
 _LINES = 30  # of the log
@@ -44,7 +44,7 @@ def show(job: Job) -> None:
     say_error()
     pending = trainings.pending(job)
     every = _TICK if job.alive or pending or playing else None
-    st.fragment(_picture, run_every=every)(job.id, (job.state, pending), playing)
+    screen.fragment(_picture, run_every=every)(job.id, (job.state, pending), playing)
 
 
 def _actions(job: Job) -> bool:

@@ -11,13 +11,13 @@ from workbench.jobs import parcels, store
 from workbench.jobs.store import Job, JobError
 from workbench.services import trainings
 
-from .. import classroom
+from .. import classroom, screen
 from . import live
 
 _SHOWN = 12  # jobs; the others behind an expander
 
 
-@st.fragment(run_every=2.0)
+@screen.fragment(run_every=2.0)
 def table() -> None:
     """Every job, the newest first; the teacher stops, resumes and removes them, everybody may watch."""
     st.subheader("What was trained here")
