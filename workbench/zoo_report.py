@@ -277,7 +277,7 @@ def _batch_norm() -> Iterator[str]:
         yield f"{beside}, epochs until the validation accuracy is reached:"
         yield ""
         rows = (
-            (f"{level:.0%}", str(a), str(b), f"{1 - a / b:.0%}".replace("-", "−"))
+            (f"{100 * level:.0f} %", str(a), str(b), f"{100 - 100 * a / b:.0f} %".replace("-", "−"))
             for level, (a, b) in zip(one.levels, one.epochs, strict=True)
         )
         yield from _table(("accuracy", "with", "without", "epochs saved"), rows, 0)

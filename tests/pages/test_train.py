@@ -12,8 +12,9 @@ from streamlit.testing.v1 import AppTest
 from visiting import APP, text_of
 
 from workbench import access, services
-from workbench.jobs import limits, processes, runner, store
+from workbench.jobs import limits, parcels, processes, runner, store
 from workbench.jobs.runner import Estimate
+from workbench.jobs.store import JobError
 from workbench.services import trainings
 from workbench.services.trainings import IMAGENET, PRESETS, epochs, teaching
 
@@ -179,6 +180,61 @@ def test_what_learned_from_own_pictures_is_neither_promoted_nor_exported(tiny):
     app = opened(job=job.id)
     assert not {"Promote", "Export"} & labels(app)
     assert "neither promoted nor exported" in " ".join(caption.value for caption in app.caption)
+
+
+def test_a_finished_job_is_promoted_and_exported_by_its_buttons(tiny, monkeypatch):
+    job, promoted = jobs_made.job(tiny, done=1), []
+    monkeypatch.setattr(parcels, "promote", lambda id_: (promoted.append(id_), "vanilla_cnn-of-today")[1])
+    app = opened(job=job.id)
+    app.button(key="promote").click().run()
+    assert promoted == [job.id]
+    assert "`vanilla_cnn-of-today`" in app.success[0].value
+    assert "export-zip" not in {one.key for one in app.get("download_button")}
+    app.button(key="export-ask").click().run()
+    assert not app.exception
+    assert "export-zip" in {one.key for one in app.get("download_button")}
+
+
+@pytest.mark.parametrize(
+    ("state", "row", "alone", "does"),
+    [
+        ("running", "stop", "job-stop", "stop"),
+        ("failed", "resume", "job-resume", "resume"),
+        ("failed", "remove", "job-remove", "remove"),
+    ],
+)
+def test_a_job_is_stopped_resumed_and_removed_from_the_list_and_from_its_own_view(
+    state, row, alone, does, tiny, monkeypatch
+):
+    job, asked = jobs_made.job(tiny, state, done=1), []
+    monkeypatch.setattr(runner, does, asked.append)
+    opened().button(key=f"{row}-{job.id}").click().run()
+    opened(job=job.id).button(key=alone).click().run()
+    assert asked == [job.id, job.id]
+
+
+def test_what_cannot_be_done_to_a_job_is_told_once(tiny, monkeypatch):
+    def busy(_id: str) -> None:
+        raise JobError("Another one is being stopped.")
+
+    job = jobs_made.job(tiny, "running", done=1)
+    monkeypatch.setattr(runner, "stop", busy)
+    app = opened()
+    app.button(key=f"stop-{job.id}").click().run()
+    assert app.error[0].value == "Another one is being stopped."
+    assert not app.run().error
+
+
+def test_a_job_of_the_list_is_looked_at_and_left_again(tiny):
+    job = jobs_made.job(tiny, "failed", done=1)
+    app = opened()
+    app.button(key=f"watch-{job.id}").click().run()
+    assert not app.exception
+    assert app.query_params["job"] == job.id
+    assert "failed" in _bar(app)
+    app.button(key="job-leave").click().run()
+    assert "job" not in app.query_params
+    assert "Start the training" in labels(app)
 
 
 # ---- own pictures

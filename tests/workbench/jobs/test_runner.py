@@ -409,6 +409,7 @@ def test_the_title_is_one_short_line(acting, monkeypatch):
     assert acting("", seed=1).title == "vanilla_cnn, quick, faces"
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_the_thread_that_watches_begins_once(monkeypatch):
     calls = []
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 import time
 from dataclasses import replace
 
@@ -198,6 +199,38 @@ def test_an_epoch_that_cannot_be_looked_at_disturbs_no_other_job(place, tiny, ca
     epochs.look_at_all()
     assert len(trainings.views(sound)) == 3
     assert broken.id in caplog.text
+
+
+def test_why_an_epoch_of_a_running_job_cannot_be_looked_at_is_told_once(place, tiny, caplog):
+    broken = jobs_made.job(tiny, "running")
+    (broken.folder / "epochs" / "1.safetensors").write_bytes(b"half")
+    for _ in range(3):
+        epochs.look_at_all()
+    assert caplog.text.count(broken.id) == 1
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_the_threads_that_keep_jobs_going_and_look_at_them_begin_once(monkeypatch):
+    going, looking = [], []
+
+    def look():
+        looking.append(threading.current_thread())
+        if len(looking) >= 5:
+            raise SystemExit  # ends the thread, which would look at the jobs of other tests
+        raise OSError("a folder that went away")  # the next time
+
+    monkeypatch.setattr(epochs, "_watching", threading.Lock())
+    monkeypatch.setattr(epochs, "look_at_all", look)
+    monkeypatch.setattr(epochs.runner, "watch", going.append)
+    for _ in range(2):
+        trainings.watch(0.01)
+    end = time.monotonic() + 10
+    while len(looking) < 5 and time.monotonic() < end:
+        time.sleep(0.01)
+    assert len(looking) == 5
+    assert len(set(looking)) == 1
+    assert looking[0].daemon
+    assert going == [0.01, 0.01]
 
 
 def test_a_set_that_is_gone_leaves_the_maps(place, tmp_path):

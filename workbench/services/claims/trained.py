@@ -175,7 +175,8 @@ def _epochs_saved(claim: Claim, paper: Paper) -> Ours:
         return Ours("measured", text, way, differs=differs)
     with_norm, without_norm = one.epochs[-1]
     text = f"{100 * one.saved:.0f}\N{NO-BREAK SPACE}%: {with_norm} epochs, not {without_norm}"
-    way = f"until {one.levels[-1]:.0%} on the validation part, `{one.with_norm}` beside `{one.without_norm}`"
+    until = f"{100 * one.levels[-1]:.0f}\N{NO-BREAK SPACE}%"
+    way = f"until {until} on the validation part, `{one.with_norm}` beside `{one.without_norm}`"
     return Ours("measured", text, way, one.saved, (one.saved, one.saved), differs=differs)
 
 

@@ -225,6 +225,7 @@ def forget_pictures() -> None:
 
 _watching = threading.Lock()
 _seen: dict[str, tuple] = {}  # jobs that ended and were looked at: id → state and number of runs
+_told: set[tuple[str, str]] = set()  # id and message of what could not be looked at
 
 
 def watch(seconds: float = 1.0) -> None:
@@ -250,6 +251,8 @@ def look_at_all() -> None:
         try:
             look(job)
         except Exception as error:  # a job that was removed meanwhile, a full disk: the others go on
-            logging.getLogger(__name__).warning("%s: its epochs cannot be looked at (%s)", job.id, error)
+            if (job.id, str(error)) not in _told:
+                logging.getLogger(__name__).warning("%s: its epochs cannot be looked at (%s)", job.id, error)
+                _told.add((job.id, str(error)))
         if not job.alive:
             _seen[job.id] = now
