@@ -40,12 +40,14 @@ def one_module() -> None:
 
 one_module()
 attention_views.all_modules(found.modules)
+attention_views.fixed(network, found.modules)
 attention_views.switches(face, network, found.modules)
 attention_views.worth(face, network, found.modules)
 attention_views.beside_cams(face, network, found.modules)
 attention_views.class_branches(face, network)
 with views.computed(
     "workbench.analysis.attention:attention_of",
+    "workbench.analysis.attention:fixed_share",
     "workbench.analysis.attention:switch_off",
     "workbench.analysis.attention:correlation_with_cams",
 ):

@@ -52,6 +52,12 @@ def test_a_module_of_another_network_gives_way_to_the_first():
     assert app.segmented_control(key="module").value == "1 SVD"
 
 
+def test_a_module_that_does_not_look_at_the_face_is_named():
+    text = text_of(opened(network="resnet18_svd_hfc"))
+    shares = services.fixed_masks("resnet18_svd_hfc").shares
+    assert f"of what differs in module {shares.index(max(shares)) + 1} SVD, 100\N{NO-BREAK SPACE}%" in text
+
+
 def test_switching_modules_off_tells_the_answer_without_them():
     app = opened(network="resnet18_bam")
     assert "**With every module the network answers happy" in text_of(app)

@@ -42,13 +42,16 @@ from .frames import Framed, FrameGrid, Move, frame_grid, framed, likeness
 from .guesses import GRID, Guess, Score, cell_name, drawn_as, evidence, guess
 from .histories import History, history
 from .inside import (
+    FACES_ASKED,
     BesideCams,
     Branches,
+    FixedMasks,
     Inside,
     Module,
     Switched,
     beside_cams,
     branches,
+    fixed_masks,
     inside,
     networks_with_attention,
     switched,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isnan
+
 import streamlit as st
 from torch import Tensor
 
@@ -9,7 +11,7 @@ from workbench import services
 from workbench.faces import Face
 from workbench.services import Inside, Module
 
-from . import charts, screen, state, views
+from . import charts, patience, screen, state, views
 
 _GATES = {  # kind of module → what its weights do to the map that they meet
     "BAM": "The map is multiplied by one plus this, so nothing is held back: bright places pass up to twice as strong",
@@ -203,6 +205,47 @@ def all_modules(modules: tuple[Module, ...]) -> None:
         f"**From the picture's side to the answer's, each on its own grid.** On average module {most} weighs places "
         f"highest ({means[most]:.2f}), module {least} lowest ({means[least]:.2f}); whether that matters is asked below."
     )
+
+
+@screen.fragment
+def fixed(network: str, modules: tuple[Module, ...]) -> None:
+    """How much of each module's weights of places is the same whatever face is there."""
+    st.subheader("Does it look at the face?")
+    if not patience.ready(network, services.FACES_ASKED, "Ask about drawn faces", f"fixed-{network}"):
+        return
+    found = state.kept(("fixed", network), lambda: services.fixed_masks(network))
+    names = [label(i, module) for i, module in enumerate(modules)]
+    left, right = st.columns(2)
+    maps = {name: mean for name, mean, module in zip(names, found.means, modules, strict=True) if not module.heads}
+    if maps:
+        with left:
+            charts.show(charts.small_maps(maps, 0.0, 1.0), "masks", "Mean weights of places over drawn faces")
+    shares = dict(zip(names, found.shares, strict=True))
+    rows = shares | {"the pictures": found.pixels}
+    with right if maps else left:
+        chart = charts.bars(
+            {name: 0.0 if isnan(share) else share for name, share in rows.items()},
+            ["all equal" if isnan(share) else charts.percent(share) for share in rows.values()],
+            "share of the variance that goes with the place, η²",
+            top=1.0,
+            colours=["#0072B2"] * len(shares) + ["#7F7F7F"],
+        )
+        charts.show(chart, "fixed", "Share of each module's weights that is the same on every face")
+    shown = "Mean weights of each module" if maps else "Shares of each module"
+    views.says(
+        f"**{shown} over {services.FACES_ASKED} drawn faces: {_most_fixed(shares)}** "
+        "At 100\N{NO-BREAK SPACE}% the weights are one mask for every face, learned once, whatever it seems to point "
+        "at on this one. Eyes and mouth are drawn at much the same places, so the pictures themselves have "
+        f"{charts.percent(found.pixels)}; a share below that does not prove that the module finds what matters."
+    )
+
+
+def _most_fixed(shares: dict[str, float]) -> str:
+    known = {name: share for name, share in shares.items() if not isnan(share)}
+    if not known:
+        return "every place gets the same weight."
+    most = max(known, key=known.get)
+    return f"of what differs in module {most}, {charts.percent(known[most])} is the same on all of them."
 
 
 @screen.fragment

@@ -3,14 +3,15 @@
 An attention module knows its steps by itself (`models.layers`); what is missing from outside is the map that reaches
 it. One forward pass brings that map; the module is then asked once more, alone. Nothing of the network is changed.
 
-A map of attention is a number inside the network, not a reason for its answer. Three things here say how far it goes:
-`attention_of` shows the numbers with their equations, `switch_off` what the logits are without them, and
-`correlation_with_cams` how little the two kinds of map need to agree (Jain and Wallace 2019, "Attention is not
-Explanation").
+A map of attention is a number inside the network, not a reason for its answer. Four things here say how far it goes:
+`attention_of` shows the numbers with their equations, `fixed_share` how much of them is the same on every picture,
+`switch_off` what the logits are without them, and `correlation_with_cams` how little the two kinds of map need to agree
+(Jain and Wallace 2019, "Attention is not Explanation").
 
     steps        attention_modules, input_of, steps_of, svd_steps: which modules there are, what reaches them, all steps
     kinds        AttentionMap, and what each kind of module shows; a new kind is added here
     maps         attention_of: all maps of a network
+    fixed        fixed_share: whether a module looks at the picture at all
     blocks       rollout: through a chain of transformer blocks
     switched     switch_off, switch_off_each: the answer without a module
     branches     class_branches: what the branches of paper B's networks give
@@ -21,6 +22,7 @@ Explanation").
 from .agreement import correlation_with_cams
 from .blocks import rollout
 from .branches import BranchShares, class_branches
+from .fixed import fixed_share
 from .kinds import AttentionMap
 from .maps import attention_of
 from .memory import MemoryAccount, memory_account
@@ -36,6 +38,7 @@ __all__ = [
     "attention_of",
     "class_branches",
     "correlation_with_cams",
+    "fixed_share",
     "input_of",
     "memory_account",
     "rollout",
