@@ -46,7 +46,7 @@ NETWORK, BATCH, SIDE = "residual_cnn", 128, 48
 SIZES = (32, 40, SIDE)
 WORKERS = (0, 1, 2, 4)
 DATA_PATH_LIMIT, PLAIN_LIMIT = 1.10, 2.0
-PEAK = {"H100": 989e12, "H200": 989e12, "A100": 312e12}
+PEAK = {"H100 PCIe": 756e12, "H100 NVL": 835e12, "H100": 989e12, "H200": 989e12, "A100": 312e12}
 """Dense bfloat16 operations a second, as the maker states them."""
 
 

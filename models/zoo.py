@@ -21,6 +21,7 @@ from rich.table import Table
 
 from .checkpoints import ROOT, CheckpointError, read_card
 from .datasets import FaceSet
+from .devices import device_of
 from .evaluate import evaluate
 from .files import DiskFullError, write_bytes
 from .training import state
@@ -91,10 +92,10 @@ def minutes(budget: str) -> float:
     return float(match[1]) * {"s": 1 / 60, "m": 1, "h": 60}[match[2]]
 
 
-def finish(run: ZooRun, faces: FaceSet) -> None:
+def finish(run: ZooRun, faces: FaceSet, device: str = "cpu") -> None:
     """Measure a trained run and put it on its shelf: card, history, predictions, and the weights it is to keep."""
     folder = RUNS / run.name
-    evaluate(folder, faces)
+    evaluate(folder, faces, device=device)
     files = [
         "history.csv",
         "predictions.npz",
@@ -141,7 +142,7 @@ def train_list(budget: str = "25m", data: Path = Path("data/fer2013.npz"), devic
         if run.epochs_done() < config.epochs:
             train(config)
         if run.epochs_done() == config.epochs:
-            finish(run, faces)
+            finish(run, faces, device_of(device))
     print_list(runs, console)
 
 

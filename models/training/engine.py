@@ -2,7 +2,9 @@
 
 The whole set lies on the device as uint8 (FER2013: 83 MB) and is augmented there, so that nothing waits for files.
 Each epoch begins by seeding torch with (seed, epoch). An epoch is therefore decided by the state it starts from, and a
-resumed run follows the curve of one that was never interrupted (same device, same number of threads).
+resumed run follows the curve of one that was never interrupted (same device, same number of threads; on a GPU nearly,
+because some of its operations add in any order). Several processes share each batch; batch-norm sees the part of its
+own process only, so with it their curve is close to that of one process, and without it the same.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import itertools
 import math
 import os
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -86,6 +89,7 @@ class Run:
         self.augment = class_aware(config.augmentation, config.rare_augmentation, counts)
         weights = torch.tensor(class_weights(config.class_weights, counts, self.classes))
         weights *= sum(counts) / (weights * torch.tensor(counts)).sum()  # 1 on average, as soft targets need it
+        self.batch_size = min(config.batch_size, len(parts.training))
         self.kept = RunFolder(config, parts.fingerprint)
         found = self.kept.open()
 
@@ -93,8 +97,9 @@ class Run:
         try:
             self._set_up(parts, found, weights)
         except (RuntimeError, ValueError, OSError) as error:
-            self.kept.fail(error)  # who looks into the folder later learns why nothing happened
-            raise
+            told = self.explained(error)
+            self.kept.fail(told)  # who looks into the folder later learns why nothing happened
+            raise told from error
 
     def _set_up(self, parts: Parts, found: dict[str, Any] | None, weights: Tensor) -> None:
         """Build what trains, and put it where it trains."""
@@ -118,7 +123,6 @@ class Run:
         self.weights = None if config.class_weights == "none" else weights.to(self.device)  # (K,)
         self.blend = MixUp(alpha=config.mixup, num_classes=len(self.classes)) if config.mixup else None
         n = len(parts.training)
-        self.batch_size = min(config.batch_size, n)
         if config.batch_size > n:
             self.fabric.print(f"The training part has {n} pictures, so an epoch is one step with all of them.")
         self.steps = n // self.batch_size  # the last, smaller batch of an epoch is left out
@@ -189,6 +193,7 @@ class Run:
         torch.manual_seed(1_000_003 * self.config.seed + epoch)
         loss, accuracy = self._train_one_epoch(epoch, show)
         rate = self.schedule.rate
+        self._agree_on_statistics()
         validation_loss, validation_accuracy = self._measure("validation")
         self.schedule.after_epoch(validation_loss)
         row = {"epoch": epoch, "learning_rate": rate, "train_loss": loss, "train_accuracy": accuracy}
@@ -233,7 +238,7 @@ class Run:
         for step in range(self.steps):
             batch = order[step * self.batch_size : (step + 1) * self.batch_size][rank::world]
             loss, answers_right = self._step(batch, size)
-            total_loss += loss * len(batch)
+            total_loss += loss * (self.batch_size / world)
             right += answers_right
             seen += len(batch)
             first_bad = torch.where(loss.isfinite(), first_bad, first_bad.clamp_max(step))
@@ -261,6 +266,7 @@ class Run:
         x = x.contiguous(memory_format=torch.channels_last)  # (B, 1, S, S)
         logits = self.model(x)  # (B, K)
         loss = F.cross_entropy(logits, targets, self.weights, label_smoothing=self.config.label_smoothing)
+        loss = loss * self._part_of_batch(targets)
         self.fabric.backward(loss)
         if self.config.clip_norm:
             self.fabric.clip_gradients(
@@ -272,6 +278,21 @@ class Run:
         if self.running_mean is not None:
             self.running_mean.update_parameters(self.network)
         return loss.detach(), (logits.detach().argmax(-1) == y).sum()
+
+    def _part_of_batch(self, targets: Tensor) -> Tensor | float:
+        """What makes the mean over processes of their mean losses that over the whole batch: 1 for one process."""
+        if self.fabric.world_size == 1:
+            return 1.0
+        weighted = self.weights is not None and targets.ndim == 1
+        own = self.weights[targets].sum() if weighted else torch.tensor(float(len(targets)), device=self.device)
+        return own / self.fabric.all_reduce(own.clone(), reduce_op="mean")
+
+    def _agree_on_statistics(self) -> None:
+        """Batch-norm's running statistics become their mean over the processes, each of which saw its own pictures."""
+        if self.fabric.world_size > 1:
+            for statistic in self.shipped.buffers():
+                if statistic.is_floating_point():
+                    statistic.copy_(self.fabric.all_reduce(statistic.clone(), reduce_op="mean"))
 
     def _reduce(self, loss: Tensor, right: Tensor, seen: int) -> tuple[float, float]:
         """Mean loss and accuracy over all processes."""
@@ -305,11 +326,14 @@ class Run:
     def explained(self, error: Exception) -> Exception:
         """The same error in words that say what to do, where torch's own do not."""
         if isinstance(error, torch.OutOfMemoryError):
-            half = max(2, self.batch_size // 2)
+            smaller = f"--batch-size {max(2, self.batch_size // 2)}"
+            if self.history:  # a run keeps its batch
+                smaller = f"a new run with --start-from {self.kept.folder} {smaller}"
             return TrainingError(
-                f"No memory is left for a batch of {self.batch_size}. {self._kept_so_far}; try --batch-size {half}."
+                f"No memory is left for a batch of {self.batch_size}. {self._kept_so_far}; try {smaller}."
             )
-        if "CUDA" in str(error) and not isinstance(error, TrainingError):
+        of_the_gpu = isinstance(error, torch.AcceleratorError) or re.search("cuda|cudnn|cublas|nccl", str(error), re.I)
+        if of_the_gpu and isinstance(error, RuntimeError) and not isinstance(error, TrainingError):
             return TrainingError(
                 f"The GPU stopped answering ({error}). {self._kept_so_far}; --resume goes on, on another device too."
             )

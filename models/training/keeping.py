@@ -171,6 +171,7 @@ class RunFolder:
             "data": self.data,
             "teacher": self.teacher,
             "precision": self.run.precision,
+            "device": self.run.device.type,
             "threads": torch.get_num_threads(),
             "seconds": round(self.seconds_before + self.seconds_here(), 1),
             "best": self.best,

@@ -37,7 +37,7 @@ class Room:
         return self.fixed + batch_size * self.each <= self.free
 
 
-def room(model: nn.Module, size: int, device: torch.device, processes: int = 1) -> Room | None:
+def room(model: nn.Module, size: int, device: torch.device, processes: int = 1, precision: str = "auto") -> Room | None:
     """Measure two pictures on the way forward; the rest is arithmetic.
 
     Args:
@@ -45,6 +45,7 @@ def room(model: nn.Module, size: int, device: torch.device, processes: int = 1) 
         size: side of its pictures in pixels.
         device: where it will be trained.
         processes: that share the memory of the processor.
+        precision: "bf16-mixed" keeps maps of half the size; others count as float32.
 
     Returns:
         None for a device that does not tell its free memory.
@@ -56,11 +57,11 @@ def room(model: nn.Module, size: int, device: torch.device, processes: int = 1) 
     else:
         return None
     weights = sum(p.numel() * p.element_size() for p in model.parameters())
-    each = int(_BEYOND_THE_MAPS * _kept_for_the_way_back(model, size) / 2)
+    each = int(_BEYOND_THE_MAPS * _kept_for_the_way_back(model, size, precision == "bf16-mixed") / 2)
     return Room(fixed=4 * weights, each=each, free=free)
 
 
-def _kept_for_the_way_back(model: nn.Module, size: int) -> int:
+def _kept_for_the_way_back(model: nn.Module, size: int, bf16: bool) -> int:
     """Bytes that two pictures leave behind on their way forward, each piece of memory counted once."""
     weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
     kept: dict[int, int] = {}
@@ -74,7 +75,11 @@ def _kept_for_the_way_back(model: nn.Module, size: int) -> int:
     before = {name: value.clone() for name, value in model.state_dict().items()}
     device = next(model.parameters()).device
     try:
-        with torch.random.fork_rng(), torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        with (
+            torch.random.fork_rng(),
+            torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor),
+            torch.autocast(device.type, torch.bfloat16, enabled=bf16),
+        ):
             model(torch.zeros(2, 1, size, size, device=device)).sum()
     finally:
         model.load_state_dict(before)

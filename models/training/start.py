@@ -9,6 +9,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from lightning.fabric import Fabric
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 
 from ..checkpoints import CheckpointError, load_checkpoint, read_card
@@ -100,19 +101,23 @@ def make_fabric(config: TrainConfig, found: dict[str, Any] | None, model: nn.Mod
 
     Raises:
         ValueError: the device is not there.
-        TrainingError: the batch does not fit into its memory.
+        TrainingError: the batch does not fit into its memory, or more processes were started than there are devices.
     """
     device_of(config.device)
     processes = int(os.environ.get("LOCAL_WORLD_SIZE", 1))  # torchrun sets it
     world = int(os.environ.get("WORLD_SIZE", 1))
     place = {"accelerator": config.device, "devices": processes, "num_nodes": world // processes}
-    precision = found["precision"] if found else config.precision
+    try:
+        device = Fabric(**place).device
+    except MisconfigurationException as error:
+        raise TrainingError(f"{processes} processes cannot train on {config.device} here: {error}") from error
+    here = found and found.get("device", device.type) == device.type  # another device may be quick in another precision
+    precision = found["precision"] if here else config.precision
     if config.precision not in ("auto", precision):
         raise TrainingError(f"The run was begun in precision {precision}: leave out --precision to continue it.")
-    device = Fabric(**place).device
-    must_fit(model, size, device, config.batch_size // world, processes)
+    must_fit(model, size, device, config.batch_size // world, processes, precision)
     if precision == "auto" and world > 1:  # all must agree, so none of them measures
-        precision = "bf16-mixed" if torch.cuda.is_available() else "32-true"
+        precision = "bf16-mixed" if device.type == "cuda" else "32-true"
     elif precision == "auto":
         model = model.to(device, memory_format=torch.channels_last)
         most = 16 if device.type == "cpu" else config.batch_size
@@ -120,9 +125,11 @@ def make_fabric(config: TrainConfig, found: dict[str, Any] | None, model: nn.Mod
     return Fabric(**place, precision=precision), precision
 
 
-def must_fit(model: nn.Module, size: int, device: torch.device, batch_size: int, processes: int = 1) -> None:
+def must_fit(
+    model: nn.Module, size: int, device: torch.device, batch_size: int, processes: int = 1, precision: str = "auto"
+) -> None:
     """Raise TrainingError, with the batch that would fit, where one process's share of a batch does not."""
-    there = room(model, size, device, processes)
+    there = room(model, size, device, processes, precision)
     if there is None or there.takes(batch_size):
         return
     needed, free = ((there.fixed + batch_size * there.each) / 2**30, there.free / 2**30)

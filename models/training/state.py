@@ -55,6 +55,10 @@ def load_optimizer(folder: Path, optimizer: Optimizer) -> None:
         index, slot = key.split(".", 1)
         slots.setdefault(int(index), {})[slot] = value
     optimizer.load_state_dict({**optimizer.state_dict(), "state": slots})
+    for parameter, kept in optimizer.state.items():
+        for slot, value in kept.items():
+            if isinstance(value, torch.Tensor) and value.shape == parameter.shape:
+                kept[slot] = torch.empty_like(parameter).copy_(value)  # laid out alike: a GPU takes all at once
 
 
 def _part(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

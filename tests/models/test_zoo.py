@@ -103,6 +103,16 @@ def test_the_list_is_trained_within_the_budget_and_goes_on_where_it_stopped(smal
     zoo.main(["--budget", "30m", "--data", str(faces_npz), "--device", "cpu"])
 
 
+def test_a_run_is_measured_where_it_was_trained(small_zoo, faces_npz, monkeypatch):
+    asked, runs = [], zoo.read_list()[:1]
+    monkeypatch.setattr(zoo, "read_list", lambda: runs)
+    monkeypatch.setattr(zoo, "device_of", lambda name: f"{name} of this test")
+    monkeypatch.setattr(zoo, "finish", lambda run, faces, device: asked.append(device))
+    monkeypatch.setattr(zoo.ZooRun, "epochs_done", lambda run: run.config().epochs)
+    zoo.main(["--budget", "5m", "--data", str(faces_npz), "--device", "cuda"])
+    assert asked == ["cuda of this test"]
+
+
 def test_a_changed_network_has_a_folder_of_its_own_and_is_not_done_by_the_plain_one(small_zoo, finished_run, faces):
     run = zoo.ZooRun("vanilla_cnn", "quick", "official", 0, ships=True, overrides={"width": 4})
     assert run.name == "vanilla_cnn-width.4-quick-official-s0"

@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from lightning.fabric import Fabric
 from torch import nn
 
-from models import load_checkpoint
+from models import create_model, load_checkpoint
 from models.checkpoints import half_precision, read_card
 from models.datasets import FaceSet
 from models.datasets.sampling import class_weights
@@ -28,7 +29,7 @@ from models.training import engine, start, state
 from models.training.config import TrainConfig
 from models.training.engine import Run, train
 from models.training.events import EventLog, read_events
-from models.training.start import TrainingError, quickest_precision
+from models.training.start import TrainingError, make_fabric, quickest_precision
 from models.training.stopping import Interrupted, stop_on_signals
 
 
@@ -380,6 +381,19 @@ def test_a_signal_inside_the_loop_asks_the_run_to_end_and_is_given_back(number):
     assert signal.getsignal(number) is before
 
 
+def test_a_second_signal_does_not_disturb_what_the_first_one_began():
+    """The terminal and torchrun both signal after one Ctrl-C."""
+    kept = []
+    with stop_on_signals():
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except Interrupted:
+            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGINT)
+            kept.append("what was reached")
+    assert kept
+
+
 def test_an_interruption_in_the_first_epoch_leaves_a_usable_checkpoint(make_config, tmp_path, monkeypatch):
     stop_in_epoch(monkeypatch, 1, Interrupted())
     with pytest.raises(Interrupted):
@@ -724,6 +738,36 @@ def test_the_quicker_precision_is_taken_and_the_network_comes_back_as_it_was(mon
     assert all(torch.equal(after[key], value) for key, value in before.items())
     assert all(p.grad is None for p in model.parameters())
     assert model.training
+
+
+@pytest.mark.parametrize(
+    ("found", "asked", "taken"),
+    [
+        (None, "32-true", "32-true"),
+        ({"precision": "bf16-mixed", "device": "cpu"}, "auto", "bf16-mixed"),
+        ({"precision": "bf16-mixed"}, "auto", "bf16-mixed"),  # of before the device was noted
+        ({"precision": "bf16-mixed", "device": "cuda"}, "32-true", "32-true"),
+        ({"precision": "bf16-mixed", "device": "cuda"}, "auto", "the quicker one"),
+    ],
+)
+def test_a_run_keeps_its_precision_on_its_device_only(found, asked, taken, make_config, tmp_path, monkeypatch):
+    fabrics = []
+
+    def fabric(**values):
+        fabrics.append(values)
+        return Fabric(accelerator="cpu")
+
+    monkeypatch.setattr(start, "Fabric", fabric)
+    monkeypatch.setattr(start, "quickest_precision", lambda model, x: "the quicker one")
+    config = make_config(tmp_path / "run", precision=asked)
+    assert make_fabric(config, found, create_model(config.model, **config.overrides), 16)[1] == taken
+    assert fabrics[-1]["precision"] == taken
+
+
+def test_a_run_that_goes_on_does_not_change_its_precision(make_config, tmp_path):
+    config = make_config(tmp_path / "run", precision="32-true")
+    with pytest.raises(TrainingError, match="begun in precision bf16-mixed"):
+        make_fabric(config, {"precision": "bf16-mixed", "device": "cpu"}, create_model(config.model), 16)
 
 
 def test_the_network_comes_back_as_it_was_when_the_timing_fails():

@@ -319,6 +319,12 @@ def test_a_larger_picture_needs_more_memory_and_the_network_comes_back_as_it_was
     assert all(torch.equal(model.state_dict()[key], value) for key, value in before.items())
 
 
+def test_maps_in_bfloat16_count_less():
+    model, cpu = create_model("vanilla_cnn", width=8, batch_norm=False).train(), torch.device("cpu")
+    full, half = (memory.room(model, 96, cpu, precision=precision).each for precision in ("auto", "bf16-mixed"))
+    assert 0.4 < half / full < 0.85
+
+
 def test_running_out_of_memory_and_a_lost_gpu_are_told_in_words(make_config, tmp_path, monkeypatch):
     config = make_config(tmp_path / "run", epochs=2, growing_sizes=())
     step, errors = Run._step, [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("CUDA error: device lost")]
@@ -329,7 +335,7 @@ def test_running_out_of_memory_and_a_lost_gpu_are_told_in_words(make_config, tmp
         return step(self, batch, size)
 
     monkeypatch.setattr(Run, "_step", fails_later)
-    with pytest.raises(TrainingError, match=r"batch of 32. 1 whole epochs.*--batch-size 16"):
+    with pytest.raises(TrainingError, match=r"batch of 32. 1 whole epochs.*--start-from \S+run --batch-size 16"):
         train(config)
     told = read_events(config.folder / "events.jsonl")[-1]
     assert told["event"] == "failed"
@@ -337,6 +343,24 @@ def test_running_out_of_memory_and_a_lost_gpu_are_told_in_words(make_config, tmp
     with pytest.raises(TrainingError, match=r"The GPU stopped answering.*--resume"):
         train(config.model_copy(update={"resume": True}))
     assert load_checkpoint(config.folder)[1].best_epoch == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (torch.OutOfMemoryError("out of memory"), r"batch of 32. 0 whole epochs.*try --batch-size 16"),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR"), "The GPU stopped answering"),
+    ],
+)
+def test_what_fails_before_the_first_step_is_told_in_words_too(make_config, tmp_path, monkeypatch, error, says):
+    def fails(*_values):
+        raise error
+
+    monkeypatch.setattr(engine, "make_fabric", fails)
+    with pytest.raises(TrainingError, match=says):
+        train(make_config(tmp_path / "run"))
+    (told,) = read_events(tmp_path / "run" / "events.jsonl")
+    assert told["event"] == "failed"
 
 
 # ---- where training begins

@@ -10,9 +10,15 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+import torch.nn.functional as F
 
-from models import registry
+from models import create_model, registry
 from models.checkpoints import read_card
+from models.datasets import FaceSet
+from models.datasets.splits import split
+from models.preprocessing import normalise, to_unit
+from models.training import state
 from models.training.events import read_events
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -57,15 +63,7 @@ def in_this_process(config, script: Path, monkeypatch) -> list[dict[str, float]]
 
 def in_two_processes(config, script: Path) -> list[dict[str, float]]:
     done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "torch.distributed.run",
-            "--standalone",
-            "--nproc-per-node=2",
-            script,
-            *configured(config),
-        ],
+        [sys.executable, *TORCHRUN, "--nproc-per-node=2", script, *configured(config)],
         cwd=ROOT,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -83,6 +81,7 @@ def test_two_processes_give_the_loss_curve_of_one_also_when_stages_thaw(make_con
     script.write_text(SCRIPT)
     phases = [{"epochs": 1, "learning_rate": 0.1, "trained_stages": 1}, {"epochs": 2, "learning_rate": 0.05}]
     alike = {"model": "group_norm", "overrides": {}, "augmentation": "none", "epochs": 3, "phases": phases}
+    alike |= {"batch_size": 31, "class_weights": "inverse"}  # the two parts of a batch do not weigh alike
     one = in_this_process(make_config(tmp_path / "one", **alike, growing_sizes=()), script, monkeypatch)
     two = in_two_processes(make_config(tmp_path / "two", **alike, growing_sizes=()), script)
     for alone, together in zip(one, two, strict=True):
@@ -92,3 +91,18 @@ def test_two_processes_give_the_loss_curve_of_one_also_when_stages_thaw(make_con
     assert read_card(tmp_path / "two").device.endswith("processes: 2")
     kinds = [e["event"] for e in read_events(tmp_path / "two" / "events.jsonl") if e["event"] != "progress"]
     assert kinds == ["started", "epoch", "epoch", "epoch", "finished"]  # one process writes
+
+
+@pytest.mark.skipif(os.name == "nt", reason="torchrun starts processes as POSIX does")
+def test_two_processes_measure_with_the_statistics_of_batch_norm_that_are_kept(make_config, tmp_path):
+    """Each saw its own pictures; what is measured, and chooses the epoch, must be the network that is written."""
+    config = make_config(tmp_path / "run", epochs=1, growing_sizes=())
+    (row,) = in_two_processes(config, ROOT / "models" / "train.py")
+    network = create_model(config.model, **config.overrides)
+    state.load_networks(config.folder, network, None)
+    part = split(FaceSet.load(config.data), config.split).validation
+    card = read_card(config.folder)
+    x = normalise(to_unit(torch.from_numpy(part.images), card.input_size), card.mean, card.std)
+    with torch.no_grad():
+        loss = F.cross_entropy(network.eval()(x), torch.from_numpy(part.labels))
+    assert row["validation_loss"] == pytest.approx(loss.item(), abs=1e-5)
