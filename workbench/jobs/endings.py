@@ -23,7 +23,7 @@ def ended(job: Job, code: int | None) -> Job:
         job: "running" or "stopping".
         code: of its exit, −n by signal n; None where nobody here was told.
     """
-    told = [e for e in store.events(job) if e.get("event") in _LAST_WORDS and e["time"] >= (job.started or 0) - 0.01]
+    told = [event for event in store.events(job)[job.told :] if event.get("event") in _LAST_WORDS]
     last, event = (told[-1]["event"], told[-1]) if told else (None, {})
     job = replace(job, ended=time.time(), pid=None, born=None)
     if last == "finished" and code and job.asked is None:  # the training is whole, what came after it is not

@@ -262,7 +262,9 @@ def _start_next(there: list[Job]) -> None:
 
 
 def _start(job: Job) -> None:
-    job = replace(job, state="running", started=time.time(), runs=job.runs + 1, message="", asked=None, ended=None)
+    told = len(store.events(job))
+    job = replace(job, state="running", started=time.time(), runs=job.runs + 1, told=told)
+    job = replace(job, message="", asked=None, ended=None)
     store.write(replace(job, pid=None, born=None))  # first: whoever comes after a crash looks for the process
     try:
         pid, born = processes.begin(job, job.config.threads or processes.default_threads())

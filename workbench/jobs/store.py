@@ -71,6 +71,7 @@ class Job:
         created, started, ended: seconds since 1970; started: the last time that a process began; None: not yet.
         pid, born: its process and when that began (psutil), by which it is found again; None while none runs.
         runs: how many processes it has had; more than one after `resume`.
+        told: how many events there were when the last of them began: what came before is not its word.
         asked: when it was asked to end; None: it was not.
         paused: whether it is done because its minutes were used up before its last epoch; `resume` gives as many again.
         message: one sentence for people: why it waits, failed, or what it left; "" where there is nothing to say.
@@ -91,6 +92,7 @@ class Job:
     pid: int | None = None
     born: float | None = None
     runs: int = 0
+    told: int = 0
     asked: float | None = None
     paused: bool = False
     message: str = ""
