@@ -226,7 +226,7 @@ def fixed(network: str, modules: tuple[Module, ...]) -> None:
         chart = charts.bars(
             {name: 0.0 if isnan(share) else share for name, share in rows.items()},
             ["all equal" if isnan(share) else charts.percent(share) for share in rows.values()],
-            "share of the variance that goes with the place, η²",
+            "share of the variance, η²",
             top=1.0,
             colours=["#0072B2"] * len(shares) + ["#7F7F7F"],
         )
