@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
+import torch
 import yaml
 
 from models import checkpoints, get_spec, list_models
-from models.checkpoints import read_card
+from models.checkpoints import CheckpointError, read_card
 from models.train import parse
+from workbench.analysis.robustness import Curve
 from workbench.services import claims, standings
 from workbench.services.claims import VERDICTS, evaluators, fractions, trained
 from workbench.services.claims.evaluators import EVALUATORS, Ours
@@ -198,6 +201,25 @@ def test_what_batch_norm_saves_is_read_from_two_histories_and_has_no_verdict_of_
     ours = EVALUATORS["epochs_saved"](paper.claim("batch-norm"), paper)
     assert ours.text.replace("\N{NO-BREAK SPACE}", " ") == "with 60.0 %, without 24.0 %, guessing 25.0 %"
     assert claims.judge(paper.claim("batch-norm"), ours) == "different protocol"
+
+
+def test_awareness_of_rotation_is_two_curves_side_by_side_and_has_no_verdict_of_its_own(monkeypatch):
+    values = torch.tensor([-30.0, 0.0, 30.0])
+    curves = {"rarn": torch.tensor([0.3, 0.5, 0.4]), "resnet18": torch.tensor([0.25, 0.55, 0.35])}
+    stored = {
+        name: SimpleNamespace(curves={"rotation": Curve(values, found, torch.zeros(3, 2), 1000)})
+        for name, found in curves.items()
+    }
+    monkeypatch.setattr(trained, "read_robustness", stored.get)
+    paper = claims.paper_of("A")
+    ours = EVALUATORS["turned"](paper.claim("rotation"), paper)
+    text = ours.text.replace("\N{NO-BREAK SPACE}", " ")
+    assert text == "`rarn` 50.0 → 35.0 %, `resnet18` 55.0 → 30.0 %"
+    assert "1000 pictures" in ours.way
+    assert claims.judge(paper.claim("rotation"), ours) == "different protocol"
+    stored["rarn"].curves.clear()
+    with pytest.raises(CheckpointError, match="ferscope robustness rarn --corruptions rotation"):
+        EVALUATORS["turned"](paper.claim("rotation"), paper)
 
 
 def test_a_network_that_is_trained_on_one_set_says_nothing_about_another(found):

@@ -16,6 +16,7 @@ from typing import Literal
 from models.checkpoints import ROOT, CheckpointError, read_card
 from models.evaluation import percent
 
+from ...robustness_survey import FILE as SURVEY
 from ..strokes import memory_account
 from . import counts, elsewhere  # noqa: F401  both make their evaluators known
 from .evaluators import EVALUATORS, Ours, count
@@ -84,7 +85,8 @@ def check(letter: str) -> tuple[Checked, ...]:
 
 
 def _stamp() -> tuple:
-    files = [file for pattern in ("*/card.json", "*/predictions.npz") for file in ROOT.glob(pattern)]
+    names = ("card.json", "predictions.npz", SURVEY)
+    files = [file for name in names for file in ROOT.glob(f"*/{name}")]
     return tuple(sorted((str(file), file.stat().st_mtime_ns) for file in files))
 
 

@@ -15,6 +15,7 @@ from models.evaluation import Interval
 from models.training.recipes import RECIPES, from_recipe
 from models.words import signed
 
+from ...robustness_survey import read_robustness
 from .. import histories, measures, pairs, standings
 from .evaluators import Ours, evaluator, words
 from .papers import Claim, Paper, Protocol
@@ -190,3 +191,22 @@ def _train_accuracy(claim: Claim, paper: Paper) -> Ours:
     way = f"`{run.name}`, epoch {found.best} of its history, on augmented pictures"
     text = f"{100 * value:.1f}\N{NO-BREAK SPACE}%" if claim.unit else f"{value:.3f}"
     return Ours("measured", text, way, value, (value, value), differs=run.differs)
+
+
+@evaluator
+def _turned(claim: Claim, paper: Paper) -> Ours:
+    """Accuracy upright and turned by so many degrees to either side, beside that of a network without the claim's."""
+    degrees, told, recipes = claim.given["degrees"], [], set()
+    for name in (claim.network, claim.given["beside"]):
+        curve = read_robustness(name).curves.get("rotation")
+        if curve is None:
+            raise CheckpointError(f"measure it: `ferscope robustness {name} --corruptions rotation`")
+        at = dict(zip(curve.values.tolist(), curve.accuracy.tolist(), strict=True))
+        upright, turned = 100 * at[0.0], 50 * (at[degrees] + at[-degrees])
+        told.append(f"`{name}` {upright:.1f} → {turned:.1f}\N{NO-BREAK SPACE}%")
+        recipes.add(read_card(name).recipe)
+    way = f"{curve.pictures} pictures, upright → turned by {degrees:g}\N{DEGREE SIGN}, mean of left and right"
+    differs = ("the paper has no figure of it",)
+    if len(recipes) > 1:
+        differs += (f"the two were trained by different recipes, {' and '.join(sorted(recipes))}",)
+    return Ours("measured", ", ".join(told), way, differs=differs)
