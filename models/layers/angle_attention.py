@@ -5,12 +5,14 @@ instead: every one is applied at several angles, and the responses together, the
 position answers at whatever angle. Their average and maximum make one weight for each position.
 
     R[n, k] = (kernel k, turned by θ_n) * x        angle map, N angles × K kernels        (B, N, K, H, W)
-    a = σ(f₇ₓ₇[avg R; max R])                      weight of each position               (B, 1, H, W)
+    a = σ(BN(f₇ₓ₇[avg R; max R]))                  weight of each position               (B, 1, H, W)
     x' = a ⊙ x
 
 Differences from the paper: it says that a convolution turns the map into an angle map and does not say how a
 convolution becomes sensitive to angles. The bank of turned kernels, turned by bilinear sampling, is our choice; it
-makes the angle that won readable at each position.
+makes the angle that won readable at each position. What is between the joined maps and σ is "a convolutional network":
+ours is one 7×7 convolution and batch-norm, as in the authors' own code of CBAM. Without batch-norm, and with zeros
+around the map, training drove the weights to 0 on every face, but for the two rows at the upper edge.
 """
 
 from __future__ import annotations
@@ -57,7 +59,8 @@ class AngleAttention(nn.Module):
         self.angles = angles
         self.weight = nn.Parameter(torch.empty(kernels, channels, side, side))
         nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
-        self.conv = nn.Conv2d(2, 1, 7, padding=3)
+        self.conv = nn.Conv2d(2, 1, 7, padding=3, padding_mode="replicate", bias=False)
+        self.norm = nn.BatchNorm2d(1)
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
         """Weigh the map; switched off (`enabled = False`) it returns its input."""
@@ -70,7 +73,7 @@ class AngleAttention(nn.Module):
         turned = self.turned_kernels().to(x.dtype)  # (N, K, C, s, s)
         responses = F.conv2d(x, turned.flatten(0, 1), padding=self.weight.shape[-1] // 2)  # (B, N·K, H, W)
         average, maximum = responses.mean(1, keepdim=True), responses.amax(1, keepdim=True)  # (B, 1, H, W) each
-        a = torch.sigmoid(self.conv(torch.cat([average, maximum], 1)))  # (B, 1, H, W)
+        a = torch.sigmoid(self.norm(self.conv(torch.cat([average, maximum], 1))))  # (B, 1, H, W)
         angle_map = responses.unflatten(1, (self.angles, -1))  # (B, N, K, H, W)
         angle = angle_map.amax(2).argmax(1) * (360 / self.angles)  # (B, H, W)
         return AngleSteps(angle_map, average, maximum, a, angle)

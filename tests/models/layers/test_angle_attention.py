@@ -38,12 +38,14 @@ def test_turning_the_picture_turns_the_angle_map():
 
 def test_the_gate_is_that_of_its_equation_and_switched_off_it_does_nothing():
     torch.manual_seed(0)
-    layer, x = AngleAttention(2), torch.randn(2, 2, 7, 6)
+    layer, x = AngleAttention(2).eval(), torch.randn(2, 2, 7, 6)
+    with torch.no_grad():
+        for value in (layer.norm.running_mean, layer.norm.running_var, layer.norm.weight, layer.norm.bias):
+            value.copy_(torch.rand(1) + 0.5)
     steps = layer.steps(x)
     flat = steps.angle_map.flatten(1, 2)
-    gate = F.conv2d(
-        torch.stack([flat.mean(1), flat.amax(1)], 1), layer.conv.weight, layer.conv.bias, padding=3
-    ).sigmoid()
+    summaries = F.pad(torch.stack([flat.mean(1), flat.amax(1)], 1), (3, 3, 3, 3), mode="replicate")
+    gate = layer.norm(F.conv2d(summaries, layer.conv.weight)).sigmoid()
     torch.testing.assert_close(steps.a, gate)
     torch.testing.assert_close(layer(x), gate * x)
     layer.enabled = False
