@@ -49,7 +49,7 @@ def test_only_claims_of_the_chosen_verdict_are_listed():
     app = opened()
     app.segmented_control(key="verdict").set_value("contradicts itself").run()
     text = "".join(m.value for m in app.markdown)
-    assert "**1 claim is listed, of 9.**" in text
+    assert "**1 claim is listed, of 10.**" in text
 
 
 def test_figures_of_classes_say_what_they_are_beside():
