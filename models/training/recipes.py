@@ -106,6 +106,16 @@ RECIPES: dict[str, dict[str, Any]] = {
 }
 # For comparing networks with each other, each trained alike: a third of the epochs.
 RECIPES["short"] = RECIPES["quick"] | {"epochs": 9, "learning_rate": 0.05}
+# For networks with a transformer, which `short` leaves at naming one class.
+RECIPES["adamw"] = RECIPES["quick"] | {
+    "epochs": 24,
+    "growing_sizes": (),
+    "optimizer": "adamw",
+    "learning_rate": 1e-3,
+    "weight_decay": 1e-2,
+    "schedule": "cosine",
+    "warmup": 1.0,
+}
 # A second, lower cycle at full size for a network that `quick` has trained: --recipe polish --start-from FOLDER
 RECIPES["polish"] = RECIPES["quick"] | {"epochs": 5, "growing_sizes": (), "learning_rate": 0.02}
 # The same for sixteen epochs, learning from the labels and, half and half, from what the start answered: a network's
