@@ -55,6 +55,9 @@ class Backbone(nn.Module):
             net = getattr(torchvision.models, name)().features
             self.channels = net[-1].out_channels
         self.net = net
+        for module in net.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.momentum = 0.1  # MobileNetV3 has 0.01: means that lag by 100 steps, half an epoch of FER2013
         not_in_place(self)
 
     def forward(self, x: Tensor) -> Tensor:

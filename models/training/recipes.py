@@ -106,7 +106,7 @@ RECIPES: dict[str, dict[str, Any]] = {
 }
 # For comparing networks with each other, each trained alike: a third of the epochs.
 RECIPES["short"] = RECIPES["quick"] | {"epochs": 9, "learning_rate": 0.05}
-# For networks with a transformer, which `short` leaves at naming one class.
+# For networks with a transformer, which hardly begin to learn with the rates of SGD above.
 RECIPES["adamw"] = RECIPES["quick"] | {
     "epochs": 24,
     "growing_sizes": (),

@@ -9,6 +9,7 @@ import torchvision
 from torch import nn
 
 from models import create_model, get_spec, load_checkpoint
+from models.architectures.hybrid import Backbone
 from models.backbones import gray_kernel
 from models.training.optimisation import freeze
 
@@ -73,6 +74,19 @@ def test_the_hybrid_takes_its_arguments(overrides):
     model = create_model("hybrid_mobilenet_v3_small", **{"side": 128, **overrides}).eval()
     with torch.no_grad():
         assert model(torch.randn(2, 1, 48, 48)).shape == (2, 7)
+
+
+@pytest.mark.parametrize("name", ["resnet50", "efficientnet_b3", "mobilenet_v3_small", "xception"])
+def test_the_running_means_of_a_backbone_follow_within_a_few_steps(name):
+    torch.manual_seed(0)
+    net, x = Backbone(name), torch.randn(8, 3, 64, 64) + 2
+    first = next(m for m in net.modules() if isinstance(m, nn.BatchNorm2d))
+    seen = []
+    first.register_forward_hook(lambda m, i, o: seen.append(i[0].mean((0, 2, 3))))
+    with torch.no_grad():
+        for _ in range(30):
+            net(x)
+    torch.testing.assert_close(first.running_mean, seen[-1], rtol=0.05, atol=1e-4)
 
 
 def test_every_branch_reads_backbone_and_transformer():
