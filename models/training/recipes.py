@@ -108,7 +108,7 @@ RECIPES: dict[str, dict[str, Any]] = {
 RECIPES["short"] = RECIPES["quick"] | {"epochs": 9, "learning_rate": 0.05}
 # For networks with a transformer, which hardly begin to learn with the rates of SGD above.
 RECIPES["adamw"] = RECIPES["quick"] | {
-    "epochs": 24,
+    "epochs": 10,
     "growing_sizes": (),
     "optimizer": "adamw",
     "learning_rate": 1e-3,
@@ -116,6 +116,9 @@ RECIPES["adamw"] = RECIPES["quick"] | {
     "schedule": "cosine",
     "warmup": 1.0,
 }
+# The last epochs of one that was trained on smaller pictures than it shall see (Touvron et al. 2019, as for `settle`):
+# --recipe enlarge --start-from FOLDER --overrides side 224
+RECIPES["enlarge"] = RECIPES["adamw"] | {"epochs": 2, "learning_rate": 2e-4, "warmup": 0.25}
 # A second, lower cycle at full size for a network that `quick` has trained: --recipe polish --start-from FOLDER
 RECIPES["polish"] = RECIPES["quick"] | {"epochs": 5, "growing_sizes": (), "learning_rate": 0.02}
 # The same for sixteen epochs, learning from the labels and, half and half, from what the start answered: a network's

@@ -46,10 +46,19 @@ def first_model(config: TrainConfig, classes: tuple[str, ...]) -> nn.Module:
     if config.pretrained:
         raise TrainingError("pretrained and start_from are two beginnings: give one of them.")
     model, card = load_checkpoint(config.start_from)
-    asked = {"network": config.model, "overrides": config.overrides, "classes": classes}
+    asked = {"network": config.model, "classes": classes}
     for name, value in asked.items():
         if getattr(card, name) != value:
             raise TrainingError(f"start_from={config.start_from}: its {name} is {getattr(card, name)}, not {value}.")
+    if card.overrides != config.overrides:  # some change no weight, e.g. the side to which a hybrid enlarges a picture
+        try:
+            start, model = model, create_model(config.model, len(classes), **config.overrides)
+            model.load_state_dict(start.state_dict())
+        except (TypeError, RuntimeError) as error:
+            raise TrainingError(
+                f"start_from={config.start_from}: its weights, built with overrides {card.overrides}, do not fit a "
+                f"network with {config.overrides}."
+            ) from error
     return model.train()
 
 

@@ -18,7 +18,7 @@ from models.training import engine, memory, state
 from models.training.engine import Run, train
 from models.training.events import read_events
 from models.training.recipes import from_recipe
-from models.training.start import TrainingError, must_fit
+from models.training.start import TrainingError, first_model, must_fit
 from models.training.stopping import Interrupted
 
 PROGRESSIVE = [
@@ -271,8 +271,20 @@ def test_a_start_brings_the_arguments_that_it_was_built_with(make_config, tmp_pa
     start = train(make_config(tmp_path / "start", **given, overrides={"width": 4}))
     more = train(make_config(tmp_path / "more", **given, start_from=start))
     assert read_card(more).overrides == {"width": 4}
-    with pytest.raises(TrainingError, match=r"its overrides is \{'width': 4\}, not \{'width': 8\}"):
+    with pytest.raises(TrainingError, match=r"built with overrides \{'width': 4\}, do not fit .* \{'width': 8\}"):
         train(make_config(tmp_path / "other", **given, start_from=start, overrides={"width": 8}))
+
+
+def test_a_start_may_be_built_otherwise_where_its_weights_fit(make_config, tmp_path):
+    given = {"model": "residual_cnn", "epochs": 1, "growing_sizes": ()}
+    start = train(make_config(tmp_path / "start", **given, overrides={"width": 4}))
+    config = make_config(tmp_path / "more", **given, start_from=start, overrides={"width": 4, "dropout": 0.5})
+    model = first_model(config, read_card(start).classes)
+    assert model.dropout.p == 0.5
+    assert model.training
+    for name, weight in load_checkpoint(start)[0].state_dict().items():
+        assert torch.equal(model.state_dict()[name], weight), name
+    assert read_card(train(config)).overrides == {"width": 4, "dropout": 0.5}
 
 
 def test_a_start_that_may_know_the_test_pictures_teaches_nothing(finished_run, make_config, tmp_path):
