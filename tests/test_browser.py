@@ -27,7 +27,7 @@ _AUGMENTED = '[data-testid="stImage"]:has(img[alt^="The face"])'
 WAY = {
     "explain.py": ("?class=happy", '.st-key-class >> text="sad"', None, ".st-key-map"),
     "compare.py": ("?class=happy", '.st-key-class >> text="sad"', None, ".st-key-map-1"),
-    "attention.py": ("?network=resnet18_bam", '.st-key-module >> text="2 BAM"', None, ".st-key-gate"),
+    "attention.py": ("?network=multibranch_dsc_cbam", '.st-key-module >> text="2 CBAM"', None, ".st-key-gate"),
     "frequency.py": ("", '.st-key-cutoff input[type="range"]', "PageUp", ".st-key-Low-frequencies"),
     "svd.py": ("", '.st-key-rank input[type="range"]', "PageUp", ".st-key-rank-k"),
     "robustness.py": ("", '.st-key-right input[type="range"]', "PageUp", ".st-key-after"),

@@ -59,13 +59,13 @@ def test_a_module_that_does_not_look_at_the_face_is_named():
 
 
 def test_switching_modules_off_tells_the_answer_without_them():
-    app = opened(network="resnet18_bam")
+    app = opened(network="multibranch_dsc_cbam")
     assert "**With every module the network answers happy" in text_of(app)
-    for number in range(1, 5):
+    for number in range(1, 4):
         app.toggle(key=f"module{number}").set_value(False).run()
     assert not app.exception
-    face, layers = app.session_state["face"], get_spec("resnet18_bam").attention_layers
-    without = services.switched(face, "resnet18_bam", layers)
+    face, layers = app.session_state["face"], get_spec("multibranch_dsc_cbam").attention_layers
+    without = services.switched(face, "multibranch_dsc_cbam", layers)
     assert f"**Without them the network answers {without.answer_without}" in text_of(app)
 
 

@@ -24,15 +24,15 @@ def test_the_trained_networks_stand_side_by_side_with_a_verdict():
 
 
 def test_the_link_names_networks_class_and_the_pair_that_is_compared():
-    app = opened(networks=["resnet18", "resnet18_bam"], **{"class": "sad"}, blue="resnet18_bam")
-    assert app.multiselect(key="networks").value == ["resnet18", "resnet18_bam"]
-    assert "**ResNet-18 + BAM** gives sad" in text_of(app)
-    assert "Red: more in Residual CNN; blue: more in ResNet-18 + BAM." in text_of(app)
+    app = opened(networks=["resnet18", "resnet18_svd_hfc"], **{"class": "sad"}, blue="resnet18_svd_hfc")
+    assert app.multiselect(key="networks").value == ["resnet18", "resnet18_svd_hfc"]
+    assert "**ResNet-18 + SVD (HFC)** gives sad" in text_of(app)
+    assert "Red: more in Residual CNN; blue: more in ResNet-18 + SVD (HFC)." in text_of(app)
 
 
 def test_the_network_of_the_sidebar_is_the_first_even_where_six_are_chosen():
     app = opened()
-    six = ["resnet18", "resnet18_bam", "resnet18_svd_hfc", "mobilenet_v1", "resnet18_svd_hfc_lfc", "resnet18_svd_lfc"]
+    six = ["resnet18", "vanilla_cnn", "resnet18_svd_hfc", "mobilenet_v1", "resnet18_svd_hfc_lfc", "resnet18_svd_lfc"]
     app.multiselect(key="networks").set_value(six).run()
     assert not app.exception
     assert app.selectbox(key="red").options == ["residual_cnn", *six[:-1]]

@@ -52,7 +52,7 @@ def press(app: AppTest, key: str) -> AppTest:
             },
         ),
         (
-            "resnet18_bam",
+            "resnet18_svd_hfc",
             {
                 "How sure": "no dropout to leave on",
                 "Layers": "reads `layer2`",

@@ -123,8 +123,9 @@ def test_visitors_who_switch_do_not_disturb_those_who_predict():
 
 
 def test_attention_stands_beside_the_maps_of_every_class(face):
-    found = services.beside_cams(face, BAM)
-    assert found.likeness.shape == (len(get_spec(BAM).attention_layers), len(found.classes))
+    network = "multibranch_dsc_cbam"
+    found = services.beside_cams(face, network)
+    assert found.likeness.shape == (len(get_spec(network).attention_layers), len(found.classes))
     assert found.answer == "happy"
     low, high = found.extent
     assert -1 <= low < 0 < high <= 1, "if attention were the explanation, it would not run against a map"

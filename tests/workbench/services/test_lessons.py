@@ -161,7 +161,7 @@ def test_no_cut_off_is_enough_where_the_last_one_gives_another_answer(monkeypatc
     assert waves.slow_waves(HAPPY, "residual_cnn").enough is None
 
 
-@pytest.mark.parametrize("network", ["residual_cnn", "resnet18_bam"])
+@pytest.mark.parametrize("network", ["residual_cnn", "rarn"])
 def test_the_recall_of_the_smallest_class_is_counted_from_stored_answers(network):
     found, stored = lessons.imbalance(network), read_predictions(network, "PrivateTest")
     mine = stored.labels == found.rarest
@@ -173,7 +173,7 @@ def test_the_recall_of_the_smallest_class_is_counted_from_stored_answers(network
     assert torch.allclose(found.loss_shares["inverse"], torch.full((7,), 1 / 7, dtype=torch.float64))
 
 
-@pytest.mark.parametrize("network", ["residual_cnn", "resnet18_bam"])
+@pytest.mark.parametrize("network", ["residual_cnn", "rarn"])
 def test_a_range_of_confidence_is_judged_by_counting(network):
     found, stored = lessons.calibration(HAPPY, network), read_predictions(network, "PrivateTest")
     sure = stored.logits.softmax(1).amax(1)
@@ -197,7 +197,7 @@ def test_accuracy_is_the_mean_of_leaked_and_other_pictures():
 def test_lessons_on_stored_answers_take_a_network_that_has_them():
     assert not lessons.with_predictions("mobilenet_v1")
     assert lessons.own_or_first("mobilenet_v1", lessons.with_predictions) == "residual_cnn"
-    assert lessons.own_or_first("resnet18_bam", lessons.with_predictions) == "resnet18_bam"
+    assert lessons.own_or_first("rarn", lessons.with_predictions) == "rarn"
 
 
 def test_a_lesson_takes_the_first_trained_network_that_suits():

@@ -12,7 +12,7 @@ from workbench.services import measures, pairs
 
 
 def test_mcnemars_test_is_the_binomial_of_the_pictures_that_tell_apart():
-    found = services.pair("resnet18", "resnet18_bam")
+    found = services.pair("resnet18", "vanilla_cnn")
     x, n = min(found.first_only, found.second_only), found.first_only + found.second_only
     expected = sum(comb(n, i) for i in range(x + 1)) * 2 / 2**n
     assert found.p_value == pytest.approx(expected, rel=1e-6)
@@ -29,7 +29,7 @@ def test_the_difference_is_that_of_the_two_accuracies():
 
 
 def test_exchanging_the_two_exchanges_the_signs():
-    one, other = services.pair("resnet18", "resnet18_bam"), services.pair("resnet18_bam", "resnet18")
+    one, other = services.pair("resnet18", "vanilla_cnn"), services.pair("vanilla_cnn", "resnet18")
     assert one.p_value == other.p_value
     assert (one.first_only, one.second_only) == (other.second_only, other.first_only)
     assert one.accuracy[0] == pytest.approx(-other.accuracy[0])
