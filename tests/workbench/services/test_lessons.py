@@ -134,7 +134,7 @@ def test_self_attention_without_a_block_compares_the_features_as_they_are():
 
 def test_self_attention_of_a_hybrid_is_that_of_its_own_block():
     found = lessons.self_attention(HAPPY, "hybrid_mobilenet_v3_small")
-    assert (found.learned, found.trained) == (True, False)
+    assert (found.learned, found.trained) == (True, True)
     assert found.layer == "transformer"
     assert len(found.near) == 8
     assert found.asked_by(0).shape == found.pixels.shape
