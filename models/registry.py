@@ -48,7 +48,7 @@ class ModelSpec:
         attention_layers: its attention modules, in the order of the forward pass (names for `get_submodule`).
         attention: what kind of attention that is, e.g. "SVD" or "CBAM"; empty where there is none.
         reported: the paper's own figures, e.g. {"validation accuracy": 0.681}, as fractions of 1.
-        recipe: the name of the training recipe that the zoo uses.
+        recipe: the name of its usual training recipe, where the caller names none.
     """
 
     name: str

@@ -49,8 +49,11 @@ def parse(argv: list[str]) -> TrainConfig:
     elif begun and not (known.out.exists() or known.model or known.recipe):
         raise ValueError(f"There is no run in {known.out}: give the folder of one by --out, or leave out --resume.")
     else:
-        default = from_recipe(known.recipe or "quick", **({"model": known.model} if known.model else {}))
-    said, text = io.StringIO(), f"{__doc__}\nRecipes: {', '.join(RECIPES)}. `ferscope models` lists the networks."
+        default = from_recipe(
+            known.recipe or _own_recipe(known.model), **({"model": known.model} if known.model else {})
+        )
+    recipes = f"Recipes: {', '.join(RECIPES)}; without --recipe a network's usual one."
+    said, text = io.StringIO(), f"{__doc__}\n{recipes} `ferscope models` lists the networks."
     try:
         with contextlib.redirect_stderr(said):
             return tyro.cli(TrainConfig, prog="ferscope train", description=text, args=rest, default=default)
@@ -59,6 +62,15 @@ def parse(argv: list[str]) -> TrainConfig:
             raise end.__context__ from None
         sys.stderr.write(said.getvalue())
         raise
+
+
+def _own_recipe(model: str | None) -> str:
+    """The usual recipe of a network, for where the caller names none."""
+    if model is None:
+        return "quick"
+    from models.registry import get_spec  # it brings PyTorch; without a network --help can do without
+
+    return get_spec(model).recipe
 
 
 def main(argv: list[str] | None = None) -> None:

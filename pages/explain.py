@@ -44,6 +44,8 @@ if not prediction.trained:
 
 size = len(explanation.pixels)
 picture = charts.face(explanation.pixels, f"{size} × {size} pixels")  # once, not again at each change of class
+inner = explanation.inner
+ENLARGED = f" Inside it enlarges them to {inner} × {inner}, which adds no detail." if inner and inner > size else ""
 RANDOM = "Its weights are random, so this means nothing."
 
 
@@ -75,7 +77,7 @@ def face_map_answer(class_: str, method: str, opacity: float, shared: bool) -> N
         charts.show(picture, "seen", "The face as the network sees it")
         views.says(
             f"**What the network sees:** {size} × {size} gray pixels. "
-            "Colour and finer detail are gone, so they cannot have counted."
+            "Colour and finer detail are gone, so they cannot have counted." + ENLARGED
         )
     with over:
         chart = charts.face_with_map(explanation.pixels, heat, top, opacity)

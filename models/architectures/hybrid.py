@@ -180,6 +180,7 @@ def _register(name: str, backbone: str, title: str, reported: dict[str, float]) 
         attention_layers=("sca", "transformer"),
         attention="SCA, transformer",
         reported=reported,
+        recipe="adamw",
     )(build)
 
 

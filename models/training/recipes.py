@@ -118,7 +118,7 @@ RECIPES["adamw"] = RECIPES["quick"] | {
 }
 # The last epochs of one that was trained on smaller pictures than it shall see (Touvron et al. 2019, as for `settle`):
 # --recipe enlarge --start-from FOLDER --overrides side 224
-RECIPES["enlarge"] = RECIPES["adamw"] | {"epochs": 2, "learning_rate": 2e-4, "warmup": 0.25}
+RECIPES["enlarge"] = RECIPES["adamw"] | {"epochs": 4, "learning_rate": 5e-4, "warmup": 0.25}
 # A second, lower cycle at full size for a network that `quick` has trained: --recipe polish --start-from FOLDER
 RECIPES["polish"] = RECIPES["quick"] | {"epochs": 5, "growing_sizes": (), "learning_rate": 0.02}
 # The same for sixteen epochs, learning from the labels and, half and half, from what the start answered: a network's

@@ -3,11 +3,13 @@
 from functools import partial
 
 import pytest
+import torch
 import visiting
 from visiting import text_of
 
 from models import get_spec
 from workbench import services
+from workbench.faces import load_sample
 
 opened = partial(visiting.opened, "attention.py")
 
@@ -33,7 +35,11 @@ def test_attention_that_is_built_into_blocks_is_not_called_missing():
         ("multibranch_dsc_cbam", "3 CBAM", ("**Channel weights**, 512 of them",)),
         ("rarn", "1 angle", ("**The angle that won**", "**How strongly it answered there.**")),
         ("hybrid_mobilenet_v3_small", "1 SCA", ("**Channel weights**, 576", "What does each class branch say?")),
-        ("hybrid_mobilenet_v3_small", "2 transformer", ("in each of 8 heads", "**Rollout of this block**")),
+        (
+            "hybrid_mobilenet_v3_small",
+            "2 transformer",
+            ("in each of 8 heads", "heads look most at one place, row ", "**Rollout of this block**"),
+        ),
     ],
 )
 def test_the_link_opens_a_module_with_what_its_kind_computes(network, module, words):
@@ -56,6 +62,8 @@ def test_a_module_that_does_not_look_at_the_face_is_named():
     text = text_of(opened(network="resnet18_svd_hfc"))
     shares = services.fixed_masks("resnet18_svd_hfc").shares
     assert f"of what differs in module {shares.index(max(shares)) + 1} SVD, 100\N{NO-BREAK SPACE}%" in text
+    least = f"{100 * min(shares):.0f}\N{NO-BREAK SPACE}%"
+    assert f"on all of them, in module {shares.index(min(shares)) + 1} SVD {least}." in text
 
 
 def test_switching_modules_off_tells_the_answer_without_them():
@@ -82,6 +90,24 @@ def test_attention_is_told_beside_the_maps_and_not_called_an_explanation():
     assert "**Attention is not explanation.**" in text_of(app)
     low, high = services.beside_cams(app.session_state["face"], "resnet18_bam").extent
     assert f"run from {low:.2f} to {high:.2f}".replace("-", "−") in text_of(app)
+    assert "places in the coarsest map" in text_of(app)
+    assert "places in the coarsest map" not in text_of(opened(network="rarn"))
+
+
+def test_a_map_without_order_has_its_dash_explained(monkeypatch):
+    found = services.beside_cams(load_sample("astronaut"), "resnet18_bam")
+    monkeypatch.setattr(services, "beside_cams", lambda *_: found)
+    told = "A dash: one of the two maps is blank or flat."
+    found.likeness.nan_to_num_(0.0)
+    assert told not in text_of(opened(network="resnet18_bam"))
+    found.likeness[0, 0] = torch.nan
+    assert told in text_of(opened(network="resnet18_bam"))
+
+
+def test_a_network_whose_weights_were_not_kept_says_where_its_answers_are():
+    warnings = [w.value for w in opened(network="resnet18_bam").warning]
+    assert any("page Metrics): resnet18_bam-short-official-s0" in text for text in warnings)
+    assert not any("page Metrics" in w.value for w in opened(network="hybrid_xception").warning)
 
 
 def test_one_place_can_be_asked_what_it_attends_to():

@@ -70,6 +70,12 @@ def test_every_section_says_what_is_seen(network, said):
         assert sentence in words(app), section
 
 
+def test_a_network_that_enlarges_the_picture_inside_says_so():
+    side = services.open_network("hybrid_mobilenet_v3_small").model.side
+    assert f"Inside it enlarges them to {side} × {side}" in words(started(network="hybrid_mobilenet_v3_small"))
+    assert "Inside it enlarges" not in words(started(network="residual_cnn"))
+
+
 def test_a_section_and_a_method_are_opened_by_their_link():
     assert "LayerCAM of every class" in words(started(method="LayerCAM", look="Classes"))
 

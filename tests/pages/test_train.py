@@ -127,6 +127,16 @@ def test_a_recipe_brings_its_values_and_leaves_network_and_set(monkeypatch):
 # ---- a job that is watched
 
 
+def test_the_usual_recipe_of_a_network_is_told_until_it_is_chosen():
+    app = opened()
+    told = "The usual recipe for this network is `adamw`."
+    assert told not in [caption.value for caption in app.caption]
+    app.selectbox(key="train-model").set_value("hybrid_xception").run()
+    assert told in [caption.value for caption in app.caption]
+    app.selectbox(key="train-recipe").set_value("adamw").run()
+    assert told not in [caption.value for caption in app.caption]
+
+
 def test_a_job_is_named_by_the_address_and_shows_its_curves_and_faces(tiny):
     job = jobs_made.job(tiny, "running", epochs=5, done=3)
     epochs.look(job)

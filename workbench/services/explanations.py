@@ -28,6 +28,7 @@ class Explanation:
     Attributes:
         prediction: of the same network and face.
         pixels: what the network was shown, in 0..1, (S, S).
+        inner: side in pixels to which it enlarges that inside; None for a network that takes it as it is.
         layer: name of the layer whose maps are weighed; None for a network that has none.
         atlas: maps of each method of `cam.METHODS` for each class, each method in a unit of its own, at least 0, as
             large as the layer's, (M, K, h, w); None without a layer.
@@ -39,6 +40,7 @@ class Explanation:
 
     prediction: Prediction
     pixels: Tensor
+    inner: int | None
     layer: str | None
     atlas: Tensor | None
     class_: str
@@ -80,6 +82,7 @@ def explained(net: Network, face: Face, x: Tensor, layer: str | None, class_: st
     return Explanation(
         prediction=prediction,
         pixels=net.see(face),
+        inner=getattr(net.model, "side", None),
         layer=layer,
         atlas=cam.atlas(net.model, x, layer)[0] if layer else None,
         class_=class_ or prediction.answer,

@@ -212,12 +212,14 @@ class BesideCams:
         classes: names of the classes.
         answer: the class that the network answers.
         likeness: rank correlation of each with the Grad-CAM of each class, −1..1, NaN beside a blank one, (maps, K).
+        cam_size: (height, width) of the class activation maps.
     """
 
     maps: tuple[AttentionMap, ...]
     classes: tuple[str, ...]
     answer: str
     likeness: Tensor
+    cam_size: tuple[int, int]
 
     @property
     def extent(self) -> tuple[float, float] | None:
@@ -239,7 +241,7 @@ def beside_cams(face: Face, network: str) -> BesideCams:
         raise ValueError(f'network="{network}" has no attention over places that a class activation map could stand by')
     cams = cam.gradcam(net.model, x, None, layer)  # (1, K, h, w)
     likeness = attention.correlation_with_cams([m.values for m in maps], cams)[:, 0]
-    return BesideCams(maps, net.classes, answer_to(net, x).answer, likeness)
+    return BesideCams(maps, net.classes, answer_to(net, x).answer, likeness, tuple(cams.shape[-2:]))
 
 
 @dataclass(frozen=True, eq=False)

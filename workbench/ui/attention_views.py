@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from math import isnan
 
 import streamlit as st
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from workbench import services
 from workbench.faces import Face
-from workbench.services import Inside, Module
+from workbench.services import BesideCams, Inside, Module
 
 from . import charts, patience, screen, state, views
 
@@ -21,6 +22,7 @@ _GATES = {  # kind of module → what its weights do to the map that they meet
 }
 _GATE = "Each place is multiplied by this, after the channels: bright ones pass, clear ones are held back"
 
+FEW = 25  # places: by chance every twentieth rank correlation of two maps is beyond ±0.4, with nine beyond ±0.7
 
 _KINDS = {  # attention of a network → what it weighs, and whose idea it is
     "BAM": "weighs channels and places at once and keeps its input beside them (Park et al. 2018).",
@@ -188,8 +190,19 @@ def _heads(module: Module) -> None:
     asks = "the places together attend to" if mark is None else "the place with the cross attends to"
     views.says(
         f"**What {asks} in each of {len(maps)} heads:** shares that sum to 1, all on one scale; even attention would "
-        f"be {1 / len(pairs):.3f} everywhere. What is done with the values that are fetched, they do not say."
+        f"be {1 / len(pairs):.3f} everywhere. {_where_heads_look(maps)} What is done with the values that are fetched, "
+        "they do not say."
     )
+
+
+def _where_heads_look(maps: dict[str, Tensor]) -> str:
+    """The place that most heads attend to most."""
+    places = Counter(divmod(int(values.argmax()), values.shape[1]) for values in maps.values())
+    (row, column), count = places.most_common(1)[0]
+    if count == 1:
+        return "Each head looks most at another place."
+    who = f"All {count} heads look" if count == len(maps) else f"{count} of {len(maps)} heads look"
+    return f"{who} most at one place, row {row + 1}, column {column + 1}."
 
 
 def all_modules(modules: tuple[Module, ...]) -> None:
@@ -220,6 +233,7 @@ def fixed(network: str, modules: tuple[Module, ...]) -> None:
     if maps:
         with left:
             charts.show(charts.small_maps(maps, 0.0, 1.0), "masks", "Mean weights of places over drawn faces")
+    left_out = any(module.heads for module in modules)
     shares = dict(zip(names, found.shares, strict=True))
     rows = shares | {"the pictures": found.pixels}
     with right if maps else left:
@@ -237,6 +251,7 @@ def fixed(network: str, modules: tuple[Module, ...]) -> None:
         "At 100\N{NO-BREAK SPACE}% the weights are one mask for every face, learned once, whatever it seems to point "
         "at on this one. Eyes and mouth are drawn at much the same places, so the pictures themselves have "
         f"{charts.percent(found.pixels)}; a share below that does not prove that the module finds what matters."
+        + (" The map of the transformer is above: its shares have a scale of their own." if left_out and maps else "")
     )
 
 
@@ -244,8 +259,9 @@ def _most_fixed(shares: dict[str, float]) -> str:
     known = {name: share for name, share in shares.items() if not isnan(share)}
     if not known:
         return "every place gets the same weight."
-    most = max(known, key=known.get)
-    return f"of what differs in module {most}, {charts.percent(known[most])} is the same on all of them."
+    most, least = max(known, key=known.get), min(known, key=known.get)
+    other = "" if most == least else f", in module {least} {charts.percent(known[least])}"
+    return f"of what differs in module {most}, {charts.percent(known[most])} is the same on all of them{other}."
 
 
 @screen.fragment
@@ -317,8 +333,15 @@ def beside_cams(face: Face, network: str, modules: tuple[Module, ...]) -> None:
     views.says(
         f"**Attention is not explanation.** Rank correlations with the Grad-CAM of each class run from {low} to "
         f"{high} here. Attention has one map for all classes, so it cannot say why the bold one was answered (after "
-        "Jain and Wallace 2019); and where the two do agree, that proves neither."
+        "Jain and Wallace 2019); and where the two do agree, that proves neither." + _cautions(found)
     )
+
+
+def _cautions(found: BesideCams) -> str:
+    """What else a reader of the table must know: few places to put in order, and cells without a number."""
+    h, w = min((*(m.values.shape[-2:] for m in found.maps), found.cam_size), key=lambda size: size[0] * size[1])
+    said = f" With {h} × {w} places in the coarsest map, even large numbers come by chance." if h * w <= FEW else ""
+    return said + (" A dash: one of the two maps is blank or flat." if found.likeness.isnan().any() else "")
 
 
 def class_branches(face: Face, network: str) -> None:

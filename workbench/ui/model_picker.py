@@ -36,8 +36,16 @@ def random_weights_banner(network: str) -> None:
     """What stands above every result of a network that was not trained."""
     st.warning(
         f"**Random weights.** {network} has no trained weights here, so its answers and maps mean nothing. "
-        f"Train it with `ferscope train --model {network}`, or choose another network."
+        f"Train it with `ferscope train --model {network}`, or choose another network." + _measured_before(network)
     )
+
+
+def _measured_before(network: str) -> str:
+    """Of a network whose weights were not kept: where what it answered still stands."""
+    trained = [name for name in services.checkpoints() if (card := _card(name)) and card.network == network]
+    if not trained:
+        return ""
+    return f" Of earlier trainings the answers are kept, not the weights (page Metrics): {', '.join(trained)}."
 
 
 def grouped() -> tuple[str, ...]:

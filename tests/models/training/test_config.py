@@ -94,6 +94,14 @@ def test_without_changes_the_recipe_stands_as_it_is(argv):
     assert parse(argv) == from_recipe("quick")
 
 
+@pytest.mark.parametrize(
+    ("network", "recipe"), [("hybrid_xception", "adamw"), ("resnet18", "short"), ("vanilla_cnn", "quick")]
+)
+def test_a_network_has_its_own_recipe_where_none_is_named(network, recipe):
+    assert parse(["--model", network]) == from_recipe(recipe, model=network)
+    assert parse(["--model", network, "--recipe", "strong"]) == from_recipe("strong", model=network)
+
+
 def test_several_sizes_can_be_given():
     assert parse(["--growing-sizes", "16", "24"]).growing_sizes == (16, 24)
     assert parse(["--precision", "bf16-mixed", "--device", "cpu"]).precision == "bf16-mixed"

@@ -72,7 +72,7 @@ def beside_random(fraction: Tensor, curves: Tensor, x_title: str, highest: float
         )  # fmt: skip
     figure.update_xaxes(range=[0, 1], tickformat=".0%", showgrid=False, zeroline=False, fixedrange=True, nticks=5)
     figure.update_yaxes(
-        title={"text": "probability of the class", "font": {"size": TEXT}, "standoff": 8}, range=[-0.02, highest],
+        title={"text": "probability, not calibrated", "font": {"size": TEXT}, "standoff": 8}, range=[-0.02, highest],
         zeroline=False, fixedrange=True, automargin=True,
     )  # fmt: skip
     for trace in figure.data[: len(randoms)]:

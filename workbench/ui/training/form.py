@@ -163,6 +163,9 @@ def _up_front() -> None:
     recipe.selectbox("Recipe", trainings.recipes(), key="train-recipe", on_change=_take_recipe, help=_RECIPE)
     parts = _keep("trained_stages", _parts(held["train-model"]))
     part.selectbox("What learns", parts, key="train-trained_stages", disabled=bool(phases))
+    own = services.get_spec(held["train-model"]).recipe
+    if own not in (held["train-recipe"], "quick"):
+        st.caption(f"The usual recipe for this network is `{own}`.")
     epochs, minutes, weights, seed = st.columns(4)
     epochs.number_input("Epochs", 1, LIMITS.epochs, key="train-epochs", disabled=bool(phases))
     minutes.number_input(
