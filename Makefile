@@ -32,12 +32,12 @@ lint: .venv/.test
 
 # The stamps say that the environment agrees with pyproject.toml; the next call then starts at once.
 .venv/.app: pyproject.toml | $(BIN)/pip
-	@echo "Installing FERScope into .venv (5 GB and some minutes at first; only once)."
+	@echo "Installing FERScope into .venv (6.6 GB and some minutes at first; only once)."
 	@$(call INSTALL,.)
 	@touch $@
 
 .venv/.test: pyproject.toml | $(BIN)/pip
-	@echo "Installing FERScope and what its tests need into .venv (5 GB and some minutes at first; only once)."
+	@echo "Installing FERScope and what its tests need into .venv (6.6 GB and some minutes at first; only once)."
 	@$(call INSTALL,".[test]")
 	@touch $@ .venv/.app
 

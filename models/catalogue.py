@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from .checkpoints import CheckpointError, read_card
 from .files import write_bytes
-from .registry import PAPERS, create_model, get_spec, list_models
+from .registry import PAPERS, changed, create_model, get_spec, list_models
 
 README = Path(__file__).with_name("README.md")
 COMPILED = README.parents[1] / "benchmarks" / "results" / "compile_cpu.json"
@@ -136,8 +136,8 @@ def _shipped(name: str) -> list[str]:
         card = read_card(name)
     except CheckpointError:
         return []
-    changed = ", ".join(f"{key}={value}" for key, value in card.overrides.items())
-    return [f"its weights in checkpoints/ are of {changed}: {card.parameters:,} parameters"] if changed else []
+    built = ", ".join(f"{key}={value}" for key, value in changed(name, card.overrides).items())
+    return [f"its weights in checkpoints/ are of {built}: {card.parameters:,} parameters"] if built else []
 
 
 def show(name: tyro.conf.Positional[str] = "", timed: bool = False, write: bool = False) -> None:

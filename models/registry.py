@@ -7,6 +7,7 @@ script ever asks "is it this one?".
 from __future__ import annotations
 
 import difflib
+import inspect
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -70,6 +71,16 @@ _SPECS: dict[str, ModelSpec] = {}
 
 RESNET_STAGES = (("conv1", "bn1"), ("layer1",), ("layer2",), ("layer3",), ("layer4",))
 """The stages of a ResNet, as torchvision and timm name its modules."""
+
+
+def changed(network: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of some arguments of a network's builder that are not its defaults anyway.
+
+    Raises:
+        ValueError: unknown network.
+    """
+    known = inspect.signature(get_spec(network).builder).parameters
+    return {key: value for key, value in overrides.items() if key not in known or known[key].default != value}
 
 
 def within(parent: str, stages: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], ...]:

@@ -121,7 +121,7 @@ def print_list(runs: list[ZooRun], console: Console) -> None:
 
 
 def train_list(budget: str = "25m", data: Path = Path("data/fer2013.npz"), device: str = "auto") -> None:
-    """Train the list in order until the budget ends.
+    """Train the list, models/zoo.toml, in order until the budget ends; with 0m it shows what is done.
 
     Args:
         budget: time for this call, as 25m, 1.5h or 90s.

@@ -9,6 +9,7 @@ from models.checkpoints import CheckpointError
 from models.ensembling import NAME as ENSEMBLE
 from models.ensembling import Choice
 from models.evaluation import Interval, percent
+from models.registry import changed
 from models.words import signed
 
 from .services import pairs, rankings, standings
@@ -96,7 +97,8 @@ def _row(standing: Standing) -> tuple[str, ...]:
 
 
 def _name(standing: Standing) -> str:
-    with_ = ", ".join(f"{key}={value}" for key, value in standing.card.overrides.items() if key != "members")
+    card = standing.card
+    with_ = ", ".join(f"{k}={value}" for k, value in changed(card.network, card.overrides).items() if k != "members")
     return f"`{standing.name}`" + (f" ({with_})" if with_ else "")
 
 

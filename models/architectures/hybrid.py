@@ -165,8 +165,8 @@ STAGES = {
 
 
 def _register(name: str, backbone: str, title: str, reported: dict[str, float]) -> None:
-    def build(num_classes: int = 7, pretrained: bool = False, **overrides) -> Hybrid:
-        model = Hybrid(backbone, num_classes, **overrides)
+    def build(num_classes: int = 7, pretrained: bool = False, side: int = 224, **overrides) -> Hybrid:
+        model = Hybrid(backbone, num_classes, side=side, **overrides)
         if pretrained:
             model.backbone.load_imagenet()
         return model

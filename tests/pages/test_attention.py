@@ -61,9 +61,14 @@ def test_a_module_of_another_network_gives_way_to_the_first():
 def test_a_module_that_does_not_look_at_the_face_is_named():
     text = text_of(opened(network="resnet18_svd_hfc"))
     shares = services.fixed_masks("resnet18_svd_hfc").shares
-    assert f"of what differs in module {shares.index(max(shares)) + 1} SVD, 100\N{NO-BREAK SPACE}%" in text
+    assert f"module {shares.index(max(shares)) + 1} SVD looks least at the face, 100\N{NO-BREAK SPACE}% of" in text
     least = f"{100 * min(shares):.0f}\N{NO-BREAK SPACE}%"
-    assert f"on all of them, in module {shares.index(min(shares)) + 1} SVD {least}." in text
+    assert f"on all of them (module {shares.index(min(shares)) + 1} SVD: {least})." in text
+
+
+def test_weights_that_hardly_differ_are_offered_a_scale_of_their_own():
+    assert "These differ little" in text_of(opened(network="rarn"))
+    assert "These differ little" not in text_of(opened(network="rarn", whole="false"))
 
 
 def test_switching_modules_off_tells_the_answer_without_them():

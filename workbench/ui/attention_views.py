@@ -17,10 +17,10 @@ from . import charts, patience, screen, state, views
 _GATES = {  # kind of module → what its weights do to the map that they meet
     "BAM": "The map is multiplied by one plus this, so nothing is held back: bright places pass up to twice as strong",
     "SVDAttention": "Computed from sorted singular values, it weighs positions without having seen what stands there",
-    "AngleAttention": "Each place is multiplied by this: bright ones pass, clear ones are held back",
-    "TransformerBlock": "How much of all attention each place receives, with the way beside the attention counted in",
+    "AngleAttention": "Each place is multiplied by this: bright ones pass, uncoloured ones are held back",
+    "TransformerBlock": "How much of all attention each place receives, with the residual path beside it counted in",
 }
-_GATE = "Each place is multiplied by this, after the channels: bright ones pass, clear ones are held back"
+_GATE = "Each place is multiplied by this, after the channels: bright ones pass, uncoloured ones are held back"
 
 FEW = 25  # places: by chance every twentieth rank correlation of two maps is beyond ±0.4, with nine beyond ±0.7
 
@@ -85,9 +85,11 @@ def gate(found: Inside, module: Module, whole: bool) -> None:
     digits = 3 if module.heads else 2  # shares of N places are small
     lowest, highest = (f"{float(end):.{digits}f}" for end in weights.aminmax())
     reach = f"from {lowest} to {highest}" if lowest != highest else f"{lowest} everywhere"
+    faint = whole and not module.heads and float(weights.max() - weights.min()) < 0.25
     views.says(
         f"**{module.gate.title.capitalize()}**, {h} × {w}, enlarged, {reach}. "
-        f"{_GATES.get(module.kind, _GATE)}. A high weight does not mean that the answer needed the place."
+        + ("These differ little; Map settings can give them a scale of their own. " if faint else "")
+        + f"{_GATES.get(module.kind, _GATE)}. A high weight does not mean that the answer needed the place."
     )
 
 
@@ -251,7 +253,7 @@ def fixed(network: str, modules: tuple[Module, ...]) -> None:
         "At 100\N{NO-BREAK SPACE}% the weights are one mask for every face, learned once, whatever it seems to point "
         "at on this one. Eyes and mouth are drawn at much the same places, so the pictures themselves have "
         f"{charts.percent(found.pixels)}; a share below that does not prove that the module finds what matters."
-        + (" The map of the transformer is above: its shares have a scale of their own." if left_out and maps else "")
+        + (" Heads of a transformer have shares on a scale of their own and no map here." if left_out and maps else "")
     )
 
 
@@ -260,8 +262,10 @@ def _most_fixed(shares: dict[str, float]) -> str:
     if not known:
         return "every place gets the same weight."
     most, least = max(known, key=known.get), min(known, key=known.get)
-    other = "" if most == least else f", in module {least} {charts.percent(known[least])}"
-    return f"of what differs in module {most}, {charts.percent(known[most])} is the same on all of them{other}."
+    share = f"{charts.percent(known[most])} of what differs between its weights is the same on all of them"
+    if most == least:
+        return f"module {most}, {share}."
+    return f"module {most} looks least at the face, {share} (module {least}: {charts.percent(known[least])})."
 
 
 @screen.fragment
@@ -312,9 +316,11 @@ def worth(face: Face, network: str, modules: tuple[Module, ...]) -> None:
         rows.append(f"| {off} | {row.answer_without} | {left} → {now} | {class_} {sign} |")
     head = f"| off | answer | probability of {row.answer} | largest change of a logit |\n|---|---|---:|---:|"
     st.markdown("\n".join([head, *rows]))
+    what = "Each module switched off alone, then all" if len(modules) > 1 else "The module switched off"
     views.says(
-        "**Each module switched off alone.** One face says little: a module that changes nothing here may decide "
-        "elsewhere, and whether it makes a network better is a question for the whole test set (page SVD)."
+        f"**{what}.** Off, it lets everything pass as it comes: where its weights were small, the layers behind get "
+        "far larger values than they learned with, so a large change need not mean a large part. One face says little "
+        "too; whether a module makes a network better, only a training without it can say."
     )
 
 
@@ -355,8 +361,8 @@ def class_branches(face: Face, network: str) -> None:
     charts.show(chart, "branches", "Change of every logit without one class branch")
     own = ", ".join(found.own) or "none"
     views.says(
-        "**How each logit (column) changes when the branch of one class (row) says nothing.** Its own logit loses the "
-        f"most for: {own}. Only training ties a branch to its class: the fusion layer reads all of them."
+        "**How each logit (column) changes when the branch of one class (row) says nothing.** Classes whose own logit "
+        f"then falls most: {own}. Only training ties a branch to its class: the fusion layer reads all of them."
     )
 
 

@@ -89,7 +89,8 @@ def described(name: str) -> str:
     worth = f"{whose} Names {100 * share:.1f} % of FER2013's PrivateTest faces as they are labelled ({way})."
     one_class = _no_better_than(measures)
     if one_class is None:
-        return worth
+        never = [name for name, row in measures["per_class"].items() if row["recall"] == 0]
+        return f"{worth} It never recognises {' and '.join(never)}." if never else worth
     return f"{worth} One class named always is right in {100 * one_class:.1f} %: it has hardly learned, trust no map."
 
 

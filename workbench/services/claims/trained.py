@@ -12,6 +12,7 @@ import numpy as np
 from models import Card, get_spec
 from models.checkpoints import CheckpointError, checkpoint_folder, read_card
 from models.evaluation import Interval
+from models.registry import changed
 from models.training.recipes import RECIPES, from_recipe
 from models.words import signed
 
@@ -82,7 +83,7 @@ def differences(card: Card, protocol: Protocol, epochs: int, config: dict | None
     have = config | {"split": card.split, "input_size": card.input_size, "epochs": epochs}
     wanted = protocol.config(card.network).model_dump()
     wanted["input_size"] = wanted["input_size"] or get_spec(card.network).input_size
-    built = tuple(f"built with {key} {value}" for key, value in card.overrides.items())
+    built = tuple(f"built with {key} {value}" for key, value in changed(card.network, card.overrides).items())
     return built + tuple(
         _difference(key, have[key], wanted[key])
         for key in _MATTERS

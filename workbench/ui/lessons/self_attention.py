@@ -1,9 +1,12 @@
 """Self-attention: every position may ask every other; how far does it?"""
 
+import streamlit as st
+
 from models.words import counted
+from workbench import services
 from workbench.services import lessons
 
-from .. import charts, views
+from .. import charts, state, views
 from .frame import Lesson, Steps, side_by_side
 from .guesses import Number
 
@@ -17,6 +20,11 @@ def _attempt(found, words, pictures) -> None:
             f"1 in all; bright on the right is what the middle of field {n} attends to. {_whose(found)} Attention is a "
             "number on the way, not a reason for the answer."
         )
+        if not found.learned:
+            other = next(
+                n for n in services.networks_with_attention() if "transformer" in services.get_spec(n).attention
+            )
+            st.button(f"Show {services.get_spec(other).title}", on_click=state.choose_network, args=(other,))
     heat = found.asked_by(n - 1)
     figure = charts.weighed(found.pixels, heat, "share", 0, float(heat.max()))
     side_by_side(pictures, _fields(found), (figure, "asks", f"What the middle of field {n} attends to"))
