@@ -52,7 +52,7 @@ def parse(argv: list[str]) -> TrainConfig:
         default = from_recipe(
             known.recipe or _own_recipe(known.model), **({"model": known.model} if known.model else {})
         )
-    recipes = f"Recipes: {', '.join(RECIPES)}; without --recipe a network's usual one, see --model NAME --help."
+    recipes = f"Recipes: {', '.join(RECIPES)}. Without --recipe a network's usual one, see --model NAME --help."
     said, text = io.StringIO(), f"{__doc__}\n{recipes} `ferscope models` lists the networks."
     try:
         with contextlib.redirect_stderr(said):

@@ -43,6 +43,8 @@ def test_a_network_whose_weights_are_of_a_variant_says_so():
         "rarn"
     )
     assert "its weights in" not in catalogue.detail("residual_cnn")
+    assert read_card("hybrid_mobilenet_v3_small").overrides == {"side": 224}, "the default, so it is no variant"
+    assert "its weights in" not in catalogue.detail("hybrid_mobilenet_v3_small")
 
 
 def test_an_unknown_network_ends_with_the_nearest_names():

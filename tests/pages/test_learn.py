@@ -227,3 +227,12 @@ def test_a_choice_is_right_or_not():
     assert choice.words("b") == "that"
     assert choice.verdict("b") == "The same."
     assert choice.verdict("a") == "Something else."
+
+
+def test_the_lesson_on_self_attention_offers_a_network_that_has_some():
+    app = opened(lesson="self-attention", network="residual_cnn")
+    button = next(button for button in app.main.button if button.label.startswith("Show "))
+    button.click().run()
+    assert sound(app)
+    assert "It is the network's own transformer block" in text_of(app)
+    assert not [button for button in app.main.button if button.label.startswith("Show ")]

@@ -52,6 +52,11 @@ def test_a_network_that_is_no_better_than_one_class_named_always_is_called_so(mo
         assert ("right in 24.5 %: it has hardly learned" in model_picker.described("residual_cnn")) == told
 
 
+def test_a_class_that_a_network_never_recognises_is_told():
+    assert "It never recognises disgust." in model_picker.described("resnet18")
+    assert "never recognises" not in model_picker.described("residual_cnn")
+
+
 def test_sizes_are_counted_as_open_networks_count_them():
     for name in ("vanilla_cnn", "rarn", "ensemble"):
         assert model_picker.millions(name).startswith(f"{services.open_network(name).parameters / 1e6:.2f}")
