@@ -1,13 +1,14 @@
 """Rotation-Aware Residual Network, paper A.
 
 The idea: a residual backbone makes maps of five depths, A1 to A5, each half the size of the last. A top-down path adds
-the deep ones, enlarged, to the shallow ones. Angle-sensitive attention then weighs positions by how strongly they
-answer to patterns at whatever angle, so that a tilted head should cost less.
+the deep ones, upsampled, to the shallow ones. Angle-sensitive attention then weights positions by how strongly they
+respond to patterns at whatever angle, so that a tilted head should cost less accuracy.
 
 Differences from the paper: how a convolution becomes sensitive to angles is not stated; see `angle_attention.py` for
 our choice, and `fpn.py` for the joins. The head, not stated either, is global average, dropout and one linear layer;
-the input size is not stated, ours is 48 px. Backbone, fusion and attention are arguments, so that what each is worth
-can be measured. The paper calls the network lightweight: with ResNet-152 it has 60 million parameters.
+the input size is not stated, ours is 48 px. Backbone, fusion and attention are arguments, so that each can be measured
+by ablation: without fusion and attention this is the plain ResNet, but for the dropout before its last layer. The paper
+calls the network lightweight: with ResNet-152 it has 60 million parameters.
 """
 
 from __future__ import annotations
@@ -30,11 +31,11 @@ class RARN(nn.Module):
     Args:
         num_classes: number of logits.
         backbone: one of BACKBONES.
-        fusion: join all five levels; False takes the deepest alone.
-        attention: weigh positions; False leaves the map as it is.
+        fusion: join all five levels; False takes the deepest level as it is.
+        attention: weight spatial positions; False leaves the map as it is.
         width: channels of the fused map.
-        angles: at how many angles each kernel of the attention is applied.
-        dropout: share of the pooled features that training sets to zero.
+        angles: number of angles at which each kernel of the attention is applied.
+        dropout: probability with which training sets a pooled feature to zero.
     """
 
     def __init__(
@@ -55,18 +56,19 @@ class RARN(nn.Module):
         gray_first(self.backbone, "conv1")
         deepest = self.backbone.fc.in_features
         del self.backbone.fc, self.backbone.avgpool
-        channels = (64, deepest // 8, deepest // 4, deepest // 2, deepest) if fusion else (deepest,)
-        self.fusion = TopDown(channels, width)
-        self.attention = AngleAttention(width, angles=angles) if attention else nn.Identity()
+        levels = (64, deepest // 8, deepest // 4, deepest // 2, deepest)
+        channels = width if fusion else deepest
+        self.fusion = TopDown(levels, width) if fusion else nn.Identity()
+        self.attention = AngleAttention(channels, angles=angles) if attention else nn.Identity()
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.dropout = nn.Dropout(dropout)
-        self.classifier = nn.Linear(width, num_classes)
+        self.classifier = nn.Linear(channels, num_classes)
         not_in_place(self)
 
     def forward(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K"]:
         """Normalised gray pictures (B, 1, H, W) → logits (B, num_classes)."""
         levels = self.levels(x)
-        x = self.fusion(levels if self.fuses else levels[-1:])  # (B, width, H/2, W/2), or H/32 without fusion
+        x = self.fusion(levels if self.fuses else levels[-1])  # (B, width, H/2, W/2), or A5 without fusion
         x = self.attention(x)  # the same shape
         return self.classifier(self.dropout(self.pool(x).flatten(1)))
 

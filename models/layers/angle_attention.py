@@ -1,18 +1,24 @@
 """Angle-sensitive spatial attention of paper A (RARN).
 
-The idea: a convolution answers to a pattern in one direction only, so a turned head answers less. Turn the kernels
-instead: every one is applied at several angles, and the responses together, the *angle map*, say how strongly a
-position answers at whatever angle. Their average and maximum make one weight for each position.
+The idea: a convolution responds to a pattern in one direction only, so a tilted head gives weaker responses. Rotate the
+kernels instead: each one is applied at several angles, and all responses together, the *angle map*, say how strongly a
+position responds at whatever angle. Their average and maximum make one attention weight per position.
 
-    R[n, k] = (kernel k, turned by θ_n) * x        angle map, N angles × K kernels        (B, N, K, H, W)
-    a = σ(BN(f₇ₓ₇[avg R; max R]))                  weight of each position               (B, 1, H, W)
+    R[n, k] = (kernel k, rotated by θ_n) * x       angle map, N angles × K kernels        (B, N, K, H, W)
+    a = σ(BN(f₇ₓ₇[avg R; max R]))                  attention weight of each position      (B, 1, H, W)
     x' = a ⊙ x
 
-Differences from the paper: it says that a convolution turns the map into an angle map and does not say how a
-convolution becomes sensitive to angles. The bank of turned kernels, turned by bilinear sampling, is our choice; it
-makes the angle that won readable at each position. What is between the joined maps and σ is "a convolutional network":
-ours is one 7×7 convolution and batch-norm, as in the authors' own code of CBAM. Without batch-norm, and with zeros
-around the map, training drove the weights to 0 on every face, but for the two rows at the upper edge.
+Differences from the paper: it says that a convolution turns the map into an angle map, and not how a convolution
+becomes sensitive to angles. The bank of rotated kernels is our choice, and makes the angle with the largest response
+readable at each position. What is between the joined maps and σ is "a convolutional network": ours is one 7×7
+convolution and batch-norm, as in the authors' own code of CBAM. Without batch-norm, and with zeros around the map,
+training drove the weights to 0 on every face, but for the two rows at the upper edge.
+
+No angle may be favored by how kernels are rotated. Bilinear sampling smooths a kernel except at multiples of 90°, and
+a square loses its corners. So kernels live in a circle, keep their norm, and the angles lie half a step from 0°:
+θ_n = (n + ½)·360°/N. With eight angles all are then 22.5° away from the grid and are smoothed alike. With angles at
+multiples of 45°, the unsmoothed four win at 88 % of the positions of white noise; with the norm restored, the smoothed
+four win at 76 % of those of a face.
 """
 
 from __future__ import annotations
@@ -32,8 +38,8 @@ class AngleSteps(NamedTuple):
     Attributes:
         angle_map: responses, (B, N, K, H, W).
         average, maximum: of the angle map over angles and kernels, (B, 1, H, W).
-        a: weight of each position, 0..1, (B, 1, H, W).
-        angle: the angle in degrees whose response is the largest, counter-clockwise, (B, H, W).
+        a: attention weight of each position, 0..1, (B, 1, H, W).
+        angle: θ_n with the largest response, in degrees counterclockwise, 0..360, (B, H, W).
     """
 
     angle_map: Tensor
@@ -48,9 +54,9 @@ class AngleAttention(nn.Module):
 
     Args:
         channels: C, of the map.
-        kernels: K, how many patterns are learned.
-        angles: N, at how many angles each is applied, evenly over the full turn.
-        side: of a kernel, odd.
+        kernels: K, number of learned kernels.
+        angles: N, number of angles at which each kernel is applied, evenly over 360°.
+        side: s, of a kernel, odd.
     """
 
     def __init__(self, channels: int, kernels: int = 4, angles: int = 8, side: int = 5) -> None:
@@ -63,27 +69,37 @@ class AngleAttention(nn.Module):
         self.norm = nn.BatchNorm2d(1)
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
-        """Weigh the map; switched off (`enabled = False`) it returns its input."""
+        """Weight the map; with `enabled = False` it is returned unchanged."""
         if not self.enabled:
             return x
         return self.steps(x).a * x
 
     def steps(self, x: Float[Tensor, "B C H W"]) -> AngleSteps:
-        """The gate of a map, everything on the way to it, and the angle that won."""
-        turned = self.turned_kernels().to(x.dtype)  # (N, K, C, s, s)
-        responses = F.conv2d(x, turned.flatten(0, 1), padding=self.weight.shape[-1] // 2)  # (B, N·K, H, W)
+        """Return the gate of a map, all intermediate results, and the angle with the largest response."""
+        rotated = self.rotated_kernels().to(x.dtype)  # (N, K, C, s, s)
+        responses = F.conv2d(x, rotated.flatten(0, 1), padding=self.weight.shape[-1] // 2)  # (B, N·K, H, W)
         average, maximum = responses.mean(1, keepdim=True), responses.amax(1, keepdim=True)  # (B, 1, H, W) each
         a = torch.sigmoid(self.norm(self.conv(torch.cat([average, maximum], 1))))  # (B, 1, H, W)
         angle_map = responses.unflatten(1, (self.angles, -1))  # (B, N, K, H, W)
-        angle = angle_map.amax(2).argmax(1) * (360 / self.angles)  # (B, H, W)
+        angle = (angle_map.amax(2).argmax(1) + 0.5) * (360 / self.angles)  # (B, H, W)
         return AngleSteps(angle_map, average, maximum, a, angle)
 
-    def turned_kernels(self) -> Float[Tensor, "N K C s s"]:
-        """Every kernel at every angle. Corners that a turn brings in from outside of the kernel are zero."""
-        theta = torch.arange(self.angles, device=self.weight.device) * (2 * math.pi / self.angles)  # (N,)
+    def rotated_kernels(self) -> Float[Tensor, "N K C s s"]:
+        """Return every kernel at every angle θ_n: zero outside of the circle, with the norm it has inside of it."""
+        theta = (torch.arange(self.angles, device=self.weight.device) + 0.5) * (2 * math.pi / self.angles)  # (N,)
         cos, sin, zero = theta.cos(), theta.sin(), torch.zeros_like(theta)
-        turns = torch.stack([torch.stack([cos, -sin, zero], 1), torch.stack([sin, cos, zero], 1)], 1)  # (N, 2, 3)
-        flat = self.weight.flatten(0, 1).float()  # (K·C, s, s)
-        grid = F.affine_grid(turns.float(), (self.angles, *flat.shape), align_corners=False)
-        turned = F.grid_sample(flat.expand(self.angles, -1, -1, -1), grid, align_corners=False)  # (N, K·C, s, s)
-        return turned.unflatten(1, self.weight.shape[:2])
+        rotations = torch.stack([torch.stack([cos, -sin, zero], 1), torch.stack([sin, cos, zero], 1)], 1)  # (N, 2, 3)
+        circle = self.circle()  # (s, s)
+        flat = (self.weight.float() * circle).flatten(0, 1)  # (K·C, s, s)
+        grid = F.affine_grid(rotations, (self.angles, *flat.shape), align_corners=False)
+        rotated = F.grid_sample(flat.expand(self.angles, -1, -1, -1), grid, align_corners=False) * circle
+        rotated = rotated.unflatten(1, self.weight.shape[:2])  # (N, K, C, s, s)
+        norm = flat.unflatten(0, self.weight.shape[:2]).flatten(1).norm(dim=1)  # (K,)
+        rescale = norm / rotated.flatten(2).norm(dim=2).clamp_min(1e-12)  # (N, K)
+        return rotated * rescale[..., None, None, None]
+
+    def circle(self) -> Float[Tensor, "s s"]:
+        """Return 1 inside of the circle of diameter s, 0 in the corners."""
+        s = self.weight.shape[-1]
+        r = torch.arange(s, device=self.weight.device) - (s - 1) / 2
+        return (r[:, None].square() + r.square() <= (s / 2) ** 2).float()

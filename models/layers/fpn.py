@@ -29,7 +29,7 @@ class TopDown(nn.Module):
         self.smooth = nn.Conv2d(width, width, 3, padding=1)
 
     def forward(self, levels: Sequence[Tensor]) -> Tensor:
-        """Fuse the levels; where there is one only, it is brought to the width."""
+        """Fuse the levels."""
         fused = self.lateral[-1](levels[-1])  # (B, width, H_5, W_5)
         for lateral, level in zip(reversed(self.lateral[:-1]), reversed(levels[:-1]), strict=True):
             fused = lateral(level) + F.interpolate(fused, level.shape[-2:], mode="nearest")  # (B, width, H_i, W_i)

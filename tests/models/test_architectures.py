@@ -54,7 +54,16 @@ def test_rarn_is_built_without_fusion_and_without_attention(fusion, attention):
     assert [level.shape[-1] for level in levels] == [32, 16, 8, 4, 2]
     assert model(torch.randn(1, 1, 64, 64)).shape == (1, 7)
     assert isinstance(model.attention, nn.Identity) is not attention
-    assert len(model.fusion.lateral) == (5 if fusion else 1)
+    assert isinstance(model.fusion, nn.Identity) is not fusion
+
+
+def test_rarn_without_fusion_and_attention_is_the_plain_resnet():
+    model = create_model("rarn", backbone="resnet18", fusion=False, attention=False).eval()
+    plain = create_model("resnet18").eval()
+    state = {key.removeprefix("backbone.").replace("classifier.", "fc."): v for key, v in model.state_dict().items()}
+    plain.load_state_dict(state)
+    x = torch.randn(2, 1, 48, 48)
+    torch.testing.assert_close(model(x), plain(x))
 
 
 def test_the_angle_that_won_is_readable_at_each_position_of_rarn():
@@ -63,7 +72,7 @@ def test_the_angle_that_won_is_readable_at_each_position_of_rarn():
         fused = model.fusion(model.levels(torch.randn(1, 1, 48, 48)))
         angle = model.attention.steps(fused).angle
     assert angle.shape == (1, 24, 24)
-    assert set(angle.unique().tolist()) <= {45.0 * n for n in range(8)}
+    assert set(angle.unique().tolist()) <= {22.5 + 45 * n for n in range(8)}
 
 
 # ---- paper B

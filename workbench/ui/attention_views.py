@@ -158,7 +158,7 @@ def _angles(module: Module) -> None:
         charts.show(charts.winning_angles(degrees), "angles", "The angle that won at each place")
         first = int(counts.argmax())
         views.says(
-            f"**The angle that won** at each place: {turns[first]:.0f}° most often, at "
+            f"**The angle that won** at each place: {turns[first]:g}° most often, at "
             f"{charts.percent(float(counts[first]) / degrees.numel())} of them. It is the turn of a learned kernel, "
             "not of the head."
         )

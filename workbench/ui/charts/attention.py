@@ -89,7 +89,7 @@ def winning_angles(degrees: Tensor) -> go.Figure:
             zmin=0,
             zmax=360,
             colorscale="Twilight",
-            hovertemplate="%{z:.0f}°, row %{y}, column %{x}<extra></extra>",
+            hovertemplate="%{z}°, row %{y}, column %{x}<extra></extra>",
             colorbar={**_BAR, "tickvals": [0, 90, 180, 270, 360]},
         )
     )
