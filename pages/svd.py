@@ -54,7 +54,7 @@ def steps() -> None:
     names = {f"module {i}": layer for i, layer in enumerate(net.svd_layers, 1)}
     name = views.one_of("Module", names, default="module 1", key="module")
     found = services.svd_attention(face, network, names[name])
-    stroke_views.arrival(found)
+    stroke_views.arrival(found, net.model.get_submodule(names[name]).normalize)
     samples = len(faces.samples())
     if patience.ready(network, samples, "See inside", f"gate-{network}"):
         with st.spinner("Asking about every sample"):

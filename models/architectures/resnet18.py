@@ -6,6 +6,7 @@ attention adds 708 parameters to 11 173 831; BAM, the rival, adds 23 808.
 
 Differences from the paper: it enlarges FER2013 from 48 to 224 pixels. Ours trains at 48 px, which is twenty times
 cheaper; `--input-size 224` gives theirs. One gray channel in is read off the paper's parameter counts.
+`resnet18_svd_hfc_normalized` is ours: singular values divided by the largest, against a gate that saturates.
 """
 
 from __future__ import annotations
@@ -94,3 +95,5 @@ for _query, _title, _reported in (
 ):
     _attention = partial(SVDAttention, query=_query)
     _register(f"resnet18_svd_{_query}", f"ResNet-18 + SVD ({_title})", _attention, _reported, "SVD")
+_normalized = partial(SVDAttention, normalize=True)  # ours
+_register("resnet18_svd_hfc_normalized", "ResNet-18 + SVD (HFC, normalized)", _normalized, {}, "SVD")

@@ -18,7 +18,9 @@ gets the same gate. Do not read it as a map of where the network looked.
 
 Differences from the paper: the cut-off and the shape of H_high are not stated there; ours is an ideal circular mask
 with radius a quarter of the side, both arguments. Maps need not be square: σ_h is padded with zeros to the height, σ_x
-to the width. The 7×7 convolution is padded with zeros, so that the map keeps its size.
+to the width. The 7×7 convolution is padded with zeros, so that the map keeps its size. The gate is a saturating one:
+σ₁ of a trained map is in the tens or hundreds, P its square, and sigmoid then gives 0 or 1 nearly everywhere, the same
+for every face. `normalize=True` (ours, not the paper's) divides each list by its σ₁, so that P lies in 0..1.
 """
 
 from __future__ import annotations
@@ -45,9 +47,9 @@ class SVDAttentionSteps(NamedTuple):
     Attributes:
         x_tilde: the map pressed into one channel, (B, H, W).
         high, low: its fast and its slow waves, (B, H, W); their sum is `x_tilde`.
-        sigma_x, sigma_h, sigma_l: singular values of the three, falling, at least 0, (B, n); `sigma_h` or `sigma_l` is
-            None where the query does without it.
-        outer: the outer products, one for each query, (B, Q, H, W), zero beyond n.
+        sigma_x, sigma_h, sigma_l: singular values of the three, in descending order, at least 0, (B, n); divided by the
+            first where the layer normalizes; `sigma_h` or `sigma_l` is None where the query does without it.
+        outer: the outer products, one for each query, (B, Q, H, W), zero beyond n; in 0..1 where the layer normalizes.
         a: the gate, in 0..1, (B, 1, H, W).
     """
 
@@ -73,17 +75,25 @@ class SVDAttention(nn.Module):
         query: see `Query`.
         cutoff: where fast begins, in cycles per pixel (radius / side), 0 to 1.
         mask: "ideal", "gaussian" or "butterworth"; see `frequency.py`.
+        normalize: divide the singular values of x̃ and of each query by the largest of them, σ₁ (ours).
 
     Raises:
         ValueError: unknown `query` or `mask`, `cutoff` outside 0..1; in the forward pass, NaN in the map.
     """
 
-    def __init__(self, channels: int, query: Query = "hfc", cutoff: float = 0.25, mask: Mask = "ideal") -> None:
+    def __init__(
+        self,
+        channels: int,
+        query: Query = "hfc",
+        cutoff: float = 0.25,
+        mask: Mask = "ideal",
+        normalize: bool = False,
+    ) -> None:
         super().__init__()
         if query not in get_args(Query):
             raise ValueError(f'query="{query}": choose one of {", ".join(get_args(Query))}')
         radial_mask(1, 1, cutoff, mask)  # says at once what is wrong with the two
-        self.query, self.cutoff, self.mask = query, float(cutoff), mask
+        self.query, self.cutoff, self.mask, self.normalize = query, float(cutoff), mask, normalize
         self.enabled = True
         products = {"hfc": 1, "lfc": 1, "hfc_lfc": 2, "hfc_lfc_hl": 3}[query]
         self.compress = nn.Conv2d(channels, 1, 1, bias=False)
@@ -108,7 +118,10 @@ class SVDAttention(nn.Module):
             wanted = {"x": x_tilde, "h": high, "l": low}
             if self.query in ("hfc", "lfc"):
                 del wanted["l" if self.query == "hfc" else "h"]
-            sigma = dict(zip(wanted, _singular_values(torch.stack([*wanted.values()])), strict=True))  # (B, n) each
+            sigmas = _singular_values(torch.stack([*wanted.values()]))  # (parts, B, n)
+            if self.normalize:
+                sigmas = _over_largest(sigmas)  # σ / σ₁, so P is in 0..1
+            sigma = dict(zip(wanted, sigmas, strict=True))  # (B, n) each
 
             products = []  # (B, H, W) each, eq. 8
             if self.query != "lfc":
@@ -123,7 +136,7 @@ class SVDAttention(nn.Module):
 
     def extra_repr(self) -> str:
         """What `print(layer)` shows beside the two convolutions."""
-        return f"query={self.query}, cutoff={self.cutoff}, mask={self.mask}"
+        return f"query={self.query}, cutoff={self.cutoff}, mask={self.mask}, normalize={self.normalize}"
 
 
 def _without_autocast(device_type: str) -> AbstractContextManager:
@@ -146,6 +159,17 @@ def _singular_values(maps: Tensor) -> Tensor:
         if not bool(maps.isfinite().all()):
             raise ValueError("x: the map holds NaN or infinite values, so it has no singular values") from error
         raise
+
+
+def _over_largest(sigma: Tensor) -> Tensor:
+    """Singular values of x̃ (first) and its parts, each list divided by its σ₁: (parts, B, n) → (parts, B, n), 0..1.
+
+    A part that is zero but for rounding (h of a constant map) is divided by 10⁻⁵ σ₁ of x̃ instead: otherwise rounding
+    errors would become the gate. A map of zeros keeps its zeros.
+    """
+    largest = sigma[..., :1]
+    divisor = torch.maximum(largest, 1e-5 * largest[:1])
+    return sigma / torch.where(divisor > 0, divisor, 1)
 
 
 @lru_cache(maxsize=64)

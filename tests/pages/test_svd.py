@@ -46,10 +46,18 @@ def test_what_the_module_brought_stands_beside_the_paper():
         row = next(
             line for line in told.splitlines() if line.startswith(f"| {services.get_spec(gain.network).title} |")
         )
-        assert signed(100 * gain.reported, 2) in row
+        normalized = gain.network.endswith("_normalized")
+        assert (gain.reported is None) == normalized
+        assert ("not in the paper" if normalized else signed(100 * gain.reported, 2)) in row
         assert (signed(100 * gain.difference[0], 1) if gain.difference else "not run") in row
         if gain.difference:  # the two figures in the row are of the same view
             assert f"{100 * (gain.plain_accuracy[0] + gain.difference[0]):.1f} (" in row
+
+
+def test_a_normalized_network_says_that_its_singular_values_are_divided():
+    app = opened(network="resnet18_svd_hfc_normalized")
+    assert "divided by the largest of their list (ours)" in text_of(app)
+    assert "divided by the largest of their list" not in text_of(opened(network="resnet18_svd_hfc"))
 
 
 def test_the_memory_of_the_paper_is_computed_and_not_copied():

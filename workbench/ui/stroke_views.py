@@ -40,8 +40,8 @@ def rank_answers(found: RankAnswers, k: int) -> None:
 # ---- SVD attention step by step
 
 
-def arrival(steps: SVDAttentionSteps) -> None:
-    """The map in one channel, its waves that are the query, and the two lists of singular values."""
+def arrival(steps: SVDAttentionSteps, normalized: bool) -> None:
+    """The map in one channel, its waves that are the query, and the two lists of singular values (`normalized`?)."""
     h, w = steps.a.shape[-2:]
     pressed, waves, lists = st.columns(3)
     with pressed:
@@ -62,7 +62,8 @@ def arrival(steps: SVDAttentionSteps) -> None:
         chart = charts.spectra({key: sigma[0] for key, sigma in found.items() if sigma is not None})
         charts.show(chart, "lists", "Singular values of the map and of the query")
         views.says(
-            "**Equations 5 to 7:** both become lists of strengths, the largest first. "
+            "**Equations 5 to 7:** both become lists of singular values, in descending order"
+            f"{', each divided by the largest of their list (ours)' if normalized else ''}. "
             "From here on nothing tells where in the map a value came from."
         )
 
@@ -111,7 +112,7 @@ def gains() -> None:
             rows.append(f"| {services.get_spec(gain.plain).title} | {charts.interval(gain.plain_accuracy)} | | |")
         ours = charts.interval(gain.accuracy) if gain.accuracy else "not run"
         change = charts.interval(gain.difference, signed=True) if gain.difference else "not run"
-        paper = signed(100 * gain.reported, 2) if gain.reported is not None else "not reported"
+        paper = signed(100 * gain.reported, 2) if gain.reported is not None else "not in the paper"
         rows.append(f"| {services.get_spec(gain.network).title} | {ours} | {change} | {paper} |")
     head = "| | accuracy here, % ↑ | difference to the one without | in paper D, from its rows |\n|---|---:|---:|---:|"
     views.says("\n".join([head, *rows]))
@@ -119,7 +120,8 @@ def gains() -> None:
         "**PrivateTest of FER2013, single view; differences in percentage points, 95 % intervals in brackets.** Where "
         "an interval holds zero, the pictures do not tell the two apart. Ours are short trainings at 48 pixels, one "
         "seed of each here (all seeds: checkpoints/README.md); the paper reports the best of 100 epochs on its test "
-        "set, at 224. It prints balanced accuracy; the plain one follows from its rows and the sizes of the classes."
+        "set, at 224. It prints balanced accuracy; the plain one follows from its rows and the sizes of the classes. "
+        "*Normalized* (ours): singular values are divided by the largest, so that the gate saturates less."
     )
 
 

@@ -106,12 +106,49 @@ def test_the_gradient_is_right(query):
     [torch.zeros(2, 3, 6, 6), torch.ones(2, 3, 6, 6), torch.eye(6).expand(2, 3, 6, 6), torch.full((2, 3, 4, 7), -2.0)],
     ids=["zero", "constant", "all singular values equal", "constant, not square"],
 )
-def test_gradients_are_finite_where_singular_values_coincide(x):
-    layer = SVDAttention(3, "hfc_lfc_hl")
+@pytest.mark.parametrize("normalize", [False, True])
+def test_gradients_are_finite_where_singular_values_coincide(x, normalize):
+    layer = SVDAttention(3, "hfc_lfc_hl", normalize=normalize)
     x = x.clone().requires_grad_()
     layer(x).square().sum().backward()
     assert x.grad.isfinite().all()
     assert all(p.grad.isfinite().all() for p in layer.parameters())
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_normalized_singular_values_are_those_of_the_equations_over_the_largest(query):
+    torch.manual_seed(0)
+    layer, x = SVDAttention(5, query, cutoff=0.2, normalize=True), 5 * torch.randn(3, 5, 6, 9)
+    with torch.no_grad():
+        steps = layer.steps(x)
+    expected = literal(x[1].double().numpy(), layer)
+    for name in ("sigma_x", "sigma_h", "sigma_l"):
+        if (found := getattr(steps, name)) is not None:
+            np.testing.assert_allclose(found[1].numpy(), expected[name] / expected[name][0], atol=1e-5)
+    assert 0 <= steps.outer.min() <= steps.outer.max() <= 1
+    torch.testing.assert_close(steps.outer[:, :, 0, 0], torch.ones_like(steps.outer[:, :, 0, 0]))
+
+
+def test_a_normalized_gate_does_not_saturate_where_the_paper_s_does():
+    torch.manual_seed(0)
+    plain, ours = SVDAttention(4), SVDAttention(4, normalize=True)
+    ours.load_state_dict(plain.state_dict())
+    x = 100 * torch.randn(8, 4, 12, 12)
+    with torch.no_grad():
+        saturated, moderate = (((a < 0.05) | (a > 0.95)).float().mean() for a in (plain.steps(x).a, ours.steps(x).a))
+    assert saturated > 0.9
+    assert moderate == 0
+
+
+def test_what_is_zero_but_for_rounding_is_not_normalized_to_one():
+    torch.manual_seed(0)
+    layer = SVDAttention(3, "hfc_lfc", normalize=True)
+    with torch.no_grad():
+        constant, zero = (layer.steps(torch.full((1, 3, 8, 8), value)) for value in (7.0, 0.0))
+    assert constant.sigma_h.max() < 0.1
+    assert constant.sigma_l[0, 0] == pytest.approx(1)
+    for sigma in (zero.sigma_x, zero.sigma_h, zero.sigma_l):
+        assert not sigma.any()
 
 
 def test_a_thousand_steps_on_blank_pictures_stay_finite():
@@ -176,11 +213,13 @@ def test_a_map_without_numbers_is_refused(value):
         ("resnet18", 11_173_831),
         ("resnet18_svd_hfc", 11_173_831 + 708),
         ("resnet18_svd_lfc", 11_173_831 + 708),
+        ("resnet18_svd_hfc_normalized", 11_173_831 + 708),
         ("resnet18_svd_hfc_lfc", 11_173_831 + 904),
         ("resnet18_svd_hfc_lfc_hl", 11_173_831 + 1_100),
         ("resnet18_bam", 11_173_831 + 23_808),
         ("mobilenet_v2", 2_232_263),
         ("mobilenet_v2_svd_hfc", 2_232_263 + 767),
+        ("mobilenet_v2_svd_hfc_normalized", 2_232_263 + 767),
         ("mobilenet_v2_bam", 2_232_263 + 11_192),
     ],
 )

@@ -112,10 +112,12 @@ def _read_bam(_module: BAM, steps: BAMSteps, make: Make) -> list[AttentionMap]:
     ]
 
 
-def _read_svd(_module: SVDAttention, steps: SVDAttentionSteps, make: Make) -> list[AttentionMap]:
+def _read_svd(module: SVDAttention, steps: SVDAttentionSteps, make: Make) -> list[AttentionMap]:
     """The whole chain of paper D. Its gate weighs positions without having seen what stands there."""
     step = {"limits": (None, None), "weighs": False, "unit": "of the map"}
-    strengths = {"limits": (0.0, None), "weighs": False, "unit": "of the map"}
+    unit, product = ("of the map", "of the map, squared") if not module.normalize else ("of σ₁", "of σ₁, squared")
+    strengths = {"limits": (0.0, 1.0 if module.normalize else None), "weighs": False, "unit": unit}
+    ours = "; divided by σ₁, which is ours" if module.normalize else ""
     sigmas = {"x": steps.sigma_x, "h": steps.sigma_h, "l": steps.sigma_l}  # None: the query does without it
     whole = {"x": r"\tilde{x}", "h": "h", "l": r"\ell"}
     maps = [
@@ -134,7 +136,7 @@ def _read_svd(_module: SVDAttention, steps: SVDAttentionSteps, make: Make) -> li
         make(
             f"singular values of {_SVD_PARTS[part]}",
             rf"{whole[part]} = U\,\mathrm{{diag}}(\sigma_{{{part}}})\,V^\top",
-            "paper D, eq. 5 to 7",
+            f"paper D, eq. 5 to 7{ours}",
             "singular values",
             sigma,
             **strengths,
@@ -150,7 +152,7 @@ def _read_svd(_module: SVDAttention, steps: SVDAttentionSteps, make: Make) -> li
             "paper D, eq. 8",
             "places",
             P,
-            **{**strengths, "unit": "of the map, squared"},
+            **{**strengths, "unit": product},
         )
         for (a, b), P in zip(products, steps.outer.unbind(1), strict=False)  # "hl" only where there is a third product
     ]

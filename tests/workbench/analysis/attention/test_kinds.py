@@ -19,7 +19,9 @@ from workbench.analysis.attention import (
 )
 
 
-@pytest.mark.parametrize("name", ["resnet18_svd_hfc", "resnet18_svd_lfc", "resnet18_svd_hfc_lfc_hl"])
+@pytest.mark.parametrize(
+    "name", ["resnet18_svd_hfc", "resnet18_svd_lfc", "resnet18_svd_hfc_lfc_hl", "resnet18_svd_hfc_normalized"]
+)
 def test_the_chain_of_svd_attention_can_be_followed_map_by_map(name):
     torch.manual_seed(0)
     model, layer = create_model(name), "attention.1"
@@ -31,6 +33,8 @@ def test_the_chain_of_svd_attention_can_be_followed_map_by_map(name):
     for title in products:
         a, b = title.removeprefix("outer product, ").split(" with ")
         sigma = [np.linalg.svd(parts[part].numpy(), compute_uv=False) for part in (a, b)]
+        if name.endswith("_normalized"):
+            sigma = [values / values[:, :1] for values in sigma]
         np.testing.assert_allclose(chain[title], sigma[0][:, :, None] * sigma[1][:, None, :], atol=1e-5)
     score = model.get_submodule(layer).score.weight.detach()
     P = torch.stack([chain[title] for title in products], 1)
