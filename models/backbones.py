@@ -1,9 +1,18 @@
-"""What networks from torchvision and timm need to become ours: one gray channel, ImageNet weights, no in-place ReLU."""
+"""What networks from torchvision and timm need to become ours: one gray channel, ImageNet weights, no in-place ReLU.
+
+ImageNet weights expect RGB pixels p in 0..1, each channel normalized as in their training, (p - m_c) / s_c: with
+ImageNet's mean and standard deviation in torchvision, with 0.5 and 0.5 in some networks of timm. Our networks take one
+gray channel x = (p - 0.508) / 0.255, FER2013's normalization. `for_gray_pixels` folds the conversion into the first
+convolution and what follows it, so that a pretrained network responds to x as the original does to the same gray image
+in RGB. Nothing is added to the network: random weights need no conversion, parameter counts are the same, and a
+checkpoint that was fine-tuned from ImageNet weights is complete without a note of its input scale.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -27,18 +36,74 @@ def gray_first(model: nn.Module, name: str) -> None:
     setattr(model.get_submodule(parent), child, gray)
 
 
-def gray_kernel(rgb: Tensor) -> Tensor:
-    """First-layer kernels for one channel, (C, 3, k, k) → (C, 1, k, k): W_gray = ⅓ Σ W_rgb (paper C, eq. 1)."""
-    return rgb.mean(1, keepdim=True)
+PIXELS = (0.508, 0.255)
+"""Mean and standard deviation of FER2013's training pixels in 0..1, with which the input of our networks is taken to be
+normalized. Other datasets are normalized with their own, which brings them to FER2013's brightness and contrast."""
+
+INCEPTION = ((0.5,) * 3, (0.5,) * 3)
+"""Mean and standard deviation of each color that torchvision's Inception v3 was trained with: its `transform_input`, on
+where ImageNet weights are loaded, turns ImageNet's normalization into this one."""
+
+Gray = Literal["sum", "average", "repeat"]
 
 
-def imagenet_weights(weights, first: str | None = None) -> dict[str, Tensor]:
-    """ImageNet weights of a torchvision network, without its classifier.
+class Stem(NamedTuple):
+    """Names of a network's first convolution and the batch norm behind it; None where the convolution has a bias."""
+
+    conv: str
+    norm: str | None = None
+
+
+RESNET_STEM = Stem("conv1", "bn1")
+
+
+def for_gray_pixels(
+    state: dict[str, Tensor], stem: Stem, mean: Sequence[float], std: Sequence[float], gray: Gray = "sum"
+) -> None:
+    """Convert the first layer of ImageNet weights, in place, to gray input x = (p - 0.508) / 0.255, see `PIXELS`.
+
+    The RGB network is shown (p - m_c) / s_c = a_c·x + b_c with a_c = 0.255 / s_c and b_c = (0.508 - m_c) / s_c. Its
+    convolution is linear, so for a gray image
+
+        Σ_c W_c * (a_c·x + b_c) = (Σ_c a_c·W_c) * x + Σ_c b_c·ΣW_c
+
+    The first bracket is the one-channel kernel. The constant goes into the convolution's bias, or is taken off the
+    running mean of the batch norm. Padding remains 0 in x, a gray of 0.508, where the original pads with its mean
+    color: the outermost positions of a padded convolution differ slightly.
+
+    Args:
+        state: weights of the RGB network.
+        stem: names in `state`.
+        mean, std: m_c and s_c that the weights were trained with, for pixels in 0..1.
+        gray: "sum" is the above, "average" a third of it (paper C, eq. 1: W_gray = ⅓ Σ W_rgb), and "repeat" keeps three
+            input channels, each of which is shown x.
+    """
+    kernels = state[f"{stem.conv}.weight"]  # (C, 3, k, k)
+    m, s = (kernels.new_tensor(values).view(3, 1, 1) for values in (mean, std))
+    scale, shift = PIXELS[1] / s, (PIXELS[0] - m) / s  # a_c, b_c
+    scaled, constant = kernels * scale, (kernels * shift).sum((1, 2, 3))  # (C, 3, k, k), (C,)
+    if gray == "average":
+        scaled, constant = scaled / 3, constant / 3
+    state[f"{stem.conv}.weight"] = scaled if gray == "repeat" else scaled.sum(1, keepdim=True)
+    if stem.norm is None:
+        state[f"{stem.conv}.bias"] = state[f"{stem.conv}.bias"] + constant
+    else:
+        state[f"{stem.norm}.running_mean"] = state[f"{stem.norm}.running_mean"] - constant
+
+
+def imagenet_weights(
+    weights,
+    stem: Stem,
+    gray: Gray = "sum",
+    pixels: tuple[Sequence[float], Sequence[float]] | None = None,
+) -> dict[str, Tensor]:
+    """ImageNet weights of a torchvision network for our gray input, without its classifier.
 
     Args:
         weights: a member of torchvision's weights enum, e.g. `ResNet18_Weights.IMAGENET1K_V1`. Its file is taken from
             torch's cache (TORCH_HOME), else downloaded, its hash checked, and read without pickles.
-        first: name of the first convolution's weight, which is made gray; None leaves it for three channels.
+        stem, gray: see `for_gray_pixels`.
+        pixels: mean and standard deviation of each color; by default those of the weights' own preprocessing.
 
     Raises:
         OSError: the file is not in the cache and cannot be fetched; the message names the file and the folder.
@@ -47,11 +112,14 @@ def imagenet_weights(weights, first: str | None = None) -> dict[str, Tensor]:
         state = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
     except OSError as error:
         raise _not_fetched(weights.url.rsplit("/", 1)[-1], error) from error
-    return _without_classifier(state, first)
+    preprocessing = weights.transforms()
+    state = _without_classifier(state)
+    for_gray_pixels(state, stem, *(pixels or (preprocessing.mean, preprocessing.std)), gray)
+    return state
 
 
-def timm_weights(name: str, first: str | None = None) -> dict[str, Tensor]:
-    """ImageNet weights of a timm network, without its classifier; arguments and errors as for `imagenet_weights`.
+def timm_weights(name: str, stem: Stem, gray: Gray = "sum") -> dict[str, Tensor]:
+    """ImageNet weights of a timm network for our gray input; arguments and errors as for `imagenet_weights`.
 
     A file <name>.safetensors in torch's cache is taken before timm is asked to fetch one.
     """
@@ -60,18 +128,17 @@ def timm_weights(name: str, first: str | None = None) -> dict[str, Tensor]:
     local = Path(torch.hub.get_dir()) / "checkpoints" / f"{name}.safetensors"
     overlay = {"file": str(local)} if local.is_file() else None
     try:
-        state = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=overlay).state_dict()
+        model = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=overlay)
     except Exception as error:  # the hub's client has errors of its own for a missing network
         raise _not_fetched(local.name, error) from error
-    return _without_classifier(state, first)
-
-
-def _without_classifier(state: Mapping[str, Tensor], first: str | None) -> dict[str, Tensor]:
-    heads = ("fc.", "classifier.", "last_linear.", "AuxLogits.")
-    state = {key: value for key, value in state.items() if not key.startswith(heads)}
-    if first:
-        state[first] = gray_kernel(state[first])
+    state = _without_classifier(model.state_dict())
+    for_gray_pixels(state, stem, model.pretrained_cfg["mean"], model.pretrained_cfg["std"], gray)
     return state
+
+
+def _without_classifier(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    heads = ("fc.", "classifier.", "last_linear.", "AuxLogits.")
+    return {key: value for key, value in state.items() if not key.startswith(heads)}
 
 
 def _not_fetched(file: str, error: Exception) -> OSError:

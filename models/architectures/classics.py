@@ -16,7 +16,16 @@ import torchvision
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..backbones import gray_first, imagenet_weights, load_backbone, not_in_place, timm_weights
+from ..backbones import (
+    INCEPTION,
+    RESNET_STEM,
+    Stem,
+    gray_first,
+    imagenet_weights,
+    load_backbone,
+    not_in_place,
+    timm_weights,
+)
 from ..preprocessing import resized
 from ..registry import RESNET_STAGES, numbered, register_model, within
 
@@ -38,30 +47,30 @@ class Enlarged(nn.Module):
         return self.network(resized(x, self.side))
 
 
-def _from_torchvision(name: str, first: str, **fixed) -> Callable[..., nn.Module]:
-    """A builder for a network of torchvision whose first convolution is named `first`."""
+def _from_torchvision(name: str, stem: Stem, pixels: tuple | None = None, **fixed) -> Callable[..., nn.Module]:
+    """A builder for a network of torchvision; `stem` and `pixels` as for `imagenet_weights`."""
 
     def build(num_classes: int = 7, pretrained: bool = False, **overrides) -> nn.Module:
         model = getattr(torchvision.models, name)(num_classes=num_classes, **fixed, **overrides)
-        gray_first(model, first)
+        gray_first(model, stem.conv)
         if pretrained:
             weights = torchvision.models.get_model_weights(name).IMAGENET1K_V1
-            load_backbone(model, imagenet_weights(weights, first=f"{first}.weight"))
+            load_backbone(model, imagenet_weights(weights, stem, pixels=pixels))
         not_in_place(model)
         return model
 
     return build
 
 
-def _from_timm(name: str, first: str) -> Callable[..., nn.Module]:
-    """A builder for a network of timm whose first convolution is named `first`."""
+def _from_timm(name: str, stem: Stem) -> Callable[..., nn.Module]:
+    """A builder for a network of timm; `stem` as for `timm_weights`."""
 
     def build(num_classes: int = 7, pretrained: bool = False, **overrides) -> nn.Module:
         import timm  # here, because it takes a second or two
 
         model = timm.create_model(name, in_chans=1, num_classes=num_classes, **overrides)
         if pretrained:
-            load_backbone(model, timm_weights(name, first=f"{first}.weight"))
+            load_backbone(model, timm_weights(name, stem))
         not_in_place(model)
         return model
 
@@ -75,7 +84,13 @@ def _enlarged(builder: Callable[..., nn.Module], side: int) -> Callable[..., nn.
     return build
 
 
-_inception_v3 = _from_torchvision("inception_v3", "Conv2d_1a_3x3.conv", aux_logits=False, init_weights=True)
+_inception_v3 = _from_torchvision(
+    "inception_v3",
+    Stem("Conv2d_1a_3x3.conv", "Conv2d_1a_3x3.bn"),
+    pixels=INCEPTION,
+    aux_logits=False,
+    init_weights=True,
+)
 
 register_model(
     "inception_v3",
@@ -100,7 +115,7 @@ register_model(
     stages=numbered("network.features", 0, 6, 10, 18, 22),  # stem, blocks A, blocks B, blocks C
     cam_layer="network.features.17",  # 8×8
     reported={"accuracy of the paper's Inception": 0.5647},
-)(_enlarged(_from_timm("inception_v4", "features.0.conv"), side=160))
+)(_enlarged(_from_timm("inception_v4", Stem("features.0.conv", "features.0.bn")), side=160))
 register_model(
     "mobilenet_v1",
     paper="A",
@@ -108,7 +123,7 @@ register_model(
     stages=(("conv_stem", "bn1"), *numbered("blocks", 0, 1, 2, 3, 4, 5)),
     cam_layer="blocks.2",  # 6×6
     reported={"accuracy": 0.3634},
-)(_from_timm("mobilenetv1_100", "conv_stem"))
+)(_from_timm("mobilenetv1_100", Stem("conv_stem", "bn1")))
 register_model(
     "resnet50",
     paper="E",
@@ -116,7 +131,7 @@ register_model(
     stages=RESNET_STAGES,
     cam_layer="layer2",  # 6×6
     reported={"accuracy of a ResNet from scratch": 0.5898},
-)(_from_torchvision("resnet50", "conv1"))
+)(_from_torchvision("resnet50", RESNET_STEM))
 register_model(
     "senet50",
     paper="E",
@@ -124,11 +139,11 @@ register_model(
     stages=RESNET_STAGES,
     cam_layer="layer2",  # 6×6
     attention="squeeze-and-excitation",
-)(_from_timm("seresnet50", "conv1"))
+)(_from_timm("seresnet50", RESNET_STEM))
 register_model(
     "vgg16",
     paper="E",
     title="VGG-16",
     stages=numbered("features", 0, 5, 10, 17, 24, 31),
     cam_layer="features.22",  # 6×6, after the ReLU of the tenth convolution
-)(_from_torchvision("vgg16", "features.0"))
+)(_from_torchvision("vgg16", Stem("features.0")))

@@ -10,7 +10,9 @@ Differences from the paper: it says what is there and hardly how wide. Ours: SCA
 wide as the backbone's map, a branch for each class (the paper names four as examples), branches of 96, a fusion layer
 of 256. On ResNet-50 that is 77.3 million parameters; the paper says 77.4. "About 2.5 million" for MobileNetV3-Small is
 the stock network with 1000 classes; it has no room for the head. The learnable adapter from gray to RGB is a small
-convolutional network; the paper does not describe it. Several scales are joined by averaging their maps.
+convolutional network; the paper does not describe it. With ImageNet weights it begins as the repetition of the gray
+channel, so that the backbone gets the scale that it was trained with. Several scales are joined by averaging their
+maps.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ import torchvision
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..backbones import imagenet_weights, load_backbone, not_in_place, timm_weights
+from ..backbones import RESNET_STEM, Stem, imagenet_weights, load_backbone, not_in_place, timm_weights
 from ..layers.sca import SCA
 from ..layers.transformer import TransformerBlock, sine_positions
 from ..preprocessing import resized
@@ -69,11 +71,13 @@ class Backbone(nn.Module):
         return net.layer4(net.layer3(net.layer2(net.layer1(x))))
 
     def load_imagenet(self) -> None:
-        """Take the weights that torchvision or timm offers."""
+        """Take the weights that torchvision or timm offers, for RGB of which each channel is our gray input."""
         if self.name == "xception":
-            state = timm_weights("legacy_xception")
+            state = timm_weights("legacy_xception", RESNET_STEM, "repeat")
         else:
-            state = imagenet_weights(torchvision.models.get_model_weights(self.name).IMAGENET1K_V1)
+            stem = RESNET_STEM if self.name == "resnet50" else Stem("features.0.0", "features.0.1")
+            weights = torchvision.models.get_model_weights(self.name).IMAGENET1K_V1
+            state = imagenet_weights(weights, stem, "repeat")
             state = {key.removeprefix("features."): value for key, value in state.items()}
         load_backbone(self.net, state)
 
@@ -149,6 +153,17 @@ class Repeat(nn.Module):
         return x.expand(-1, 3, -1, -1)
 
 
+@torch.no_grad()
+def begin_as_repetition(adapter: nn.Sequential) -> None:
+    """Let a learnable adapter return its input three times: relu(x) - relu(-x) = x; its other maps have weight 0."""
+    first, _, second = adapter
+    first.weight[:2] = first.bias[:2] = 0
+    first.weight[0, 0, 1, 1], first.weight[1, 0, 1, 1] = 1, -1
+    second.weight.zero_()
+    second.bias.zero_()
+    second.weight[:, 0], second.weight[:, 1] = 1, -1
+
+
 STAGES = {
     "resnet50": RESNET_STAGES,
     "efficientnet_b3": (("0", "1"), ("2",), ("3",), ("4", "5"), ("6", "7", "8")),
@@ -169,6 +184,8 @@ def _register(name: str, backbone: str, title: str, reported: dict[str, float]) 
         model = Hybrid(backbone, num_classes, side=side, **overrides)
         if pretrained:
             model.backbone.load_imagenet()
+            if isinstance(model.adapter, nn.Sequential):
+                begin_as_repetition(model.adapter)
         return model
 
     register_model(

@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torchvision.models import MobileNet_V2_Weights, MobileNetV2
 
-from ..backbones import imagenet_weights, load_backbone, not_in_place
+from ..backbones import Stem, imagenet_weights, load_backbone, not_in_place
 from ..layers.bam import BAM
 from ..layers.svd_attention import SVDAttention
 from ..registry import numbered, register_model
@@ -62,7 +62,7 @@ def _build(
         raise TypeError(f"mobilenet_v2 has no attention modules, so it does not take {', '.join(arguments)}")
     model = AttendedMobileNetV2(num_classes, attention and partial(attention, **arguments))
     if pretrained:
-        state = imagenet_weights(MobileNet_V2_Weights.IMAGENET1K_V2, first="features.0.0.weight")
+        state = imagenet_weights(MobileNet_V2_Weights.IMAGENET1K_V2, Stem("features.0.0", "features.0.1"))
         load_backbone(model, state)
     return model
 

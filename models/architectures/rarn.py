@@ -17,7 +17,7 @@ import torchvision
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..backbones import gray_first, imagenet_weights, load_backbone, not_in_place
+from ..backbones import RESNET_STEM, gray_first, imagenet_weights, load_backbone, not_in_place
 from ..layers.angle_attention import AngleAttention
 from ..layers.fpn import TopDown
 from ..registry import RESNET_STAGES, register_model, within
@@ -98,5 +98,5 @@ def rarn(num_classes: int = 7, pretrained: bool = False, backbone: str = "resnet
     model = RARN(num_classes, backbone, **overrides)
     if pretrained:
         weights = torchvision.models.get_model_weights(backbone).IMAGENET1K_V1
-        load_backbone(model.backbone, imagenet_weights(weights, first="conv1.weight"))
+        load_backbone(model.backbone, imagenet_weights(weights, RESNET_STEM))
     return model

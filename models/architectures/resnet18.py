@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torchvision.models import ResNet18_Weights
 from torchvision.models.resnet import BasicBlock, ResNet
 
-from ..backbones import imagenet_weights, load_backbone, not_in_place
+from ..backbones import RESNET_STEM, imagenet_weights, load_backbone, not_in_place
 from ..layers.bam import BAM
 from ..layers.svd_attention import SVDAttention
 from ..registry import RESNET_STAGES, register_model
@@ -60,7 +60,7 @@ def _build(
         raise TypeError(f"resnet18 has no attention modules, so it does not take {', '.join(arguments)}")
     model = ResNet18(num_classes, attention and partial(attention, **arguments))
     if pretrained:
-        load_backbone(model, imagenet_weights(ResNet18_Weights.IMAGENET1K_V1, first="conv1.weight"))
+        load_backbone(model, imagenet_weights(ResNet18_Weights.IMAGENET1K_V1, RESNET_STEM))
     return model
 
 

@@ -10,6 +10,9 @@ learned scale and shift,
 so that the length of a feature, which follows contrast and lighting, no longer counts. Two fully connected layers of
 128 and 64 decide.
 
+Eq. 1 gives a gray image a third of the response that the RGB network has to it; the other networks of this project
+take the sum, which keeps it (`backbones.for_gray_pixels`). Averaged are kernels for our input scale.
+
 Differences from the paper: which pools are removed is not stated; ours are the stem's max-pool and the last stride,
 which leaves 6×6 at 48 px. Its refinement ends in 1×1, where eq. 3 changes nothing; ours ends in 3×3, which eq. 3
 averages. Ours too: 512 channels between the two convolutions, dropout 0.3. Freezing random weights would teach nothing,
@@ -26,7 +29,7 @@ import torchvision
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..backbones import gray_first, imagenet_weights, load_backbone, not_in_place
+from ..backbones import RESNET_STEM, gray_first, imagenet_weights, load_backbone, not_in_place
 from ..registry import RESNET_STAGES, register_model, within
 
 
@@ -125,5 +128,5 @@ def resnet50_cnn(num_classes: int = 7, pretrained: bool = False, **overrides) ->
     model = ResNet50CNN(num_classes, **overrides)
     if pretrained:
         weights = torchvision.models.ResNet50_Weights.IMAGENET1K_V1
-        load_backbone(model.backbone, imagenet_weights(weights, first="conv1.weight"))
+        load_backbone(model.backbone, imagenet_weights(weights, RESNET_STEM, "average"))  # eq. 1
     return model

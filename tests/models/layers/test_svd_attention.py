@@ -248,26 +248,3 @@ def test_with_every_module_switched_off_the_host_is_torchvisions(name):
 def test_an_argument_reaches_every_module():
     model = create_model("resnet18_svd_hfc", cutoff=0.1, mask="gaussian")
     assert {(m.cutoff, m.mask) for m in model.attention} == {(0.1, "gaussian")}
-
-
-@pytest.mark.parametrize(
-    ("name", "their", "file", "first"),
-    [
-        ("resnet18_svd_hfc", resnet18, "resnet18-f37072fd.pth", "conv1.weight"),
-        ("mobilenet_v2_bam", mobilenet_v2, "mobilenet_v2-7ebf99e0.pth", "features.0.0.weight"),
-    ],
-)
-def test_imagenet_weights_are_loaded_from_a_local_file_and_the_first_layer_averages_the_colours(
-    name, their, file, first, tmp_path, monkeypatch
-):
-    torch.manual_seed(0)
-    rgb = their()
-    (tmp_path / "hub" / "checkpoints").mkdir(parents=True)
-    torch.save(rgb.state_dict(), tmp_path / "hub" / "checkpoints" / file)
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    mine = create_model(name, pretrained=True).state_dict()
-    state = rgb.state_dict()
-    torch.testing.assert_close(mine[first], state[first].mean(1, keepdim=True))
-    shared = [k for k in mine if k in state and k != first and not k.startswith(("fc.", "classifier."))]
-    assert len(shared) > 100
-    assert all(torch.equal(mine[k], state[k]) for k in shared)

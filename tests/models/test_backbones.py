@@ -1,0 +1,164 @@
+"""ImageNet weights respond to our gray input as the RGB originals respond to the same gray image."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+
+import pytest
+import timm
+import torch
+import torchvision
+from torch import Tensor, nn
+from torchvision.models import WeightsEnum
+
+from models import create_model, get_spec, list_models
+from models.backbones import PIXELS, Stem, for_gray_pixels
+from models.checkpoints import load_checkpoint, read_card, save_checkpoint
+
+PRETRAINED = [name for name in list_models() if get_spec(name).imagenet]
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+HALF = ((0.5,) * 3, (0.5,) * 3)
+
+MOBILE, RESNET = ("features.0.0", "features.0.1"), ("conv1", "bn1")
+INCEPTION_V3 = ("Conv2d_1a_3x3.conv", "Conv2d_1a_3x3.bn")
+NETWORKS: dict[str, tuple[str, str, tuple[str, str], tuple]] = {
+    "hybrid_efficientnet_b3": ("efficientnet_b3", "backbone.net.", MOBILE, IMAGENET),
+    "hybrid_mobilenet_v3_small": ("mobilenet_v3_small", "backbone.net.", MOBILE, IMAGENET),
+    "hybrid_resnet50": ("resnet50", "backbone.net.", RESNET, IMAGENET),
+    "hybrid_xception": ("timm legacy_xception", "backbone.net.", RESNET, HALF),
+    "inception_v3": ("inception_v3", "network.", INCEPTION_V3, IMAGENET),  # `transform_input` makes it 0.5 and 0.5
+    "inception_v4": ("timm inception_v4", "network.", ("features.0.conv", "features.0.bn"), HALF),
+    "mobilenet_v1": ("timm mobilenetv1_100", "", ("conv_stem", "bn1"), HALF),
+    **{name: ("mobilenet_v2", "", MOBILE, IMAGENET) for name in list_models() if name.startswith("mobilenet_v2")},
+    "rarn": ("resnet152", "backbone.", RESNET, IMAGENET),
+    **{name: ("resnet18", "", RESNET, IMAGENET) for name in list_models() if name.startswith("resnet18")},
+    "resnet50": ("resnet50", "", RESNET, IMAGENET),
+    "resnet50_cnn": ("resnet50", "backbone.", RESNET, IMAGENET),
+    "senet50": ("timm seresnet50", "", RESNET, IMAGENET),
+    "vgg16": ("vgg16", "", ("features.0", ""), IMAGENET),
+}
+"""Of each network: the original, where it is in ours, its first convolution and batch norm, its normalization."""
+
+
+@functools.lru_cache(maxsize=1)
+def original(name: str) -> nn.Module:
+    """The RGB network of torchvision or timm; random weights and statistics stand in for those of ImageNet."""
+    torch.manual_seed(0)
+    if name.startswith("timm "):
+        model = timm.create_model(name.removeprefix("timm "))
+    else:
+        given = {"transform_input": True, "init_weights": False} if name == "inception_v3" else {}  # as with weights
+        model = getattr(torchvision.models, name)(**given)
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.running_mean.normal_()
+            module.running_var.uniform_(0.5, 2)
+    return model.eval()
+
+
+@pytest.fixture
+def stand_in(monkeypatch) -> Callable[[str], nn.Module]:
+    """Lets `original` be what is loaded in place of ImageNet weights, and returns it."""
+
+    def put(name: str) -> nn.Module:
+        model, create = original(name), timm.create_model
+        monkeypatch.setattr(WeightsEnum, "get_state_dict", lambda *_, **__: dict(model.state_dict()))
+        monkeypatch.setattr(
+            timm,
+            "create_model",
+            lambda of, pretrained=False, pretrained_cfg_overlay=None, **given: (
+                model if pretrained else create(of, **given)
+            ),
+        )
+        return model
+
+    return put
+
+
+def response(model: nn.Module, x: Tensor, conv: str, norm: str) -> Tensor:
+    """What the first convolution returns for x, less the mean that the batch norm behind it subtracts."""
+    seen = []
+    hook = model.get_submodule(conv).register_forward_hook(lambda m, i, output: seen.append(output.clone()))
+    try:
+        with torch.no_grad():
+            model.eval()(x)
+    finally:
+        hook.remove()
+    return seen[0] - model.get_submodule(norm).running_mean.view(-1, 1, 1) if norm else seen[0]
+
+
+def inside(model: nn.Module, conv: str, output: Tensor) -> Tensor:
+    """The positions of a map that no padding reaches."""
+    (edge,) = set(model.get_submodule(conv).padding)
+    return output[..., edge : output.shape[-2] - edge, edge : output.shape[-1] - edge]
+
+
+def test_every_network_with_imagenet_weights_is_compared():
+    assert set(PRETRAINED) == set(NETWORKS)
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS, key=lambda name: NETWORKS[name][0]))
+def test_the_first_layer_responds_to_gray_as_the_rgb_original(name, stand_in):
+    their, prefix, (conv, norm), (mean, std) = NETWORKS[name]
+    rgb = stand_in(their)
+    small = {"side": 96} if name.startswith("hybrid") else {}
+    model = create_model(name, pretrained=True, **small)
+    side = 160 if name.startswith("inception") else 96  # no resizing inside
+    pixels = torch.rand(2, 1, side, side, generator=torch.Generator().manual_seed(1))
+    ours = response(model, (pixels - PIXELS[0]) / PIXELS[1], prefix + conv.removeprefix(_cut(name)), _norm(name))
+    colors = (pixels - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
+    expected = response(rgb, colors, conv, norm)
+    if name == "resnet50_cnn":  # paper C averages the colors, eq. 1
+        mean_ = rgb.get_submodule(norm).running_mean.view(-1, 1, 1)
+        expected = (expected + mean_) / 3 - mean_
+    assert ours.shape == expected.shape
+    torch.testing.assert_close(inside(rgb, conv, ours), inside(rgb, conv, expected), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(ours, expected, atol=0.5 * expected.std().item(), rtol=0)  # the border: nearly
+
+
+def _cut(name: str) -> str:
+    """What our name of a torchvision backbone leaves out of the original's."""
+    return "features." if name.startswith("hybrid") and NETWORKS[name][2] is MOBILE else ""
+
+
+def _norm(name: str) -> str:
+    _, prefix, (_, norm), _ = NETWORKS[name]
+    return norm and prefix + norm.removeprefix(_cut(name))
+
+
+def test_paper_c_averages_the_colors_and_the_others_sum_them():
+    kernels, made = torch.randn(4, 3, 7, 7), {}
+    for gray in ("sum", "average", "repeat"):
+        made[gray] = {"conv1.weight": kernels.clone(), "bn1.running_mean": torch.zeros(4)}
+        mean, std = ((PIXELS[i],) * 3 for i in (0, 1))  # weights trained with our own input scale
+        for_gray_pixels(made[gray], Stem("conv1", "bn1"), mean, std, gray)
+        assert made[gray]["bn1.running_mean"].abs().max() == 0
+    kernel = {gray: state["conv1.weight"] for gray, state in made.items()}
+    torch.testing.assert_close(kernel["average"], kernels.mean(1, keepdim=True))  # W_gray = ⅓ Σ W_rgb
+    torch.testing.assert_close(kernel["sum"], kernels.sum(1, keepdim=True))
+    torch.testing.assert_close(kernel["repeat"], kernels)
+
+
+def test_the_learnable_adapter_begins_as_repetition_with_imagenet_weights(stand_in):
+    stand_in("mobilenet_v3_small")
+    model = create_model("hybrid_mobilenet_v3_small", pretrained=True, adapter="learned")
+    x = torch.randn(2, 1, 48, 48, requires_grad=True)
+    rgb = model.adapter(x)
+    torch.testing.assert_close(rgb, x.expand(-1, 3, -1, -1))
+    rgb.square().sum().backward()
+    assert model.adapter[2].weight.grad.flatten(2).abs().sum(-1).min() > 0  # its other maps can come in
+
+
+@pytest.mark.parametrize("name", ["resnet18", "hybrid_mobilenet_v3_small"])
+def test_a_checkpoint_of_pretrained_weights_is_restored_without_a_note(name, stand_in, tmp_path):
+    stand_in(NETWORKS[name][0])
+    model = create_model(name, pretrained=True).eval()
+    save_checkpoint(tmp_path, model, dataclasses.replace(read_card("residual_cnn"), network=name))
+    loaded, _ = load_checkpoint(tmp_path)
+    rounded = {k: v.half().float() if k in dict(model.named_parameters()) else v for k, v in model.state_dict().items()}
+    model.load_state_dict(rounded)
+    x = torch.randn(2, 1, 48, 48)
+    with torch.no_grad():
+        assert torch.equal(loaded(x), model(x))
