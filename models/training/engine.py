@@ -14,11 +14,13 @@ import math
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
@@ -56,7 +58,7 @@ def train(config: TrainConfig) -> Path:
     if config.threads:
         torch.set_num_threads(config.threads)
     parts = split(FaceSet.load(config.data), config.split)
-    with stop_on_signals():
+    with leaving_process_group(), stop_on_signals():
         run = Run(config, parts)
         try:
             run.all_epochs()
@@ -70,6 +72,19 @@ def train(config: TrainConfig) -> Path:
         finally:
             run.kept.close()
     return config.folder
+
+
+@contextmanager
+def leaving_process_group() -> Iterator[None]:
+    """Destroy the process group of `torch.distributed` at the end, also after an error.
+
+    A process that exits while the group's threads still run may abort, and `torchrun` then reports a failed job.
+    """
+    try:
+        yield
+    finally:
+        if dist.is_available() and dist.is_initialized():
+            dist.destroy_process_group()
 
 
 class Run:
@@ -132,6 +147,7 @@ class Run:
         if config.ema:
             update = get_ema_multi_avg_fn(config.ema)
             self.running_mean = AveragedModel(self.network, multi_avg_fn=update, use_buffers=True)
+            self.running_mean.n_averaged.fill_(1)  # of the initial weights; with 0 the first step would replace them
         if found:
             state.load_networks(self.kept.folder, self.network, self.running_mean)
             self._begin_phase(self._phase_of(max(1, len(self.history))))

@@ -27,6 +27,7 @@ TORCHRUN = ("-m", "torch.distributed.run", "--standalone")
 # Normalised within each picture, so that the two halves of a batch need nothing of each other.
 SCRIPT = """
 import sys
+import torch.distributed as dist
 from torch import nn
 from models.registry import register_model
 from models.train import main
@@ -40,6 +41,7 @@ def build(num_classes=7, pretrained=False):
     )
 
 main(sys.argv[1:])
+assert not dist.is_initialized(), "a process that exits with the group's threads running may abort"
 """
 
 
