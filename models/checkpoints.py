@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from .files import UNPACKING_ERRORS, write_bytes, write_json
 from .preprocessing import normalise, to_unit
-from .registry import create_model, list_models
+from .registry import create_model, get_spec, list_models
 
 ROOT = Path(__file__).resolve().parents[1] / "checkpoints"
 """Where checkpoints that a name stands for lie."""
@@ -221,6 +221,8 @@ def _missing(path: Path) -> str:
     name = path.parent.name
     if path.parent.parent != ROOT or path.parent.is_dir():
         return f"{path} is not there. {_get_it_again(path)}"
+    if name in list_models() and not get_spec(name).stages:  # it has no layers of its own to train
+        return f'"{name}" is not there: ferscope refresh makes it, where it is better than every single network.'
     if name in list_models():
         return f'A checkpoint of "{name}" is not there: it is not trained yet. Train it: ferscope train --model {name}'
     if (ROOT / "runs" / name / "card.json").is_file():

@@ -1,8 +1,10 @@
-"""An ensemble of trained networks, chosen on the validation part from the answers that lie beside their weights.
+"""An ensemble of trained networks, chosen on the validation set from the predictions that lie beside their weights.
 
 Networks are taken one after another, always the one with which the mean of the probabilities has the least log loss on
 PublicTest, until none lowers it (forward selection, Caruana et al. 2004, "Ensemble selection from libraries of models",
-without repetition). PrivateTest plays no part in the choice and is measured once, afterwards.
+without repetition). Only networks of different trainings are taken (`lineage.related`): a network and the one that it
+began with make the same errors, so that averaging them gains nothing. An ensemble ships only where it is more accurate
+on PublicTest than the best single network. PrivateTest plays no part in the choice and is measured once, afterwards.
 
 The checkpoint of an ensemble holds no weights but those of the vote: its members bring their own.
 """
@@ -10,8 +12,9 @@ The checkpoint of an ensemble holds no weights but those of the vote: its member
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
 
 import safetensors.torch
 import torch
@@ -32,6 +35,7 @@ from .checkpoints import (
 )
 from .evaluation import measure
 from .files import write_bytes
+from .lineage import related, shared_teachers
 
 NAME = "ensemble"
 SPLIT, CHOSEN_ON, REPORTED_ON = "official", "PublicTest", "PrivateTest"
@@ -39,17 +43,38 @@ SPLIT, CHOSEN_ON, REPORTED_ON = "official", "PublicTest", "PrivateTest"
 
 @dataclass(frozen=True)
 class Choice:
-    """Which networks vote.
+    """Which networks were chosen to be averaged, and whether that is better than the best of them alone.
 
     Attributes:
         members: names of the checkpoints, in the order in which they were taken.
-        log_losses: of the first one, two, … together on the validation part, falling.
+        log_losses, accuracies: of the first one, two, … together on PublicTest; the log losses fall.
         of: how many there were to choose from.
+        best: the single network with the highest accuracy on PublicTest, and `best_accuracy`.
+        rejected: the network whose addition would have given the lowest log loss, although it raised it; None where
+            none was left. `rejected_log_loss` and `rejected_accuracy` are those of the members together with it.
+        related: candidates that were left out because they are related to a member, each with that member.
+        agreement: share of PublicTest on which two networks predict the same class, for each two of the members and,
+            where one was rejected, for each member and that one.
+        shared_teachers: networks that several members were distilled from.
     """
 
     members: tuple[str, ...]
     log_losses: tuple[float, ...]
+    accuracies: tuple[float, ...]
     of: int
+    best: str
+    best_accuracy: float
+    rejected: str | None = None
+    rejected_log_loss: float | None = None
+    rejected_accuracy: float | None = None
+    related: tuple[tuple[str, str], ...] = ()
+    agreement: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    shared_teachers: tuple[str, ...] = ()
+
+    @property
+    def ships(self) -> bool:
+        """Whether there are several members, and they are more accurate together than the best single network."""
+        return len(self.members) > 1 and self.accuracies[-1] > self.best_accuracy
 
 
 def candidates() -> list[str]:
@@ -67,20 +92,43 @@ def candidates() -> list[str]:
 
 
 def choose(names: Sequence[str]) -> Choice:
-    """Choose members among checkpoints; raises CheckpointError where their stored answers are missing or differ."""
+    """Choose members among checkpoints; raises CheckpointError where predictions are missing or of other images."""
     if not names:
         raise CheckpointError("There is no trained network to choose from. Train some first: ferscope zoo")
     shares, labels = _probabilities(names, CHOSEN_ON)
     chosen: list[str] = []
     losses: list[float] = []
-    while len(chosen) < len(names):
-        tried = {name: _log_loss([shares[n] for n in (*chosen, name)], labels) for name in names if name not in chosen}
+    rejected, raised = None, None
+    while left := _unrelated(names, chosen):
+        tried = {name: _log_loss([shares[n] for n in (*chosen, name)], labels) for name in left}
         best = min(tried, key=tried.get)
         if losses and tried[best] >= losses[-1]:
+            rejected, raised = best, tried[best]
             break
         chosen.append(best)
         losses.append(tried[best])
-    return Choice(tuple(chosen), tuple(losses), len(names))
+    alone = {name: _accuracy([shares[name]], labels) for name in names}
+    best = max(alone, key=alone.get)
+    together = (*chosen, rejected) if rejected else tuple(chosen)
+    return Choice(
+        members=tuple(chosen),
+        log_losses=tuple(losses),
+        accuracies=tuple(_accuracy([shares[n] for n in chosen[: i + 1]], labels) for i in range(len(chosen))),
+        of=len(names),
+        best=best,
+        best_accuracy=alone[best],
+        rejected=rejected,
+        rejected_log_loss=raised,
+        rejected_accuracy=_accuracy([shares[n] for n in together], labels) if rejected else None,
+        related=tuple((n, m) for n in names if n not in chosen for m in chosen if related(n, m)),
+        agreement={(a, b): _agreement(shares[a], shares[b]) for a, b in combinations(together, 2)},
+        shared_teachers=tuple(shared_teachers(chosen)),
+    )
+
+
+def _unrelated(names: Sequence[str], chosen: Sequence[str]) -> list[str]:
+    """The networks that may join those that were chosen: none of these, and of other trainings."""
+    return [name for name in names if not any(related(name, member) for member in chosen)]
 
 
 def is_shipped(choice: Choice) -> bool:
@@ -149,6 +197,14 @@ def _in_order(name: str, part: str) -> Predictions:
     found = read_predictions(name, part)
     order = found.ids.argsort()
     return Predictions(found.logits[order], found.labels[order], found.names[order], found.ids[order])
+
+
+def _accuracy(shares: list[Tensor], labels: Tensor) -> float:
+    return (torch.stack(shares).mean(0).argmax(-1) == labels).double().mean().item()
+
+
+def _agreement(first: Tensor, second: Tensor) -> float:
+    return (first.argmax(-1) == second.argmax(-1)).double().mean().item()
 
 
 def _log_loss(shares: list[Tensor], labels: Tensor) -> float:

@@ -6,6 +6,7 @@ checkpoints/. Called again, it goes on where it stopped. With `--budget 0m` it o
 
 from __future__ import annotations
 
+import difflib
 import re
 import shutil
 import sys
@@ -17,7 +18,7 @@ from typing import Any
 
 import tyro
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from .checkpoints import ROOT, CheckpointError, read_card
 from .datasets import FaceSet
@@ -44,12 +45,15 @@ class ZooRun:
     start_from: str = ""
     teacher: str = ""
     overrides: dict[str, Any] = field(default_factory=dict, hash=False)
+    epochs: int = 0
+    """In place of the recipe's epochs; 0: the recipe's."""
 
     @property
     def name(self) -> str:
         """Name of the run's folder."""
         changed = "".join(f"-{key}.{value}" for key, value in self.overrides.items())
-        return f"{self.network}{changed}-{self.recipe}-{self.split}-s{self.seed}"
+        epochs = f"-epochs.{self.epochs}" if self.epochs else ""
+        return f"{self.network}{changed}-{self.recipe}{epochs}-{self.split}-s{self.seed}"
 
     @property
     def shelf(self) -> Path:
@@ -61,6 +65,7 @@ class ZooRun:
         start = ROOT / self.start_from if self.start_from else None
         teacher = ROOT / self.teacher if self.teacher else None
         mine = {"model": self.network, "overrides": self.overrides, "split": self.split, "seed": self.seed}
+        mine |= {"epochs": self.epochs} if self.epochs else {}
         return from_recipe(self.recipe, **mine, start_from=start, teacher=teacher, out=RUNS / self.name, **values)
 
     def is_done(self) -> bool:
@@ -70,7 +75,8 @@ class ZooRun:
         except CheckpointError:
             return False
         made_by = (card.network, card.recipe, card.split, card.seed, card.overrides)
-        return made_by == (self.network, self.recipe, self.split, self.seed, self.overrides) and bool(card.metrics)
+        same = made_by == (self.network, self.recipe, self.split, self.seed, self.overrides)
+        return same and self.epochs in (0, card.epochs) and bool(card.metrics)
 
     def epochs_done(self) -> int:
         """Whole epochs of the unfinished run."""
@@ -82,6 +88,15 @@ class ZooRun:
 def read_list(path: Path = LIST) -> list[ZooRun]:
     """The runs of the list, in order."""
     return [ZooRun(**run) for run in tomllib.loads(path.read_text(encoding="utf-8"))["run"]]
+
+
+def _chosen(runs: list[ZooRun], names: tuple[str, ...]) -> list[ZooRun]:
+    """The runs of these names, in the order of the list; all of them where none is named."""
+    for name in names:
+        if name not in (known := [run.name for run in runs]):
+            (near,) = difflib.get_close_matches(name, known, n=1, cutoff=0)
+            raise ValueError(f'only="{name}" is not in models/zoo.toml; the nearest is {near}')
+    return [run for run in runs if not names or run.name in names]
 
 
 def minutes(budget: str) -> float:
@@ -109,7 +124,7 @@ def finish(run: ZooRun, faces: FaceSet, device: str = "cpu") -> None:
 
 def print_list(runs: list[ZooRun], console: Console) -> None:
     """What is done, with its accuracy, and what is left."""
-    table = Table("run", "state", "accuracy, flip averaging")
+    table = Table(Column("run", overflow="fold"), "state", "accuracy, flip averaging")
     for run in runs:
         if run.is_done():
             metrics = read_card(run.shelf).metrics
@@ -120,18 +135,21 @@ def print_list(runs: list[ZooRun], console: Console) -> None:
     console.print(table)
 
 
-def train_list(budget: str = "25m", data: Path = Path("data/fer2013.npz"), device: str = "auto") -> None:
+def train_list(
+    budget: str = "25m", data: Path = Path("data/fer2013.npz"), device: str = "auto", only: tuple[str, ...] = ()
+) -> None:
     """Train the list, models/zoo.toml, in order until the budget ends; with 0m it shows what is done.
 
     Args:
         budget: time for this call, as 25m, 1.5h or 90s.
         data: the imported set (`ferscope data import`).
         device: cpu, cuda, mps, or auto for what is there.
+        only: names of the runs to train, as the table shows them; without any, the whole list.
     """
     from .training.engine import train
 
     end = time.monotonic() + 60 * minutes(budget)
-    runs, console = read_list(), Console()
+    runs, console = _chosen(read_list(), only), Console()
     faces = FaceSet.load(data) if minutes(budget) > 0 else None
     for run in runs:
         left = (end - time.monotonic()) / 60

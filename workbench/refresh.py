@@ -113,10 +113,12 @@ def renew_ensemble(faces: FaceSet | None, budget: Budget, device: str, say: Say)
         say(f"{ENSEMBLE}: skipped. {error}")
         return None
     members = ", ".join(choice.members)
-    if len(choice.members) < 2:
+    for (first, second), share in choice.agreement.items():
+        say(f"{ENSEMBLE}: {first} and {second} predict the same class on {100 * share:.1f} % of PublicTest")
+    if not choice.ships:
         if (ROOT / ENSEMBLE).is_dir():
             shutil.rmtree(ROOT / ENSEMBLE)
-        say(f"{ENSEMBLE}: none; no other network makes {members} better on PublicTest")
+        say(f"{ENSEMBLE}: none; no other training makes {choice.best} better on PublicTest")
         return choice
     if is_shipped(choice):
         say(f"{ENSEMBLE}: {members}, as it was")

@@ -12,6 +12,7 @@ from models.evaluation import Interval, percent
 from models.registry import changed
 from models.words import signed
 
+from . import ensemble_report
 from .services import pairs, rankings, standings
 from .services.standings import Standing
 
@@ -36,7 +37,7 @@ def text(ensemble: Choice | None = None) -> str:
         _epoch_choices(),
         _other_splits(found),
         _batch_norm(),
-        _ensemble(found, ensemble),
+        ensemble_report.section(found, ensemble),
     )
     return "\n\n".join("\n".join(part) for part in parts) + "\n"
 
@@ -288,30 +289,3 @@ def _batch_norm() -> Iterator[str]:
         "The paper does not say at which accuracy its 31 % was counted. One pair, one seed: how much batch-norm saves "
         "also hangs on the learning rate, which suits one of the two better."
     )
-
-
-def _ensemble(found: Sequence[Standing], choice: Choice | None) -> Iterator[str]:
-    yield "## The ensemble"
-    yield ""
-    if choice is None:
-        yield NOT_RUN
-        return
-    if len(choice.members) < 2:
-        yield (
-            f"There is none: of {choice.of} networks none lowers the log loss of `{choice.members[0]}` on PublicTest "
-            "when their probabilities are averaged."
-        )
-        return
-    steps = ", ".join(f"`{name}` ({loss:.3f})" for name, loss in zip(choice.members, choice.log_losses, strict=True))
-    yield (
-        f"Chosen on PublicTest among {choice.of} networks, one after another by the log loss of the mean probability: "
-        f"{steps}. PrivateTest played no part in the choice."
-    )
-    mine = next((s for s in found if s.card.network == ENSEMBLE), None)
-    if mine:
-        ways = ", ".join(f"{percent(mine.accuracy[way])} {way}" for way in WAYS if way in mine.accuracy)
-        figure = standings.figure(get_spec(ENSEMBLE))
-        yield (
-            f"On PrivateTest: {ways}. The ensemble that paper E (*{PAPERS['E']}*) compares itself with has "
-            f"{100 * figure[1]:.1f} %; its members were trained with other data as well."
-        )

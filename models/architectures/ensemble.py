@@ -1,7 +1,7 @@
 """Soft-voting ensemble, as in Khanzada, Bai and Celepcikay (2020), which paper E compares itself with.
 
-The idea: networks that were trained apart fail on different faces. Their probabilities are averaged, so that one that
-is sure outvotes two that hesitate:
+The idea: networks of different trainings fail on different faces. Their probabilities are averaged, so that one that is
+sure outvotes two that hesitate:
 
     p(c | x) = Σ_m w_m p_m(c | x),   Σ_m w_m = 1
 
@@ -11,6 +11,7 @@ Differences from that paper: its members were trained with auxiliary data; ours 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Any
 
 import torch
@@ -73,15 +74,22 @@ def ensemble(
     The members' weights are those of their own checkpoints: a state that is loaded need only hold the vote's.
 
     Raises:
-        ValueError: no member is named, their classes differ, or `weights` do not fit; CheckpointError: one is missing.
+        ValueError: no member is named, two are of one training (`models.lineage.related`), their classes differ, or
+            `weights` do not fit; CheckpointError: one is missing.
     """
     from ..checkpoints import load_checkpoint  # it builds networks, so it cannot be imported first
+    from ..lineage import related
 
     if members is None:
         loaded = [(name, create_model(name, num_classes), get_spec(name).input_size, 0.5, 0.25) for name in UNTRAINED]
         return Ensemble(loaded, weights)
     if len(members) == 0:
         raise ValueError("members=[]: name at least one checkpoint")
+    for first, second in combinations(members, 2):
+        if related(first, second):
+            raise ValueError(
+                f'members: "{first}" and "{second}" are of one training, so they make the same errors: leave one out'
+            )
     loaded, classes = [], None
     for name in members:
         model, card = load_checkpoint(name)

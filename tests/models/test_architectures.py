@@ -188,16 +188,21 @@ def test_a_wrong_argument_is_named(name, overrides, word, unchecked):
 
 
 def test_an_ensemble_averages_what_its_members_say_on_their_own_input():
-    net = create_model("ensemble", members=["residual_cnn", "residual_cnn-revise-official-s0"], weights=[1, 3])
+    net = create_model("ensemble", members=["residual_cnn", "vanilla_cnn"], weights=[1, 3])
     first, card = load_checkpoint("residual_cnn")
-    second, other = load_checkpoint("residual_cnn-revise-official-s0")
+    second, other = load_checkpoint("vanilla_cnn")
     images = torch.randint(0, 256, (3, 48, 48), dtype=torch.uint8)
     with torch.no_grad():
         x = card.prepare(images)
         a, b = first(x).softmax(1), second(other.prepare(images)).softmax(1)
         torch.testing.assert_close(net.eval()(x).exp(), 0.25 * a + 0.75 * b, atol=1e-5, rtol=1e-4)
         torch.testing.assert_close(net.votes(x), torch.stack([a, b]), atol=1e-5, rtol=1e-4)
-    assert net.names == ("residual_cnn", "residual_cnn-revise-official-s0")
+    assert net.names == ("residual_cnn", "vanilla_cnn")
+
+
+def test_an_ensemble_of_one_training_is_refused():
+    with pytest.raises(ValueError, match="are of one training"):
+        create_model("ensemble", members=["residual_cnn", "residual_cnn-revise-official-s0"])
 
 
 # ---- ImageNet weights

@@ -278,6 +278,11 @@ def weights() -> list[str]:
     return sorted({*list_checkpoints()} & {*cards()} | {"residual_cnn"})
 
 
+def test_a_missing_ensemble_is_made_by_refresh_and_not_by_training():
+    with pytest.raises(CheckpointError, match="ferscope refresh makes it"):
+        read_card("ensemble")
+
+
 every_card = pytest.mark.parametrize("name", cards())
 
 

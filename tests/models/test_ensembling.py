@@ -105,4 +105,45 @@ def test_a_vote_whose_members_have_changed_is_chosen_and_shipped_again(three):
 def test_a_single_best_network_is_no_ensemble(shelf):
     put("good", knows(range(7)), **SMALL)
     put("bad", -knows(range(7)), **SMALL)
-    assert choose(candidates()).members == ("good",)
+    choice = choose(candidates())
+    assert choice.members == ("good",)
+    assert choice.rejected == "bad"
+    assert choice.rejected_log_loss > choice.log_losses[-1]
+    assert not choice.ships
+
+
+def test_a_network_and_one_that_began_with_it_are_no_members_together(three):
+    put("other", knows(range(3, 7)), -knows(range(7)), started_from="good", **SMALL)
+    choice = choose(candidates())
+    assert choice.members == ("good",)
+    assert choice.related == (("other", "good"),)
+    assert not choice.ships
+
+
+def test_an_ensemble_ships_only_where_it_is_more_accurate_than_the_best_single_network(shelf):
+    for name, mistaken in (("one", 5), ("two", 6)):  # each is sure of a wrong class where the other is right
+        sure = 9.0 * torch.eq(LABELS, mistaken)[:, None] * F.one_hot(torch.zeros_like(LABELS), 7)
+        put(name, knows(set(range(7)) - {mistaken}) + sure, **SMALL)
+    choice = choose(candidates())
+    assert len(choice.members) == 2
+    assert choice.accuracies == pytest.approx((6 / 7, 5 / 7))
+    assert not choice.ships
+    put("one", knows(range(5)), **SMALL)
+    put("two", knows(range(3, 7)), **SMALL)
+    choice = choose(candidates())
+    assert choice.accuracies[-1] == 1 > choice.best_accuracy
+    assert choice.ships
+
+
+def test_agreement_is_the_share_of_publictest_with_the_same_predicted_class(three):
+    (share,) = [share for pair, share in choose(candidates()).agreement.items() if set(pair) == {"good", "other"}]
+    first, second = (knows(classes).argmax(-1) for classes in (range(5), range(3, 7)))
+    assert share == pytest.approx((first == second).double().mean().item())
+
+
+def test_members_that_were_distilled_from_one_network_are_allowed_and_it_is_named(three):
+    for name, classes in (("good", range(5)), ("other", range(3, 7))):
+        put(name, knows(classes), taught_by="teacher", **SMALL)
+    choice = choose(candidates())
+    assert choice.members == ("good", "other")
+    assert choice.shared_teachers == ("teacher",)

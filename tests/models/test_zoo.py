@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from types import SimpleNamespace
 
 import pytest
 
@@ -111,6 +112,31 @@ def test_a_run_is_measured_where_it_was_trained(small_zoo, faces_npz, monkeypatc
     monkeypatch.setattr(zoo.ZooRun, "epochs_done", lambda run: run.config().epochs)
     zoo.main(["--budget", "5m", "--data", str(faces_npz), "--device", "cuda"])
     assert asked == ["cuda of this test"]
+
+
+def test_epochs_of_the_list_replace_the_recipes_and_stand_in_the_name():
+    run = zoo.ZooRun("vanilla_cnn", "paper-c", "official", 0, ships=False, epochs=6)
+    assert run.name == "vanilla_cnn-paper-c-epochs.6-official-s0"
+    assert run.config().epochs == 6
+    assert run.config().learning_rate == RECIPES["paper-c"]["learning_rate"]
+
+
+def test_a_run_with_other_epochs_than_the_lists_is_not_done(small_zoo, monkeypatch):
+    card = SimpleNamespace(network="vanilla_cnn", recipe="tiny", split="official", seed=0, overrides={}, epochs=2)
+    card.metrics = {"PublicTest": {}}
+    monkeypatch.setattr(zoo, "read_card", lambda folder: card)
+    assert zoo.ZooRun("vanilla_cnn", "tiny", "official", 0, ships=False).is_done()
+    assert zoo.ZooRun("vanilla_cnn", "tiny", "official", 0, ships=False, epochs=2).is_done()
+    assert not zoo.ZooRun("vanilla_cnn", "tiny", "official", 0, ships=False, epochs=3).is_done()
+
+
+def test_only_the_named_runs_are_trained_and_an_unknown_name_is_refused(small_zoo, faces_npz, capsys):
+    first, second = zoo.read_list()
+    zoo.main(["--budget", "30m", "--data", str(faces_npz), "--device", "cpu", "--only", second.name])
+    assert second.is_done()
+    assert not first.is_done()
+    with pytest.raises(SystemExit, match=f"the nearest is {second.name}"):
+        zoo.main(["--budget", "0m", "--only", f"{second.name}1"])
 
 
 def test_a_changed_network_has_a_folder_of_its_own_and_is_not_done_by_the_plain_one(small_zoo, finished_run, faces):

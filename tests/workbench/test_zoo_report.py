@@ -64,8 +64,31 @@ def test_a_measured_ranking_and_a_measured_training_are_told_in_points_and_minut
 def test_an_ensemble_is_told_with_its_members_and_its_figures():
     put("ensemble", knows(range(7)), weights=False, network="ensemble", overrides={"members": ["a", "b"]})
     write_card(checkpoints.ROOT / "ensemble", dataclasses.replace(read_card("ensemble"), recipe="ensemble"))
-    text = zoo_report.text(Choice(("a", "b"), (0.9, 0.8), 5))
+    choice = Choice(
+        members=("a", "b"),
+        log_losses=(0.9, 0.8),
+        accuracies=(0.7, 0.72),
+        of=5,
+        best="a",
+        best_accuracy=0.7,
+        related=(("c", "a"),),
+        agreement={("a", "b"): 0.8},
+        shared_teachers=("t",),
+    )
+    text = zoo_report.text(choice)
     assert "among 5 networks" in text
-    assert "`a` (0.900), `b` (0.800)" in text
+    assert "`a` (log loss 0.900, accuracy 70.00 %), `b` (log loss 0.800, accuracy 72.00 %)" in text
+    assert "`c` beside `a`" in text
+    assert "`a` and `b` 80.00 %" in text
+    assert "distilled from `t`" in text
+    assert "It ships, because on PublicTest it is more accurate than `a`" in text
     assert "On PrivateTest: 100.0 % (94.8–100.0) plain." in text
-    assert "none lowers the log loss of `a`" in zoo_report.text(Choice(("a",), (0.9,), 5))
+
+
+def test_a_page_without_an_ensemble_says_why_none_ships():
+    rejected = {"rejected": "b", "rejected_log_loss": 0.95, "rejected_accuracy": 0.68}
+    text = zoo_report.text(Choice(("a",), (0.9,), (0.7,), 5, "a", 0.7, **rejected, agreement={("a", "b"): 0.75}))
+    assert "would have been `b`, which raises the log loss to 0.950 (accuracy 68.00 %)" in text
+    assert "`a` and `b` 75.00 %" in text
+    assert "None ships" in text
+    assert "On PrivateTest: 100" not in text

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from models import get_spec
-from models.checkpoints import Card, CheckpointError, checkpoint_folder, read_card
+from models.checkpoints import CheckpointError, checkpoint_folder, read_card
+from models.lineage import starts
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +40,7 @@ def history(name: str) -> History:
     """
     card = read_card(name)
     parts = [_rows(name)]
-    for start in earlier(card):
+    for start in starts(card):
         try:
             parts.insert(0, _rows(start)[: read_card(start).best_epoch])
         except CheckpointError:
@@ -47,18 +48,6 @@ def history(name: str) -> History:
     ends = [0, *accumulate(len(rows) for rows in parts)]
     rows = [row for part in parts for row in part]
     return History(torch.arange(1, ends[-1] + 1), _columns(rows), tuple(ends[1:-1]), ends[-2] + card.best_epoch)
-
-
-def earlier(card: Card) -> list[str]:
-    """Names of the trainings whose weights this one began with, the last first."""
-    found = []
-    while card.started_from is not None and card.started_from not in found:
-        found.append(card.started_from)
-        try:
-            card = read_card(card.started_from)
-        except CheckpointError:
-            break
-    return found
 
 
 def _rows(name: str) -> list[dict[str, float]]:

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from models import Card, ModelSpec, get_spec, list_models
 from models.checkpoints import ROOT, CheckpointError, checkpoint_folder, read_card
 from models.evaluation import Interval
+from models.lineage import starts
 from models.zoo import read_list
 
-from . import histories, measures
+from . import measures
 
 STEPS = ROOT.parent / "benchmarks" / "results"
 """Where the measured training steps lie, a file for each kind of device."""
@@ -83,7 +84,7 @@ def standings() -> tuple[Standing, ...]:
 def _standing(name: str, card: Card) -> Standing:
     part, ways = list(card.metrics.items())[-1]
     accuracy = {way: (m["accuracy"], *m["accuracy_interval"]) for way, m in ways.items()}
-    seconds = [_column(each, "seconds") for each in (name, *histories.earlier(card))]
+    seconds = [_column(each, "seconds") for each in (name, *starts(card))]
     epochs, minutes = sum(map(len, seconds)) or card.epochs, sum(map(sum, seconds)) / 60 or card.wall_seconds / 60
     return Standing(name, card, part, accuracy, epochs, minutes, _calibration(name, part))
 
