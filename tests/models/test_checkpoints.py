@@ -278,7 +278,8 @@ def weights() -> list[str]:
     return sorted({*list_checkpoints()} & {*cards()} | {"residual_cnn"})
 
 
-def test_a_missing_ensemble_is_made_by_refresh_and_not_by_training():
+def test_a_missing_ensemble_is_made_by_refresh_and_not_by_training(tmp_path, monkeypatch):
+    monkeypatch.setattr("models.checkpoints.ROOT", tmp_path)
     with pytest.raises(CheckpointError, match="ferscope refresh makes it"):
         read_card("ensemble")
 
