@@ -111,6 +111,7 @@ def detail(name: str) -> str:
         f"  {key:<14} {type(module).__name__:<20} {sum(p.numel() for p in module.parameters()):>12,} parameters"
         for key, module in model.named_children()
     ]
+    options = [f"  {option}" for option in spec.options] or ["  none"]
     figures = [f"  {100 * value:.2f} %  {what}" for what, value in spec.reported.items()] or ["  none"]
     return "\n".join(
         [
@@ -123,6 +124,9 @@ def detail(name: str) -> str:
             "",
             "Layers:",
             *layers,
+            "",
+            "Options (ferscope train --overrides NAME VALUE):",
+            *options,
             "",
             "The paper's figures:",
             *figures,

@@ -7,7 +7,6 @@ script ever asks "is it this one?".
 from __future__ import annotations
 
 import difflib
-import inspect
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,8 @@ from typing import Any
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+
+from .options import Option, check_options, options_of
 
 Builder = Callable[..., nn.Module]
 
@@ -50,6 +51,8 @@ class ModelSpec:
         attention: what kind of attention that is, e.g. "SVD" or "CBAM"; empty where there is none.
         reported: the paper's own figures, e.g. {"validation accuracy": 0.681}, as fractions of 1.
         recipe: the name of its usual training recipe, where the caller names none.
+        options: the arguments of its builder that a training may set: `options_of` the class that it passes them on to,
+            by default of the builder itself.
     """
 
     name: str
@@ -65,6 +68,7 @@ class ModelSpec:
     attention: str = ""
     reported: Mapping[str, float] = field(default_factory=dict, hash=False)
     recipe: str = "quick"
+    options: tuple[Option, ...] = field(default=(), repr=False, hash=False)
 
 
 _SPECS: dict[str, ModelSpec] = {}
@@ -79,8 +83,13 @@ def changed(network: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: unknown network.
     """
-    known = inspect.signature(get_spec(network).builder).parameters
-    return {key: value for key, value in overrides.items() if key not in known or known[key].default != value}
+    defaults = {option.name: option.default for option in get_spec(network).options}
+    return {key: value for key, value in overrides.items() if key not in defaults or defaults[key] != value}
+
+
+def check_overrides(network: str, overrides: Mapping[str, Any]) -> None:
+    """Raise ValueError, in one sentence, where a network is unknown, has no such option, or allows no such value."""
+    check_options(network, get_spec(network).options, overrides)
 
 
 def within(parent: str, stages: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], ...]:
@@ -94,7 +103,13 @@ def numbered(parent: str, *starts: int) -> tuple[tuple[str, ...], ...]:
 
 
 def register_model(
-    name: str, *, paper: str, title: str, reported: dict[str, float] | None = None, **spec: Any
+    name: str,
+    *,
+    paper: str,
+    title: str,
+    reported: dict[str, float] | None = None,
+    options: tuple[Option, ...] | None = None,
+    **spec: Any,
 ) -> Callable[[Builder], Builder]:
     """Decorate a builder to make it known by `name`; a name that is taken raises ValueError."""
 
@@ -102,7 +117,10 @@ def register_model(
         if name in _SPECS:
             raise ValueError(f'name="{name}" is already registered by {_SPECS[name].builder.__module__}')
         figures = MappingProxyType(dict(reported or {}))
-        _SPECS[name] = ModelSpec(name=name, paper=paper, title=title, builder=builder, reported=figures, **spec)
+        own = options_of(builder) if options is None else options
+        _SPECS[name] = ModelSpec(
+            name=name, paper=paper, title=title, builder=builder, reported=figures, options=own, **spec
+        )
         return builder
 
     return decorate
@@ -128,7 +146,7 @@ def create_model(name: str, num_classes: int = 7, pretrained: bool = False, **ov
         name: one of `list_models()`.
         num_classes: number of logits.
         pretrained: start from ImageNet weights; ValueError for a network that has none.
-        **overrides: arguments of the network's builder, e.g. `width=36`.
+        **overrides: values of `get_spec(name).options`, e.g. `width=36`; ValueError for any other.
 
     Returns:
         A module in training mode that maps normalised gray pictures `(B, 1, H, W)` to logits `(B, num_classes)`.
@@ -140,6 +158,7 @@ def create_model(name: str, num_classes: int = 7, pretrained: bool = False, **ov
     spec = get_spec(name)
     if pretrained and not spec.imagenet:
         raise ValueError(f'pretrained=True: "{name}" has no ImageNet weights; use pretrained=False and train it')
+    check_overrides(name, overrides)
     begin = {"pretrained": pretrained} if spec.imagenet else {}
     model = spec.builder(num_classes=num_classes, **begin, **overrides)
     model.register_forward_pre_hook(partial(_check_input, spec.smallest_side))

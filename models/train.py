@@ -20,6 +20,7 @@ import tyro
 from pydantic import ValidationError
 
 from models.files import DiskFullError
+from models.registry import check_overrides, get_spec
 from models.training.config import TrainConfig
 from models.training.events import first_process
 from models.training.recipes import RECIPES, from_recipe
@@ -53,7 +54,8 @@ def parse(argv: list[str]) -> TrainConfig:
             known.recipe or _own_recipe(known.model), **({"model": known.model} if known.model else {})
         )
     recipes = f"Recipes: {', '.join(RECIPES)}. Without --recipe a network's usual one, see --model NAME --help."
-    said, text = io.StringIO(), f"{__doc__}\n{recipes} `ferscope models` lists the networks."
+    text = f"{__doc__}\n{recipes} `ferscope models` lists the networks.{_options(default.model) if known.model else ''}"
+    said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
             return tyro.cli(TrainConfig, prog="ferscope train", description=text, args=rest, default=default)
@@ -68,9 +70,13 @@ def _own_recipe(model: str | None) -> str:
     """The usual recipe of a network, for where the caller names none."""
     if model is None:
         return "quick"
-    from models.registry import get_spec  # it brings PyTorch; without a network --help can do without
-
     return get_spec(model).recipe
+
+
+def _options(model: str) -> str:
+    """The options of a network, each on a line of its own."""
+    lines = [f"\n- {option}" for option in get_spec(model).options]
+    return f"\n\nOptions of {model}, by --overrides NAME VALUE:" + "".join(lines) if lines else ""
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -84,6 +90,7 @@ def main(argv: list[str] | None = None) -> None:
 
     try:
         config = parse(sys.argv[1:] if argv is None else argv)
+        check_overrides(config.model, config.overrides)
         begun = config.folder / state.FILE
         if config.resume and not begun.is_file():
             _tell(f"No whole epoch is in {config.folder}: the training begins.")

@@ -26,8 +26,17 @@ from ..backbones import (
     not_in_place,
     timm_weights,
 )
+from ..options import SHARE, Bounds, Option
 from ..preprocessing import resized
 from ..registry import RESNET_STAGES, numbered, register_model, within
+
+SIDE = Option(
+    "side", 160, "Side in pixels to which the image is resized inside the network.", int, bounds=Bounds(80, 512)
+)
+
+
+def _dropout(default: float) -> Option:
+    return Option("dropout", default, "Dropout probability in the classifier.", float, (), SHARE)
 
 
 class Enlarged(nn.Module):
@@ -65,10 +74,10 @@ def _from_torchvision(name: str, stem: Stem, pixels: tuple | None = None, **fixe
 def _from_timm(name: str, stem: Stem) -> Callable[..., nn.Module]:
     """A builder for a network of timm; `stem` as for `timm_weights`."""
 
-    def build(num_classes: int = 7, pretrained: bool = False, **overrides) -> nn.Module:
+    def build(num_classes: int = 7, pretrained: bool = False, dropout: float = 0.0) -> nn.Module:
         import timm  # here, because it takes a second or two
 
-        model = timm.create_model(name, in_chans=1, num_classes=num_classes, **overrides)
+        model = timm.create_model(name, in_chans=1, num_classes=num_classes, drop_rate=dropout)
         if pretrained:
             load_backbone(model, timm_weights(name, stem))
         not_in_place(model)
@@ -77,8 +86,8 @@ def _from_timm(name: str, stem: Stem) -> Callable[..., nn.Module]:
     return build
 
 
-def _enlarged(builder: Callable[..., nn.Module], side: int) -> Callable[..., nn.Module]:
-    def build(num_classes: int = 7, pretrained: bool = False, **overrides) -> nn.Module:
+def _enlarged(builder: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
+    def build(num_classes: int = 7, pretrained: bool = False, side: int = SIDE.default, **overrides) -> nn.Module:
         return Enlarged(builder(num_classes, pretrained, **overrides), side)
 
     return build
@@ -106,22 +115,25 @@ register_model(
         ),
     ),
     cam_layer="network.Mixed_6e",  # 8×8
+    options=(SIDE, _dropout(0.5)),
     reported={"accuracy of the paper's Inception": 0.5647},
-)(_enlarged(_inception_v3, side=160))
+)(_enlarged(_inception_v3))
 register_model(
     "inception_v4",
     paper="A",
     title="Inception v4",
     stages=numbered("network.features", 0, 6, 10, 18, 22),  # stem, blocks A, blocks B, blocks C
     cam_layer="network.features.17",  # 8×8
+    options=(SIDE, _dropout(0.0)),
     reported={"accuracy of the paper's Inception": 0.5647},
-)(_enlarged(_from_timm("inception_v4", Stem("features.0.conv", "features.0.bn")), side=160))
+)(_enlarged(_from_timm("inception_v4", Stem("features.0.conv", "features.0.bn"))))
 register_model(
     "mobilenet_v1",
     paper="A",
     title="MobileNet v1",
     stages=(("conv_stem", "bn1"), *numbered("blocks", 0, 1, 2, 3, 4, 5)),
     cam_layer="blocks.2",  # 6×6
+    options=(_dropout(0.0),),
     reported={"accuracy": 0.3634},
 )(_from_timm("mobilenetv1_100", Stem("conv_stem", "bn1")))
 register_model(
@@ -139,6 +151,7 @@ register_model(
     stages=RESNET_STAGES,
     cam_layer="layer2",  # 6×6
     attention="squeeze-and-excitation",
+    options=(_dropout(0.0),),
 )(_from_timm("seresnet50", RESNET_STEM))
 register_model(
     "vgg16",
@@ -146,4 +159,5 @@ register_model(
     title="VGG-16",
     stages=numbered("features", 0, 5, 10, 17, 24, 31),
     cam_layer="features.22",  # 6×6, after the ReLU of the tenth convolution
+    options=(_dropout(0.5),),
 )(_from_torchvision("vgg16", Stem("features.0")))

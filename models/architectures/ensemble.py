@@ -67,11 +67,16 @@ def ensemble(
     members: Sequence[str] | None = None,
     weights: Sequence[float] | None = None,
 ) -> Ensemble:
-    """Soft vote of named checkpoints; overrides: `members` (names of checkpoints), `weights`.
+    """Soft vote of named checkpoints.
 
     Without `members` it is made of untrained networks, which shows the architecture and answers nothing.
 
-    The members' weights are those of their own checkpoints: a state that is loaded need only hold the vote's.
+    The members' parameters are those of their own checkpoints: a state that is loaded need only hold the vote's.
+
+    Args:
+        num_classes: number of logits.
+        members: names of checkpoints.
+        weights: of the members in the vote; None for equal ones.
 
     Raises:
         ValueError: no member is named, two are of one training (`models.lineage.related`), their classes differ, or

@@ -11,6 +11,7 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..options import Share, options_of
 from ..preprocessing import resized
 from ..registry import register_model
 
@@ -36,7 +37,7 @@ class FiveLayerCNN(nn.Module):
         dropout: share of the hidden layer that training sets to zero.
     """
 
-    def __init__(self, num_classes: int = 7, dropout: float = 0.3) -> None:
+    def __init__(self, num_classes: int = 7, dropout: Share = 0.3) -> None:
         super().__init__()
         self.block1 = block(1, 32, kernel=5)
         self.block2 = block(32, 32, kernel=4)
@@ -59,7 +60,8 @@ class FiveLayerCNN(nn.Module):
     imagenet=False,
     stages=(("block1",), ("block2",), ("block3",)),
     cam_layer="block3",
+    options=options_of(FiveLayerCNN),
 )
 def five_layer_cnn(num_classes: int = 7, **overrides) -> FiveLayerCNN:
-    """The small member of the ensemble; override: `dropout`."""
+    """The small member of the ensemble."""
     return FiveLayerCNN(num_classes, **overrides)

@@ -17,6 +17,7 @@ maps.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 import torch
@@ -28,6 +29,7 @@ from torch import Tensor, nn
 from ..backbones import RESNET_STEM, Stem, imagenet_weights, load_backbone, not_in_place, timm_weights
 from ..layers.sca import SCA
 from ..layers.transformer import TransformerBlock, sine_positions
+from ..options import Channels, Share, Side, options_of
 from ..preprocessing import resized
 from ..registry import RESNET_STAGES, register_model, within
 
@@ -88,9 +90,9 @@ class Hybrid(nn.Module):
     Args:
         backbone: see `Backbone`.
         num_classes: number of branches and of logits.
-        adapter: how gray becomes RGB, "repeat" or "learned".
-        multiscale: show the backbone the face at its full side and at three quarters of it, and average the maps.
-        side: in pixels, to which the picture is enlarged inside, as in the paper.
+        adapter: how gray becomes RGB: the channel repeated, or a small convolutional network.
+        multiscale: give the backbone the face at its full side and at three quarters of it, and average the maps.
+        side: side in pixels to which the image is resized inside the network; the paper has 224.
         branch: width of a class's branch.
         dropout: share that training sets to zero in transformer and fusion.
     """
@@ -101,9 +103,9 @@ class Hybrid(nn.Module):
         num_classes: int = 7,
         adapter: Adapter = "repeat",
         multiscale: bool = False,
-        side: int = 224,
-        branch: int = 96,
-        dropout: float = 0.1,
+        side: Side = 224,
+        branch: Channels = 96,
+        dropout: Share = 0.1,
     ) -> None:
         super().__init__()
         if adapter not in ("repeat", "learned"):
@@ -180,7 +182,7 @@ STAGES = {
 
 
 def _register(name: str, backbone: str, title: str, reported: dict[str, float]) -> None:
-    def build(num_classes: int = 7, pretrained: bool = False, side: int = 224, **overrides) -> Hybrid:
+    def build(num_classes: int = 7, pretrained: bool = False, side: Side = 224, **overrides) -> Hybrid:
         model = Hybrid(backbone, num_classes, side=side, **overrides)
         if pretrained:
             model.backbone.load_imagenet()
@@ -198,6 +200,7 @@ def _register(name: str, backbone: str, title: str, reported: dict[str, float]) 
         attention="SCA, transformer",
         reported=reported,
         recipe="adamw",
+        options=options_of(partial(Hybrid, backbone)),
     )(build)
 
 

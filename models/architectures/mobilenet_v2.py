@@ -21,6 +21,7 @@ from torchvision.models import MobileNet_V2_Weights, MobileNetV2
 from ..backbones import Stem, imagenet_weights, load_backbone, not_in_place
 from ..layers.bam import BAM
 from ..layers.svd_attention import SVDAttention
+from ..options import options_of
 from ..registry import numbered, register_model
 
 PLACES = {0: 32, 1: 16, 3: 24, 6: 32, 10: 64, 13: 96, 16: 160}
@@ -58,8 +59,6 @@ def _build(
     attention: Callable[..., nn.Module] | None, num_classes: int = 7, pretrained: bool = False, **arguments
 ) -> AttendedMobileNetV2:
     """Build a variant; `arguments` go to its attention modules."""
-    if arguments and attention is None:
-        raise TypeError(f"mobilenet_v2 has no attention modules, so it does not take {', '.join(arguments)}")
     model = AttendedMobileNetV2(num_classes, attention and partial(attention, **arguments))
     if pretrained:
         state = imagenet_weights(MobileNet_V2_Weights.IMAGENET1K_V2, Stem("features.0.0", "features.0.1"))
@@ -80,6 +79,7 @@ def _register(
         attention_layers=tuple(f"attention.after{i}" for i in PLACES) if attention else (),
         attention=kind,
         recipe="short",
+        options=options_of(attention) if attention else (),
         reported=reported,
     )(partial(_build, attention))
 

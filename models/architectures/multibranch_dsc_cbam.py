@@ -19,30 +19,30 @@ two things at once, branches and kind of convolution; here each is an argument, 
 
 from __future__ import annotations
 
-from typing import Literal
+from functools import partial
+from typing import Annotated, Literal
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..layers.cbam import CBAM
 from ..layers.dsc import DSC, FullConv
+from ..options import Bounds, Reduction, Share, options_of
 from ..registry import register_model
 
 Conv = Literal["dsc", "full"]
-WIDTHS = (128, 256, 512)
-"""Channels of the three modules."""
 STAGES = (("stem",), ("branches",), ("reduce",), ("joint",))
 
 
 class AttendedModule(nn.Module):
     """Two convolutions and a max-pool, whose output feeds the next branch, and CBAM, whose output stays in this one."""
 
-    def __init__(self, in_channels: int, out_channels: int, conv: type[nn.Module]) -> None:
+    def __init__(self, in_channels: int, out_channels: int, conv: type[nn.Module], reduction: int) -> None:
         super().__init__()
         self.conv1 = conv(in_channels, out_channels)
         self.conv2 = conv(out_channels, out_channels)
         self.pool = nn.MaxPool2d(2)
-        self.cbam = CBAM(out_channels, reduction=8)
+        self.cbam = CBAM(out_channels, reduction)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(B, C_in, H, W) → attended and pooled map, each (B, C_out, H/2, W/2)."""
@@ -55,14 +55,23 @@ class MultiBranch(nn.Module):
 
     Args:
         num_classes: number of logits.
-        branches: 1, 2 or 3.
+        branches: how many of the three branches there are.
         conv: "dsc" (depthwise-separable) or "full" 3×3 convolutions, everywhere but in the stem.
-        stem: channels of its first convolution, 32 or 64.
+        stem: channels of its first convolution; the text of the paper gives both.
+        filters: channels of the first DSC-CBAM module; the next two have 2 and 4 times as many, the joint head 8 times.
+        reduction: how many times narrower the hidden layer of CBAM's channel attention is.
         dropout: share of the features that training sets to zero.
     """
 
     def __init__(
-        self, num_classes: int = 7, branches: int = 3, conv: Conv = "dsc", stem: int = 32, dropout: float = 0.5
+        self,
+        num_classes: int = 7,
+        branches: Literal[1, 2, 3] = 3,
+        conv: Conv = "dsc",
+        stem: Literal[32, 64] = 32,
+        filters: Annotated[int, Bounds(8, 512)] = 128,
+        reduction: Reduction = 8,
+        dropout: Share = 0.5,
     ) -> None:
         super().__init__()
         if branches not in (1, 2, 3):
@@ -71,21 +80,22 @@ class MultiBranch(nn.Module):
             raise ValueError(f'conv="{conv}": choose "dsc" or "full"')
         block = DSC if conv == "dsc" else FullConv
         self.stem = nn.Sequential(FullConv(1, stem), FullConv(stem, 64))
-        inputs = (64, *WIDTHS)
-        self.branches = nn.ModuleList(AttendedModule(inputs[i], WIDTHS[i], block) for i in range(branches))
-        # Strided convolutions bring each branch to 6×6 and 512 channels: two, one and none.
+        widths = (filters, 2 * filters, 4 * filters)
+        inputs, last, joint = (64, *widths), 4 * filters, 8 * filters
+        self.branches = nn.ModuleList(AttendedModule(inputs[i], widths[i], block, reduction) for i in range(branches))
+        # Strided convolutions bring each branch to 6×6 and 4 · filters channels: two, one and none.
         self.reduce = nn.ModuleList(
-            nn.Sequential(*(block(WIDTHS[i] if j == 0 else 512, 512, stride=2) for j in range(2 - i)))
+            nn.Sequential(*(block(widths[i] if j == 0 else last, last, stride=2) for j in range(2 - i)))
             for i in range(branches)
         )
-        self.joint = nn.Sequential(block(512, 1024), block(1024, 1024))
+        self.joint = nn.Sequential(block(last, joint), block(joint, joint))
         self.pool = nn.AdaptiveAvgPool2d(1)
-        self.hidden = nn.Sequential(nn.Linear(1024, 1024), nn.ReLU())
+        self.hidden = nn.Sequential(nn.Linear(joint, 1024), nn.ReLU())
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(1024, num_classes)
 
     def forward(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K"]:
-        """Normalised gray pictures (B, 1, H, W), H and W multiples of 8 → logits (B, num_classes)."""
+        """Normalised gray pictures (B, 1, H, W), H and W multiples of 8 → logits. Shapes for filters=128."""
         x = self.stem(x)  # (B, 64, H, W)
         ends = []
         for module, reduce in zip(self.branches, self.reduce, strict=True):
@@ -106,9 +116,10 @@ class MultiBranch(nn.Module):
     attention_layers=("branches.0.cbam", "branches.1.cbam", "branches.2.cbam"),
     attention="CBAM",
     reported={"accuracy without augmentation": 0.5606, "accuracy": 0.7155, "accuracy in the original paper": 0.6949},
+    options=options_of(MultiBranch),
 )
 def multibranch_dsc_cbam(num_classes: int = 7, **overrides) -> MultiBranch:
-    """The network of paper E; overrides: `branches`, `conv`, `stem`, `dropout`."""
+    """The network of paper E."""
     return MultiBranch(num_classes, **overrides)
 
 
@@ -122,7 +133,8 @@ def multibranch_dsc_cbam(num_classes: int = 7, **overrides) -> MultiBranch:
     attention_layers=("branches.0.cbam",),
     attention="CBAM",
     reported={"accuracy": 0.4146},
+    options=options_of(partial(MultiBranch, branches=1, conv="full")),
 )
 def singlebranch_conv_cbam(num_classes: int = 7, **overrides) -> MultiBranch:
-    """The ablation of paper E: one branch, full convolutions; overrides as for `multibranch_dsc_cbam`."""
+    """The ablation of paper E: one branch, full convolutions."""
     return MultiBranch(num_classes, **{"branches": 1, "conv": "full", **overrides})

@@ -13,6 +13,8 @@ calls the network lightweight: with ResNet-152 it has 60 million parameters.
 
 from __future__ import annotations
 
+from typing import Annotated, Literal, get_args
+
 import torchvision
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -20,9 +22,10 @@ from torch import Tensor, nn
 from ..backbones import RESNET_STEM, gray_first, imagenet_weights, load_backbone, not_in_place
 from ..layers.angle_attention import AngleAttention
 from ..layers.fpn import TopDown
+from ..options import Bounds, Channels, Share, options_of
 from ..registry import RESNET_STAGES, register_model, within
 
-BACKBONES = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
+Backbone = Literal["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]
 
 
 class RARN(nn.Module):
@@ -30,27 +33,31 @@ class RARN(nn.Module):
 
     Args:
         num_classes: number of logits.
-        backbone: one of BACKBONES.
+        backbone: the residual network that makes the five levels; the paper has ResNet-152.
         fusion: join all five levels; False takes the deepest level as it is.
         attention: weight spatial positions; False leaves the map as it is.
         width: channels of the fused map.
         angles: number of angles at which each kernel of the attention is applied.
+        kernels: number of kernels that the attention learns.
+        kernel_size: side of these kernels.
         dropout: probability with which training sets a pooled feature to zero.
     """
 
     def __init__(
         self,
         num_classes: int = 7,
-        backbone: str = "resnet152",
+        backbone: Backbone = "resnet152",
         fusion: bool = True,
         attention: bool = True,
-        width: int = 256,
-        angles: int = 8,
-        dropout: float = 0.2,
+        width: Channels = 256,
+        angles: Annotated[int, Bounds(1, 36)] = 8,
+        kernels: Annotated[int, Bounds(1, 64)] = 4,
+        kernel_size: Literal[3, 5, 7] = 5,
+        dropout: Share = 0.2,
     ) -> None:
         super().__init__()
-        if backbone not in BACKBONES:
-            raise ValueError(f'backbone="{backbone}": choose one of {", ".join(BACKBONES)}')
+        if backbone not in get_args(Backbone):
+            raise ValueError(f'backbone="{backbone}": choose one of {", ".join(get_args(Backbone))}')
         self.fuses = fusion
         self.backbone = getattr(torchvision.models, backbone)(num_classes=1)
         gray_first(self.backbone, "conv1")
@@ -59,7 +66,7 @@ class RARN(nn.Module):
         levels = (64, deepest // 8, deepest // 4, deepest // 2, deepest)
         channels = width if fusion else deepest
         self.fusion = TopDown(levels, width) if fusion else nn.Identity()
-        self.attention = AngleAttention(channels, angles=angles) if attention else nn.Identity()
+        self.attention = AngleAttention(channels, kernels, angles, kernel_size) if attention else nn.Identity()
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(channels, num_classes)
@@ -92,9 +99,10 @@ class RARN(nn.Module):
     attention_layers=("attention",),
     attention="angle",
     reported={"accuracy": 0.5751},
+    options=options_of(RARN),
 )
-def rarn(num_classes: int = 7, pretrained: bool = False, backbone: str = "resnet152", **overrides) -> RARN:
-    """The network of paper A; overrides: `backbone`, `fusion`, `attention`, `width`, `angles`, `dropout`."""
+def rarn(num_classes: int = 7, pretrained: bool = False, backbone: Backbone = "resnet152", **overrides) -> RARN:
+    """The network of paper A."""
     model = RARN(num_classes, backbone, **overrides)
     if pretrained:
         weights = torchvision.models.get_model_weights(backbone).IMAGENET1K_V1

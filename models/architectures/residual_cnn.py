@@ -15,6 +15,7 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..options import Channels, Share, options_of
 from ..registry import register_model
 
 
@@ -58,7 +59,7 @@ class ResidualCNN(nn.Module):
         dropout: share of the pooled features that training sets to zero.
     """
 
-    def __init__(self, num_classes: int = 7, width: int = 32, dropout: float = 0.2) -> None:
+    def __init__(self, num_classes: int = 7, width: Channels = 32, dropout: Share = 0.2) -> None:
         super().__init__()
         w = width
         self.stem = ConvUnit(1, w)
@@ -88,7 +89,8 @@ class ResidualCNN(nn.Module):
     stages=(("stem",), ("stage1",), ("stage2",), ("stage3",)),
     cam_layer="stage3",
     reported={"training accuracy": 0.724, "validation accuracy": 0.681},
+    options=options_of(ResidualCNN),
 )
 def residual_cnn(num_classes: int = 7, **overrides) -> ResidualCNN:
-    """The residual network of paper C; overrides: `width`, `dropout`."""
+    """The residual network of paper C."""
     return ResidualCNN(num_classes, **overrides)

@@ -22,6 +22,7 @@ from torchvision.models.resnet import BasicBlock, ResNet
 from ..backbones import RESNET_STEM, imagenet_weights, load_backbone, not_in_place
 from ..layers.bam import BAM
 from ..layers.svd_attention import SVDAttention
+from ..options import options_of
 from ..registry import RESNET_STAGES, register_model
 
 
@@ -56,8 +57,6 @@ def _build(
     attention: Callable[..., nn.Module] | None, num_classes: int = 7, pretrained: bool = False, **arguments
 ) -> ResNet18:
     """Build a variant; `arguments` go to its attention modules."""
-    if arguments and attention is None:
-        raise TypeError(f"resnet18 has no attention modules, so it does not take {', '.join(arguments)}")
     model = ResNet18(num_classes, attention and partial(attention, **arguments))
     if pretrained:
         load_backbone(model, imagenet_weights(ResNet18_Weights.IMAGENET1K_V1, RESNET_STEM))
@@ -77,6 +76,7 @@ def _register(
         attention_layers=tuple(f"attention.{i}" for i in range(4)) if attention else (),
         attention=kind,
         recipe="short",
+        options=options_of(attention) if attention else (),
         reported=reported,
     )(partial(_build, attention))
 

@@ -15,8 +15,8 @@ take the sum, which keeps it (`backbones.for_gray_pixels`). Averaged are kernels
 
 Differences from the paper: which pools are removed is not stated; ours are the stem's max-pool and the last stride,
 which leaves 6×6 at 48 px. Its refinement ends in 1×1, where eq. 3 changes nothing; ours ends in 3×3, which eq. 3
-averages. Ours too: 512 channels between the two convolutions, dropout 0.3. Freezing random weights would teach nothing,
-so `frozen` is on only where it is asked for; recipe `paper-c` freezes the same layers of the pretrained network.
+averages. Ours too: 512 channels between the two convolutions, dropout 0.3. Freezing is a matter of training, so the
+recipe does it (`trained_stages` of `paper-c`).
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..backbones import RESNET_STEM, gray_first, imagenet_weights, load_backbone, not_in_place
+from ..options import Share, options_of
 from ..registry import RESNET_STAGES, register_model, within
 
 
@@ -63,18 +64,16 @@ class ResNet50CNN(nn.Module):
 
     Args:
         num_classes: number of logits.
-        frozen: backbone without gradients, its batch-norm statistics kept, in training too.
         dropout: share that training sets to zero after each refinement and each hidden layer.
     """
 
-    def __init__(self, num_classes: int = 7, frozen: bool = False, dropout: float = 0.3) -> None:
+    def __init__(self, num_classes: int = 7, dropout: Share = 0.3) -> None:
         super().__init__()
         self.backbone = torchvision.models.resnet50()
         gray_first(self.backbone, "conv1")
         self.backbone.maxpool = self.backbone.avgpool = self.backbone.fc = nn.Identity()
         last = self.backbone.layer4[0]
         last.conv2.stride = last.downsample[0].stride = (1, 1)
-        self.frozen = frozen
         self.refine1 = nn.Sequential(nn.Conv2d(2048, 512, 1), nn.BatchNorm2d(512), nn.ReLU(), nn.Dropout(dropout))
         self.refine2 = nn.Sequential(
             nn.MaxPool2d(2), nn.Conv2d(512, 128, 1), nn.BatchNorm2d(128), nn.ReLU(), nn.Dropout(dropout)
@@ -87,21 +86,6 @@ class ResNet50CNN(nn.Module):
         )
         self.classifier = nn.Linear(64, num_classes)
         not_in_place(self)
-        self.requires_grad_()
-
-    def requires_grad_(self, requires_grad: bool = True) -> ResNet50CNN:
-        """As for every module; a frozen backbone stays without gradients, so that no training wakes it."""
-        super().requires_grad_(requires_grad)
-        if self.frozen:
-            self.backbone.requires_grad_(False)
-        return self
-
-    def train(self, mode: bool = True) -> ResNet50CNN:
-        """As for every module; a frozen backbone stays in evaluation mode, so that its statistics are kept."""
-        super().train(mode)
-        if self.frozen:
-            self.backbone.eval()
-        return self
 
     def forward(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K"]:
         """Normalised gray pictures (B, 1, H, W) → logits (B, num_classes)."""
@@ -122,9 +106,10 @@ class ResNet50CNN(nn.Module):
     stages=within("backbone", RESNET_STAGES),
     cam_layer="refine1",
     reported={"training accuracy": 0.857, "validation accuracy": 0.857},
+    options=options_of(ResNet50CNN),
 )
 def resnet50_cnn(num_classes: int = 7, pretrained: bool = False, **overrides) -> ResNet50CNN:
-    """The third network of paper C; overrides: `frozen`, `dropout`."""
+    """The third network of paper C."""
     model = ResNet50CNN(num_classes, **overrides)
     if pretrained:
         weights = torchvision.models.ResNet50_Weights.IMAGENET1K_V1

@@ -12,6 +12,7 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..options import Share, options_of
 from ..preprocessing import resized
 from ..registry import numbered, register_model
 
@@ -24,10 +25,11 @@ class VulpeCNN(nn.Module):
 
     Args:
         num_classes: number of logits.
-        dropout: share that training sets to zero after each pooling; `hidden_dropout`, after the hidden layer.
+        dropout: share that training sets to zero after each pooling.
+        hidden_dropout: share that training sets to zero after the hidden layer.
     """
 
-    def __init__(self, num_classes: int = 7, dropout: float = 0.4, hidden_dropout: float = 0.3) -> None:
+    def __init__(self, num_classes: int = 7, dropout: Share = 0.4, hidden_dropout: Share = 0.3) -> None:
         super().__init__()
         self.stem = nn.Sequential(nn.Conv2d(1, WIDTHS[0], 3, padding=1), nn.ReLU())
         self.blocks = nn.Sequential(
@@ -62,7 +64,8 @@ class VulpeCNN(nn.Module):
     stages=(("stem",), *numbered("blocks", 0, 1, 2, 3, 4)),
     cam_layer="blocks.2",
     reported={"accuracy": 0.7216},
+    options=options_of(VulpeCNN),
 )
 def vulpe_cnn(num_classes: int = 7, **overrides) -> VulpeCNN:
-    """The searched network; overrides: `dropout`, `hidden_dropout`."""
+    """The searched network."""
     return VulpeCNN(num_classes, **overrides)

@@ -18,11 +18,13 @@ convolutions without; batch-norm without scale and shift.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from ..options import Bounds, Reduction
 
 
 class BAMSteps(NamedTuple):
@@ -46,11 +48,11 @@ class BAM(nn.Module):
 
     Args:
         channels: C, of the map.
-        reduction: how many times narrower the two small networks are.
-        dilation: of the two 3×3 convolutions: at 4, a place is judged by 5×5 points four apart, 17 from end to end.
+        reduction: how many times narrower the hidden layers of both branches are.
+        dilation: of the two 3×3 convolutions of the spatial branch; at 4 its receptive field is 17 pixels wide.
     """
 
-    def __init__(self, channels: int, reduction: int = 16, dilation: int = 4) -> None:
+    def __init__(self, channels: int, reduction: Reduction = 16, dilation: Annotated[int, Bounds(1, 16)] = 4) -> None:
         super().__init__()
         width = max(channels // reduction, 1)
         self.enabled = True

@@ -27,13 +27,14 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
-from typing import Literal, NamedTuple, get_args
+from typing import Annotated, Literal, NamedTuple, get_args
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..options import Bounds
 from .frequency import Mask, radial_mask
 
 Query = Literal["hfc", "lfc", "hfc_lfc", "hfc_lfc_hl"]
@@ -72,9 +73,10 @@ class SVDAttention(nn.Module):
 
     Args:
         channels: c, of the map.
-        query: see `Query`.
-        cutoff: where fast begins, in cycles per pixel (radius / side), 0 to 1.
-        mask: "ideal", "gaussian" or "butterworth"; see `frequency.py`.
+        query: the components whose singular values meet those of the map: high-frequency, low-frequency, both, or both
+            and their product (`Query`).
+        cutoff: cut-off frequency between the two components, in cycles per pixel (radius / side).
+        mask: shape of the low-pass filter; "ideal" has a sharp edge, the other two are smooth (`frequency.py`).
         normalize: divide the singular values of x̃ and of each query by the largest of them, σ₁ (ours).
 
     Raises:
@@ -85,7 +87,7 @@ class SVDAttention(nn.Module):
         self,
         channels: int,
         query: Query = "hfc",
-        cutoff: float = 0.25,
+        cutoff: Annotated[float, Bounds(0.0, 1.0)] = 0.25,
         mask: Mask = "ideal",
         normalize: bool = False,
     ) -> None:

@@ -31,8 +31,8 @@ class TrainConfig(BaseModel):
     model: str = "residual_cnn"
     """Name of the network."""
     overrides: dict[str, bool | int | float | str] = Field(default_factory=dict)
-    """Arguments of the network's builder, e.g. `--overrides backbone resnet18 fusion False`; by default those of
-    `start_from`."""
+    """Architecture options, e.g. `--overrides backbone resnet18 fusion False`; `ferscope models NAME` lists those of a
+    network. By default those of `start_from`."""
     recipe: str = "quick"
     """Name of the recipe that the values below start from."""
     data: Path = Path("data/fer2013.npz")

@@ -32,7 +32,7 @@ from ..datasets.sampling import balanced_order, class_aware, class_weights
 from ..datasets.splits import Parts, split
 from ..files import DiskFullError
 from ..preprocessing import normalise, to_unit
-from ..registry import get_spec
+from ..registry import check_overrides, get_spec
 from . import state
 from .config import TrainConfig
 from .keeping import RunFolder
@@ -95,6 +95,7 @@ class Run:
         self.spec = get_spec(config.model)  # an unknown name ends here, before anything is written
         if not self.spec.stages:
             raise TrainingError(f"{config.model} has no layers of its own to train: it is made by ferscope refresh.")
+        check_overrides(config.model, config.overrides)
         for phase in config.plan:
             frozen_modules(self.spec, phase.trained_stages)
         self.size = config.input_size or self.spec.input_size

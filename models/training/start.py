@@ -39,10 +39,7 @@ def built_as_start(config: TrainConfig) -> TrainConfig:
 def first_model(config: TrainConfig, classes: tuple[str, ...]) -> nn.Module:
     """The network before its first epoch: with random weights, ImageNet's, or those of `start_from`."""
     if config.start_from is None:
-        try:
-            return create_model(config.model, len(classes), config.pretrained, **config.overrides)
-        except TypeError as error:
-            raise TrainingError(f"overrides={config.overrides} do not suit {config.model}: {error}") from error
+        return create_model(config.model, len(classes), config.pretrained, **config.overrides)
     if config.pretrained:
         raise TrainingError("pretrained and start_from are two beginnings: give one of them.")
     model, card = load_checkpoint(config.start_from)
@@ -54,7 +51,7 @@ def first_model(config: TrainConfig, classes: tuple[str, ...]) -> nn.Module:
         try:
             start, model = model, create_model(config.model, len(classes), **config.overrides)
             model.load_state_dict(start.state_dict())
-        except (TypeError, RuntimeError) as error:
+        except RuntimeError as error:
             raise TrainingError(
                 f"start_from={config.start_from}: its weights, built with overrides {card.overrides}, do not fit a "
                 f"network with {config.overrides}."

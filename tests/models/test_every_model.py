@@ -295,8 +295,8 @@ def test_a_gpu_gives_the_same_logits(name, monkeypatch):
 
 
 @every_model
-def test_an_override_that_the_network_does_not_have_raises_type_error(name):
-    with pytest.raises(TypeError, match="no_such_argument"):
+def test_an_override_that_the_network_does_not_have_is_refused_with_its_options(name):
+    with pytest.raises(ValueError, match=f'{name} has no option "no_such_argument"; it'):
         create_model(name, no_such_argument=1)
 
 

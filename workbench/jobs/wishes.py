@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from models.checkpoints import Card, CheckpointError, read_card
-from models.registry import get_spec
+from models.registry import check_overrides
 from models.training.config import TrainConfig
 
 from . import limits, processes, store
@@ -18,7 +18,7 @@ _OWNER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 def complete(config: TrainConfig) -> TrainConfig:
     """The configuration with what the runner decides, and with whole paths: the process runs in another folder."""
     try:
-        get_spec(config.model)
+        check_overrides(config.model, config.overrides)
     except ValueError as error:
         raise JobError(str(error)) from error
     split = Path(config.split)
