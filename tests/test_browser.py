@@ -1,27 +1,19 @@
 """The real thing: `streamlit run workbench/app.py`, driven by a headless Chromium as a visitor would."""
 
 import io
-import shutil
-import socket
-import subprocess
+import re
 import sys
-import time
-import urllib.request
 from pathlib import Path
 
 import pytest
+from browsing import CHROMIUM, FLAGS, free_port, needs_chromium, served
 
 from workbench import faces
 from workbench.navigation import PAGES
 
-ROOT = Path(__file__).resolve().parents[1]
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
 IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 DESK, PHONE = {"width": 1280, "height": 720}, {"width": 390, "height": 844}
 
-_AUGMENTED = '[data-testid="stImage"]:has(img[alt^="The face"])'
 # The main way through a page: the link, what is clicked (or, with a key, pressed), and the picture that changes then.
 # A page that is not named here is opened and looked at.
 WAY = {
@@ -46,37 +38,18 @@ WAY = {
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.xdist_group("browser"),  # one app and one browser for all of them
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium in PATH: install chromium (Debian: apt install chromium)"),
+    needs_chromium,
 ]
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
 @pytest.fixture(scope="module")
-def app_url():
-    """The app as the README starts it; its own log is shown when it does not come up."""
-    url = f"http://127.0.0.1:{free_port()}"
+def app_url(tmp_path_factory):
+    """The app as the README starts it."""
+    url = f"http://127.0.0.1:{(port := free_port())}"
     streamlit = Path(sys.executable).with_name("streamlit")
-    command = [streamlit, "run", "workbench/app.py", "--server.port", url.rsplit(":", 1)[1]]
-    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    try:
-        for _ in range(240):
-            if server.poll() is not None:
-                break
-            try:
-                urllib.request.urlopen(f"{url}/_stcore/health", timeout=2)
-                break
-            except OSError:
-                time.sleep(0.5)
-        assert server.poll() is None, server.stdout.read().decode()
+    command = [streamlit, "run", "workbench/app.py", "--server.port", str(port)]
+    with served(command, f"{url}/_stcore/health", tmp_path_factory.mktemp("app") / "log.txt"):
         yield url
-    finally:
-        server.terminate()
-        server.wait(20)
 
 
 @pytest.fixture(scope="module")
@@ -85,9 +58,9 @@ def tab():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS + QUIET)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         found = browser.new_page(viewport=DESK)
-        found.set_default_timeout(60_000)
+        found.set_default_timeout(120_000)
         yield found
         browser.close()
 
@@ -114,7 +87,8 @@ def page(app_url, tab):
 
 
 def settled(tab) -> None:
-    """Wait until the script has ended, and the answer stands on the page."""
+    """Wait until the script has ended. Wait for something that only its result has before: until a script starts,
+    the last one has ended, too."""
     tab.wait_for_selector(IDLE, state="attached")
 
 
@@ -128,68 +102,75 @@ def too_wide(tab) -> float:
         .map(one => document.querySelector(one)).map(e => e.scrollWidth - e.clientWidth))""")
 
 
-# Everything that is drawn in a part of the page, in one text; nothing, as long as nothing is.
-DRAWN = """chart => [...document.querySelectorAll(chart)].flatMap(e => [...e.querySelectorAll('*')])
-    .map(e => e.getAttribute('href') ?? e.getAttribute('xlink:href') ?? e.getAttribute('d') ?? e.src
-        ?? (e.matches('text, td') ? e.textContent : '')).join('')"""
+# What the charts, images and tables in a part of the page show, whatever their size; empty until they are drawn.
+SHOWN = """part => [...document.querySelectorAll(part)].flatMap(e => [e, ...e.querySelectorAll('*')]).map(e =>
+    e.matches('.js-plotly-plot') ? e.querySelector('.main-svg') && JSON.stringify([e.data, e.layout.images])
+    : e.matches('img') ? e.complete && e.src : e.matches('td') && e.textContent).filter(Boolean).join('')"""
 
 
-def drawn(tab, chart: str) -> str:
-    """Everything that is drawn in a part of the page; it waits until something is."""
-    return tab.wait_for_function(DRAWN, arg=chart, polling=100).json_value()
+def shown(tab, part: str, instead_of: str = "") -> str:
+    """Wait until a part of the page shows something, and something else than before."""
+    return tab.wait_for_function(
+        f"([part, before]) => {{ const now = ({SHOWN})(part); return now !== before && now }}", arg=[part, instead_of]
+    ).json_value()
+
+
+def title(tab, text: str | None = None):
+    """The title of a page, which no other page has."""
+    return tab.get_by_role("heading", level=1, name=text).first
 
 
 @pytest.mark.parametrize("file", [file for file, *_ in PAGES])
 def test_the_main_way_through_a_page_works_on_a_phone_and_at_a_desk(app_url, page, file):
-    link, control, key, chart = WAY.get(file, ("", None, None, "h1"))
+    link, control, key, part = WAY.get(file, ("", None, None, None))
     page.set_viewport_size(PHONE)
     page.goto(f"{app_url}/{'' if file == PAGES[0][0] else Path(file).stem}{link}")
+    title(page).wait_for()
     settled(page)
-    page.get_by_role("heading", level=1).first.wait_for()
-    page.locator(chart).first.wait_for(state="attached")
+    before = part and shown(page, part)
     assert too_wide(page) <= 0
     page.set_viewport_size(DESK)
     if control:
-        before = drawn(page, chart)
         (page.locator(control).press(key) if key else page.locator(control).click())
-        page.wait_for_function(
-            f"([chart, before]) => `${{({DRAWN})(chart)}}` !== before", arg=[chart, before], polling=100
-        )
-    settled(page)
+        shown(page, part, instead_of=before)
+        settled(page)
     assert too_wide(page) <= 0
     assert error_boxes(page) == []
 
 
 def test_a_visitor_uploads_a_picture_sees_a_map_and_switches_the_network(app_url, page):
+    answer = page.get_by_text("The network answers")
     page.goto(app_url)
-    page.get_by_text("The network answers").wait_for()
+    answer.wait_for()
     page.get_by_text("Upload", exact=True).click()
     page.get_by_text("No picture yet").wait_for()
+    answer.wait_for(state="hidden")
     buffer = io.BytesIO()
     faces.sample_picture("grace_hopper").save(buffer, "JPEG")
     page.set_input_files(
         'input[type="file"]', {"name": "me.jpg", "mimeType": "image/jpeg", "buffer": buffer.getvalue()}
     )
-    page.get_by_text("The network answers").wait_for()
+    answer.wait_for()
+    page.locator(".js-plotly-plot .heatmaplayer image").nth(2).wait_for(state="attached")
     settled(page)
-    assert page.locator(".js-plotly-plot .heatmaplayer image").count() >= 3
-    before = page.locator(".js-plotly-plot").nth(2).inner_text()
-    assert "%" in before
+    before = shown(page, ".st-key-probabilities")
     page.locator('[data-testid="stSidebar"] [data-testid="stSelectbox"] input').last.click()
     page.keyboard.type("Vanilla")
-    page.keyboard.press("Enter")
-    page.wait_for_function(
-        "before => document.querySelectorAll('.js-plotly-plot')[2]?.innerText !== before", arg=before
-    )
+    page.get_by_role("option", name="Vanilla").first.click()
+    shown(page, ".st-key-probabilities", instead_of=before)
     settled(page)
-    page.get_by_text("The network answers").wait_for()
+    assert answer.is_visible()
+    assert "network=vanilla_cnn" in page.url
     assert error_boxes(page) == []
     for data in (b"", b"not a picture"):  # a file that is no picture is one sentence, and the next one is another
+        with pytest.raises(faces.PictureError) as refused:
+            faces.read(data)
         page.set_input_files('input[type="file"]', {"name": "x.png", "mimeType": "image/png", "buffer": data})
-        page.locator('[data-testid="stAlertContentError"]').first.wait_for()
+        page.get_by_test_id("stAlertContentError").filter(has_text=str(refused.value)).wait_for()
+        answer.wait_for(state="hidden")
         assert page.locator('[data-testid="stException"]').count() == 0
     page.get_by_text("Sample", exact=True).click()
-    page.get_by_text("The network answers").wait_for()
+    answer.wait_for()
 
 
 def test_a_link_opens_the_same_view_which_the_menu_and_a_report_keep(app_url, page, tmp_path):
@@ -200,9 +181,9 @@ def test_a_link_opens_the_same_view_which_the_menu_and_a_report_keep(app_url, pa
     assert page.url.endswith("/?network=resnet18&sample=grace_hopper&class=sad")
     page.get_by_test_id("stTopNavSection").filter(has_text="One face").click()
     page.get_by_test_id("stTopNavDropdownLink").filter(has_text="SVD").click()
-    page.get_by_text("How many strokes make a face?").first.wait_for()
+    title(page, "How many strokes make a face?").wait_for()
+    page.wait_for_url(re.compile(r"/svd\?network=resnet18&sample=grace_hopper$"))
     settled(page)
-    assert page.url.endswith("/svd?network=resnet18&sample=grace_hopper")
     assert error_boxes(page) == []
     page.get_by_role("button", name="Keep this").click()
     with page.expect_download() as download:

@@ -8,11 +8,11 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 
 import pytest
+from browsing import free_port, wait_until_served
 
 from models.training.recipes import RECIPES
 from workbench import access, cli
@@ -92,22 +92,12 @@ def test_a_port_that_does_not_exist_is_refused(port, capsys):
 
 @pytest.mark.skipif(os.name != "posix", reason="sends Ctrl-C as POSIX systems do")
 def test_the_app_starts_from_any_folder_and_ends_quietly_at_ctrl_c(tmp_path):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     log = tmp_path / "log"
     with log.open("wb") as out:
         app = subprocess.Popen([FERSCOPE, "app", "--port", str(port)], cwd=tmp_path, stdout=out, stderr=out)
     try:
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline and app.poll() is None:
-            try:
-                answer = urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=60)
-                break
-            except OSError:
-                time.sleep(0.2)
-        assert app.poll() is None, log.read_text()
-        assert answer.status == 200
+        assert wait_until_served(f"http://127.0.0.1:{port}/_stcore/health", app), log.read_text()
         app.send_signal(signal.SIGINT)
         assert app.wait(60) == 0
     finally:
@@ -139,19 +129,11 @@ def handshake(port: int, host: str) -> int:
 
 @pytest.mark.skipif(os.name != "posix", reason="sends Ctrl-C as POSIX systems do")
 def test_for_a_class_the_app_prints_a_token_and_answers_to_its_own_names_only():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     app = subprocess.Popen([FERSCOPE, "app", "--port", str(port), "--lan"], stdout=subprocess.PIPE, text=True)
     try:
         said = "".join(app.stdout.readline() for _ in range(3 + max(1, len(access.addresses()))))
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline and app.poll() is None:
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=60)
-                break
-            except OSError:
-                time.sleep(0.2)
+        assert wait_until_served(f"http://127.0.0.1:{port}/_stcore/health", app), said
         assert handshake(port, "evil.example") == 403, "a foreign name that points here is not ours"
         assert handshake(port, "127.0.0.1") == 101
         for address in access.addresses():

@@ -1,36 +1,17 @@
 """The public demo in a real Chromium with a fake camera: what a visitor with a phone does."""
 
 import io
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
 
 import pytest
+from browsing import CHROMIUM, FLAGS, free_port, needs_chromium, served
 from PIL import Image
 
 from workbench import faces
-from workbench.cli import ROOT
 
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking"]
-FLAGS += ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
+FAKE_CAMERA = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
 
-
-def chromium() -> str | None:
-    from shutil import which
-
-    return next(filter(None, map(which, CHROMIUM_NAMES)), None)
-
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.xdist_group("demo-browser"),
-    pytest.mark.skipif(
-        chromium() is None, reason="no Chromium in PATH: install chromium (Debian: apt install chromium)"
-    ),
-]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("demo-browser"), needs_chromium]
 
 
 @pytest.fixture(scope="module")
@@ -48,25 +29,11 @@ def camera(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def url():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+def url(tmp_path_factory):
+    address = f"http://127.0.0.1:{(port := free_port())}/"
     command = [sys.executable, "-m", "workbench.gradio_app", f"--port={port}"]
-    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    address = f"http://127.0.0.1:{port}/"
-    try:
-        for _ in range(480):
-            assert server.poll() is None, server.stdout.read().decode()
-            try:
-                urllib.request.urlopen(address, timeout=2)
-                break
-            except OSError:
-                time.sleep(0.5)
+    with served(command, address, tmp_path_factory.mktemp("demo") / "log.txt"):
         yield address
-    finally:
-        server.terminate()
-        server.wait(30)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +42,7 @@ def browser(camera):
 
     with sync_playwright() as playwright:
         film = f"--use-file-for-fake-video-capture={camera}"
-        found = playwright.chromium.launch(executable_path=chromium(), args=[*FLAGS, film])
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *FAKE_CAMERA, film])
         yield found
         found.close()
 
@@ -87,7 +54,7 @@ def page(request, url, browser):
     outside, errors = [], []
     size = {"width": 390, "height": 844} if phone else {"width": 1280, "height": 720}
     tab = browser.new_page(viewport=size, color_scheme="dark" if phone else "light", permissions=["camera"])
-    tab.set_default_timeout(60_000)
+    tab.set_default_timeout(120_000)
     tab.on("request", lambda r: None if r.url.startswith((url, "data:", "blob:")) else outside.append(r.url))
     tab.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
     tab.goto(url)
@@ -105,26 +72,34 @@ def accept(tab) -> None:
     tab.get_by_label("I have read this").check()
 
 
+def bars(tab, instead_of: str = "") -> str:
+    """Wait until the probabilities of the tab Explain are there, and others than before."""
+    return tab.wait_for_function(
+        "before => { const now = document.querySelector('.bars')?.innerText; return now !== before && now }",
+        arg=instead_of,
+    ).json_value()
+
+
 def test_a_visitor_clicks_a_sample_accepts_uploads_changes_the_class_compares_and_opens_the_camera(page):
-    said = page.get_by_text("The network answers").first
-    before = page.locator(".bars").first.inner_text()
+    of_a_sample = bars(page)
     page.get_by_role("button", name="sad").or_(page.get_by_label("Thumbnail 8")).first.click()
-    page.wait_for_function("before => document.querySelector('.bars').innerText !== before", arg=before)
-    assert page.get_by_text("Your own picture").count() == 0 or not page.get_by_text("Your own picture").is_visible()
+    of_the_sad_one = bars(page, instead_of=of_a_sample)
+    assert not page.get_by_text("Your own picture").is_visible()
     accept(page)
     page.get_by_text("Your own picture").wait_for()
     buffer = io.BytesIO()
     faces.sample_picture("grace_hopper").save(buffer, "JPEG")
-    before = page.locator(".bar").first.locator("xpath=..").inner_text()
     page.locator('input[type="file"]').first.set_input_files(
         {"name": "../../me.jpg", "mimeType": "image/jpeg", "buffer": buffer.getvalue()}
     )
-    page.wait_for_function("before => document.querySelector('.bars').innerText !== before", arg=before)
+    bars(page, instead_of=of_the_sad_one)
 
+    map_of_sad = page.get_by_text("speaks for sad").or_(page.get_by_text("The map for sad is blank")).first
+    map_of_sad.wait_for(state="hidden")
     page.get_by_label("Map for the class").first.click()
     page.get_by_role("option", name="sad").click()
-    page.get_by_text("speaks for sad").or_(page.get_by_text("The map for sad is blank")).first.wait_for()
-    assert said.is_visible()
+    map_of_sad.wait_for()
+    assert page.get_by_text("The network answers").first.is_visible()
 
     page.get_by_role("tab", name="Compare").click()
     page.get_by_role("button", name="Compare them").click()

@@ -2,7 +2,6 @@
 
 import io
 import json
-import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,17 +9,12 @@ import httpx
 import numpy as np
 import pytest
 import torch
+from browsing import free_port
 from PIL import Image
 
 from workbench import demo, faces, gradio_app, gradio_page, services
 
 pytestmark = pytest.mark.xdist_group("demo")  # one server for all of them
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def png(picture: Image.Image) -> bytes:
