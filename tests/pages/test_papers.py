@@ -47,7 +47,7 @@ def test_a_verdict_that_no_claim_has_says_what_to_do():
 
 def test_only_claims_of_the_chosen_verdict_are_listed():
     app = opened()
-    app.segmented_control(key="verdict").set_value("contradicts itself").run()
+    app.segmented_control(key="verdict").set_value("inconsistent in the paper").run()
     text = "".join(m.value for m in app.markdown)
     assert "**1 claim is listed, of 10.**" in text
 

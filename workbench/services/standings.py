@@ -14,6 +14,7 @@ from models import Card, ModelSpec, get_spec, list_models
 from models.checkpoints import ROOT, CheckpointError, checkpoint_folder, read_card
 from models.evaluation import Interval
 from models.lineage import starts
+from models.training.recipes import RECIPES, from_recipe
 from models.zoo import read_list
 
 from . import measures
@@ -226,6 +227,15 @@ def convergence() -> tuple[Convergence, ...]:
             if pair:
                 found.append(pair)
     return tuple(found)
+
+
+def optimizer_of(card: Card) -> str:
+    """Optimizer and highest learning rate of the card's recipe, in words; the recipe's name where it is not known."""
+    if card.recipe not in RECIPES:
+        return card.recipe
+    config = from_recipe(card.recipe, model=card.network)
+    optimizer = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}[config.optimizer]
+    return f"{optimizer} at {config.learning_rate:g}"
 
 
 def _training(card: Card) -> tuple:

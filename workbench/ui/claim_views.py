@@ -43,12 +43,12 @@ def overview() -> None:
     st.html(_STYLE + "&ensp;".join(_chip(verdict) for verdict in VERDICTS))
     charts.show(charts.verdicts(named), "verdicts", "How many claims of each paper have which verdict")
     views.says(
-        f"**Of {all_.total()} claims {all_['recomputed'] + all_['reproduced']} come out as printed, {all_['refuted']} "
-        f"do not, and {all_['contradicts itself']} contradict another place of their own paper.** Of those that come "
-        f"out {all_['recomputed']} are *recomputed*: sizes, counts, and sums of the paper's own figures; "
-        f"{all_['reproduced'] or 'none'} *reproduced* by a training as the paper had it. Open are the others: "
-        f"{all_['not run']} wait for a training, and for {all_['different protocol']} ours was trained otherwise than "
-        "the paper had it, which settles nothing. Blue holds, gray is open, orange and red do not hold."
+        f"**Of {all_.total()} claims {all_['recomputed']} are recomputed, {all_['reproduced'] or 'none'} reproduced, "
+        f"{all_['not reproduced']} not reproduced, {all_['inconsistent in the paper']} inconsistent in the paper.** "
+        "*Recomputed* are sizes, counts, and sums of the paper's own figures; *reproduced* is a training as the paper "
+        f"had it. Open are the others: {all_['not run']} wait for a training, {all_['different protocol']} were "
+        f"trained otherwise, and {all_['not reproduced under our choices']} depend on choices of ours where the paper "
+        "is silent. Blue holds, gray and yellow are open, orange and red do not hold."
     )
     with st.expander("What the verdicts mean"):
         st.markdown("\n".join(f"- *{name}*: {meaning}." for name, meaning in VERDICTS.items()))
@@ -197,7 +197,8 @@ def _about_classes(found: list[Checked]) -> str:
             "bar would then say which difference other pictures could have made."
         )
     return (
-        "**Bars are the paper's figures, diamonds ours with 95 % intervals.** Where the protocol differs, a distance "
+        "**Bars are the paper's figures, diamonds ours with 95 % intervals, over test images and, where there are "
+        "several, random seeds.** Where the protocol differs, a distance "
         f"says nothing about the paper. {way}"
     )
 

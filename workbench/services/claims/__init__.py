@@ -25,15 +25,27 @@ from .networks import added, stock
 from .papers import Claim, Finding, Paper, Table, papers
 from .trained import nearest_run
 
-Verdict = Literal["recomputed", "reproduced", "different protocol", "not run", "contradicts itself", "refuted"]
+Verdict = Literal[
+    "recomputed",
+    "reproduced",
+    "different protocol",
+    "not run",
+    "not reproduced under our choices",
+    "inconsistent in the paper",
+    "not reproduced",
+]
 
 VERDICTS: dict[str, str] = {
     "recomputed": "we compute the same from code, from the set, or from the paper's own figures",
     "reproduced": "trained as the paper did, and its figure lies inside our 95 % interval",
     "different protocol": "ours exists, but was trained or drawn otherwise, so the two cannot be compared",
     "not run": "nobody has trained it here; the command is below",
-    "contradicts itself": "another place of the same paper says otherwise",
-    "refuted": "we compute or measure it as the paper did, and it comes out otherwise",
+    "not reproduced under our choices": (
+        "as the paper did in all that it states, but with choices of ours where it is silent, and it comes out "
+        "otherwise: other choices might give its figure"
+    ),
+    "inconsistent in the paper": "another place of the same paper says otherwise",
+    "not reproduced": "we compute or measure it as the paper did, and it comes out otherwise",
 }
 """What each verdict means, from what holds to what does not."""
 
@@ -68,15 +80,17 @@ def judge(claim: Claim, ours: Ours) -> Verdict:
         if ours.differs:
             return "different protocol"
         low, high = ours.interval
-        return "reproduced" if low <= claim.plain <= high else "refuted"
+        if low <= claim.plain <= high:
+            return "reproduced"
+        return "not reproduced under our choices" if claim.choice or ours.choices else "not reproduced"
     holds = ours.holds
     if holds is None:
         holds = agrees(claim.scale * ours.value, claim.claimed, claim.within)
     if holds:
         return "recomputed"
     if claim.choice:
-        return "different protocol"
-    return "contradicts itself" if ours.kind == "own" or claim.contradicts else "refuted"
+        return "not reproduced under our choices"
+    return "inconsistent in the paper" if ours.kind == "own" or claim.contradicts else "not reproduced"
 
 
 def check(letter: str) -> tuple[Checked, ...]:
@@ -104,7 +118,10 @@ def _checked(claim: Claim, given: Paper) -> Checked:
         needs = str(error) if claim.protocol is None else f"train `{claim.network}`, see the commands"
         return Checked(claim, "not run", "not run", needs)
     differs = f"Trained or drawn otherwise: {'; '.join(ours.differs)}." if ours.differs else ""
-    way = " ".join(filter(None, (f"{ours.way}.", differs, claim.choice, claim.note)))
+    open_ = ""
+    if ours.choices and not ours.differs:
+        open_ = f"Not stated in the paper, so our choice: {'; '.join(ours.choices)}. {claim.protocol.lacks}"
+    way = " ".join(filter(None, (f"{ours.way}.", differs, open_, claim.choice, claim.note)))
     value = None if ours.value is None else claim.scale * ours.value
     ends = None if ours.interval is None else tuple(claim.scale * end for end in ours.interval)
     return Checked(claim, judge(claim, ours), ours.text, way, value, ends)

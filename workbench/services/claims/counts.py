@@ -60,7 +60,7 @@ def _loss_share(claim: Claim, paper: Paper) -> Ours:
 
 
 @lru_cache(maxsize=8)
-def _divided(split: str) -> dict[str, np.ndarray]:
+def divided(split: str) -> dict[str, np.ndarray]:
     """Indices of each part of a split of FER2013, from the counts alone; copies among the pictures stay unseen."""
     labels = np.concatenate([np.repeat(np.arange(len(EMOTIONS)), counts) for counts in COUNTS.values()])
     parts = np.concatenate([np.full(sum(counts), part) for part, counts in COUNTS.items()])
@@ -71,19 +71,19 @@ def _divided(split: str) -> dict[str, np.ndarray]:
 @evaluator
 def _split_part(claim: Claim, paper: Paper) -> Ours:
     split = claim.given["split"]
-    return exact(claim, len(_divided(split)[claim.given["part"]]), f"`ferscope data splits`, split `{split}`")
+    return exact(claim, len(divided(split)[claim.given["part"]]), f"`ferscope data splits`, split `{split}`")
 
 
 @evaluator
 def _split_share(claim: Claim, paper: Paper) -> Ours:
-    parts = _divided(claim.given["split"])
+    parts = divided(claim.given["split"])
     value = len(parts[claim.given["part"]]) / int(_counts().sum())
     return exact(claim, value, f"`ferscope data splits`, split `{claim.given['split']}`")
 
 
 @evaluator
 def _trained_on(claim: Claim, paper: Paper) -> Ours:
-    parts = _divided(claim.given["split"])
+    parts = divided(claim.given["split"])
     inside = int(np.isin(parts["test"], parts["training"]).sum())
     text = f"{count(inside)} of the {count(len(parts['test']))} test pictures are trained on"
     way = f"split `{claim.given['split']}`, drawn with the paper's counts; pixel-identical copies not counted"

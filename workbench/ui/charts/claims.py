@@ -13,10 +13,12 @@ VERDICT_COLOURS = {
     "reproduced": ("#6DB3DC", "#111418"),
     "different protocol": ("#A3A9B0", "#111418"),
     "not run": ("#DCDFE3", "#111418"),
-    "contradicts itself": ("#F0A35E", "#111418"),
-    "refuted": ("#A8231B", "#FFFFFF"),
+    "not reproduced under our choices": ("#F6D58A", "#111418"),
+    "inconsistent in the paper": ("#F0A35E", "#111418"),
+    "not reproduced": ("#A8231B", "#FFFFFF"),
 }
-"""Ground and text of each verdict: blue holds, gray is open, orange and red do not hold; always with the word."""
+"""Ground and text of each verdict: blue holds, gray is open, yellow is open to other choices,
+orange and red do not hold; always with the word."""
 _GRAY = "#7F7F7F"
 _THIN = 0.03  # share of a bar in which a number can still be read
 
