@@ -65,7 +65,7 @@ def test_the_commands_of_a_paper_name_what_they_lack():
     app = opened()
     app.segmented_control(key="paper").set_value("E").run()
     assert any("ferscope train --model multibranch_dsc_cbam" in code.value for code in app.code)
-    assert "its batch are not stated" in "".join(m.value for m in app.markdown)
+    assert "the draw of its split are not stated" in "".join(m.value for m in app.markdown)
 
 
 def test_about_says_where_pictures_go_in_each_way_of_starting(monkeypatch):
