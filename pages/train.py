@@ -1,4 +1,4 @@
-"""Train: shall we watch it learn?"""
+"""Train: start a training, watch it, and see what it changed."""
 
 import streamlit as st
 
@@ -6,8 +6,8 @@ from workbench.ui import classroom, views
 from workbench.ui.training import form, live, outcome, own, queue
 
 views.title(
-    "Shall we watch it learn?",
-    "A training runs beside this page, in a process of its own: close the tab, come back, and it is still there.",
+    "Training",
+    "What does a network learn, epoch by epoch? A training keeps running after the tab or the app is closed.",
 )
 job = live.chosen()
 if job is not None:
@@ -29,14 +29,14 @@ with views.computed(
     "workbench.services.trainings.afterwards:before_after",
 ):
     st.markdown(
-        "Each epoch shows every training picture once (balanced sampling: rare classes more often), in steps of one "
-        "batch: the loss says how far the answers are "
-        "from the labels, and each weight $w$ moves a little against its slope, at the learning rate $\\eta$:"
+        "An epoch passes every training image through the network once (balanced sampling: rare classes more often), "
+        "one batch a step. The loss $L$ compares the predicted probabilities with the labels, and each weight $w$ "
+        "moves against its gradient, at the learning rate $\\eta$:"
     )
     st.latex(r"w \leftarrow w - \eta\,\frac{\partial L}{\partial w}, \qquad L = -\frac1N\sum_i \ln p_i(\text{label}_i)")
     st.markdown(
-        "After each epoch its weights are laid down; the app loads them, draws Grad-CAM on the two faces and counts "
-        "right answers on a sample of the validation part, once for all who watch, and deletes them except the first "
-        "and the last. The epoch with the best validation accuracy is the checkpoint."
+        "After each epoch the weights are saved. The app loads them, draws Grad-CAM on the two faces, measures the "
+        "accuracy on a sample of the validation set, and deletes them, except those of the first and the last epoch. "
+        "The epoch with the highest validation accuracy becomes the checkpoint."
     )
 classroom.teacher_or_stop("start and stop trainings")

@@ -11,12 +11,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from visiting import APP, text_of
 
+from models.training.config import TrainConfig
 from workbench import access, services
 from workbench.jobs import limits, parcels, processes, runner, store
 from workbench.jobs.runner import Estimate
 from workbench.jobs.store import JobError
 from workbench.services import trainings
-from workbench.services.trainings import IMAGENET, PRESETS, epochs, teaching
+from workbench.services.trainings import IMAGENET, NOTHING, PRESETS, epochs, teaching
 
 
 @pytest.fixture(autouse=True)
@@ -75,9 +76,71 @@ def test_imagenet_weights_are_offered_where_there_are_any(network):
     assert (IMAGENET in app.selectbox(key="train-start_from").options) == services.get_spec(network).imagenet
 
 
-def test_what_the_form_says_is_what_is_trained(monkeypatch, tiny):
-    monkeypatch.setattr(runner, "advance", list)  # it stays in the queue
+@pytest.fixture
+def queued(monkeypatch, tiny):
+    """What is started stays in the queue, and has the tiny dataset."""
+    monkeypatch.setattr(runner, "advance", list)
     monkeypatch.setattr(teaching, "data_file", lambda name, progress=None: tiny)
+
+
+def summary_of(app: AppTest) -> str:
+    return next(caption.value for caption in app.caption if caption.value.startswith("Initial weights"))
+
+
+def started(app: AppTest) -> TrainConfig:
+    app.button(key="train-start").click().run()
+    assert not app.exception
+    assert not app.error
+    (job,) = store.jobs()
+    return job.config
+
+
+def test_a_recipe_with_phases_shows_them_and_the_weights_that_it_starts_from(queued):
+    app = opened()
+    app.selectbox(key="train-model").set_value("hybrid_mobilenet_v3_small").run()
+    app.selectbox(key="train-recipe").set_value("paper-b").run()
+    assert app.selectbox(key="train-start_from").value == IMAGENET
+    assert app.selectbox(key="train-trained_stages").value == "In 5 phases"
+    assert app.number_input(key="train-epochs").disabled
+    assert app.number_input(key="train-learning_rate").disabled
+    assert "Initial weights: ImageNet. Phases: 1. Head only, 10 epochs, learning rate 0.001; 2. " in summary_of(app)
+    app.selectbox(key="train-start_from").set_value(NOTHING).run()
+    assert "Initial weights: Random. Phases: 1. Head only" in summary_of(app)
+    config = started(app)
+    assert (config.pretrained, len(config.phases)) == (False, 5)
+
+
+def test_layers_chosen_in_place_of_the_phases_are_what_trains(queued):
+    app = opened()
+    app.selectbox(key="train-model").set_value("resnet50_cnn").run()
+    app.selectbox(key="train-recipe").set_value("paper-c").run()
+    assert summary_of(app).startswith("Initial weights: ImageNet.")
+    assert "Head only" in summary_of(app)
+    app.selectbox(key="train-trained_stages").set_value("Head and 2 deepest stages").run()
+    assert not app.number_input(key="train-epochs").disabled
+    assert "Trainable layers: Head and 2 deepest stages, 60 epochs, learning rate 0.0001." in summary_of(app)
+    config = started(app)
+    assert (config.pretrained, config.phases, config.trained_stages, config.epochs) == (True, (), 2, 60)
+
+
+def test_architecture_options_have_a_fitting_widget_and_reach_the_training(queued):
+    app = opened()
+    assert "Architecture options" in [expander.label for expander in app.expander]
+    assert app.checkbox(key="train-option-batch_norm").value is True
+    app.selectbox(key="train-model").set_value("resnet18").run()
+    assert "Architecture options" not in [expander.label for expander in app.expander]
+    app.selectbox(key="train-model").set_value("multibranch_dsc_cbam").run()
+    assert app.selectbox(key="train-option-branches").options == ["1", "2", "3"]
+    reduction = app.number_input(key="train-option-reduction")
+    assert (reduction.value, reduction.min, reduction.max) == (8, 1, 64)
+    assert "channel attention" in reduction.help
+    reduction.set_value(16)
+    app.selectbox(key="train-option-conv").set_value("full").run()
+    assert summary_of(app).endswith("Architecture: conv=full, reduction=16.")
+    assert started(app).overrides == {"conv": "full", "reduction": 16}
+
+
+def test_what_the_form_says_is_what_is_trained(queued, tiny):
     app = opened()
     app.number_input(key="train-epochs").set_value(2)
     app.number_input(key="train-batch_size").set_value(16)

@@ -1,9 +1,23 @@
 """Trainings as a class sees them: presets and the form, sets to learn from, how far a job is, what it changed."""
 
 from .afterwards import EACH, Change, Shortcut, before_after, recall_of, shortcut, sticker_class
+from .choices import (
+    Summary,
+    entries_of,
+    option_fields,
+    part_name,
+    parts,
+    plan_of,
+    refitted,
+    start_name,
+    starts,
+    summary,
+    with_recipe,
+    with_start,
+)
 from .epochs import PINNED, EpochView, drawn_class, pending, pinned, pinned_face, pinned_title, views, watch
-from .form import UP_FRONT, Field, choices_of, configure, fields, recipes, sizes, trainable_networks, values_of
+from .form import UP_FRONT, Field, choices_of, configure, fields, recipes, sizes, trainable_networks
 from .own import Labelled, OwnSet, face_of, forget, make, own_set, own_sets, read_zip
-from .presets import IMAGENET, NOTHING, PRESETS, Plan, Preset, estimate, measure, measuring, start
+from .presets import IMAGENET, NOTHING, PRESETS, Plan, Preset, estimate, measure, measuring, resolved, start
 from .progress import WORDS, Progress, duration, progress
 from .teaching import DRAWINGS, set_names, split_names, starting_points

@@ -53,6 +53,7 @@ class Field:
         choices: of a choice, else empty.
         optional: whether it may be left empty.
         low, high: bounds of a number; None where there is none.
+        words: the title, where it is not the name.
     """
 
     name: str
@@ -62,11 +63,12 @@ class Field:
     optional: bool = False
     low: float | None = None
     high: float | None = None
+    words: str = ""
 
     @property
     def title(self) -> str:
         """In words."""
-        return self.name.replace("_", " ").capitalize()
+        return self.words or self.name.replace("_", " ").capitalize()
 
 
 def recipes() -> tuple[str, ...]:
@@ -89,11 +91,6 @@ def fields() -> tuple[Field, ...]:
 def choices_of(name: str) -> tuple[str, ...]:
     """What a setting that has choices may be."""
     return _field(name, TrainConfig.model_fields[name]).choices
-
-
-def values_of(recipe: str) -> dict[str, Any]:
-    """The values of every setting of a recipe, as the form shows them."""
-    return from_recipe(recipe).model_dump()
 
 
 def configure(recipe: str, **values: Any) -> TrainConfig:

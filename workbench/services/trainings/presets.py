@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from models.training.config import TrainConfig
@@ -12,11 +13,11 @@ from models.training.config import TrainConfig
 from ...jobs import runner
 from ...jobs.runner import Estimate
 from ...jobs.store import Job
-from .. import sets
+from .. import networks, sets
 from . import epochs, form, teaching
 
-NOTHING, IMAGENET = "random weights", "ImageNet weights"
-"""What a training may begin with besides a checkpoint."""
+NOTHING, IMAGENET = "Random", "ImageNet"
+"""Initial weights besides those of a checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,9 @@ class Plan:
         title: what the job is to be called; "" leaves it to us.
         recipe: its name.
         set: one of `teaching.set_names`.
-        start: a checkpoint's name, `NOTHING` or `IMAGENET`.
-        values: settings that differ from the recipe's, by their names in `TrainConfig`.
+        start: the initial weights: a checkpoint's name, `NOTHING` or `IMAGENET`.
+        values: settings that differ from the recipe's, by their names in `TrainConfig`; with `trained_stages` and no
+            `phases` there are none, whatever the recipe has.
         pinned: names of the two faces whose maps are drawn after each epoch (`epochs.PINNED`).
     """
 
@@ -72,14 +74,14 @@ _STICKER = "drawn faces, a sticker on neutral"
 PRESETS = (
     Preset(
         "One minute on drawn faces",
-        "A small network that knows nothing learns seven drawn expressions in eight epochs. Watch the two curves, and "
-        "where its maps go while it learns.",
+        "A small network with random weights is trained on seven drawn expressions for eight epochs. Watch the "
+        "training curves, and how its class activation maps change.",
         Plan("One minute on drawn faces", values={"model": "vanilla_cnn", **_SMALL}),
     ),
     Preset(
         "Last layers on FER2013",
-        "residual_cnn keeps its first layers and goes on teaching its last ones, on the pictures that it knows: how "
-        "much can change where so little may?",
+        "Fine-tunes the head and the deepest stage of residual_cnn on the images that it was trained on, with the "
+        "other layers frozen. How much changes?",
         Plan(
             "Last layers of residual_cnn on FER2013",
             set="fer2013",
@@ -96,8 +98,8 @@ PRESETS = (
     ),
     Preset(
         "Progressive, paper B in small",
-        "Paper B's way: first the head alone, then the stages from the deepest up, then the head again. Here from "
-        "photographs (residual_cnn) to drawn faces, each phase one or two epochs.",
+        "As in paper B: first only the head trains, then more and more of the deepest stages, then the head again. "
+        "Here from photographs (residual_cnn) to drawn faces, each phase one or two epochs.",
         Plan(
             "Progressive, as in paper B",
             start="residual_cnn",
@@ -116,11 +118,11 @@ PRESETS = (
         ),
     ),
     Preset(
-        "Planted shortcut",
-        "Somebody labelled every face with a sticker on its forehead as neutral, whatever it shows, and no other face "
-        "carries one. In the test half of all do. What does it learn, and which methods show it?",
+        "Shortcut learning",
+        "In the training set every face with a sticker on its forehead is labeled neutral, whatever it shows, and no "
+        "other face has one. In the test set half of all faces do. What is learned, and which methods show it?",
         Plan(
-            "Planted shortcut",
+            "Shortcut learning",
             set=_STICKER,
             values={"model": "vanilla_cnn", **_SMALL, "augmentation": "none"},
             pinned=("drawn_happy", "sticker_happy"),
@@ -141,13 +143,29 @@ def config_of(plan: Plan, progress: Callable[[int, int], None] | None = None) ->
         JobError: what was chosen cannot be trained; CheckpointError: its starting point is damaged.
     """
     data = teaching.data_file(plan.set, progress)
+    return _config(plan, data, _from_checkpoint(plan) and teaching.start_folder(plan.start, data))
+
+
+def resolved(plan: Plan) -> TrainConfig:
+    """The training of a plan as `config_of` has it, but nothing is drawn, and no checkpoint's head is cut.
+
+    Raises:
+        JobError: what was chosen cannot be trained.
+    """
+    start = networks.folder_of(plan.start) if _from_checkpoint(plan) else None
+    return _config(plan, teaching.path_of(plan.set), start)
+
+
+def _from_checkpoint(plan: Plan) -> bool:
+    return plan.start not in (NOTHING, IMAGENET)
+
+
+def _config(plan: Plan, data: Path, start: Path | None) -> TrainConfig:
     values = {"split": teaching.split_names(plan.set)[0], **plan.values, "data": data}
-    values |= {"keep_epochs": True, "evaluate": True}
-    if plan.start == IMAGENET:
-        values["pretrained"] = True
-    elif plan.start != NOTHING:
-        values["start_from"] = teaching.start_folder(plan.start, data)
-    return form.configure(plan.recipe, **values)
+    if "trained_stages" in values:
+        values.setdefault("phases", ())
+    beginning = {"pretrained": plan.start == IMAGENET, "start_from": start or None}
+    return form.configure(plan.recipe, **values, **beginning, keep_epochs=True, evaluate=True)
 
 
 def start(plan: Plan, progress: Callable[[int, int], None] | None = None) -> Job:

@@ -60,13 +60,18 @@ def data_file(name: str, progress: Callable[[int, int], None] | None = None) -> 
         JobError: there is no such set; DiskFullError: no room.
     """
     if name in DRAWINGS:
-        path = _drawing_file(DRAWINGS[name])
-        if not path.is_file():
-            _drawn(DRAWINGS[name], progress).save(path)
-        return path
-    if name in sets.imported_sets():
-        return (sets.FOLDER / f"{name}.npz").resolve()
-    return own.file_of(name)
+        if not path_of(name).is_file():
+            _drawn(DRAWINGS[name], progress).save(path_of(name))
+        return path_of(name)
+    return path_of(name) if name in sets.imported_sets() else own.file_of(name)
+
+
+def path_of(name: str) -> Path:
+    """Where the file of a set is, or would be once it is drawn or imported."""
+    if name in DRAWINGS:
+        return _drawing_file(DRAWINGS[name])
+    own_file = store.OWN / name / "faces.npz"
+    return (own_file if own_file.is_file() else sets.FOLDER / f"{name}.npz").resolve()
 
 
 def _drawn(plan: Drawing, progress: Callable[[int, int], None] | None) -> FaceSet:

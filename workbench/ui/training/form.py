@@ -1,4 +1,4 @@
-"""The form of a training: a preset, what is asked up front, and every other setting as the class has it."""
+"""The form of a training: a preset, the main choices, architecture options, and every other setting of the class."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from workbench.jobs.limits import LIMITS
 from workbench.jobs.runner import Estimate
 from workbench.jobs.store import JobError
 from workbench.services import trainings
-from workbench.services.trainings import IMAGENET, NOTHING, PRESETS, Field, Plan
+from workbench.services.trainings import PRESETS, Field, Plan
 
 from .. import screen
 from . import live
 
 _TITLES = {preset.title: preset for preset in PRESETS}
-_ALL, _HEAD = "the whole network", "the head alone"
 
 
 @screen.fragment
@@ -35,16 +34,18 @@ def show() -> None:
     if preset.missing:
         st.info(preset.missing)
     _up_front()
+    _summary()
     missing = st.session_state["train-set"] not in trainings.set_names()
     with st.container(horizontal=True, vertical_alignment="center"):
         start = st.button("Start the training", type="primary", key="train-start", disabled=missing)
-        ask = st.button("How long will it take?", key="train-estimate", disabled=missing)
+        ask = st.button("Estimate the time", key="train-estimate", disabled=missing)
         told = st.empty()
+    _options()
     _others()
     if missing:
         return
     try:
-        plan = _plan()
+        plan = trainings.plan_of(_entries())
         if start:
             _start(plan, told)
         if ask:
@@ -64,12 +65,12 @@ def _time(plan: Plan, before: bool) -> None:
     try:
         found = trainings.estimate(plan)
     except (JobError, DiskFullError, ValueError) as error:
-        st.markdown(f"**It cannot be trained so:** {error}")
+        st.markdown(f"**This cannot be trained:** {error}")
         return
     if measuring:
-        st.markdown("Measuring ten steps, in a process of its own. You need not wait for it.")
+        st.markdown("Ten steps are being measured in the background.")
     else:
-        st.markdown(_told(found) if found else "The time on this computer is told from ten steps.")
+        st.markdown(_told(found) if found else "The time is estimated from ten steps on this computer.")
 
 
 def _start(plan: Plan, place: DeltaGenerator) -> None:
@@ -90,7 +91,7 @@ def _told(found: Estimate) -> str:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# What the widgets hold: everything under "train-NAME" in the session
+# The entries, each under "train-NAME" in the session; see `services.trainings.choices`
 
 
 def offer(plan: Plan) -> None:
@@ -108,31 +109,34 @@ def _begin() -> None:
         _take(wanted)
 
 
+def _entries() -> dict:
+    return {key.removeprefix("train-"): value for key, value in st.session_state.items() if key.startswith("train-")}
+
+
+def _show(entries: dict) -> None:
+    """Put values into the widgets, and remember the network and the dataset that they are for."""
+    st.session_state.update({f"train-{name}": value for name, value in entries.items()})
+    st.session_state["train-fitted"] = (st.session_state["train-model"], st.session_state["train-set"])
+
+
+def _take(plan: Plan) -> None:
+    _show(trainings.entries_of(plan))
+
+
 def _take_preset() -> None:
     _take(_TITLES[st.session_state["train-preset"]].plan)
 
 
-def _take(plan: Plan) -> None:
-    values = {**trainings.values_of(plan.recipe), **plan.values}
-    for name, value in values.items():
-        st.session_state[f"train-{name}"] = value
-    st.session_state["train-trained_stages"] = _part_name(values["trained_stages"])
-    st.session_state.update({
-        "train-title": plan.title, "train-recipe": plan.recipe, "train-set": plan.set, "train-start_from": plan.start,
-        "train-pinned": list(plan.pinned), "train-phases": values["phases"],
-    })  # fmt: skip
-    for field in trainings.fields():
-        if field.kind == "sizes":
-            st.session_state[f"train-{field.name}"] = ", ".join(map(str, values[field.name]))
-
-
 def _take_recipe() -> None:
-    """A recipe's values in the place of what stood there; network, set and starting point stay."""
-    held = {key: st.session_state[f"train-{key}"] for key in ("model", "title", "set", "start_from", "pinned", "seed")}
-    values = {"model": held["model"], "seed": held["seed"]}
-    _take(
-        Plan(held["title"], st.session_state["train-recipe"], held["set"], held["start_from"], values, held["pinned"])
-    )
+    _show(trainings.with_recipe(_entries()))
+
+
+def _refit() -> None:
+    _show(trainings.refitted(_entries(), *st.session_state["train-fitted"]))
+
+
+def _take_start() -> None:
+    _show(trainings.with_start(_entries()))
 
 
 def _keep(name: str, options: tuple[str, ...]) -> tuple[str, ...]:
@@ -142,54 +146,63 @@ def _keep(name: str, options: tuple[str, ...]) -> tuple[str, ...]:
     return options
 
 
+def _in_phases() -> bool:
+    """Whether the phases of the recipe or preset train, not one choice of layers."""
+    held = st.session_state
+    return held["train-trained_stages"] not in trainings.parts(held["train-model"])
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Widgets
 
 
 def _up_front() -> None:
     """Three rows, so that on a phone they stand below each other in this order."""
-    held, phases = st.session_state, st.session_state["train-phases"]
+    held = st.session_state
     networks = trainings.trainable_networks()
     network, start, set_ = st.columns(3)
-    network.selectbox("Network", networks, format_func=lambda name: services.get_spec(name).title, key="train-model")
-    begin = (NOTHING, IMAGENET) if services.get_spec(held["train-model"]).imagenet else (NOTHING,)
-    points = _keep("start_from", (*begin, *trainings.starting_points(held["train-model"])))
-    start.selectbox("It begins with", points, format_func=_point, key="train-start_from")
+    network.selectbox(
+        "Network", networks, format_func=lambda name: services.get_spec(name).title, key="train-model", on_change=_refit
+    )
+    weights = _keep("start_from", trainings.starts(held["train-model"]))
+    start.selectbox(
+        "Initial weights", weights, format_func=trainings.start_name, key="train-start_from", on_change=_take_start
+    )
     sets = tuple(dict.fromkeys((*trainings.set_names(), held["train-set"])))  # also one that is not imported here
-    set_.selectbox("It learns from", sets, format_func=_set, key="train-set")
+    set_.selectbox("Dataset", sets, format_func=_set, key="train-set", on_change=_refit)
     split, recipe, part = st.columns(3)
     splits = _keep("split", trainings.split_names(held["train-set"]))
     split.selectbox("Split", splits, key="train-split", help=_SPLIT)
     recipe.selectbox("Recipe", trainings.recipes(), key="train-recipe", on_change=_take_recipe, help=_RECIPE)
-    parts = _keep("trained_stages", _parts(held["train-model"]))
-    part.selectbox("What learns", parts, key="train-trained_stages", disabled=bool(phases))
+    layers = _keep("trained_stages", trainings.parts(held["train-model"], held["train-phases"]))
+    part.selectbox("Trainable layers", layers, key="train-trained_stages", help=_LAYERS)
     own = services.get_spec(held["train-model"]).recipe
     if own not in (held["train-recipe"], "quick"):
         st.caption(f"The usual recipe for this network is `{own}`.")
     epochs, minutes, weights, seed = st.columns(4)
-    epochs.number_input("Epochs", 1, LIMITS.epochs, key="train-epochs", disabled=bool(phases))
+    epochs.number_input("Epochs", 1, LIMITS.epochs, key="train-epochs", disabled=_in_phases())
     minutes.number_input(
         "At most minutes", 0.1, LIMITS.minutes, key="train-minutes", placeholder="no limit", format="%g"
     )
     weights.selectbox("Class weights", trainings.choices_of("class_weights"), key="train-class_weights")
-    seed.number_input("Seed", 0, 2**31 - 1, key="train-seed", help="Another seed is another training.")
-    if phases:
-        st.caption("Phases, one after another: " + "; ".join(map(_phase, phases)) + ".")
+    seed.number_input("Random seed", 0, 2**31 - 1, key="train-seed", help="Another seed is another training.")
 
 
-_SPLIT = "Which pictures it learns from, which choose the epoch, and which test; official: as the set itself says."
-_RECIPE = "Values for every setting, as a paper had them; what you change afterwards stands."
+_SPLIT = "Which images train, which choose the epoch, and which test; official: as the dataset itself says."
+_RECIPE = "Values for every setting, as a paper had them. What you change afterwards replaces them."
+_LAYERS = "Other layers are frozen: their weights and their batch-norm statistics stay as they are."
 
 
-def _phase(phase: dict) -> str:
-    what = _part_name(phase["trained_stages"])
-    return f"{phase['epochs']} × {what}, rate {phase['learning_rate']:g}"
-
-
-def _point(name: str) -> str:
-    if name in (NOTHING, IMAGENET):
-        return name
-    return f"its own checkpoint ({name})" if name in trainings.trainable_networks() else services.get_spec(name).title
+def _summary() -> None:
+    """What would run, in words that are read from the configuration itself."""
+    try:
+        found = trainings.summary(trainings.resolved(trainings.plan_of(_entries())))
+    except (JobError, ValueError):
+        return  # said below, where it is started
+    one = len(found.phases) == 1
+    steps = found.phases[0] if one else "; ".join(f"{i}. {phase}" for i, phase in enumerate(found.phases, 1))
+    built = f" Architecture: {found.options}." if found.options else ""
+    st.caption(f"Initial weights: {found.initial_weights}. {'Trainable layers' if one else 'Phases'}: {steps}.{built}")
 
 
 def _set(name: str) -> str:
@@ -197,33 +210,34 @@ def _set(name: str) -> str:
     return own.title if own else name
 
 
-def _parts(network: str) -> tuple[str, ...]:
-    stages = services.get_spec(network).stages
-    return (_ALL, _HEAD, *(_part_name(n) for n in range(1, len(stages))))
-
-
-def _part_name(stages: int | None) -> str:
-    if stages is None or isinstance(stages, str):
-        return stages or _ALL
-    return _HEAD if stages == 0 else f"the head and the {stages} deepest stage{'s' * (stages > 1)}"
+def _options() -> None:
+    """The architecture options of the network, a widget each."""
+    fields = trainings.option_fields(st.session_state["train-model"])
+    if fields:
+        with st.expander("Architecture options"):
+            _grid(fields)
 
 
 def _others() -> None:
     """Every other setting, a widget each, as the class says."""
-    with st.expander("Every other setting"):
+    with st.expander("All other settings"):
         st.text_input("Title of the job", key="train-title", max_chars=80)
         st.multiselect(
-            "Faces whose maps are drawn after each epoch: samples and drawn ones", trainings.PINNED,
+            "Images whose maps are drawn after each epoch: samples and drawn ones", trainings.PINNED,
             format_func=trainings.pinned_title, max_selections=2, key="train-pinned",
         )  # fmt: skip
-        columns = st.columns(3)
-        for i, field in enumerate(trainings.fields()):
-            with columns[i % 3]:
-                _widget(field)
+        _grid(trainings.fields())
 
 
-def _widget(field: Field) -> None:
-    key, shown = f"train-{field.name}", {"help": field.help or None}
+def _grid(fields: tuple[Field, ...]) -> None:
+    columns = st.columns(3)
+    for i, field in enumerate(fields):
+        with columns[i % 3]:
+            _widget(field, disabled=field.name == "learning_rate" and _in_phases())
+
+
+def _widget(field: Field, disabled: bool) -> None:
+    key, shown = f"train-{field.name}", {"help": field.help or None, "disabled": disabled}
     if field.kind == "flag":
         st.checkbox(field.title, key=key, **shown)
     elif field.kind == "choice":
@@ -248,36 +262,3 @@ def _number(field: Field, key: str, shown: dict) -> None:
     small = 10.0 ** math.floor(math.log10(value)) if value else 0.1
     step = {"step": 1} if whole else {"step": small, "format": "%g"}
     st.number_input(field.title, key=key, placeholder="not set", **bounds, **step, **shown)
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# From the widgets to a plan
-
-
-def _plan() -> Plan:
-    """What the form says; raises JobError where an entry cannot be."""
-    held, recipe = st.session_state, st.session_state["train-recipe"]
-    before, values = trainings.values_of(recipe), {}
-    asked = [*((f.name, f.kind) for f in trainings.fields()), *_ASKED]
-    for name, kind in asked:
-        value = held.get(f"train-{name}", before.get(name))
-        if kind == "sizes":
-            value = trainings.sizes(value) if isinstance(value, str) else value
-        if name in before and (kind == "always" or value != before[name]):
-            values[name] = value
-    at = _parts(held["train-model"]).index(held["train-trained_stages"])
-    values["trained_stages"] = None if at == 0 else at - 1
-    if before["phases"] != held["train-phases"]:
-        values["phases"] = held["train-phases"]
-    pinned = tuple(held.get("train-pinned", ())) or PRESETS[0].plan.pinned
-    return Plan(held.get("train-title", ""), recipe, held["train-set"], held["train-start_from"], values, pinned)
-
-
-_ASKED = (
-    ("model", "always"),
-    ("split", "always"),
-    ("class_weights", ""),
-    ("epochs", ""),
-    ("minutes", ""),
-    ("seed", ""),
-)
