@@ -6,8 +6,8 @@ from workbench.ui import classroom, views
 from workbench.ui.training import form, live, outcome, own, queue
 
 views.title(
-    "Training",
-    "What does a network learn, epoch by epoch? A training keeps running after the tab or the app is closed.",
+    "What does a network learn, epoch by epoch?",
+    "Start a training and watch it. It keeps running after the tab or the app is closed.",
 )
 job = live.chosen()
 if job is not None:
