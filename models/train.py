@@ -38,6 +38,7 @@ def parse(argv: list[str]) -> TrainConfig:
     saved, rest = first.parse_known_args(argv)
     first.add_argument("--recipe")
     first.add_argument("--model")
+    first.add_argument("--data", type=Path)
     first.add_argument("--out", type=Path)
     first.add_argument("--resume", action="store_true")
     known, _ = first.parse_known_args(rest)
@@ -50,9 +51,8 @@ def parse(argv: list[str]) -> TrainConfig:
     elif begun and not (known.out.exists() or known.model or known.recipe):
         raise ValueError(f"There is no run in {known.out}: give the folder of one by --out, or leave out --resume.")
     else:
-        default = from_recipe(
-            known.recipe or _own_recipe(known.model), **({"model": known.model} if known.model else {})
-        )
+        given = {name: value for name in ("model", "data") if (value := getattr(known, name))}
+        default = from_recipe(known.recipe or _own_recipe(known.model), **given)
     recipes = f"Recipes: {', '.join(RECIPES)}. Without --recipe a network's usual one, see --model NAME --help."
     text = f"{__doc__}\n{recipes} `ferscope models` lists the networks.{_options(default.model) if known.model else ''}"
     said = io.StringIO()

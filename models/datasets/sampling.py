@@ -26,7 +26,8 @@ HEAVY = dict.fromkeys(EMOTIONS, 1.0) | {"disgust": 15.0, "fear": 8.0}
 
 
 def class_weights(name: str, counts: Sequence[int], classes: Sequence[str]) -> tuple[float, ...]:
-    """Weight of each class in the cross-entropy, which is the weighted mean: only their ratios matter.
+    """Weight of each class in the cross-entropy. Training scales them to 1 on average over the images: only their
+    ratios matter.
 
     none: 1 for each.
 
@@ -67,7 +68,7 @@ def inverse_weights(counts: Sequence[int], total: int | None = None) -> tuple[fl
     """N / (K·n_c): a class half as frequent weighs twice as much.
 
     Paper B prints this table with the counts of the whole set and N = 28 000, and all but one digit of it follows:
-    surprise is 1.00, where the slide has 0.99. In a weighted mean N cancels out.
+    surprise is 1.00, where the slide has 0.99. In training N cancels out, since only ratios matter.
 
     Args:
         counts: pictures of each of the K classes.

@@ -19,8 +19,9 @@ class Phase(BaseModel):
     """Passes over the training part."""
     learning_rate: float = Field(gt=0)
     """The highest rate of the schedule."""
-    trained_stages: int | None = Field(default=None, ge=0)
-    """How many of the deepest stages train beside the head; 0: the head alone; None: everything."""
+    trained_stages: int | float | None = Field(default=None, ge=0)
+    """How many of the deepest stages train beside the head; 0: the head alone; None: everything. A fraction, as in 1.5,
+    is a share of the next stage's convolutions, the last ones."""
 
 
 class TrainConfig(BaseModel):
@@ -59,14 +60,17 @@ class TrainConfig(BaseModel):
     """Smaller sides to begin with: (32, 40) is a third of the epochs at 32, a third at 40, the rest at full size."""
     learning_rate: float = Field(default=0.1, gt=0)
     """The highest rate of the schedule."""
-    trained_stages: int | None = Field(default=None, ge=0)
-    """How many of the backbone's deepest stages train beside the head; 0: the head alone; None: everything."""
+    trained_stages: int | float | None = Field(default=None, ge=0)
+    """How many of the backbone's deepest stages train beside the head; 0: the head alone; None: everything. A fraction,
+    as in 1.5, is a share of the next stage's convolutions, the last ones."""
     phases: tuple[Phase, ...] = ()
     """Progressive training: parts with rates and frozen stages of their own, in place of the two fields above."""
     optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
-    """Stochastic gradient descent with Nesterov's momentum, or Adam; AdamW takes the decay off the weights directly."""
+    """Stochastic gradient descent with momentum, or Adam; AdamW takes the decay off the weights directly."""
     momentum: float = Field(default=0.9, ge=0, lt=1)
     """Of sgd; Adam's two averages keep their usual 0.9 and 0.999."""
+    nesterov: bool = True
+    """Nesterov's momentum for sgd, or plain momentum."""
     weight_decay: float = Field(default=5e-4, ge=0)
     """Share of each weight that is taken off, times the rate, at each step; L2 with sgd and adam."""
     schedule: Literal["one-cycle", "constant", "cosine", "step", "plateau"] = "one-cycle"

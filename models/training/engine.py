@@ -36,7 +36,7 @@ from ..registry import check_overrides, get_spec
 from . import state
 from .config import TrainConfig
 from .keeping import RunFolder
-from .optimisation import Schedule, freeze, frozen_modules, make_optimizer
+from .optimisation import Schedule, check_stages, freeze, make_optimizer
 from .start import TrainingError, built_as_start, first_model, make_fabric, targets
 from .stopping import Interrupted, stop_on_signals
 
@@ -97,14 +97,14 @@ class Run:
             raise TrainingError(f"{config.model} has no layers of its own to train: it is made by ferscope refresh.")
         check_overrides(config.model, config.overrides)
         for phase in config.plan:
-            frozen_modules(self.spec, phase.trained_stages)
+            check_stages(self.spec, phase.trained_stages)
         self.size = config.input_size or self.spec.input_size
         self.classes = parts.training.classes
         self.mean, self.std = parts.training.pixel_statistics()
         counts = torch.bincount(torch.from_numpy(parts.training.labels), minlength=len(self.classes)).tolist()
         self.augment = class_aware(config.augmentation, config.rare_augmentation, counts)
         weights = torch.tensor(class_weights(config.class_weights, counts, self.classes))
-        weights *= sum(counts) / (weights * torch.tensor(counts)).sum()  # 1 on average, as soft targets need it
+        weights *= sum(counts) / (weights * torch.tensor(counts)).sum()  # 1 on average, so that losses compare
         self.batch_size = min(config.batch_size, len(parts.training))
         self.kept = RunFolder(config, parts.fingerprint)
         found = self.kept.open()
@@ -282,8 +282,11 @@ class Run:
             y = targets.argmax(-1)  # of the picture that weighs more
         x = x.contiguous(memory_format=torch.channels_last)  # (B, 1, S, S)
         logits = self.model(x)  # (B, K)
-        loss = F.cross_entropy(logits, targets, self.weights, label_smoothing=self.config.label_smoothing)
-        loss = loss * self._part_of_batch(targets)
+        # −1/N Σ w_y log p_y over the N images of the batch (paper C, eq. 7), where torch's mean divides by Σ w_y. Each
+        # process has a share of the batch, and their gradients are averaged.
+        smoothing = self.config.label_smoothing
+        total = F.cross_entropy(logits, targets, self.weights, label_smoothing=smoothing, reduction="sum")
+        loss = total * (self.fabric.world_size / self.batch_size)
         self.fabric.backward(loss)
         if self.config.clip_norm:
             self.fabric.clip_gradients(
@@ -295,14 +298,6 @@ class Run:
         if self.running_mean is not None:
             self.running_mean.update_parameters(self.network)
         return loss.detach(), (logits.detach().argmax(-1) == y).sum()
-
-    def _part_of_batch(self, targets: Tensor) -> Tensor | float:
-        """What makes the mean over processes of their mean losses that over the whole batch: 1 for one process."""
-        if self.fabric.world_size == 1:
-            return 1.0
-        weighted = self.weights is not None and targets.ndim == 1
-        own = self.weights[targets].sum() if weighted else torch.tensor(float(len(targets)), device=self.device)
-        return own / self.fabric.all_reduce(own.clone(), reduce_op="mean")
 
     def _agree_on_statistics(self) -> None:
         """Batch-norm's running statistics become their mean over the processes, each of which saw its own pictures."""

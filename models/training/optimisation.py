@@ -12,38 +12,52 @@ from ..registry import ModelSpec
 from .config import Phase, TrainConfig
 
 
-def frozen_modules(spec: ModelSpec, trained_stages: int | None) -> list[str]:
-    """Names of what does not train, see `freeze`."""
-    if trained_stages is None:
-        return []
+def check_stages(spec: ModelSpec, trained_stages: float | None) -> None:
+    """Raise ValueError where a network has fewer stages than shall train."""
     n = len(spec.stages)
-    if trained_stages > n or n == 0:
+    if trained_stages is not None and (trained_stages > n or n == 0):
         raise ValueError(
             f"trained_stages={trained_stages}: {spec.name} has {n} stages. Leave it out to train all of it."
         )
-    return [name for stage in spec.stages[: n - trained_stages] for name in stage]
 
 
-def freeze(model: nn.Module, spec: ModelSpec, trained_stages: int | None) -> list[nn.Module]:
+def freeze(model: nn.Module, spec: ModelSpec, trained_stages: float | None) -> list[nn.Module]:
     """Let only the deepest stages and the head train.
 
     Args:
         model: the network of `spec`; every parameter outside frozen stages gets `requires_grad`.
         spec: names its stages.
-        trained_stages: how many of them train, counted from the deepest; None: all.
+        trained_stages: how many of them train, counted from the deepest; None: all. Of a fraction, such as the 0.4 of
+            1.4, the last convolutions of the next stage train: that share of its convolutions, rounded.
 
     Returns:
-        The frozen modules. They must be put into evaluation mode after each `model.train()`, so that their batch-norm
+        The frozen modules. They must be put into evaluation mode after each `model.train()`, so that their batch norm
         keeps the statistics that its frozen weights were trained with.
 
     Raises:
         ValueError: the network has fewer stages.
     """
-    frozen = [model.get_submodule(name) for name in frozen_modules(spec, trained_stages)]
+    check_stages(spec, trained_stages)
     model.requires_grad_(True)
+    if trained_stages is None:
+        return []
+    stages = [[model.get_submodule(name) for name in stage] for stage in spec.stages]
+    first = len(stages) - math.ceil(trained_stages)  # the shallowest stage of which anything trains
+    frozen = [module for stage in stages[:first] for module in stage]
+    if share := trained_stages % 1:
+        frozen += _before_its_last(stages[first], share)
     for module in frozen:
         module.requires_grad_(False)
     return frozen
+
+
+def _before_its_last(stage: list[nn.Module], share: float) -> list[nn.Module]:
+    """The layers of a stage that come before the given share of its convolutions, in the order of their definition."""
+    every = [layer for module in stage for layer in module.modules()]
+    layers = [layer for layer in every if [*layer.parameters(recurse=False)] or not [*layer.children()]]
+    convolutions = [i for i, layer in enumerate(layers) if isinstance(layer, nn.Conv2d)]
+    trained = round(share * len(convolutions))
+    return layers[: convolutions[-trained]] if trained else layers
 
 
 def make_optimizer(config: TrainConfig, model: nn.Module, rate: float) -> Optimizer:
@@ -51,7 +65,7 @@ def make_optimizer(config: TrainConfig, model: nn.Module, rate: float) -> Optimi
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     shared: dict[str, Any] = {"lr": rate, "weight_decay": config.weight_decay}
     if config.optimizer == "sgd":
-        return SGD(trained, momentum=config.momentum, nesterov=config.momentum > 0, **shared)
+        return SGD(trained, momentum=config.momentum, nesterov=config.nesterov and config.momentum > 0, **shared)
     return (Adam if config.optimizer == "adam" else AdamW)(trained, **shared)
 
 

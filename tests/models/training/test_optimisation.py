@@ -65,9 +65,58 @@ def test_with_no_stage_only_the_head_gets_gradients_and_with_one_the_deepest_too
     assert all(p.requires_grad for p in model.parameters())
 
 
-def test_more_stages_than_there_are_is_refused():
+@pytest.mark.parametrize("stages", [5, 4.5])
+def test_more_stages_than_there_are_is_refused(stages):
     with pytest.raises(ValueError, match="residual_cnn has 4 stages"):
-        freeze(create_model("residual_cnn"), get_spec("residual_cnn"), 5)
+        freeze(create_model("residual_cnn"), get_spec("residual_cnn"), stages)
+
+
+@pytest.mark.parametrize(
+    ("stages", "first"),
+    [
+        (0.2, "layer4.1.conv2"),
+        (0.4, "layer4.1.conv1"),
+        (0.6, "layer4.0.downsample.0"),
+        (0.99, "layer4.0.conv1"),
+        (1.4, "layer3.1.conv1"),
+    ],
+)
+def test_a_fraction_trains_the_last_convolutions_of_the_next_stage(stages, first):
+    model, spec = create_model("resnet18"), get_spec("resnet18")
+    frozen = freeze(model, spec, stages)
+    names = [key for key, _ in model.named_parameters() if not key.startswith("fc.")]
+    trained = [key for key, p in model.named_parameters() if p.requires_grad and not key.startswith("fc.")]
+    assert trained == names[names.index(f"{first}.weight") :]
+    model.train()
+    for module in frozen:
+        module.eval()
+    before = {key: value.clone() for key, value in model.state_dict().items() if "running" in key}
+    with torch.no_grad():
+        model(torch.randn(4, 1, 48, 48))
+    moved = {key.rsplit(".", 1)[0] for key, value in before.items() if not torch.equal(value, model.state_dict()[key])}
+    norms = {key for key, m in model.named_modules() if isinstance(m, nn.BatchNorm2d)}
+    assert moved == {key for key in norms if model.get_submodule(key).weight.requires_grad}
+
+
+@pytest.mark.parametrize("name", STAGED)
+def test_every_network_can_train_a_fraction_of_a_stage(name):
+    spec = get_spec(name)
+    with torch.device("meta"):
+        model = create_model(name)
+    counts = []
+    for stages in (0, 0.5, 1, 1.5, 2):
+        freeze(model, spec, stages)
+        counts.append(sum(p.numel() for p in model.parameters() if p.requires_grad))
+    assert counts == sorted(counts)
+    assert counts[0] < counts[2] < counts[4]
+
+
+@pytest.mark.parametrize("nesterov", [True, False])
+def test_momentum_is_nesterovs_where_it_is_asked_for(nesterov):
+    config = TrainConfig(optimizer="sgd", momentum=0.9, nesterov=nesterov)
+    model = nn.Linear(2, 2)
+    assert make_optimizer(config, model, rate=0.1).param_groups[0]["nesterov"] == nesterov
+    make_optimizer(config.model_copy(update={"momentum": 0.0}), model, rate=0.1)  # torch refuses Nesterov without one
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,13 @@ import pytest
 import safetensors.torch
 import torch
 
-from models import create_model, load_checkpoint
+from models import create_model, get_spec, list_models, load_checkpoint
 from models.checkpoints import read_card, save_checkpoint, write_card
+from models.train import parse
 from models.training import engine, memory, state
 from models.training.engine import Run, train
 from models.training.events import read_events
+from models.training.optimisation import freeze
 from models.training.recipes import from_recipe
 from models.training.start import TrainingError, first_model, must_fit
 from models.training.stopping import Interrupted
@@ -46,13 +48,13 @@ def test_paper_a():
     assert (c.epochs, c.batch_size, c.optimizer, c.learning_rate) == (33, 64, "sgd", 0.01)
     assert (c.schedule, c.decay_every, c.decay_factor) == ("step", 3, 0.9)
     assert (c.augmentation, c.class_weights, c.label_smoothing, c.split) == ("paper-a", "none", 0.0, "official")
+    assert not c.nesterov
 
 
 def test_paper_b():
     c = from_recipe("paper-b", model="hybrid_resnet50")
     assert [p.epochs for p in c.phases[1:]] == [15, 15, 20, 20]
     assert [p.learning_rate for p in c.phases[1:]] == [1e-5, 5e-6, 1e-6, 1e-7]
-    assert [p.trained_stages for p in c.phases] == [0, 1, 2, 3, 0]
     assert c.epochs == sum(p.epochs for p in c.phases)
     assert (c.optimizer, c.schedule, c.class_weights, c.split, c.pretrained) == (
         *("adamw", "cosine", "inverse", "paper-b"),
@@ -62,20 +64,90 @@ def test_paper_b():
     assert c.weight_decay > 0
 
 
-def test_paper_c_and_its_frozen_backbone():
+def keras_layers() -> list[str]:
+    """Names of the 175 layers of Keras' ResNet-50 without its top, in the order of `model.layers`."""
+    layers = ["input", "conv1_pad", "conv1_conv", "conv1_bn", "conv1_relu", "pool1_pad", "pool1_pool"]
+    for stage, blocks in zip((2, 3, 4, 5), (3, 4, 6, 3), strict=True):
+        for block in range(1, blocks + 1):
+            parts = ["1_conv", "1_bn", "1_relu", "2_conv", "2_bn", "2_relu", "3_conv", "3_bn", "add", "out"]
+            if block == 1:  # its shortcut has a convolution of its own
+                parts[6:8] = ["0_conv", "3_conv", "0_bn", "3_bn"]
+            layers += [f"conv{stage}_block{block}_{part}" for part in parts]
+    return layers
+
+
+def keras_name(parameter: str) -> str:
+    """The layer of Keras that a parameter of torchvision's ResNet-50 belongs to."""
+    stage, block, part, *number = parameter.split(".")[:4]
+    kind = {"conv1": "1_conv", "bn1": "1_bn", "conv2": "2_conv", "bn2": "2_bn", "conv3": "3_conv", "bn3": "3_bn"}
+    part = {"0": "0_conv", "1": "0_bn"}[number[0]] if part == "downsample" else kind[part]
+    return f"conv{int(stage[-1]) + 1}_block{int(block) + 1}_{part}"
+
+
+def trained_by(model: torch.nn.Module, name: str, trained_stages: float | None) -> set[str]:
+    """Names of the backbone's parameters that train."""
+    freeze(model, get_spec(name), trained_stages)
+    return {key for key, p in model.backbone.net.named_parameters() if p.requires_grad}
+
+
+def test_paper_b_trains_the_layers_of_keras_that_the_paper_names():
+    layers = keras_layers()
+    assert (len(layers), layers[160]) == (175, "conv5_block2_2_relu")
+    assert {layers[140], layers[100]} == {"conv4_block6_3_bn", "conv4_block2_3_bn"}  # each ends a frozen block
+    with torch.device("meta"):
+        model = create_model("hybrid_resnet50")
+    thawing = [p.trained_stages for p in from_recipe("paper-b", model="hybrid_resnet50").phases]
+    trained = [{keras_name(key) for key in trained_by(model, "hybrid_resnet50", n)} for n in thawing]
+    assert trained[0] == trained[4] == set()
+    for found, first in zip(trained[1:4], (160, 140, 100), strict=True):
+        expected = {layer for layer in layers[first:] if layer.endswith(("_conv", "_bn"))}
+        assert found == expected - {"conv4_block6_3_bn" if first == 140 else "conv4_block2_3_bn"}
+    assert not any(layer.startswith(("conv1", "conv2", "conv3")) for layer in trained[3])
+
+
+@pytest.mark.parametrize("name", ["hybrid_efficientnet_b3", "hybrid_mobilenet_v3_small", "hybrid_xception"])
+def test_paper_b_trains_more_of_the_other_hybrids_step_by_step(name):
+    with torch.device("meta"):
+        model = create_model(name)
+    none, some, stage, more, last = (
+        trained_by(model, name, p.trained_stages) for p in from_recipe("paper-b", model=name).phases
+    )
+    assert none == last == set()
+    assert some < stage < more < trained_by(model, name, 2)
+    assert stage == trained_by(model, name, 1)
+
+
+def test_paper_c_freezes_in_its_initial_phase():
     c = from_recipe("paper-c", model="resnet50_cnn")
     assert (c.epochs, c.batch_size, c.optimizer, c.learning_rate) == (60, 32, "adam", 1e-4)
-    assert (c.class_weights, c.augmentation, c.split) == ("paper-c", "paper-c", "random-80-20")
-    assert (c.pretrained, c.trained_stages) == (True, 0)
-    for rival in ("vanilla_cnn", "residual_cnn"):
-        c = from_recipe("paper-c", model=rival)
-        assert (c.pretrained, c.trained_stages) == (False, None)
+    assert (c.class_weights, c.augmentation, c.split, c.pretrained) == ("paper-c", "paper-c", "random-80-20", True)
+    assert [(p.epochs, p.learning_rate, p.trained_stages) for p in c.phases] == [(20, 1e-4, 0), (40, 1e-4, None)]
+    for baseline in ("vanilla_cnn", "residual_cnn"):
+        c = from_recipe("paper-c", model=baseline)
+        assert (c.epochs, c.pretrained, c.phases, c.trained_stages) == (60, False, (), None)
 
 
 def test_paper_d():
     c = from_recipe("paper-d", model="resnet18_svd_hfc")
     assert (c.epochs, c.batch_size, c.input_size, c.learning_rate) == (100, 32, 224, 1e-4)
     assert (c.schedule, c.decay_factor, c.patience, c.split) == ("plateau", 0.3, 5, "paper-d")
+
+
+@pytest.mark.parametrize("name", list_models("D"))
+@pytest.mark.parametrize(("dataset", "batch_size"), [("fer2013", 32), ("jaffe", 8), ("ckplus", 16), ("mine", 32)])
+def test_paper_d_takes_batch_and_rate_by_the_dataset(name, dataset, batch_size):
+    c = from_recipe("paper-d", model=name, data=f"elsewhere/{dataset}.npz")
+    rate = 1e-3 if name.startswith("mobilenet_v2") and dataset in ("jaffe", "ckplus") else 1e-4
+    assert (c.batch_size, c.learning_rate) == (batch_size, rate)
+    assert from_recipe("paper-e", data=f"{dataset}.npz").batch_size == 64
+
+
+def test_batch_and_rate_of_the_command_line_win_over_those_of_the_dataset():
+    given = ["--model", "mobilenet_v2", "--recipe", "paper-d", "--data", "data/jaffe.npz"]
+    assert (parse(given).batch_size, parse(given).learning_rate) == (8, 1e-3)
+    c = parse([*given, "--batch-size", "32"])
+    assert (c.batch_size, c.learning_rate) == (32, 1e-3)
+    assert parse([*given, "--learning-rate", "1e-4"]).learning_rate == 1e-4
 
 
 def test_paper_e():
