@@ -16,7 +16,7 @@ take the sum, which keeps it (`backbones.for_gray_pixels`). Averaged are kernels
 Differences from the paper: which pools are removed is not stated; ours are the stem's max-pool and the last stride,
 which leaves 6×6 at 48 px. Its refinement ends in 1×1, where eq. 3 changes nothing; ours ends in 3×3, which eq. 3
 averages. Ours too: 512 channels between the two convolutions, dropout 0.3. Freezing is a matter of training, so the
-recipe does it (`trained_stages` of `paper-c`).
+recipe `paper-c` does it, in its first phase.
 """
 
 from __future__ import annotations
