@@ -12,7 +12,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import safetensors
@@ -35,6 +35,37 @@ class CheckpointError(ValueError):
 
 
 @dataclass(frozen=True)
+class Ancestor:
+    """Weights that other weights come from, with the chain before them.
+
+    Attributes:
+        name: of the checkpoint's folder when it was used, or `IMAGENET`, whose split, data and recipe are empty.
+        roles: how it was used: its weights were the first ones (start), its predictions were part of the target
+            (teacher), its probabilities are averaged (member of an ensemble).
+        network, split, data, seed, recipe: as in its card; `data` is the fingerprint of set and split.
+        ancestors: its own, and so on.
+    """
+
+    name: str
+    roles: tuple[Literal["start", "teacher", "member"], ...]
+    network: str
+    split: str = ""
+    data: str = ""
+    seed: int = 0
+    recipe: str = ""
+    ancestors: tuple[Ancestor, ...] = ()
+
+    @property
+    def start(self) -> Ancestor | None:
+        """The weights that its training started from; None for random ones."""
+        return next((a for a in self.ancestors if "start" in a.roles), None)
+
+
+IMAGENET = "ImageNet"
+"""Name of the ancestor that stands for ImageNet weights."""
+
+
+@dataclass(frozen=True)
 class Card:
     """What has to be known of trained weights in order to use them, and what they are worth.
 
@@ -44,8 +75,10 @@ class Card:
         input_size: side in pixels of the picture that the network takes.
         mean, std: of the training pixels in 0..1.
         recipe, split, data, seed: how it was trained; `data` is the fingerprint of the set.
-        started_from: the checkpoint whose weights training began with; None for random ones.
-        taught_by: the checkpoint whose answers it learned from beside the labels; None where nothing but its start did.
+        ancestors: the checkpoints that training started from or distilled, with theirs; empty for random weights.
+        seen: images of the validation and the test set, by the set's name, that an ancestor was trained on or chosen by
+            and this training was not; None where they cannot be counted. Empty: none. Such a card is marked: it is
+            left out where networks are compared.
         epochs, best_epoch: trained, and the one chosen for its accuracy on the validation part.
         device, precision, wall_seconds: where training ran, and how long.
         parameters: number of trainable parameters.
@@ -69,10 +102,35 @@ class Card:
     wall_seconds: float
     parameters: int
     overrides: dict[str, Any] = field(default_factory=dict)
-    started_from: str | None = None
-    taught_by: str | None = None
+    ancestors: tuple[Ancestor, ...] = ()
+    seen: dict[str, int | None] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     temperature: float | None = None
+
+    @property
+    def start(self) -> Ancestor | None:
+        """The weights that training started from; None for random ones."""
+        return next((a for a in self.ancestors if "start" in a.roles), None)
+
+    @property
+    def teacher(self) -> Ancestor | None:
+        """The network that was distilled; also the start, where that was its own teacher."""
+        return next((a for a in self.ancestors if "teacher" in a.roles), None)
+
+    @property
+    def caveat(self) -> str:
+        """A sentence where `seen` says that the measures are no test; else empty."""
+        counted = [f"{n} images of {part}" for part, n in self.seen.items() if n]
+        if counted:
+            return f"Not a test result: weights that these come from have seen {' and '.join(counted)}."
+        if not self.seen:
+            return ""
+        parts = " or ".join(self.seen)
+        return f"Perhaps not a test result: it is not known whether weights that these come from have seen {parts}."
+
+    def as_ancestor(self, name: str, *roles: str) -> Ancestor:
+        """This checkpoint, of the given name, as the ancestor of another one."""
+        return Ancestor(name, roles, self.network, self.split, self.data, self.seed, self.recipe, self.ancestors)
 
     def prepare(self, images: np.ndarray | Tensor) -> Tensor:
         """Gray pictures, uint8 (B, H, W) → the network's input (B, 1, input_size, input_size), normalised."""
@@ -98,11 +156,17 @@ def read_card(name_or_path: str | Path) -> Card:
     path = checkpoint_folder(name_or_path) / "card.json"
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        return Card(**{**values, "classes": tuple(values["classes"])})
+        chain = tuple(map(_ancestor, values.get("ancestors", ())))
+        return Card(**{**values, "classes": tuple(values["classes"]), "ancestors": chain})
     except FileNotFoundError as error:
         raise CheckpointError(_missing(path)) from error
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise CheckpointError(f"{path} is not the card of a checkpoint ({error}). {_get_it_again(path)}") from error
+
+
+def _ancestor(values: dict[str, Any]) -> Ancestor:
+    chain = tuple(map(_ancestor, values["ancestors"]))
+    return Ancestor(**{**values, "roles": tuple(values["roles"]), "ancestors": chain})
 
 
 @dataclass(frozen=True, eq=False)

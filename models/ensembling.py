@@ -78,14 +78,18 @@ class Choice:
 
 
 def candidates() -> list[str]:
-    """Checkpoints with weights that were trained and measured on the same official split: the one of most of them."""
+    """Checkpoints with weights that were trained and measured on the same official split: the one of most of them.
+
+    Those whose ancestors have seen test images (`Card.seen`) are left out.
+    """
     cards = {}
     for name in list_checkpoints():
         try:
             card = read_card(name)
         except CheckpointError:  # one damaged card must not hide the others
             continue
-        if card.network != NAME and card.split == SPLIT and {CHOSEN_ON, REPORTED_ON} <= set(card.metrics):
+        measured = {CHOSEN_ON, REPORTED_ON} <= set(card.metrics)
+        if card.network != NAME and card.split == SPLIT and measured and not card.seen:
             cards[name] = card
     same = [(card.data, card.classes) for card in cards.values()]
     return [name for name, card in cards.items() if (card.data, card.classes) == max(same, key=same.count)]
@@ -156,8 +160,8 @@ def ship(choice: Choice) -> Card:
         overrides={"members": list(choice.members)},
         input_size=min(card.input_size for card in members),
         recipe=NAME,
-        started_from=None,
-        taught_by=None,
+        ancestors=tuple(card.as_ancestor(name, "member") for name, card in zip(choice.members, members, strict=True)),
+        seen={},
         seed=0,
         epochs=0,
         best_epoch=0,

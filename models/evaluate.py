@@ -101,6 +101,8 @@ def evaluate_run(config: TrainConfig) -> None:
         for part, ways in card.metrics.items():
             found = ways["plain"]
             print(f"{part}, single view: {percent((found['accuracy'], *found['accuracy_interval']))}", flush=True)
+        if card.caveat:
+            print(card.caveat, flush=True)
 
 
 @dataclass(frozen=True)
@@ -180,6 +182,8 @@ def report_stored(name: str | Path, console: Console) -> None:
     if not card.metrics:
         raise DataError(f"{name} has not been measured yet: ferscope evaluate {name}")
     report(f"{card.network} · split {card.split}", card.classes, card.metrics, console)
+    if card.caveat:
+        console.print(card.caveat, soft_wrap=True)
     if card.temperature:
         console.print(f"Temperature, fitted on the validation part: {card.temperature:.3f}")
     for part in card.metrics:

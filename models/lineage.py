@@ -1,24 +1,32 @@
-"""Which trainings led to a checkpoint: the weights it began with, and the networks it was distilled from."""
+"""Which trainings led to a checkpoint: the weights it started from, and the networks it was distilled from."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from .checkpoints import Card, CheckpointError, read_card
+from .checkpoints import IMAGENET, Ancestor, Card, read_card
 
-IMAGENET = "ImageNet"
-"""What `Card.started_from` holds where a backbone's ImageNet weights were the start."""
+
+def chain(ancestors: Iterable[Ancestor]) -> Iterator[Ancestor]:
+    """Ancestors with theirs, each before its own."""
+    for one in ancestors:
+        yield one
+        yield from chain(one.ancestors)
 
 
 def starts(card: Card) -> list[str]:
-    """Names of the checkpoints whose weights a training began with, the last first; ends where a card is missing."""
-    return _walk(card, lambda card: (card.started_from,))
+    """Names of the weights that a training started from, directly or through others, the last first."""
+    found, start = [], card.start
+    while start is not None:
+        found.append(start.name)
+        start = start.start
+    return found
 
 
 def ancestors(card: Card) -> list[str]:
-    """Names of all checkpoints that a training began with or was distilled from, and of those that these did."""
-    return _walk(card, lambda card: (card.started_from, card.taught_by))
+    """Names of all that a training started from or was distilled from, and that these did, each once."""
+    return list(dict.fromkeys(one.name for one in chain(card.ancestors)))
 
 
 def related(first: str | Path, second: str | Path) -> bool:
@@ -41,19 +49,5 @@ def related(first: str | Path, second: str | Path) -> bool:
 
 def shared_teachers(names: Iterable[str]) -> list[str]:
     """Sorted names of the networks that two or more of these checkpoints were distilled from."""
-    found = [card.taught_by for card in map(read_card, names) if card.taught_by]
+    found = [card.teacher.name for card in map(read_card, names) if card.teacher]
     return sorted({name for name in found if found.count(name) > 1})
-
-
-def _walk(card: Card, parents: Callable[[Card], tuple[str | None, ...]]) -> list[str]:
-    found, waiting = [], [card]
-    while waiting:
-        for name in parents(waiting.pop(0)):
-            if name is None or name in found:
-                continue
-            found.append(name)
-            try:
-                waiting.append(read_card(name))
-            except CheckpointError:  # it did not ship, or is no checkpoint: its own ancestors are not known
-                continue
-    return found

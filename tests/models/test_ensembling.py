@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from shelves import LABELS, knows, put
+from shelves import CARD, LABELS, knows, put
 
 from models import checkpoints, ensembling
 from models.checkpoints import CheckpointError, load_checkpoint, read_card, read_predictions
@@ -113,7 +113,7 @@ def test_a_single_best_network_is_no_ensemble(shelf):
 
 
 def test_a_network_and_one_that_began_with_it_are_no_members_together(three):
-    put("other", knows(range(3, 7)), -knows(range(7)), started_from="good", **SMALL)
+    put("other", knows(range(3, 7)), -knows(range(7)), ancestors=(CARD.as_ancestor("good", "start"),), **SMALL)
     choice = choose(candidates())
     assert choice.members == ("good",)
     assert choice.related == (("other", "good"),)
@@ -143,7 +143,7 @@ def test_agreement_is_the_share_of_publictest_with_the_same_predicted_class(thre
 
 def test_members_that_were_distilled_from_one_network_are_allowed_and_it_is_named(three):
     for name, classes in (("good", range(5)), ("other", range(3, 7))):
-        put(name, knows(classes), taught_by="teacher", **SMALL)
+        put(name, knows(classes), ancestors=(CARD.as_ancestor("teacher", "teacher"),), **SMALL)
     choice = choose(candidates())
     assert choice.members == ("good", "other")
     assert choice.shared_teachers == ("teacher",)

@@ -46,6 +46,16 @@ def test_temperatures_ensemble_and_page_are_made_and_a_second_call_leaves_them(s
     assert {file: file.read_bytes() for file in shelf.rglob("*.*")} == before
 
 
+def test_a_network_whose_ancestors_have_seen_test_images_has_no_vote_and_is_named(shelf, tmp_path, capsys):
+    put("vanilla_cnn-seen", knows(range(7)), seed=2, seen={"PublicTest": 70, "PrivateTest": 70}, **SMALL)
+    refresh.main(["--budget", "0m", "--data", str(tmp_path / "none.npz")])
+    told = capsys.readouterr().out
+    assert "ensemble: vanilla_cnn, vanilla_cnn-quick-official-s1, written" in told
+    assert "or may have: `vanilla_cnn-seen`." in told
+    members = [(one.name, one.roles) for one in read_card("ensemble").ancestors]
+    assert members == [("vanilla_cnn", ("member",)), ("vanilla_cnn-quick-official-s1", ("member",))]
+
+
 def test_an_ensemble_that_helps_no_longer_is_taken_away(shelf, capsys):
     refresh.renew_ensemble(None, refresh.Budget(0, print), "cpu", print)
     assert (shelf / "ensemble" / "card.json").is_file()

@@ -51,6 +51,14 @@ def test_a_trained_network_stands_with_its_figures_and_where_they_come_from():
     assert "paper C's random" not in text.split("`residual_cnn` on")[1]
 
 
+def test_a_network_whose_ancestors_have_seen_test_images_stands_in_no_table_and_is_named():
+    put("residual_cnn", knows(range(6)), weights=False, network="residual_cnn")
+    put("residual_cnn-s9", knows(range(7)), weights=False, network="residual_cnn", seen={"PrivateTest": 70})
+    text = zoo_report.text()
+    (line,) = (line for line in text.splitlines() if "residual_cnn-s9" in line)
+    assert line.startswith("Left out, because weights that they come from have seen validation or test images")
+
+
 def test_a_measured_ranking_and_a_measured_training_are_told_in_points_and_minutes(shelf):
     for name, known in (("resnet18_bam", 2), ("resnet18", 6)):
         put(name, knows(range(known)), weights=False, network=name, recipe="short")

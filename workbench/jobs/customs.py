@@ -17,6 +17,8 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +28,9 @@ import safetensors.torch
 import torch
 from pydantic import TypeAdapter, ValidationError
 
-from models.checkpoints import Card, CheckpointError, load_checkpoint
+from models.checkpoints import IMAGENET, Card, CheckpointError, load_checkpoint
 from models.files import UNPACKING_ERRORS, write_bytes
+from models.lineage import chain
 from models.registry import create_model, list_models
 from models.training.config import TrainConfig
 
@@ -40,6 +43,9 @@ _TABLES = {"logits.npy": "f", "labels.npy": "iu", "names.npy": "U", "ids.npy": "
 _TEXT_BYTES = 2**20  # of JSON and CSV
 _DIRECTORY_BYTES = 4096  # of a zip with a handful of files
 _PLAIN = re.compile(r"[\w .,:;+()/°%=-]{0,200}")  # nothing that a page would take for a link or a picture
+_FOLDER_NAME = re.compile(r"\w[\w .,+=-]{0,150}")  # no path: nothing is looked for where a stranger's card says
+_DEPTH, _CHAIN_DEPTH = 8, 70  # of nested JSON; an ancestor's ancestors lie two deeper than itself
+_ANCESTORS = 100
 _NUMBER = 10_000  # largest of the builder's arguments
 _SIDES = range(8, 513)
 
@@ -62,8 +68,7 @@ def unpacked(data: bytes) -> dict[str, bytes]:
 def verified(files: dict[str, bytes]) -> tuple[Card, TrainConfig]:
     """Card and config, once everything in `files` is read and fits together; raises JobError."""
     card, config = _card(files["card.json"]), _config(files["config.json"])
-    if config.model != card.network:
-        raise JobError(f"Its config is of {config.model}, its card of {card.network}: it is damaged.")
+    _check_agreement(card, config)
     _check_weights(files["model.safetensors"], card)
     if "history.csv" in files:
         _check_history(files["history.csv"])
@@ -77,6 +82,19 @@ def verified(files: dict[str, bytes]) -> tuple[Card, TrainConfig]:
         except CheckpointError as error:
             raise JobError(f"Its weights do not fit the network {card.network} of its card.") from error
     return card, config
+
+
+def _check_agreement(card: Card, config: TrainConfig) -> None:
+    """Raise JobError where card and config tell of two trainings."""
+    if config.model != card.network:
+        raise JobError(f"Its config is of {config.model}, its card of {card.network}: it is damaged.")
+    if config.split != card.split:
+        raise JobError(f"Its config has the split {config.split}, its card {card.split}: it is damaged.")
+    teacher = (config.teacher or config.start_from) if config.distillation else None
+    for what, folder, told in (("start", config.start_from, card.start), ("teacher", teacher, card.teacher)):
+        known = None if told is None or told.name == IMAGENET else told.name
+        if known != (folder and folder.name):
+            raise JobError(f"Its card does not name the {what} of its config among its ancestors: it is damaged.")
 
 
 def _entries(data: bytes, allowed: tuple[str, ...], most: int) -> dict[str, bytes]:
@@ -125,7 +143,9 @@ def _json(name: str, data: bytes) -> Any:
         if len(data) > _TEXT_BYTES:
             raise ValueError("too long")
         value = json.loads(data)
-        _check_plain(value)
+        ancestors = value.get("ancestors", []) if isinstance(value, dict) else []
+        _check_plain({**value, "ancestors": []} if ancestors else value)
+        _check_plain(ancestors, _DEPTH - _CHAIN_DEPTH)
     except (ValueError, RecursionError) as error:
         raise JobError(f"Its {name} is damaged, or says what does not belong there.") from error
     return value
@@ -133,7 +153,7 @@ def _json(name: str, data: bytes) -> Any:
 
 def _check_plain(value: Any, depth: int = 0) -> None:
     """Raise ValueError for texts that are more than plain words, and for endless nesting."""
-    if depth > 8:
+    if depth > _DEPTH:
         raise ValueError("nested too deeply")
     if isinstance(value, str) and not _PLAIN.fullmatch(value):
         raise ValueError("not plain")
@@ -147,7 +167,9 @@ def _card(data: bytes) -> Card:
     try:
         if values.keys() - Card.__dataclass_fields__.keys():
             raise ValueError("unknown fields")
-        card = TypeAdapter(Card).validate_python(values)
+        card = TypeAdapter(Card).validate_json(data, strict=True)
+        if json.loads(json.dumps([asdict(one) for one in card.ancestors])) != values.get("ancestors", []):
+            raise ValueError("unknown fields of an ancestor")
     except (ValidationError, ValueError, AttributeError) as error:
         raise JobError("Its card.json is not the card of a checkpoint.") from error
     if card.network not in list_models():
@@ -165,10 +187,25 @@ def _card(data: bytes) -> Card:
         and all(isinstance(v, bool | int | float | str) for v in card.overrides.values())
         and all(abs(v) <= _NUMBER for v in numbers)
         and min(card.epochs, card.best_epoch) >= 0
+        and all(n is None or n >= 0 for n in card.seen.values())
+        and _FOLDER_NAME.fullmatch(card.split)
+        and not card.split.endswith(".json")
+        and _sound_chain(card)
     )
     if not sound:
         raise JobError("Its card.json has numbers that no checkpoint has.")
     return card
+
+
+def _sound_chain(card: Card) -> bool:
+    """Whether the ancestors are few, and their names and splits are no paths; without a split only ImageNet's is."""
+    found = list(islice(chain(card.ancestors), _ANCESTORS + 1))
+    return len(found) <= _ANCESTORS and all(
+        _FOLDER_NAME.fullmatch(one.name)
+        and (_FOLDER_NAME.fullmatch(one.split) or (one.name == IMAGENET and not one.split + one.data))
+        and not one.split.endswith(".json")
+        for one in found
+    )
 
 
 def _config(data: bytes) -> TrainConfig:

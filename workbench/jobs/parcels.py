@@ -6,17 +6,19 @@ size, declared and counted; no pickle; card, weights and tables are read and ver
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import os
 import shutil
 import time
 import zipfile
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from models import checkpoints
-from models.checkpoints import read_card
+from models.checkpoints import Ancestor, read_card
 from models.files import say_when_full, write_bytes
+from models.training.config import TrainConfig
+from models.training.provenance import sets_near, verified
 
 from . import customs, limits, store
 from .store import Job, JobError
@@ -73,13 +75,24 @@ def export(id_: str) -> bytes:
 def _without_paths(job: Job) -> dict[str, bytes]:
     """Card and configuration, without the folders of this computer."""
     config, card = job.config, read_card(job.folder)
-    split = Path(card.split).stem if os.sep in card.split else card.split
-    told = {"data": Path(config.data.name), "split": split, "out": None, "resume": False}
+    card = replace(card, split=_split_name(card.split), ancestors=_without_folders(card.ancestors))
+    told = {"data": Path(config.data.name), "split": card.split, "out": None, "resume": False}
     told |= {key: Path(folder.name) for key in ("start_from", "teacher") if (folder := getattr(config, key))}
     return {
-        "card.json": customs.as_json(dataclasses.asdict(dataclasses.replace(card, split=split))),
+        "card.json": customs.as_json(asdict(card)),
         "config.json": customs.as_json(config.model_copy(update=told).model_dump(mode="json")),
     }
+
+
+def _split_name(split: str) -> str:
+    """A split's name; of one that a file holds the file's, without its folder."""
+    return Path(split).stem if os.sep in split or split.endswith(".json") else split
+
+
+def _without_folders(ancestors: tuple[Ancestor, ...]) -> tuple[Ancestor, ...]:
+    return tuple(
+        replace(one, split=_split_name(one.split), ancestors=_without_folders(one.ancestors)) for one in ancestors
+    )
 
 
 def export_name(job: Job) -> str:
@@ -90,6 +103,8 @@ def export_name(job: Job) -> str:
 def import_zip(data: bytes) -> Job:
     """Take in a zip that `export` made: a job in the state "done", which can be looked at, promoted and removed.
 
+    Its card is marked where its ancestors have seen validation or test images, or where that cannot be known here.
+
     Raises:
         JobError: not such a zip: other files, climbing paths, too many or too large, damaged, weights that do not fit
             the card, a network that this FERScope does not know; or past a limit.
@@ -97,6 +112,7 @@ def import_zip(data: bytes) -> Job:
     """
     files = customs.unpacked(data)
     card, config = customs.verified(files)
+    files["card.json"] = customs.as_json(asdict(verified(card, sets_near(TrainConfig().data))))
     with store.locked():
         limits.check_room(len(store.jobs()), waiting=0)
         id_, now = store.new_id(card.network), time.time()

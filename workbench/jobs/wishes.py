@@ -6,8 +6,13 @@ import re
 from pathlib import Path
 
 from models.checkpoints import Card, CheckpointError, read_card
+from models.datasets import FaceSet
+from models.datasets.splits import split
+from models.lineage import chain
 from models.registry import check_overrides
 from models.training.config import TrainConfig
+from models.training.errors import TrainingError
+from models.training.provenance import provenance
 
 from . import limits, processes, store
 from .store import Job, JobError
@@ -21,12 +26,12 @@ def complete(config: TrainConfig) -> TrainConfig:
         check_overrides(config.model, config.overrides)
     except ValueError as error:
         raise JobError(str(error)) from error
-    split = Path(config.split)
+    lists = Path(config.split)
     more = {
         "data": config.data.absolute(),
         "start_from": config.start_from and config.start_from.absolute(),
         "teacher": config.teacher and config.teacher.absolute(),
-        "split": str(split.absolute()) if split.is_file() else config.split,
+        "split": str(lists.absolute()) if lists.is_file() else config.split,
         "threads": config.threads or processes.default_threads(),
         "minutes": config.minutes or limits.LIMITS.minutes,
         "out": None,
@@ -39,19 +44,32 @@ def complete(config: TrainConfig) -> TrainConfig:
 
 
 def check_sources(config: TrainConfig) -> None:
-    """Raise JobError where the set or the teacher is not there, or the starting point is of another network."""
+    """Raise JobError where the set or the teacher is not there, the starting point is of another network, or one of the
+    two has seen images that the training validates or tests with (`models/training/provenance.py`)."""
     if not config.data.is_file():
         raise JobError(
             f'The set "{config.data.name}" is not there: import it (ferscope data import) or choose another.'
         )
     if config.distillation and not (config.teacher or config.start_from):
         raise JobError("Distillation needs a trained network to learn from: begin with one, or set it to 0.")
-    if config.teacher:
-        _card(config.teacher, "teacher")
-    if config.start_from and (network := _card(config.start_from, "starting point").network) != config.model:
-        raise JobError(
-            f'The starting point "{config.start_from.name}" is a {network}, not a {config.model}: choose one of these.'
-        )
+    used = [_card(config.teacher, "teacher")] if config.teacher else []
+    if config.start_from:
+        used.append(_card(config.start_from, "starting point"))
+        if (network := used[-1].network) != config.model:
+            raise JobError(
+                f'The starting point "{config.start_from.name}" is a {network}, not a {config.model}: '
+                "choose one of these."
+            )
+    splits = {card.split for card in used} | {one.split for card in used for one in chain(card.ancestors)}
+    if splits - {config.split, ""}:  # the same split is looked into by the job: reading the set takes seconds
+        _check_provenance(config)
+
+
+def _check_provenance(config: TrainConfig) -> None:
+    try:
+        provenance(config, split(FaceSet.load(config.data), config.split))
+    except (TrainingError, ValueError) as error:
+        raise JobError(str(error)) from error
 
 
 def _card(folder: Path, what: str) -> Card:

@@ -85,7 +85,7 @@ def _runs() -> Runs:
     """The trainings of networks as they are, from random weights."""
     found: Runs = {}
     for name, card in cards().items():
-        if not card.overrides and card.started_from is None and card.taught_by is None:
+        if not card.overrides and not card.ancestors:
             run = (card.recipe, card.split, card.data, card.epochs, card.seed)
             found.setdefault(card.network, {}).setdefault(run, name)
     return found

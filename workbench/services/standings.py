@@ -38,7 +38,24 @@ def figure(spec: ModelSpec) -> tuple[str, float] | None:
 
 
 def cards() -> dict[str, Card]:
-    """The cards of all measured checkpoints by their names, also of those whose weights did not ship."""
+    """The cards of measured checkpoints by their names, also of those whose weights did not ship, but for `marked`."""
+    return {name: card for name, card in _measured().items() if not card.seen}
+
+
+def marked() -> dict[str, Card]:
+    """Measured checkpoints whose ancestors have seen validation or test images; they are compared with nothing."""
+    return {name: card for name, card in _measured().items() if card.seen}
+
+
+def left_out() -> str:
+    """A sentence on the checkpoints that are `marked`; empty where there are none."""
+    names = ", ".join(f"`{name}`" for name in marked())
+    return names and (
+        f"Left out, because weights that they come from have seen validation or test images, or may have: {names}."
+    )
+
+
+def _measured() -> dict[str, Card]:
     found = {}
     for name in measures.checkpoints():
         try:
@@ -239,7 +256,7 @@ def optimizer_of(card: Card) -> str:
 
 
 def _training(card: Card) -> tuple:
-    return card.network, card.recipe, card.split, card.seed, card.epochs, card.started_from, card.taught_by
+    return card.network, card.recipe, card.split, card.seed, card.epochs, card.ancestors
 
 
 def _convergence(with_norm: str, without_norm: str) -> Convergence | None:

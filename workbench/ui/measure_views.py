@@ -60,6 +60,8 @@ def scores_or_stop(names: list[str], part: str, pictures: str) -> dict[str, Scor
             )
         elif not services.is_of_fer2013(measured.card):
             st.warning(f"{name} was measured on another set than FER2013. Do not compare it with the others.")
+        if caveat := measured.card.caveat:
+            st.warning(f"{name}: {caveat} Do not compare it with the others.")
     if found:
         return found
     st.info("No checkpoint to show. Choose one that was measured on this part.")

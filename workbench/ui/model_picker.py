@@ -67,6 +67,8 @@ def label(name: str) -> str:
     """One line of the list: paper, title, accuracy if it is trained, size; of a job title and accuracy."""
     spec, share = services.get_spec(name), accuracy(name)
     told = [spec.title] if share is None else [spec.title, f"{100 * share:.1f} %"]
+    if (card := _card(name)) and card.seen:
+        told.append("not a test")
     if not services.is_job(name):
         told.insert(0, spec.paper)
     if name in services.network_names():
@@ -88,6 +90,8 @@ def described(name: str) -> str:
     way, measures = _measured(name)
     worth = f"{whose} Names {100 * share:.1f} % of FER2013's PrivateTest faces as they are labelled ({way})."
     one_class = _no_better_than(measures)
+    if card.caveat:
+        worth += f" {card.caveat}"
     if one_class is None:
         never = [name for name, row in measures["per_class"].items() if row["recall"] == 0]
         return f"{worth} It never recognises {' and '.join(never)}." if never else worth

@@ -29,6 +29,7 @@ def changed(tmp_path) -> TrainConfig:
         split="other",
         out=tmp_path / "run",
         seed=5,
+        allow_seen=True,
         pretrained=True,
         epochs=3,
         phases=(Phase(epochs=1, learning_rate=0.1, trained_stages=0.4), Phase(epochs=2, learning_rate=0.2)),
@@ -169,7 +170,7 @@ def test_a_run_has_a_folder_of_its_own(changed):
 
 def test_the_curve_is_decided_by_all_fields_but_those_of_place_and_time(changed):
     place = {"out", "data", "device", "precision", "threads", "minutes", "resume"}
-    place |= {"keep_epochs", "tensorboard", "evaluate"}
+    place |= {"keep_epochs", "tensorboard", "evaluate", "allow_seen"}
     assert set(changed.curve()) == set(TrainConfig.model_fields) - place
     assert json.loads(json.dumps(changed.curve())) == changed.curve()
 

@@ -795,7 +795,7 @@ def test_the_network_comes_back_as_it_was_when_the_timing_fails():
 
 def test_a_run_that_starts_from_a_checkpoint_begins_where_that_one_ended(finished_run, make_config, tmp_path):
     folder = train(make_config(tmp_path / "more", start_from=finished_run, epochs=1, learning_rate=1e-9))
-    assert read_card(folder).started_from == "finished"
+    assert read_card(folder).start == read_card(finished_run).as_ancestor("finished", "start")
     (row,) = history(folder)
     best = max(float(r["validation_accuracy"]) for r in history(finished_run))
     assert float(row["validation_accuracy"]) == pytest.approx(best, abs=0.15)  # one epoch of batch-norm at another size

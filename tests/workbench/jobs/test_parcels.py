@@ -18,7 +18,9 @@ import safetensors.torch
 import torch
 
 from models import create_model, load_checkpoint
-from models.checkpoints import Card, list_checkpoints, read_card, read_predictions, save_checkpoint
+from models.checkpoints import Ancestor, Card, list_checkpoints, read_card, read_predictions, save_checkpoint
+from models.datasets.splits import split
+from models.datasets.synthetic import drawn_set
 from models.files import DiskFullError
 from models.training.config import TrainConfig
 from workbench.jobs import customs, limits, parcels, runner, store
@@ -29,7 +31,22 @@ CARD = {
     **{"network": "vanilla_cnn", "overrides": {"width": 4}, "classes": CLASSES, "input_size": 48, "mean": 0.5},
     **{"std": 0.2, "recipe": "quick", "split": "official", "data": "0a1b", "seed": 0, "epochs": 3, "best_epoch": 2},
     **{"device": "cpu, threads: 1", "precision": "32-true", "wall_seconds": 9.0, "parameters": 100},
+    "ancestors": (Ancestor("start", ("start",), "vanilla_cnn", "official", "0a1b", 0, "quick"),),
 }
+
+
+START = {
+    **{"name": "start", "roles": ["start"], "network": "vanilla_cnn", "split": "official", "data": "0a1b", "seed": 0},
+    **{"recipe": "quick", "ancestors": []},
+}
+
+
+def nested(depth: int) -> list:
+    """A chain of so many starts, as JSON has it."""
+    found: list = []
+    for _ in range(depth):
+        found = [START | {"ancestors": found}]
+    return found
 
 
 @pytest.fixture
@@ -167,6 +184,35 @@ def test_card_and_config_name_no_place_of_this_computer(job):
     assert json.loads(files["config.json"])["start_from"] == "start"
 
 
+def test_an_imported_card_whose_chain_has_another_split_is_marked_also_when_promoted(job, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = START | {"split": "random-80-20", "data": "ffff", "name": "earlier"}
+    parcel = changed(parcels.export(job.id), "card.json", ancestors=[START | {"ancestors": [before]}])
+    unknown = parcels.import_zip(parcel)
+    assert read_card(unknown.folder).seen == {"PublicTest": None, "PrivateTest": None}
+    assert read_card(parcels.promote(unknown.id)).seen == {"PublicTest": None, "PrivateTest": None}
+
+    faces = drawn_set(2).faces
+    faces.save(tmp_path / "data" / "fer2013.npz")
+    own, other = split(faces, "official"), split(faces, "random-80-20")
+    chained = [START | {"data": own.fingerprint, "ancestors": [before | {"data": other.fingerprint}]}]
+    known = changed(parcel, "card.json", data=own.fingerprint, ancestors=chained)
+    card = read_card(parcels.import_zip(known).folder)
+    used = [*other.training.pixel_hashes, *other.validation.pixel_hashes]
+    fresh = ~np.isin(own.test.pixel_hashes, own.training.pixel_hashes)
+    assert card.seen["PrivateTest"] == (fresh & np.isin(own.test.pixel_hashes, used)).sum() > 0
+    admitted = parcels.import_zip(changed(parcels.export(job.id), "card.json", seen={"PrivateTest": 5}))
+    assert read_card(admitted.folder).seen == {"PrivateTest": 5}
+
+
+def test_a_chain_that_is_exported_names_no_place_of_this_computer(job):
+    card = read_card(job.folder)
+    before = replace(card.start, split="/home/ann/half.json", ancestors=card.ancestors)
+    save_checkpoint(job.folder, load_checkpoint(job.folder)[0], replace(card, ancestors=(before,)))
+    told = json.loads(files_of(parcels.export(job.id))["card.json"])["ancestors"]
+    assert (told[0]["split"], told[0]["ancestors"][0]["split"]) == ("half", "official")
+
+
 def test_an_import_counts_as_a_job(job, monkeypatch):
     parcel = parcels.export(job.id)
     monkeypatch.setattr(limits, "LIMITS", limits.Limits(jobs=1))
@@ -262,6 +308,22 @@ def test_predictions_that_do_not_fit_are_refused(job, arrays):
         ({"mean": "0.5x"}, "not the card"),
         ({"input_size": 100_000}, "no checkpoint has"),
         ({"unknown": 1}, "not the card"),
+        ({"seed": "0"}, "not the card"),
+        ({"seen": {"PrivateTest": "many"}}, "not the card"),
+        ({"seen": {"PrivateTest": -1}}, "no checkpoint has"),
+        ({"split": "../lists"}, "no checkpoint has"),
+        ({"split": "lists.json"}, "no checkpoint has"),
+        ({"ancestors": [START | {"name": "../../home"}]}, "no checkpoint has"),
+        ({"ancestors": [START | {"split": "/etc/lists.json"}]}, "no checkpoint has"),
+        ({"ancestors": [START | {"split": ""}]}, "no checkpoint has"),
+        ({"ancestors": [START | {"roles": ["owner"]}]}, "not the card"),
+        ({"ancestors": [START | {"seed": "0"}]}, "not the card"),
+        ({"ancestors": [START | {"more": 1}]}, "not the card"),
+        ({"ancestors": [START] * 101}, "no checkpoint has"),
+        ({"ancestors": nested(40)}, "does not belong there"),
+        ({"ancestors": []}, "does not name the start of its config"),
+        ({"ancestors": [START | {"name": "another"}]}, "does not name the start of its config"),
+        ({"ancestors": [START | {"roles": ["start", "teacher"]}]}, "does not name the teacher of its config"),
         ({"metrics": {"a": {"b": {"c": {"d": {"e": {"f": {"g": {"h": {"i": 1}}}}}}}}}}, "does not belong there"),
     ],
 )

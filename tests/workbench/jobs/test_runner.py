@@ -18,6 +18,9 @@ import pytest
 from jobbing import begun, ended, until
 
 from models.checkpoints import Card, write_card
+from models.datasets import EMOTIONS
+from models.datasets.splits import split
+from models.datasets.synthetic import drawn_set
 from models.files import DiskFullError
 from models.training.config import TrainConfig
 from workbench.jobs import limits, processes, runner, store
@@ -328,6 +331,19 @@ def test_a_starting_point_of_another_network_is_refused(acting, place, tmp_path)
     write_card(tmp_path / "start", card)
     with pytest.raises(JobError, match=r'"start" is a resnet18, not a vanilla_cnn'):
         acting(start_from=tmp_path / "start")
+
+
+def test_a_start_that_has_seen_the_test_images_is_refused_before_it_waits(acting, tmp_path):
+    faces = drawn_set(2).faces
+    faces.save(tmp_path / "faces.npz")
+    data = split(faces, "random-80-20").fingerprint
+    card = Card("vanilla_cnn", EMOTIONS, 48, 0.5, 0.2, "quick", "random-80-20", data, 0, 1, 1, "cpu", "32-true", 1.0, 1)
+    write_card(tmp_path / "start", card)
+    for values in ({"start_from": tmp_path / "start"}, {"teacher": tmp_path / "start", "distillation": 0.5}):
+        with pytest.raises(JobError, match=r"start: trained on or selected by \d+ of \d+ images of PublicTest"):
+            acting(**values)
+        assert store.jobs() == []
+    assert acting(start_from=tmp_path / "start", allow_seen=True).config.allow_seen
 
 
 def test_there_are_only_so_many_jobs(acting, monkeypatch):

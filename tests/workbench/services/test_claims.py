@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections import Counter
 from types import SimpleNamespace
 
@@ -20,6 +21,7 @@ from workbench.services.claims import VERDICTS, evaluators, fractions, trained
 from workbench.services.claims.evaluators import EVALUATORS, Ours
 from workbench.services.claims.papers import Claim, number, papers
 
+SHIPPED = checkpoints.ROOT
 ALL = [claim for paper in papers() for claim in paper.claims]
 
 
@@ -335,6 +337,18 @@ def test_without_any_checkpoint_what_has_to_be_trained_is_not_run(elsewhere):
     verdicts = {c.claim.id: c.verdict for c in claims.check("C")}
     assert verdicts["c-residual"] == verdicts["c-residual-train"] == "not run"
     assert verdicts["c-gain"] == "inconsistent in the paper"
+
+
+def test_a_network_that_has_seen_test_images_is_no_evidence_and_the_page_says_why(elsewhere):
+    shutil.copytree(SHIPPED / "residual_cnn", elsewhere / "residual_cnn-x")
+    protocol = next(claim for claim in ALL if claim.id == "c-residual").protocol
+    assert trained.nearest_run("residual_cnn", protocol).name == "residual_cnn-x"
+    trained.nearest_run.cache_clear()
+    card = read_card("residual_cnn-x")
+    checkpoints.write_card(elsewhere / "residual_cnn-x", dataclasses.replace(card, seen={"PrivateTest": 3589}))
+    with pytest.raises(CheckpointError, match="`residual_cnn-x` is left out: it has, or may have, seen test images"):
+        trained.nearest_run("residual_cnn", protocol)
+    assert next(c for c in claims.check("C") if c.claim.id == "c-residual").verdict == "not run"
 
 
 def test_a_damaged_card_leaves_the_page_whole(elsewhere):

@@ -32,11 +32,12 @@ def test_all_that_led_to_the_default_network_stands_before_it():
     assert len(found.epochs) == len(found.columns["train_loss"]) == found.joins[-1] + 8
 
 
-def test_a_training_that_names_itself_as_its_start_is_told_once(tmp_path, monkeypatch):
+def test_a_start_that_is_not_here_leaves_the_history_of_the_training_alone(tmp_path, monkeypatch):
     shutil.copytree(shelf.ROOT / "resnet18", tmp_path / "resnet18", ignore=shutil.ignore_patterns("*.safetensors"))
     monkeypatch.setattr(shelf, "ROOT", tmp_path)
-    shelf.write_card(tmp_path / "resnet18", replace(read_card("resnet18"), started_from="resnet18"))
-    assert len(services.history("resnet18").joins) == 1
+    card = read_card("resnet18")
+    shelf.write_card(tmp_path / "resnet18", replace(card, ancestors=(card.as_ancestor("gone", "start"),)))
+    assert services.history("resnet18").joins == ()
 
 
 def test_a_training_of_its_own_has_no_join():

@@ -49,6 +49,15 @@ def test_an_order_can_be_the_other_way_round_or_undecided(better, worse, verdict
     assert found.over_seeds is None
 
 
+def test_a_network_whose_ancestors_have_seen_test_images_is_not_ranked():
+    put("resnet18", knows(range(2)), weights=False, network="resnet18")
+    put("resnet18_svd_hfc", knows(range(7)), weights=False, network="resnet18_svd_hfc")
+    assert len(rankings.rankings()) == 1
+    put("resnet18_svd_hfc", knows(range(7)), weights=False, network="resnet18_svd_hfc", seen={"PrivateTest": 70})
+    assert rankings.rankings() == ()
+    assert ("resnet18_svd_hfc", "resnet18") in rankings.rankings_not_run()
+
+
 def test_networks_that_were_trained_otherwise_are_not_ranked():
     put("resnet18", knows(range(6)), weights=False, network="resnet18", recipe="short")
     put("resnet18_svd_hfc", knows(range(6)), weights=False, network="resnet18_svd_hfc", recipe="quick")

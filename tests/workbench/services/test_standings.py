@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from shelves import knows, put
+from shelves import CARD, knows, put
 
 from models import checkpoints
 from workbench.services import measures, standings
@@ -26,7 +26,7 @@ CURVE = ((0.2, 0.3), (0.5, 0.4), (0.4, 0.45))
 def test_a_network_stands_with_its_accuracy_its_epochs_and_its_calibration():
     put("vanilla_cnn-quick-official-s0", knows(range(6)), history=CURVE, weights=False)
     put("vanilla_cnn", knows(range(6)), -knows(range(7)), CURVE[:1], weights=False, temperature=2.0,
-        started_from="vanilla_cnn-quick-official-s0", recipe="polish")  # fmt: skip
+        ancestors=(CARD.as_ancestor("vanilla_cnn-quick-official-s0", "start"),), recipe="polish")  # fmt: skip
     first, second = standings.standings()
     assert (first.name, second.name) == ("vanilla_cnn", "vanilla_cnn-quick-official-s0")
     assert first.part == "PrivateTest"
@@ -43,6 +43,16 @@ def test_a_damaged_card_and_one_that_is_not_measured_hide_no_other(shelf):
     put("resnet18", knows(range(6)), weights=False, network="resnet18")
     (shelf / "resnet18" / "card.json").write_text("{")
     assert [standing.name for standing in standings.standings()] == ["vanilla_cnn"]
+
+
+def test_a_network_whose_ancestors_have_seen_test_images_is_left_out_and_named():
+    put("vanilla_cnn", knows(range(6)), weights=False)
+    assert standings.left_out() == ""
+    put("vanilla_cnn-s1", knows(range(7)), weights=False, seen={"PublicTest": 3, "PrivateTest": 70})
+    put("resnet18", knows(range(7)), weights=False, network="resnet18", seen={"PrivateTest": None})
+    assert [standing.name for standing in standings.standings()] == ["vanilla_cnn"]
+    assert "resnet18" in {one.network for one in standings.untrained()}
+    assert standings.left_out().endswith("validation or test images, or may have: `resnet18`, `vanilla_cnn-s1`.")
 
 
 def test_what_is_not_trained_is_told_with_the_minutes_that_were_measured(shelf):

@@ -1,5 +1,6 @@
 """The list of networks."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
@@ -35,6 +36,13 @@ def test_a_label_says_paper_title_accuracy_and_size():
     share = read_card("residual_cnn").metrics["PrivateTest"]["flip"]["accuracy"]
     assert model_picker.label("residual_cnn") == f"C · Residual CNN · {100 * share:.1f} % · 1.94\N{NO-BREAK SPACE}M"
     assert model_picker.label("mobilenet_v1") == "A · MobileNet v1 · 3.21\N{NO-BREAK SPACE}M"
+
+
+def test_a_network_whose_ancestors_have_seen_test_images_is_called_so(monkeypatch):
+    card = replace(read_card("residual_cnn"), seen={"PrivateTest": 123})
+    monkeypatch.setattr(model_picker, "_card", lambda name: card)
+    assert "% · not a test · " in model_picker.label("residual_cnn")
+    assert card.caveat in model_picker.described("residual_cnn")
 
 
 def test_an_untrained_network_is_called_so():

@@ -73,7 +73,7 @@ def nearest_run(network: str, protocol: Protocol) -> Trained:
     """The measured training of a network on the paper's set that differs least, with all of its seeds.
 
     Of those that differ equally, that of the network's own folder. It is remembered: `nearest_run.cache_clear()` after
-    a checkpoint has changed.
+    a checkpoint has changed. Checkpoints whose ancestors have seen test images (`Card.seen`) are no evidence and left out.
 
     Raises:
         CheckpointError: there is none.
@@ -84,12 +84,14 @@ def nearest_run(network: str, protocol: Protocol) -> Trained:
             card = read_card(name)
         except CheckpointError:  # one damaged card must not hide the others
             continue
-        mine = card.network == network and card.overrides != standings.WITHOUT_NORM
+        mine = card.network == network and card.overrides != standings.WITHOUT_NORM and not card.seen
         if mine and card.metrics and set_of(card) == protocol.set and _has_predictions(name):
             facts = (card, protocol, _epochs(name, card), _config(name))
             found.setdefault(_alike(card, differences(*facts), choices(*facts)), []).append((card.seed, name, card))
     if not found:
-        raise CheckpointError(f"{network} is not trained on {protocol.set} here.")
+        marked = ", ".join(f"`{name}`" for name, card in standings.marked().items() if card.network == network)
+        why = f" {marked} is left out: it has, or may have, seen test images." if marked else ""
+        raise CheckpointError(f"{network} is not trained on {protocol.set} here.{why}")
     (*_, differs, open_), runs = min(
         found.items(), key=lambda item: (len(item[0][-2]), network not in {name for _, name, _ in item[1]})
     )
@@ -246,6 +248,8 @@ def _turned(claim: Claim, paper: Paper) -> Ours:
     """Accuracy upright and turned by so many degrees to either side, beside that of a network without the claim's."""
     degrees, told, recipes = claim.given["degrees"], [], set()
     for name in (claim.network, claim.given["beside"]):
+        if caveat := read_card(name).caveat:
+            raise CheckpointError(f"`{name}` is left out. {caveat}")
         curve = read_robustness(name).curves.get("rotation")
         if curve is None:
             raise CheckpointError(f"measure it: `ferscope robustness {name} --corruptions rotation`")

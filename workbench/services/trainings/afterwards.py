@@ -47,6 +47,7 @@ class Change:
         maps: Grad-CAM of each class on them, (F, K, h, w); None without a layer.
         measured: accuracy on the whole test part, where `ferscope evaluate` has measured it, with its number of
             pictures.
+        caveat: what the card says of test images that its start or teacher has seen; "" where they have seen none.
         unknown: why nothing can be said of before, in one sentence; "" otherwise, else `accuracy` has after twice.
     """
 
@@ -60,6 +61,7 @@ class Change:
     answers: tuple[Tensor, Tensor]
     maps: tuple[Tensor | None, Tensor | None]
     measured: tuple[Interval, int] | None
+    caveat: str = ""
     unknown: str = ""
 
 
@@ -100,6 +102,7 @@ def _change(id_: str, stamp: int) -> Change:
         answers=tuple(answers for answers, _ in seen),
         maps=tuple(maps for _, maps in seen),
         measured=_measured(folder, card),
+        caveat=card.caveat,
         unknown=unknown,
     )
 

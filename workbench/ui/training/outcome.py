@@ -70,6 +70,8 @@ def _download(job: Job) -> None:
 
 
 def _test(found: Change) -> None:
+    if found.caveat:
+        st.warning(found.caveat)
     if found.unknown:
         st.warning(found.unknown)
         return

@@ -1,0 +1,251 @@
+"""Where a training's first weights and its teacher come from, and which images they have seen.
+
+A network that starts from weights which were trained on test images is no longer tested by them, whatever its own split
+says. An image counts as seen where an ancestor used it and this training does not (FER2013's official split repeats 288
+test images in Training, which every official network knows; they are no reason to refuse a start):
+
+- an image of the validation set that an ancestor was trained on;
+- an image of the test set that an ancestor was trained on, or by which its epoch was chosen.
+
+Images are the same where their pixels are. Near-duplicates are counted and reported beside them. What an ancestor used
+follows from its split and the fingerprint of its data, for every set that is at hand; the pixel hashes of FER2013's
+official split ship with the project.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..checkpoints import IMAGENET, Ancestor, Card, read_card
+from ..datasets import DataError, FaceSet
+from ..datasets.duplicates import near_copies
+from ..datasets.fer2013 import official_hashes
+from ..datasets.splits import SPLITS, Parts, split
+from ..lineage import chain
+from ..words import counted
+from .config import TrainConfig
+from .errors import TrainingError
+from .events import first_process
+
+Key = tuple[str, str]
+"""Split and fingerprint of the data: which images a training used."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Images that ancestors have seen and the training itself does not use.
+
+    Attributes:
+        of: images of the validation and the test set, by the set's name.
+        exact: of these, how many ancestors have seen, by pixel hash.
+        near: how many more are near-duplicates of an image that an ancestor was trained on.
+        by: names of the ancestors that used other images than the training.
+        unknown: names of those whose images are not at hand; they are in no count.
+        not_compared: names of those of which only pixel hashes are at hand, so that `near` leaves them out.
+    """
+
+    of: dict[str, int]
+    exact: dict[str, int]
+    near: dict[str, int]
+    by: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    not_compared: tuple[str, ...] = ()
+
+    @property
+    def marks(self) -> dict[str, int | None]:
+        """As a card keeps it: counts by the set's name, None where they are not known; empty where nothing was seen."""
+        if self.unknown:
+            return {part: n or None for part, n in self.exact.items()}
+        return {part: n for part, n in self.exact.items() if n}
+
+    def sentences(self) -> list[str]:
+        """What is to be reported, a sentence each; empty where nothing was seen and all is known."""
+        told = []
+        if any(self.exact.values()) or any(self.near.values()):
+            counts = [f"{self.exact[part]} of {n} images of {part}{self._near(part)}" for part, n in self.of.items()]
+            told.append(
+                f"{_listed(self.by)}: trained on or selected by {' and '.join(counts)} that are "
+                "not in the training set of this run."
+            )
+        if self.unknown:
+            told.append(
+                f"{_listed(self.unknown)}: which images it has seen is not known, because its set (or the file of its "
+                "split) is not at hand."
+            )
+        return told
+
+    def _near(self, part: str) -> str:
+        if self.not_compared:
+            return " (near-duplicates not compared)"
+        return f" (and {counted(self.near[part], 'near-duplicate')})"
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where the weights of a training come from: its ancestors, and the `seen` of its card."""
+
+    ancestors: tuple[Ancestor, ...]
+    seen: dict[str, int | None]
+
+
+def provenance(config: TrainConfig, parts: Parts) -> Provenance:
+    """The ancestors of a training, once they are found to have seen no image that it validates or tests with.
+
+    Args:
+        config: of the training; with `allow_seen` the provenance is marked instead of refused.
+        parts: its images.
+
+    Raises:
+        TrainingError: they have, with the numbers, or it cannot be known.
+        CheckpointError: the start or the teacher cannot be read.
+    """
+    folders = _used_checkpoints(config)
+    cards = {folder: read_card(folder) for folder in folders}
+    ancestors = tuple(cards[folder].as_ancestor(folder.absolute().name, *roles) for folder, roles in folders.items())
+    found = seen_images(ancestors, parts, sets_near(config.data))
+    marks, told = dict(found.marks), []
+    for folder, card in cards.items():  # what an imported start admits, even where its chain does not show it
+        if card.data == parts.fingerprint and card.seen:
+            marks |= {part: n for part, n in card.seen.items() if not marks.get(part)}
+            told.append(f"{folder.name}: {card.caveat}")
+    told += found.sentences()
+    if marks and not config.allow_seen:
+        raise TrainingError(
+            f"{' '.join(told)} The results would not be a test. Start from (or distill) weights that were trained with "
+            f"the split {config.split} of this set, or train with --allow-seen: the card is then marked, and the "
+            "network is left out of rankings, verdicts and ensembles."
+        )
+    for line in told if first_process() else ():
+        print(line)
+    if config.pretrained:
+        ancestors = (Ancestor(IMAGENET, ("start",), config.model), *ancestors)
+    return Provenance(ancestors, marks)
+
+
+def verified(card: Card, files: Iterable[Path]) -> Card:
+    """A card whose `seen` agrees with its chain of ancestors, whatever it claimed: for cards that others wrote.
+
+    Args:
+        card: of the checkpoint; marks that it has stay.
+        files: sets at hand, see `sets_near`.
+    """
+    if not _others(card.ancestors, card.data):
+        return card
+    files = list(files)
+    parts = _at_hand({(card.split, card.data)}, files).get((card.split, card.data))
+    if parts is None:
+        names = SPLITS[card.split].names if card.split in SPLITS else ("validation", "test")
+        marks = dict.fromkeys(names)
+    else:
+        marks = seen_images(card.ancestors, parts, files).marks
+    return replace(card, seen={**card.seen, **{part: n or card.seen.get(part) for part, n in marks.items()}})
+
+
+def seen_images(ancestors: Sequence[Ancestor], parts: Parts, files: Iterable[Path]) -> Seen:
+    """Count the validation and test images that ancestors have seen beyond what the training itself uses.
+
+    Args:
+        ancestors: with their chains.
+        parts: of the training.
+        files: sets among which the ancestors' images are looked for, one after another.
+    """
+    names, sets = _others(ancestors, parts.fingerprint), _evaluated(parts)
+    exact = {part: np.zeros(len(faces), dtype=bool) for part, faces in sets.items()}
+    near = {part: np.zeros(len(faces), dtype=bool) for part, faces in sets.items()}
+    found, hashes = _at_hand(names.keys(), files), official_hashes()
+    unknown, not_compared = [], []
+    for key, name in names.items():
+        if key in found:
+            trained, chosen = (found[key].training.pixel_hashes, found[key].validation.pixel_hashes)
+            extra = found[key].training.subset(~np.isin(trained, parts.training.pixel_hashes))
+            for part, faces in sets.items() if len(extra) else ():
+                near[part] |= near_copies(faces, extra)
+        elif key[1] == hashes.data:
+            trained, chosen = hashes.trained, hashes.chosen
+            not_compared.append(name)
+        else:
+            unknown.append(name)
+            continue
+        for part, mask in _exact(trained, chosen, parts).items():
+            exact[part] |= mask
+    return Seen(
+        of={part: len(faces) for part, faces in sets.items()},
+        exact={part: int(mask.sum()) for part, mask in exact.items()},
+        near={part: int((near[part] & ~exact[part]).sum()) for part in sets},
+        by=tuple(name for name in names.values() if name not in unknown),
+        unknown=tuple(unknown),
+        not_compared=tuple(not_compared),
+    )
+
+
+def sets_near(data: Path) -> Iterator[Path]:
+    """Files in which ancestors' images may be: the training's own set, then other `.npz` in its folder, the folders in
+    that, and the one above."""
+    folder = data.absolute().parent
+    yield data
+    for pattern in ("*.npz", "*/*.npz", "../*.npz"):
+        yield from (file for file in sorted(folder.glob(pattern)) if file.name != data.name)
+
+
+def _used_checkpoints(config: TrainConfig) -> dict[Path, list[str]]:
+    """The folders that a training starts from or distills, with their roles."""
+    roles: dict[Path, list[str]] = {}
+    if config.start_from:
+        roles[config.start_from] = ["start"]
+    teacher = config.teacher or config.start_from
+    if config.distillation and teacher:
+        roles.setdefault(teacher, []).append("teacher")
+    return roles
+
+
+def _others(ancestors: Iterable[Ancestor], data: str) -> dict[Key, str]:
+    """Which images ancestors used other than those of `data`, each with the name of one that did."""
+    found: dict[Key, str] = {}
+    for one in chain(ancestors):
+        if one.data != data and not (one.name == IMAGENET and not one.data):
+            found.setdefault((one.split, one.data), one.name)
+    return found
+
+
+def _evaluated(parts: Parts) -> dict[str, FaceSet]:
+    """Validation and test set by their names; where both are the same images, one."""
+    return dict(zip(parts.names, (parts.validation, parts.test), strict=True))
+
+
+def _exact(trained: np.ndarray, chosen: np.ndarray, parts: Parts) -> dict[str, np.ndarray]:
+    """Which images count as seen, by pixel hash: bool (N,) for each evaluated set."""
+    own_trained, own_chosen = parts.training.pixel_hashes, parts.validation.pixel_hashes
+    found = {
+        part: np.isin(faces.pixel_hashes, trained) & ~np.isin(faces.pixel_hashes, own_trained)
+        for part, faces in _evaluated(parts).items()
+    }
+    test = parts.test.pixel_hashes
+    found[parts.names[1]] |= np.isin(test, chosen) & ~np.isin(test, own_trained) & ~np.isin(test, own_chosen)
+    return found
+
+
+def _at_hand(keys: Iterable[Key], files: Iterable[Path]) -> dict[Key, Parts]:
+    """The images of those trainings whose sets are among the files; each file is read once, as long as some lack."""
+    found: dict[Key, Parts] = {}
+    missing = set(keys)
+    for file in files:
+        if not missing:
+            break
+        with suppress(DataError):
+            faces = FaceSet.load(file)
+            for key in tuple(missing):
+                with suppress(DataError):
+                    parts = split(faces, key[0])
+                    if parts.fingerprint == key[1]:
+                        found[key] = parts
+        missing -= found.keys()
+    return found
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(names))
