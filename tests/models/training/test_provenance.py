@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import shutil
 from pathlib import Path
 
@@ -262,4 +261,3 @@ def test_cards_keep_their_chain_through_json(tmp_path, memorized, again):
     card = read_card(train(again(start_from=memorized, allow_seen=True)))
     write_card(tmp_path, card)
     assert read_card(tmp_path) == card
-    assert "started_from" not in json.loads((tmp_path / "card.json").read_text())
