@@ -73,7 +73,7 @@ def nearest_run(network: str, protocol: Protocol) -> Trained:
     """The measured training of a network on the paper's set that differs least, with all of its seeds.
 
     Of those that differ equally, that of the network's own folder. It is remembered: `nearest_run.cache_clear()` after
-    a checkpoint has changed. Checkpoints whose ancestors have seen test images (`Card.seen`) are no evidence and left out.
+    a checkpoint has changed. Marked checkpoints (`Card.seen`) are no evidence and left out.
 
     Raises:
         CheckpointError: there is none.
