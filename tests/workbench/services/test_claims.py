@@ -342,7 +342,7 @@ def test_without_any_checkpoint_what_has_to_be_trained_is_not_run(elsewhere):
 def test_a_network_that_has_seen_test_images_is_no_evidence_and_the_page_says_why(elsewhere):
     shutil.copytree(SHIPPED / "residual_cnn", elsewhere / "residual_cnn-x")
     protocol = next(claim for claim in ALL if claim.id == "c-residual").protocol
-    assert trained.nearest_run("residual_cnn", protocol).name == "residual_cnn-x"
+    assert trained.nearest_run("residual_cnn", protocol).names == ("residual_cnn-x",)
     trained.nearest_run.cache_clear()
     card = read_card("residual_cnn-x")
     checkpoints.write_card(elsewhere / "residual_cnn-x", dataclasses.replace(card, seen={"PrivateTest": 3589}))
