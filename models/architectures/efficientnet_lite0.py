@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from ..backbones import LITE0_EPSILON, gray_first, lite0_weights, load_backbone, not_in_place
 from ..layers.bam import BAM
 from ..layers.svd_attention import SVDAttention
+from ..options import Share, options_of
 from ..registry import register_model
 
 CHANNELS = (32, 16, 24, 40, 80, 112, 192)
@@ -56,9 +57,10 @@ class EfficientNetLite0(nn.Module):
     def __init__(
         self,
         num_classes: int = 7,
-        attention: Callable[[int], nn.Module] | None = None,
-        dropout: float = 0.2,
-        drop_path: float = 0.1,
+        *,
+        attention: Callable[[int], nn.Module] | None,
+        dropout: Share = 0.2,
+        drop_path: Share = 0.1,
     ) -> None:
         super().__init__()
         net = lite0(num_classes, drop_path_rate=drop_path)
@@ -88,9 +90,8 @@ def _build(
     **arguments,
 ) -> EfficientNetLite0:
     """Build a variant; `arguments` go to its attention modules."""
-    if arguments and attention is None:
-        raise TypeError(f"efficientnet_lite0 has no attention modules, so it does not take {', '.join(arguments)}")
-    model = EfficientNetLite0(num_classes, attention and partial(attention, **arguments), dropout, drop_path)
+    module = attention and partial(attention, **arguments)
+    model = EfficientNetLite0(num_classes, attention=module, dropout=dropout, drop_path=drop_path)
     if pretrained:
         load_backbone(model, lite0_weights())
     return model
@@ -107,6 +108,7 @@ def _register(name: str, title: str, attention: Callable[..., nn.Module] | None 
         attention_layers=tuple(f"attention.{i}" for i in range(len(CHANNELS))) if attention else (),
         attention=kind,
         recipe="transfer",
+        options=options_of(EfficientNetLite0) + (options_of(attention) if attention else ()),
     )(partial(_build, attention))
 
 

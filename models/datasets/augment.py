@@ -97,6 +97,26 @@ def _strong() -> nn.Module:
 
 
 @_register(
+    "moderate",
+    steps=(
+        "horizontal flip",
+        "brightness ×0.85–1.15, contrast ×0.85–1.15",
+        "rotation ±15°",
+        "shift ±7 %",
+        "zoom 0.88–1.12",
+        "edge repeated outside",
+    ),
+)
+def _moderate() -> nn.Module:
+    """Ours, for fine-tuning ImageNet weights and for trainings of a few epochs: less of each, and nothing erased."""
+    return K.ImageSequential(
+        K.RandomHorizontalFlip(p=0.5),
+        _light(brightness=0.15, contrast=0.15),
+        _warp(degrees=15, shift=(0.07, 0.07), zoom=(0.88, 1.12), fill="border"),
+    )
+
+
+@_register(
     "paper-a",
     paper="A",
     steps=(

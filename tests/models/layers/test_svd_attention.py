@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import timm
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -221,6 +222,9 @@ def test_a_map_without_numbers_is_refused(value):
         ("mobilenet_v2_svd_hfc", 2_232_263 + 767),
         ("mobilenet_v2_svd_hfc_normalized", 2_232_263 + 767),
         ("mobilenet_v2_bam", 2_232_263 + 11_192),
+        ("efficientnet_lite0", 3_379_399),
+        ("efficientnet_lite0_svd_hfc", 3_379_399 + 839),
+        ("efficientnet_lite0_bam", 3_379_399 + 15_676),
     ],
 )
 def test_the_parameters_are_those_of_the_paper(name, parameters):
@@ -228,12 +232,14 @@ def test_the_parameters_are_those_of_the_paper(name, parameters):
 
 
 @pytest.mark.parametrize("name", list_models("D"))
-def test_with_every_module_switched_off_the_host_is_torchvisions(name):
+def test_with_every_module_switched_off_the_backbone_is_the_original(name):
     torch.manual_seed(0)
     mine = create_model(name).eval()
     for layer in get_spec(name).attention_layers:
         mine.get_submodule(layer).enabled = False
-    if name.startswith("resnet18"):
+    if name.startswith("efficientnet_lite0"):
+        theirs = timm.create_model("efficientnet_lite0", num_classes=7, in_chans=1, bn_eps=1e-3)
+    elif name.startswith("resnet18"):
         theirs = resnet18(num_classes=7)
         theirs.conv1 = nn.Conv2d(1, 64, 7, 2, 3, bias=False)
     else:
