@@ -161,6 +161,14 @@ def test_what_was_entered_stays_when_network_or_dataset_change(one_checkpoint):
     assert runs(chosen(other, "recipe", "short")).overrides == {"dropout": 0.5}
 
 
+def test_a_job_is_not_named_by_a_preset_that_it_no_longer_is(one_checkpoint):
+    entries = trainings.entries_of(PRESETS[0].plan)
+    assert trainings.plan_of(entries).title == PRESETS[0].plan.title
+    for name, value in (("model", "resnet18"), ("recipe", "short"), ("set", "drawn faces, a sticker on neutral")):
+        assert trainings.plan_of(chosen(entries, name, value)).title == ""
+        assert trainings.plan_of(chosen(entries | {"title": "Ours"}, name, value)).title == "Ours"
+
+
 def test_a_dataset_brings_what_the_recipe_has_for_it(one_checkpoint, monkeypatch):
     monkeypatch.setattr(teaching, "split_names", lambda name: ("official", "paper-d"))
     entries = opened("resnet18_svd_hfc", "paper-d")

@@ -20,7 +20,7 @@ from models.words import counted
 from .. import networks
 from . import form, teaching
 from .form import Field
-from .presets import IMAGENET, NOTHING, Plan, resolved
+from .presets import IMAGENET, NOTHING, PRESETS, Plan, resolved
 
 Entries = dict[str, Any]
 """By name: fields of `TrainConfig`; `title`, `set`, `pinned`; `option-NAME`; `trained_stages` as a name of `parts`."""
@@ -188,7 +188,7 @@ def _overrides_of_start(start: str) -> dict[str, Any]:
 
 
 def with_recipe(entries: Mapping[str, Any]) -> Entries:
-    """All entries after another recipe was chosen: its values, but for network, dataset, title, seed and architecture.
+    """All entries after another recipe was chosen: its values, but for network, dataset, seed and architecture.
 
     A checkpoint stays the start, unless the recipe starts from ImageNet weights.
     """
@@ -196,7 +196,7 @@ def with_recipe(entries: Mapping[str, Any]) -> Entries:
     if plan.start == NOTHING and entries["start_from"] != IMAGENET:
         plan = Plan(plan.title, plan.recipe, plan.set, entries["start_from"], plan.values, plan.pinned)
     held = {"seed": entries["seed"], "overrides": overrides_of(entries)}
-    return entries_of(Plan(entries["title"], plan.recipe, plan.set, plan.start, plan.values | held, plan.pinned))
+    return entries_of(Plan(_own_title(entries), plan.recipe, plan.set, plan.start, plan.values | held, plan.pinned))
 
 
 def refitted(entries: Mapping[str, Any], network: str, dataset: str) -> Entries:
@@ -207,6 +207,7 @@ def refitted(entries: Mapping[str, Any], network: str, dataset: str) -> Entries:
     before = entries_of(_of_recipe({**entries, "model": network, "set": dataset}))
     after = entries_of(_of_recipe(entries))
     new = {name: value for name, value in after.items() if name not in before or before[name] != value}
+    new["title"] = _own_title(entries)
     if entries["start_from"] not in starts(entries["model"]):
         new["start_from"] = after["start_from"]
     if entries["split"] not in teaching.split_names(entries["set"]):
@@ -214,6 +215,11 @@ def refitted(entries: Mapping[str, Any], network: str, dataset: str) -> Entries:
     if entries["trained_stages"] not in parts(entries["model"], new.get("phases", entries["phases"])):
         new["trained_stages"] = after["trained_stages"]
     return new
+
+
+def _own_title(entries: Mapping[str, Any]) -> str:
+    """The title of the job, but not that of a preset, which no longer says what is trained."""
+    return "" if entries["title"] in {preset.plan.title for preset in PRESETS} else entries["title"]
 
 
 def with_start(entries: Mapping[str, Any]) -> Entries:
