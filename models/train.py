@@ -39,6 +39,8 @@ def parse(argv: list[str]) -> TrainConfig:
     first.add_argument("--recipe")
     first.add_argument("--model")
     first.add_argument("--data", type=Path)
+    first.add_argument("--start-from", type=Path)
+    first.add_argument("--trained-stages")
     first.add_argument("--out", type=Path)
     first.add_argument("--resume", action="store_true")
     known, _ = first.parse_known_args(rest)
@@ -51,7 +53,9 @@ def parse(argv: list[str]) -> TrainConfig:
     elif begun and not (known.out.exists() or known.model or known.recipe):
         raise ValueError(f"There is no run in {known.out}: give the folder of one by --out, or leave out --resume.")
     else:
-        given = {name: value for name in ("model", "data") if (value := getattr(known, name))}
+        given = {name: value for name in ("model", "data", "start_from") if (value := getattr(known, name))}
+        if known.trained_stages:
+            given["trained_stages"] = None  # in place of phases; what it is will be read below
         default = from_recipe(known.recipe or _own_recipe(known.model), **given)
     recipes = f"Recipes: {', '.join(RECIPES)}. Without --recipe a network's usual one, see --model NAME --help."
     text = f"{__doc__}\n{recipes} `ferscope models` lists the networks.{_options(default.model) if known.model else ''}"

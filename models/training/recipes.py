@@ -200,6 +200,9 @@ Empty means all of them. A dataset is known by the name of its file without endi
 def from_recipe(recipe: str, **values: Any) -> TrainConfig:
     """A configuration with a recipe's values for the network and the dataset, some of them replaced by `values`.
 
+    `start_from` stands in place of the recipe's ImageNet weights. `trained_stages` stands in place of its phases: one
+    training as long as they are together, at the highest of their rates.
+
     Raises:
         ValueError: an unknown name, or a value out of its range.
     """
@@ -212,4 +215,9 @@ def from_recipe(recipe: str, **values: Any) -> TrainConfig:
     for (of, networks, set_), added in ADDED.items():
         if of == recipe and network.startswith(networks) and set_ in ("", dataset):
             found |= added
+    if values.get("start_from"):
+        found["pretrained"] = False
+    if "trained_stages" in values and "phases" not in values and (phases := found.pop("phases", ())):
+        found = {"epochs": sum(phase.epochs for phase in phases)} | found
+        found["learning_rate"] = max(phase.learning_rate for phase in phases)
     return TrainConfig(**{**found, "recipe": recipe, **values})

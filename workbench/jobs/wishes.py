@@ -9,9 +9,10 @@ from models.checkpoints import Card, CheckpointError, read_card
 from models.datasets import FaceSet
 from models.datasets.splits import split
 from models.lineage import chain
-from models.registry import check_overrides
+from models.registry import check_overrides, get_spec
 from models.training.config import TrainConfig
 from models.training.errors import TrainingError
+from models.training.optimisation import check_stages
 from models.training.provenance import provenance
 
 from . import limits, processes, store
@@ -24,6 +25,8 @@ def complete(config: TrainConfig) -> TrainConfig:
     """The configuration with what the runner decides, and with whole paths: the process runs in another folder."""
     try:
         check_overrides(config.model, config.overrides)
+        for phase in config.plan:
+            check_stages(get_spec(config.model), phase.trained_stages)
     except ValueError as error:
         raise JobError(str(error)) from error
     lists = Path(config.split)

@@ -135,6 +135,23 @@ def test_a_phase_of_the_recipe_can_be_changed_on_the_command_line():
     assert [phase.epochs for phase in config.phases] == [2, 15, 15, 20, 20]
 
 
+def test_a_checkpoint_stands_in_place_of_the_imagenet_weights_of_a_recipe():
+    given = ["--recipe", "paper-b", "--model", "hybrid_resnet50"]
+    assert parse(given).pretrained
+    config = parse([*given, "--start-from", "some/folder"])
+    assert (config.pretrained, config.start_from, len(config.phases)) == (False, Path("some/folder"), 5)
+    assert parse([*given, "--start-from", "some/folder", "--pretrained"]).pretrained, "asked for, and refused later"
+
+
+def test_trained_stages_stand_in_place_of_the_phases_of_a_recipe():
+    config = parse(["--recipe", "paper-b", "--model", "hybrid_resnet50", "--trained-stages", "2"])
+    assert (config.phases, config.trained_stages, config.epochs, config.learning_rate) == ((), 2, 80, 1e-3)
+    assert parse(["--recipe", "paper-c", "--model", "resnet50_cnn", "--trained-stages", "None"]).plan == (
+        Phase(epochs=60, learning_rate=1e-4),
+    )
+    assert parse(["--recipe", "quick", "--trained-stages", "1"]).learning_rate == RECIPES["quick"]["learning_rate"]
+
+
 def test_epochs_are_those_of_the_phases():
     phases = [{"epochs": 2, "learning_rate": 0.1}, {"epochs": 3, "learning_rate": 0.01, "trained_stages": 0}]
     assert TrainConfig(phases=phases).epochs == 5

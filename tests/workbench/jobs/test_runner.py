@@ -312,6 +312,8 @@ def test_a_job_belongs_to_the_pictures_it_learns_from_whatever_is_said(acting, p
     ("values", "message"),
     [
         ({"model": "resnet19"}, "resnet18"),
+        ({"overrides": {"widht": 8}}, r'no option "widht"; its options are width, .* Did you mean width\?'),
+        ({"trained_stages": 9}, "vanilla_cnn has 4 stages"),
         ({"epochs": 501}, "501 epochs are more than this computer allows a job: choose at most 500"),
         ({"minutes": 721.0}, "721 minutes are more"),
         ({"batch_size": 2048}, "2048 pictures in one step are more"),

@@ -162,8 +162,6 @@ def _from_checkpoint(plan: Plan) -> bool:
 
 def _config(plan: Plan, data: Path, start: Path | None) -> TrainConfig:
     values = {"split": teaching.split_names(plan.set)[0], **plan.values, "data": data}
-    if "trained_stages" in values:
-        values.setdefault("phases", ())
     beginning = {"pretrained": plan.start == IMAGENET, "start_from": start or None}
     return form.configure(plan.recipe, **values, **beginning, keep_epochs=True, evaluate=True)
 
