@@ -24,7 +24,7 @@ from .papers import Protocol
 
 COMPARED: Sequence[str] = (
     *("split", "epochs", "input_size", "growing_sizes", "start_from", "pretrained", "trained_stages", "phases"),
-    *("optimizer", "learning_rate", "momentum", "weight_decay", "clip_norm", "ema"),
+    *("optimizer", "learning_rate", "momentum", "nesterov", "weight_decay", "clip_norm", "ema"),
     *("schedule", "warmup", "decay_every", "decay_factor", "patience", "early_stop"),
     *("batch_size", "augmentation", "rare_augmentation", "sampling", "class_weights"),
     *("label_smoothing", "distillation", "mixup"),
@@ -42,6 +42,7 @@ NOT_COMPARED: Mapping[str, str] = {
 
 ONLY_WITH: Mapping[str, tuple[str, tuple[Any, ...]]] = {
     "momentum": ("optimizer", ("sgd",)),
+    "nesterov": ("optimizer", ("sgd",)),
     "warmup": ("schedule", ("cosine",)),
     "decay_every": ("schedule", ("step",)),
     "decay_factor": ("schedule", ("step", "plateau")),
