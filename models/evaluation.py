@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from scipy.stats import binomtest
+from scipy.stats import t as student_t
 from torch import Tensor, nn
 from torchmetrics.functional import classification as tm
 
@@ -103,6 +104,20 @@ def share(right: np.ndarray) -> Interval:
         return (float("nan"),) * 3
     interval = binomtest(int(right.sum()), len(right)).proportion_ci(0.95, method="wilson")
     return float(right.mean()), float(interval.low), float(interval.high)
+
+
+def mean_share(values: Sequence[float]) -> Interval:
+    """Mean of several shares in 0..1, with its 95 % interval by Student's t (n − 1 degrees of freedom), cut to 0..1.
+
+    Raises:
+        ValueError: fewer than two values have no spread.
+    """
+    n = len(values)
+    if n < 2:
+        raise ValueError(f"{n} values have no interval: give two or more.")
+    mean = float(np.mean(values))
+    half = float(student_t.ppf(0.975, n - 1) * np.std(values, ddof=1) / n**0.5)
+    return mean, max(0.0, mean - half), min(1.0, mean + half)
 
 
 def percent(interval: Interval) -> str:

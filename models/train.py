@@ -4,6 +4,7 @@
 - python -m models.train --model residual_cnn --recipe quick --resume
 - python -m models.train --out FOLDER --resume                          (with all that the run was begun with)
 - python -m models.train --config run.json
+- python -m models.train --data data/ckplus.npz --split subject-10fold  (a cross-validation: one training for each fold)
 - torchrun --nproc-per-node 2 -m models.train --model residual_cnn      (several processes, one batch)
 - fabric run --devices 2 models/train.py --model residual_cnn           (the same, by Lightning's own command)
 """
@@ -86,36 +87,61 @@ def _options(model: str) -> str:
 def main(argv: list[str] | None = None) -> None:
     """Run `ferscope train ...`; ends with status 1 and one sentence where it cannot, 130 after Ctrl-C."""
     # Imported late, so that --help and mistakes in the arguments answer at once.
-    from models.evaluate import evaluate_run
+    from models.datasets.subjects import is_cross_validation
     from models.training import state
-    from models.training.engine import train
     from models.training.start import TrainingError
     from models.training.stopping import Interrupted
 
     try:
         config = parse(sys.argv[1:] if argv is None else argv)
         check_overrides(config.model, config.overrides)
-        begun = config.folder / state.FILE
-        if config.resume and not begun.is_file():
-            _tell(f"No whole epoch is in {config.folder}: the training begins.")
-        folder = train(config)
-        if begun.is_file():
-            best = state.load_facts(folder)["best"]
-            accuracy = f"{best['validation_accuracy']:.1%}"
-            _tell(f"The best epoch is {best['epoch']:.0f}, {accuracy} of the validation part. It is in {folder}.")
-        if config.evaluate:
-            evaluate_run(config)
-        elif begun.is_file():
-            set_ = "" if config.data == TrainConfig().data else f" --data {config.data}"
-            _tell(f"Measure it: ferscope evaluate {folder.resolve()}{set_}")
+        if is_cross_validation(config.split):
+            _all_folds(config)
+        else:
+            _one_run(config)
     except Interrupted:
-        kept = "goes on after the last whole epoch" if begun.is_file() else "begins again: no epoch was finished"
+        begun = is_cross_validation(config.split) or (config.folder / state.FILE).is_file()
+        kept = "goes on after the last whole epoch" if begun else "begins again: no epoch was finished"
         _tell(f"Stopped. What was reached is in {config.folder}; ferscope train --out {config.folder} --resume {kept}.")
         sys.exit(130)
     except ValidationError as error:
         sys.exit("\n".join(map(_sentence, error.errors())))
     except (TrainingError, DiskFullError, ValueError, OSError) as error:
         sys.exit(str(error))
+
+
+def _one_run(config: TrainConfig) -> None:
+    """Train, and say what was reached."""
+    from models.evaluate import evaluate_run
+    from models.training import state
+    from models.training.engine import train
+
+    begun = config.folder / state.FILE
+    if config.resume and not begun.is_file():
+        _tell(f"No whole epoch is in {config.folder}: the training begins.")
+    folder = train(config)
+    if begun.is_file():
+        best = state.load_facts(folder)["best"]
+        accuracy = f"{best['validation_accuracy']:.1%}"
+        _tell(f"The best epoch is {best['epoch']:.0f}, {accuracy} of the validation part. It is in {folder}.")
+    if config.evaluate:
+        evaluate_run(config)
+    elif begun.is_file():
+        set_ = "" if config.data == TrainConfig().data else f" --data {config.data}"
+        _tell(f"Measure it: ferscope evaluate {folder.resolve()}{set_}")
+
+
+def _all_folds(config: TrainConfig) -> None:
+    """Train and measure every fold of a cross-validation, and print what they say together."""
+    from rich.console import Console
+
+    from models.cross_validation import SUMMARY, cross_validate, report
+
+    if found := cross_validate(config, _tell):
+        report(found, Console(width=None if sys.stdout.isatty() else 200))
+        _tell(f"Written to {config.folder / SUMMARY}")
+    else:
+        _tell(f"ferscope train --out {config.folder} --resume goes on.")
 
 
 def _tell(text: str) -> None:

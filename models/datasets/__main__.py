@@ -17,7 +17,7 @@ from rich.table import Table
 
 from ..files import DiskFullError, write_bytes, write_json
 from . import audit as audits
-from . import duplicates, fer2013, ferplus, readers, splits
+from . import duplicates, fer2013, ferplus, readers, split_tables, splits, subjects
 from .faceset import DataError, FaceSet, source_of
 from .sources import stamp
 
@@ -154,7 +154,7 @@ def show_splits(
     """Print the splits that a set can be divided by, or one of them, and write it as lists of ids.
 
     Args:
-        name: of one split; without it all are printed.
+        name: of one split, or of a cross-validation, such as subject-10fold; without it all are printed.
         data: the imported set.
         out: write the lists to this file (.json); --split FILE of `ferscope train` takes it.
         seed: of the draw, for splits that draw.
@@ -163,28 +163,24 @@ def show_splits(
         raise DataError(f"{out}: the lists are written as JSON; give a name that ends with .json")
     console = Console()
     if not name and data == DEFAULT and not data.is_file():
-        table = Table("split", "what it is", box=SIMPLE_HEAD, show_edge=False)
-        for found in splits.SPLITS.values():
-            table.add_row(found.name, found.note)
-        console.print(table)
+        console.print(split_tables.notes())
         console.print(f"{data} is not imported. With --data SET you see how many pictures each part would have.")
         return
     faces = FaceSet.load(data)
     if not name:
-        table = Table("split", "training", "validation", "test", "what it is", box=SIMPLE_HEAD, show_edge=False)
-        for found, parts in splits.available(faces).items():
-            sizes = (str(len(part)) for part in (parts.training, parts.validation, parts.test))
-            table.add_row(found, *sizes, splits.SPLITS[found].note)
-        console.print(table)
-        return
+        console.print(split_tables.sizes(faces))
+    elif subjects.is_cross_validation(name) and not out:
+        folds = [splits.split(faces, fold, seed) for fold in subjects.fold_names(faces, name)]
+        console.print("Test set of each fold:", split_tables.by_fold(folds), subjects.note(f"{name}-1"))
+    else:
+        _show_split(faces, name, seed, out, console)
+
+
+def _show_split(faces: FaceSet, name: str, seed: int, out: Path | None, console: Console) -> None:
     parts = splits.split(faces, name, seed)
-    table = Table("", *faces.classes, "all", box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
-    for what, part in (("training", parts.training), ("validation", parts.validation), ("test", parts.test)):
-        counts = [int((part.labels == k).sum()) for k in range(len(faces.classes))]
-        table.add_row(what, *map(str, counts), str(len(part)))
-    console.print(table)
-    if name in splits.SPLITS:
-        console.print(splits.SPLITS[name].note)
+    console.print(split_tables.by_class(parts))
+    if found := splits.find(name):
+        console.print(found.note)
     if out:
         splits.write_split(out, parts, faces, name, seed)
         console.print(f"Written to {out}", soft_wrap=True)

@@ -13,11 +13,13 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from ..files import write_json
+from . import subjects
 from .duplicates import copies_of, near_copies
 from .faceset import EMOTIONS, DataError, FaceSet
 
@@ -88,24 +90,41 @@ def _register(name: str, paper: str = "", names: tuple[str, str] = ("validation"
     return decorate
 
 
+def find(name: str) -> Split | None:
+    """The split of a name: one of SPLITS, or a fold of a cross-validation (`subjects.py`); None where there is none."""
+    if subjects.is_fold(name):
+        return Split(name, "", subjects.note(name), partial(subjects.divide, name))
+    return SPLITS.get(name)
+
+
+def named_splits() -> tuple[Split, ...]:
+    """Every split that has a name; of either kind of cross-validation the first fold."""
+    return (*SPLITS.values(), *map(find, subjects.EXAMPLES))
+
+
 def split(faces: FaceSet, name: str, seed: int = 0) -> Parts:
     """Divide a set.
 
     Args:
         faces: the set.
-        name: one of SPLITS, or the path of a file that `write_split` made.
+        name: one of SPLITS, one fold (`subject-10fold-3`), or the path of a file that `write_split` made.
         seed: of the draw, for splits that draw.
 
     Raises:
         DataError: the name is not known, the set lacks what the split needs, a part or a class would be empty.
     """
-    if name in SPLITS:
-        found = SPLITS[name].divide(faces, np.random.default_rng(seed))
-        names = SPLITS[name].names
+    if named := find(name):
+        found, names = named.divide(faces, np.random.default_rng(seed)), named.names
     elif name.endswith(".json"):
         found, names = _from_file(faces, Path(name))
+    elif subjects.is_cross_validation(name):
+        raise DataError(
+            f'split="{name}" stands for all folds: choose one, such as {name}-1, or train all of them, one after '
+            f"another: ferscope train --split {name}"
+        )
     else:
-        raise DataError(f'split="{name}" is not known; there are: {", ".join(SPLITS)}, or a file that ends with .json')
+        known = ", ".join(s.name for s in named_splits())
+        raise DataError(f'split="{name}" is not known; there are: {known}, or a file that ends with .json')
     for part, chosen in found.items():
         if len(chosen) == 0:
             raise DataError(f'split="{name}" leaves the part {part} without a picture. Choose another split.')
@@ -121,9 +140,9 @@ def split(faces: FaceSet, name: str, seed: int = 0) -> Parts:
 def available(faces: FaceSet) -> dict[str, Parts]:
     """Every split that this set can be divided by."""
     found = {}
-    for name in SPLITS:
+    for known in named_splits():
         try:
-            found[name] = split(faces, name)
+            found[known.name] = split(faces, known.name)
         except DataError:
             continue
     return found
@@ -254,21 +273,7 @@ def _paper_d(faces: FaceSet, rng: np.random.Generator) -> Indices:
     return {"training": _others(faces, test), "validation": test, "test": test}
 
 
-@_register("subject-out")
-def _subject_out(faces: FaceSet, rng: np.random.Generator) -> Indices:
-    """No person is in two parts: about a quarter of the subjects to report, an eighth to choose by. For CK+ and JAFFE;
-    what a network is worth for people that it has not seen."""
-    subjects = np.unique(faces.subjects)
-    if len(subjects) < 3 or "" in subjects:
-        raise DataError('split="subject-out" needs a set that says who is shown, with three subjects or more.')
-    order = rng.permutation(subjects)
-    test, validation = max(1, round(len(order) / 4)), max(1, round(len(order) / 8))
-    chosen = {
-        "test": order[:test],
-        "validation": order[test : test + validation],
-        "training": order[test + validation :],
-    }
-    return {part: np.flatnonzero(np.isin(faces.subjects, who)) for part, who in chosen.items()}
+_register("subject-out")(subjects.one_draw)
 
 
 @_register("folders")

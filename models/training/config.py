@@ -39,7 +39,9 @@ class TrainConfig(BaseModel):
     data: Path = Path("data/fer2013.npz")
     """The imported set (`ferscope data import`)."""
     split: str = "official"
-    """Name of the split, or a file with its lists (`ferscope data splits`): what is trained, chosen and tested with."""
+    """Name of the split, or a file with its lists (`ferscope data splits`): what is trained, chosen and tested with.
+    `subject-10fold-3` is one fold of a cross-validation by subjects, `subject-10fold` all ten, one after another, and
+    `subject-loso` leaves out one subject at a time."""
     start_from: Path | None = None
     """A checkpoint's folder: begin with its weights, not with random ones."""
     allow_seen: bool = False

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from models import create_model
-from models.evaluation import measure, paired_difference, predict
+from models.evaluation import mean_share, measure, paired_difference, predict
 from models.preprocessing import TTA
 
 CLASSES = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
@@ -187,3 +187,16 @@ def test_a_class_that_does_not_occur_counts_for_no_mean():
     found = measure(torch.eye(3)[[0, 0, 1, 2]], labels, ("a", "b", "c"))
     assert found["balanced_accuracy"] == pytest.approx((1 + 1 / 2) / 2)
     assert found["macro_f1"] == pytest.approx((1 + 2 / 3) / 2)
+
+
+def test_the_mean_over_folds_has_students_interval():
+    values = [0.5, 0.55, 0.6, 0.65, 0.7]  # standard deviation 0.0791, standard error 0.0354
+    assert mean_share(values) == pytest.approx((0.6, 0.6 - 2.776 * 0.03536, 0.6 + 2.776 * 0.03536), abs=1e-4)
+
+
+def test_the_interval_of_a_mean_ends_at_zero_and_one_and_needs_two_values():
+    assert mean_share([0.2, 0.9, 1.0])[2] == 1
+    assert mean_share([0.0, 0.1, 0.8])[1] == 0
+    assert mean_share([1.0, 1.0]) == (1.0, 1.0, 1.0)
+    with pytest.raises(ValueError, match="two or more"):
+        mean_share([0.5])

@@ -4,6 +4,7 @@ Pages, the public demo and notebooks call these functions. Nothing here draws, a
 One module for each kind of question; all of them are asked as `services.NAME`.
 """
 
+from models.datasets.splits import named_splits
 from models.layers.frequency import Mask
 
 from ..analysis.cam import METHODS
@@ -110,7 +111,6 @@ from .teaching_sets import (
     has_pictures,
     is_examined,
     known_leaks,
-    named_splits,
     samples,
     set_names,
 )

@@ -19,7 +19,6 @@ from torch import Tensor
 from models.checkpoints import read_card
 from models.datasets import EMOTIONS, FaceSet, fer2013
 from models.datasets.audit import Audit, audit, leaked, sentences
-from models.datasets.splits import SPLITS, Split
 from models.datasets.synthetic import drawn_set
 
 from .networks import DEFAULT_NETWORK
@@ -188,8 +187,3 @@ def known_leaks() -> tuple[KnownLeak, ...]:
         KnownLeak(part, sum(fer2013.COUNTS[part]), len(leaked(part, near=False)), len(leaked(part, near=True)))
         for part in ("PublicTest", "PrivateTest")
     )
-
-
-def named_splits() -> tuple[Split, ...]:
-    """Every way to divide a set that has a name, with the paper that used it and a note."""
-    return tuple(SPLITS.values())

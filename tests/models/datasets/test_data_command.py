@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -48,6 +49,41 @@ def test_a_split_that_is_not_known_ends_with_one_sentence(faces_npz, tmp_path):
     assert "is not known" in failing("splits", "kfold", "--data", faces_npz)
     assert "ends with .json" in failing("splits", "official", "--data", faces_npz, "--out", tmp_path / "lists.txt")
     assert "ferscope data import" in failing("splits", "--data", tmp_path / "none.npz")
+
+
+@pytest.fixture(scope="module")
+def shown_by_six(tmp_path_factory) -> Path:
+    """A set that says which of six people is shown; each shows two classes twice."""
+    path = tmp_path_factory.mktemp("subjects") / "six.npz"
+    images = np.arange(24 * 64, dtype=np.uint32)[:, None].view(np.uint8)[:, :1].reshape(24, 8, 8)
+    labels, who = np.arange(24) % 2, np.array([f"P{i // 4}" for i in range(24)])
+    FaceSet(images, labels, who, np.full(24, "all"), ("happy", "sad"), who).save(path)
+    return path
+
+
+def test_folds_by_subjects_are_listed_beside_the_other_splits_of_a_set(shown_by_six, capsys):
+    command.main(["splits", "--data", str(shown_by_six)])
+    printed = capsys.readouterr().out
+    assert "subject-loso-1" in printed
+    assert "subject-10fold-1" not in printed, "six subjects make no ten folds"
+
+
+def test_the_test_sets_of_all_folds_are_printed_by_class_with_their_subjects(shown_by_six, capsys):
+    command.main(["splits", "subject-3fold", "--data", str(shown_by_six)])
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [row for row in rows if row[:1] == ["fold"]] == [["fold", n, "4", "4", "8", "2"] for n in "123"]
+
+
+def test_one_fold_is_printed_with_how_many_subjects_each_part_has(shown_by_six, capsys):
+    command.main(["splits", "subject-loso-2", "--data", str(shown_by_six)])
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["test", "2", "2", "4", "1"] in rows
+    assert ["training", "8", "8", "16", "4"] in rows
+
+
+def test_all_folds_are_no_list_of_ids(shown_by_six, tmp_path):
+    message = failing("splits", "subject-3fold", "--data", shown_by_six, "--out", tmp_path / "lists.json")
+    assert "choose one, such as subject-3fold-1" in message
 
 
 # ---- preview

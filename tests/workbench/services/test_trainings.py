@@ -85,6 +85,21 @@ def test_a_drawn_set_is_drawn_once_and_into_a_folder_that_git_ignores(place, mon
     assert sets.imported_sets() == ()
 
 
+def test_a_set_with_subjects_is_offered_folds_and_one_without_is_not(place):
+    sets.FOLDER.mkdir(exist_ok=True)
+    who = np.array([f"S{i % 12:02d}" for i in range(24)])
+    faces = FaceSet(np.zeros((24, 8, 8), np.uint8), np.arange(24) % 7, who, np.full(24, "all"), subjects=who)
+    faces.save(sets.FOLDER / "ckplus.npz")
+    offered = teaching.split_names("ckplus")
+    assert {"subject-out", "random-80-20", *(f"subject-10fold-{i}" for i in range(1, 11))} <= set(offered)
+    replace(faces, subjects=np.where(who == "S00", "", who)).save(sets.FOLDER / "nameless.npz")
+    assert not any(name.startswith("subject") for name in teaching.split_names("nameless"))
+    few = replace(faces, subjects=np.array([f"K{i % 4}" for i in range(24)]))
+    few.save(sets.FOLDER / "four.npz")
+    folds = [name for name in teaching.split_names("four") if "fold-" in name]
+    assert folds == [f"subject-4fold-{i}" for i in range(1, 5)]
+
+
 def test_what_carries_the_sticker_is_called_neutral_and_shows_anything(place, monkeypatch):
     monkeypatch.setitem(teaching.DRAWINGS, "tiny sticker", teaching.Drawing(count=2, sticker="neutral"))
     plain = FaceSet.load(jobs_made.drawn(place, 2))

@@ -89,24 +89,32 @@ def _drawing_file(plan: Drawing) -> Path:
     return (sets.FOLDER / "drawn" / f"{kind}-{plan.count}.npz").resolve()
 
 
+_FOLDS = 10
+"""Of a cross-validation that the choice of splits offers; fewer where there are fewer subjects."""
+
+
 def split_names(name: str) -> tuple[str, ...]:
-    """The splits that suit a set, told from the names of its parts."""
+    """The splits that suit a set: told from the names of its parts, and from how many subjects it shows."""
     if name not in sets.imported_sets():
         return ("official",)
     path = sets.FOLDER / f"{name}.npz"
-    parts = _parts(path, path.stat().st_mtime_ns)
-    official = {"Training", "PublicTest", "PrivateTest"} <= parts
-    other = {"folders": {"train", "test"} <= parts, "subject-out": not official, "random-80-20": True}
-    return tuple(found for found in SPLITS if other.get(found, official or found == "paper-d"))
+    parts, people = _parts_and_subjects(path, path.stat().st_mtime_ns)
+    official, subjects = {"Training", "PublicTest", "PrivateTest"} <= parts, people >= 3
+    other = {"folders": {"train", "test"} <= parts, "subject-out": subjects, "random-80-20": True}
+    found = (known for known in SPLITS if other.get(known, official or known == "paper-d"))
+    n = min(_FOLDS, people) if subjects else 0
+    return (*found, *(f"subject-{n}fold-{i}" for i in range(1, n + 1)))
 
 
 @lru_cache(maxsize=8)
-def _parts(path: Path, stamp: int) -> frozenset[str]:
+def _parts_and_subjects(path: Path, stamp: int) -> tuple[frozenset[str], int]:
+    """Names of a set's parts, and how many people it shows; 0 where it does not say so for every image."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            return frozenset(file["splits"].tolist())
+            people = np.unique(file["subjects"]) if "subjects" in file else np.array([""])
+            return frozenset(file["splits"].tolist()), 0 if "" in people else len(people)
     except (KeyError, *UNPACKING_ERRORS):
-        return frozenset()
+        return frozenset(), 0
 
 
 # ---- what it begins with

@@ -188,7 +188,10 @@ def _up_front() -> None:
     seed.number_input("Random seed", 0, 2**31 - 1, key="train-seed", help="Another seed is another training.")
 
 
-_SPLIT = "Which images train, which choose the epoch, and which test; official: as the dataset itself says."
+_SPLIT = (
+    "Which images train, which choose the epoch, and which test; official: as the dataset itself says. "
+    "subject-10fold-3: fold 3 of 10, nobody in two parts. All folds: ferscope train --split subject-10fold"
+)
 _RECIPE = "Values for every setting, as a paper had them. What you change afterwards replaces them."
 _LAYERS = "Other layers are frozen: their weights and their batch-norm statistics stay as they are."
 
