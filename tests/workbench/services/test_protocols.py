@@ -108,3 +108,10 @@ def test_a_recipe_that_is_not_known_is_a_difference():
 def test_a_configuration_from_before_a_field_existed_counts_as_its_default():
     card, protocol, epochs, config = of_paper_d()
     assert differences(card, protocol, epochs, {k: v for k, v in config.items() if k != "mixup"}) == ()
+
+
+def test_a_card_without_configuration_has_what_its_recipe_says_of_the_set():
+    protocol = PROTOCOLS["paper-d-jaffe"]
+    card = dataclasses.replace(read_card("resnet18"), split="paper-d", input_size=224, recipe="paper-d")
+    assert protocol.config("resnet18").batch_size == 8
+    assert differences(card, protocol, 100) == ()

@@ -65,7 +65,7 @@ def differences(card: Card, protocol: Protocol, epochs: int, config: dict | None
     built = [f"built with {key} {value}" for key, value in changed(card.network, card.overrides).items()]
     if config is None and card.recipe not in RECIPES:
         built.append(f"recipe {card.recipe}, whose values are not known")
-    have, wanted = _ours(card, epochs, config), _stated(card.network, protocol)
+    have, wanted = _ours(card, protocol, epochs, config), _stated(card.network, protocol)
     return (
         *built,
         *(
@@ -78,17 +78,18 @@ def differences(card: Card, protocol: Protocol, epochs: int, config: dict | None
 
 def choices(card: Card, protocol: Protocol, epochs: int, config: dict | None = None) -> tuple[str, ...]:
     """What the paper leaves open and ours has, a phrase each: "batch size 64"."""
-    have = _ours(card, epochs, config)
+    have = _ours(card, protocol, epochs, config)
     return tuple(
         f"{_words(key)} {_told(have[key])}" for key in COMPARED if key in protocol.silent and _applies(key, have, have)
     )
 
 
-def _ours(card: Card, epochs: int, config: dict | None) -> dict[str, Any]:
+def _ours(card: Card, protocol: Protocol, epochs: int, config: dict | None) -> dict[str, Any]:
     """The fields of a training of ours; those that its configuration does not have yet are at their defaults."""
     if config is None:
+        set_ = {"data": protocol.train["data"]} if "data" in protocol.train else {}  # recipes know JAFFE and CK+ by it
         known = card.recipe in RECIPES
-        config = from_recipe(card.recipe, model=card.network).curve() if known else {}
+        config = from_recipe(card.recipe, model=card.network, **set_).curve() if known else {}
     have, before = TrainConfig().curve() | config, starts(card)
     began = [name for name in before if name != IMAGENET]
     have |= {"split": card.split, "input_size": card.input_size, "epochs": epochs}
