@@ -47,8 +47,8 @@ def overview() -> None:
         f"{all_['not reproduced']} not reproduced, {all_['inconsistent in the paper']} inconsistent in the paper.** "
         "*Recomputed* are sizes, counts, and sums of the paper's own figures; *reproduced* is a training as the paper "
         f"had it. Open are the others: {all_['not run']} wait for a training, {all_['different protocol']} were "
-        f"trained otherwise, and {counted(all_['not reproduced under our choices'], 'depends', 'depend')} on choices of "
-        "ours where the paper is silent. Blue holds, gray and yellow are open, orange and red do not hold."
+        f"trained otherwise, and {counted(all_['not reproduced under our choices'], 'depends', 'depend')} on "
+        "choices of ours where the paper is silent. Blue holds, gray and yellow are open, orange and red do not hold."
     )
     with st.expander("What the verdicts mean"):
         st.markdown("\n".join(f"- *{name}*: {meaning}." for name, meaning in VERDICTS.items()))
