@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -47,6 +48,17 @@ def pytest_collection_modifyitems(items):
         group = item.get_closest_marker("xdist_group")
         places[item] = places.setdefault(group.args[0], place) if group else place
     items.sort(key=places.get)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_search_for_components():
+    """Each AppTest would read the metadata of every installed package (a quarter of a second) to find Streamlit
+    components, of which the app uses none."""
+    with pytest.MonkeyPatch.context() as patch:
+        if "streamlit.testing.v1.app_test" in sys.modules:
+            manager = sys.modules["streamlit.testing.v1.app_test"].BidiComponentManager
+            patch.setattr(manager, "discover_and_register_components", lambda *_, **__: None)
+        yield
 
 
 @pytest.fixture
