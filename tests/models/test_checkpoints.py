@@ -284,9 +284,6 @@ def test_a_missing_ensemble_is_made_by_refresh_and_not_by_training(tmp_path, mon
         read_card("ensemble")
 
 
-every_card = pytest.mark.parametrize("name", cards())
-
-
 def test_only_folders_with_card_and_weights_are_listed(tmp_path, monkeypatch, folder):
     monkeypatch.setattr("models.checkpoints.ROOT", tmp_path)
     shutil.copytree(folder, tmp_path / "another")
@@ -302,15 +299,16 @@ def test_the_default_network_ships():
     assert "residual_cnn" in list_checkpoints()
 
 
-@pytest.mark.parametrize("name", weights())
-def test_weights_that_ship_load_and_answer(name):
-    model, card = load_checkpoint(name)
-    assert card.network in list_models()
-    assert sum(p.numel() for p in model.parameters() if p.requires_grad) == card.parameters
-    with torch.no_grad():
-        logits = model(card.prepare(np.zeros((2, 48, 48), np.uint8)))
-    assert logits.shape == (2, len(card.classes))
-    assert logits.isfinite().all()
+def test_weights_that_ship_load_and_answer(subtests):
+    for name in weights():
+        with subtests.test(name):
+            model, card = load_checkpoint(name)
+            assert card.network in list_models()
+            assert sum(p.numel() for p in model.parameters() if p.requires_grad) == card.parameters
+            with torch.no_grad():
+                logits = model(card.prepare(np.zeros((2, 48, 48), np.uint8)))
+            assert logits.shape == (2, len(card.classes))
+            assert logits.isfinite().all()
 
 
 PICTURES = {  # of each split, the parts that are measured
@@ -320,38 +318,40 @@ PICTURES = {  # of each split, the parts that are measured
 }
 
 
-@every_card
-def test_a_card_that_ships_holds_every_measure_of_both_parts(name):
-    card = read_card(name)
-    assert tuple(card.metrics) == tuple(PICTURES[card.split])
-    for part, pictures in PICTURES[card.split].items():
-        for tta in ("plain", "flip", "ten-crop"):
-            measures = card.metrics[part][tta]
-            assert set(MEASURES) <= set(measures)
-            low, high = measures["accuracy_interval"]
-            assert 0 < low < measures["accuracy"] < high < 1
-            assert set(measures["per_class"]) == set(card.classes)
-            assert np.sum(measures["confusion"]) == pictures
-    assert 0.05 < card.temperature < 20
-    assert 1 <= card.best_epoch <= card.epochs or name == "ensemble"  # which trains nothing
-    assert card.mean == pytest.approx(129.47 / 255, abs=0.01)
+def test_every_card_that_ships_holds_every_measure_of_both_parts(subtests):
+    for name in cards():
+        with subtests.test(name):
+            card = read_card(name)
+            assert tuple(card.metrics) == tuple(PICTURES[card.split])
+            for part, pictures in PICTURES[card.split].items():
+                for tta in ("plain", "flip", "ten-crop"):
+                    measures = card.metrics[part][tta]
+                    assert set(MEASURES) <= set(measures)
+                    low, high = measures["accuracy_interval"]
+                    assert 0 < low < measures["accuracy"] < high < 1
+                    assert set(measures["per_class"]) == set(card.classes)
+                    assert np.sum(measures["confusion"]) == pictures
+            assert 0.05 < card.temperature < 20
+            assert 1 <= card.best_epoch <= card.epochs or name == "ensemble"  # which trains nothing
+            assert card.mean == pytest.approx(129.47 / 255, abs=0.01)
 
 
-@every_card
-def test_predictions_that_ship_give_the_measures_of_the_card(name):
-    card = read_card(name)
-    with np.load(ROOT / name / "predictions.npz", allow_pickle=False) as file:
-        predictions = dict(file)
-    assert set(predictions["splits"].tolist()) == set(card.metrics)
-    for part in card.metrics:
-        chosen = predictions["splits"] == part
-        assert len(set(predictions["ids"][chosen].tolist())) == chosen.sum()
-        logits = torch.from_numpy(predictions["logits"][chosen]).float()
-        found = measure(logits, torch.from_numpy(predictions["labels"][chosen]), card.classes)
-        expected = card.metrics[part]["plain"]
-        assert found["accuracy"] == expected["accuracy"]
-        assert found["confusion"] == expected["confusion"]
-        assert found["log_loss"] == pytest.approx(expected["log_loss"], abs=1e-4)
+def test_predictions_that_ship_give_the_measures_of_the_card(subtests):
+    for name in cards():
+        with subtests.test(name):
+            card = read_card(name)
+            with np.load(ROOT / name / "predictions.npz", allow_pickle=False) as file:
+                predictions = dict(file)
+            assert set(predictions["splits"].tolist()) == set(card.metrics)
+            for part in card.metrics:
+                chosen = predictions["splits"] == part
+                assert len(set(predictions["ids"][chosen].tolist())) == chosen.sum()
+                logits = torch.from_numpy(predictions["logits"][chosen]).float()
+                found = measure(logits, torch.from_numpy(predictions["labels"][chosen]), card.classes)
+                expected = card.metrics[part]["plain"]
+                assert found["accuracy"] == expected["accuracy"]
+                assert found["confusion"] == expected["confusion"]
+                assert found["log_loss"] == pytest.approx(expected["log_loss"], abs=1e-4)
 
 
 def test_what_ships_is_small_enough_for_a_repository():

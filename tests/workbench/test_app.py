@@ -52,14 +52,15 @@ def test_the_app_opens_with_a_sample_face_already_explained():
     assert not app.error
 
 
-def test_every_sample_is_explained():
-    app, wrong = start(), []
+def test_every_sample_is_explained(subtests):
+    app = start()
     for sample in faces.samples():
-        app.selectbox(key="sample").set_value(sample.name).run()
-        answer = services.predict(faces.load_sample(sample.name)).answer
-        if app.exception or app.error or f"The network answers {answer}" not in text_of(app):
-            wrong.append(sample.name)
-    assert wrong == []
+        with subtests.test(sample.name):
+            app.selectbox(key="sample").set_value(sample.name).run()
+            assert not app.exception
+            assert not app.error
+            answer = services.predict(faces.load_sample(sample.name)).answer
+            assert f"The network answers {answer}" in text_of(app)
 
 
 def test_another_class_gets_its_own_map():
@@ -70,17 +71,17 @@ def test_another_class_gets_its_own_map():
     assert "speaks for sad" in text_of(app)
 
 
-def test_every_network_can_be_chosen(monkeypatch):
+def test_every_network_can_be_chosen(monkeypatch, subtests):
     # Of random weights the uncertainty, up to 40 forward passes of a large network, is offered and not computed.
     monkeypatch.setattr(services, "pace", lambda network: 0.001 if services.open_network(network).trained else 100)
-    app, wrong = start(), []
+    app = start()
     for network in services.network_names():
-        app.selectbox(key="network").set_value(network).run()
-        answered = "The network answers" in text_of(app)
-        banner = "Random weights" in text_of(app)
-        if app.exception or app.error or not answered or banner == services.open_network(network).trained:
-            wrong.append(network)
-    assert wrong == []
+        with subtests.test(network):
+            app.selectbox(key="network").set_value(network).run()
+            assert not app.exception
+            assert not app.error
+            assert "The network answers" in text_of(app)
+            assert ("Random weights" in text_of(app)) == (not services.open_network(network).trained)
 
 
 def test_a_network_without_a_checkpoint_stands_under_a_banner(without_checkpoints):

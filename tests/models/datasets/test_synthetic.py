@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, replace
 from functools import cache
+from itertools import product
 
 import damage
 import numpy as np
@@ -40,13 +41,13 @@ def test_the_emotions_are_those_of_fer2013_and_contempt():
     assert set(EXPRESSIONS) == {"angry", "disgust", "fear", "happy", "neutral", "sad", "surprise", "contempt"}
 
 
-@pytest.mark.parametrize("emotion", EXPRESSIONS)
-@pytest.mark.parametrize("size", [8, 48, 97, 480])
-def test_a_drawn_face_has_the_size_that_was_asked_for_and_uses_the_gray_scale(emotion, size):
-    face = draw_face(emotion, size)
-    assert face.shape == (size, size)
-    assert face.dtype == np.uint8
-    assert int(face.max()) - int(face.min()) > 80
+def test_a_drawn_face_has_the_size_that_was_asked_for_and_uses_the_gray_scale(subtests):
+    for emotion, size in product(EXPRESSIONS, [8, 48, 97, 480]):
+        with subtests.test(emotion, size=size):
+            face = draw_face(emotion, size)
+            assert face.shape == (size, size)
+            assert face.dtype == np.uint8
+            assert int(face.max()) - int(face.min()) > 80
 
 
 def test_the_default_size_is_that_of_fer2013():

@@ -210,24 +210,25 @@ def test_a_wrong_argument_is_named_with_what_to_do(unchecked, net, x, name, wron
         explain_with(**({"model": net, "x": x, "name": name, "class_": 1, "layer": "late"} | wrong))
 
 
-@pytest.mark.parametrize(
-    ("layer", "message"),
-    [
-        (None, "layer=None: .* reads the maps of a layer"),
-        ("lat", 'layer="lat" is not in this network.*late'),
-        ("", 'layer="" is not in this network'),
-        ("pool", r'layer="pool".*\(3, 8, 1, 1\).*no height and width'),
-        ("head", r'layer="head".*\(3, 5\)'),
-        ("unused", 'layer="unused" is never called'),
-        ("sidetrack", 'layer="sidetrack" has no influence'),
-    ],
-)
+MAPLESS = {
+    None: "layer=None: .* reads the maps of a layer",
+    "lat": 'layer="lat" is not in this network.*late',
+    "": 'layer="" is not in this network',
+    "pool": r'layer="pool".*\(3, 8, 1, 1\).*no height and width',
+    "head": r'layer="head".*\(3, 5\)',
+    "unused": 'layer="unused" is never called',
+    "sidetrack": 'layer="sidetrack" has no influence',
+}
+
+
 @pytest.mark.parametrize("name", OF_A_LAYER)
-def test_a_layer_without_a_map_to_offer_is_named(net, x, name, layer, message):
-    with pytest.raises(ValueError, match=message):
-        explain_with(net, x, name, 1, layer)
-    with pytest.raises(ValueError, match=message):
-        estimate(net, x, name, layer)
+def test_a_layer_without_a_map_to_offer_is_named(net, x, name, subtests):
+    for layer, message in MAPLESS.items():
+        with subtests.test(layer=layer):
+            with pytest.raises(ValueError, match=message):
+                explain_with(net, x, name, 1, layer)
+            with pytest.raises(ValueError, match=message):
+                estimate(net, x, name, layer)
 
 
 def test_a_network_that_cannot_be_explained_is_named_with_the_way_out(net, x, unchecked):
