@@ -162,7 +162,7 @@ def plan_of(entries: Mapping[str, Any]) -> Plan:
         values |= {"phases": phases, "trained_stages": None, "epochs": sum(phase["epochs"] for phase in phases)}
         del values["learning_rate"]
     else:
-        values |= {"phases": (), "trained_stages": _stages_by_name(entries["model"])[part]}
+        values["trained_stages"] = _stages_by_name(entries["model"])[part]  # in place of the phases, see `from_recipe`
     start, pinned = entries["start_from"], tuple(entries["pinned"]) or Plan().pinned
     values["overrides"] = overrides_of(entries)
     return Plan(entries["title"], entries["recipe"], entries["set"], start, values, pinned)
