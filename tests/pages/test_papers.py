@@ -6,7 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from workbench.navigation import FOLDER
-from workbench.services import claims
+from workbench.services import claims, standings
 
 APP = FOLDER.parent / "workbench" / "app.py"
 
@@ -37,6 +37,12 @@ def test_a_paper_shows_its_findings_and_every_single_claim(letter):
     for claim in claims.paper_of(letter).claims:
         if claim.row is None:
             assert claim.place.replace("'", "&#x27;") in shown
+
+
+def test_networks_that_verdicts_leave_out_are_named(monkeypatch):
+    assert not any("Left out" in caption.value for caption in opened().caption)
+    monkeypatch.setattr(standings, "left_out", lambda: "Left out, because of test images: `resnet18-x`.")
+    assert any("`resnet18-x`" in caption.value for caption in opened().caption)
 
 
 def test_a_verdict_that_no_claim_has_says_what_to_do():

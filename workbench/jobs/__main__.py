@@ -12,7 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Column, Table
 
-from models.checkpoints import CheckpointError
+from models.checkpoints import CheckpointError, read_card
 from models.files import DiskFullError, write_bytes
 
 from . import limits, parcels, runner, store
@@ -89,7 +89,8 @@ def promote(id_: Id, /) -> None:
     Args:
         id_: as `list` shows it.
     """
-    print(f"It is the checkpoint {parcels.promote(id_)} now.")
+    name = parcels.promote(id_)
+    print(f"It is the checkpoint {name} now. {read_card(name).caveat}".rstrip())
 
 
 @app.command(name="export")
@@ -117,7 +118,10 @@ def import_zip(file: Annotated[Path, tyro.conf.Positional], /) -> None:
     if not file.is_file():
         raise JobError(f"There is no file {file}.")
     with file.open("rb") as stream:
-        _say(parcels.import_zip(stream.read(limits.LIMITS.parcel_bytes + 1)))
+        job = parcels.import_zip(stream.read(limits.LIMITS.parcel_bytes + 1))
+    _say(job)
+    if caveat := read_card(job.folder).caveat:
+        print(caveat)
 
 
 def _say(job: Job) -> None:

@@ -12,7 +12,7 @@ from functools import partial
 import streamlit as st
 
 from models.words import counted
-from workbench.services import claims
+from workbench.services import claims, standings
 from workbench.services.claims import VERDICTS, Checked, Finding
 
 from . import charts, screen, views
@@ -50,6 +50,8 @@ def overview() -> None:
         f"trained otherwise, and {counted(all_['not reproduced under our choices'], 'depends', 'depend')} on "
         "choices of ours where the paper is silent. Blue holds, gray and yellow are open, orange and red do not hold."
     )
+    if left_out := standings.left_out():
+        st.caption(left_out)
     with st.expander("What the verdicts mean"):
         st.markdown("\n".join(f"- *{name}*: {meaning}." for name, meaning in VERDICTS.items()))
 

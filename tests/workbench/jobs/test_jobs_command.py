@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 import zipfile
+from dataclasses import replace
 
 import pytest
 from jobbing import begun, ended
 
 from models import create_model
-from models.checkpoints import Card, list_checkpoints, save_checkpoint
+from models.checkpoints import Card, list_checkpoints, read_card, save_checkpoint
 from workbench.jobs import store
 from workbench.jobs.__main__ import main
 
@@ -47,6 +48,19 @@ def test_the_command_shows_and_does_what_the_page_does(acting, capsys, monkeypat
     assert "from another FERScope" in said("import", "mine.zip")
     assert "removed" in said("rm", job.id)
     assert len(store.jobs()) == 1
+
+
+def test_a_marked_job_is_promoted_and_imported_with_its_mark(acting, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    job = ended(acting("ends well").id)
+    card = Card("vanilla_cnn", ("a", "b"), 48, 0.5, 0.2, "quick", "official", "", 0, 1, 1, "cpu", "32-true", 1.0, 1)
+    card = replace(card, overrides={"width": 4}, seen={"PrivateTest": 7})
+    save_checkpoint(job.folder, create_model("vanilla_cnn", num_classes=2, width=4), card)
+    for words in (["promote", job.id], ["export", job.id, "--out", "marked.zip"], ["import", "marked.zip"]):
+        main(words)
+    told = "Not a test result: weights that these come from have seen 7 images of PrivateTest."
+    assert capsys.readouterr().out.count(told) == 2
+    assert read_card(list_checkpoints()[0]).seen == {"PrivateTest": 7}
 
 
 @pytest.mark.parametrize(
