@@ -25,7 +25,7 @@ from ..checkpoints import IMAGENET, Ancestor, Card, read_card
 from ..datasets import DataError, FaceSet
 from ..datasets.duplicates import near_copies
 from ..datasets.fer2013 import official_hashes
-from ..datasets.splits import SPLITS, Parts, split
+from ..datasets.splits import Parts, find, split
 from ..lineage import chain
 from ..words import counted
 from .config import TrainConfig
@@ -139,8 +139,8 @@ def verified(card: Card, files: Iterable[Path]) -> Card:
     files = list(files)
     parts = _at_hand({(card.split, card.data)}, files).get((card.split, card.data))
     if parts is None:
-        names = SPLITS[card.split].names if card.split in SPLITS else ("validation", "test")
-        marks = dict.fromkeys(names)
+        known = find(card.split)
+        marks = dict.fromkeys(known.names if known else ("validation", "test"))
     else:
         marks = seen_images(card.ancestors, parts, files).marks
     return replace(card, seen={**card.seen, **{part: n or card.seen.get(part) for part, n in marks.items()}})

@@ -214,6 +214,16 @@ def test_sets_are_looked_for_beside_below_and_above(tmp_path):
     assert found == ["a.npz", "b.npz", "c.npz", "d.npz"]
 
 
+def test_another_fold_of_a_cross_validation_has_seen_the_test_subjects(faces, tmp_path):
+    subjects = np.array([f"S{i % 10}" for i in range(len(faces))])
+    people = FaceSet(faces.images, faces.labels, faces.names, faces.splits, faces.classes, subjects)
+    people.save(tmp_path / "people.npz")
+    first, second = (split(people, f"subject-10fold-{fold}") for fold in (1, 2))
+    start = Ancestor("start", ("start",), "vanilla_cnn", "subject-10fold-2", second.fingerprint)
+    found = seen_images([start], first, [tmp_path / "people.npz"])
+    assert found.exact[first.names[1]] == len(first.test) > 0
+
+
 # ---- what ships
 
 
