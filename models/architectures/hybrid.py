@@ -17,6 +17,7 @@ maps.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from functools import partial
 from typing import Literal
 
@@ -26,12 +27,21 @@ import torchvision
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..backbones import RESNET_STEM, Stem, imagenet_weights, load_backbone, not_in_place, timm_weights
+from ..backbones import (
+    RESNET_STEM,
+    Stem,
+    imagenet_weights,
+    lite0_weights,
+    load_backbone,
+    not_in_place,
+    timm_weights,
+)
 from ..layers.sca import SCA
 from ..layers.transformer import TransformerBlock, sine_positions
 from ..options import Channels, Share, Side, options_of
 from ..preprocessing import resized
 from ..registry import RESNET_STAGES, register_model, within
+from .efficientnet_lite0 import lite0
 
 Adapter = Literal["repeat", "learned"]
 
@@ -40,7 +50,8 @@ class Backbone(nn.Module):
     """The convolutional part of a known network: RGB pictures (B, 3, H, W) → its last map (B, channels, H/32, W/32).
 
     Args:
-        name: "resnet50", "efficientnet_b3", "mobilenet_v3_small" (torchvision) or "xception" (timm).
+        name: "resnet50", "efficientnet_b3", "mobilenet_v3_small" (torchvision), "xception" or "efficientnet_lite0"
+            (timm; the latter without its last, widening convolution).
     """
 
     def __init__(self, name: str) -> None:
@@ -51,6 +62,10 @@ class Backbone(nn.Module):
 
             net = timm.create_model("legacy_xception", num_classes=0, global_pool="")
             self.channels = net.num_features
+        elif name == "efficientnet_lite0":
+            whole = lite0()
+            net = nn.Sequential(OrderedDict((part, getattr(whole, part)) for part in ("conv_stem", "bn1", "blocks")))
+            self.channels = 320
         elif name == "resnet50":
             net = torchvision.models.resnet50()
             self.channels = net.fc.in_features
@@ -76,6 +91,9 @@ class Backbone(nn.Module):
         """Take the weights that torchvision or timm offers, for RGB of which each channel is our gray input."""
         if self.name == "xception":
             state = timm_weights("legacy_xception", RESNET_STEM, "repeat")
+        elif self.name == "efficientnet_lite0":
+            head = ("conv_head.", "bn2.")
+            state = {key: value for key, value in lite0_weights("repeat").items() if not key.startswith(head)}
         else:
             stem = RESNET_STEM if self.name == "resnet50" else Stem("features.0.0", "features.0.1")
             weights = torchvision.models.get_model_weights(self.name).IMAGENET1K_V1
@@ -170,6 +188,13 @@ STAGES = {
     "resnet50": RESNET_STAGES,
     "efficientnet_b3": (("0", "1"), ("2",), ("3",), ("4", "5"), ("6", "7", "8")),
     "mobilenet_v3_small": (("0",), ("1",), ("2", "3"), ("4", "5", "6", "7", "8"), ("9", "10", "11", "12")),
+    "efficientnet_lite0": (
+        ("conv_stem", "bn1", "blocks.0"),
+        ("blocks.1",),
+        ("blocks.2",),
+        ("blocks.3", "blocks.4"),
+        ("blocks.5", "blocks.6"),
+    ),
     "xception": (
         ("conv1", "bn1", "conv2", "bn2"),
         ("block1",),
@@ -181,8 +206,16 @@ STAGES = {
 """Of each backbone, by the size of the map: H/2, H/4, H/8, H/16, H/32."""
 
 
-def _register(name: str, backbone: str, title: str, reported: dict[str, float]) -> None:
-    def build(num_classes: int = 7, pretrained: bool = False, side: Side = 224, **overrides) -> Hybrid:
+def _register(
+    name: str,
+    backbone: str,
+    title: str,
+    reported: dict[str, float],
+    recipe: str = "adamw",
+    side: int = 224,
+    cam_layer: str = "backbone",  # 7×7
+) -> None:
+    def build(num_classes: int = 7, pretrained: bool = False, side: Side = side, **overrides) -> Hybrid:
         model = Hybrid(backbone, num_classes, side=side, **overrides)
         if pretrained:
             model.backbone.load_imagenet()
@@ -195,12 +228,12 @@ def _register(name: str, backbone: str, title: str, reported: dict[str, float]) 
         paper="B",
         title=title,
         stages=within("backbone.net", STAGES[backbone]),
-        cam_layer="backbone",
+        cam_layer=cam_layer,
         attention_layers=("sca", "transformer"),
         attention="SCA, transformer",
         reported=reported,
-        recipe="adamw",
-        options=options_of(partial(Hybrid, backbone)),
+        recipe=recipe,
+        options=options_of(partial(Hybrid, backbone, side=side)),
     )(build)
 
 
@@ -233,4 +266,14 @@ _register(
     "mobilenet_v3_small",
     "Hybrid MobileNetV3-Small",
     {"macro F1": 0.1769, "recall of happy": 0.5992, "recall of disgust": 0.0631, "recall of fear": 0.0205},
+)
+# Ours: a backbone whose ImageNet weights are at hand in a package, at a size that processors can train.
+_register(
+    "hybrid_efficientnet_lite0",
+    "efficientnet_lite0",
+    "Hybrid EfficientNet-Lite0 (ours)",
+    {},
+    recipe="transfer",
+    side=96,
+    cam_layer="backbone.net.blocks.4",  # 6×6
 )

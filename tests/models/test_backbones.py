@@ -28,8 +28,13 @@ HALF = ((0.5,) * 3, (0.5,) * 3)
 MOBILE, RESNET = ("features.0.0", "features.0.1"), ("conv1", "bn1")
 INCEPTION_V3 = ("Conv2d_1a_3x3.conv", "Conv2d_1a_3x3.bn")
 NETWORKS: dict[str, tuple[str, str, tuple[str, str], tuple]] = {
-    **{name: ("timm efficientnet_lite0", "", ("conv_stem", "bn1"), LITE0) for name in list_models() if "lite0" in name},
+    **{
+        name: ("timm efficientnet_lite0", "", ("conv_stem", "bn1"), LITE0)
+        for name in list_models()
+        if name.startswith("efficientnet_lite0")
+    },
     "hybrid_efficientnet_b3": ("efficientnet_b3", "backbone.net.", MOBILE, IMAGENET),
+    "hybrid_efficientnet_lite0": ("timm efficientnet_lite0", "backbone.net.", ("conv_stem", "bn1"), LITE0),
     "hybrid_mobilenet_v3_small": ("mobilenet_v3_small", "backbone.net.", MOBILE, IMAGENET),
     "hybrid_resnet50": ("resnet50", "backbone.net.", RESNET, IMAGENET),
     "hybrid_xception": ("timm legacy_xception", "backbone.net.", RESNET, HALF),
