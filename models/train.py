@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import logging
 import sys
 from pathlib import Path
 
@@ -92,6 +93,8 @@ def main(argv: list[str] | None = None) -> None:
     from models.training.start import TrainingError
     from models.training.stopping import Interrupted
 
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("models").setLevel(logging.INFO if first_process() else logging.WARNING)  # e.g. whose weights
     try:
         config = parse(sys.argv[1:] if argv is None else argv)
         check_overrides(config.model, config.overrides)

@@ -23,14 +23,16 @@ from .memory import room
 
 
 def built_as_start(config: TrainConfig) -> TrainConfig:
-    """The configuration with the builder's arguments of `start_from`, where it gives none of its own."""
-    if config.start_from is None or config.overrides:
+    """The configuration with the architecture options of `start_from`, except those that it sets itself."""
+    if config.start_from is None:
         return config
     try:
         card = read_card(config.start_from)
     except CheckpointError:  # `first_model` will say so
         return config
-    return config.model_copy(update={"overrides": card.overrides}) if card.network == config.model else config
+    if card.network != config.model:
+        return config
+    return config.model_copy(update={"overrides": {**card.overrides, **config.overrides}})
 
 
 def first_model(config: TrainConfig, classes: tuple[str, ...]) -> nn.Module:
