@@ -3,7 +3,7 @@
 import streamlit as st
 
 from workbench import services
-from workbench.ui import attention_views, model_picker, screen, state, views
+from workbench.ui import attention_views, gate_views, model_picker, screen, state, views
 
 views.title(
     "What did the network let through?",
@@ -21,6 +21,7 @@ except ValueError as error:  # a damaged checkpoint: the message says what to do
     state.stop()
 if not found.prediction.trained:
     model_picker.random_weights_banner(network)
+gates = gate_views.measured(network)
 
 
 @screen.fragment
@@ -33,21 +34,22 @@ def one_module() -> None:
         by_number = st.toggle("Channels by number", value=False, key="numbered", bind="query-params")
     weights, rest = st.columns([1, 2])
     with weights:
-        attention_views.gate(found, module, whole)
+        attention_views.gate(found, module, whole, gates)
     with rest:
         attention_views.steps(module, by_number)
 
 
 one_module()
 attention_views.all_modules(found.modules)
-attention_views.fixed(network, found.modules)
+gate_views.section(network, gates, attention_views.labels(found.modules))
 attention_views.switches(face, network, found.modules)
 attention_views.worth(face, network, found.modules)
 attention_views.beside_cams(face, network, found.modules)
 attention_views.class_branches(face, network)
 with views.computed(
     "workbench.analysis.attention:attention_of",
-    "workbench.analysis.attention:fixed_share",
+    "workbench.analysis.attention:gate_statistics",
+    "workbench.analysis.attention:replaced",
     "workbench.analysis.attention:switch_off",
     "workbench.analysis.attention:correlation_with_cams",
 ):

@@ -1,7 +1,8 @@
 """`ferscope refresh`: make anew what follows from the networks in checkpoints/, and say what was done.
 
-    ferscope refresh                 temperatures, ensemble, robustness for half an hour, checkpoints/README.md
-    ferscope refresh --budget 0m     the same without what takes minutes
+    ferscope refresh                    temperatures, ensemble, gates and robustness for half an hour, README.md
+    ferscope refresh --budget 0m        the same without what takes minutes
+    ferscope refresh --only attention   statistics of attention gates alone (attention.json beside the weights)
 
 The page Papers needs nothing of this: its verdicts are worked out from the same files whenever they change.
 """
@@ -14,10 +15,11 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal, get_args
 
 import tyro
 
-from models import list_models
+from models import get_spec, list_models
 from models.calibration import fit_temperature
 from models.checkpoints import (
     ROOT,
@@ -38,11 +40,17 @@ from models.preprocessing import TTA
 from models.zoo import minutes
 
 from . import zoo_report
+from .analysis.attention import gates_of, passes
 from .analysis.robustness import CORRUPTIONS
+from .gate_survey import FILE as GATES
+from .gate_survey import IMAGES, kept_gates, survey_gates
 from .robustness_survey import LIMIT, read_robustness, survey
 from .services import claims, measures, standings
 from .services.changes import pace, survey_minutes
+from .services.networks import open_network
+from .survey_sample import draw_sample
 
+Part = Literal["temperatures", "ensemble", "attention", "robustness", "readme"]
 Say = Callable[[str], None]
 
 
@@ -62,30 +70,42 @@ class Budget:
         return False
 
 
-def refresh(budget: str = "30m", data: Path = Path("data/fer2013.npz"), device: str = "auto") -> None:
-    """Renew temperatures, ensemble, robustness curves and checkpoints/README.md; what is up to date stays.
+def refresh(
+    budget: str = "30m",
+    data: Path = Path("data/fer2013.npz"),
+    device: str = "auto",
+    only: tuple[Part, ...] = get_args(Part),
+) -> None:
+    """Renew what follows from the networks in checkpoints/; what is up to date stays.
 
     Args:
-        budget: time for what needs the pictures (robustness, views of the ensemble), as 30m, 1.5h or 90s.
+        budget: time for what needs the pictures (gates, robustness, views of the ensemble), as 30m, 1.5h or 90s.
         data: the imported set (`ferscope data import`); without it, that is skipped.
         device: cpu, cuda, mps, or auto for what is there.
+        only: these of them; readme needs the ensemble, so it renews it too.
     """
     time_left, device = Budget(time.monotonic() + 60 * minutes(budget), print), device_of(device)
     faces = FaceSet.load(data) if data.is_file() else None
     if faces is None:
         print(f"{data} is not there, so nothing is measured on pictures: ferscope data import")
-    for name in measures.checkpoints():
-        renew_temperature(name, print)
-    choice = renew_ensemble(faces, time_left, device, print)
-    if faces is not None:
+    if "temperatures" in only:
+        for name in measures.checkpoints():
+            renew_temperature(name, print)
+    if {"ensemble", "readme"} & set(only):
+        choice = renew_ensemble(faces, time_left, device, print)
+    if "attention" in only and faces is not None:
+        for name in with_attention():
+            renew_gates(name, faces, time_left, device, print)
+    if "robustness" in only and faces is not None:
         for name in shipped():
             renew_robustness(name, faces, time_left, device, print)
-    if told := standings.left_out():
-        print(told)
-    page = ROOT / "README.md"
-    write_bytes(page, zoo_report.text(choice).encode())
-    print(f"{page.parent.name}/{page.name}: written")
-    print(f"Papers: {verdicts()}")
+    if "readme" in only:
+        if told := standings.left_out():
+            print(told)
+        page = ROOT / "README.md"
+        write_bytes(page, zoo_report.text(choice).encode())
+        print(f"{page.parent.name}/{page.name}: written")
+        print(f"Papers: {verdicts()}")
 
 
 def renew_temperature(name: str, say: Say) -> None:
@@ -140,6 +160,26 @@ def shipped() -> list[str]:
     """Networks whose weights ship under their own name, which the page Robustness shows; the ensemble last."""
     names = [name for name in list_checkpoints() if name in list_models()]
     return sorted(names, key=lambda name: (name == ENSEMBLE, name))
+
+
+def with_attention() -> list[str]:
+    """Checkpoints with weights whose network has attention of any kind."""
+    return [name for name in list_checkpoints() if get_spec(read_card(name).network).attention]
+
+
+def renew_gates(name: str, faces: FaceSet, budget: Budget, device: str, say: Say) -> None:
+    """Measure the gates of a checkpoint where that is missing, or belongs to other weights or images."""
+    try:
+        sample, _ = draw_sample(name, faces, "validation", IMAGES, 0)
+        if kept_gates(name, sample):
+            say(f"{name}: {GATES}, as it was")
+            return
+        about = passes(gates_of(open_network(name).model)) * sample.pictures * pace(name) / 60
+        if budget.allows(f"{name}: {GATES}", about):
+            survey_gates(name, faces, device=device)
+            say(f"{name}: {GATES} measured on {sample.text}")
+    except ValueError as error:  # a damaged checkpoint, or a dataset with other classes
+        say(f"{name}: {GATES} skipped. {error}")
 
 
 def renew_robustness(name: str, faces: FaceSet, budget: Budget, device: str, say: Say) -> None:

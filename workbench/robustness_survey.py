@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import hashlib
 import json
 import sys
 from collections.abc import Callable
@@ -25,7 +24,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import torch
 import tyro
 from rich.console import Console
@@ -33,55 +31,26 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from torch import Tensor, nn
 
-from models.checkpoints import Card, CheckpointError, checkpoint_folder, load_checkpoint, read_card
-from models.datasets import DataError, FaceSet
-from models.datasets.splits import draw_of_each_class, split
+from models.checkpoints import Card, CheckpointError, checkpoint_folder, load_checkpoint
+from models.datasets import FaceSet
 from models.devices import device_of
 from models.evaluation import percent
 from models.files import DiskFullError, write_json
 from models.preprocessing import normalise, resized
 
 from .analysis.robustness import CORRUPTIONS, Answer, Corruption, Curve, accuracy_curve, right_answers
+from .survey_sample import SurveySample, draw_sample, weights_digest
 
 FILE = "robustness.json"
 LIMIT = 1000
 """Pictures that a survey asks about, unless told otherwise."""
 
 
-@dataclass(frozen=True)
-class Question:
-    """What a survey asked about; curves of two surveys belong together where all of this is equal.
-
-    Attributes:
-        part: name of the part of the set.
-        pictures: how many of it: all, or a seeded draw in which each class keeps its share.
-        of: how many the part has.
-        seed: of the draw of pictures and of what corruptions draw.
-        weights: SHA-256 of `model.safetensors`.
-        data: fingerprint of the pictures.
-    """
-
-    part: str
-    pictures: int
-    of: int
-    seed: int
-    weights: str
-    data: str
-
-    @property
-    def text(self) -> str:
-        """The pictures in words."""
-        if self.pictures == self.of:
-            return f"{self.pictures} pictures of {self.part}"
-        share = "of each class its share"
-        return f"{self.pictures} of the {self.of} pictures of {self.part} ({share}, drawn with seed {self.seed})"
-
-
 @dataclass(frozen=True, eq=False)
 class Robustness:
     """What a survey found: its question, and for each corruption, by name, a curve of accuracy (single view)."""
 
-    question: Question
+    question: SurveySample
     curves: dict[str, Curve]
 
 
@@ -95,7 +64,7 @@ def read_robustness(name_or_path: str | Path) -> Robustness:
     again = f"Measure it: ferscope robustness {name_or_path}"
     try:
         found = _read(folder / FILE)
-        current = _weights(folder)
+        current = weights_digest(folder)
     except FileNotFoundError as error:
         raise CheckpointError(f"{error.filename} is not there. {again}") from error
     if found.question.weights != current:
@@ -138,11 +107,8 @@ def survey(
         ValueError: an unknown corruption, a `limit` below 1, or a survey of more pictures would be replaced.
     """
     wanted = _named(corruptions)
-    card, folder = read_card(name), checkpoint_folder(name)
-    chosen_part, everything = _part(faces, card, part)
-    chosen = _drawn(everything, limit, seed)
-    weights = _weights(folder)
-    question = Question(chosen_part, len(chosen), len(everything), seed, weights, chosen.fingerprint)
+    folder = checkpoint_folder(name)
+    question, chosen = draw_sample(folder, faces, part or "test", limit, seed)
     path = out or folder / FILE
     curves = {} if force else _kept(path, question)
     missing = [corruption for corruption in wanted if not _is_known(corruption, curves)]
@@ -180,28 +146,6 @@ def _named(names: tuple[str, ...]) -> list[Corruption]:
     return [CORRUPTIONS[name] for name in dict.fromkeys(names or CORRUPTIONS)]
 
 
-def _part(faces: FaceSet, card: Card, part: str | None) -> tuple[str, FaceSet]:
-    """Name of the part, and its pictures: none that the network was trained on."""
-    if faces.classes != card.classes:
-        raise DataError(
-            f"The classes of the set ({', '.join(faces.classes)}) are not the network's ({', '.join(card.classes)})."
-        )
-    parts = split(faces, card.split)
-    by_name = dict(zip(parts.names, (parts.validation, parts.test), strict=True))
-    part = part or parts.names[1]
-    if part not in by_name:
-        raise DataError(f'part="{part}" is not tested in the split {card.split}; choose one of {", ".join(by_name)}')
-    return part, by_name[part]
-
-
-def _drawn(pictures: FaceSet, limit: int | None, seed: int) -> FaceSet:
-    if limit is not None and limit < 1:
-        raise ValueError(f"limit={limit}: give a number of pictures from 1 up")
-    if limit is None or limit >= len(pictures):
-        return pictures
-    return pictures.subset(np.sort(draw_of_each_class(pictures.labels, limit, np.random.default_rng(seed))))
-
-
 def _answer(model: nn.Module, card: Card) -> Answer:
     device = next(model.parameters()).device
 
@@ -214,7 +158,7 @@ def _answer(model: nn.Module, card: Card) -> Answer:
 # ---- the file
 
 
-def _kept(path: Path, question: Question) -> dict[str, Curve]:
+def _kept(path: Path, question: SurveySample) -> dict[str, Curve]:
     """The curves of the file that answer the same question; of a damaged or older file none."""
     try:
         found = _read(path)
@@ -245,7 +189,7 @@ def _write(path: Path, found: Robustness) -> None:
 def _read(path: Path) -> Robustness:
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
-        question = Question(**{field.name: stored[field.name] for field in dataclasses.fields(Question)})
+        question = SurveySample(**{field.name: stored[field.name] for field in dataclasses.fields(SurveySample)})
         curves = {}
         for name, columns in stored["curves"].items():
             tensors = [torch.tensor(columns[key], dtype=torch.float64) for key in ("values", "accuracy", "interval")]
@@ -255,15 +199,6 @@ def _read(path: Path) -> Robustness:
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise CheckpointError(f"{path} holds no curves ({error}). Delete it and measure again.") from error
     return Robustness(question, curves)
-
-
-def _weights(folder: Path) -> str:
-    """Digest of a checkpoint's weights, and of those of the members where it is an ensemble."""
-    folders = [folder, *map(checkpoint_folder, read_card(folder).overrides.get("members", ()))]
-    found = hashlib.sha256()
-    for each in folders:
-        found.update((each / "model.safetensors").read_bytes())
-    return found.hexdigest()
 
 
 # ---- the command

@@ -67,6 +67,7 @@ class AngleAttention(nn.Module):
         nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
         self.conv = nn.Conv2d(2, 1, 7, padding=3, padding_mode="replicate", bias=False)
         self.norm = nn.BatchNorm2d(1)
+        self.gate = nn.Sigmoid()
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
         """Weight the map; with `enabled = False` it is returned unchanged."""
@@ -79,7 +80,7 @@ class AngleAttention(nn.Module):
         rotated = self.rotated_kernels().to(x.dtype)  # (N, K, C, s, s)
         responses = F.conv2d(x, rotated.flatten(0, 1), padding=self.weight.shape[-1] // 2)  # (B, N·K, H, W)
         average, maximum = responses.mean(1, keepdim=True), responses.amax(1, keepdim=True)  # (B, 1, H, W) each
-        a = torch.sigmoid(self.norm(self.conv(torch.cat([average, maximum], 1))))  # (B, 1, H, W)
+        a = self.gate(self.norm(self.conv(torch.cat([average, maximum], 1))))  # (B, 1, H, W)
         angle_map = responses.unflatten(1, (self.angles, -1))  # (B, N, K, H, W)
         angle = (angle_map.amax(2).argmax(1) + 0.5) * (360 / self.angles)  # (B, H, W)
         return AngleSteps(angle_map, average, maximum, a, angle)

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from typing import Annotated, NamedTuple
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -68,6 +67,7 @@ class BAM(nn.Module):
             *_unit(width, width, kernel=3, dilation=dilation),
             nn.Conv2d(width, 1, 1, bias=False),
         )
+        self.gate = nn.Sigmoid()
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
         """Weigh the map; switched off (`enabled = False`) it returns its input."""
@@ -80,7 +80,7 @@ class BAM(nn.Module):
         average = x.mean((-2, -1))  # (B, C)
         m_c = self.channel(average)[:, :, None, None]  # (B, C, 1, 1)
         m_s = self.spatial(x)  # (B, 1, H, W)
-        return BAMSteps(average, m_c, m_s, torch.sigmoid(m_c + m_s))
+        return BAMSteps(average, m_c, m_s, self.gate(m_c + m_s))
 
 
 def _unit(in_channels: int, out_channels: int, kernel: int, dilation: int = 1) -> tuple[nn.Module, ...]:

@@ -55,6 +55,7 @@ class CBAM(nn.Module):
         self.enabled = True
         self.mlp = nn.Sequential(nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, channels))
         self.conv = nn.Conv2d(2, 1, kernel, padding=kernel // 2, bias=False)
+        self.channel_gate, self.spatial_gate = nn.Sigmoid(), nn.Sigmoid()
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
         """Weigh the map; switched off (`enabled = False`) it returns its input."""
@@ -66,8 +67,8 @@ class CBAM(nn.Module):
     def steps(self, x: Float[Tensor, "B C H W"]) -> CBAMSteps:
         """The two gates of a map and everything on the way to them."""
         average, maximum = x.mean((-2, -1)), x.amax((-2, -1))  # (B, C) each
-        m_c = torch.sigmoid(self.mlp(average) + self.mlp(maximum))[:, :, None, None]  # (B, C, 1, 1)
+        m_c = self.channel_gate(self.mlp(average) + self.mlp(maximum))[:, :, None, None]  # (B, C, 1, 1)
         weighed = m_c * x  # (B, C, H, W)
         places = torch.stack([weighed.mean(1), weighed.amax(1)], 1)  # (B, 2, H, W)
-        m_s = torch.sigmoid(self.conv(places))  # (B, 1, H, W)
+        m_s = self.spatial_gate(self.conv(places))  # (B, 1, H, W)
         return CBAMSteps(average, maximum, m_c, weighed, places, m_s)

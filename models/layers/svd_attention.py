@@ -100,6 +100,7 @@ class SVDAttention(nn.Module):
         products = {"hfc": 1, "lfc": 1, "hfc_lfc": 2, "hfc_lfc_hl": 3}[query]
         self.compress = nn.Conv2d(channels, 1, 1, bias=False)
         self.score = nn.Conv2d(products, 1, 7, padding=3, bias=False)
+        self.gate = nn.Sigmoid()
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
         """Gate the map; switched off (`enabled = False`) it returns its input."""
@@ -133,7 +134,7 @@ class SVDAttention(nn.Module):
             if self.query == "hfc_lfc_hl":
                 products.append(_outer(sigma["h"], sigma["l"], height, width))
             outer = torch.stack(products, 1)  # (B, Q, H, W)
-            a = F.conv2d(outer, self.score.weight.to(exact), padding=3).sigmoid()  # (B, 1, H, W)  eq. 9
+            a = self.gate(F.conv2d(outer, self.score.weight.to(exact), padding=3))  # (B, 1, H, W)  eq. 9
         return SVDAttentionSteps(x_tilde, high, low, sigma["x"], sigma.get("h"), sigma.get("l"), outer, a)
 
     def extra_repr(self) -> str:

@@ -58,6 +58,7 @@ class TransformerBlock(nn.Module):
         self.heads, self.enabled = heads, True
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.qkv = nn.Linear(width, 3 * width)
+        self.softmax = nn.Softmax(-1)
         self.out = nn.Linear(width, width)
         self.ffn = nn.Sequential(nn.Linear(width, expansion * width), nn.ReLU(), nn.Linear(expansion * width, width))
         self.dropout = nn.Dropout(dropout)
@@ -72,7 +73,7 @@ class TransformerBlock(nn.Module):
     def steps(self, x: Float[Tensor, "B N D"]) -> TransformerSteps:
         """The same, step by step, with the attention weights that the fused way does not give away."""
         q, k, v = self._qkv(x)
-        attention = (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1)  # (B, heads, N, N)
+        attention = self.softmax(q @ k.mT / q.shape[-1] ** 0.5)  # (B, heads, N, N)
         return TransformerSteps(q, k, v, attention, *self._rest(x, attention @ v))
 
     def _qkv(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -5,12 +5,15 @@ from functools import partial
 import pytest
 import torch
 import visiting
+from attended import noise_faces, write_checkpoint
 from visiting import text_of
 
-from models import get_spec
+from models import checkpoints, get_spec
 from workbench import services
 from workbench.faces import load_sample
+from workbench.gate_survey import survey_gates
 
+SVD = "mobilenet_v2_svd_hfc"
 opened = partial(visiting.opened, "attention.py")
 
 
@@ -58,12 +61,76 @@ def test_a_module_of_another_network_gives_way_to_the_first():
     assert app.segmented_control(key="module").value == "1 SVD"
 
 
-def test_a_module_that_does_not_look_at_the_face_is_named():
-    text = text_of(opened(network="resnet18_svd_hfc"))
-    shares = services.fixed_masks("resnet18_svd_hfc").shares
-    assert f"module {shares.index(max(shares)) + 1} SVD looks least at the face, 100\N{NO-BREAK SPACE}% of" in text
-    least = f"{100 * min(shares):.0f}\N{NO-BREAK SPACE}%"
-    assert f"on all of them (module {shares.index(min(shares)) + 1} SVD: {least})." in text
+@pytest.fixture
+def shelf(tmp_path, monkeypatch):
+    """One checkpoint whose gates are measured on 14 images, beside the networks that have no weights."""
+    monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
+    write_checkpoint(tmp_path / SVD, SVD, sharp="attention.after0")
+    survey_gates(SVD, noise_faces(), limit=14)
+    return tmp_path / SVD
+
+
+def table_of(app) -> list[list[str]]:
+    """The rows of the table of gates."""
+    text = next(m.value for m in app.markdown if m.value.startswith("| gate"))
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()[2:]]
+
+
+def test_gates_are_told_of_a_fixed_sample_and_a_constant_one_is_called_so_beside_its_map(shelf, monkeypatch):
+    gates = [module.gates[0] for module in services.stored_gates(SVD).modules[:-1]]
+    constant, other = (list(map(wanted.__eq__, (gate.constant for gate in gates))).index(True) for wanted in (1, 0))
+    app = opened(network=SVD, module=f"{constant + 1} SVD")
+    assert "**This gate is nearly constant:** between 14 images of PublicTest" in text_of(app)
+    assert "is nearly constant:" not in text_of(opened(network=SVD, module=f"{other + 1} SVD"))
+    rows = table_of(app)
+    assert [row[0].removesuffix(" (nearly constant)") for row in rows] == [
+        *(f"{number} SVD" for number in range(1, 8)),
+        "all together",
+    ]
+    for row, gate in zip(rows, gates, strict=False):
+        assert row[0].endswith(" (nearly constant)") == gate.constant
+        assert row[1] == f"{100 * gate.saturated:.1f}\N{NO-BREAK SPACE}%"
+        assert row[2] == f"{gate.deviation:.3f}"
+        assert row[4] == f"{100 * gate.changed_mean:.1f}\N{NO-BREAK SPACE}%"
+        assert row[5] == f"{100 * gate.changed_off:.1f}\N{NO-BREAK SPACE}%"
+    assert "drawn faces" not in text_of(app)
+
+
+@pytest.mark.usefixtures("quick")
+def test_gates_of_other_weights_are_measured_on_drawn_faces_and_the_page_says_so(shelf):
+    write_checkpoint(shelf, SVD, seed=1)
+    told = text_of(opened(network=SVD))
+    assert "(21 drawn faces (3 of each of 7 emotions)). Measured now on drawn faces" in told
+    assert "belongs to other weights" in told
+
+
+def test_a_slow_network_has_its_gates_measured_when_the_visitor_says_so(shelf, monkeypatch):
+    write_checkpoint(shelf, SVD, seed=1)
+    monkeypatch.setattr(services, "pace", lambda network: 1.0)
+    app = opened(network=SVD)
+    assert f"the network about {21 * 17} pictures" in text_of(app)
+    assert not any(m.value.startswith("| gate") for m in app.markdown)
+    next(button for button in app.button if button.label == "Measure the gates on drawn faces").click().run()
+    assert not app.exception
+    assert table_of(app)[-1][0] == "all together"
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_module_with_two_gates_has_both_told_and_self_attention_is_compared_with_uniform_weights():
+    rows = {
+        row[0].removesuffix(" (nearly constant)"): row for row in table_of(opened(network="hybrid_mobilenet_v3_small"))
+    }
+    assert {"1 SCA, channel weights", "1 SCA, spatial map", "1 SCA, both", "2 transformer, whole block"} <= rows.keys()
+    assert rows["2 transformer, self-attention"][1] == "–"
+    assert rows["2 transformer, self-attention"][5].endswith("(uniform)")
+    assert "SE backbone.net.1.block.1" in rows
+
+
+@pytest.mark.usefixtures("quick")
+def test_attention_inside_of_blocks_has_its_gates_told_too(shelf):
+    rows = table_of(opened(network="senet50"))
+    assert len(rows) == 17
+    assert rows[0][0].removesuffix(" (nearly constant)") == "SE layer1.0.se"
 
 
 def test_weights_that_hardly_differ_are_offered_a_scale_of_their_own():

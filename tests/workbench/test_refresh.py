@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 
 import pytest
+from attended import noise_faces, write_checkpoint
 from shelves import knows, put
 
 from models import checkpoints, ensembling
 from models.checkpoints import read_card
 from models.datasets import FaceSet
 from workbench import refresh, robustness_survey
+from workbench.gate_survey import read_gates
 from workbench.robustness_survey import FILE
 from workbench.services import measures, standings
+from workbench.survey_sample import weights_digest
 
 SMALL = {"overrides": {"width": 4}}
 
@@ -78,7 +81,7 @@ def surveyed(monkeypatch):
         corruption = robustness_survey.CORRUPTIONS[corruptions[0]]
         n = len(corruption.values)
         curve = {"values": corruption.values, "accuracy": [0.5] * n, "interval": [[0.4, 0.6]] * n}
-        weights = robustness_survey._weights(checkpoints.ROOT / name)
+        weights = weights_digest(checkpoints.ROOT / name)
         question = {"part": "PrivateTest", "pictures": limit, "of": 3589, "seed": 0, "weights": weights, "data": "x"}
         curves[corruption.name] = curve
         (checkpoints.ROOT / name / FILE).write_text(json.dumps({**question, "curves": curves}))
@@ -103,6 +106,28 @@ def test_curves_that_are_missing_or_of_other_weights_are_measured_while_there_is
     put("vanilla_cnn", knows(range(5)), overrides={"width": 5})
     refresh.renew_robustness("vanilla_cnn", faces, plenty, "cpu", print)
     assert len(surveyed) == 24
+
+
+def test_gates_are_measured_alone_and_again_only_for_other_weights(shelf, tmp_path, monkeypatch, capsys):
+    name, data = "mobilenet_v2_svd_hfc", tmp_path / "faces.npz"
+    write_checkpoint(shelf / name, name)
+    noise_faces().save(data)
+    monkeypatch.setattr(refresh, "pace", lambda network: 0.01)
+    call = ["--only", "attention", "--data", str(data), "--device", "cpu"]
+    refresh.main([*call, "--budget", "0m"])
+    told = capsys.readouterr().out
+    assert f"{name}: attention.json: skipped, about" in told
+    assert "vanilla_cnn" not in told, "it has no attention, and nothing else is renewed"
+    refresh.main(call)
+    assert f"{name}: attention.json measured on 28 pictures of PublicTest" in capsys.readouterr().out
+    before = read_gates(name).sample.weights
+    refresh.main(call)
+    assert f"{name}: attention.json, as it was" in capsys.readouterr().out
+    write_checkpoint(shelf / name, name, seed=1)
+    refresh.main(call)
+    assert "attention.json measured on" in capsys.readouterr().out
+    assert read_gates(name).sample.weights != before
+    assert not (shelf / "README.md").exists()
 
 
 def test_only_networks_that_ship_under_their_own_name_get_curves_and_the_vote_comes_last():

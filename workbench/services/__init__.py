@@ -7,6 +7,7 @@ One module for each kind of question; all of them are asked as `services.NAME`.
 from models.datasets.splits import named_splits
 from models.layers.frequency import Mask
 
+from ..analysis.attention import CONSTANT_DEVIATION, CONSTANT_SHARE, GateStatistics, ModuleStatistics
 from ..analysis.cam import METHODS
 from ..analysis.frequency import FrequencyPictures
 from ..analysis.methods import EXPLAINERS, Explainer
@@ -40,19 +41,17 @@ from .explanations import (
     warm,
 )
 from .frames import Framed, FrameGrid, Move, frame_grid, framed, likeness
+from .gates import DRAWN_FACES, Gates, drawn_gates, gate_passes, stored_gates
 from .guesses import GRID, Guess, Score, cell_name, drawn_as, evidence, guess
 from .histories import History, history
 from .inside import (
-    FACES_ASKED,
     BesideCams,
     Branches,
-    FixedMasks,
     Inside,
     Module,
     Switched,
     beside_cams,
     branches,
-    fixed_masks,
     inside,
     networks_with_attention,
     switched,

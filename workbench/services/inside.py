@@ -6,15 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from models import get_spec
 from models.checkpoints import CheckpointError, read_card
-from models.datasets import EMOTIONS
-from models.datasets.synthetic import draw
-from models.preprocessing import to_unit
 
 from ..analysis import attention, cam
 from ..analysis.attention import AttentionMap
@@ -95,47 +90,6 @@ def _accuracy(name: str) -> float:
         return list(read_card(name).metrics.values())[-1]["plain"]["accuracy"]
     except (CheckpointError, IndexError):
         return 0.0
-
-
-_DRAWN_SIDE = 48
-_OF_EACH = 3
-FACES_ASKED = _OF_EACH * len(EMOTIONS)
-"""Drawn faces over which `fixed_masks` looks."""
-
-
-@dataclass(frozen=True, eq=False)
-class FixedMasks:
-    """How much of a network's weights of places is the same on every face, over `FACES_ASKED` drawn ones.
-
-    Attributes:
-        layers: names of the attention modules, M of them.
-        means: mean weights of each module, (h, w) each.
-        shares: of the variance of each module's weights, what goes with the place alone, 0..1; NaN where all are equal.
-        pixels: the same of the pictures themselves: whatever only follows the drawing has so much.
-    """
-
-    layers: tuple[str, ...]
-    means: tuple[Tensor, ...]
-    shares: tuple[float, ...]
-    pixels: float
-
-
-def fixed_masks(network: str) -> FixedMasks:
-    """Whether each attention module of a network looks at the face, or is a mask that was learned once for all.
-
-    Raises:
-        ValueError: unknown network, or one without attention that can be opened.
-    """
-    net = open_network(network)
-    if not net.spec.attention_layers:
-        raise ValueError(f'network="{network}" has no attention module that can be opened')
-    drawn = np.stack([draw(name, _DRAWN_SIDE, seed).image for name in EMOTIONS for seed in range(_OF_EACH)])
-    pixels = to_unit(torch.from_numpy(drawn), net.input_size)[:, 0]  # (B, S, S)
-    maps = attention.attention_of(net.model, net.normalised(pixels), net.spec.attention_layers)
-    gates = {found.layer: found.values for found in maps if found.spatial}  # of each module the last one
-    shares = tuple(attention.fixed_share(values) for values in gates.values())
-    means = tuple(values.mean(0) for values in gates.values())
-    return FixedMasks(tuple(gates), means, shares, attention.fixed_share(pixels))
 
 
 @dataclass(frozen=True, eq=False)

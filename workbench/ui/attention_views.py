@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from math import isnan
 
 import streamlit as st
 from torch import Tensor
 
 from workbench import services
 from workbench.faces import Face
-from workbench.services import BesideCams, Inside, Module
+from workbench.services import BesideCams, Gates, Inside, Module
 
-from . import charts, patience, screen, state, views
+from . import charts, gate_views, screen, state, views
 
 _GATES = {  # kind of module → what its weights do to the map that they meet
     "BAM": "The map is multiplied by one plus this, so nothing is held back: bright places pass up to twice as strong",
@@ -37,7 +36,8 @@ def without_modules(network: str) -> None:
     """In place of the page for a network that has no attention module to open: why, and one of each kind that has."""
     spec = services.get_spec(network)
     if spec.attention:
-        st.info(f"The attention of {spec.title} ({spec.attention}) sits inside its blocks and is not opened here.")
+        st.info(f"The attention of {spec.title} ({spec.attention}) sits inside its blocks and has no maps to show.")
+        gate_views.section(network, gate_views.measured(network), {})
     else:
         st.info(
             f"{spec.title} has no attention modules: between its convolutions nothing computes weights for channels or "
@@ -63,6 +63,11 @@ def label(number: int, module: Module) -> str:
     return f"{number + 1} {kinds.get(module.kind, module.kind)}"
 
 
+def labels(modules: tuple[Module, ...]) -> dict[str, str]:
+    """Module → its number and its kind."""
+    return {module.layer: label(i, module) for i, module in enumerate(modules)}
+
+
 def choose_module(found: Inside) -> Module:
     """One of the modules, in the order of the forward pass."""
     labels = [label(i, module) for i, module in enumerate(found.modules)]
@@ -72,8 +77,8 @@ def choose_module(found: Inside) -> Module:
     return found.modules[labels.index(chosen)]
 
 
-def gate(found: Inside, module: Module, whole: bool) -> None:
-    """The weights of places over the face, with what they do."""
+def gate(found: Inside, module: Module, whole: bool, measured: Gates | None) -> None:
+    """The weights of places over the face, with what they do, and whether they depend on the input."""
     weights = module.gate.values[0]
     low, high = (0.0, 1.0) if whole and not module.heads else tuple(float(end) for end in weights.aminmax())
     charts.show(
@@ -91,6 +96,7 @@ def gate(found: Inside, module: Module, whole: bool) -> None:
         + ("These differ little; Map settings can give them a scale of their own. " if faint else "")
         + f"{_GATES.get(module.kind, _GATE)}. A high weight does not mean that the answer needed the place."
     )
+    gate_views.beside_map(measured, module.layer)
 
 
 def steps(module: Module, by_number: bool) -> None:
@@ -220,52 +226,6 @@ def all_modules(modules: tuple[Module, ...]) -> None:
         f"**From the picture's side to the answer's, each on its own grid.** On average module {most} weighs places "
         f"highest ({means[most]:.2f}), module {least} lowest ({means[least]:.2f}); whether that matters is asked below."
     )
-
-
-@screen.fragment
-def fixed(network: str, modules: tuple[Module, ...]) -> None:
-    """How much of each module's weights of places is the same whatever face is there."""
-    st.subheader("Does it look at the face?")
-    if not patience.ready(network, services.FACES_ASKED, "Ask about drawn faces", f"fixed-{network}"):
-        return
-    found = state.kept(("fixed", network), lambda: services.fixed_masks(network))
-    names = [label(i, module) for i, module in enumerate(modules)]
-    left, right = st.columns(2)
-    maps = {name: mean for name, mean, module in zip(names, found.means, modules, strict=True) if not module.heads}
-    if maps:
-        with left:
-            charts.show(charts.small_maps(maps, 0.0, 1.0), "masks", "Mean weights of places over drawn faces")
-    left_out = any(module.heads for module in modules)
-    shares = dict(zip(names, found.shares, strict=True))
-    rows = shares | {"the pictures": found.pixels}
-    with right if maps else left:
-        chart = charts.bars(
-            {name: 0.0 if isnan(share) else share for name, share in rows.items()},
-            ["all equal" if isnan(share) else charts.percent(share) for share in rows.values()],
-            "share of the variance, η²",
-            top=1.0,
-            colours=["#0072B2"] * len(shares) + ["#7F7F7F"],
-        )
-        charts.show(chart, "fixed", "Share of each module's weights that is the same on every face")
-    shown = "Mean weights of each module" if maps else "Shares of each module"
-    views.says(
-        f"**{shown} over {services.FACES_ASKED} drawn faces: {_most_fixed(shares)}** "
-        "At 100\N{NO-BREAK SPACE}% the weights are one mask for every face, learned once, whatever it seems to point "
-        "at on this one. Eyes and mouth are drawn at much the same places, so the pictures themselves have "
-        f"{charts.percent(found.pixels)}; a share below that does not prove that the module finds what matters."
-        + (" Heads of a transformer have shares on a scale of their own and no map here." if left_out and maps else "")
-    )
-
-
-def _most_fixed(shares: dict[str, float]) -> str:
-    known = {name: share for name, share in shares.items() if not isnan(share)}
-    if not known:
-        return "every place gets the same weight."
-    most, least = max(known, key=known.get), min(known, key=known.get)
-    share = f"{charts.percent(known[most])} of what differs between its weights is the same on all of them"
-    if most == least:
-        return f"module {most}, {share}."
-    return f"module {most} looks least at the face, {share} (module {least}: {charts.percent(known[least])})."
 
 
 @screen.fragment

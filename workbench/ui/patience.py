@@ -18,11 +18,19 @@ def ready(network: str, pictures: int, what: str, key: str) -> bool:
         what: what the button says before the time.
         key: of the button and of the question; must hold the face and the network, so that a new one asks again.
     """
-    with st.spinner("Looking how fast the network is"):
-        seconds = pictures * services.pace(network)
-    asked: set[str] = st.session_state.setdefault("asked", set())
-    if seconds < _AT_ONCE or key in asked:
+    if at_once(network, pictures, key):
         return True
+    seconds = pictures * services.pace(network)
     st.info(f"This asks the network about {pictures} pictures, which takes about {seconds:.0f} s on this computer.")
-    st.button(what, key=f"ask-{key}", on_click=asked.add, args=(key,), type="primary")
+    st.button(what, key=f"ask-{key}", on_click=_asked().add, args=(key,), type="primary")
     return False
+
+
+def at_once(network: str, pictures: int, key: str) -> bool:
+    """Whether so many forward passes are quick, or the visitor asked for them; arguments as for `ready`."""
+    with st.spinner("Looking how fast the network is"):
+        return pictures * services.pace(network) < _AT_ONCE or key in _asked()
+
+
+def _asked() -> set[str]:
+    return st.session_state.setdefault("asked", set())

@@ -48,22 +48,6 @@ def test_a_network_without_attention_has_no_modules_and_is_not_offered(face):
         services.beside_cams(face, "residual_cnn")
 
 
-def test_a_gate_of_sorted_singular_values_is_a_mask_and_one_of_bam_is_none():
-    """Paper D's gate sorts singular values, which forgets where they came from; BAM's weights move with the face."""
-    svd, bam = (services.fixed_masks(name) for name in ("resnet18_svd_hfc", BAM))
-    assert svd.layers == get_spec("resnet18_svd_hfc").attention_layers
-    assert max(svd.shares) > 0.99
-    assert max(bam.shares) < 0.9
-    assert svd.pixels == bam.pixels < 0.6, "the drawn faces differ"
-    for mean in (*svd.means, *bam.means):
-        assert 0 <= float(mean.min()) <= float(mean.max()) <= 1
-
-
-def test_the_share_of_a_network_without_attention_is_refused():
-    with pytest.raises(ValueError, match="no attention module"):
-        services.fixed_masks("residual_cnn")
-
-
 def test_switched_off_is_what_the_network_answers_with_the_module_disabled(face):
     net = services.open_network(BAM)
     twin, off = copy.deepcopy(net.model), ("attention.0", "attention.2")

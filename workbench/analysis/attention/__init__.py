@@ -4,14 +4,16 @@ An attention module knows its steps by itself (`models.layers`); what is missing
 it. One forward pass brings that map; the module is then asked once more, alone. Nothing of the network is changed.
 
 A map of attention is a number inside the network, not a reason for its answer. Four things here say how far it goes:
-`attention_of` shows the numbers with their equations, `fixed_share` how much of them is the same on every picture,
-`switch_off` what the logits are without them, and `correlation_with_cams` how little the two kinds of map need to agree
-(Jain and Wallace 2019, "Attention is not Explanation").
+`attention_of` shows the numbers with their equations, `gate_statistics` how far they depend on the image and which
+predictions do not need them, `switch_off` what the logits are without them, and `correlation_with_cams` how little the
+two kinds of map need to agree (Jain and Wallace 2019, "Attention is not Explanation").
 
     steps        attention_modules, input_of, steps_of, svd_steps: which modules there are, what reaches them, all steps
     kinds        AttentionMap, and what each kind of module shows; a new kind is added here
     maps         attention_of: all maps of a network
-    fixed        fixed_share: whether a module looks at the picture at all
+    fixed        fixed_share: how much of a module's weights is the same for every image
+    gates        gates_of, replaced: every gate of a network, and the network with gates held at given values
+    gate_statistics   saturation, variation between images, predictions changed by the mean and without
     blocks       rollout: through a chain of transformer blocks
     switched     switch_off, switch_off_each: the answer without a module
     branches     class_branches: what the branches of paper B's networks give
@@ -23,6 +25,15 @@ from .agreement import correlation_with_cams
 from .blocks import rollout
 from .branches import BranchShares, class_branches
 from .fixed import fixed_share
+from .gate_statistics import (
+    CONSTANT_DEVIATION,
+    CONSTANT_SHARE,
+    GateStatistics,
+    ModuleStatistics,
+    gate_statistics,
+    passes,
+)
+from .gates import Gate, gates_of, replaced
 from .kinds import AttentionMap
 from .maps import attention_of
 from .memory import MemoryAccount, memory_account
@@ -30,17 +41,26 @@ from .steps import attention_modules, input_of, steps_of, svd_steps
 from .switched import SwitchedOff, switch_off, switch_off_each
 
 __all__ = [
+    "CONSTANT_DEVIATION",
+    "CONSTANT_SHARE",
     "AttentionMap",
     "BranchShares",
+    "Gate",
+    "GateStatistics",
     "MemoryAccount",
+    "ModuleStatistics",
     "SwitchedOff",
     "attention_modules",
     "attention_of",
     "class_branches",
     "correlation_with_cams",
     "fixed_share",
+    "gate_statistics",
+    "gates_of",
     "input_of",
     "memory_account",
+    "passes",
+    "replaced",
     "rollout",
     "steps_of",
     "svd_steps",
