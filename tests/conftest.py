@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import tempfile
@@ -26,6 +27,7 @@ import scipy.stats  # noqa: F401
 import torchvision.transforms.v2  # noqa: F401
 import typecheck  # noqa: F401
 
+gc.disable()  # until all tests are collected: imports leave little garbage, and searching for it takes seconds
 jaxtyping.install_import_hook(["models.layers", "models.architectures", "workbench.analysis"], "typecheck.checked")
 
 
@@ -48,6 +50,12 @@ def pytest_collection_modifyitems(items):
         group = item.get_closest_marker("xdist_group")
         places[item] = places.setdefault(group.args[0], place) if group else place
     items.sort(key=places.get)
+
+
+def pytest_collection_finish():
+    """Libraries and tests stay, so they are not searched for garbage again and again."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)
