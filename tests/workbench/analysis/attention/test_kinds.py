@@ -47,15 +47,13 @@ def test_the_angle_that_won_is_the_one_at_which_the_pattern_stands():
         module.weight.zero_()
         module.weight[0, 0, 2, 2:] = 1  # a ray from the middle to the right
     x = torch.zeros(1, 1, 25, 25)
-    rays = {0.0: (0, 1), 90.0: (-1, 0), 180.0: (0, -1), 270.0: (1, 0)}
-    centres = dict(zip(rays, [(6, 6), (6, 18), (18, 6), (18, 18)], strict=True))
-    for angle, (down, right) in rays.items():
-        for step in range(3):
-            x[0, 0, centres[angle][0] + step * down, centres[angle][1] + step * right] = 1
+    centers = {22.5: (6, 6), 112.5: (6, 18), 202.5: (18, 6), 292.5: (18, 18)}
+    for (row, column), pattern in zip(centers.values(), module.rotated_kernels()[::2, 0, 0].detach(), strict=True):
+        x[0, 0, row - 2 : row + 3, column - 2 : column + 3] = pattern
     maps = {m.title: m for m in attention_of(nn.Sequential(module), x)}
-    won, answer = maps["angle that won"], maps["answer at that angle"].values[0]
-    assert {angle: won.values[0][centres[angle]].item() for angle in rays} == {angle: angle for angle in rays}
-    assert [answer[place].item() for place in centres.values()] == pytest.approx([3] * 4, abs=1e-4)
+    won, response = maps["angle that won"], maps["answer at that angle"].values[0]
+    assert {angle: won.values[0][at].item() for angle, at in centers.items()} == {angle: angle for angle in centers}
+    assert [response[at].item() for at in centers.values()] == pytest.approx([3] * 4, abs=1e-4)  # the squared norm
     assert not won.spatial, "the rank of an angle means nothing"
 
 
