@@ -25,6 +25,7 @@ COMMANDS = {
     "evaluate": ("models.evaluate", "measure a trained network on both test splits"),
     "explain": ("workbench.report", "write a page and a table of what a network answers to pictures"),
     "robustness": ("workbench.robustness_survey", "measure how accuracy falls when pictures get worse"),
+    "search": ("models.search", "train a small grid of settings, and rank them by validation accuracy"),
     "zoo": ("models.zoo", "train what the list of networks still lacks, within a time budget"),
     "jobs": ("workbench.jobs.__main__", "see, stop, resume and remove the trainings that the app started"),
     "refresh": ("workbench.refresh", "renew what follows from the trained networks: temperatures, tables, curves"),
