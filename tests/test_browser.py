@@ -60,7 +60,7 @@ def tab():
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         found = browser.new_page(viewport=DESK)
-        found.set_default_timeout(120_000)
+        found.set_default_timeout(300_000)
         yield found
         browser.close()
 
