@@ -18,7 +18,7 @@ every_page = pytest.mark.parametrize("page", [file for file, *_ in PAGES])
 
 def opened(page: str, **link: str) -> AppTest:
     """A page as somebody sees it first who comes by a link."""
-    app = AppTest.from_file(str(APP), default_timeout=90)
+    app = AppTest.from_file(str(APP), default_timeout=300)
     app.query_params.update(link)
     if page != PAGES[0][0]:
         app.switch_page(f"../pages/{page}")
@@ -104,7 +104,7 @@ def test_a_damaged_checkpoint_is_a_sentence(page, tmp_path, monkeypatch):
     (folder / "model.safetensors").write_bytes(b"not a checkpoint")
     (folder / "card.json").write_text("{}")
     monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
-    app = AppTest.from_file(str(APP), default_timeout=90)
+    app = AppTest.from_file(str(APP), default_timeout=300)
     app.query_params["networks"] = ["residual_cnn", "vanilla_cnn"]  # for the page Compare
     app.switch_page(f"../pages/{page}").run()
     assert not app.exception

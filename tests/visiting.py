@@ -9,7 +9,7 @@ APP = FOLDER.parent / "workbench" / "app.py"
 
 def opened(page: str, **link: str | list[str]) -> AppTest:
     """A page such as "svd.py", by a link with these parameters; it stands without an error."""
-    app = AppTest.from_file(str(APP), default_timeout=90)
+    app = AppTest.from_file(str(APP), default_timeout=300)
     app.query_params.update(link)
     app.switch_page(f"../pages/{page}").run()
     assert not app.exception

@@ -14,7 +14,7 @@ APP = FOLDER.parent / "workbench" / "app.py"
 
 
 def opened(**link: str) -> AppTest:
-    app = AppTest.from_file(str(APP), default_timeout=90)
+    app = AppTest.from_file(str(APP), default_timeout=300)
     for key, value in link.items():
         app.query_params[key] = value
     app.run()

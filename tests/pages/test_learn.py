@@ -17,7 +17,7 @@ every_lesson = pytest.mark.parametrize("lesson", [*LESSONS])
 
 def opened(**link: str) -> AppTest:
     """The page by a link."""
-    app = AppTest.from_file(str(APP), default_timeout=90)
+    app = AppTest.from_file(str(APP), default_timeout=300)
     app.run()
     for name, value in link.items():
         app.query_params[name] = value

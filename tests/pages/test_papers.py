@@ -12,7 +12,7 @@ APP = FOLDER.parent / "workbench" / "app.py"
 
 
 def opened(page: str = "papers.py", **query: str) -> AppTest:
-    app = AppTest.from_file(str(APP), default_timeout=90)
+    app = AppTest.from_file(str(APP), default_timeout=300)
     for key, value in query.items():
         app.query_params[key] = value
     app.run()

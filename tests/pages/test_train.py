@@ -41,7 +41,7 @@ def in_class(monkeypatch):
 
 
 def opened(**link: str) -> AppTest:
-    app = AppTest.from_file(str(APP), default_timeout=90)
+    app = AppTest.from_file(str(APP), default_timeout=300)
     app.query_params.update(link)
     app.switch_page("../pages/train.py").run()
     assert not app.exception

@@ -15,7 +15,7 @@ APP = Path(__file__).resolve().parents[2] / "workbench" / "app.py"
 
 
 def start() -> AppTest:
-    app = AppTest.from_file(str(APP), default_timeout=90).run()
+    app = AppTest.from_file(str(APP), default_timeout=300).run()
     assert not app.exception
     return app
 

@@ -19,7 +19,7 @@ def in_class(monkeypatch):
 
 
 def share_page() -> AppTest:
-    app = AppTest.from_file(APP, default_timeout=90)
+    app = AppTest.from_file(APP, default_timeout=300)
     app.switch_page("../pages/share.py").run()
     assert not app.exception
     return app
@@ -48,7 +48,7 @@ def test_in_a_class_only_the_token_opens_what_shares(in_class):
 
 
 def test_in_a_class_the_notice_comes_before_a_picture_of_ones_own(in_class):
-    app = AppTest.from_file(APP, default_timeout=90).run()
+    app = AppTest.from_file(APP, default_timeout=300).run()
     app.segmented_control(key="source").set_value("Upload").run()
     assert not app.file_uploader
     assert "Article 5(1)(f)" in "".join(m.value for m in app.sidebar.markdown)
@@ -60,7 +60,7 @@ def test_in_a_class_the_notice_comes_before_a_picture_of_ones_own(in_class):
 
 def test_samples_only_leaves_no_way_to_a_picture_of_ones_own(monkeypatch):
     monkeypatch.setenv(access.SAMPLES_ONLY, "1")
-    app = AppTest.from_file(APP, default_timeout=90).run()
+    app = AppTest.from_file(APP, default_timeout=300).run()
     assert not app.exception
     assert not app.file_uploader
     assert not any(group.key == "source" for group in app.sidebar.button_group)

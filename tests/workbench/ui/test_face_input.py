@@ -17,7 +17,7 @@ APP = Path(__file__).resolve().parents[3] / "workbench" / "app.py"
 
 
 def opened(source: str, **parameters: str) -> AppTest:
-    app = AppTest.from_file(str(APP), default_timeout=90)
+    app = AppTest.from_file(str(APP), default_timeout=300)
     app.query_params.update(parameters)
     app.switch_page("../pages/about.py").run()
     if not parameters:

@@ -122,7 +122,7 @@ def test_every_kind_of_series_has_its_numbers(trace, numbers):
 
 def test_it_stands_below_a_page_with_charts_and_writes_nothing_by_itself(monkeypatch):
     monkeypatch.setattr(keep, "get_plotlyjs", lambda: pytest.fail("nobody asked for a report"))
-    app = AppTest.from_file(str(APP), default_timeout=90)
+    app = AppTest.from_file(str(APP), default_timeout=300)
     app.query_params["class"] = "sad"
     app.run()
     assert not app.exception
@@ -136,7 +136,7 @@ def test_it_stands_below_a_page_with_charts_and_writes_nothing_by_itself(monkeyp
 def test_a_page_that_stops_early_does_not_stop_what_stands_below_it(monkeypatch):
     asked = []
     monkeypatch.setattr(keep, "offer", lambda *_: asked.append("offered"))
-    app = AppTest.from_file(str(APP), default_timeout=90)
+    app = AppTest.from_file(str(APP), default_timeout=300)
     app.switch_page("../pages/svd.py")
     app.session_state["source"] = "Upload"
     app.run()
@@ -146,7 +146,7 @@ def test_a_page_that_stops_early_does_not_stop_what_stands_below_it(monkeypatch)
 
 
 def test_a_page_without_charts_offers_nothing():
-    app = AppTest.from_file(str(APP), default_timeout=90)
+    app = AppTest.from_file(str(APP), default_timeout=300)
     app.switch_page("../pages/about.py").run()
     assert not app.exception
     assert not app.get("download_button")

@@ -14,7 +14,7 @@ APP = Path(__file__).resolve().parents[3] / "workbench" / "app.py"
 
 def opened(page: str = "about.py", **parameters: str) -> AppTest:
     """The app as somebody sees it first who comes by a link."""
-    app = AppTest.from_file(str(APP), default_timeout=90)
+    app = AppTest.from_file(str(APP), default_timeout=300)
     app.query_params.update(parameters)
     app.switch_page(f"../pages/{page}").run()
     assert not app.exception

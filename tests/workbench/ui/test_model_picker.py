@@ -71,7 +71,7 @@ def test_sizes_are_counted_as_open_networks_count_them():
 
 
 def test_a_network_that_has_gone_gives_way_to_the_default_one():
-    app = AppTest.from_file(str(APP), default_timeout=90).switch_page("../pages/about.py")
+    app = AppTest.from_file(str(APP), default_timeout=300).switch_page("../pages/about.py")
     app.session_state["network"] = "20261122-000000-gone"
     app.run()
     assert not app.exception
