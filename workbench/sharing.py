@@ -123,6 +123,7 @@ def stop() -> None:
             process.wait(15)
         except psutil.TimeoutExpired:
             process.kill()
+            process.wait(5)
     for name in ("process.json", "status.json"):
         (_folder() / name).unlink(missing_ok=True)
 

@@ -191,7 +191,7 @@ def preview(
     path: Annotated[Path | None, tyro.conf.Positional] = None,
     /,
     augmentation: Literal[
-        "all", "none", "quick", "strong", "paper-a", "paper-b", "paper-c", "paper-d", "paper-e"
+        "all", "none", "quick", "strong", "moderate", "paper-a", "paper-b", "paper-c", "paper-d", "paper-e"
     ] = "all",
     out: Path = Path("preview.png"),
     seed: int = 0,
@@ -200,7 +200,8 @@ def preview(
 
     Args:
         path: an imported set; without it drawn faces are changed.
-        augmentation: none, quick, strong, paper-a to paper-e; all: every one of them, for a single face, a row each.
+        augmentation: none, quick, strong, moderate, paper-a to paper-e; all: every one of them, for a single face,
+            a row each.
         out: the picture to write. With a set it shows faces of it: mind who may see them.
         seed: equal seeds draw equal grids.
     """

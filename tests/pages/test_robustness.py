@@ -13,7 +13,8 @@ from visiting import text_of
 from models import checkpoints
 from workbench import faces, services
 from workbench.analysis.robustness import CORRUPTIONS
-from workbench.robustness_survey import FILE, _weights
+from workbench.robustness_survey import FILE
+from workbench.survey_sample import weights_digest
 from workbench.ui import change_views
 
 opened = partial(visiting.opened, "robustness.py")
@@ -83,7 +84,7 @@ def test_a_curve_beside_the_weights_takes_the_place_of_the_command(tmp_path, mon
     values = CORRUPTIONS["rotation"].values
     curve = {"values": values, "accuracy": [0.25] * len(values), "interval": [[0.2, 0.3]] * len(values)}
     question = {"part": "PrivateTest", "pictures": 400, "of": 3589, "seed": 0, "data": "x"}
-    weights = _weights(folder)
+    weights = weights_digest(folder)
     (folder / FILE).write_text(json.dumps({**question, "weights": weights, "curves": {"rotation": curve}}))
     monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
     app = opened()

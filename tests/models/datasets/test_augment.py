@@ -201,7 +201,7 @@ def test_what_paper_a_does_to_colour_changes_nothing_in_a_gray_picture():
 
 
 def test_every_augmentation_can_be_described():
-    assert list(AUGMENTATIONS) == ["none", "quick", "strong", *(f"paper-{letter}" for letter in "abcde")]
+    assert list(AUGMENTATIONS) == ["none", "quick", "strong", "moderate", *(f"paper-{letter}" for letter in "abcde")]
     for name, entry in AUGMENTATIONS.items():
         assert entry.name == name
         assert entry.paper == (name[-1].upper() if name.startswith("paper-") else None)

@@ -15,7 +15,7 @@ from models.datasets import __main__ as command
 from models.datasets.splits import split
 from models.training.config import TrainConfig
 
-AUGMENTATIONS = ("none", "quick", "strong", "paper-a", "paper-b", "paper-c", "paper-d", "paper-e")
+AUGMENTATIONS = ("none", "quick", "strong", "moderate", "paper-a", "paper-b", "paper-c", "paper-d", "paper-e")
 
 
 def failing(*argv: str) -> str:

@@ -96,10 +96,10 @@ def measured(tmp_path, monkeypatch):
         "accuracy": [0.5] * len(values),
         "interval": [[0.4, 0.6]] * len(values),
     }
-    from workbench.robustness_survey import _weights
+    from workbench.survey_sample import weights_digest
 
     question = {"part": "PrivateTest", "pictures": 100, "of": 3589, "seed": 0, "data": "x"}
-    stored = {**question, "weights": _weights(folder), "curves": {"rotation": curve}}
+    stored = {**question, "weights": weights_digest(folder), "curves": {"rotation": curve}}
     (folder / FILE).write_text(json.dumps(stored))
     return folder
 
