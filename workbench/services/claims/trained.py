@@ -219,7 +219,7 @@ def _saved(one: standings.Convergence) -> str:
         return f"one of the two hardly learns ({best})"
     (with_epochs, without_epochs), level = one.epochs[-1], f"{100 * one.levels[-1]:.0f}\N{NO-BREAK SPACE}%"
     saved = f"{100 * one.saved:.0f}\N{NO-BREAK SPACE}%".replace("-", "\N{MINUS SIGN}")
-    return f"{saved} saved, {with_epochs} epochs, not {without_epochs}, to {level} ({best})"
+    return f"{saved} saved, {counted(with_epochs, 'epoch')}, not {without_epochs}, to {level} ({best})"
 
 
 @evaluator
