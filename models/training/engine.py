@@ -9,6 +9,7 @@ own process only, so with it their curve is close to that of one process, and wi
 
 from __future__ import annotations
 
+import gc
 import itertools
 import math
 import os
@@ -60,32 +61,40 @@ def train(config: TrainConfig) -> Path:
         torch.set_num_threads(config.threads)
     parts = split(FaceSet.load(config.data), config.split)
     with leaving_process_group(), stop_on_signals():
-        run = Run(config, parts)
-        try:
-            run.all_epochs()
-        except Interrupted:
-            run.keep_what_there_is()
-            raise
-        except (RuntimeError, DiskFullError) as error:
-            told = run.explained(error)
-            run.kept.fail(told)
-            raise told from error
-        finally:
-            run.kept.close()
+        _run(config, parts)
     return config.folder
+
+
+def _run(config: TrainConfig, parts: Parts) -> None:
+    """Train; in a function of its own, so that nothing of the run is left when it returns."""
+    run = Run(config, parts)
+    try:
+        run.all_epochs()
+    except Interrupted:
+        run.keep_what_there_is()
+        raise
+    except (RuntimeError, DiskFullError) as error:
+        told = run.explained(error)
+        run.kept.fail(told)
+        raise told from error
+    finally:
+        run.kept.close()
 
 
 @contextmanager
 def leaving_process_group() -> Iterator[None]:
-    """Destroy the process group of `torch.distributed` at the end, also after an error.
+    """Destroy the process group of `torch.distributed` at the end, also after an error, and wait for its threads.
 
-    A process that exits while the group's threads still run may abort, and `torchrun` then reports a failed job.
+    A thread of the group that releases a tensor while Python exits ends the process with SIGABRT ("terminate called
+    without an active exception"), and `torchrun` reports a failed job. The threads end with the group's last reference:
+    `DistributedDataParallel` holds one, within reference cycles, so destroying the group is not enough.
     """
     try:
         yield
     finally:
         if dist.is_available() and dist.is_initialized():
             dist.destroy_process_group()
+            gc.collect()
 
 
 class Run:
