@@ -129,7 +129,7 @@ def imagenet_weights(
 def timm_weights(name: str, stem: Stem, gray: Gray = "sum") -> dict[str, Tensor]:
     """ImageNet weights of a timm network for our gray input; arguments and errors as for `imagenet_weights`.
 
-    A file <name>.safetensors in torch's cache is taken before timm is asked to fetch one.
+    A file <name>.safetensors in torch's cache is taken before timm downloads one.
     """
     import timm
 

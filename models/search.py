@@ -227,11 +227,12 @@ def run(
 
     Args:
         model: name of the network.
-        grid: settings and their values, as learning_rate=1e-3,3e-3; an architecture option as overrides.dropout=0,0.2.
-        recipe: that the other settings come from; by default the network's usual one.
-        epochs: of each training.
-        split: by whose validation set the settings are ranked.
-        seed: of each training.
+        grid: settings of ferscope train and their values, as learning_rate=1e-3,3e-3 ema=none,0.998, several separated
+            by spaces; an architecture option as overrides.dropout=0,0.2.
+        recipe: recipe from which the other settings come; by default the network's usual one.
+        epochs: epochs of each training.
+        split: split whose validation set ranks the settings.
+        seed: random seed of each training.
         data: the imported set (`ferscope data import`).
         out: folder of all runs; by default checkpoints/runs/search-<model>-<recipe>.
         budget: time for this call, as 25m, 1.5h or 90s; called again, it goes on.
