@@ -102,14 +102,17 @@ def too_wide(tab) -> float:
         .map(one => document.querySelector(one)).map(e => e.scrollWidth - e.clientWidth))""")
 
 
-# What the charts, images and tables in a part of the page show, whatever their size; empty until they are drawn.
-SHOWN = """part => [...document.querySelectorAll(part)].flatMap(e => [e, ...e.querySelectorAll('*')]).map(e =>
-    e.matches('.js-plotly-plot') ? e.querySelector('.main-svg') && JSON.stringify([e.data, e.layout.images])
-    : e.matches('img') ? e.complete && e.src : e.matches('td') && e.textContent).filter(Boolean).join('')"""
+# What the charts, images and tables in a part of the page show, whatever their size; empty until they are drawn and the
+# script has ended. What the last run left behind is marked stale, and stands beside the new for a moment.
+SHOWN = f"""part => !document.querySelector('{IDLE}') ? '' : [...document.querySelectorAll(part)]
+    .filter(e => !e.closest('[data-stale="true"]')).flatMap(e => [e, ...e.querySelectorAll('*')]).map(e =>
+        e.matches('.js-plotly-plot') ? e.querySelector('.main-svg')
+            && JSON.stringify([e.data, e.layout.images, e.layout.annotations?.map(one => one.text)])
+        : e.matches('img') ? e.complete && e.src : e.matches('td') && e.textContent).filter(Boolean).join('')"""
 
 
 def shown(tab, part: str, instead_of: str = "") -> str:
-    """Wait until a part of the page shows something, and something else than before."""
+    """Wait until the script has ended, and a part of the page shows something, and something else than before."""
     return tab.wait_for_function(
         f"([part, before]) => {{ const now = ({SHOWN})(part); return now !== before && now }}", arg=[part, instead_of]
     ).json_value()
@@ -133,7 +136,6 @@ def test_the_main_way_through_a_page_works_on_a_phone_and_at_a_desk(app_url, pag
     if control:
         (page.locator(control).press(key) if key else page.locator(control).click())
         shown(page, part, instead_of=before)
-        settled(page)
     assert too_wide(page) <= 0
     assert error_boxes(page) == []
 
@@ -158,7 +160,6 @@ def test_a_visitor_uploads_a_picture_sees_a_map_and_switches_the_network(app_url
     page.keyboard.type("Vanilla")
     page.get_by_role("option", name="Vanilla").first.click()
     shown(page, ".st-key-probabilities", instead_of=before)
-    settled(page)
     assert answer.is_visible()
     assert "network=vanilla_cnn" in page.url
     assert error_boxes(page) == []
