@@ -41,6 +41,7 @@ from ..layers.transformer import TransformerBlock, sine_positions
 from ..options import Channels, Share, Side, options_of
 from ..preprocessing import resized
 from ..registry import RESNET_STAGES, register_model, within
+from .efficientnet_lite0 import STAGES as LITE0_STAGES
 from .efficientnet_lite0 import lite0
 
 Adapter = Literal["repeat", "learned"]
@@ -188,13 +189,7 @@ STAGES = {
     "resnet50": RESNET_STAGES,
     "efficientnet_b3": (("0", "1"), ("2",), ("3",), ("4", "5"), ("6", "7", "8")),
     "mobilenet_v3_small": (("0",), ("1",), ("2", "3"), ("4", "5", "6", "7", "8"), ("9", "10", "11", "12")),
-    "efficientnet_lite0": (
-        ("conv_stem", "bn1", "blocks.0"),
-        ("blocks.1",),
-        ("blocks.2",),
-        ("blocks.3", "blocks.4"),
-        ("blocks.5", "blocks.6"),
-    ),
+    "efficientnet_lite0": (*LITE0_STAGES[:-1], ("blocks.5", "blocks.6")),
     "xception": (
         ("conv1", "bn1", "conv2", "bn2"),
         ("block1",),

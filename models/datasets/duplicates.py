@@ -1,7 +1,7 @@
 """Copies of pictures: the same pixels, or nearly the same.
 
 The same pixels are found by their hash. Nearly the same (cut, brightened, compressed again) are found by a perceptual
-hash: 63 bits that say which of the slow waves of a picture are stronger than their median (the discrete cosine
+hash: 63 bits that say which low-frequency components of an image are stronger than their median (the discrete cosine
 transform, as in Zauner 2010, "Implementation and benchmarking of perceptual image hash functions"). Two pictures are
 near copies where few bits differ and their gray values go up and down together.
 """
