@@ -63,7 +63,8 @@ def _before_its_last(stage: list[nn.Module], share: float) -> list[nn.Module]:
 def make_optimizer(config: TrainConfig, model: nn.Module, rate: float) -> Optimizer:
     """The optimiser of a configuration, over the parameters that are not frozen."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    shared: dict[str, Any] = {"lr": rate, "weight_decay": config.weight_decay}
+    fused = all(parameter.device.type in ("cpu", "cuda") for parameter in trained)  # one pass over all, where there is
+    shared: dict[str, Any] = {"lr": rate, "weight_decay": config.weight_decay, "fused": fused}
     if config.optimizer == "sgd":
         return SGD(trained, momentum=config.momentum, nesterov=config.nesterov and config.momentum > 0, **shared)
     return (Adam if config.optimizer == "adam" else AdamW)(trained, **shared)

@@ -20,6 +20,7 @@ from ..registry import create_model
 from .config import TrainConfig
 from .errors import TrainingError
 from .memory import room
+from .processor import keep_freed_memory, quicken
 
 
 def built_as_start(config: TrainConfig) -> TrainConfig:
@@ -115,6 +116,9 @@ def make_fabric(config: TrainConfig, found: dict[str, Any] | None, model: nn.Mod
     if config.precision not in ("auto", precision):
         raise TrainingError(f"The run was begun in precision {precision}: leave out --precision to continue it.")
     must_fit(model, size, device, config.batch_size // world, processes, precision)
+    if device.type == "cpu":
+        keep_freed_memory()
+        quicken(model)
     if precision == "auto" and world > 1:  # all must agree, so none of them measures
         precision = "bf16-mixed" if device.type == "cuda" else "32-true"
     elif precision == "auto":
