@@ -1,11 +1,12 @@
 """`ferscope search`: train a small grid of settings for a few epochs, and rank them by validation accuracy.
 
     ferscope search --model resnet18 --recipe scratch --grid learning_rate=3e-4,1e-3,3e-3 input_size=48,64
-    ferscope search --model efficientnet_lite0 --recipe transfer --grid overrides.dropout=0,0.2 ema=none,0.998
+    ferscope search --model efficientnet_lite0 --recipe transfer --one-at-a-time --grid ema=0.998 input_size=64
 
-Every combination of the values is a run in a folder of its own; those that are finished are skipped when the command is
-called again, also with a larger grid. `results.md` and `results.json` in the folder of all runs have the ranking. The
-test set plays no part in it.
+Every combination of the values is a run in a folder of its own; with `--one-at-a-time`, the recipe as it is and each
+value alone in place of the recipe's. Those that are finished are skipped when the command is called again, also with a
+larger grid. `results.md` and `results.json` in the folder of all runs have the ranking. The test set plays no part in
+it.
 """
 
 from __future__ import annotations
@@ -83,6 +84,11 @@ def read_grid(texts: Sequence[str]) -> dict[str, list[Any]]:
 def combinations(grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     """Every choice of one value for each field; the last field varies first."""
     return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+
+
+def alone(grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """No change, and then each value of each field alone."""
+    return [{}, *({name: value} for name, values in grid.items() for value in values)]
 
 
 def configure(base: TrainConfig, settings: Mapping[str, Any], folder: Path) -> TrainConfig:
@@ -165,15 +171,14 @@ def _is_finished(config: TrainConfig) -> bool:
 
 def table(found: Sequence[Tried], title: str) -> str:
     """The ranking in Markdown."""
-    names = list(found[0].settings)
     epochs = max(len(tried.validation) for tried in found)
-    head = [*names, *(f"epoch {i + 1}" for i in range(epochs)), "best ↑", "seconds an epoch"]
+    head = ["settings", *(f"epoch {i + 1}" for i in range(epochs)), "best ↑", "seconds an epoch"]
     lines = [f"# {title}", "", "Accuracy on the validation set, %. The test set plays no part.", ""]
     lines += [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     for tried in found:
         curve = [f"{100 * value:.1f}" for value in tried.validation]
         figures = [*curve, *[""] * (epochs - len(curve)), f"{100 * tried.best:.1f}" if curve else tried.error]
-        row = [*map(_shown, tried.settings.values()), *figures, f"{tried.seconds:.0f}" if curve else ""]
+        row = [_listed(tried.settings), *figures, f"{tried.seconds:.0f}" if curve else ""]
         lines.append(f"| {' | '.join(row)} |")
     return "\n".join(lines) + "\n"
 
@@ -181,10 +186,10 @@ def table(found: Sequence[Tried], title: str) -> str:
 def _report(found: Sequence[Tried], title: str, folder: Path, console: Console) -> None:
     write_json(folder / "results.json", [dataclasses.asdict(tried) for tried in found])
     write_bytes(folder / "results.md", table(found, title).encode())
-    ranking = Table(*found[0].settings, "best validation accuracy", "seconds an epoch", title=title)
+    ranking = Table("settings", "best validation accuracy", "seconds an epoch", title=title)
     for tried in found:
         best = f"{tried.best:.1%}" if tried.validation else tried.error
-        ranking.add_row(*map(_shown, tried.settings.values()), best, f"{tried.seconds:.0f}")
+        ranking.add_row(_listed(tried.settings), best, f"{tried.seconds:.0f}")
     console.print(ranking)
     console.print(f"Written to {folder / 'results.md'}", soft_wrap=True)
 
@@ -214,6 +219,7 @@ def run(
     model: str,
     grid: tuple[str, ...],
     recipe: str = "",
+    one_at_a_time: bool = False,
     epochs: int = 5,
     split: str = "official",
     seed: int = 0,
@@ -230,6 +236,7 @@ def run(
         grid: settings of ferscope train and their values, as learning_rate=1e-3,3e-3 ema=none,0.998, several separated
             by spaces; an architecture option as overrides.dropout=0,0.2.
         recipe: recipe from which the other settings come; by default the network's usual one.
+        one_at_a_time: train the recipe as it is, and with each value of the grid alone, not every combination.
         epochs: epochs of each training.
         split: split whose validation set ranks the settings.
         seed: random seed of each training.
@@ -244,7 +251,7 @@ def run(
         recipe, model=model, epochs=epochs, split=split, seed=seed, data=data, threads=threads, device=device
     )
     folder = out or RUNS / f"search-{model}-{recipe}"
-    tries = combinations(read_grid(grid))
+    tries = (alone if one_at_a_time else combinations)(read_grid(grid))
     configs = [configure(base, settings, folder) for settings in tries]  # what is wrong is said before any training
     found = search(list(zip(configs, tries, strict=True)), time.monotonic() + 60 * minutes(budget))
     if found:

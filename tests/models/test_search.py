@@ -8,7 +8,7 @@ import time
 import pytest
 
 from models import search as searching
-from models.search import Tried, combinations, configure, main, read_grid, search, table
+from models.search import Tried, alone, combinations, configure, main, read_grid, search, table
 from models.training import state
 from models.training.errors import TrainingError
 
@@ -33,6 +33,11 @@ def test_a_grid_is_every_combination_of_its_values():
         for ema in (None, 0.998)
     ]
     assert combinations({}) == [{}], "without a grid, the recipe as it is"
+
+
+def test_one_at_a_time_is_the_recipe_and_each_value_alone():
+    grid = read_grid(["learning_rate=3e-4,1e-3", "ema=0.998"])
+    assert alone(grid) == [{}, {"learning_rate": 3e-4}, {"learning_rate": 1e-3}, {"ema": 0.998}]
 
 
 @pytest.mark.parametrize(
@@ -94,10 +99,10 @@ def test_the_search_stops_in_time(base, tmp_path):
 def test_the_table_has_a_row_for_each_combination():
     found = [Tried({"ema": None}, (0.25, 0.5), 3.0), Tried({"ema": 0.9}, (0.125,), 4.0)]
     assert table(found, "resnet18").splitlines()[4:] == [
-        "| ema | epoch 1 | epoch 2 | best ↑ | seconds an epoch |",
+        "| settings | epoch 1 | epoch 2 | best ↑ | seconds an epoch |",
         "|---|---|---|---|---|",
-        "| none | 25.0 | 50.0 | 50.0 | 3 |",
-        "| 0.9 | 12.5 |  | 12.5 | 4 |",
+        "| ema none | 25.0 | 50.0 | 50.0 | 3 |",
+        "| ema 0.9 | 12.5 |  | 12.5 | 4 |",
     ]
 
 
@@ -107,7 +112,7 @@ def test_the_command_writes_the_ranking(base, tmp_path, monkeypatch, capsys):
     main(["--model", base.model, "--grid", "learning_rate=0.05"])
     folder = tmp_path / f"search-{base.model}-quick"
     assert "learning_rate" in capsys.readouterr().out
-    assert (folder / "results.md").read_text().count("| 0.05 |") == 1
+    assert (folder / "results.md").read_text().count("| learning_rate 0.05 |") == 1
     (kept,) = json.loads((folder / "results.json").read_text())
     assert kept["settings"] == {"learning_rate": 0.05}
     assert len(kept["validation"]) == 4
