@@ -44,6 +44,8 @@ class ModelSpec:
         imagenet: whether there are ImageNet weights to begin with; not for a network that only its paper knows.
         input_size: side in pixels of the square picture that it is trained and shown with.
         smallest_side: in pixels, of a picture that it does not shrink to nothing.
+        stride: pixels from one position of its last map to the next; None where it resizes each picture to the side
+            that it was built for, so that its maps are always alike.
         stages: the backbone, shallow to deep, each stage the names of its modules (for `get_submodule`). All other
             modules, attention among them, are the head, which trains also where stages are frozen.
         cam_layer: the layer for class activation maps (a name for `get_submodule`); None if there is none.
@@ -62,6 +64,7 @@ class ModelSpec:
     imagenet: bool = True
     input_size: int = 48
     smallest_side: int = 32
+    stride: int | None = 8
     stages: tuple[tuple[str, ...], ...] = ()
     cam_layer: str | None = None
     attention_layers: tuple[str, ...] = ()
@@ -69,6 +72,11 @@ class ModelSpec:
     reported: Mapping[str, float] = field(default_factory=dict, hash=False)
     recipe: str = "quick"
     options: tuple[Option, ...] = field(default=(), repr=False, hash=False)
+
+    @property
+    def smallest_training_side(self) -> int:
+        """Side in pixels of the smallest picture of which its last map keeps 2×2 positions."""
+        return self.smallest_side if self.stride is None else max(self.smallest_side, self.stride + 1)
 
 
 _SPECS: dict[str, ModelSpec] = {}

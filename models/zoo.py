@@ -45,15 +45,14 @@ class ZooRun:
     start_from: str = ""
     teacher: str = ""
     overrides: dict[str, Any] = field(default_factory=dict, hash=False)
-    epochs: int = 0
-    """In place of the recipe's epochs; 0: the recipe's."""
+    settings: dict[str, Any] = field(default_factory=dict, hash=False)
+    """Fields of `TrainConfig` with values in place of the recipe's."""
 
     @property
     def name(self) -> str:
         """Name of the run's folder."""
-        changed = "".join(f"-{key}.{value}" for key, value in self.overrides.items())
-        epochs = f"-epochs.{self.epochs}" if self.epochs else ""
-        return f"{self.network}{changed}-{self.recipe}{epochs}-{self.split}-s{self.seed}"
+        options, settings = ("".join(f"-{k}.{v}" for k, v in some.items()) for some in (self.overrides, self.settings))
+        return f"{self.network}{options}-{self.recipe}{settings}-{self.split}-s{self.seed}"
 
     @property
     def shelf(self) -> Path:
@@ -65,7 +64,7 @@ class ZooRun:
         start = ROOT / self.start_from if self.start_from else None
         teacher = ROOT / self.teacher if self.teacher else None
         mine = {"model": self.network, "overrides": self.overrides, "split": self.split, "seed": self.seed}
-        mine |= {"epochs": self.epochs} if self.epochs else {}
+        mine |= self.settings
         return from_recipe(self.recipe, **mine, start_from=start, teacher=teacher, out=RUNS / self.name, **values)
 
     def is_done(self) -> bool:
@@ -76,7 +75,8 @@ class ZooRun:
             return False
         made_by = (card.network, card.recipe, card.split, card.seed, card.overrides)
         same = made_by == (self.network, self.recipe, self.split, self.seed, self.overrides)
-        return same and self.epochs in (0, card.epochs) and bool(card.metrics)
+        settings = all(getattr(card, name, value) == value for name, value in self.settings.items())
+        return same and settings and bool(card.metrics)
 
     def epochs_done(self) -> int:
         """Whole epochs of the unfinished run."""

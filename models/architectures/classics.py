@@ -105,6 +105,7 @@ register_model(
     "inception_v3",
     paper="A",
     title="Inception v3",
+    stride=None,
     stages=within(
         "network",
         (
@@ -122,6 +123,7 @@ register_model(
     "inception_v4",
     paper="A",
     title="Inception v4",
+    stride=None,
     stages=numbered("network.features", 0, 6, 10, 18, 22),  # stem, blocks A, blocks B, blocks C
     cam_layer="network.features.17",  # 8×8
     options=(SIDE, _dropout(0.0)),
@@ -131,8 +133,11 @@ register_model(
     "mobilenet_v1",
     paper="A",
     title="MobileNet v1",
+    input_size=64,
+    stride=32,
+    recipe="scratch",
     stages=(("conv_stem", "bn1"), *numbered("blocks", 0, 1, 2, 3, 4, 5)),
-    cam_layer="blocks.2",  # 6×6
+    cam_layer="blocks.2",  # 8×8
     options=(_dropout(0.0),),
     reported={"accuracy": 0.3634},
 )(_from_timm("mobilenetv1_100", Stem("conv_stem", "bn1")))
@@ -140,16 +145,22 @@ register_model(
     "resnet50",
     paper="E",
     title="ResNet-50",
+    input_size=64,
+    stride=32,
+    recipe="scratch",
     stages=RESNET_STAGES,
-    cam_layer="layer2",  # 6×6
+    cam_layer="layer2",  # 8×8
     reported={"accuracy of a ResNet from scratch": 0.5898},
 )(_from_torchvision("resnet50", RESNET_STEM))
 register_model(
     "senet50",
     paper="E",
     title="SENet-50",
+    input_size=64,
+    stride=32,
+    recipe="scratch",
     stages=RESNET_STAGES,
-    cam_layer="layer2",  # 6×6
+    cam_layer="layer2",  # 8×8
     attention="squeeze-and-excitation",
     options=(_dropout(0.0),),
 )(_from_timm("seresnet50", RESNET_STEM))
@@ -157,6 +168,7 @@ register_model(
     "vgg16",
     paper="E",
     title="VGG-16",
+    stride=16,
     stages=numbered("features", 0, 5, 10, 17, 24, 31),
     cam_layer="features.22",  # 6×6, after the ReLU of the tenth convolution
     options=(_dropout(0.5),),

@@ -103,6 +103,7 @@ def _register(name: str, title: str, attention: Callable[..., nn.Module] | None 
         paper="D",
         title=f"{title} (ours)",
         input_size=96,
+        stride=32,
         stages=STAGES,
         cam_layer="blocks.4",  # 6×6 at 96 px
         attention_layers=tuple(f"attention.{i}" for i in range(len(CHANNELS))) if attention else (),

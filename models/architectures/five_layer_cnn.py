@@ -58,6 +58,7 @@ class FiveLayerCNN(nn.Module):
     paper="E",
     title="Five-layer CNN",
     imagenet=False,
+    stride=None,
     stages=(("block1",), ("block2",), ("block3",)),
     cam_layer="block3",
     options=options_of(FiveLayerCNN),

@@ -222,6 +222,7 @@ def _register(
         name,
         paper="B",
         title=title,
+        stride=None,
         stages=within("backbone.net", STAGES[backbone]),
         cam_layer=cam_layer,
         attention_layers=("sca", "transformer"),

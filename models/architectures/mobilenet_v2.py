@@ -73,12 +73,13 @@ def _register(
         name,
         paper="D",
         title=title,
-        input_size=48,
+        input_size=64,
+        stride=32,
         stages=numbered("features", 0, 2, 4, 7, 14, 19),  # by the size of the map: H/2, H/4, … H/32
         cam_layer="features.6",
         attention_layers=tuple(f"attention.after{i}" for i in PLACES) if attention else (),
         attention=kind,
-        recipe="short",
+        recipe="scratch",
         options=options_of(attention) if attention else (),
         reported=reported,
     )(partial(_build, attention))

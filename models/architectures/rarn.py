@@ -94,10 +94,13 @@ class RARN(nn.Module):
     "rarn",
     paper="A",
     title="RARN",
+    input_size=64,
+    stride=32,
     stages=within("backbone", RESNET_STAGES),
     cam_layer="fusion",
     attention_layers=("attention",),
     attention="angle",
+    recipe="scratch",
     reported={"accuracy": 0.5751},
     options=options_of(RARN),
 )

@@ -103,6 +103,7 @@ class ResNet50CNN(nn.Module):
     "resnet50_cnn",
     paper="C",
     title="ResNet-50 + CNN",
+    stride=16,
     stages=within("backbone", RESNET_STAGES),
     cam_layer="refine1",
     reported={"training accuracy": 0.857, "validation accuracy": 0.857},

@@ -61,6 +61,7 @@ class VulpeCNN(nn.Module):
     paper="E",
     title="Vulpe-Grigoraşi CNN",
     imagenet=False,
+    stride=None,
     stages=(("stem",), *numbered("blocks", 0, 1, 2, 3, 4)),
     cam_layer="blocks.2",
     reported={"accuracy": 0.7216},

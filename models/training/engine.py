@@ -39,7 +39,7 @@ from .config import TrainConfig
 from .keeping import RunFolder
 from .optimisation import Schedule, check_stages, freeze, make_optimizer
 from .provenance import provenance
-from .start import TrainingError, built_as_start, first_model, make_fabric, targets
+from .start import TrainingError, built_as_start, check_sides, first_model, make_fabric, targets
 from .stopping import Interrupted, stop_on_signals
 
 _SECONDS_BETWEEN_EVENTS = 2.0
@@ -109,6 +109,7 @@ class Run:
         for phase in config.plan:
             check_stages(self.spec, phase.trained_stages)
         self.size = config.input_size or self.spec.input_size
+        check_sides(config)
         self.classes = parts.training.classes
         self.mean, self.std = parts.training.pixel_statistics()
         counts = torch.bincount(torch.from_numpy(parts.training.labels), minlength=len(self.classes)).tolist()

@@ -201,7 +201,8 @@ def from_recipe(recipe: str, **values: Any) -> TrainConfig:
     """A configuration with a recipe's values for the network and the dataset, some of them replaced by `values`.
 
     `start_from` stands in place of the recipe's ImageNet weights. `trained_stages` stands in place of its phases: one
-    training as long as they are together, at the highest of their rates.
+    training as long as they are together, at the highest of their rates. `epochs` is shared among the phases in the
+    recipe's proportion. Growing sizes of which the network's last map would keep one position are left out.
 
     Raises:
         ValueError: an unknown name, or a value out of its range.
@@ -209,15 +210,39 @@ def from_recipe(recipe: str, **values: Any) -> TrainConfig:
     if recipe not in RECIPES:
         (near,) = get_close_matches(recipe, RECIPES, n=1, cutoff=0)
         raise ValueError(f'recipe="{recipe}" is not known; the nearest is {near}, and there are: {", ".join(RECIPES)}')
-    network = get_spec(values.get("model", TrainConfig.model_fields["model"].default)).name
+    spec = get_spec(values.get("model", TrainConfig.model_fields["model"].default))
     dataset = Path(values.get("data", TrainConfig.model_fields["data"].default)).stem
     found = dict(RECIPES[recipe])
     for (of, networks, set_), added in ADDED.items():
-        if of == recipe and network.startswith(networks) and set_ in ("", dataset):
+        if of == recipe and spec.name.startswith(networks) and set_ in ("", dataset):
             found |= added
     if values.get("start_from"):
         found["pretrained"] = False
     if "trained_stages" in values and "phases" not in values and (phases := found.pop("phases", ())):
         found = {"epochs": sum(phase.epochs for phase in phases)} | found
         found["learning_rate"] = max(phase.learning_rate for phase in phases)
+    elif "phases" in found and "phases" not in values and values.get("epochs"):
+        found["phases"] = _shared_among(found["phases"], values["epochs"])
+    if growing := found.get("growing_sizes"):
+        found["growing_sizes"] = tuple(side for side in growing if side >= spec.smallest_training_side)
     return TrainConfig(**{**found, "recipe": recipe, **values})
+
+
+def _shared_among(phases: tuple[Phase, ...], epochs: int) -> tuple[Phase, ...]:
+    """The phases with `epochs` together, in proportion to their own, each at least one (largest remainders).
+
+    Raises:
+        ValueError: there are more phases than epochs.
+    """
+    if epochs < len(phases):
+        raise ValueError(f"epochs={epochs}: the recipe has {len(phases)} phases, each of at least one epoch")
+    together = sum(phase.epochs for phase in phases)
+    exact = [epochs * phase.epochs / together for phase in phases]
+    shares = [max(1, int(share)) for share in exact]
+    while sum(shares) != epochs:
+        step = 1 if sum(shares) < epochs else -1
+        further = [
+            step * (share - now) if now + step >= 1 else -epochs for share, now in zip(exact, shares, strict=True)
+        ]
+        shares[further.index(max(further))] += step
+    return tuple(phase.model_copy(update={"epochs": n}) for phase, n in zip(phases, shares, strict=True))

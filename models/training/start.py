@@ -16,7 +16,7 @@ from ..checkpoints import CheckpointError, load_checkpoint, read_card
 from ..datasets import FaceSet
 from ..devices import device_of
 from ..evaluation import predict
-from ..registry import create_model
+from ..registry import create_model, get_spec
 from .config import TrainConfig
 from .errors import TrainingError
 from .memory import room
@@ -36,26 +36,41 @@ def built_as_start(config: TrainConfig) -> TrainConfig:
     return config.model_copy(update={"overrides": {**card.overrides, **config.overrides}})
 
 
+def check_sides(config: TrainConfig) -> None:
+    """Raise TrainingError where the last map of the network would keep one position of some picture."""
+    spec = get_spec(config.model)
+    for side in (*config.growing_sizes, config.input_size or spec.input_size):
+        if side < spec.smallest_training_side:
+            raise TrainingError(
+                f"{config.model} cannot learn from pictures of {side}×{side} pixels, of which its last map keeps one "
+                f"position: give sizes of at least {spec.smallest_training_side}; {spec.input_size} is usual."
+            )
+
+
 def first_model(config: TrainConfig, classes: tuple[str, ...]) -> nn.Module:
-    """The network before its first epoch: with random weights, ImageNet's, or those of `start_from`."""
+    """The network before its first epoch: with random weights, ImageNet's, or those of `start_from`.
+
+    Weights of another network are taken where all of them have a place in this one, as those of ResNet-18 in ResNet-18
+    with attention, of which the attention modules then begin with random weights.
+    """
     if config.start_from is None:
         return create_model(config.model, len(classes), config.pretrained, **config.overrides)
     if config.pretrained:
         raise TrainingError("pretrained and start_from are two beginnings: give one of them.")
     model, card = load_checkpoint(config.start_from)
-    asked = {"network": config.model, "classes": classes}
-    for name, value in asked.items():
-        if getattr(card, name) != value:
-            raise TrainingError(f"start_from={config.start_from}: its {name} is {getattr(card, name)}, not {value}.")
-    if card.overrides != config.overrides:  # some change no weight, e.g. the side to which a hybrid enlarges a picture
-        try:
-            start, model = model, create_model(config.model, len(classes), **config.overrides)
-            model.load_state_dict(start.state_dict())
-        except RuntimeError as error:
+    if card.classes != classes:
+        raise TrainingError(f"start_from={config.start_from}: its classes are {card.classes}, not {classes}.")
+    if (card.network, card.overrides) != (config.model, config.overrides):
+        # Some options change no weight, e.g. the side to which a hybrid enlarges a picture.
+        start, model = model, create_model(config.model, len(classes), **config.overrides)
+        weights, places = start.state_dict(), model.state_dict()
+        fits = all(name in places and places[name].shape == value.shape for name, value in weights.items())
+        if not fits or (card.network == config.model and len(weights) < len(places)):
             raise TrainingError(
-                f"start_from={config.start_from}: its weights, built with overrides {card.overrides}, do not fit a "
-                f"network with {config.overrides}."
-            ) from error
+                f"start_from={config.start_from}: the weights of its {card.network}, built with overrides "
+                f"{card.overrides}, do not fit {config.model} with {config.overrides}."
+            )
+        model.load_state_dict(weights, strict=False)
     return model.train()
 
 

@@ -115,7 +115,7 @@ def test_a_run_is_measured_where_it_was_trained(small_zoo, faces_npz, monkeypatc
 
 
 def test_epochs_of_the_list_replace_the_recipes_and_stand_in_the_name():
-    run = zoo.ZooRun("vanilla_cnn", "paper-c", "official", 0, ships=False, epochs=6)
+    run = zoo.ZooRun("vanilla_cnn", "paper-c", "official", 0, ships=False, settings={"epochs": 6})
     assert run.name == "vanilla_cnn-paper-c-epochs.6-official-s0"
     assert run.config().epochs == 6
     assert run.config().learning_rate == RECIPES["paper-c"]["learning_rate"]
@@ -126,8 +126,8 @@ def test_a_run_with_other_epochs_than_the_lists_is_not_done(small_zoo, monkeypat
     card.metrics = {"PublicTest": {}}
     monkeypatch.setattr(zoo, "read_card", lambda folder: card)
     assert zoo.ZooRun("vanilla_cnn", "tiny", "official", 0, ships=False).is_done()
-    assert zoo.ZooRun("vanilla_cnn", "tiny", "official", 0, ships=False, epochs=2).is_done()
-    assert not zoo.ZooRun("vanilla_cnn", "tiny", "official", 0, ships=False, epochs=3).is_done()
+    assert zoo.ZooRun("vanilla_cnn", "tiny", "official", 0, ships=False, settings={"epochs": 2}).is_done()
+    assert not zoo.ZooRun("vanilla_cnn", "tiny", "official", 0, ships=False, settings={"epochs": 3}).is_done()
 
 
 def test_only_the_named_runs_are_trained_and_an_unknown_name_is_refused(small_zoo, faces_npz, capsys):

@@ -96,7 +96,7 @@ def test_without_changes_the_recipe_stands_as_it_is(argv):
 
 
 @pytest.mark.parametrize(
-    ("network", "recipe"), [("hybrid_xception", "adamw"), ("resnet18", "short"), ("vanilla_cnn", "quick")]
+    ("network", "recipe"), [("hybrid_xception", "adamw"), ("resnet18", "scratch"), ("vanilla_cnn", "quick")]
 )
 def test_a_network_has_its_own_recipe_where_none_is_named(network, recipe):
     assert parse(["--model", network]) == from_recipe(recipe, model=network)

@@ -345,7 +345,7 @@ def test_a_start_brings_the_arguments_that_it_was_built_with(make_config, tmp_pa
     start = train(make_config(tmp_path / "start", **given, overrides={"width": 4}))
     more = train(make_config(tmp_path / "more", **given, start_from=start))
     assert read_card(more).overrides == {"width": 4}
-    with pytest.raises(TrainingError, match=r"built with overrides \{'width': 4\}, do not fit .* \{'width': 8\}"):
+    with pytest.raises(TrainingError, match=r"built with overrides \{'width': 4\}, do not fit .* with \{'width': 8\}"):
         train(make_config(tmp_path / "other", **given, start_from=start, overrides={"width": 8}))
 
 
