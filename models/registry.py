@@ -75,8 +75,8 @@ class ModelSpec:
 
     @property
     def smallest_training_side(self) -> int:
-        """Side in pixels of the smallest picture of which its last map keeps 2×2 positions."""
-        return self.smallest_side if self.stride is None else max(self.smallest_side, self.stride + 1)
+        """Side in pixels of a picture of which its last map keeps 2×2 positions; smaller ones teach it little."""
+        return self.smallest_side if self.stride is None else max(self.smallest_side, 2 * self.stride)
 
 
 _SPECS: dict[str, ModelSpec] = {}

@@ -168,8 +168,10 @@ register_model(
     "vgg16",
     paper="E",
     title="VGG-16",
-    stride=16,
+    input_size=64,
+    stride=32,
+    recipe="scratch",
     stages=numbered("features", 0, 5, 10, 17, 24, 31),
-    cam_layer="features.22",  # 6×6, after the ReLU of the tenth convolution
+    cam_layer="features.22",  # 8×8, after the ReLU of the tenth convolution
     options=(_dropout(0.5),),
 )(_from_torchvision("vgg16", Stem("features.0")))

@@ -202,7 +202,8 @@ def from_recipe(recipe: str, **values: Any) -> TrainConfig:
 
     `start_from` stands in place of the recipe's ImageNet weights. `trained_stages` stands in place of its phases: one
     training as long as they are together, at the highest of their rates. `epochs` is shared among the phases in the
-    recipe's proportion. Growing sizes of which the network's last map would keep one position are left out.
+    recipe's proportion. Growing sizes of which the network's last map would keep less than
+    2×2 positions are left out.
 
     Raises:
         ValueError: an unknown name, or a value out of its range.

@@ -37,13 +37,13 @@ def built_as_start(config: TrainConfig) -> TrainConfig:
 
 
 def check_sides(config: TrainConfig) -> None:
-    """Raise TrainingError where the last map of the network would keep one position of some picture."""
+    """Raise TrainingError where the last map of the network would keep less than 2×2 positions of some picture."""
     spec = get_spec(config.model)
     for side in (*config.growing_sizes, config.input_size or spec.input_size):
         if side < spec.smallest_training_side:
             raise TrainingError(
-                f"{config.model} cannot learn from pictures of {side}×{side} pixels, of which its last map keeps one "
-                f"position: give sizes of at least {spec.smallest_training_side}; {spec.input_size} is usual."
+                f"{config.model} learns little from pictures of {side}×{side} pixels, of which its last map keeps less "
+                f"than 2×2 positions: give sizes of at least {spec.smallest_training_side}."
             )
 
 

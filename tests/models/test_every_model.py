@@ -170,6 +170,21 @@ def recorded(name: str) -> Recorder:
     return seen
 
 
+@pytest.mark.parametrize("name", [name for name in list_models() if get_spec(name).stages])
+def test_the_last_map_of_the_smallest_training_picture_has_at_least_four_positions(name):
+    spec, passed = get_spec(name), {}
+    model = hollow(name)
+    model.get_submodule(spec.stages[-1][-1]).register_forward_hook(partial(keep, passed, "last"))
+    shapes = {}
+    for side in {spec.smallest_training_side, spec.stride or spec.smallest_side}:
+        if side >= spec.smallest_side:
+            model(torch.zeros(2, 1, side, side, device="meta"))
+            shapes[side] = passed["last"][1].shape[-2:]
+    assert min(shapes[spec.smallest_training_side]) >= 2
+    if spec.stride in shapes:
+        assert shapes[spec.stride] == (1, 1), "its stride is larger than that"
+
+
 @every_model_with_a_cam_layer
 def test_the_cam_layer_is_the_deepest_whose_map_is_at_least_six_by_six(name):
     spec, seen = get_spec(name), recorded(name)

@@ -20,7 +20,7 @@ from models.training.engine import Run, train
 from models.training.events import read_events
 from models.training.optimisation import freeze
 from models.training.recipes import from_recipe
-from models.training.start import TrainingError, first_model, must_fit
+from models.training.start import TrainingError, check_sides, first_model, must_fit
 from models.training.stopping import Interrupted
 
 PROGRESSIVE = [
@@ -478,3 +478,48 @@ def test_a_run_whose_teacher_changed_is_not_continued(finished_run, make_config,
 def test_small_rates_stand_in_the_history(make_config, tmp_path):
     folder = train(make_config(tmp_path / "run", epochs=1, growing_sizes=(), learning_rate=1e-7, schedule="constant"))
     assert float(history(folder)[0]["learning_rate"]) == pytest.approx(1e-7)
+
+
+@pytest.mark.parametrize(("epochs", "shares"), [(80, [10, 15, 15, 20, 20]), (8, [1, 2, 1, 2, 2]), (5, [1, 1, 1, 1, 1])])
+def test_epochs_are_shared_among_the_phases_in_proportion(epochs, shares):
+    config = from_recipe("paper-b", model="hybrid_efficientnet_lite0", epochs=epochs)
+    assert [phase.epochs for phase in config.phases] == shares
+    whole = from_recipe("paper-b", model="hybrid_efficientnet_lite0")
+    assert [phase.learning_rate for phase in config.phases] == [phase.learning_rate for phase in whole.phases]
+
+
+def test_fewer_epochs_than_phases_are_refused():
+    with pytest.raises(ValueError, match="epochs=4: the recipe has 5 phases"):
+        from_recipe("paper-b", model="hybrid_efficientnet_lite0", epochs=4)
+
+
+@pytest.mark.parametrize("recipe", ["quick", "short"])
+@pytest.mark.parametrize("network", [name for name in list_models() if name != "ensemble"])
+def test_recipes_train_with_pictures_of_which_the_last_map_keeps_four_positions(recipe, network):
+    check_sides(from_recipe(recipe, model=network))
+
+
+def test_growing_sizes_that_a_network_can_learn_from_stay():
+    assert from_recipe("short", model="residual_cnn").growing_sizes == (32, 40)
+    assert from_recipe("short", model="resnet18").growing_sizes == ()
+
+
+@pytest.mark.parametrize("sizes", [{"growing_sizes": (32,)}, {"input_size": 32}])
+def test_pictures_that_are_too_small_to_learn_from_are_refused(sizes, make_config, tmp_path):
+    with pytest.raises(TrainingError, match=r"resnet18 learns little from pictures of 32×32 pixels.*at least 64"):
+        train(make_config(tmp_path / "run", model="resnet18", overrides={}, **({"growing_sizes": ()} | sizes)))
+
+
+def test_weights_of_the_host_begin_a_network_with_attention(make_config, tmp_path):
+    given = {"epochs": 1, "growing_sizes": (), "input_size": 64, "overrides": {}}
+    host = train(make_config(tmp_path / "host", model="resnet18", **given))
+    config = make_config(tmp_path / "bam", model="resnet18_bam", start_from=host, **given)
+    model, start = first_model(config, read_card(host).classes), load_checkpoint(host)[0]
+    for name, weight in start.state_dict().items():
+        assert torch.equal(model.state_dict()[name], weight), name
+    assert any(name.startswith("attention") for name in model.state_dict().keys() - start.state_dict().keys())
+    (ancestor,) = read_card(train(config)).ancestors
+    assert (ancestor.network, ancestor.roles) == ("resnet18", ("start",))
+    back = make_config(tmp_path / "back", model="resnet18", start_from=config.folder, **given)
+    with pytest.raises(TrainingError, match=r"the weights of its resnet18_bam, .* do not fit resnet18"):
+        first_model(back, read_card(host).classes)
