@@ -144,9 +144,14 @@ def list_checkpoints() -> list[str]:
     )
 
 
+def is_name(text: str) -> bool:
+    """Whether a text has the form of a checkpoint's name: letters, digits and `_ . + -`, so that it is no path."""
+    return len(text) <= 200 and _NAME.fullmatch(text) is not None
+
+
 def checkpoint_folder(name_or_path: str | Path) -> Path:
     """The folder of a checkpoint: a name stands for `checkpoints/<name>/`; anything with a separator is a path."""
-    if isinstance(name_or_path, str) and _NAME.fullmatch(name_or_path):
+    if isinstance(name_or_path, str) and is_name(name_or_path):
         return ROOT / name_or_path
     return Path(name_or_path)
 

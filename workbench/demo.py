@@ -49,12 +49,17 @@ def networks() -> list[tuple[str, str]]:
 
 
 def trained(name: str) -> services.Network:
-    """A trained network by name; ValueError naming them all where there is none, CheckpointError for a damaged one."""
-    spec = services.get_spec(str(name))
-    if not services.is_trained(spec.name):
-        known = ", ".join(known for _, known in networks())
-        raise ValueError(f"{spec.name} has no trained weights here. Choose one of: {known}.")
-    return services.open_network(spec.name)
+    """A network of `networks()` by name, never by path: strangers ask.
+
+    Raises:
+        ValueError: it is not listed; the message names those that are. CheckpointError: its checkpoint is damaged.
+    """
+    name, listed = str(name)[:60], [listed for _, listed in networks()]
+    if name in services.network_names() and name not in listed:
+        raise ValueError(f"{name} has no trained weights here. Choose one of: {', '.join(listed)}.")
+    if name not in listed:
+        raise ValueError(f'"{name}" is not a network of this demo. Choose one of: {", ".join(listed)}.')
+    return services.open_network(name)
 
 
 def seen(data: bytes | None) -> Seen:

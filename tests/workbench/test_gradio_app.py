@@ -97,6 +97,10 @@ def test_the_api_documents_its_two_functions_and_no_other(client):
     [
         ("resnet", "happy", "gradcam", "resnet18"),
         ("../../etc", "happy", "gradcam", "is not a network"),
+        ("./checkpoints/vanilla_cnn", "happy", "gradcam", "is not a network"),
+        ("/etc", "happy", "gradcam", "is not a network"),
+        ("residual_cnn-short-official-s0", "happy", "gradcam", "is not a network"),
+        ("x" * 1_000_000, "happy", "gradcam", "is not a network"),
         ("mobilenet_v1", "happy", "gradcam", "no trained weights"),
         ("residual_cnn", "hungry", "gradcam", "angry, disgust"),
         ("residual_cnn", "happy", "magic", "hirescam"),

@@ -1,4 +1,5 @@
 import dataclasses
+import shutil
 
 import pytest
 import torch
@@ -75,6 +76,18 @@ def test_the_map_of_a_class_is_that_of_its_index(face):
 def test_an_unknown_network_raises_with_the_nearest_names(face):
     with pytest.raises(ValueError, match="residual_cnn"):
         services.predict(face, "residual_net")
+
+
+@pytest.mark.parametrize("form", ["{}", "./{}", "{}/", "checkpoints/../{}", "file://{}"])
+def test_a_name_of_a_network_is_never_a_path(face, form, tmp_path, monkeypatch):
+    shutil.copytree(checkpoints.ROOT / services.DEFAULT_NETWORK, tmp_path / "evil")
+    monkeypatch.chdir(tmp_path)
+    name = form.format(tmp_path / "evil" if form in ("{}", "file://{}") else "evil/.")
+    for function in (services.get_spec, services.is_trained, services.open_network, services.folder_of):
+        with pytest.raises(ValueError, match="is not a n"):
+            function(name)
+    with pytest.raises(ValueError, match="is not a network"):
+        services.explain(face, name)
 
 
 def test_results_cannot_be_changed(face):

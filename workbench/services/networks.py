@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import models
 from models import PAPERS, Card, ModelSpec, create_model, list_models, load_checkpoint
-from models.checkpoints import CheckpointError, checkpoint_folder, list_checkpoints, read_card
+from models.checkpoints import CheckpointError, checkpoint_folder, is_name, list_checkpoints, read_card
 from models.datasets import EMOTIONS
 from models.layers.svd_attention import SVDAttention
 from models.preprocessing import normalise, to_unit
@@ -150,7 +150,13 @@ def is_trained(name: str) -> bool:
 
 
 def folder_of(name: str) -> Path:
-    """The folder of a checkpoint by name: of one in `checkpoints/`, or of a job that has ended."""
+    """The folder of a checkpoint by name: of one in `checkpoints/`, or of a job that has ended. A name is never a path.
+
+    Raises:
+        ValueError: `name` has a form that no checkpoint's name has, such as that of a path.
+    """
+    if not is_name(name):
+        raise ValueError(f'"{name[:60]}" is not a name of a network: choose one of {", ".join(network_names())}.')
     job = _job(name)
     return job.folder if job else checkpoint_folder(name)
 
@@ -163,10 +169,11 @@ def get_spec(name: str) -> ModelSpec:
     """
     if name in list_models():
         return models.get_spec(name)
-    with suppress(CheckpointError):
-        spec = models.get_spec(read_card(folder_of(name)).network)
-        return replace(spec, name=name, title=_title(name, spec))
-    return models.get_spec(name)  # raises, with the nearest names
+    if is_name(name):
+        with suppress(CheckpointError):
+            spec = models.get_spec(read_card(folder_of(name)).network)
+            return replace(spec, name=name, title=_title(name, spec))
+    return models.get_spec(name[:60])  # raises, with the nearest names
 
 
 def _title(name: str, spec: ModelSpec) -> str:
