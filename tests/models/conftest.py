@@ -75,7 +75,7 @@ class ConfigMaker:
             "epochs": 4,
             "batch_size": 32,
             "input_size": 16,
-            "growing_sizes": (12,),
+            "growing_sizes": (16,),
             "learning_rate": 0.05,
             "device": "cpu",
             "precision": "32-true",

@@ -167,10 +167,10 @@ def test_pictures_grow_over_the_epochs_and_are_measured_at_full_size(make_config
         return real(images, size)
 
     monkeypatch.setattr(engine, "to_unit", recording)
-    train(make_config(tmp_path / "run", epochs=6, growing_sizes=(8, 12), input_size=16))
+    train(make_config(tmp_path / "run", epochs=6, growing_sizes=(16, 20), input_size=24))
     trained = [size for n, size in sizes if n == 32]  # three steps an epoch
-    assert trained == [8] * 6 + [12] * 6 + [16] * 6
-    assert {size for n, size in sizes if n == 35} == {16}
+    assert trained == [16] * 6 + [20] * 6 + [24] * 6
+    assert {size for n, size in sizes if n == 35} == {24}
 
 
 def test_the_rate_rises_and_falls_to_nearly_nothing(finished_run):
@@ -804,5 +804,5 @@ def test_a_run_that_starts_from_a_checkpoint_begins_where_that_one_ended(finishe
 
 
 def test_a_checkpoint_of_another_network_is_refused_as_a_start(finished_run, make_config, tmp_path):
-    with pytest.raises(TrainingError, match=r"start_from=.*network is vanilla_cnn, not residual_cnn"):
+    with pytest.raises(TrainingError, match=r"start_from=.*the weights of its vanilla_cnn, .* do not fit residual_cnn"):
         train(make_config(tmp_path / "more", model="residual_cnn", start_from=finished_run))

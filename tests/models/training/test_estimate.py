@@ -23,7 +23,7 @@ def test_each_kind_of_epoch_is_measured_once_and_counts_as_often_as_it_comes(mak
     monkeypatch.setattr(estimate, "_seconds_of_a_step", lambda run, epoch: asked.append(epoch) or seconds[epoch])
     monkeypatch.setattr(estimate, "_seconds_of_testing", lambda run: 5.0)
     phases = (Phase(epochs=3, learning_rate=0.1, trained_stages=0), Phase(epochs=1, learning_rate=0.1))
-    values = {"model": "resnet18", "overrides": {}, "growing_sizes": (12,), "input_size": 32, "phases": phases}
+    values = {"model": "resnet18", "overrides": {}, "growing_sizes": (64,), "input_size": 72, "phases": phases}
     config = make_config(tmp_path / "run", **values | {"epochs": 4})
     found = estimate.measure(config)
     assert asked == [1, 3, 4]
