@@ -40,6 +40,13 @@ def is_token(text: str) -> bool:
     return bool(token) and hmac.compare_digest(text.strip().lower().encode(), token.encode())
 
 
+def own_names() -> list[str]:
+    """Names by which other computers of the local network may know this one, without asking any of them."""
+    name = socket.gethostname().lower().rstrip(".")
+    short = name.partition(".")[0]
+    return sorted({name, short, f"{short}.local"}) if short else []
+
+
 def addresses() -> list[str]:
     """IPv4 addresses of this computer in its networks, without the loopback one."""
     found = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -45,6 +46,13 @@ def port_number(text: str) -> int:
     if not (text.isdecimal() and 1 <= int(text) <= 65535):
         raise argparse.ArgumentTypeError(f'"{text}" is not a port: give a number from 1 to 65535.')
     return int(text)
+
+
+def host_name(text: str) -> str:
+    """A host name of the command line, such as `fer.example.org`, or `*.example.org` for every name below it."""
+    if not re.fullmatch(r"(\*\.)?[a-z0-9]([a-z0-9._-]*[a-z0-9])?", text.lower()):
+        raise argparse.ArgumentTypeError(f'"{text}" is not a host name: give it without http:// and without a port.')
+    return text.lower()
 
 
 def port_is_free(port: int) -> bool:

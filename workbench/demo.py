@@ -21,26 +21,43 @@ from .analysis.overlay import overlay, png
 from .markup import bars, image, jpeg
 
 SIDE = 288  # pixels, of a picture of the result
-LARGEST = (1600, 1600)  # pixels of the picture that is kept for a visitor: at most 8 MB
+LARGEST = (1600, 1600)  # pixels of a picture in which faces are looked for
+SHOWN = (480, 480)  # pixels of a picture that is kept for a visitor
 ITS_ANSWER = "its answer"  # the class of the map, unless another one is chosen
 
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """The picture of a visitor, for as long as he looks at it.
+    """What is kept of a visitor's picture, for as long as they look at it.
 
     Attributes:
-        picture: upright, RGB, reduced.
-        boxes: the faces that were found in it, largest first.
+        picture: upright, RGB, reduced to at most `SHOWN` pixels a side.
+        scale: of the boxes' coordinates to those of `picture`.
+        boxes: the faces that were found, largest first.
+        faces: each of them, cut out; the picture's middle where none was found.
     """
 
     picture: Image.Image
+    scale: float
     boxes: tuple[faces.Box, ...]
+    faces: tuple[faces.Face, ...]
+
+    @classmethod
+    def of(cls, picture: Image.Image, boxes: tuple[faces.Box, ...]) -> Seen:
+        """Cut the faces out of a picture, and reduce it."""
+        shown = picture.copy()
+        shown.thumbnail(SHOWN)
+        cut = tuple(faces.crop(picture, box) for box in boxes or (faces.whole(picture),))
+        return cls(shown, shown.width / picture.width, boxes, cut)
+
+    @property
+    def size(self) -> int:
+        """Bytes of its pixels."""
+        return sum(3 * p.width * p.height for p in (self.picture, *(face.picture for face in self.faces)))
 
     def face(self, number: int) -> faces.Face:
-        """The face of this number, from 0; the picture's middle where none was found."""
-        boxes = self.boxes or (faces.whole(self.picture),)
-        return faces.crop(self.picture, boxes[min(max(number, 0), len(boxes) - 1)])
+        """The face of this number, from 0, or the nearest one."""
+        return self.faces[min(max(number, 0), len(self.faces) - 1)]
 
 
 def networks() -> list[tuple[str, str]]:
@@ -68,13 +85,13 @@ def seen(data: bytes | None) -> Seen:
         raise ValueError("No picture yet. Choose a sample, upload a picture or take a photo.")
     picture = faces.read(data)
     picture.thumbnail(LARGEST)
-    return Seen(picture, tuple(faces.detect(picture)))
+    return Seen.of(picture, tuple(faces.detect(picture)))
 
 
 def sample(name: str) -> Seen:
     """One of the faces that come with the demo."""
     face, picture = faces.load_sample(name), faces.sample_picture(name)
-    return Seen(picture, (face.box or faces.whole(picture),))
+    return Seen.of(picture, (face.box or faces.whole(picture),))
 
 
 def thumbnail(name: str) -> Image.Image:
@@ -129,10 +146,10 @@ def predict(image: bytes | None, network: str = services.DEFAULT_NETWORK) -> dic
 def explain(
     image: bytes | None, network: str = services.DEFAULT_NETWORK, class_: str = "", method: str = METHODS[0]
 ) -> tuple:
-    """The map of a class over the face, the probabilities, and two sentences; class_="": the network's answer."""
+    """The map of a class over the face as a PNG file, the probabilities, and two sentences; class_="": that of the
+    network's answer."""
     result = explained(seen(image).face(0), network, class_)
-    over = overlaid(result, method)
-    return faces.read(over), probabilities(result.prediction), note(result, method)
+    return overlaid(result, method), probabilities(result.prediction), note(result, method)
 
 
 def own_maps(explanation: services.Explanation) -> str:
@@ -163,9 +180,8 @@ def waves(explanation: services.Explanation) -> str:
 
 def boxed(found: Seen, number: int) -> str:
     """The picture with a box round each face, the chosen one thicker."""
-    shown = found.picture.copy()
-    shown.thumbnail((480, 480))
-    scale, draw = shown.width / found.picture.width, ImageDraw.Draw(shown)
+    shown, scale = found.picture.copy(), found.scale
+    draw = ImageDraw.Draw(shown)
     for i, box in enumerate(found.boxes):
         corners = [(x * scale, y * scale) for x, y in box.corners]
         draw.line([*corners, corners[0]], fill="#D6336C", width=6 if i == number else 2, joint="curve")
@@ -175,20 +191,16 @@ def boxed(found: Seen, number: int) -> str:
     return image(jpeg(shown), "the picture with a box round each face", "jpeg") + none
 
 
-def answer(found: Seen | None, number: int, network: str, class_: str, method: str) -> tuple:
+def answer(found: Seen, number: int, network: str, class_: str, method: str) -> tuple:
     """Everything that the tab Explain shows: boxed picture, slider, sentences, bars, attention, waves."""
-    if found is None:
-        raise ValueError("Choose a face first: a sample, an upload or a photo.")
     result = explained(found.face(number or 0), network, class_)
     pair = _gray(result.pixels), overlaid(result, method)
     text = f"**{note(result, method)}**"
     return boxed(found, number or 0), pair, text, bars(result.prediction), own_maps(result), waves(result)
 
 
-def compared(found: Seen | None, number: int, first: str, second: str, class_: str) -> tuple[str, str, str]:
+def compared(found: Seen, number: int, first: str, second: str, class_: str) -> tuple[str, str, str]:
     """What the tab Compare shows: a sentence, then for each network its map and its bars."""
-    if found is None:
-        raise ValueError("Choose a face first, on the tab Explain.")
     asked = None if class_ == ITS_ANSWER else class_
     result = services.compare(found.face(number or 0), (trained(first).name, trained(second).name), asked)
     answers = [e.prediction.answer for e in result.explanations]

@@ -1,90 +1,61 @@
 """Stands before the public demo: lets in what the demo needs, and no more of it than this computer can bear.
 
-Gradio has no limit on requests, answers to dozens of addresses that the demo does not use, and would fetch a file from
+Gradio has no limit on requests, responds to dozens of addresses that the demo does not use, and would fetch a file from
 any address that a request names. So each request passes here first:
 
-- only the addresses in `NEEDED` exist;
-- work is limited for all visitors together, because a tunnel hides who is who (a token bucket);
-- a body has at most `MAX_BODY` bytes, comes within `BODY_SECONDS`, and names no file but an uploaded one;
-- an uploaded file is given back, and explained, only in the browser that brought it.
+- only the addresses in `NEEDED` exist, and only under the names of this computer;
+- work is limited for all visitors together, because a tunnel hides who is who (a token bucket); sessions, open
+  responses and uploads are limited for each visitor too;
+- a body has at most `bodies.MAX_BODY` bytes, comes in time, and names no file but an uploaded one;
+- an uploaded picture stays in memory; it is given back, and explained, only in the browser that brought it;
+- wrong passwords lock their address for a while;
+- no other page shows the demo in a frame, except the one that it was started with.
 
 Plain ASGI: it knows nothing of Gradio but the shape of its requests.
 """
 
 from __future__ import annotations
 
-import asyncio
+import ipaddress
 import json
-import secrets
-import time
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote, urlsplit
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .attempts import Attempts, refusal
+from .bodies import BUSY, Bodies, RequestError, again, of_length
+from .demo_sessions import Sessions
+from .rates import Bucket
+from .uploaded import FILE, Uploads, files_of, media_type
+from .visitors import COOKIE, Visitors, address, stands_for_many
 
 API = "/gradio_api/"
-FILE = f"{API}file="
 UPLOAD = f"{API}upload"
+PROGRESS = f"{API}upload_progress"
+HEARTBEAT = f"{API}heartbeat/"
+CALL = f"{API}call/"
+JOIN = f"{API}queue/join"
 PAGES = ("/", "/config", "/theme.css", "/favicon.ico", "/robots.txt", "/manifest.json", "/login", "/logout")
 NEEDED = (
-    *("/assets/", "/static/", "/svelte/", f"{API}info", f"{API}startup-events", f"{API}heartbeat/", f"{API}cancel"),
-    *(
-        f"{API}queue/",
-        f"{API}call/predict",
-        f"{API}call/explain",
-        f"{API}stream/",
-        f"{API}reset",
-        f"{API}login_check",
-        f"{API}app_id",
-        UPLOAD,
-        FILE,
-    ),
+    *("/assets/", "/static/", "/svelte/"),
+    *(f"{API}{name}" for name in ("info", "startup-events", "heartbeat/", "cancel", "queue/", "stream/", "reset")),
+    *(f"{API}{name}" for name in ("call/predict", "call/explain", "login_check", "app_id")),
+    UPLOAD,
+    FILE,
 )
 """The beginnings of the addresses that the demo's page and its two functions need."""
-WORK = (UPLOAD, f"{API}call/", f"{API}queue/join")
-MAX_BODY = 6 * 1024**2  # bytes: a picture of 5 MB, and what is round it
-MAX_BODIES = 24  # that are read at the same time: together at most 144 MB
-BODY_SECONDS = 20.0
-KEPT_SECONDS = 900.0  # after which an uploaded file is gone
-COOKIE = "ferscope_visitor"
+WORK = (UPLOAD, CALL, JOIN)
+OPEN = (HEARTBEAT, f"{API}queue/data", CALL)  # responses to GET that stay open
 
-BUSY = "Too many visitors ask at once. Wait some seconds and try again."
-TOO_LARGE = "This is larger than 5 MB. Save the picture smaller, or take a photo with the camera."
-TOO_SLOW = "This took too long to arrive. Try again, perhaps with a smaller picture."
 NOT_OURS = "Only a picture that was uploaded here can be used. Upload it first, then name the file that came back."
 NOT_JSON = "This request could not be read: its body must be JSON, not nested too deeply."
 NO_UPLOADS = "Here only the sample faces can be used: uploads are switched off."
-
-
-@dataclass
-class Bucket:
-    """A token bucket: `burst` requests at once, then `rate` a second.
-
-    Attributes:
-        rate: tokens that come back a second.
-        burst: the most that are kept.
-    """
-
-    rate: float
-    burst: float
-    _tokens: float | None = None
-    _at: float = 0.0
-
-    def take(self) -> bool:
-        """Take one token; False where there is none."""
-        now = time.monotonic()
-        kept = self.burst if self._tokens is None else self._tokens + (now - self._at) * self.rate
-        self._at, self._tokens = now, min(self.burst, kept)
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
+NO_PAGE = "There is no such page here."
+NO_FILE = "There is no such file here, or it is no longer kept."
+NO_LOGIN = "Log in first."
 
 
 @dataclass
@@ -93,175 +64,233 @@ class Doorkeeper:
 
     Attributes:
         app: the demo.
-        uploads: folder of the uploaded files.
+        uploads: the uploaded pictures.
+        sessions: the pages and programs that use it.
         open_uploads: whether pictures may be uploaded at all.
+        password: whether visitors log in.
+        hosts: names under which it is reached, besides localhost and any address; None: any name.
+        framed_by: origin of the page that may show it in a frame; None: no page.
         work: limit of uploads and questions, of all visitors together.
         frames: limit of camera frames.
         visitors: browsers that have the page open now.
         answered, refused: requests for work so far.
     """
 
-    app: Callable[[Message, Receive, Send], Awaitable[None]]
-    uploads: Path
+    app: ASGIApp
+    uploads: Uploads
+    sessions: Sessions
     open_uploads: bool = True
+    password: bool = False
+    hosts: frozenset[str] | None = None
+    framed_by: str | None = None
     work: Bucket = field(default_factory=lambda: Bucket(rate=25, burst=75))
     frames: Bucket = field(default_factory=lambda: Bucket(rate=60, burst=60))
+    attempts: Attempts = field(default_factory=Attempts)
+    bodies: Bodies = field(default_factory=Bodies)
+    cookies: Visitors = field(default_factory=Visitors)
     visitors: int = 0
     answered: int = 0
     refused: int = 0
-    _reading: int = 0
-    _owners: OrderedDict[str, tuple[float, frozenset[str]]] = field(default_factory=OrderedDict)
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it with a sentence."""
-        if scope["type"] != "http":
-            if scope["type"] == "lifespan":
-                await self.app(scope, receive, send)
-            return  # the demo uses no web sockets
-        refusal, receive = await self._checked(scope, receive)
-        if refusal:
-            self.refused += 1
-            await _refuse(send, *refusal)
-            return
-        await self._serve(scope, receive, send)
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+        elif scope["type"] == "websocket":  # the demo uses none
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            scope = {**scope, "visitor": (self._owner(scope), self._is_many(scope))}  # the page counts by it too
+            send = self._with_headers(scope, send)
+            try:
+                await self._respond(scope, receive, send)
+            except RequestError as error:
+                self.refused += 1
+                body = {"detail": error.sentence, "error": error.sentence}
+                headers = {"Retry-After": str(max(1, round(error.seconds)))}
+                await JSONResponse(body, error.status, headers)(scope, receive, send)
 
-    async def _checked(self, scope: Message, receive: Receive) -> tuple[tuple[int, str] | None, Receive]:
-        """Why a request is refused (None: it is not), and its body, to be received once more."""
+    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = unquote(scope["path"])
+        self._check_host(Headers(scope=scope).get("host", ""))
         if path not in PAGES and not path.startswith(NEEDED):
-            return (404, "There is no such page here."), receive
+            raise RequestError(404, NO_PAGE)
+        if path.startswith((UPLOAD, CALL)) and not self.open_uploads:
+            raise RequestError(403, NO_UPLOADS)
         if path.startswith(FILE):
-            allowed = self._may_have(path.removeprefix(FILE), scope)
-            return (None if allowed else (404, "There is no such file here.")), receive
-        if path.startswith((UPLOAD, f"{API}call/")) and not self.open_uploads:
-            return (403, NO_UPLOADS), receive
-        if scope["method"] != "POST":
-            return None, receive
+            await self._file(path.removeprefix(FILE), scope, receive, send)
+        elif path == PROGRESS:  # an upload has arrived before Gradio could hear of it
+            await Response('data: {"msg": "done"}\n\n', media_type="text/event-stream")(scope, receive, send)
+        elif scope["method"] == "POST":
+            await self._post(path, scope, receive, send)
+        elif path.startswith(OPEN):
+            await self._open(path, scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    async def _post(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         if not self._has_room(path):
-            return (429, BUSY), receive
-        self._reading += 1
-        try:
-            body = await asyncio.wait_for(_body(scope, receive), BODY_SECONDS)
-        except TimeoutError:
-            return (408, TOO_SLOW), receive
-        finally:
-            self._reading -= 1
-        if body is None:
-            return (413, TOO_LARGE), receive
-        return self._why_not(path, scope, body), _again(body, receive)
+            raise RequestError(429, BUSY)
+        body = await self.bodies.read(scope, receive)
+        if path == UPLOAD:
+            await self._upload(body, scope, receive, send)
+        elif path == "/login" and self.password:
+            await self._login(scope, again(body, receive), send)
+        else:
+            if path.startswith(API) and body:
+                body = self._judged(path, scope, body)
+            self.answered += path.startswith(WORK)
+            begun = self._begun(scope, send) if path.startswith(CALL) else send
+            await self.app(of_length(scope, len(body)), again(body, receive), begun)
 
     def _has_room(self, path: str) -> bool:
         """Whether one more request with a body can be borne."""
-        if self._reading >= MAX_BODIES:
-            return False
         if path.startswith(f"{API}stream/"):
             return self.frames.take()
         return not path.startswith(WORK) or self.work.take()
 
-    def _why_not(self, path: str, scope: Message, body: bytes) -> tuple[int, str] | None:
-        """Why a body is refused: it is no JSON, or names a file that this visitor did not bring."""
-        if not body or not path.startswith(API) or path.startswith(UPLOAD):
-            return None
+    def _judged(self, path: str, scope: Scope, body: bytes) -> bytes:
+        """A body of JSON in which uploads are named by their tokens; RequestError where it names what it may not."""
         try:
-            named = list(_files_in(json.loads(body)))
-        except (ValueError, RecursionError):
-            return 400, NOT_JSON
-        return None if all(self._may_have(file, scope) for file in named) else (400, NOT_OURS)
+            value = json.loads(body)
+            replaced = self.uploads.replaced(value, self.cookies.of(scope))
+        except LookupError as error:
+            raise RequestError(400, NOT_OURS) from error
+        except (ValueError, RecursionError) as error:
+            raise RequestError(400, NOT_JSON) from error
+        session = value.get("session_hash") if isinstance(value, dict) else None
+        if path.startswith(WORK) and session is not None:
+            self.sessions.use(session, self._owner(scope), self._is_many(scope))
+        return body if replaced == value else json.dumps(replaced).encode()
 
-    def _may_have(self, file: str, scope: Message) -> bool:
-        """Whether a request may have a file: one of the demo's own, brought by this browser or by a programme."""
-        inside = Path(file).is_absolute() and ".." not in Path(file).parts and self.uploads in Path(file).parents
-        owners = self._owners.get(file, (0.0, None))[1]
-        return inside and (owners is None or _cookie(scope) in owners)
+    def _begun(self, scope: Scope, send: Send) -> Send:
+        """A `send` that notes the session of a program, which is named in the response to its call."""
 
-    async def _serve(self, scope: Message, receive: Receive, send: Send) -> None:
-        path, visitor = scope["path"], _cookie(scope)
-        here = path.startswith(f"{API}heartbeat/")
-        new = secrets.token_urlsafe(24) if path == "/" and not visitor else None
-        self.answered += scope["method"] == "POST" and path.startswith(WORK)
-        self.visitors += here
-
-        async def watched(message: Message) -> None:
-            if new and message["type"] == "http.response.start":
-                cookie = f"{COOKIE}={new}; Path=/; HttpOnly; SameSite=Lax"
-                message["headers"] = [*message.get("headers", []), (b"set-cookie", cookie.encode())]
-            if visitor and path.startswith(UPLOAD) and message["type"] == "http.response.body":
-                self._remember(message.get("body", b""), visitor)
+        async def noted(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                try:
+                    name = json.loads(message.get("body", b"")).get("event_id")
+                    self.sessions.use(name, self._owner(scope), self._is_many(scope))
+                except (ValueError, AttributeError, RequestError):
+                    pass  # a response without an event: there is nothing to note
             await send(message)
 
+        return noted
+
+    async def _upload(self, body: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._need_login(scope)
+        visitor = self.cookies.of(scope)
+        files = await files_of(scope, body)
+        paths = [self.uploads.add(data, name, visitor, self._owner(scope)) for name, data in files]
+        self.answered += 1
+        await JSONResponse(paths)(scope, receive, send)
+
+    async def _file(self, file: str, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._need_login(scope)
+        if found := self.uploads.find(file, self.cookies.of(scope)):
+            headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, no-store"}
+            response = Response(found[1].data, media_type=media_type(found[1].data), headers=headers)
+            await response(scope, receive, send)
+        elif self.uploads.is_own_file(file):
+            await self.app(scope, receive, send)
+        else:
+            raise RequestError(404, NO_FILE)
+
+    async def _open(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a response that stays open; where it gives way to others it is ended, not broken off."""
+        here, started = path.startswith(HEARTBEAT), False
+        for name in parse_qs(scope["query_string"].decode("latin-1")).get("session_hash", ()):
+            self.sessions.check(name, self._owner(scope))
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        self.visitors += here
         try:
-            await self.app(scope, receive, watched)
+            complete = await self.sessions.stream(self.app(scope, receive, watched), self._owner(scope))
         finally:
             self.visitors -= here
+        if not complete and not started:
+            raise RequestError(429, BUSY)
+        if not complete:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    def _remember(self, body: bytes, visitor: str) -> None:
-        """Who brought the files that an answer to an upload names."""
-        try:
-            files = json.loads(body)
-        except ValueError:
+    async def _login(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a password be tried, unless its visitor or all of them have tried too many."""
+        client = (stands_for_many(scope) and self.cookies.of(scope)) or address(scope)
+        if wait := self.attempts.begin(client):
+            raise RequestError(429, refusal(wait), wait)
+
+        async def watched(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] < 400:
+                self.attempts.succeeded(client)
+            await send(message)
+
+        await self.app(scope, receive, watched)
+
+    async def _need_login(self, scope: Scope) -> None:
+        """Refuse who has not logged in, where a password is asked for: the demo itself is asked."""
+        if not self.password:
             return
-        now = time.monotonic()
-        for file in files if isinstance(files, list) else []:
-            _, others = self._owners.pop(file, (now, frozenset()))  # who brought the very same picture
-            self._owners[file] = (now, others | {visitor})
-        while self._owners and now - next(iter(self._owners.values()))[0] > KEPT_SECONDS:
-            self._owners.popitem(last=False)
+        status = 0
+
+        async def seen(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+
+        check = {"method": "GET", "path": f"{API}login_check", "raw_path": f"{API}login_check".encode()}
+        await self.app({**scope, **check, "query_string": b""}, again(b"", _nothing), seen)
+        if status != 200:
+            raise RequestError(401, NO_LOGIN)
+
+    def _check_host(self, host: str) -> None:
+        """Refuse a request for another host: a page elsewhere could point a name of its own at this computer."""
+        try:
+            name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
+        except ValueError:
+            name = ""
+        if self.hosts is None or name == "localhost" or _is_address(name):
+            return
+        below = [known[1:] for known in self.hosts if known.startswith("*.")]
+        if name in self.hosts or name.endswith(tuple(below)):
+            return
+        shown = "".join(letter for letter in name[:60] if letter.isprintable())
+        raise RequestError(421, f'This demo is not served as "{shown}". Start it with --host-name {shown or "NAME"}.')
+
+    def _owner(self, scope: Scope) -> str:
+        """Whose share of the limits a request uses: a browser's, or an address's."""
+        return self.cookies.of(scope) or f"at {address(scope)}"
+
+    def _is_many(self, scope: Scope) -> bool:
+        """Whether that owner may stand for any number of visitors."""
+        return self.cookies.of(scope) is None and stands_for_many(scope)
+
+    def _with_headers(self, scope: Scope, send: Send) -> Send:
+        """A `send` that says who may frame the response, and gives a new visitor a cookie with the page."""
+        new = self.cookies.issue() if scope["path"] == "/" and not self.cookies.of(scope) else None
+        framed_by = self.framed_by or "'none'"
+        site = "SameSite=None; Secure; Partitioned" if self.framed_by else "SameSite=Lax"
+
+        async def added(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["Content-Security-Policy"] = f"frame-ancestors {framed_by}"
+                if not self.framed_by:
+                    headers["X-Frame-Options"] = "DENY"  # for browsers that do not know the other
+                if new:
+                    headers.append("Set-Cookie", f"{COOKIE}={new}; Path=/; HttpOnly; {site}")
+            await send(message)
+
+        return added
 
 
-def _files_in(value: Any) -> Iterator[str]:
-    """Every file or address that a request's JSON names."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            if key == "path" and inner is not None:
-                yield str(inner)
-            elif key == "url" and isinstance(inner, str) and not inner.startswith("data:"):
-                yield unquote(inner.partition(FILE)[2])
-            else:
-                yield from _files_in(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _files_in(inner)
+def _is_address(name: str) -> bool:
+    try:
+        return bool(ipaddress.ip_address(name))
+    except ValueError:
+        return False
 
 
-async def _body(scope: Message, receive: Receive) -> bytes | None:
-    """The whole body of a request; None where it is too large or the visitor went away."""
-    if any(name == b"content-length" and int(value) > MAX_BODY for name, value in scope["headers"] if value.isdigit()):
-        return None
-    parts, size, more = [], 0, True
-    while more:
-        message = await receive()
-        if message["type"] != "http.request":
-            return None
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        more = message.get("more_body", False)
-        if size > MAX_BODY:
-            return None
-    return b"".join(parts)
-
-
-def _again(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that hands out a body that was read already, then whatever comes next."""
-    waiting = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def first() -> Message:
-        return waiting.pop() if waiting else await receive()
-
-    return first
-
-
-def _cookie(scope: Message) -> str | None:
-    """The visitor's own random name; None for a programme, or at the first request."""
-    for name, value in scope["headers"]:
-        if name == b"cookie":
-            for pair in value.decode("latin-1").split(";"):
-                key, _, content = pair.strip().partition("=")
-                if key == COOKIE:
-                    return content
-    return None
-
-
-async def _refuse(send: Send, status: int, sentence: str) -> None:
-    headers = [(b"content-type", b"application/json"), (b"retry-after", b"5")]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": json.dumps({"detail": sentence, "error": sentence}).encode()})
+async def _nothing() -> Message:
+    return {"type": "http.disconnect"}

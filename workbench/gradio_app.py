@@ -1,7 +1,7 @@
 """The public demo: one command, one link (`ferscope demo --share`, or `python -m workbench.gradio_app --share`).
 
-`gradio_page.py` is what visitors see, `doorkeeper.py` stands before it. Pictures of results are part of the answer; the
-only files are uploads, in a folder of this process that goes with it.
+`gradio_page.py` is what visitors see, `doorkeeper.py` stands before it. Nothing of a visitor is written to a file:
+uploads and results stay in the memory of this process. Its folder holds the pictures of the samples only.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -16,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from shutil import rmtree
 
@@ -24,10 +26,16 @@ from starlette.middleware import Middleware
 
 from models.files import write_json
 
-from . import gradio_page, services
-from .cli import ADDRESS, port_is_free, port_number
+from . import access, gradio_page, gradio_parts, services
+from .cli import ADDRESS, host_name, port_is_free, port_number
+from .connections import limit_connections
+from .demo_sessions import Sessions
 from .doorkeeper import Doorkeeper
 from .gradio_page import Options
+from .logs import limit_log
+from .uploaded import Uploads
+
+SWEEP_SECONDS = 30.0
 
 
 @dataclass
@@ -37,7 +45,7 @@ class Serving:
     Attributes:
         page: Gradio's Blocks, launched.
         door: what stands before it, with its counts.
-        folder: of the uploads; it goes when the demo ends.
+        folder: of the samples' pictures; it goes when the demo ends.
         local: address on this computer; link: the public one, None where there is none.
     """
 
@@ -46,10 +54,12 @@ class Serving:
     folder: Path
     local: str
     link: str | None
+    ended: threading.Event = field(default_factory=threading.Event)
     process: psutil.Process = field(default_factory=psutil.Process)
 
     def close(self) -> None:
-        """End it, and delete what visitors uploaded."""
+        """End it, and delete its folder."""
+        self.ended.set()
         self.page.close(verbose=False)
         rmtree(self.folder, ignore_errors=True)
 
@@ -72,14 +82,19 @@ def serve(options: Options, host: str = ADDRESS, port: int = 7860, auth: tuple[s
     """Start the demo in threads of this process; a public link is asked for where `options.shared`."""
     folder = _own_folder()
     os.environ["GRADIO_TEMP_DIR"] = str(folder)  # read when components are built
+    limit_connections()
     services.warm()
     links: list[str] = []
-    page = gradio_page.build(options, lambda: bool(links))
+    uploads, pictures = Uploads(folder), gradio_parts.Pictures()
+    page = gradio_page.build(options, lambda: bool(links), uploads, pictures)
     doors: list[Doorkeeper] = []
 
     def door(app: Callable) -> Doorkeeper:
-        doors.append(Doorkeeper(app, folder, open_uploads=not options.samples_only))
-        return doors[-1]
+        sessions = Sessions(partial(gradio_parts.unread, page), partial(gradio_parts.forget, page))
+        hosts = None if options.shared else frozenset((*access.own_names(), *options.host_names))
+        found = Doorkeeper(app, uploads, sessions, not options.samples_only, auth is not None, hosts, options.framed_by)
+        doors.append(found)
+        return found
 
     _, local, link = page.launch(
         server_name=host,
@@ -99,11 +114,20 @@ def serve(options: Options, host: str = ADDRESS, port: int = 7860, auth: tuple[s
         quiet=True,
         prevent_thread_lock=True,
         footer_links=["api"],
-        theme=gradio_page.THEME,
-        css=gradio_page.STYLE,
+        theme=gradio_parts.THEME,
+        css=gradio_parts.STYLE,
     )
     links += [link] if link else []
-    return Serving(page, doors[0], folder, local, link)
+    serving = Serving(page, doors[0], folder, local, link)
+    threading.Thread(target=_sweep, args=(serving.ended, uploads, pictures), daemon=True).start()
+    return serving
+
+
+def _sweep(ended: threading.Event, uploads: Uploads, pictures: gradio_parts.Pictures) -> None:
+    """Forget what is too old, also while nobody sends a request."""
+    while not ended.wait(SWEEP_SECONDS):
+        uploads.sweep()
+        pictures.store.sweep()
 
 
 def _own_folder() -> Path:
@@ -115,6 +139,13 @@ def _own_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix=f"ferscope-demo-{os.getpid()}-")).resolve()
 
 
+def origin(text: str) -> str:
+    """The origin of a page, as the command line names it: scheme, host and perhaps a port."""
+    if not re.fullmatch(r"https?://[a-zA-Z0-9*.-]+(:\d{1,5})?", text):
+        raise argparse.ArgumentTypeError(f'"{text}" is not the origin of a page: give one such as https://example.org.')
+    return text
+
+
 def main(argv: list[str] | None = None) -> None:
     """Run `ferscope demo ...` until Ctrl-C."""
     parser = argparse.ArgumentParser(prog="ferscope demo", description="Start the public demo; Ctrl-C ends it.")
@@ -123,6 +154,13 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--share", action="store_true", help="make a public link, through Gradio's tunnel")
     parser.add_argument("--samples-only", action="store_true", help="no camera and no upload: samples and drawn faces")
     parser.add_argument("--user", help="ask visitors for this name and a password (FERSCOPE_DEMO_PASSWORD, or typed)")
+    parser.add_argument(
+        "--host-name", action="append", default=[], type=host_name, metavar="NAME",
+        help="a name under which a proxy serves it, such as demo.example.org; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--framed-by", type=origin, metavar="ORIGIN", help="the page that may show it in a frame (none)"
+    )
     parser.add_argument("--status", type=Path, help=argparse.SUPPRESS)  # a file for the page Share
     options = parser.parse_args(argv)
     if not port_is_free(options.port):
@@ -135,7 +173,9 @@ def main(argv: list[str] | None = None) -> None:
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda *_: ended.set())
-    serving = serve(Options(options.share, options.samples_only), options.host, options.port, auth)
+    limit_log()
+    chosen = Options(options.share, options.samples_only, tuple(options.host_name), options.framed_by)
+    serving = serve(chosen, options.host, options.port, auth)
     try:
         print(_where(serving, options.share), flush=True)
         while not ended.wait(2):

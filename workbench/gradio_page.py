@@ -1,63 +1,26 @@
-"""The page of the public demo: what stands where, and what sets what going. The one file that imports Gradio.
+"""The page of the public demo: its layout, and what triggers what.
 
 Strangers use it, so it is small: a face, two networks, a camera, and two functions for programmes (/predict, /explain).
-`demo.py` computes what it shows, `notice.py` holds what a visitor is told, `gradio_app.py` serves it.
+`demo.py` computes what it shows, `gradio_parts.py` holds its components and what is kept of visitors, `notice.py` what
+a visitor is told; `gradio_app.py` serves it.
 """
 
 from __future__ import annotations
 
-import base64
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial, wraps
+from functools import partial
 from pathlib import Path
-from typing import Any
-
-# Read while Gradio is imported: nothing is reported to anybody.
-os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-
-import gradio as gr
-from gradio.data_classes import ImageData
-
-from models.checkpoints import CheckpointError
 
 from . import demo, faces, services
 from .analysis.cam import METHODS
 from .analysis.methods import EXPLAINERS
-from .markup import as_data
+from .gradio_parts import Pictures, gr, picture, result, slider, told
 from .notice import ACCEPT, LIMITS, notice, where_pictures_go
+from .uploaded import KEPT_SECONDS, Uploads
 
-KEPT_SECONDS = 780  # of uploads and visitors' pictures, looked through every minute: gone within a quarter of an hour
 LIVE_SECONDS = 180  # then the camera waits for a click, so that others come to it
 CAMERA = gr.WebcamOptions(mirror=True, constraints={"video": {"width": 320, "height": 240, "facingMode": "user"}})
-STYLE = """
-.bar {display: grid; grid-template-columns: 5.5em 1fr 3.5em; gap: .5em; align-items: center; font-size: 1.05em}
-.bar i {height: 1em; border: 1px solid var(--border-color-primary)} .bar span:last-child {text-align: right}
-.strip {display: flex; flex-wrap: wrap; gap: 1em} .strip figure {margin: 0; max-width: 190px; font-size: .9em}
-.strip img, .card img {width: 190px; image-rendering: pixelated} .card img {width: 288px}
-.samples, .samples .grid-wrap {height: auto !important; max-height: none; min-height: 0}
-.samples .grid-container {grid-template-columns: repeat(auto-fill, minmax(54px, 1fr)) !important; gap: 6px;
-  max-width: 740px}
-.samples .thumbnail-item {height: auto; aspect-ratio: auto; display: block}
-.samples .thumbnail-item img {aspect-ratio: 1; height: auto}
-.samples .caption-label {position: static; max-width: none; padding: 1px 0; border: 0; white-space: normal;
-  text-align: center; font-size: .75em; line-height: 1.2}
-input[role="listbox"] {padding-right: 1.8em; text-overflow: ellipsis}
-@media (max-width: 640px) {.whole img {max-height: 150px; margin: auto}}
-.slider {max-width: 300px} .live img {width: 100%; max-width: 360px}
-"""
-PINE = gr.themes.Color(  # the accent of the workbench, from light to dark
-    *("#F0FBF8", "#D3F7EC", "#99F2DC", "#6FDCC3", "#45BFA6", "#26947F", "#12504B", "#0F4541", "#0C3A37", "#092F2C"),
-    "#06211F",
-)
-THEME = gr.themes.Base(
-    primary_hue=PINE,
-    secondary_hue=PINE,
-    font=("system-ui", "sans-serif"),
-    font_mono=("monospace",),
-)
 
 
 @dataclass(frozen=True)
@@ -67,69 +30,28 @@ class Options:
     Attributes:
         shared: whether a public link was asked for, which decides what visitors are told.
         samples_only: no camera and no upload.
+        host_names: names under which it is reached, besides those of this computer.
+        framed_by: origin of the page that may show it in a frame, such as "https://example.org"; None: no page.
     """
 
     shared: bool = False
     samples_only: bool = False
-
-
-def picture(**settings: Any) -> gr.Image:
-    """An image component that hands over the file as it came: `faces.read` decodes it, and looks before it does.
-
-    Methods of one object are replaced, because Gradio writes a file beside the source of each class of components. It
-    makes such an object anew when one of its properties is changed for a visitor: hide and show what is round it.
-    """
-    component = gr.Image(**settings)
-    component.preprocess = _as_sent
-    component.example_payload = lambda: gr.FileData(path="face.jpg", orig_name="face.jpg").model_dump()
-    return component
-
-
-def _as_sent(payload: ImageData | None) -> bytes | None:
-    """The bytes of an uploaded file, or of a camera's frame."""
-    if payload is None:
-        return None
-    if payload.url and payload.url.startswith("data:"):
-        return base64.b64decode(payload.url.partition(",")[2])
-    return Path(payload.path).read_bytes() if payload.path else None
-
-
-def slider(**settings: Any) -> gr.ImageSlider:
-    """An image slider whose two PNG files are part of the answer, so that no file of a visitor's face is written."""
-    component = gr.ImageSlider(**settings)
-    component.postprocess = lambda pair: (
-        pair and component.data_model(root=tuple(ImageData(url=as_data(png)) for png in pair))
-    )
-    return component
-
-
-def told(function: Callable) -> Callable:
-    """A function whose sentences for the visitor reach him; of anything else he learns only that it failed."""
-
-    @wraps(function)
-    def asked(*args):
-        try:
-            return function(*args)
-        except CheckpointError as error:
-            raise gr.Error("The weights of this network cannot be read.", print_exception=False) from error
-        except ValueError as error:
-            raise gr.Error(str(error), print_exception=False) from error
-
-    return asked
+    host_names: tuple[str, ...] = ()
+    framed_by: str | None = None
 
 
 # ---- for programmes
 
 
-def programmes() -> None:
+def programmes(uploads: Uploads) -> None:
     """The two functions that `gradio_client` and other programmes call."""
     with gr.Row(visible=False):
-        sent = picture(label="A JPEG, PNG or WebP picture with a face, up to 5 MB")
+        sent = picture(uploads, label="A JPEG, PNG or WebP picture with a face, up to 5 MB")
         network = gr.Textbox(services.DEFAULT_NETWORK, label="Name of a network")
         class_ = gr.Textbox("", label="Class of the map; empty: the network's answer")
         method = gr.Textbox(METHODS[0], label=f"Method of the map: {', '.join(METHODS)}")
         shares, text = gr.JSON(label="Class: probability"), gr.Textbox(label="What is seen, and what it does not prove")
-        over = gr.Image(label="The map over the face", format="png")
+        over = result(uploads, label="The map over the face", format="png")
         gr.Button().click(told(demo.predict), [sent, network], shares, api_name="predict")
         gr.Button().click(told(demo.explain), [sent, network, class_, method], [over, shares, text], api_name="explain")
 
@@ -137,9 +59,21 @@ def programmes() -> None:
 # ---- the page
 
 
-def build(options: Options, tunnelled: Callable[[], bool] | None = None) -> gr.Blocks:
-    """The page of the demo; `tunnelled` says at each opening whether a public link exists, which visitors are told."""
+def build(
+    options: Options,
+    tunnelled: Callable[[], bool] | None = None,
+    uploads: Uploads | None = None,
+    pictures: Pictures | None = None,
+) -> gr.Blocks:
+    """The page of the demo.
+
+    Args:
+        options: how it is served.
+        tunnelled: says at each opening whether a public link exists, which visitors are told.
+        uploads: the uploaded files; pictures: what is kept of each visitor's picture.
+    """
     tunnelled = tunnelled or (lambda: options.shared)
+    uploads, pictures = uploads or Uploads(Path.cwd()), pictures or Pictures()
     with gr.Blocks(title="FERScope", analytics_enabled=False, delete_cache=(60, KEPT_SECONDS)) as page:
         gr.Markdown("# What in the picture carried the decision?")
         first, whole = _told(options, tunnelled)
@@ -152,13 +86,13 @@ def build(options: Options, tunnelled: Callable[[], bool] | None = None) -> gr.B
                 words.append(gr.Markdown(whole))
                 accepted = gr.Checkbox(label=ACCEPT, value=False)
         with gr.Tab("Explain"):
-            asked = _explain_tab(seen, number, accepted)
+            asked = _explain_tab(seen, number, accepted, uploads, pictures)
         with gr.Tab("Compare"):
-            _compare_tab(seen, number)
+            _compare_tab(seen, number, pictures)
         if accepted:
             with gr.Tab("Live camera"):
-                _live_tab(accepted)
-            programmes()
+                _live_tab(accepted, uploads)
+            programmes(uploads)
         page.load(
             lambda: dict(zip(words, _told(options, tunnelled), strict=False)),
             outputs=words,
@@ -167,7 +101,7 @@ def build(options: Options, tunnelled: Callable[[], bool] | None = None) -> gr.B
         )
         page.load(
             told(partial(_open_sample, faces.samples()[0].name)), None, asked.face, api_visibility="private"
-        ).then(told(demo.answer), asked.inputs, asked.outputs, api_visibility="private")
+        ).then(told(pictures.given(demo.answer)), asked.inputs, asked.outputs, api_visibility="private")
     page.queue(max_size=32, default_concurrency_limit=2, api_open=False)
     return page
 
@@ -192,7 +126,9 @@ class Asked:
     outputs: list[gr.components.Component]
 
 
-def _explain_tab(seen: gr.State, number: gr.State, accepted: gr.Checkbox | None) -> Asked:
+def _explain_tab(
+    seen: gr.State, number: gr.State, accepted: gr.Checkbox | None, uploads: Uploads, pictures: Pictures
+) -> Asked:
     gallery = gr.Gallery(
         [(demo.thumbnail(s.name), s.title.split(" (")[0].removeprefix("Drawn face: ")) for s in faces.samples()],
         label="Sample faces",
@@ -210,7 +146,9 @@ def _explain_tab(seen: gr.State, number: gr.State, accepted: gr.Checkbox | None)
         with gr.Column(scale=2, min_width=280):
             if accepted:
                 with gr.Column(visible=False) as place:
-                    own = picture(label="Your own picture", sources=["upload", "webcam", "clipboard"], height=200)
+                    own = picture(
+                        uploads, label="Your own picture", sources=["upload", "webcam", "clipboard"], height=200
+                    )
             chosen = gr.HTML(label="The picture", elem_classes="whole")
             which = gr.Radio([], label="Which face?", type="index", visible=False)
         with gr.Column(scale=5, min_width=300):
@@ -230,11 +168,14 @@ def _explain_tab(seen: gr.State, number: gr.State, accepted: gr.Checkbox | None)
         inputs=[seen, number, network, class_, method],
         outputs=[chosen, over, text, bars, attention, waves],
     )
-    gr.on([control.input for control in (network, class_, method)], trigger_mode="always_last", **_again(asked))
-    gallery.select(told(_chosen_sample), None, asked.face, api_visibility="private").then(**_again(asked))
-    which.input(lambda i: i or 0, which, number, api_visibility="private").then(**_again(asked))
+    again = _again(asked, pictures)
+    gr.on([control.input for control in (network, class_, method)], trigger_mode="always_last", **again)
+    gallery.select(told(_chosen_sample), None, asked.face, api_visibility="private").then(**again)
+    which.input(lambda i: i or 0, which, number, api_visibility="private").then(**again)
     if accepted:
-        own.input(told(_own), [own, accepted], asked.face, api_visibility="private").success(**_again(asked))
+        own.input(told(_own(pictures)), [own, accepted], asked.face, api_visibility="private").success(
+            **_again(asked, pictures)
+        )
         accepted.input(lambda yes: gr.Column(visible=yes), accepted, place, api_visibility="private")
     return asked
 
@@ -257,10 +198,10 @@ def _class() -> gr.Dropdown:
     return gr.Dropdown(classes, value=demo.ITS_ANSWER, label="Map for the class")
 
 
-def _again(asked: Asked) -> dict:
+def _again(asked: Asked, pictures: Pictures) -> dict:
     """What asks the network once more."""
     return {
-        "fn": told(demo.answer),
+        "fn": told(pictures.given(demo.answer)),
         "inputs": asked.inputs,
         "outputs": asked.outputs,
         "show_progress": "hidden",
@@ -269,23 +210,28 @@ def _again(asked: Asked) -> dict:
 
 
 def _open_sample(name: str) -> tuple:
-    return demo.sample(name), 0, gr.Radio(visible=False)
+    return Pictures.sample(name), 0, gr.Radio(visible=False)
 
 
 def _chosen_sample(event: gr.SelectData) -> tuple:
     return _open_sample(faces.samples()[event.index].name)
 
 
-def _own(data: bytes | None, accepted: bool) -> tuple:
-    """A visitor's picture, and the choice among its faces."""
-    if not accepted:
-        raise ValueError("Read the notice above and accept it first.")
-    found = demo.seen(data)
-    many = [f"Face {i + 1}" for i in range(len(found.boxes))]
-    return found, 0, gr.Radio(many, value=many[0] if many else None, visible=len(many) > 1)
+def _own(pictures: Pictures) -> Callable:
+    """What keeps a visitor's picture, and offers the choice among its faces."""
+
+    def keep(data: bytes | None, accepted: bool, request: gr.Request) -> tuple:
+        if not accepted:
+            raise ValueError("Read the notice above and accept it first.")
+        found = demo.seen(data)
+        many = [f"Face {i + 1}" for i in range(len(found.boxes))]
+        radio = gr.Radio(many, value=many[0] if many else None, visible=len(many) > 1)
+        return pictures.keep(found, request), 0, radio
+
+    return keep
 
 
-def _compare_tab(seen: gr.State, number: gr.State) -> None:
+def _compare_tab(seen: gr.State, number: gr.State, pictures: Pictures) -> None:
     with gr.Row():
         first, second, class_ = _network("One network"), _network("Another network", 1), _class()
     button = gr.Button("Compare them on the face that is chosen on the tab Explain", variant="primary")
@@ -294,19 +240,20 @@ def _compare_tab(seen: gr.State, number: gr.State) -> None:
         cards = [gr.HTML(min_width=300, elem_classes="card") for _ in range(2)]
     gr.on(
         [button.click, first.input, second.input, class_.input],
-        told(demo.compared),
+        told(pictures.given(demo.compared)),
         [seen, number, first, second, class_],
         [text, *cards],
         api_visibility="private",
     )
 
 
-def _live_tab(accepted: gr.Checkbox) -> None:
+def _live_tab(accepted: gr.Checkbox, uploads: Uploads) -> None:
     hint = gr.Markdown("Open the notice above and accept it; then the camera appears here.")
     watch = gr.State(None, time_to_live=KEPT_SECONDS)
     with gr.Row(visible=False) as row:
         with gr.Column(scale=1, min_width=300):
             camera = picture(
+                uploads,
                 label="Camera: Record starts it, and nothing is kept",
                 sources="webcam",
                 streaming=True,

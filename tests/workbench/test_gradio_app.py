@@ -4,6 +4,7 @@ import io
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import numpy as np
@@ -12,7 +13,8 @@ import torch
 from browsing import free_port
 from PIL import Image
 
-from workbench import demo, faces, gradio_app, gradio_page, services
+from workbench import demo, faces, gradio_app, gradio_page, gradio_parts, services
+from workbench.bounded import Limits
 
 pytestmark = pytest.mark.xdist_group("demo")  # one server for all of them
 
@@ -198,16 +200,13 @@ def test_huge_json_is_refused(serving):
     assert answer.status_code == 413
 
 
-def test_uploads_are_deleted_and_the_samples_stay(serving, client, astronaut):
-    from gradio.route_utils import delete_files_created_by_app
-
-    client.predict(handed(astronaut), api_name="/explain")
+def test_neither_uploads_nor_results_are_written_to_a_file(serving, client, astronaut):
+    over, *_ = client.predict(handed(astronaut), api_name="/explain")
+    assert Image.open(over).size == (demo.SIDE, demo.SIDE)
     config = httpx.get(f"{serving.local}config").text
-    served = [p for p in serving.folder.rglob("*") if p.is_file() and str(p) in config]
-    assert len(served) == len(faces.samples())
-    assert len([p for p in serving.folder.rglob("*") if p.is_file()]) > len(served)
-    delete_files_created_by_app(serving.page, age=0)
-    assert {p for p in serving.folder.rglob("*") if p.is_file()} == set(served)
+    files = [path for path in serving.folder.rglob("*") if path.is_file()]
+    assert len(files) == len(faces.samples())
+    assert all(str(path) in config for path in files)
 
 
 def test_the_page_asks_no_other_host_and_reports_nothing(serving):
@@ -288,10 +287,32 @@ def test_a_name_and_a_password_are_asked_for():
 
 
 def test_an_own_picture_needs_the_notice_accepted():
+    pictures = gradio_parts.Pictures()
+    own = gradio_page._own(pictures)
     with pytest.raises(ValueError, match="accept it first"):
-        gradio_page._own(png(faces.sample_picture("astronaut")), False)
-    found, number, which = gradio_page._own(png(faces.sample_picture("astronaut")), True)
-    assert (len(found.boxes), number, which.visible) == (1, 0, False)
+        own(png(faces.sample_picture("astronaut")), False, asked_by("a"))
+    key, number, which = own(png(faces.sample_picture("astronaut")), True, asked_by("a"))
+    assert (len(pictures.find(key).boxes), number, which.visible) == (1, 0, False)
+
+
+def asked_by(visitor: str) -> SimpleNamespace:
+    """What Gradio hands to a function of a visitor's request."""
+    return SimpleNamespace(request=SimpleNamespace(scope={"visitor": (visitor, False)}), session_hash="x")
+
+
+def test_pictures_are_bounded_and_a_visitor_whose_picture_gave_way_is_told(monkeypatch):
+    monkeypatch.setattr(gradio_parts, "PICTURES", Limits(total=6_000_000, share=4_000_000))
+    pictures, found = gradio_parts.Pictures(), demo.seen(png(faces.sample_picture("astronaut")))
+    assert found.size < 2_000_000
+    first, other = pictures.keep(found, asked_by("a")), pictures.keep(found, asked_by("b"))
+    for _ in range(20):
+        last = pictures.keep(found, asked_by("a"))
+    assert pictures.store.size <= 6_000_000
+    assert pictures.find(last) is pictures.find(other) is found
+    with pytest.raises(ValueError, match="no longer kept"):
+        pictures.given(demo.answer)(first, 0, "residual_cnn", demo.ITS_ANSWER, "gradcam")
+    with pytest.raises(ValueError, match="No face is chosen"):
+        pictures.given(demo.compared)(None, 0, "residual_cnn", "resnet18", demo.ITS_ANSWER)
 
 
 def test_the_camera_needs_the_notice_accepted_and_a_broken_frame_is_a_sentence():

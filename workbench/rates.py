@@ -1,0 +1,35 @@
+"""A rate limit: the token bucket."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+
+@dataclass
+class Bucket:
+    """A token bucket: `burst` requests at once, then `rate` a second.
+
+    Attributes:
+        rate: tokens that come back a second.
+        burst: the most that are kept.
+    """
+
+    rate: float
+    burst: float
+    _tokens: float | None = None
+    _at: float = 0.0
+
+    def take(self, amount: float = 1) -> bool:
+        """Take tokens; False where there are too few, and then none is taken."""
+        now = time.monotonic()
+        kept = self.burst if self._tokens is None else self._tokens + (now - self._at) * self.rate
+        self._at, self._tokens = now, min(self.burst, kept)
+        if self._tokens < amount:
+            return False
+        self._tokens -= amount
+        return True
+
+    def give_back(self, amount: float = 1) -> None:
+        """Return tokens that were taken."""
+        self._tokens = min(self.burst, (self._tokens or 0) + amount)
