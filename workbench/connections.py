@@ -22,6 +22,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEADER_SECONDS = 10.0  # until the headers of a request are complete
+WRITE_SECONDS = 30.0  # within which a client reads some of what is buffered for it
 MOST = 1024  # connections in all
 KEPT_FREE = 64  # open files for everything else
 ACCEPTED_AT_ONCE = 16  # in one turn of the event loop; asyncio takes `backlog`, 2048, before any of them is counted
@@ -89,6 +90,7 @@ class LimitedProtocol(H11Protocol):
         self.address = ""
         self._all = connections
         self._deadline: asyncio.TimerHandle | None = None
+        self._reading: asyncio.TimerHandle | None = None
         self._upgraded = False
 
     @property
@@ -114,9 +116,34 @@ class LimitedProtocol(H11Protocol):
         super().handle_websocket_upgrade(event)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the deadline."""
+        """Stop the deadlines."""
         super().connection_lost(exc)
         self._stop()
+        self._stop_reading()
+
+    def pause_writing(self) -> None:
+        """The client reads more slowly than the response is written; it has a deadline too."""
+        super().pause_writing()
+        self._expect_reader()
+
+    def resume_writing(self) -> None:
+        """The client has read the buffer."""
+        self._stop_reading()
+        super().resume_writing()
+
+    def _expect_reader(self, before: int | None = None) -> None:
+        """Close the connection where its buffer is not shorter than before."""
+        left = self.transport.get_write_buffer_size()
+        if before is not None and left >= before:
+            self.transport.abort()
+            return
+        self._stop_reading()
+        self._reading = self.loop.call_later(WRITE_SECONDS, self._expect_reader, left)
+
+    def _stop_reading(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
 
     def _watch(self) -> None:
         if not self.waits or self.transport.is_closing():
@@ -158,7 +185,7 @@ def limit_connections() -> None:
 
     @wraps(startup)
     async def limited(self: uvicorn.Server, sockets: list[socket.socket] | None = None) -> None:
-        connections = Connections(_affordable())
+        connections = Connections(affordable())
         self.config.http_protocol_class = partial(LimitedProtocol, connections=connections)  # type: ignore[assignment]
         self.config.backlog = ACCEPTED_AT_ONCE
         _limit_logs()
@@ -172,7 +199,7 @@ def limit_connections() -> None:
     uvicorn.Server.startup = limited  # type: ignore[method-assign]
 
 
-def _affordable() -> int:
+def affordable() -> int:
     """How many connections the open files of this process allow, after raising their soft limit."""
     try:
         import resource  # not on Windows

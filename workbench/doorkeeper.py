@@ -16,7 +16,6 @@ Plain ASGI: it knows nothing of Gradio but the shape of its requests.
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -27,10 +26,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .attempts import Attempts, refusal
 from .bodies import BUSY, Bodies, RequestError, again, of_length
+from .bounded import BoundedStore, Limits
 from .demo_sessions import Sessions
 from .rates import Bucket
 from .uploaded import FILE, Uploads, files_of, media_type
-from .visitors import COOKIE, Visitors, address, stands_for_many
+from .visitors import COOKIE, Visitors, address, is_address, stands_for_many
 
 API = "/gradio_api/"
 UPLOAD = f"{API}upload"
@@ -70,8 +70,9 @@ class Doorkeeper:
         password: whether visitors log in.
         hosts: names under which it is reached, besides localhost and any address; None: any name.
         framed_by: origin of the page that may show it in a frame; None: no page.
-        work: limit of uploads and questions, of all visitors together.
+        work: limit of uploads and requests for a prediction or explanation, of all visitors together.
         frames: limit of camera frames.
+        shares: a limit for each visitor of both, so that one does not use up that of all.
         visitors: browsers that have the page open now.
         answered, refused: requests for work so far.
     """
@@ -85,6 +86,7 @@ class Doorkeeper:
     framed_by: str | None = None
     work: Bucket = field(default_factory=lambda: Bucket(rate=25, burst=75))
     frames: Bucket = field(default_factory=lambda: Bucket(rate=60, burst=60))
+    shares: BoundedStore[Bucket] = field(default_factory=lambda: BoundedStore(Limits(total=2000, share=2)))
     attempts: Attempts = field(default_factory=Attempts)
     bodies: Bodies = field(default_factory=Bodies)
     cookies: Visitors = field(default_factory=Visitors)
@@ -99,7 +101,7 @@ class Doorkeeper:
         elif scope["type"] == "websocket":  # the demo uses none
             await send({"type": "websocket.close", "code": 1008})
         else:
-            scope = {**scope, "visitor": (self._owner(scope), self._is_many(scope))}  # the page counts by it too
+            scope = {**scope, "visitor": self._visitor(scope)}  # the page counts by it too
             send = self._with_headers(scope, send)
             try:
                 await self._respond(scope, receive, send)
@@ -128,7 +130,7 @@ class Doorkeeper:
             await self.app(scope, receive, send)
 
     async def _post(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
-        if not self._has_room(path):
+        if not self._has_room(path, scope):
             raise RequestError(429, BUSY)
         body = await self.bodies.read(scope, receive)
         if path == UPLOAD:
@@ -142,11 +144,17 @@ class Doorkeeper:
             begun = self._begun(scope, send) if path.startswith(CALL) else send
             await self.app(of_length(scope, len(body)), again(body, receive), begun)
 
-    def _has_room(self, path: str) -> bool:
-        """Whether one more request with a body can be borne."""
-        if path.startswith(f"{API}stream/"):
-            return self.frames.take()
-        return not path.startswith(WORK) or self.work.take()
+    def _has_room(self, path: str, scope: Scope) -> bool:
+        """Whether one more request with a body is within the limits, of its visitor and of all."""
+        frame = path.startswith(f"{API}stream/")
+        if not frame and not path.startswith(WORK):
+            return True
+        owner, many = scope["visitor"]
+        share = self.shares.get(key := f"{owner} {frame}")
+        if share is None:
+            share = Bucket(rate=20, burst=40 if frame else 60) if many or frame else Bucket(rate=8, burst=30)
+            self.shares.put(key, share, owner)
+        return share.take() and (self.frames if frame else self.work).take()
 
     def _judged(self, path: str, scope: Scope, body: bytes) -> bytes:
         """A body of JSON in which uploads are named by their tokens; RequestError where it names what it may not."""
@@ -159,7 +167,7 @@ class Doorkeeper:
             raise RequestError(400, NOT_JSON) from error
         session = value.get("session_hash") if isinstance(value, dict) else None
         if path.startswith(WORK) and session is not None:
-            self.sessions.use(session, self._owner(scope), self._is_many(scope))
+            self.sessions.use(session, *scope["visitor"])
         return body if replaced == value else json.dumps(replaced).encode()
 
     def _begun(self, scope: Scope, send: Send) -> Send:
@@ -169,7 +177,7 @@ class Doorkeeper:
             if message["type"] == "http.response.body":
                 try:
                     name = json.loads(message.get("body", b"")).get("event_id")
-                    self.sessions.use(name, self._owner(scope), self._is_many(scope))
+                    self.sessions.use(name, *scope["visitor"])
                 except (ValueError, AttributeError, RequestError):
                     pass  # a response without an event: there is nothing to note
             await send(message)
@@ -180,7 +188,7 @@ class Doorkeeper:
         await self._need_login(scope)
         visitor = self.cookies.of(scope)
         files = await files_of(scope, body)
-        paths = [self.uploads.add(data, name, visitor, self._owner(scope)) for name, data in files]
+        paths = [self.uploads.add(data, name, visitor, scope["visitor"][0]) for name, data in files]
         self.answered += 1
         await JSONResponse(paths)(scope, receive, send)
 
@@ -199,7 +207,7 @@ class Doorkeeper:
         """Serve a response that stays open; where it gives way to others it is ended, not broken off."""
         here, started = path.startswith(HEARTBEAT), False
         for name in parse_qs(scope["query_string"].decode("latin-1")).get("session_hash", ()):
-            self.sessions.check(name, self._owner(scope))
+            self.sessions.check(name, scope["visitor"][0])
 
         async def watched(message: Message) -> None:
             nonlocal started
@@ -208,7 +216,7 @@ class Doorkeeper:
 
         self.visitors += here
         try:
-            complete = await self.sessions.stream(self.app(scope, receive, watched), self._owner(scope))
+            complete = await self.sessions.stream(self.app(scope, receive, watched), scope["visitor"][0])
         finally:
             self.visitors -= here
         if not complete and not started:
@@ -250,7 +258,7 @@ class Doorkeeper:
             name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
         except ValueError:
             name = ""
-        if self.hosts is None or name == "localhost" or _is_address(name):
+        if self.hosts is None or name == "localhost" or is_address(name):
             return
         below = [known[1:] for known in self.hosts if known.startswith("*.")]
         if name in self.hosts or name.endswith(tuple(below)):
@@ -258,13 +266,10 @@ class Doorkeeper:
         shown = "".join(letter for letter in name[:60] if letter.isprintable())
         raise RequestError(421, f'This demo is not served as "{shown}". Start it with --host-name {shown or "NAME"}.')
 
-    def _owner(self, scope: Scope) -> str:
-        """Whose share of the limits a request uses: a browser's, or an address's."""
-        return self.cookies.of(scope) or f"at {address(scope)}"
-
-    def _is_many(self, scope: Scope) -> bool:
-        """Whether that owner may stand for any number of visitors."""
-        return self.cookies.of(scope) is None and stands_for_many(scope)
+    def _visitor(self, scope: Scope) -> tuple[str, bool]:
+        """Whose share of the limits a request uses, a browser's or an address's; whether that may be many visitors'."""
+        browser = self.cookies.of(scope)
+        return (browser, False) if browser else (f"at {address(scope)}", stands_for_many(scope))
 
     def _with_headers(self, scope: Scope, send: Send) -> Send:
         """A `send` that says who may frame the response, and gives a new visitor a cookie with the page."""
@@ -283,13 +288,6 @@ class Doorkeeper:
             await send(message)
 
         return added
-
-
-def _is_address(name: str) -> bool:
-    try:
-        return bool(ipaddress.ip_address(name))
-    except ValueError:
-        return False
 
 
 async def _nothing() -> Message:

@@ -17,7 +17,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from shutil import rmtree
 
@@ -28,8 +27,8 @@ from models.files import write_json
 
 from . import access, gradio_page, gradio_parts, services
 from .cli import ADDRESS, host_name, port_is_free, port_number
-from .connections import limit_connections
-from .demo_sessions import Sessions
+from .connections import affordable, limit_connections
+from .demo_sessions import MAX_STREAMS, Sessions
 from .doorkeeper import Doorkeeper
 from .gradio_page import Options
 from .logs import limit_log
@@ -90,7 +89,7 @@ def serve(options: Options, host: str = ADDRESS, port: int = 7860, auth: tuple[s
     doors: list[Doorkeeper] = []
 
     def door(app: Callable) -> Doorkeeper:
-        sessions = Sessions(partial(gradio_parts.unread, page), partial(gradio_parts.forget, page))
+        sessions = Sessions(gradio_parts.GradioQueue(page), min(MAX_STREAMS, affordable() // 2))
         hosts = None if options.shared else frozenset((*access.own_names(), *options.host_names))
         found = Doorkeeper(app, uploads, sessions, not options.samples_only, auth is not None, hosts, options.framed_by)
         doors.append(found)

@@ -95,20 +95,30 @@ class Pictures:
         return of_key
 
 
-def unread(page: gr.Blocks, session: str) -> int:
-    """Number of messages that wait for the client of a session."""
-    waiting = page._queue.pending_messages_per_session.get(session)
-    return waiting.qsize() if waiting else 0
+class GradioQueue:
+    """What Gradio holds of the sessions of a page; it has no public names for that."""
 
+    def __init__(self, page: gr.Blocks):
+        self._page, self._queue = page, page._queue
 
-async def forget(page: gr.Blocks, session: str) -> None:
-    """Delete what Gradio keeps of a session: events, results that were not fetched, state."""
-    await page._queue.clean_events(session_hash=session)
-    page._queue.pending_messages_per_session.pop(session, None)
-    page._queue.pending_event_ids_session.pop(session, None)
-    with page.state_holder.lock:
-        page.state_holder.session_data.pop(session, None)
-        page.state_holder.time_last_used.pop(session, None)
+    def unread(self, session: str) -> int:
+        """Number of messages that wait for the client of a session."""
+        waiting = self._queue.pending_messages_per_session.get(session)
+        return waiting.qsize() if waiting else 0
+
+    def pending(self, owner: str) -> int:
+        """Number of requests of a visitor that wait for a network."""
+        queues = self._queue.event_queue_per_concurrency_id.values()
+        return sum(event.request.scope.get("visitor", ("",))[0] == owner for queue in queues for event in queue.queue)
+
+    async def forget(self, session: str) -> None:
+        """Delete what is kept of a session: requests, results that were not fetched, state."""
+        await self._queue.clean_events(session_hash=session)
+        self._queue.pending_messages_per_session.pop(session, None)
+        self._queue.pending_event_ids_session.pop(session, None)
+        with self._page.state_holder.lock:
+            self._page.state_holder.session_data.pop(session, None)
+            self._page.state_holder.time_last_used.pop(session, None)
 
 
 def picture(uploads: Uploads, **settings: Any) -> gr.Image:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import ipaddress
 import secrets
 
 from starlette.datastructures import Headers
@@ -45,3 +46,11 @@ def address(scope: Scope) -> str:
 def stands_for_many(scope: Scope) -> bool:
     """Whether the address is that of this computer, behind which a tunnel may bring any number of visitors."""
     return address(scope) in LOOPBACK
+
+
+def is_address(name: str) -> bool:
+    """Whether a host is named by its IP address."""
+    try:
+        return bool(ipaddress.ip_address(name))
+    except ValueError:
+        return False

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 from browsing import ROOT, free_port
@@ -22,6 +22,7 @@ import uvicorn
 from workbench import connections
 resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
 connections.HEADER_SECONDS = float(sys.argv[2])
+connections.WRITE_SECONDS = 1.0
 
 async def app(scope, receive, send):
     if scope["type"] == "websocket":
@@ -29,8 +30,10 @@ async def app(scope, receive, send):
         while (await receive())["type"] != "websocket.disconnect":
             pass
     elif scope["type"] == "http":
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
-        await send({"type": "http.response.body", "body": b"ok"})
+        body = bytes(32 << 20) if scope["path"] == "/large" else b"ok"
+        headers = [(b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
 connections.limit_connections()
 connections.limit_connections()  # a second call changes nothing
@@ -109,6 +112,22 @@ def test_headers_that_stay_unfinished_are_closed_at_the_deadline_however_they_dr
             pass
         assert 0.8 < time.monotonic() - began < 4
         assert closed(silent, 2)
+
+
+def test_a_response_that_nobody_reads_is_given_up_and_a_slow_reader_gets_it_all(tmp_path):
+    request = REQUEST.replace(b"/ ", b"/large ")
+    with serving(tmp_path) as (port, _), opened(port, request) as silent, opened(port, request) as slow:
+        received = 0
+        while received < 32 << 20 and (part := slow.recv(1 << 20)):
+            received += len(part)
+            time.sleep(0.05)
+        assert received >= 32 << 20
+        silent.settimeout(5)
+        received = 0
+        with suppress(ConnectionError):
+            while part := silent.recv(1 << 20):
+                received += len(part)
+        assert received < 32 << 20
 
 
 def test_a_second_request_on_the_same_connection_has_the_deadline_too(tmp_path):

@@ -10,6 +10,7 @@ import pytest
 from workbench import bodies, doorkeeper
 from workbench.attempts import FREE
 from workbench.bodies import MAX_BODY
+from workbench.bounded import BoundedStore, Limits
 from workbench.demo_sessions import MAX_SESSIONS, PER_VISITOR, Sessions
 from workbench.doorkeeper import API, FILE, Doorkeeper
 from workbench.rates import Bucket
@@ -45,16 +46,19 @@ class Kept:
         self.waiting: dict[str, int] = {}
         self.forgotten: list[str] = []
 
-    def unread(self, name: str) -> int:
-        return self.waiting.get(name, 0)
+    def unread(self, session: str) -> int:
+        return self.waiting.get(session, 0)
 
-    async def forget(self, name: str) -> None:
-        self.forgotten.append(name)
+    def pending(self, owner: str) -> int:
+        return self.waiting.get(owner, 0)
+
+    async def forget(self, session: str) -> None:
+        self.forgotten.append(session)
 
 
 def made(app=behind, kept: Kept | None = None, **settings) -> Doorkeeper:
     kept = kept or Kept()
-    return Doorkeeper(app, Uploads(UPLOADS), Sessions(kept.unread, kept.forget), **settings)
+    return Doorkeeper(app, Uploads(UPLOADS), Sessions(kept), **settings)
 
 
 def ask(door: Doorkeeper, method: str, path: str, client: str = "127.0.0.1", **more) -> httpx.Response:
@@ -356,6 +360,7 @@ def test_sessions_are_bounded_for_each_visitor_and_in_all_and_forgotten():
     assert {begin(f"tab {i}", headers=mine) for i in range(PER_VISITOR + 3)} == {200}
     assert kept.forgotten == ["tab 0", "tab 1", "tab 2"]
     for i in range(2 * MAX_SESSIONS):
+        door.shares = BoundedStore(Limits(9, 9))
         begin(f"program {i}")
     assert len(kept.forgotten) == 3 + 2 * MAX_SESSIONS - (MAX_SESSIONS - PER_VISITOR - 1)
     assert all(name.startswith(("tab", "program")) for name in kept.forgotten), "who has few keeps them"
@@ -387,6 +392,25 @@ def test_who_does_not_fetch_results_gets_no_more():
     assert ask(door, "POST", f"{API}queue/join", json={"session_hash": "other"}).status_code == 200
 
 
+def test_who_has_many_requests_in_the_queue_waits_and_the_others_do_not():
+    kept = Kept()
+    kept.waiting = {"at 10.0.0.1": 6, "at 127.0.0.1": 6}
+    door = made(kept=kept)
+    body = {"session_hash": "a"}
+    refused = ask(door, "POST", f"{API}queue/join", client="10.0.0.1", json=body)
+    assert (refused.status_code, "still waiting" in refused.json()["error"]) == (429, True)
+    assert ask(door, "POST", f"{API}queue/join", client="10.0.0.2", json=body).status_code == 200
+    assert ask(door, "POST", f"{API}queue/join", json={"session_hash": "b"}).status_code == 200, "behind a tunnel"
+
+
+@pytest.mark.parametrize("path", ["queue/join", "stream/x"])
+def test_one_visitor_does_not_use_up_the_limit_of_all(door, path):
+    first, second = visitor(door), visitor(door)
+    flood = [ask(door, "POST", f"{API}{path}", headers=first, json={}).status_code for _ in range(100)]
+    assert flood.count(429) > 30
+    assert [ask(door, "POST", f"{API}{path}", headers=second, json={}).status_code for _ in range(5)] == [200] * 5
+
+
 def test_a_call_of_a_program_counts_as_its_session(door):
     ask(door, "POST", f"{API}call/predict", json={"data": []})
     assert door.sessions._used.owner("event-1") == "at 127.0.0.1"
@@ -399,7 +423,7 @@ def test_responses_that_stay_open_give_way_to_later_ones_of_others():
         await asyncio.sleep(30)
 
     kept = Kept()
-    door = Doorkeeper(page, Uploads(UPLOADS), Sessions(kept.unread, kept.forget, streams=5))
+    door = Doorkeeper(page, Uploads(UPLOADS), Sessions(kept, streams=5))
 
     async def open_one(client: str) -> int:
         transport = httpx.ASGITransport(door, client=(client, 1))
