@@ -1,6 +1,7 @@
 """How long each network would train: seconds of a step by its recipe, and the minutes that follow for FER2013.
 
     python benchmarks/training_steps.py [--device cpu|cuda] [--networks NAME ...] [--steps 4] [--patience 60]
+    python benchmarks/training_steps.py --compare [--threads 1] [--steps 6]
 
 Each network runs a miniature of its recipe (the zoo's, or else the one in its `ModelSpec`): one short epoch for each
 size or phase, batch, size and frozen stages as in the real one, on noise, in the engine itself. The first step is not
@@ -9,16 +10,23 @@ does not fit into the memory is halved until it does. To the steps come the forw
 epoch. Run it on a computer that does nothing else. Writes benchmarks/results/training_steps_<device>.json (a file of
 their own for processors with bfloat16 matrix units, which are quicker), from which `ferscope refresh` tells what is not
 trained.
+
+With `--compare`: what `models/training/processor.py` and fused optimizers are worth on this processor. Three networks
+take the steps of `scratch` in bfloat16 and in float32, without them and with them, three times in turn, each time in a
+process of its own. Prints the medians and their ratio (goal: 1.3); writes benchmarks/results/step_speed_cpu.json.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
+import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +37,7 @@ from models.datasets import EMOTIONS, FaceSet
 from models.datasets.fer2013 import COUNTS
 from models.datasets.splits import split
 from models.preprocessing import normalise, to_unit
+from models.training import start
 from models.training.config import TrainConfig
 from models.training.engine import Run
 from models.training.recipes import from_recipe
@@ -92,7 +101,7 @@ def step_seconds(run: Run, epoch: int, patience: float) -> list[float]:
         run.epoch(epoch, show)
     except Enough:
         run.optimizer.zero_grad(set_to_none=True)
-    taken = [b - a for a, b in pairwise(ticks)]
+    taken = [b - a for a, b in itertools.pairwise(ticks)]
     return taken[1:] or taken
 
 
@@ -152,8 +161,52 @@ def named(device: str, threads: int) -> tuple[str, str]:
     return f"CPU, threads: {threads}", "training_steps_cpu.json"
 
 
+# ---- before and after
+
+COMPARED = (("resnet18", 96), ("efficientnet_lite0", 96), ("multibranch_dsc_cbam", 48))
+BATCH, ROUNDS, GOAL = 64, 3, 1.3
+
+
+def step_alone(network: str, size: int, precision: str, quick: bool, steps: int) -> float:
+    """Seconds of a step of `scratch` at one size, with everything that makes it quicker or with none of it."""
+    if not quick:
+        start.quicken, start.keep_freed_memory = (lambda network: network), (lambda: False)
+    with tempfile.TemporaryDirectory() as folder:
+        values = {"model": network, "input_size": size, "batch_size": BATCH, "precision": precision, "device": "cpu"}
+        config = from_recipe("scratch", **values, epochs=1, out=Path(folder) / "run", threads=torch.get_num_threads())
+        run = Run(config, split(noise((steps + 2) * BATCH), "official"))
+        if not quick:
+            for group in run.optimizer.param_groups:
+                group["fused"] = False
+        return statistics.median(step_seconds(run, 1, patience=300)[1:])
+
+
+def compare(threads: int, steps: int) -> None:
+    """Print and write the medians of both ways, and how many times quicker the second is."""
+    rows = []
+    for (network, size), precision in itertools.product(COMPARED, ("bf16-mixed", "32-true")):
+        seconds: dict[bool, list[float]] = {False: [], True: []}
+        for _, quick in itertools.product(range(ROUNDS), (False, True)):
+            call = [sys.executable, __file__, "--threads", str(threads), "--steps", str(steps), "--alone"]
+            call += [network, str(size), precision, "quick" if quick else "plain"]
+            environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+            told = subprocess.run(call, capture_output=True, text=True, check=True, env=environment).stdout
+            seconds[quick].append(float(told.splitlines()[-1]))
+        before, after = (statistics.median(some) for some in seconds.values())
+        ratio = round(before / after, 2)
+        print(
+            f"{network:<22}{size} px  {precision:<11}{before:.3f} s, {after:.3f} s: {ratio} × (goal {GOAL})", flush=True
+        )
+        rows.append({"network": network, "input_size": size, "precision": precision})
+        rows[-1] |= {"before": round(before, 4), "after": round(after, 4), "ratio": ratio}
+    file = ROOT / "benchmarks" / "results" / "step_speed_cpu.json"
+    file.write_text(json.dumps({"threads": threads, "batch_size": BATCH, "steps": rows}, indent=2) + "\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
+    parser.add_argument("--compare", action="store_true")
+    parser.add_argument("--alone", nargs=4, help=argparse.SUPPRESS)  # one of the processes of --compare
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--networks", nargs="*", default=[name for name in list_models() if name != "ensemble"])
     parser.add_argument("--steps", type=int, default=4)
@@ -161,6 +214,13 @@ def main() -> None:
     parser.add_argument("--patience", type=float, default=60)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    if options.alone:
+        network, size, precision, way = options.alone
+        print(step_alone(network, int(size), precision, way == "quick", options.steps))
+        return
+    if options.compare:
+        compare(options.threads, options.steps)
+        return
     device, file_name = named(options.device, options.threads)
     file = ROOT / "benchmarks" / "results" / file_name
     file.parent.mkdir(exist_ok=True)
