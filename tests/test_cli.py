@@ -82,6 +82,37 @@ def test_a_taken_port_is_one_sentence_with_the_way_on():
     assert end.value.code == f"Port {port} is in use or not permitted: choose another with --port."
 
 
+def test_for_a_class_a_port_that_is_taken_on_another_address_is_one_sentence():
+    with socket.socket() as other:
+        other.bind(("127.0.0.2", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        assert cli.port_is_free(port)
+        with pytest.raises(SystemExit) as end:
+            cli.main(["app", "--lan", "--port", str(port)])
+    assert end.value.code == f"Port {port} is in use or not permitted: choose another with --port."
+
+
+def test_a_port_of_ipv6_is_looked_at_as_such(monkeypatch):
+    port = free_port()
+    if socket.has_ipv6 and cli.port_is_free(port, "::1"):
+        with socket.socket(socket.AF_INET6) as other:
+            other.bind(("::1", port))
+            other.listen()
+            assert not cli.port_is_free(port, "::1")
+            assert cli.port_is_free(port)
+    monkeypatch.setattr(cli.socket, "socket", lambda *_: (_ for _ in ()).throw(OSError("no IPv6 here")))
+    assert not cli.port_is_free(port, "::1")
+
+
+@pytest.mark.parametrize("name", ["http://fer.example.org", "fer.example.org:8501", "*", "a b", "<b>", ""])
+def test_what_is_no_host_name_is_refused(name, capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main(["app", "--host-name", name])
+    assert end.value.code == 2
+    assert "without http:// and without a port" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("port", ["0", "65536", "eighty", "-1"])
 def test_a_port_that_does_not_exist_is_refused(port, capsys):
     with pytest.raises(SystemExit) as end:
@@ -111,12 +142,12 @@ def test_the_app_starts_from_any_folder_and_ends_quietly_at_ctrl_c(tmp_path):
         socket.create_connection(("127.0.0.1", port), timeout=5)
 
 
-def handshake(port: int, host: str) -> int:
+def handshake(port: int, host: str, origin: str | None = None) -> int:
     """The status that a browser gets which opens the app's web socket under this host name."""
     lines = [
         "GET /_stcore/stream HTTP/1.1",
         f"Host: {host}:{port}",
-        f"Origin: http://{host}:{port}",
+        f"Origin: {origin or f'http://{host}:{port}'}",
         "Connection: Upgrade",
         "Upgrade: websocket",
         "Sec-WebSocket-Version: 13",
@@ -130,12 +161,16 @@ def handshake(port: int, host: str) -> int:
 @pytest.mark.skipif(os.name != "posix", reason="sends Ctrl-C as POSIX systems do")
 def test_for_a_class_the_app_prints_a_token_and_answers_to_its_own_names_only():
     port = free_port()
-    app = subprocess.Popen([FERSCOPE, "app", "--port", str(port), "--lan"], stdout=subprocess.PIPE, text=True)
+    command = [FERSCOPE, "app", "--port", str(port), "--lan", "--host-name", "fer.example.org"]
+    app = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
-        said = "".join(app.stdout.readline() for _ in range(3 + max(1, len(access.addresses()))))
+        said = "".join(app.stdout.readline() for _ in range(4 + len(access.addresses())))
         assert wait_until_served(f"http://127.0.0.1:{port}/_stcore/health", app), said
         assert handshake(port, "evil.example") == 403, "a foreign name that points here is not ours"
-        assert handshake(port, "127.0.0.1") == 101
+        for name in ("127.0.0.1", "localhost", "fer.example.org", socket.gethostname(), *access.own_names()):
+            assert handshake(port, name) == 101, name
+        assert handshake(port, "127.0.0.1", "https://fer.example.org") == 101, "a proxy that names us by our address"
+        assert handshake(port, "127.0.0.1", "https://evil.example") == 403
         for address in access.addresses():
             assert urllib.request.urlopen(f"http://{address}:{port}/_stcore/health", timeout=60).status == 200
             assert handshake(port, address) == 101

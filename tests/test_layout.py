@@ -210,7 +210,7 @@ def test_git_ignores_no_source_of_any_name():
 
 def test_the_app_listens_to_this_computer_only_and_reports_nothing():
     assert CONFIG["server"]["address"] == "127.0.0.1"
-    assert set(CONFIG["server"]["allowedHosts"]) == {"127.0.0.1", "localhost"}
+    assert set(CONFIG["server"]["allowedHosts"]) == {"127.0.0.1", "localhost", "::1"}
     assert CONFIG["browser"]["gatherUsageStats"] is False
 
 

@@ -15,6 +15,7 @@ import psutil
 
 LAN = "FERSCOPE_LAN"
 TOKEN = "FERSCOPE_TOKEN"
+HOST_NAMES = "FERSCOPE_HOST_NAMES"
 SAMPLES_ONLY = "FERSCOPE_SAMPLES_ONLY"
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that look alike on a projector
 
@@ -38,6 +39,15 @@ def is_token(text: str) -> bool:
     """Whether `text` is the teacher's token, compared in constant time; never where none was given out."""
     token = os.environ.get(TOKEN, "")
     return bool(token) and hmac.compare_digest(text.strip().lower().encode(), token.encode())
+
+
+def is_host_name(name: str) -> bool:
+    """Whether the app was started with `--host-name` for this name; `*.example.org` stands for every name below it."""
+    name = name.lower().rstrip(".")
+    for known in os.environ.get(HOST_NAMES, "").lower().split():
+        if name == known or (known.startswith("*.") and name.endswith(known[1:])):
+            return True
+    return False
 
 
 def own_names() -> list[str]:

@@ -8,11 +8,13 @@ import gc
 from contextlib import asynccontextmanager, suppress
 
 import streamlit as st
+from starlette.middleware import Middleware
 from streamlit.runtime.scriptrunner import StopException
 
 from workbench import navigation, services
+from workbench.connections import limit_connections
 from workbench.faces import sample_picture, samples
-from workbench.ui import face_input, keep, link, model_picker, screen, shell, state
+from workbench.ui import face_input, gateway, keep, link, model_picker, screen, shell, state
 
 STYLE = """<style>
 .stMainBlockContainer {padding-top: 2.5rem; padding-bottom: 3rem}
@@ -97,4 +99,11 @@ def say(error: Exception) -> bool:
 if __name__ == "__main__":
     main()
 else:
-    app = st.App(__file__, lifespan=warmed, on_script_error=say, routes=shell.routes(navigation.names()))
+    limit_connections()
+    app = st.App(
+        __file__,
+        lifespan=warmed,
+        on_script_error=say,
+        routes=shell.routes(navigation.names()),
+        middleware=[Middleware(gateway.Gateway)],
+    )

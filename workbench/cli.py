@@ -17,6 +17,7 @@ from . import access
 
 ROOT = Path(__file__).resolve().parents[1]
 ADDRESS = "127.0.0.1"  # as in .streamlit/config.toml: this computer only
+EVERY_ADDRESS = "0.0.0.0"
 
 # Name: where its `main(argv)` lives, imported only when it is called (`ferscope --help` must not wait for torch).
 COMMANDS = {
@@ -55,13 +56,17 @@ def host_name(text: str) -> str:
     return text.lower()
 
 
-def port_is_free(port: int) -> bool:
-    """Whether a server could listen on this port of this computer now."""
-    with socket.socket() as probe:
+def port_is_free(port: int, host: str = ADDRESS) -> bool:
+    """Whether a server could listen on this port of an address of this computer now; `host` is an IP address."""
+    try:
+        probe = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError:  # this computer has no IPv6
+        return False
+    with probe:
         if os.name == "posix":  # a server that has just ended still holds its port for a minute, which is no hindrance
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((ADDRESS, port))
+            probe.bind((host, port))
         except OSError:
             return False
     return True
@@ -73,23 +78,31 @@ def app(argv: list[str]) -> None:
     parser.add_argument("--port", type=port_number, default=8501, help="where it answers (8501)")
     parser.add_argument("--lan", action="store_true", help="for a classroom: every computer of the local network")
     parser.add_argument("--samples-only", action="store_true", help="no camera and no upload: samples and drawn faces")
+    parser.add_argument(
+        "--host-name", action="append", default=[], type=host_name, metavar="NAME",
+        help="another name by which browsers reach the app, such as that of a proxy; may be repeated",
+    )  # fmt: skip
     options = parser.parse_args(argv)
-    port = options.port
+    port, address = options.port, EVERY_ADDRESS if options.lan else ADDRESS
     if not (ROOT / "pages").is_dir():
         sys.exit('The app needs its repository: in a copy of it, install with "pip install -e .".')
-    if not port_is_free(port):
+    if not port_is_free(port, address):
         sys.exit(f"Port {port} is in use or not permitted: choose another with --port.")
 
     # Streamlit looks for .streamlit/config.toml in its working folder. In a session of its own the server does not get
     # the terminal's Ctrl-C, which it would answer with an error; we ask it to end instead.
     command = [sys.executable, "-m", "streamlit", "run", ROOT / "workbench" / "app.py", f"--server.port={port}"]
     environment = {**os.environ, access.SAMPLES_ONLY: str(int(options.samples_only))}
+    environment |= {access.HOST_NAMES: " ".join(options.host_name)}
+    allowed = options.host_name
     if options.lan:
         token, hosts = access.new_token(), access.addresses()
         environment |= {access.LAN: "1", access.TOKEN: token}
-        command += ["--server.address=0.0.0.0"]
-        command += [f"--server.allowedHosts={host}" for host in (ADDRESS, "localhost", *hosts)]
-        print(_invitation(hosts, port, token), flush=True)
+        command += [f"--server.address={address}"]
+        allowed = [*allowed, *hosts, *access.own_names()]
+        print(_invitation(hosts and [*hosts, socket.gethostname()], port, token), flush=True)
+    if allowed:
+        command += [f"--server.allowedHosts={host}" for host in (ADDRESS, "localhost", "::1", *allowed)]
     server = subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True)
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
         if hasattr(signal, name):

@@ -7,6 +7,8 @@ import time
 import streamlit as st
 
 from workbench import access
+from workbench.attempts import Attempts, refusal
+from workbench.connections import network
 from workbench.notice import ACCEPT, notice
 
 from . import state
@@ -15,6 +17,8 @@ _KEPT = (
     "A picture that you upload goes to the memory of the computer that runs this app, is never written to disk, and is "
     "dropped when you choose another one or close the tab."
 )
+_HERE = "127.0.0.1"
+_attempts = Attempts()  # of all visitors
 
 
 def teacher() -> bool:
@@ -30,13 +34,28 @@ def teacher_or_stop(what: str) -> None:
     with st.form("teacher-form", clear_on_submit=True):
         text = st.text_input("Teacher's token", type="password")
         sent = st.form_submit_button("Enter", type="primary")
-    if sent and access.is_token(text):
+    if sent:
+        _try(text)
+    state.stop()
+
+
+def _try(text: str) -> None:
+    """Make the visitor a teacher if `text` is the token; say why not otherwise."""
+    address = _address()
+    if wait := _attempts.begin(address, exempt_from_all=address == _HERE):
+        st.error(refusal(wait))
+    elif access.is_token(text):
+        _attempts.succeeded(address)
         st.session_state["teacher"] = True
         st.rerun()
-    if sent:
+    else:
         time.sleep(1)  # guessing takes time
         st.error("This is not the token. Look at the terminal in which the app was started.")
-    state.stop()
+
+
+def _address() -> str:
+    """The visitor's; Streamlit gives none for the computer that runs the app."""
+    return network(st.context.ip_address or _HERE)
 
 
 def offers(source: str) -> bool:

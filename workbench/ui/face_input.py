@@ -12,7 +12,7 @@ from models.datasets import DataError
 from workbench import faces, services
 from workbench.faces import Box, PictureError
 
-from . import classroom, link
+from . import classroom, link, uploads
 
 OWN = ("Upload", "Camera")
 SOURCES = ("Sample", *OWN, "Set")
@@ -132,7 +132,7 @@ def _go_to_id(name: str) -> None:
 def _upload() -> tuple[bytes | None, str]:
     """The picture in use, of all that were uploaded: the newest, until another one is chosen."""
     classroom.no_camera()
-    files = st.file_uploader("Pictures with faces: JPEG, PNG or WebP", key="upload", accept_multiple_files=True)
+    files = uploads.file_uploader("Pictures with faces: JPEG, PNG or WebP", key="upload", accept_multiple_files=True)
     if len(files) > MOST:
         st.caption(f"Of these, the last {MOST} are offered.")
     offered = {file.file_id: file for file in files[-MOST:]}
@@ -152,7 +152,7 @@ def _upload() -> tuple[bytes | None, str]:
 
 
 def _photo() -> tuple[bytes | None, str]:
-    file = st.camera_input("Photo", key="camera")
+    file = uploads.camera_input("Photo", key="camera")
     return (file.getvalue() if file else None), "photo"
 
 

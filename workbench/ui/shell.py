@@ -17,12 +17,28 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
-_BEGINS = '<script>window.__streamlit = {BACKEND_BASE_URL: new URL(".", document.baseURI).href}</script>'
+PATIENCE = 15  # seconds until the page says that it cannot connect
+_BEGINS = """<script>window.__streamlit = {BACKEND_BASE_URL: new URL(".", document.baseURI).href}
+{
+  const connected = () => document.querySelector('[data-test-connection-state="CONNECTED"]')
+  setTimeout(() => {
+    if (connected()) return
+    const alert = document.createElement("p")
+    alert.setAttribute("role", "alert")
+    alert.style = "position: fixed; inset: 30vh 1em auto; max-width: 36em; margin: auto; padding: 1em;" +
+      "z-index: 1000000; font: 17px sans-serif; color: #111418; background: #FCFCFA; border: 2px solid #12504B"
+    alert.textContent = `This page cannot connect to FERScope at ${location.host}. Too many visitors may have it ` +
+      "open: wait a minute, then reload. If this stays, use an address that was printed when FERScope was started, " +
+      `or start it with "ferscope app --host-name ${location.hostname}"; a proxy must pass WebSockets on.`
+    document.body.append(alert)
+    const watch = setInterval(() => connected() && (alert.remove(), clearInterval(watch)), 500)
+  }, SECONDS * 1000)
+}</script>""".replace("SECONDS", str(PATIENCE))
 
 
 def routes(names: Iterable[str]) -> list[Route]:
-    """One for each page that has a name in the address."""
-    return [Route(f"/{name}", _answer) for name in names]
+    """One for the start page, and one for each page that has a name in the address."""
+    return [Route(f"/{name}", _answer) for name in ("", *names)]
 
 
 async def _answer(_request: Request) -> HTMLResponse:

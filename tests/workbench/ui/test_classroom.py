@@ -6,7 +6,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from workbench import access, faces
+from workbench.attempts import Attempts
 from workbench.navigation import FOLDER
+from workbench.ui import classroom
 
 APP = str(FOLDER.parent / "workbench" / "app.py")
 
@@ -16,6 +18,8 @@ def in_class(monkeypatch):
     monkeypatch.setenv(access.LAN, "1")
     monkeypatch.setenv(access.TOKEN, "abcd-efgh-jkmn")
     monkeypatch.setattr("workbench.ui.classroom.time.sleep", lambda _seconds: None)
+    monkeypatch.setattr(classroom, "_attempts", Attempts())
+    monkeypatch.setattr(classroom, "_address", lambda: "192.168.1.5")
 
 
 def share_page() -> AppTest:
@@ -43,6 +47,28 @@ def test_in_a_class_only_the_token_opens_what_shares(in_class):
     assert "not the token" in app.error[0].value
     assert not any(button.label == "Start the demo" for button in app.button)
     app.text_input[-1].set_value(" ABCD-efgh-jkmn ")
+    app.button[-1].click().run()
+    assert any(button.label == "Start the demo" for button in app.button)
+
+
+def test_after_five_wrong_tokens_even_the_right_one_has_to_wait(in_class):
+    app = share_page()
+    for _ in range(5):
+        app.text_input[-1].set_value("abcd-efgh-jkmx")
+        app.button[-1].click().run()
+        assert "not the token" in app.error[0].value
+    app.text_input[-1].set_value("abcd-efgh-jkmn")
+    app.button[-1].click().run()
+    assert app.error[0].value == "Too many wrong attempts: wait 60 seconds, then try again."
+    assert not any(button.label == "Start the demo" for button in app.button)
+
+
+def test_wrong_tokens_of_one_address_do_not_lock_out_another(in_class):
+    for _ in range(6):
+        wait = classroom._attempts.begin("192.168.1.66")
+    assert wait > 0
+    app = share_page()
+    app.text_input[-1].set_value("abcd-efgh-jkmn")
     app.button[-1].click().run()
     assert any(button.label == "Start the demo" for button in app.button)
 
@@ -77,6 +103,29 @@ def test_without_a_token_given_out_no_text_is_one(monkeypatch):
     monkeypatch.delenv(access.TOKEN, raising=False)
     assert not access.is_token("")
     assert not access.is_token("abcd-efgh-jkmn")
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [
+        ("fer.example.org", True),
+        ("FER.example.org.", True),
+        ("a.github.dev", True),
+        ("github.dev", False),
+        ("evilgithub.dev", False),
+        ("evil.org", False),
+        ("", False),
+    ],
+)
+def test_names_given_at_the_start_are_ours_and_no_others(name, ours, monkeypatch):
+    monkeypatch.setenv(access.HOST_NAMES, "fer.example.org *.github.dev")
+    assert access.is_host_name(name) is ours
+
+
+def test_the_own_names_come_without_a_question_to_another_computer(monkeypatch):
+    monkeypatch.setattr(access.socket, "gethostname", lambda: "Teacher-PC.school.org")
+    monkeypatch.setattr(access.socket, "getaddrinfo", None)
+    assert access.own_names() == ["teacher-pc", "teacher-pc.local", "teacher-pc.school.org"]
 
 
 def test_this_computers_addresses_leave_out_the_loopback_one():

@@ -17,6 +17,7 @@ from workbench.jobs.store import JobError
 from workbench.services import trainings
 from workbench.services.trainings import NOTHING, OwnSet, Plan
 
+from .. import uploads
 from . import form
 
 _CONSENT = "Each person in these pictures has agreed that this computer learns from them, and may have them deleted"
@@ -46,7 +47,7 @@ def offer() -> None:
 
 
 def _zip() -> None:
-    file = st.file_uploader(
+    file = uploads.file_uploader(
         f"A zip with a folder for each class, such as happy/1.jpg, up to {LIMITS.own_bytes >> 20} MB", type="zip",
         key="own-zip",
     )  # fmt: skip
@@ -67,7 +68,7 @@ def _camera() -> None:
     left, right = st.columns(2)
     with left:
         class_ = st.selectbox("This face shows", CLASSES, key="own-class")
-        photo = st.camera_input("Photo", key="own-camera")
+        photo = uploads.camera_input("Photo", key="own-camera")
     if photo is not None:
         data = photo.getvalue()
         digest = hashlib.sha256(data).hexdigest()

@@ -11,7 +11,7 @@ from workbench.jobs import parcels, store
 from workbench.jobs.store import Job, JobError
 from workbench.services import trainings
 
-from .. import classroom, screen
+from .. import classroom, screen, uploads
 from . import live
 
 _SHOWN = 12  # jobs; the others behind an expander
@@ -65,7 +65,7 @@ def _told(job: Job) -> str:
 def bring() -> None:
     """Take in a checkpoint that another FERScope exported."""
     with st.expander("Bring a checkpoint from another FERScope"), st.form("bring", clear_on_submit=True):
-        file = st.file_uploader(
+        file = uploads.file_uploader(
             "The zip that it exported, up to 25 MB; a larger one: `ferscope jobs import FILE`",
             type="zip",
             key="bring-zip",

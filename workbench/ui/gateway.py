@@ -1,0 +1,213 @@
+"""What stands before Streamlit's server: whom it responds to, and what of it can be used up.
+
+- A request or WebSocket that names a host which is not ours, or comes from another site, is refused. Streamlit would
+  ask an outside host for the address of this computer before it refuses such a WebSocket, inside the event loop.
+- Only uploads have a body: of a session that a page has shown an uploader, in a share of the memory, within a time.
+- No other site may show the app in a frame.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import re
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import HTMLResponse, JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit import config, net_util, runtime
+from streamlit.web.server.server_util import is_allowed_origin
+from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
+
+from workbench import access
+from workbench.connections import network
+
+from . import uploads
+
+HOSTS = ["127.0.0.1", "localhost", "::1"]  # where the settings name none
+SESSIONS, SESSIONS_EACH = 160, 60  # WebSockets in all, and of one address
+BODIES, BODIES_EACH = 24, 6  # uploads on their way at the same time
+BODY_SECONDS, SLOWEST = 20.0, 100_000  # an upload has this long, and a second more for so many bytes
+UPLOAD = re.compile(r"/_stcore/upload_file/([\w-]+)/[\w-]+", re.ASCII)
+METHODS = ("GET", "HEAD", "OPTIONS")
+
+
+class Gateway:
+    """The ASGI application before Streamlit's.
+
+    Args:
+        app: Streamlit's application.
+        files: the uploads that are held, by session and id; by default those of Streamlit's runtime.
+    """
+
+    def __init__(self, app: ASGIApp, files: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+        self.app = app
+        self._base = "/" + (config.get_option("server.baseUrlPath") or "").strip("/")
+        self._files = files
+        self._ledger: uploads.Ledger | None = None
+        self._sessions: Counter[str] = Counter()
+        self._bodies: Counter[str] = Counter()
+        net_util.get_external_ip = _no_external_ip
+        if not config.get_option("server.allowedHosts"):
+            config.set_option("server.allowedHosts", HOSTS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request or WebSocket, or refuse it with a sentence."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+        else:
+            await self._http(scope, receive, _unframed(scope, send))
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers, address = Headers(scope=scope), _address(scope)
+        host, origin = headers.get("host"), headers.get("origin")
+        full = self._sessions.total() >= SESSIONS or self._sessions[address] >= SESSIONS_EACH
+        if full or not is_host_allowed(host) or not same_site(origin, host):
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        if origin is not None:  # as if from the same host: what Streamlit lets in without a look at other addresses
+            raw = [(name, value) for name, value in scope["headers"] if name != b"origin"]
+            scope = {**scope, "headers": [*raw, (b"origin", f"http://{host}".encode("latin-1"))]}
+        self._sessions[address] += 1
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            _count_down(self._sessions, address)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        host = Headers(scope=scope).get("host")
+        if not is_host_allowed(host):
+            await HTMLResponse(_no_such_host(host), 421)(scope, receive, send)
+        elif scope["method"] in METHODS:
+            await self.app(scope, receive, send)
+        elif scope["method"] in ("PUT", "DELETE") and (session := self._session(scope["path"])):
+            await self._upload(session, scope, receive, send)
+        else:
+            await _refuse(405, "This address takes no data.")(scope, receive, send)
+
+    def _session(self, path: str) -> str | None:
+        """The session whose uploads a path names, in exactly the form that Streamlit gives out; None for any other."""
+        named = UPLOAD.fullmatch(path.removeprefix(self._base.rstrip("/")))
+        return named[1] if named else None
+
+    async def _upload(self, session: str, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._ledger is None:
+            self._ledger = uploads.Ledger(_held_by_streamlit() if self._files is None else self._files)
+        length, address = Headers(scope=scope).get("content-length", ""), _address(scope)
+        if refusal := self._refusal(session, address, length, scope["method"]):
+            await _refuse(*refusal)(scope, receive, send)
+            return
+        size = int(length) if scope["method"] == "PUT" else 0
+        self._ledger.begin(session, address, size)
+        self._bodies[address] += 1
+        try:
+            await _in_time(self.app, scope, receive, send, BODY_SECONDS + size / SLOWEST)
+        finally:
+            self._ledger.end(session, size)
+            _count_down(self._bodies, address)
+
+    def _refusal(self, session: str, address: str, length: str, method: str) -> tuple[int, str] | None:
+        """Why an upload, or the removal of one, is refused; None where it is not."""
+        if not uploads.permitted(session):
+            return 403, "This page offers no upload: choose one that does, and agree to its notice first."
+        if self._bodies.total() >= BODIES or self._bodies[address] >= BODIES_EACH:
+            return 429, "Too many uploads at the same time. Try again in some seconds."
+        if method == "DELETE":
+            return None
+        if not length.isascii() or not length.isdecimal():
+            return 411, "An upload must say how many bytes it has."
+        if int(length[:18]) > (config.get_option("server.maxUploadSize") + 1) * uploads.MIB:
+            return 413, f"A file may have {config.get_option('server.maxUploadSize')} MB at most."
+        assert self._ledger is not None
+        return self._ledger.refusal(session, address, int(length))
+
+
+def same_site(origin: str | None, host: str | None) -> bool:
+    """Whether a WebSocket comes from a page of this app, or from one that the settings name.
+
+    Args:
+        origin: the header of that name; programs send none, which is allowed.
+        host: the host that the WebSocket was opened with.
+    """
+    if origin is None:
+        return True
+    try:
+        parsed = urlsplit(origin)
+        name = parsed.hostname
+    except ValueError:
+        return False
+    if parsed.scheme not in ("http", "https") or not name:
+        return False
+    return parsed.netloc.lower() == (host or "").lower() or access.is_host_name(name) or is_allowed_origin(origin)
+
+
+async def _in_time(app: ASGIApp, scope: Scope, receive: Receive, send: Send, seconds: float) -> None:
+    """Serve a request; where its body takes longer, refuse it."""
+    started = False
+
+    async def watched(message: Message) -> None:
+        nonlocal started
+        started = started or message["type"] == "http.response.start"
+        await send(message)
+
+    try:
+        async with asyncio.timeout(seconds):
+            await app(scope, receive, watched)
+    except TimeoutError:
+        if not started:
+            await _refuse(408, "This took too long to arrive. Try again with a smaller file.")(scope, receive, send)
+
+
+def _unframed(scope: Scope, send: Send) -> Send:
+    """A `send` whose responses no other site may show in a frame; Streamlit itself frames custom components."""
+    component = "/component/" in scope["path"]
+    who, old = ("'self'", "SAMEORIGIN") if component else ("'none'", "DENY")
+
+    async def framed(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers["Content-Security-Policy"] = f"frame-ancestors {who}"
+            headers["X-Frame-Options"] = old  # for browsers that do not know the other
+        await send(message)
+
+    return framed
+
+
+def _no_such_host(host: str | None) -> str:
+    shown = html.escape((host or "no name")[:200])
+    name = named[0] if (named := re.match(r"[\w.-]{1,200}", host or "", re.ASCII)) else "NAME"
+    return (
+        '<!DOCTYPE html><html lang="en"><title>FERScope</title>'
+        '<body style="font: 17px sans-serif; max-width: 40em; margin: 3em auto; padding: 0 1em">'
+        f"<h1>FERScope does not respond to this name</h1><p>You opened it as <b>{shown}</b>. Use an address that was "
+        f"printed when it was started, or start it with <code>ferscope app --host-name {name}</code>.</p>"
+    )
+
+
+def _refuse(status: int, sentence: str) -> JSONResponse:
+    """A response that ends the connection, since the body is not read."""
+    return JSONResponse({"detail": sentence}, status, headers={"Connection": "close"})
+
+
+def _address(scope: Scope) -> str:
+    return network(scope["client"][0]) if scope.get("client") else ""
+
+
+def _count_down(counter: Counter[str], key: str) -> None:
+    counter[key] -= 1
+    if not counter[key]:
+        del counter[key]
+
+
+def _held_by_streamlit() -> Mapping[str, Mapping[str, Any]]:
+    return runtime.get_instance().uploaded_file_mgr.file_storage  # type: ignore[attr-defined]
+
+
+def _no_external_ip() -> None:
+    """In place of Streamlit's request to an outside host."""
