@@ -100,6 +100,7 @@ if __name__ == "__main__":
     main()
 else:
     limit_connections()
+    gateway.set_up()
     app = st.App(
         __file__,
         lifespan=warmed,

@@ -14,7 +14,7 @@ import logging
 import os
 import socket
 import time
-from functools import partial, wraps
+from functools import cache, partial, wraps
 from typing import Any
 
 import psutil
@@ -200,19 +200,25 @@ def limit_connections() -> None:
 
 
 def affordable() -> int:
-    """How many connections the open files of this process allow, after raising their soft limit."""
+    """How many connections the open files of this process allow: half of those that are left for its clients."""
+    return min(MOST, files_left() // 2)
+
+
+@cache
+def files_left() -> int:
+    """Files that this process can still open for its clients, counted once, after raising the soft limit."""
     try:
         import resource  # not on Windows
     except ImportError:
-        return 256
+        return MOST
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 4 * MOST if hard == resource.RLIM_INFINITY else min(4 * MOST, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         soft = wanted
     if soft == resource.RLIM_INFINITY:
-        return MOST
-    return max(8, min(MOST, soft - psutil.Process().num_fds() - KEPT_FREE))
+        return 4 * MOST
+    return max(16, soft - psutil.Process().num_fds() - KEPT_FREE)
 
 
 def _limit_logs() -> None:

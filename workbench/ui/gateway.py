@@ -13,27 +13,35 @@ import html
 import re
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
+from google.protobuf.message import DecodeError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import HTMLResponse, JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import config, net_util, runtime
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.runtime import memory_session_storage
 from streamlit.web.server.server_util import is_allowed_origin
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
 from workbench import access
-from workbench.connections import network
+from workbench.connections import files_left
+from workbench.visitors import address as address_of
 
 from . import uploads
 
 HOSTS = ["127.0.0.1", "localhost", "::1"]  # where the settings name none
-SESSIONS, SESSIONS_EACH = 160, 60  # WebSockets in all, and of one address
+SESSIONS = 160  # WebSockets in all; of one address three eighths of them
+SESSION_FILES = 4  # that Streamlit opens for a session, besides its connection
 BODIES, BODIES_EACH = 24, 6  # uploads on their way at the same time
 BODY_SECONDS, SLOWEST = 20.0, 100_000  # an upload has this long, and a second more for so many bytes
 UPLOAD = re.compile(r"/_stcore/upload_file/([\w-]+)/[\w-]+", re.ASCII)
 METHODS = ("GET", "HEAD", "OPTIONS")
+MESSAGES = ("rerun_script", "stop_script", "file_urls_request", "app_heartbeat", "backend_operation_request")
+"""What a visitor may ask of Streamlit over a WebSocket; it would also empty the cache of all visitors, or run Git."""
 
 
 class Gateway:
@@ -49,11 +57,10 @@ class Gateway:
         self._base = "/" + (config.get_option("server.baseUrlPath") or "").strip("/")
         self._files = files
         self._ledger: uploads.Ledger | None = None
+        self.most = most_sessions()
+        self.each = max(2, self.most * 3 // 8)
         self._sessions: Counter[str] = Counter()
         self._bodies: Counter[str] = Counter()
-        net_util.get_external_ip = _no_external_ip
-        if not config.get_option("server.allowedHosts"):
-            config.set_option("server.allowedHosts", HOSTS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or WebSocket, or refuse it with a sentence."""
@@ -65,9 +72,9 @@ class Gateway:
             await self._http(scope, receive, _unframed(scope, send))
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers, address = Headers(scope=scope), _address(scope)
+        headers, address = Headers(scope=scope), address_of(scope)
         host, origin = headers.get("host"), headers.get("origin")
-        full = self._sessions.total() >= SESSIONS or self._sessions[address] >= SESSIONS_EACH
+        full = self._sessions.total() >= self.most or self._sessions[address] >= self.each
         if full or not is_host_allowed(host) or not same_site(origin, host):
             await send({"type": "websocket.close", "code": 1008})
             return
@@ -76,7 +83,7 @@ class Gateway:
             scope = {**scope, "headers": [*raw, (b"origin", f"http://{host}".encode("latin-1"))]}
         self._sessions[address] += 1
         try:
-            await self.app(scope, receive, send)
+            await self.app(scope, _expected(receive), send)
         finally:
             _count_down(self._sessions, address)
 
@@ -99,8 +106,10 @@ class Gateway:
     async def _upload(self, session: str, scope: Scope, receive: Receive, send: Send) -> None:
         if self._ledger is None:
             self._ledger = uploads.Ledger(_held_by_streamlit() if self._files is None else self._files)
-        length, address = Headers(scope=scope).get("content-length", ""), _address(scope)
+        length, address = Headers(scope=scope).get("content-length", ""), address_of(scope)
         if refusal := self._refusal(session, address, length, scope["method"]):
+            if refusal[0] in (413, 503):  # a browser shows why only if it could send everything
+                await _discard(receive, BODY_SECONDS)
             await _refuse(*refusal)(scope, receive, send)
             return
         size = int(length) if scope["method"] == "PUT" else 0
@@ -126,6 +135,21 @@ class Gateway:
             return 413, f"A file may have {config.get_option('server.maxUploadSize')} MB at most."
         assert self._ledger is not None
         return self._ledger.refusal(session, address, int(length))
+
+
+def most_sessions() -> int:
+    """How many visitors are connected at the same time at most."""
+    return min(SESSIONS, max(4, files_left() // 2 // SESSION_FILES))
+
+
+def set_up() -> None:
+    """Change what Streamlit's settings do not reach; to be called before its app is made."""
+    net_util.get_external_ip = _no_external_ip
+    storage = memory_session_storage.MemorySessionStorage
+    if isinstance(storage, type):  # sessions of visitors who have gone and may come back: 128 by default
+        memory_session_storage.MemorySessionStorage = partial(storage, most_sessions() // 2)  # type: ignore[misc]
+    if not config.get_option("server.allowedHosts"):
+        config.set_option("server.allowedHosts", HOSTS)
 
 
 def same_site(origin: str | None, host: str | None) -> bool:
@@ -164,6 +188,35 @@ async def _in_time(app: ASGIApp, scope: Scope, receive: Receive, send: Send, sec
             await _refuse(408, "This took too long to arrive. Try again with a smaller file.")(scope, receive, send)
 
 
+async def _discard(receive: Receive, seconds: float) -> None:
+    """Let a body pass by, for as long as that takes and no longer than so many seconds."""
+    try:
+        async with asyncio.timeout(seconds):
+            while (await receive()).get("more_body"):
+                pass
+    except TimeoutError:
+        return
+
+
+def _expected(receive: Receive) -> Receive:
+    """A `receive` that leaves out the messages of a WebSocket which no page of the app sends."""
+
+    async def expected() -> Message:
+        while True:
+            message = await receive()
+            if message["type"] != "websocket.receive" or _is_expected(message.get("bytes")):
+                return message
+
+    return expected
+
+
+def _is_expected(data: bytes | None) -> bool:
+    try:
+        return BackMsg.FromString(data or b"").WhichOneof("type") in MESSAGES
+    except DecodeError:
+        return False
+
+
 def _unframed(scope: Scope, send: Send) -> Send:
     """A `send` whose responses no other site may show in a frame; Streamlit itself frames custom components."""
     component = "/component/" in scope["path"]
@@ -193,10 +246,6 @@ def _no_such_host(host: str | None) -> str:
 def _refuse(status: int, sentence: str) -> JSONResponse:
     """A response that ends the connection, since the body is not read."""
     return JSONResponse({"detail": sentence}, status, headers={"Connection": "close"})
-
-
-def _address(scope: Scope) -> str:
-    return network(scope["client"][0]) if scope.get("client") else ""
 
 
 def _count_down(counter: Counter[str], key: str) -> None:

@@ -18,6 +18,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 from streamlit import config
+from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit_client import Visitor, handshake, status
 
 from workbench import access
@@ -153,17 +154,45 @@ def test_a_websocket_of_ours_comes_from_the_same_host_for_streamlit(origin, clie
 
 
 def test_sessions_are_limited_by_address_and_given_back(client, monkeypatch):
-    monkeypatch.setattr(gateway, "SESSIONS_EACH", 2)
+    monkeypatch.setattr(gateway, "SESSIONS", 5)
     two = ExitStack()
-    for _ in range(2):
-        for _ in range(2):
+    for _ in range(3):
+        for _ in range(2):  # Gateway.each, from five in all: at least two
             two.enter_context(client.websocket_connect(STREAM))
         with pytest.raises(WebSocketDisconnect), client.websocket_connect(STREAM):
             pass
         two.close()
-    monkeypatch.setattr(gateway, "SESSIONS", 0)
-    with pytest.raises(WebSocketDisconnect), client.websocket_connect(STREAM):
-        pass
+
+
+def test_sessions_are_limited_in_all(client, monkeypatch):
+    monkeypatch.setattr(gateway, "SESSIONS", 4)
+    with ExitStack() as stack:
+        for i in range(4):
+            elsewhere = TestClient(client.app, client=(f"192.168.1.{i}", 1))
+            stack.enter_context(elsewhere.websocket_connect(STREAM))
+        elsewhere = TestClient(client.app, client=("192.168.1.9", 1))
+        with pytest.raises(WebSocketDisconnect), elsewhere.websocket_connect(STREAM):
+            pass
+
+
+def test_a_visitor_asks_streamlit_only_for_what_pages_ask(client):
+    def message(**fields):
+        return BackMsg(**fields).SerializeToString()
+
+    async def passed(data):
+        messages = [{"type": "websocket.receive", "bytes": one} for one in data] + [{"type": "websocket.disconnect"}]
+        receive = gateway._expected(lambda: asyncio.sleep(0, messages.pop(0)))
+        return (await receive())["type"]
+
+    for harmful in (
+        message(clear_cache=True),
+        message(load_git_info=True),
+        message(set_run_on_save=True),
+        b"\xff",
+        b"",
+    ):
+        assert asyncio.run(passed([harmful])) == "websocket.disconnect"
+    assert asyncio.run(passed([message(stop_script=True)])) == "websocket.receive"
 
 
 @pytest.mark.parametrize(
@@ -285,6 +314,7 @@ if __name__ == "__main__":
         uploads.file_uploader("file")
 else:
     limit_connections()
+    gateway.set_up()
     app = st.App(__file__, middleware=[Middleware(gateway.Gateway)])
 """
 # Notes every name that is looked up and every address beyond this computer that is connected to.
