@@ -20,7 +20,7 @@ import tyro
 from rich.console import Console
 from rich.table import Column, Table
 
-from .checkpoints import ROOT, CheckpointError, read_card
+from .checkpoints import IMAGENET, ROOT, CheckpointError, read_card
 from .datasets import FaceSet
 from .devices import device_of
 from .evaluate import evaluate
@@ -69,14 +69,19 @@ class ZooRun:
 
     def is_done(self) -> bool:
         """Whether a measured checkpoint of this very run stands on its shelf."""
+        return any(self.made(shelf) for shelf in {self.shelf, ROOT / self.network})
+
+    def made(self, folder: Path) -> bool:
+        """Whether a folder holds a measured checkpoint of this very run."""
         try:
-            card = read_card(self.shelf)
+            card = read_card(folder)
         except CheckpointError:
             return False
         made_by = (card.network, card.recipe, card.split, card.seed, card.overrides)
         same = made_by == (self.network, self.recipe, self.split, self.seed, self.overrides)
+        start = "" if card.start is None or card.start.name == IMAGENET else card.start.name
         settings = all(getattr(card, name, value) == value for name, value in self.settings.items())
-        return same and settings and bool(card.metrics)
+        return same and start == self.start_from and settings and bool(card.metrics)
 
     def epochs_done(self) -> int:
         """Whole epochs of the unfinished run."""
@@ -108,18 +113,23 @@ def minutes(budget: str) -> float:
 
 
 def finish(run: ZooRun, faces: FaceSet, device: str = "cpu") -> None:
-    """Measure a trained run and put it on its shelf: card, history, predictions, and the weights it is to keep."""
+    """Measure a trained run and put it on its shelf: card, history, predictions, and the weights it is to keep.
+
+    The run of the list whose weights it replaces keeps its card, history and predictions, on a shelf of its own.
+    """
     folder = RUNS / run.name
     evaluate(folder, faces, device=device)
-    files = [
-        "history.csv",
-        "predictions.npz",
-        *(["model.safetensors"] if run.ships or run.weights else []),
-        "card.json",
-    ]
-    for name in files:  # the card comes last: it says that the rest is there
-        write_bytes(run.shelf / name, (folder / name).read_bytes())
+    for other in read_list():
+        if run.ships and not run.made(run.shelf) and not other.ships and other.made(run.shelf):
+            _put(run.shelf, other.shelf, weights=other.weights)
+    _put(folder, run.shelf, weights=run.ships or run.weights)
     shutil.rmtree(folder)
+
+
+def _put(folder: Path, shelf: Path, weights: bool) -> None:
+    """Copy what a measured checkpoint is made of; the card comes last: it says that the rest is there."""
+    for name in ("history.csv", "predictions.npz", *(["model.safetensors"] if weights else []), "card.json"):
+        write_bytes(shelf / name, (folder / name).read_bytes())
 
 
 def print_list(runs: list[ZooRun], console: Console) -> None:
@@ -127,7 +137,7 @@ def print_list(runs: list[ZooRun], console: Console) -> None:
     table = Table(Column("run", overflow="fold"), "state", "accuracy, flip averaging")
     for run in runs:
         if run.is_done():
-            metrics = read_card(run.shelf).metrics
+            metrics = read_card(run.shelf if run.made(run.shelf) else ROOT / run.network).metrics
             figures = [f"{part} {ways['flip']['accuracy']:.2%}" for part, ways in metrics.items()]
             table.add_row(run.name, "done", ", ".join(figures))
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from types import SimpleNamespace
 
@@ -123,7 +124,7 @@ def test_epochs_of_the_list_replace_the_recipes_and_stand_in_the_name():
 
 def test_a_run_with_other_epochs_than_the_lists_is_not_done(small_zoo, monkeypatch):
     card = SimpleNamespace(network="vanilla_cnn", recipe="tiny", split="official", seed=0, overrides={}, epochs=2)
-    card.metrics = {"PublicTest": {}}
+    card.metrics, card.start = {"PublicTest": {}}, None
     monkeypatch.setattr(zoo, "read_card", lambda folder: card)
     assert zoo.ZooRun("vanilla_cnn", "tiny", "official", 0, ships=False).is_done()
     assert zoo.ZooRun("vanilla_cnn", "tiny", "official", 0, ships=False, settings={"epochs": 2}).is_done()
@@ -148,6 +149,29 @@ def test_a_changed_network_has_a_folder_of_its_own_and_is_not_done_by_the_plain_
     evaluate(run.shelf, faces, ("plain",))
     assert run.is_done()
     assert not zoo.ZooRun("vanilla_cnn", "quick", "official", 0, ships=True).is_done()
+
+
+def test_weights_that_ship_replace_those_of_an_earlier_run_whose_figures_are_kept(small_zoo, faces_npz, monkeypatch):
+    longer, other = zoo.read_list()
+    earlier = zoo.ZooRun("vanilla_cnn", "tiny", "official", 2, ships=False)
+    monkeypatch.setattr(zoo, "read_list", lambda: [earlier, longer, other])
+    zoo.main(["--budget", "30m", "--data", str(faces_npz), "--device", "cpu", "--only", earlier.name])
+    earlier.shelf.rename(longer.shelf)  # as it was while it was the run that ships
+    assert earlier.is_done()
+    assert not longer.is_done()
+    before = read_card(longer.shelf)
+    zoo.main(["--budget", "30m", "--data", str(faces_npz), "--device", "cpu", "--only", longer.name])
+    assert longer.is_done()
+    assert earlier.is_done()
+    assert read_card(earlier.shelf) == before
+    assert sorted(path.name for path in earlier.shelf.iterdir()) == ["card.json", "history.csv", "predictions.npz"]
+
+
+def test_a_run_that_starts_from_another_is_not_done_by_one_from_random_weights(small_zoo, faces_npz):
+    first, _ = zoo.read_list()
+    zoo.main(["--budget", "30m", "--data", str(faces_npz), "--device", "cpu", "--only", first.name])
+    assert first.is_done()
+    assert not dataclasses.replace(first, start_from="another").is_done()
 
 
 def test_a_set_that_is_not_there_ends_the_command_with_one_sentence(small_zoo, tmp_path):
