@@ -191,7 +191,9 @@ def main(argv: list[str] | None = None) -> None:
         default=Path("report.html"),
         help="the page; the table ends with .csv, its column `face` is 0 where no face was found",
     )
-    parser.add_argument("--network", default=services.DEFAULT_NETWORK, help="name of a network (residual_cnn)")
+    parser.add_argument(
+        "--network", default=services.DEFAULT_NETWORK, help="name of a network (by default the most accurate one)"
+    )
     parser.add_argument("--class", dest="class_", help="whose map is shown; by default that of the network's answer")
     options = parser.parse_args(argv)
     if options.out.suffix.lower() not in (".html", ".htm"):

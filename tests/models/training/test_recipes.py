@@ -523,3 +523,17 @@ def test_weights_of_the_host_begin_a_network_with_attention(make_config, tmp_pat
     back = make_config(tmp_path / "back", model="resnet18", start_from=config.folder, **given)
     with pytest.raises(TrainingError, match=r"the weights of its resnet18_bam, .* do not fit resnet18"):
         first_model(back, read_card(host).classes)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "network", "epochs", "side"),
+    [("paper-b", "hybrid_efficientnet_lite0", 5, 48), ("paper-d", "efficientnet_lite0_svd_hfc", 1, 64)],
+)
+def test_recipes_of_papers_run_on_the_lite_networks_at_a_size_that_the_card_names(
+    recipe, network, epochs, side, faces_npz, tmp_path
+):
+    values = {"epochs": epochs, "input_size": side, "split": "official", "device": "cpu", "precision": "32-true"}
+    config = from_recipe(recipe, model=network, data=faces_npz, out=tmp_path / "run", threads=1, **values)
+    card = read_card(train(config))
+    assert (card.network, card.recipe, card.input_size, card.epochs) == (network, recipe, side, epochs)
+    assert ("ImageNet" in [one.name for one in card.ancestors]) == (recipe == "paper-b")
