@@ -1,0 +1,377 @@
+"""Attacks on the public demo."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+import httpx
+import numpy as np
+import psutil
+from PIL import Image
+
+from workbench import faces, services
+from workbench.cli import ROOT
+
+from .instances import Attack, Instance
+
+API = "gradio_api/"
+META = {"_type": "gradio.FileData"}
+
+
+@cache
+def face_png(side: int = 256) -> bytes:
+    """A picture with a face, a PNG file."""
+    buffer = io.BytesIO()
+    faces.sample_picture("astronaut").resize((side, side)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@cache
+def expected() -> dict[str, float]:
+    """What the default network predicts for it."""
+    picture = faces.read(face_png())
+    prediction = services.predict(faces.crop(picture, (faces.detect(picture) or [faces.whole(picture)])[0]))
+    return dict(zip(prediction.classes, prediction.probabilities.tolist(), strict=True))
+
+
+class Browser:
+    """A browser with its cookie, which uploads a picture once and has it classified again and again."""
+
+    def __init__(self, instance: Instance):
+        self.client = httpx.Client(base_url=instance.url, timeout=15)
+        if instance.kind == "demo with a password":
+            self.client.get("")
+            self.client.post("login", data={"username": "class", "password": "right words"}).raise_for_status()
+        self.path: str | None = None
+
+    def use(self) -> bool:
+        """One prediction."""
+        if self.path is None:
+            self.client.get("").raise_for_status()
+            self.path = self.upload(face_png())
+        shares = self.predicted(self.path)
+        return bool(np.allclose([shares[c] for c in expected()], list(expected().values()), atol=1e-4))
+
+    def upload(self, data: bytes) -> str:
+        """The path of an uploaded picture."""
+        response = self.client.post(f"{API}upload", files={"files": ("face.png", data)})
+        return response.raise_for_status().json()[0]
+
+    def predicted(self, path: str, network: object = services.DEFAULT_NETWORK) -> dict[str, float]:
+        """Class: probability; ValueError with the demo's error."""
+        body = {"data": [{"path": path, "meta": META}, network]}
+        event = self.client.post(f"{API}call/predict", json=body).raise_for_status().json()["event_id"]
+        text = self.client.get(f"{API}call/predict/{event}").text
+        kind, data = text.split("event: ")[-1].split("\ndata: ", 1)
+        if kind != "complete":
+            raise ValueError(data)
+        return json.loads(data)[0]
+
+
+def connected(instance: Instance, data: bytes) -> socket.socket | None:
+    """A connection that has sent this; None where it was refused."""
+    with suppress(OSError):
+        sock = socket.create_connection(("127.0.0.1", instance.port), timeout=5)
+        sock.sendall(data)
+        return sock
+    return None
+
+
+def growth(instance: Instance, before: int, most: int) -> str:
+    """What to say where the memory grew by more than so many MiB."""
+    grown = instance.memory() - before
+    return f"memory grew by {grown} MiB" if grown > most else ""
+
+
+def join(client: httpx.Client, trigger: str, data: list, session: str) -> int:
+    """Status of the request that an event of the page sends; `trigger` names a component's label and an event."""
+    label, _, event = trigger.partition(".")
+    config = client.get("config").json()
+    ids = [c["id"] for c in config["components"] if c["props"].get("label") == label]
+    found = next(d for d in config["dependencies"] if any(t[0] in ids and t[1] == event for t in d["targets"]))
+    body = {"data": data, "fn_index": found["id"], "session_hash": session}
+    return client.post(f"{API}queue/join", json=body).status_code
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def network_by_path(instance: Instance) -> str:
+    browser = Browser(instance)
+    path = browser.upload(face_png())
+    with tempfile.TemporaryDirectory() as name:
+        shutil.copytree(ROOT / "checkpoints" / services.DEFAULT_NETWORK, Path(name) / "evil")
+        shipped = (c.name for c in (ROOT / "checkpoints").iterdir() if c.name not in services.network_names())
+        names = [f"{name}/evil", f"file://{name}/evil", "../checkpoints/vanilla_cnn", "./checkpoints/vanilla_cnn", "."]
+        names += [str(ROOT / "checkpoints" / "vanilla_cnn"), *shipped, 7, None, "x" * 100_000]
+        taken = []
+        for network in names:
+            with suppress(ValueError):
+                browser.predicted(path, network)
+                taken.append(str(network)[:40])
+            time.sleep(0.1)
+    return f"taken: {', '.join(taken)}" if taken else ""
+
+
+def many_sessions(instance: Instance) -> str:
+    """The same large picture in sixty sessions: of one browser, then of a new one for each."""
+    browser, large, before = Browser(instance), face_png(1600), instance.memory()
+    for i in range(60):
+        if i >= 30:
+            browser = Browser(instance)
+            browser.client.get("")
+        with suppress(httpx.HTTPError):
+            path = browser.upload(large)
+            data = [{"path": path, "meta": META}, True]
+            join(browser.client, "Your own picture.input", data, secrets.token_hex(6))
+    time.sleep(5)
+    return growth(instance, before, 300)
+
+
+def unread_results(instance: Instance) -> str:
+    browser, before = Browser(instance), instance.memory()
+    browser.client.get("")
+    path = browser.upload(face_png())
+    data = [{"path": path, "meta": META}, True]
+    sessions = ["greedy"] * 60 + [secrets.token_hex(6) for _ in range(60)]
+    told = []
+    for session in sessions:
+        with suppress(httpx.HTTPError):
+            told.append(join(browser.client, "Your own picture.input", data, session))
+    time.sleep(3)
+    return growth(instance, before, 150) or ("" if 429 in told else "every request was taken")
+
+
+def slow_headers(instance: Instance) -> str:
+    before = instance.log.stat().st_size
+    socks = [connected(instance, b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\nx: ") for _ in range(300)]
+    for _ in range(6):
+        time.sleep(2)
+        for sock in filter(None, socks):
+            with suppress(OSError):
+                sock.sendall(b"y")
+    _close(socks)
+    grown = (instance.log.stat().st_size - before) >> 10
+    return f"log grew by {grown} KiB" if grown > 300 else ""
+
+
+def slow_bodies(instance: Instance) -> str:
+    head = f"POST /{API}upload HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 1000000\r\n\r\n".encode()
+    socks = [connected(instance, head) for _ in range(60)]
+    for _ in range(15):
+        time.sleep(1)
+        for sock in filter(None, socks):
+            with suppress(OSError):
+                sock.sendall(b"x")
+    _close(socks)
+    return ""
+
+
+def slow_readers(instance: Instance) -> str:
+    before = instance.memory()
+    request = b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n" * 20
+    socks = [connected(instance, request) for _ in range(200)]
+    time.sleep(10)
+    _close(socks)
+    return growth(instance, before, 200)
+
+
+def open_responses(instance: Instance) -> str:
+    heads = [f"GET /{API}heartbeat/{i} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n".encode() for i in range(300)]
+    socks = [connected(instance, head) for head in heads]
+    time.sleep(8)
+    _close(socks)
+    return ""
+
+
+def upload_volume(instance: Instance) -> str:
+    before = instance.memory()
+    picture = face_png() + bytes(5 * 1024**2 - len(face_png()))
+
+    def send(i: int) -> None:
+        with suppress(httpx.HTTPError):
+            browser = Browser(instance)
+            if i % 2:
+                browser.client.get("")
+            browser.upload(picture)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(send, range(80)))
+    return growth(instance, before, 350)
+
+
+def request_flood(instance: Instance) -> str:
+    """Sixty requests a second for ten seconds, of one client without a cookie."""
+    until, statuses = time.monotonic() + 10, []
+
+    def flood() -> None:
+        with httpx.Client(base_url=instance.url, timeout=15) as client:
+            path = client.post(f"{API}upload", files={"files": ("face.png", face_png())}).json()
+            while time.monotonic() < until:
+                body = {"data": [{"path": path[0], "meta": META}, services.DEFAULT_NETWORK, "", "gradcam"]}
+                with suppress(httpx.HTTPError):
+                    statuses.append(client.post(f"{API}call/explain", json=body).status_code)
+                time.sleep(0.1)
+
+    threads = [threading.Thread(target=flood) for _ in range(6)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    return "" if 429 in statuses else f"all {len(statuses)} were taken"
+
+
+def log_flood(instance: Instance) -> str:
+    """Requests that Gradio reports with a stack trace, and bytes that are no HTTP."""
+    before = instance.log.stat().st_size
+    with httpx.Client(base_url=instance.url, timeout=15) as client:
+        for i in range(400):
+            with suppress(httpx.HTTPError):
+                client.post(f"{API}call/predict", json={"data": [{"a": i}, ["b"]]})
+    _close([connected(instance, b"\x00\xff no HTTP\r\n\r\n") for _ in range(1000)])
+    grown = (instance.log.stat().st_size - before) >> 10
+    return f"log grew by {grown} KiB" if grown > 500 else ""
+
+
+def others_upload(instance: Instance) -> str:
+    mine, other = Browser(instance), Browser(instance)
+    [browser.client.get("") for browser in (mine, other)]
+    path = Path(mine.upload(face_png()))
+    folder, last = path.parent, path.name
+    forms = [f"{path}", f"{folder}//{last}", f"{folder}/./{last}", f"{path}/", f"{folder}/%66ace.png", f"/{path}"]
+    got = [form for form in forms if other.client.get(f"{API}file={form}").status_code == 200]
+    for form in forms:
+        with suppress(ValueError, httpx.HTTPError):
+            other.predicted(form)
+            got.append(f"predicted {form}")
+    return f"another visitor had {got[0]}" if got else ""
+
+
+def files_and_addresses(instance: Instance) -> str:
+    """Files of this computer, other servers, and pages that the demo does not need."""
+    paths = [
+        *("gradio_api/file=/etc/passwd", "gradio_api/file=..%2f..%2fetc/passwd", "static/..%2f..%2fpyproject.toml"),
+        *(
+            "gradio_api/proxy=http://127.0.0.1:1/",
+            "monitoring",
+            "docs",
+            "gradio_api/deep_link",
+            "gradio_api/run/predict",
+        ),
+    ]
+    with httpx.Client(base_url=instance.url, timeout=15) as client:
+        found = [path for path in paths if client.get(path).status_code == 200]
+        for path in ("/etc/passwd", "http://127.0.0.1:1/x.png", str(ROOT / "pyproject.toml")):
+            status = client.post(f"{API}call/predict", json={"data": [{"path": path, "meta": META}, "x"]}).status_code
+            found += [path] if status != 400 else []
+    return f"reached: {', '.join(found)}" if found else ""
+
+
+def broken_requests(instance: Instance) -> str:
+    """JSON that is none or too deep, a bomb of a picture, a body that is too large."""
+    buffer = io.BytesIO()
+    Image.new("L", (20_000, 20_000)).save(buffer, "PNG")
+    browser, before = Browser(instance), instance.memory()
+    with suppress(ValueError):
+        browser.predicted(browser.upload(buffer.getvalue()))
+        return "a picture of 400 megapixels was taken"
+    bodies = (b"{", b"[" * 100_000, b"\xff\xfe", b'{"data": ["' + b"x" * 7_000_000 + b'"]}')
+    statuses = [browser.client.post(f"{API}queue/join", content=body).status_code for body in bodies]
+    taken = [status for status in statuses if status not in (400, 413)]
+    return f"statuses {statuses}" if taken else growth(instance, before, 200)
+
+
+def foreign_page(instance: Instance) -> str:
+    """A page elsewhere that frames the demo, or points a name of its own at it."""
+    with httpx.Client(base_url=instance.url) as client:
+        policy = client.get("").headers.get("content-security-policy", "")
+        status = client.get("", headers={"host": "evil.example"}).status_code
+    if "frame-ancestors 'none'" not in policy:
+        return "may be framed"
+    return "" if status == 421 else f"served as evil.example: {status}"
+
+
+def wrong_passwords(instance: Instance) -> str:
+    def guess(i: int) -> int:
+        with suppress(httpx.HTTPError), httpx.Client(base_url=instance.url, timeout=15) as client:
+            if i % 2:
+                client.get("")
+            return client.post("login", data={"username": "class", "password": f"guess {i}"}).status_code
+        return 0
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(8) as pool:
+        statuses = list(pool.map(guess, range(400)))
+    rate = statuses.count(400) / (time.monotonic() - began)
+    return f"{rate:.0f} guesses a second" if statuses.count(400) > 60 or 200 in statuses else ""
+
+
+def before_the_login(instance: Instance) -> str:
+    with httpx.Client(base_url=instance.url) as client:
+        sent = client.post(f"{API}upload", files={"files": ("face.png", face_png())}).status_code
+        asked = client.post(f"{API}call/predict", json={"data": [None, services.DEFAULT_NETWORK]}).status_code
+        shown = client.get("config").status_code
+    return "" if {sent, asked, shown} == {401} else f"upload {sent}, call {asked}, page {shown}"
+
+
+def killed(instance: Instance) -> str:
+    return _left_behind(instance, instance.process.kill)
+
+
+def stopped(instance: Instance) -> str:
+    return _left_behind(instance, lambda: os.kill(instance.process.pid, signal.SIGSTOP))
+
+
+def _left_behind(instance: Instance, end) -> str:
+    """What of an upload and its result can be found in files, after the demo was ended."""
+    browser = Browser(instance)
+    marked = face_png() + b"a mark behind the picture"
+    path = browser.upload(marked)
+    browser.predicted(path)
+    body = {"data": [{"path": path, "meta": META}, services.DEFAULT_NETWORK, "", "gradcam"]}
+    browser.client.get(f"{API}call/explain/{browser.client.post(f'{API}call/explain', json=body).json()['event_id']}")
+    end()
+    with suppress(psutil.TimeoutExpired):
+        instance.process.wait(2)
+    files = [file for file in instance.folder.rglob("*") if file.is_file()]
+    left = [file.name for file in files if b"a mark behind" in file.read_bytes() or file.name == "map.png"]
+    return f"left: {', '.join(left)}" if left else ""
+
+
+def _close(socks: list[socket.socket | None]) -> None:
+    for sock in filter(None, socks):
+        sock.close()
+
+
+ATTACKS = [
+    Attack("a network named by a path or an unlisted name", "demo", network_by_path),
+    Attack("the same picture in 60 sessions", "demo", many_sessions),
+    Attack("120 results that nobody fetches", "demo", unread_results),
+    Attack("300 unfinished headers", "demo", slow_headers),
+    Attack("60 slow bodies", "demo", slow_bodies),
+    Attack("200 clients that do not read", "demo", slow_readers),
+    Attack("300 responses that stay open", "demo", open_responses),
+    Attack("80 uploads of 5 MB", "demo", upload_volume),
+    Attack("60 requests a second", "demo", request_flood),
+    Attack("stack traces and bytes that are no HTTP", "demo", log_flood),
+    Attack("another visitor's upload, however spelled", "demo", others_upload),
+    Attack("files of this computer and other servers", "demo", files_and_addresses),
+    Attack("broken JSON, a picture bomb, a large body", "demo", broken_requests),
+    Attack("a foreign page: frame, host name", "demo", foreign_page),
+    Attack("400 wrong passwords", "demo with a password", wrong_passwords),
+    Attack("requests before the login", "demo with a password", before_the_login),
+    Attack("uploads of a killed demo", "demo", killed, alone=True),
+    Attack("uploads of a stopped demo (SIGSTOP)", "demo", stopped, alone=True),
+]
+VISITORS = {"demo": Browser, "demo with a password": Browser}
