@@ -3,7 +3,6 @@
 What stands round every page: the sidebar with the network and the face, the pages of `navigation.py`, *Keep this*.
 """
 
-import ctypes
 import gc
 from contextlib import asynccontextmanager, suppress
 
@@ -14,6 +13,7 @@ from streamlit.runtime.scriptrunner import StopException
 from workbench import navigation, services
 from workbench.connections import limit_connections
 from workbench.faces import sample_picture, samples
+from workbench.memory import share_heaps
 from workbench.ui import face_input, gateway, keep, link, model_picker, screen, shell, state
 
 STYLE = """<style>
@@ -78,13 +78,6 @@ async def warmed(_app):
     gc.collect()
     gc.freeze()  # libraries stay: looking through them for garbage would stop the server for 0.2 s now and then
     yield
-
-
-def share_heaps() -> None:
-    """Two heaps for all visitors: by default the C library of Linux gives each thread one of its own, and what is freed
-    in one of them is not used in another. Ten visitors at once then cost 0.3 GiB more, and it grows for minutes."""
-    with suppress(OSError, AttributeError):  # another system, or another C library
-        ctypes.CDLL("libc.so.6").mallopt(-8, 2)  # M_ARENA_MAX of malloc.h
 
 
 def say(error: Exception) -> bool:

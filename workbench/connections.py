@@ -23,6 +23,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEADER_SECONDS = 10.0  # until the headers of a request are complete
 WRITE_SECONDS = 30.0  # within which a client reads some of what is buffered for it
+STALLED_SECONDS = 2.0  # without reading, after which a connection may give way to another
+LOOPBACK = ("127.0.0.1", "::1")
 MOST = 1024  # connections in all
 KEPT_FREE = 64  # open files for everything else
 ACCEPTED_AT_ONCE = 16  # in one turn of the event loop; asyncio takes `backlog`, 2048, before any of them is counted
@@ -53,12 +55,14 @@ def network(address: str) -> str:
 class Connections:
     """The open connections of one server, at most `most` in all and `each` from one address.
 
-    At a limit the oldest connection that carries no request is closed for the new one, so unfinished requests never
-    keep out finished ones; where every connection carries a request or a WebSocket, the new one is closed.
+    At a limit the oldest connection that carries no request is closed for the new one, or the oldest whose client does
+    not read its response, so unfinished requests never keep out finished ones; where every connection carries a request
+    or a WebSocket, the new one is closed.
 
     Attributes:
         most: connections in all.
-        each: connections from one address, by default half of them.
+        each: connections from one address, by default half of them; this computer's own address may have all of them,
+            because a tunnel or a proxy on it brings every visitor from there.
     """
 
     def __init__(self, most: int, each: int | None = None) -> None:
@@ -73,9 +77,12 @@ class Connections:
             return
         self._open = [connection for connection in self._open if not connection.transport.is_closing()]
         mine = [connection for connection in self._open if connection.address == new.address]
-        for group, limit in ((mine, self.each), (self._open, self.most)):
+        each = self.most if new.address in LOOPBACK else self.each
+        for group, limit in ((mine, each), (self._open, self.most)):
             if len(group) > limit:
-                closed = next((connection for connection in group if connection.waits and connection is not new), new)
+                others = [connection for connection in group if connection is not new]
+                idle = [connection for connection in others if connection.waits] or [c for c in others if c.stalls]
+                closed = idle[0] if idle else new
                 _log.warning("Too many connections: one from %s is closed.", closed.address)
                 closed.transport.abort()
                 self._open.remove(closed)
@@ -91,12 +98,18 @@ class LimitedProtocol(H11Protocol):
         self._all = connections
         self._deadline: asyncio.TimerHandle | None = None
         self._reading: asyncio.TimerHandle | None = None
+        self._read_at = 0.0
         self._upgraded = False
 
     @property
     def waits(self) -> bool:
         """Whether the connection carries neither a request that is being responded to nor a WebSocket."""
         return not self._upgraded and (self.cycle is None or self.cycle.response_complete)
+
+    @property
+    def stalls(self) -> bool:
+        """Whether its client has read nothing of a response for a while."""
+        return self._reading is not None and self.loop.time() - self._read_at > STALLED_SECONDS
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the deadline and count the connection."""
@@ -138,6 +151,7 @@ class LimitedProtocol(H11Protocol):
             self.transport.abort()
             return
         self._stop_reading()
+        self._read_at = self.loop.time()
         self._reading = self.loop.call_later(WRITE_SECONDS, self._expect_reader, left)
 
     def _stop_reading(self) -> None:

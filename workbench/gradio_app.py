@@ -32,6 +32,7 @@ from .demo_sessions import MAX_STREAMS, Sessions
 from .doorkeeper import Doorkeeper
 from .gradio_page import Options
 from .logs import limit_log
+from .memory import share_heaps
 from .uploaded import Uploads
 
 SWEEP_SECONDS = 30.0
@@ -82,6 +83,7 @@ def serve(options: Options, host: str = ADDRESS, port: int = 7860, auth: tuple[s
     folder = _own_folder()
     os.environ["GRADIO_TEMP_DIR"] = str(folder)  # read when components are built
     limit_connections()
+    share_heaps()
     services.warm()
     links: list[str] = []
     uploads, pictures = Uploads(folder), gradio_parts.Pictures()
@@ -89,7 +91,8 @@ def serve(options: Options, host: str = ADDRESS, port: int = 7860, auth: tuple[s
     doors: list[Doorkeeper] = []
 
     def door(app: Callable) -> Doorkeeper:
-        sessions = Sessions(gradio_parts.GradioQueue(page), min(MAX_STREAMS, affordable() // 2))
+        streams = min(MAX_STREAMS, affordable() // 2)  # the other connections are for requests that end
+        sessions = Sessions(gradio_parts.GradioQueue(page), streams)
         hosts = None if options.shared else frozenset((*access.own_names(), *options.host_names))
         found = Doorkeeper(app, uploads, sessions, not options.samples_only, auth is not None, hosts, options.framed_by)
         doors.append(found)

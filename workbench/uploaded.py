@@ -25,7 +25,7 @@ from .bounded import BoundedStore, Limits
 MIB = 1024**2
 KEPT_SECONDS = 780  # looked through every minute: gone within a quarter of an hour
 MAX_FILE = 5 * MIB
-UPLOADS = Limits(total=96 * MIB, share=16 * MIB, seconds=KEPT_SECONDS)
+UPLOADS = Limits(total=64 * MIB, share=16 * MIB, seconds=KEPT_SECONDS)
 RESULTS = Limits(total=32 * MIB, share=32 * MIB, seconds=KEPT_SECONDS)
 FILE = "/gradio_api/file="
 SCHEME = "upload:"  # how Gradio's components are told which one

@@ -11,10 +11,9 @@ from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 from starlette.types import Scope
 
-from .connections import network
+from .connections import LOOPBACK, network
 
 COOKIE = "ferscope_visitor"
-LOOPBACK = ("127.0.0.1", "::1")  # where a tunnel or a proxy on this computer hands on what visitors send
 
 
 class Visitors:

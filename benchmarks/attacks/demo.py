@@ -3,110 +3,26 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import secrets
 import shutil
 import signal
-import socket
 import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 
 import httpx
-import numpy as np
 import psutil
 from PIL import Image
 
-from workbench import faces, services
+from workbench import services
 from workbench.cli import ROOT
 
+from .demo_client import API, META, Browser, close, connected, face_png, growth, join
 from .instances import Attack, Instance
-
-API = "gradio_api/"
-META = {"_type": "gradio.FileData"}
-
-
-@cache
-def face_png(side: int = 256) -> bytes:
-    """A picture with a face, a PNG file."""
-    buffer = io.BytesIO()
-    faces.sample_picture("astronaut").resize((side, side)).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-@cache
-def expected() -> dict[str, float]:
-    """What the default network predicts for it."""
-    picture = faces.read(face_png())
-    prediction = services.predict(faces.crop(picture, (faces.detect(picture) or [faces.whole(picture)])[0]))
-    return dict(zip(prediction.classes, prediction.probabilities.tolist(), strict=True))
-
-
-class Browser:
-    """A browser with its cookie, which uploads a picture once and has it classified again and again."""
-
-    def __init__(self, instance: Instance):
-        self.client = httpx.Client(base_url=instance.url, timeout=15)
-        if instance.kind == "demo with a password":
-            self.client.get("")
-            self.client.post("login", data={"username": "class", "password": "right words"}).raise_for_status()
-        self.path: str | None = None
-
-    def use(self) -> bool:
-        """One prediction."""
-        if self.path is None:
-            self.client.get("").raise_for_status()
-            self.path = self.upload(face_png())
-        shares = self.predicted(self.path)
-        return bool(np.allclose([shares[c] for c in expected()], list(expected().values()), atol=1e-4))
-
-    def upload(self, data: bytes) -> str:
-        """The path of an uploaded picture."""
-        response = self.client.post(f"{API}upload", files={"files": ("face.png", data)})
-        return response.raise_for_status().json()[0]
-
-    def predicted(self, path: str, network: object = services.DEFAULT_NETWORK) -> dict[str, float]:
-        """Class: probability; ValueError with the demo's error."""
-        body = {"data": [{"path": path, "meta": META}, network]}
-        event = self.client.post(f"{API}call/predict", json=body).raise_for_status().json()["event_id"]
-        text = self.client.get(f"{API}call/predict/{event}").text
-        kind, data = text.split("event: ")[-1].split("\ndata: ", 1)
-        if kind != "complete":
-            raise ValueError(data)
-        return json.loads(data)[0]
-
-
-def connected(instance: Instance, data: bytes) -> socket.socket | None:
-    """A connection that has sent this; None where it was refused."""
-    with suppress(OSError):
-        sock = socket.create_connection(("127.0.0.1", instance.port), timeout=5)
-        sock.sendall(data)
-        return sock
-    return None
-
-
-def growth(instance: Instance, before: int, most: int) -> str:
-    """What to say where the memory grew by more than so many MiB."""
-    grown = instance.memory() - before
-    return f"memory grew by {grown} MiB" if grown > most else ""
-
-
-def join(client: httpx.Client, trigger: str, data: list, session: str) -> int:
-    """Status of the request that an event of the page sends; `trigger` names a component's label and an event."""
-    label, _, event = trigger.partition(".")
-    config = client.get("config").json()
-    ids = [c["id"] for c in config["components"] if c["props"].get("label") == label]
-    found = next(d for d in config["dependencies"] if any(t[0] in ids and t[1] == event for t in d["targets"]))
-    body = {"data": data, "fn_index": found["id"], "session_hash": session}
-    return client.post(f"{API}queue/join", json=body).status_code
-
-
-# ---------------------------------------------------------------------------------------------------------------------
 
 
 def network_by_path(instance: Instance) -> str:
@@ -163,7 +79,7 @@ def slow_headers(instance: Instance) -> str:
         for sock in filter(None, socks):
             with suppress(OSError):
                 sock.sendall(b"y")
-    _close(socks)
+    close(socks)
     grown = (instance.log.stat().st_size - before) >> 10
     return f"log grew by {grown} KiB" if grown > 300 else ""
 
@@ -176,7 +92,7 @@ def slow_bodies(instance: Instance) -> str:
         for sock in filter(None, socks):
             with suppress(OSError):
                 sock.sendall(b"x")
-    _close(socks)
+    close(socks)
     return ""
 
 
@@ -185,7 +101,7 @@ def slow_readers(instance: Instance) -> str:
     request = b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n" * 20
     socks = [connected(instance, request) for _ in range(200)]
     time.sleep(10)
-    _close(socks)
+    close(socks)
     return growth(instance, before, 200)
 
 
@@ -193,7 +109,7 @@ def open_responses(instance: Instance) -> str:
     heads = [f"GET /{API}heartbeat/{i} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n".encode() for i in range(300)]
     socks = [connected(instance, head) for head in heads]
     time.sleep(8)
-    _close(socks)
+    close(socks)
     return ""
 
 
@@ -239,7 +155,7 @@ def log_flood(instance: Instance) -> str:
         for i in range(400):
             with suppress(httpx.HTTPError):
                 client.post(f"{API}call/predict", json={"data": [{"a": i}, ["b"]]})
-    _close([connected(instance, b"\x00\xff no HTTP\r\n\r\n") for _ in range(1000)])
+    close([connected(instance, b"\x00\xff no HTTP\r\n\r\n") for _ in range(1000)])
     grown = (instance.log.stat().st_size - before) >> 10
     return f"log grew by {grown} KiB" if grown > 500 else ""
 
@@ -347,11 +263,6 @@ def _left_behind(instance: Instance, end) -> str:
     files = [file for file in instance.folder.rglob("*") if file.is_file()]
     left = [file.name for file in files if b"a mark behind" in file.read_bytes() or file.name == "map.png"]
     return f"left: {', '.join(left)}" if left else ""
-
-
-def _close(socks: list[socket.socket | None]) -> None:
-    for sock in filter(None, socks):
-        sock.close()
 
 
 ATTACKS = [

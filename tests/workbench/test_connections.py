@@ -22,7 +22,9 @@ import uvicorn
 from workbench import connections
 resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
 connections.HEADER_SECONDS = float(sys.argv[2])
-connections.WRITE_SECONDS = 1.0
+connections.WRITE_SECONDS = float(sys.argv[3])
+
+LARGE = bytes(32 << 20)
 
 async def app(scope, receive, send):
     if scope["type"] == "websocket":
@@ -30,10 +32,12 @@ async def app(scope, receive, send):
         while (await receive())["type"] != "websocket.disconnect":
             pass
     elif scope["type"] == "http":
-        body = bytes(32 << 20) if scope["path"] == "/large" else b"ok"
+        body = LARGE if scope["path"] == "/large" else b"ok"
         headers = [(b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        for at in range(0, len(body), 65536):
+            await send({"type": "http.response.body", "body": body[at : at + 65536], "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
 
 connections.limit_connections()
 connections.limit_connections()  # a second call changes nothing
@@ -47,10 +51,10 @@ UPGRADE = (
 
 
 @contextmanager
-def serving(tmp_path, header_seconds=30.0):
+def serving(tmp_path, header_seconds=30.0, write_seconds=1.0):
     port, log = free_port(), tmp_path / "log"
     with log.open("wb") as out:
-        command = [sys.executable, "-c", SERVER, str(port), str(header_seconds)]
+        command = [sys.executable, "-c", SERVER, str(port), str(header_seconds), str(write_seconds)]
         server = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out)
     try:
         end = time.monotonic() + 60
@@ -130,6 +134,16 @@ def test_a_response_that_nobody_reads_is_given_up_and_a_slow_reader_gets_it_all(
         assert received < 32 << 20
 
 
+def test_clients_that_do_not_read_give_way_to_others(tmp_path):
+    with serving(tmp_path, write_seconds=60.0) as (port, _), ExitStack() as stack:
+        for _ in range(200):
+            with suppress(ConnectionError):
+                stack.enter_context(opened(port, REQUEST.replace(b"/ ", b"/large ")))
+        time.sleep(2.5)
+        assert responds(port) < 5
+        assert responds(port) < 5
+
+
 def test_a_second_request_on_the_same_connection_has_the_deadline_too(tmp_path):
     with serving(tmp_path, header_seconds=1.0) as (port, _), opened(port, REQUEST) as client:
         response = b""
@@ -147,7 +161,7 @@ def test_a_websocket_outlives_the_deadline(tmp_path):
 
 def test_websockets_of_one_address_leave_room_for_another(tmp_path):
     with serving(tmp_path) as (port, log), ExitStack() as stack:
-        clients = [stack.enter_context(opened(port, UPGRADE)) for _ in range(250)]
+        clients = [stack.enter_context(opened(port, UPGRADE, "127.0.0.3")) for _ in range(250)]
         time.sleep(1)
         assert sum(not closed(client, 0.01) for client in clients) < 120, "the share of one address is half of all"
         assert responds(port, "127.0.0.2") < 5

@@ -213,7 +213,7 @@ def test_uploads_are_bounded_for_each_visitor_and_in_all(door):
     for i in range(40):
         door.work._tokens = 75
         upload(door, bytes(4 * 1024**2), client=f"10.0.0.{i}")
-    assert door.uploads.uploads.size <= 96 * 1024**2
+    assert door.uploads.uploads.size <= 64 * 1024**2
     assert ask(door, "GET", FILE + first, headers=other).status_code == 200
 
 
