@@ -13,7 +13,7 @@ import sys
 from difflib import get_close_matches
 from pathlib import Path
 
-from . import access
+from . import access, account
 
 ROOT = Path(__file__).resolve().parents[1]
 ADDRESS = "127.0.0.1"  # as in .streamlit/config.toml: this computer only
@@ -125,6 +125,10 @@ def _invitation(hosts: list[str], port: int, token: str) -> str:
 def main(argv: list[str] | None = None) -> None:
     """Run `ferscope COMMAND ...`; an unknown command ends with status 2 and the nearest name."""
     name, *rest = (sys.argv[1:] if argv is None else argv) or ["--help"]
+    try:
+        account.ensure_home()
+    except account.AccountError as error:
+        sys.exit(str(error))
     if name in ("-h", "--help"):
         print(usage())
     elif name == "app":

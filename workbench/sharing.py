@@ -6,13 +6,11 @@ says of itself every two seconds. So a workbench that was started anew finds the
 
 from __future__ import annotations
 
-import getpass
 import io
 import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +20,7 @@ import qrcode
 
 from models.files import write_json
 
+from .account import AccountError, private_folder
 from .cli import ROOT, port_is_free
 
 _PORTS = range(7860, 7900)
@@ -148,11 +147,10 @@ def _process(known: dict) -> psutil.Process | None:
 
 def _folder() -> Path:
     """A folder of this user that nobody else can read."""
-    folder = Path(tempfile.gettempdir()) / f"ferscope-share-{getpass.getuser()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if os.name == "posix" and (folder.stat().st_uid != os.getuid() or folder.stat().st_mode & 0o077):
-        raise SharingError(f"{folder} belongs to somebody else: delete it, then start again.")
-    return folder
+    try:
+        return private_folder("share")
+    except AccountError as error:
+        raise SharingError(str(error)) from error
 
 
 def _read(name: str) -> dict:
