@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 # The answers of operating systems when there is no room: disk full, quota reached, file size limit reached.
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NO_RIGHT = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 UNPACKING_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError)
 """What zipfile raises, and `np.load` with it, for a file that is damaged or of a kind it does not know."""
@@ -25,12 +26,19 @@ class DiskFullError(RuntimeError):
     """There is no room for a file; what stood at its place before still stands there."""
 
 
+class NotWritableError(DiskFullError, PermissionError):
+    """This account may not write a file; what stood at its place before still stands there."""
+
+
 @contextlib.contextmanager
 def say_when_full(path: Path) -> Iterator[None]:
-    """Turn the operating system's "no room" into a `DiskFullError` that says what to do."""
+    """Turn the operating system's "no room" and "no right" into a `DiskFullError` that says what to do."""
     try:
         yield
     except OSError as error:
+        if error.errno in _NO_RIGHT:
+            message = f"{path} cannot be written: this account may not write there, or the disk is read-only. Change"
+            raise NotWritableError(f"{message} the folder's rights, or use another folder.") from error
         if error.errno not in _NO_ROOM:
             raise
         message = f"No room left on the disk to write {path}. What was there before is unharmed; free some space and"

@@ -402,3 +402,14 @@ def test_two_clicks_on_start_make_one_job_that_learns_to_its_end(monkeypatch):
 
 def _bar(app: AppTest) -> str:
     return " ".join(element.proto.text for element in app.main.get("progress"))
+
+
+def test_where_no_training_can_be_kept_the_page_says_so_and_the_rest_works(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(store, "ROOT", tmp_path / "file" / "jobs")
+    app = opened()
+    assert any("FERSCOPE_JOBS" in warning.value for warning in app.warning)
+    assert app.button(key="train-start").disabled
+    app.switch_page("../pages/explain.py").run()
+    assert not app.exception
+    assert not app.error

@@ -30,7 +30,8 @@ def list_jobs() -> None:
     table = Table(Column("id", no_wrap=True), "state", "epochs", "title", **_PLAIN)
     for job in (found := runner.advance()):
         table.add_row(job.id, job.state, f"{len(store.history(job))}/{job.epochs}", job.title)
-    Console().print(table if found else f"There are no jobs in {store.ROOT}. The page Train starts them.")
+    none = store.trouble() or f"There are no jobs in {store.ROOT}. The page Train starts them."
+    Console().print(table if found else none)
 
 
 @app.command(name="show")

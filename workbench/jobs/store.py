@@ -130,10 +130,24 @@ class Job:
 
 def jobs() -> list[Job]:
     """All jobs, the newest first. Reads only; `runner.advance` is what finds out that one has ended."""
-    if not ROOT.is_dir():
+    try:
+        folders = list(ROOT.iterdir())
+    except OSError:  # there is none yet, or this account may not read it, which `trouble` says
         return []
-    found = (_read(folder) for folder in ROOT.iterdir() if ID.fullmatch(folder.name))
+    found = (_read(folder) for folder in folders if ID.fullmatch(folder.name))
     return sorted(filter(None, found), key=lambda job: (job.created, job.id), reverse=True)
+
+
+def trouble() -> str | None:
+    """Why this account cannot keep trainings, in a sentence; None where it can."""
+    place = next(place for place in (ROOT, *ROOT.parents) if os.path.exists(place))
+    mine = os.access in os.supports_effective_ids
+    if place.is_dir() and os.access(place, os.R_OK | os.W_OK | os.X_OK, effective_ids=mine):
+        return None
+    return (
+        f"Trainings cannot be kept in {ROOT}: this account may not read and write {place}. Change its rights, or set "
+        "FERSCOPE_JOBS to a folder of yours."
+    )
 
 
 def read(id_: str) -> Job:
@@ -217,13 +231,23 @@ def log_tail(job: Job, lines: int = 40) -> str:
 
 @contextmanager
 def locked(seconds: float = 10.0) -> Iterator[None]:
-    """Inside, nobody else changes a job; raises JobError where another holds it for so long. Not to be nested."""
-    ROOT.mkdir(parents=True, exist_ok=True)
+    """Inside, nobody else changes a job. Not to be nested.
+
+    Raises:
+        JobError: another holds it for so long, or the folder of the jobs may not be written.
+    """
+    lock = FileLock(ROOT / ".lock", timeout=seconds)
     try:
-        with FileLock(ROOT / ".lock", timeout=seconds):
-            yield
+        ROOT.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
     except Timeout as error:
         raise JobError("Another FERScope is changing its jobs right now; try again in a moment.") from error
+    except (PermissionError, FileExistsError, NotADirectoryError) as error:
+        raise JobError(trouble() or str(error)) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _read(folder: Path) -> Job | None:

@@ -10,7 +10,7 @@ import pytest
 
 from models.datasets import EMOTIONS, DataError, FaceSet
 from models.datasets.splits import split
-from models.files import DiskFullError
+from models.files import DiskFullError, NotWritableError
 
 
 def same(one: FaceSet, other: FaceSet) -> bool:
@@ -215,10 +215,24 @@ def test_an_interruption_while_writing_leaves_the_earlier_set_and_no_temporary_f
     assert [p.name for p in tmp_path.iterdir()] == ["set.npz"]
 
 
-def test_another_trouble_of_the_disk_is_not_called_full(faces, tmp_path, monkeypatch):
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
+def test_a_disk_that_may_not_be_written_is_a_sentence_and_not_called_full(faces, tmp_path, monkeypatch, number):
     def denied(*args):
-        raise PermissionError(errno.EACCES, "Permission denied")
+        raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, "replace", denied)
-    with pytest.raises(PermissionError):
+    with pytest.raises(NotWritableError, match="Change the folder's rights") as error:
+        faces.save(tmp_path / "set.npz")
+    assert isinstance(error.value, DiskFullError), "who catches that tells a person"
+    assert isinstance(error.value, PermissionError)
+    assert "Errno" not in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_trouble_of_the_disk_is_not_called_full(faces, tmp_path, monkeypatch):
+    def broken(*args):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "replace", broken)
+    with pytest.raises(OSError, match="Input/output error"):
         faces.save(tmp_path / "set.npz")

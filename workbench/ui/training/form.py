@@ -9,6 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from models.files import DiskFullError
 from workbench import services
+from workbench.jobs import store
 from workbench.jobs.limits import LIMITS
 from workbench.jobs.runner import Estimate
 from workbench.jobs.store import JobError
@@ -37,7 +38,8 @@ def show() -> None:
     _summary()
     missing = st.session_state["train-set"] not in trainings.set_names()
     with st.container(horizontal=True, vertical_alignment="center"):
-        start = st.button("Start the training", type="primary", key="train-start", disabled=missing)
+        stopped = missing or store.trouble() is not None  # which stands below, over the list of what was trained
+        start = st.button("Start the training", type="primary", key="train-start", disabled=stopped)
         ask = st.button("Estimate the time", key="train-estimate", disabled=missing)
         told = st.empty()
     _options()

@@ -23,7 +23,9 @@ def table() -> None:
     st.subheader("What was trained here")
     live.say_error()
     there = store.jobs()
-    if not there:
+    if trouble := store.trouble():
+        st.warning(trouble)
+    elif not there:
         st.caption("Nothing yet: the first training stands here, also after the browser is closed.")
     for job in there[:_SHOWN]:
         _row(job)
