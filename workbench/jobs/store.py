@@ -130,12 +130,16 @@ class Job:
 
 def jobs() -> list[Job]:
     """All jobs, the newest first. Reads only; `runner.advance` is what finds out that one has ended."""
-    try:
-        folders = list(ROOT.iterdir())
-    except OSError:  # there is none yet, or this account may not read it, which `trouble` says
-        return []
-    found = (_read(folder) for folder in folders if ID.fullmatch(folder.name))
+    found = (_read(folder) for folder in entries(ROOT) if ID.fullmatch(folder.name))
     return sorted(filter(None, found), key=lambda job: (job.created, job.id), reverse=True)
+
+
+def entries(place: Path) -> list[Path]:
+    """What lies in a folder; nothing where there is none, or where this account may not read it (see `trouble`)."""
+    try:
+        return list(place.iterdir())
+    except OSError:
+        return []
 
 
 def trouble() -> str | None:

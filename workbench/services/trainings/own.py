@@ -63,7 +63,7 @@ class OwnSet:
 
 def own_sets() -> tuple[OwnSet, ...]:
     """The sets that there are, the newest first."""
-    found = [_read(folder) for folder in store.OWN.glob("*/")]
+    found = [_read(folder) for folder in store.entries(store.OWN) if folder.is_dir()]
     return tuple(sorted((s for s in found if s is not None), key=lambda s: -s.made))
 
 

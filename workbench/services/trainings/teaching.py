@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -71,7 +72,7 @@ def path_of(name: str) -> Path:
     if name in DRAWINGS:
         return _drawing_file(DRAWINGS[name])
     own_file = store.OWN / name / "faces.npz"
-    return (own_file if own_file.is_file() else sets.FOLDER / f"{name}.npz").resolve()
+    return (own_file if os.path.isfile(own_file) else sets.FOLDER / f"{name}.npz").resolve()
 
 
 def _drawn(plan: Drawing, progress: Callable[[int, int], None] | None) -> FaceSet:
