@@ -10,13 +10,14 @@ import pytest
 from PIL import Image
 
 from workbench import sharing
+from workbench.account import user
 
 pytestmark = pytest.mark.xdist_group("sharing")
 
 
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(sharing.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     yield
     sharing.stop()
 
@@ -76,9 +77,9 @@ def test_half_a_name_and_password_is_refused():
 @pytest.mark.skipif(os.name != "posix", reason="folders of others are told by their mode, which only POSIX has")
 def test_a_folder_that_others_can_read_is_not_used(tmp_path):
     sharing._folder().chmod(0o755)
-    with pytest.raises(sharing.SharingError, match="somebody else"):
+    with pytest.raises(sharing.SharingError, match="another user"):
         sharing.start(share=False)
-    (tmp_path / f"ferscope-share-{sharing.getpass.getuser()}").chmod(0o700)
+    (tmp_path / f"ferscope-share-{user()}").chmod(0o700)
 
 
 def test_an_address_becomes_a_qr_code_that_readers_can_read():
