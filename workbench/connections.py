@@ -119,8 +119,14 @@ class LimitedProtocol(H11Protocol):
         self._all.admit(self)
 
     def data_received(self, data: bytes) -> None:
-        """Handle data; the deadline runs while the headers of a request are incomplete."""
+        """Handle data; the deadline runs while the headers of a request are incomplete.
+
+        A client that sends a request before the response to the last one is complete, as no browser does, gets that
+        response and no other on this connection: a few bytes would keep it in use for long.
+        """
         super().data_received(data)
+        if not self.waits and not self._upgraded and self.conn.trailing_data[0] and not self.cycle.response_started:
+            self.cycle.keep_alive = False
         self._watch()
 
     def handle_websocket_upgrade(self, event: Any) -> None:

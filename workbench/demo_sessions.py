@@ -24,6 +24,7 @@ MAX_STREAMS = 240  # responses that stay open
 
 TOO_MANY_UNREAD = "Your earlier requests were not fetched. Fetch their results, or reload the page."
 TOO_MANY_PENDING = "Your earlier requests are still waiting. Try again when they are done."
+NO_SESSION = "This session is no longer kept, because of its age or because many are in use. Reload the page."
 NOT_YOURS = "This session belongs to another visitor. Reload the page."
 BAD_NAME = "A session has a name of at most 64 letters and digits."
 
@@ -78,6 +79,12 @@ class Sessions:
         self._used.sweep()
         if self._used.owner(name) not in (None, owner):
             raise RequestError(403, NOT_YOURS)
+
+    def fetch(self, name: str, owner: str) -> None:
+        """Raise RequestError where the results of a session are not there, or not for this owner."""
+        self.check(name, owner)
+        if self._used.owner(name) is None:
+            raise RequestError(404, NO_SESSION)
 
     async def stream(self, work: Coroutine[Any, Any, None], owner: str) -> bool:
         """Run a response that stays open; False where it was ended because there are too many."""

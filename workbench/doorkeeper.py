@@ -206,8 +206,9 @@ class Doorkeeper:
     async def _open(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a response that stays open; where it gives way to others it is ended, not broken off."""
         here, started = path.startswith(HEARTBEAT), False
-        for name in parse_qs(scope["query_string"].decode("latin-1")).get("session_hash", ()):
-            self.sessions.check(name, scope["visitor"][0])
+        named = parse_qs(scope["query_string"].decode("latin-1")).get("session_hash", [])
+        for name in [] if here else [path.rpartition("/")[2]] if path.startswith(CALL) else named:
+            self.sessions.fetch(name, scope["visitor"][0])
 
         async def watched(message: Message) -> None:
             nonlocal started

@@ -144,6 +144,14 @@ def test_clients_that_do_not_read_give_way_to_others(tmp_path):
         assert responds(port) < 5
 
 
+def test_requests_that_do_not_wait_for_a_response_get_one(tmp_path):
+    with serving(tmp_path) as (port, _), opened(port, REQUEST * 20) as client:
+        response = b""
+        while part := client.recv(65536):
+            response += part
+    assert response.count(b"HTTP/1.1 200") == 1
+
+
 def test_a_second_request_on_the_same_connection_has_the_deadline_too(tmp_path):
     with serving(tmp_path, header_seconds=1.0) as (port, _), opened(port, REQUEST) as client:
         response = b""

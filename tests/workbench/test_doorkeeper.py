@@ -376,6 +376,12 @@ def test_a_session_of_another_visitor_is_neither_used_nor_read(door):
         assert data.status_code == status
 
 
+@pytest.mark.parametrize("path", ["queue/data?session_hash=gone", "call/predict/gone"])
+def test_who_comes_back_to_a_session_that_gave_way_is_told(door, path):
+    response = ask(door, "GET", f"{API}{path}")
+    assert (response.status_code, "no longer kept" in response.json()["error"]) == (404, True)
+
+
 @pytest.mark.parametrize("name", [7, "", "x" * 65, ["a"], {"a": 1}])
 def test_a_name_that_is_none_is_no_session(door, name):
     assert ask(door, "POST", f"{API}queue/join", json={"session_hash": name}).status_code == 400

@@ -1,7 +1,11 @@
 """The public demo as visitors and programmes meet it: a real server, asked over HTTP."""
 
+import argparse
+import asyncio
 import io
 import json
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +19,7 @@ from PIL import Image
 
 from workbench import demo, faces, gradio_app, gradio_page, gradio_parts, services
 from workbench.bounded import Limits
+from workbench.uploaded import Uploads
 
 pytestmark = pytest.mark.xdist_group("demo")  # one server for all of them
 
@@ -284,6 +289,52 @@ def test_a_name_and_a_password_are_asked_for():
 
 # ---------------------------------------------------------------------------------------------------------------------
 # What it answers, without a server
+
+
+def test_what_waits_in_a_session_is_counted_and_forgotten(serving, astronaut):
+    queue = gradio_parts.GradioQueue(serving.page)
+    with httpx.Client(base_url=serving.local) as visitor:
+        path = visitor.post("gradio_api/upload", files={"files": ("me.png", astronaut.read_bytes())}).json()[0]
+        body = {"data": [{"path": path, "meta": {"_type": "gradio.FileData"}}, "residual_cnn"]}
+        session = visitor.post("gradio_api/call/predict", json=body).json()["event_id"]
+        until = time.monotonic() + 60
+        while queue.unread(session) < 2 and time.monotonic() < until:
+            time.sleep(0.1)
+        assert queue.unread(session) >= 2
+        assert queue.pending("at 127.0.0.1") == 0
+        asyncio.run(queue.forget(session))
+        assert queue.unread(session) == 0
+        assert session not in serving.page.state_holder
+
+
+def test_what_is_too_old_goes_also_while_nobody_asks(monkeypatch, tmp_path):
+    monkeypatch.setattr(gradio_app, "SWEEP_SECONDS", 0.01)
+    uploads, pictures, ended = Uploads(tmp_path), gradio_parts.Pictures(), threading.Event()
+    uploads.uploads.limits = uploads.results.limits = pictures.store.limits = Limits(1e9, 1e9, seconds=0.1)
+    uploads.add(b"a picture", "me.png", None, "a")
+    uploads.add_result(b"a map", "map.png")
+    pictures.keep(demo.sample("astronaut"), asked_by("a"))
+    thread = threading.Thread(target=gradio_app._sweep, args=(ended, uploads, pictures))
+    thread.start()
+    until = time.monotonic() + 30
+    while (len(uploads.uploads), len(uploads.results), len(pictures.store)) != (0, 0, 0):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    ended.set()
+    thread.join(10)
+
+
+@pytest.mark.parametrize("text", ["https://school.example", "http://10.0.0.7:8080", "https://*.school.example"])
+def test_the_page_that_may_frame_the_demo_is_named_by_its_origin(text):
+    assert gradio_app.origin(text) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["school.example", "https://a.example/page", "'none'", "*", "https://a b", "https://a; x"]
+)
+def test_what_is_no_origin_is_refused_with_an_example(text):
+    with pytest.raises(argparse.ArgumentTypeError, match=r"https://example\.org"):
+        gradio_app.origin(text)
 
 
 def test_an_own_picture_needs_the_notice_accepted():
