@@ -16,15 +16,15 @@ import threading
 import time
 from itertools import groupby
 
-from attacks import demo
+from attacks import app, demo
 from attacks.instances import Attack, Instance, Visitor, started
 
 from workbench.cli import ROOT
 
-ATTACKS: list[Attack] = [*demo.ATTACKS]
+ATTACKS: list[Attack] = [*demo.ATTACKS, *app.ATTACKS]
 """All attacks, those on the same instance one after the other."""
 
-VISITORS = {**demo.VISITORS}
+VISITORS = {**demo.VISITORS, **app.VISITORS}
 """Who else uses each kind of instance: a function that makes a `Visitor` for an `Instance`."""
 
 PATIENCE = 20.0  # seconds that the other visitor may wait for a result, or

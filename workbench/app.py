@@ -13,6 +13,7 @@ from streamlit.runtime.scriptrunner import StopException
 from workbench import navigation, services
 from workbench.connections import limit_connections
 from workbench.faces import sample_picture, samples
+from workbench.logs import limit_log
 from workbench.memory import share_heaps
 from workbench.ui import face_input, gateway, keep, link, model_picker, screen, shell, state
 
@@ -71,6 +72,7 @@ def choose(used: tuple[str, ...]) -> dict[str, str | None]:
 @asynccontextmanager
 async def warmed(_app):
     """Explain one face before the first visitor comes, so that libraries and weights are loaded."""
+    limit_log()
     share_heaps()
     services.warm()
     services.trainings.watch()

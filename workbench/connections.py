@@ -25,6 +25,7 @@ HEADER_SECONDS = 10.0  # until the headers of a request are complete
 WRITE_SECONDS = 30.0  # within which a client reads some of what is buffered for it
 STALLED_SECONDS = 2.0  # without reading, after which a connection may give way to another
 LOOPBACK = ("127.0.0.1", "::1")
+MESSAGE_BYTES = 8 * 1024**2  # of a message that a browser sends over a WebSocket; files come by other ways
 MOST = 1024  # connections in all
 KEPT_FREE = 64  # open files for everything else
 ACCEPTED_AT_ONCE = 16  # in one turn of the event loop; asyncio takes `backlog`, 2048, before any of them is counted
@@ -208,6 +209,7 @@ def limit_connections() -> None:
         connections = Connections(affordable())
         self.config.http_protocol_class = partial(LimitedProtocol, connections=connections)  # type: ignore[assignment]
         self.config.backlog = ACCEPTED_AT_ONCE
+        self.config.ws_max_size = min(self.config.ws_max_size, MESSAGE_BYTES)
         _limit_logs()
         await startup(self, sockets)
         if os.name == "posix":

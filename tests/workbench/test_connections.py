@@ -167,6 +167,16 @@ def test_a_websocket_outlives_the_deadline(tmp_path):
         assert not closed(client, 2)
 
 
+def test_a_message_of_a_websocket_has_a_largest_size(tmp_path):
+    size = connections.MESSAGE_BYTES + 1
+    frame = b"\x82\xff" + size.to_bytes(8, "big") + bytes(4)
+    with serving(tmp_path) as (port, _), opened(port, UPGRADE) as client:
+        assert client.recv(300).startswith(b"HTTP/1.1 101")
+        client.sendall(frame)
+        client.settimeout(10)
+        assert client.recv(300)[:1] in (b"\x88", b""), "closed before the message has come"
+
+
 def test_websockets_of_one_address_leave_room_for_another(tmp_path):
     with serving(tmp_path) as (port, log), ExitStack() as stack:
         clients = [stack.enter_context(opened(port, UPGRADE, "127.0.0.3")) for _ in range(250)]

@@ -6,7 +6,7 @@ import http.client
 import socket
 import time
 from contextlib import ExitStack
-from typing import Self
+from typing import Any, Self
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
@@ -47,6 +47,12 @@ def status(port: int, path: str = "/_stcore/health", host: str | None = None, so
         connection.close()
 
 
+def elements(sent: list[ForwardMsg], kind: str) -> list[Any]:
+    """What of a kind ("markdown", "alert", "button" …) a page has drawn."""
+    drawn = [message.delta.new_element for message in sent if message.WhichOneof("type") == "delta"]
+    return [getattr(element, kind) for element in drawn if element.WhichOneof("type") == kind]
+
+
 class Visitor:
     """A session of the app.
 
@@ -84,10 +90,25 @@ class Visitor:
         """End the session."""
         self._open.close()
 
-    def run(self, page: str = "", query: str = "", seconds: float = 120) -> list[ForwardMsg]:
-        """Open a page of the app; what the app sends until the script of the page has ended."""
+    def run(
+        self,
+        page: str = "",
+        query: str = "",
+        seconds: float = 120,
+        texts: dict[str, str] | None = None,
+        press: str = "",
+    ) -> list[ForwardMsg]:
+        """Open a page of the app, with a text in each widget of `texts` and a button pressed, both by their ids.
+
+        Returns:
+            What the app sends until the script of the page has ended.
+        """
         message = BackMsg()
         message.rerun_script.page_name, message.rerun_script.query_string = page, query
+        for id_, text in (texts or {}).items():
+            message.rerun_script.widget_states.widgets.add(id=id_, string_value=text)
+        if press:
+            message.rerun_script.widget_states.widgets.add(id=press, trigger_value=True)
         self._socket.send(message.SerializeToString())
         sent, end = [], time.monotonic() + seconds
         while time.monotonic() < end:
@@ -97,6 +118,10 @@ class Visitor:
             if sent[-1].WhichOneof("type") == "script_finished" and self.session:
                 return sent
         raise TimeoutError(f"page {page!r} is not finished after {seconds:.0f} s")
+
+    def send(self, message: BackMsg | bytes) -> None:
+        """Send any message, or bytes that are none."""
+        self._socket.send(message if isinstance(message, bytes) else message.SerializeToString())
 
     def upload(self, size: int, name: str = "picture", path: str | None = None) -> int:
         """Upload a file of so many zeros; the status, 0 where the connection was closed before one came."""
