@@ -8,11 +8,10 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import io
-import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 import safetensors
@@ -20,13 +19,15 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from .cards import Card, parse_card
 from .files import UNPACKING_ERRORS, write_bytes, write_json
-from .preprocessing import normalise, to_unit
+from .footprint import footprint, on_meta
 from .registry import create_model, get_spec, list_models
 
 ROOT = Path(__file__).resolve().parents[1] / "checkpoints"
 """Where checkpoints that a name stands for lie."""
 
+_LARGEST_CARD = 2**22  # bytes; one with a hundred classes has half a million
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.+-]*", re.IGNORECASE)
 
 
@@ -34,114 +35,22 @@ class CheckpointError(ValueError):
     """A checkpoint that cannot be used; the message says what is wrong and what to do."""
 
 
-@dataclass(frozen=True)
-class Ancestor:
-    """Weights that other weights come from, with the chain before them.
-
-    Attributes:
-        name: of the checkpoint's folder when it was used, or `IMAGENET`, whose split, data and recipe are empty.
-        roles: how it was used: its weights were the first ones (start), its predictions were part of the target
-            (teacher), its probabilities are averaged (member of an ensemble).
-        network, split, data, seed, recipe: as in its card; `data` is the fingerprint of set and split.
-        ancestors: its own, and so on.
-    """
-
-    name: str
-    roles: tuple[Literal["start", "teacher", "member"], ...]
-    network: str
-    split: str = ""
-    data: str = ""
-    seed: int = 0
-    recipe: str = ""
-    ancestors: tuple[Ancestor, ...] = ()
-
-    @property
-    def start(self) -> Ancestor | None:
-        """The weights that its training started from; None for random ones."""
-        return next((a for a in self.ancestors if "start" in a.roles), None)
-
-
-IMAGENET = "ImageNet"
-"""Name of the ancestor that stands for ImageNet weights."""
-
-
-@dataclass(frozen=True)
-class Card:
-    """What has to be known of trained weights in order to use them, and what they are worth.
-
-    Attributes:
-        network: name for `create_model`, with its `overrides`.
-        classes: names of the classes in the order of the logits.
-        input_size: side in pixels of the picture that the network takes.
-        mean, std: of the training pixels in 0..1.
-        recipe, split, data, seed: how it was trained; `data` is the fingerprint of the set.
-        ancestors: the checkpoints that training started from or distilled, with theirs; empty for random weights.
-        seen: images of the validation and the test set, by the set's name, that an ancestor was trained on or chosen by
-            and this training was not; None where they cannot be counted. Empty: none. Such a card is marked: it is
-            left out where networks are compared.
-        epochs, best_epoch: trained, and the one chosen for its accuracy on the validation part.
-        device, precision, wall_seconds: where training ran, and how long.
-        parameters: number of trainable parameters.
-        metrics: `metrics[split][tta][name]`, e.g. `metrics["PrivateTest"]["flip"]["accuracy"]`, of the shipped weights.
-        temperature: what logits are divided by for calibrated probabilities, fitted on PublicTest; None before that.
-    """
-
-    network: str
-    classes: tuple[str, ...]
-    input_size: int
-    mean: float
-    std: float
-    recipe: str
-    split: str
-    data: str
-    seed: int
-    epochs: int
-    best_epoch: int
-    device: str
-    precision: str
-    wall_seconds: float
-    parameters: int
-    overrides: dict[str, Any] = field(default_factory=dict)
-    ancestors: tuple[Ancestor, ...] = ()
-    seen: dict[str, int | None] = field(default_factory=dict)
-    metrics: dict[str, Any] = field(default_factory=dict)
-    temperature: float | None = None
-
-    @property
-    def start(self) -> Ancestor | None:
-        """The weights that training started from; None for random ones."""
-        return next((a for a in self.ancestors if "start" in a.roles), None)
-
-    @property
-    def teacher(self) -> Ancestor | None:
-        """The network that was distilled; also the start, where that was its own teacher."""
-        return next((a for a in self.ancestors if "teacher" in a.roles), None)
-
-    @property
-    def caveat(self) -> str:
-        """A sentence where `seen` says that the measures are no test; else empty."""
-        counted = [f"{n} images of {part}" for part, n in self.seen.items() if n]
-        if counted:
-            return f"Not a test result: weights that these come from have seen {' and '.join(counted)}."
-        if not self.seen:
-            return ""
-        parts = " or ".join(self.seen)
-        return f"Perhaps not a test result: it is not known whether weights that these come from have seen {parts}."
-
-    def as_ancestor(self, name: str, *roles: str) -> Ancestor:
-        """This checkpoint, of the given name, as the ancestor of another one."""
-        return Ancestor(name, roles, self.network, self.split, self.data, self.seed, self.recipe, self.ancestors)
-
-    def prepare(self, images: np.ndarray | Tensor) -> Tensor:
-        """Gray pictures, uint8 (B, H, W) → the network's input (B, 1, input_size, input_size), normalised."""
-        return normalise(to_unit(torch.as_tensor(images), self.input_size), self.mean, self.std)
-
-
 def list_checkpoints() -> list[str]:
-    """Sorted names of the checkpoints that `load_checkpoint` finds by name."""
-    return sorted(
-        card.parent.name for card in ROOT.glob("*/card.json") if (card.parent / "model.safetensors").is_file()
-    )
+    """Sorted names of the checkpoints that `load_checkpoint` finds by name; those with a damaged card are left out."""
+    broken = broken_checkpoints()
+    found = (card.parent for card in ROOT.glob("*/card.json") if (card.parent / "model.safetensors").is_file())
+    return sorted(folder.name for folder in found if folder.name not in broken)
+
+
+def broken_checkpoints() -> dict[str, str]:
+    """What is wrong with each checkpoint in `ROOT` whose card cannot be used, by its name in alphabetical order."""
+    found = {}
+    for path in sorted(ROOT.glob("*/card.json")):
+        try:
+            read_card(path.parent)
+        except CheckpointError as error:
+            found[path.parent.name] = str(error)
+    return found
 
 
 def is_name(text: str) -> bool:
@@ -160,18 +69,20 @@ def read_card(name_or_path: str | Path) -> Card:
     """The card of a checkpoint, without its weights; raises CheckpointError."""
     path = checkpoint_folder(name_or_path) / "card.json"
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        chain = tuple(map(_ancestor, values.get("ancestors", ())))
-        return Card(**{**values, "classes": tuple(values["classes"]), "ancestors": chain})
+        facts = path.stat()
+        if facts.st_size > _LARGEST_CARD:
+            raise ValueError(f"it is larger than {_LARGEST_CARD >> 20} MB")
+        return _read_card(path, (facts.st_mtime_ns, facts.st_ino, facts.st_size))
     except FileNotFoundError as error:
         raise CheckpointError(_missing(path)) from error
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} is not the card of a checkpoint ({error}). {_get_it_again(path)}") from error
 
 
-def _ancestor(values: dict[str, Any]) -> Ancestor:
-    chain = tuple(map(_ancestor, values["ancestors"]))
-    return Ancestor(**{**values, "roles": tuple(values["roles"]), "ancestors": chain})
+@lru_cache(maxsize=512)
+def _read_card(path: Path, stamp: tuple[int, ...]) -> Card:
+    """As `read_card`; read again when the file has changed (`stamp`)."""
+    return parse_card(path.read_bytes())
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,6 +150,7 @@ def load_checkpoint(name_or_path: str | Path, device: str | torch.device = "cpu"
     path = checkpoint_folder(name_or_path) / "model.safetensors"
     weights = _read_weights(path)
     try:
+        check_fit(card, weights)
         model = create_model(card.network, num_classes=len(card.classes), **card.overrides)
         model.load_state_dict(
             {name: value.float() if value.is_floating_point() else value for name, value in weights.items()}
@@ -248,6 +160,23 @@ def load_checkpoint(name_or_path: str | Path, device: str | torch.device = "cpu"
     return model.to(device).eval(), card
 
 
+def check_fit(card: Card, weights: dict[str, Tensor]) -> None:
+    """Raise ValueError where weights are not those of the card's network, or it would be too large.
+
+    Nothing is built for that but shapes: a small card may describe a network of any size.
+    """
+    if not get_spec(card.network).stages:  # an ensemble: its members have cards of their own
+        return
+    needed = footprint(card.network, len(card.classes), tuple(card.overrides.items()), card.input_size)
+    needed.check(f"{card.network} at {card.input_size} pixels")
+    wanted = on_meta(card.network, len(card.classes), card.overrides).state_dict()
+    shapes = [{name: tuple(value.shape) for name, value in tensors.items()} for tensors in (weights, wanted)]
+    for name in sorted(shapes[0].keys() | shapes[1].keys()):
+        given, right = (found.get(name, "missing") for found in shapes)
+        if given != right:
+            raise ValueError(f"{name} is {given} in the file, {right} in the network")
+
+
 def save_checkpoint(folder: Path, model: nn.Module, card: Card) -> None:
     """Write weights and card, each in one step. Weights are rounded to half precision, running statistics are not."""
     write_bytes(folder / "model.safetensors", safetensors.torch.save(half_precision(model)))
@@ -255,8 +184,8 @@ def save_checkpoint(folder: Path, model: nn.Module, card: Card) -> None:
 
 
 def write_card(folder: Path, card: Card) -> None:
-    """Write `card.json` in one step."""
-    write_json(folder / "card.json", dataclasses.asdict(card))
+    """Write `card.json` in one step; checked again, as its measures may have been changed since it was made."""
+    write_json(folder / "card.json", dataclasses.asdict(dataclasses.replace(card)))
 
 
 def half_precision(model: nn.Module) -> dict[str, Tensor]:

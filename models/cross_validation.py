@@ -32,10 +32,11 @@ from .evaluate import evaluate
 from .evaluation import Interval, mean_share, measure, percent
 from .files import write_json
 from .training import state
-from .training.config import TrainConfig
+from .training.config import TrainConfig, read_config, write_config
 from .training.engine import train
 from .training.errors import TrainingError
 from .training.events import read_events
+from .training.lock import locked
 from .training.stopping import stop_on_signals
 
 SUMMARY = "summary.json"
@@ -128,7 +129,14 @@ def cross_validate(config: TrainConfig, tell: Callable[[str], None] = print) -> 
 def _all_folds(config: TrainConfig, faces: FaceSet, tell: Callable[[str], None]) -> list[Fold] | None:
     """Train and measure what is not finished; None where the minutes end before."""
     splits = {name: split(faces, name) for name in fold_names(faces, config.split)}  # what cannot be is said now
-    _open(config)
+    with locked(config.folder):
+        _open(config)
+        return _folds(config, faces, splits, tell)
+
+
+def _folds(
+    config: TrainConfig, faces: FaceSet, splits: dict[str, Parts], tell: Callable[[str], None]
+) -> list[Fold] | None:
     end = time.monotonic() + 60 * config.minutes if config.minutes else None
     folds = []
     for number, (name, parts) in enumerate(splits.items(), 1):
@@ -149,11 +157,11 @@ def _open(config: TrainConfig) -> None:
     """Begin the folder of all folds, or see that it holds this very cross-validation."""
     file, folder = config.folder / "config.json", config.folder
     if not file.is_file():
-        write_json(file, config.model_dump(mode="json"))
+        write_config(folder, config)
         return
     if not config.resume:
         raise TrainingError(f"{folder} already holds a run. Add --resume to continue it, or choose --out.")
-    before = TrainConfig().curve() | TrainConfig.model_validate_json(file.read_text(encoding="utf-8")).curve()
+    before = TrainConfig().curve() | read_config(folder).curve()
     differ = [f"{key} was {before[key]}, is {now}" for key, now in config.curve().items() if before[key] != now]
     if differ:
         raise TrainingError(
@@ -176,7 +184,8 @@ def _is_finished(folder: Path, parts: Parts) -> bool:
 def _train(config: TrainConfig, faces: FaceSet) -> bool:
     """Train and measure one fold; False where the minutes ended it before."""
     train(config)
-    if read_events(config.folder / "events.jsonl")[-1]["event"] != "finished":
+    events = read_events(config.folder / "events.jsonl")
+    if not events or events[-1]["event"] != "finished":
         return False
     evaluate(config.folder, faces, ("plain",), device_of(config.device))
     (config.folder / state.FILE).unlink()  # several times the size of the weights, in every fold

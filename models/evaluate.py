@@ -159,7 +159,7 @@ def report(title: str, classes: tuple[str, ...], metrics: dict[str, dict[str, di
         for way, m in ways.items():
             low, high = m["accuracy_interval"]
             accuracy = f"{m['accuracy']:.2%} ({low:.2%}–{high:.2%})"
-            table.add_row(f"{part} {way}", accuracy, *(f"{m[key]:.4f}" for key in _HEADLINE[1:]))
+            table.add_row(f"{part} {way}", accuracy, *(_figure(m[key]) for key in _HEADLINE[1:]))
     console.print(table)
     part, ways = list(metrics.items())[-1]
     way, last = next(iter(ways.items()))
@@ -171,6 +171,10 @@ def report(title: str, classes: tuple[str, ...], metrics: dict[str, dict[str, di
             name, *(f"{m[k]:.3f}" for k in ("precision", "recall", "f1")), str(m["support"]), *map(str, row)
         )
     console.print(by_class)
+
+
+def _figure(value: float | None) -> str:
+    return "not defined" if value is None else f"{value:.4f}"
 
 
 def report_stored(name: str | Path, console: Console) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -66,7 +67,8 @@ def measure(logits: Tensor, labels: Tensor, classes: tuple[str, ...]) -> dict[st
     Returns:
         accuracy (share of right answers, higher is better) with its 95 % interval (Wilson);
         balanced_accuracy (mean recall of the classes that occur, higher) and macro_f1 (mean of their F1, higher);
-        kappa (Cohen; -1 to 1, 0 is chance, higher); log_loss (mean negative log probability, nats, lower);
+        kappa (Cohen; -1 to 1, 0 is chance, higher; None where labels and predictions are all of one class, which leaves
+        nothing to agree on beyond chance); log_loss (mean negative log probability, nats, lower);
         calibration_error (expected gap between probability and accuracy over 15 bins, 0 to 1, lower);
         per_class: precision, recall, f1, support of each; confusion: pictures by true class (row) and answer (column).
     """
@@ -80,13 +82,14 @@ def measure(logits: Tensor, labels: Tensor, classes: tuple[str, ...]) -> dict[st
         "f1": tm.multiclass_f1_score(probabilities, labels, **by_class),
         "support": torch.bincount(labels, minlength=k),
     }
+    kappa = tm.multiclass_cohen_kappa(probabilities, labels, num_classes=k).item()
     present = columns["support"] > 0  # a class that does not occur has no recall
     return {
         "accuracy": accuracy,
         "accuracy_interval": [low, high],
         "balanced_accuracy": columns["recall"][present].mean().item(),
         "macro_f1": columns["f1"][present].mean().item(),
-        "kappa": tm.multiclass_cohen_kappa(probabilities, labels, num_classes=k).item(),
+        "kappa": kappa if math.isfinite(kappa) else None,
         "log_loss": torch.nn.functional.cross_entropy(logits, labels).item(),
         "calibration_error": tm.multiclass_calibration_error(
             probabilities, labels, num_classes=k, n_bins=CALIBRATION_BINS, norm="l1"

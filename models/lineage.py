@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
-from .checkpoints import IMAGENET, Ancestor, Card, read_card
-
-
-def chain(ancestors: Iterable[Ancestor]) -> Iterator[Ancestor]:
-    """Ancestors with theirs, each before its own."""
-    for one in ancestors:
-        yield one
-        yield from chain(one.ancestors)
+from .cards import IMAGENET, Card, chain
+from .checkpoints import read_card
 
 
 def starts(card: Card) -> list[str]:

@@ -30,7 +30,7 @@ from rich.table import Table
 from .checkpoints import read_card
 from .files import DiskFullError, write_bytes, write_json
 from .registry import check_overrides, get_spec
-from .training.config import RUNS, TrainConfig
+from .training.config import RUNS, TrainConfig, read_config
 from .training.errors import TrainingError
 from .training.recipes import from_recipe
 from .training.stopping import Interrupted
@@ -160,7 +160,7 @@ def _is_finished(config: TrainConfig) -> bool:
     """Whether this very training was finished; one with other settings in its folder raises TrainingError."""
     if not (config.folder / "history.json").is_file():
         return False
-    before = TrainConfig.model_validate_json((config.folder / "config.json").read_text(encoding="utf-8"))
+    before = read_config(config.folder)
     if before.curve() != config.curve() or read_card(config.folder).epochs > config.epochs:
         raise TrainingError(f"{config.folder} holds a training with other settings. Choose another --out.")
     return True

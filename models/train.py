@@ -118,6 +118,7 @@ def _one_run(config: TrainConfig) -> None:
     from models.evaluate import evaluate_run
     from models.training import state
     from models.training.engine import train
+    from models.training.lock import locked
 
     begun = config.folder / state.FILE
     if config.resume and not begun.is_file():
@@ -128,7 +129,8 @@ def _one_run(config: TrainConfig) -> None:
         accuracy = f"{best['validation_accuracy']:.1%}"
         _tell(f"The best epoch is {best['epoch']:.0f}, {accuracy} of the validation part. It is in {folder}.")
     if config.evaluate:
-        evaluate_run(config)
+        with locked(folder):
+            evaluate_run(config)
     elif begun.is_file():
         set_ = "" if config.data == TrainConfig().data else f" --data {config.data}"
         _tell(f"Measure it: ferscope evaluate {folder.resolve()}{set_}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import curves
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -50,5 +51,5 @@ def put(name: str, public: torch.Tensor, private: torch.Tensor | None = None, hi
             checkpoints.save_checkpoint(folder, create_model(made.network, **made.overrides), made)
     checkpoints.write_card(folder, made)
     checkpoints.write_predictions(folder, found)
-    rows = [f"{i},{v},{t},30" for i, (v, t) in enumerate(history, 1)]
-    (folder / "history.csv").write_text("\n".join(["epoch,validation_accuracy,test_accuracy,seconds", *rows]) + "\n")
+    validation, test = zip(*history, strict=True) if history else ((), ())
+    curves.put(folder, len(history), validation_accuracy=validation, test_accuracy=test)

@@ -82,7 +82,7 @@ def ensemble(
         ValueError: no member is named, two are of one training (`models.lineage.related`), their classes differ, or
             `weights` do not fit; CheckpointError: one is missing.
     """
-    from ..checkpoints import load_checkpoint  # it builds networks, so it cannot be imported first
+    from ..checkpoints import load_checkpoint, read_card  # it builds networks, so it cannot be imported first
     from ..lineage import related
 
     if members is None:
@@ -95,6 +95,8 @@ def ensemble(
             raise ValueError(
                 f'members: "{first}" and "{second}" are of one training, so they make the same errors: leave one out'
             )
+    if nested := [name for name in members if read_card(name).network == "ensemble"]:
+        raise ValueError(f'members: "{nested[0]}" is an ensemble itself: name single networks')
     loaded, classes = [], None
     for name in members:
         model, card = load_checkpoint(name)

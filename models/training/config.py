@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import from_json
 
+from ..cards import first_reason
+from ..files import write_json
+
+FILE = "config.json"
+_LARGEST = 2**20  # bytes; one has two thousand
 RUNS = Path(__file__).resolve().parents[2] / "checkpoints" / "runs"
 
 
 class Phase(BaseModel):
     """One part of a progressive training; optimiser and schedule begin afresh with it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    epochs: int = Field(ge=1)
+    epochs: int = Field(ge=1, le=100_000)
     """Passes over the training part."""
     learning_rate: float = Field(gt=0)
     """The highest rate of the schedule."""
@@ -27,11 +33,11 @@ class Phase(BaseModel):
 class TrainConfig(BaseModel):
     """Everything that decides what a training does. A recipe (`recipes.py`) is a set of values for these fields."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     model: str = "residual_cnn"
     """Name of the network."""
-    overrides: dict[str, bool | int | float | str] = Field(default_factory=dict)
+    overrides: dict[str, bool | int | float | str] = Field(default_factory=dict, max_length=20)
     """Architecture options, e.g. `--overrides backbone resnet18 fusion False`; `ferscope models NAME` lists those of a
     network. By default those of `start_from`."""
     recipe: str = "quick"
@@ -52,23 +58,23 @@ class TrainConfig(BaseModel):
     out: Path | None = None
     """Folder of the run; by default checkpoints/runs/<model>-<recipe>-<split>-s<seed>, and the set's name behind it
     where that is not fer2013."""
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, le=2**32)
     """Decides first weights, order, augmentation and dropout."""
 
-    epochs: int = Field(default=26, ge=1)
+    epochs: int = Field(default=26, ge=1, le=100_000)
     """Passes over the training part."""
-    batch_size: int = Field(default=128, ge=2)
+    batch_size: int = Field(default=128, ge=2, le=100_000)
     """Pictures in one step, over all devices together."""
-    input_size: int | None = Field(default=None, ge=8)
+    input_size: int | None = Field(default=None, ge=8, le=512)
     """Side of the network's picture in pixels; by default that of its `ModelSpec`."""
-    growing_sizes: tuple[int, ...] = ()
+    growing_sizes: tuple[Annotated[int, Field(ge=8, le=512)], ...] = ()
     """Smaller sides to begin with: (32, 40) is a third of the epochs at 32, a third at 40, the rest at full size."""
     learning_rate: float = Field(default=0.1, gt=0)
     """The highest rate of the schedule."""
     trained_stages: int | float | None = Field(default=None, ge=0)
     """How many of the backbone's deepest stages train beside the head; 0: the head alone; None: everything. A fraction,
     as in 1.5, is a share of the next stage's convolutions, the last ones."""
-    phases: tuple[Phase, ...] = ()
+    phases: tuple[Phase, ...] = Field(default=(), max_length=100)
     """Progressive training: parts with rates and frozen stages of their own, in place of the two fields above."""
     optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
     """Stochastic gradient descent with momentum, or Adam; AdamW takes the decay off the weights directly."""
@@ -117,10 +123,10 @@ class TrainConfig(BaseModel):
     """Where to train; auto takes what is there."""
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
     """Of the arithmetic; auto times ten steps of each and takes the quicker."""
-    threads: int | None = Field(default=None, ge=1)
+    threads: int | None = Field(default=None, ge=1, le=1024)
     """Processor threads; by default as many as torch takes."""
 
-    minutes: float | None = Field(default=None, gt=0)
+    minutes: float | None = Field(default=None, gt=0, le=1_000_000)
     """Stop after the last epoch that ends within this time; continue later with --resume."""
     resume: bool = False
     """Continue the run in the folder from its last epoch."""
@@ -163,6 +169,40 @@ class TrainConfig(BaseModel):
     def curve(self) -> dict:
         """The fields that decide the curve: a resumed run must agree in all of them."""
         return self.model_dump(mode="json", exclude=_NOT_THE_CURVE)
+
+
+def read_config(folder: Path) -> TrainConfig:
+    """The configuration in a run's folder; raises ValueError, in one sentence, for one that is missing or damaged.
+
+    What `start_from`, `teacher` and `data` name need not be there any more.
+    """
+    path = folder / FILE
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise ValueError(f"it is larger than {_LARGEST >> 20} MB")
+        return parse_config(path.read_bytes())
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read ({error}).") from error
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged, or of another version of FERScope ({error}).") from error
+
+
+def parse_config(data: bytes) -> TrainConfig:
+    """The configuration in the bytes of a `config.json`; raises ValueError, in a few words, where they are none."""
+    try:
+        values = from_json(data)
+        config = TrainConfig.model_validate(values)
+    except ValidationError as error:
+        raise ValueError(first_reason(error)) from error
+    understood = config.model_dump(mode="json")
+    if other := [name for name, value in values.items() if understood[name] != value]:  # strict: "7" is no number
+        raise ValueError(f"{other[0]}: {values[other[0]]!r} is not as it would be written")
+    return config
+
+
+def write_config(folder: Path, config: TrainConfig) -> None:
+    """Write a run's `config.json`, checked again: copies with other values are not checked when they are made."""
+    write_json(folder / FILE, TrainConfig.model_validate(config.model_dump()).model_dump(mode="json"))
 
 
 _NOT_THE_CURVE = {

@@ -2,18 +2,52 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Required
 
-from ..files import say_when_full
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
+from ..cards import Count, Name, Share, Text
+from ..files import as_json, say_when_full
 
 
 def first_process() -> bool:
     """Whether this process speaks for the training: alone, or the first that `torchrun` or `fabric run` numbered."""
     return os.environ.get("RANK", "0") == "0"
+
+
+class Event(TypedDict, total=False):
+    """One event: its kind, when it was (seconds since 1970), and what it is about.
+
+    Kinds: started, resumed, progress (inside an epoch), epoch (a row of the history), paused, finished, interrupted,
+    failed (with a message), not a number (with the ids of the images in the step). A number is None where it is none.
+    """
+
+    __pydantic_config__ = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+    event: Required[Name]
+    time: Required[Annotated[float, Field(ge=0, le=1e11)]]
+    epoch: Count
+    step: Count
+    steps: Annotated[int, Field(ge=1, le=10**9)]
+    device: Text
+    message: Annotated[str, Field(max_length=100_000)]
+    ids: list[Text]
+    loss: float | None
+    accuracy: Share | None
+    learning_rate: Annotated[float, Field(ge=0)]
+    train_loss: float | None
+    train_accuracy: Share
+    validation_loss: float | None
+    validation_accuracy: Annotated[float, Field(ge=-1, le=1 + 1e-6)]  # -1: no epoch was measured
+    test_accuracy: Share
+    seconds: Annotated[float, Field(ge=0)]
+
+
+_EVENT = TypeAdapter(Event)
+_OF_PROGRESS = {"epoch", "step", "steps", "loss", "accuracy"}
 
 
 class EventLog:
@@ -24,17 +58,24 @@ class EventLog:
 
     def write(self, event: str, **values: Any) -> None:
         """Append one event; raises DiskFullError where there is no room."""
-        line = json.dumps({"event": event, "time": round(time.time(), 3), **values})
-        with say_when_full(self.path), self.path.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        line = as_json({"event": event, "time": round(time.time(), 3), **values})
+        _EVENT.validate_json(line)
+        with say_when_full(self.path), self.path.open("ab") as file:
+            file.write(line)
 
 
-def read_events(path: Path) -> list[dict[str, Any]]:
-    """All events so far; a last line that is still being written is left out."""
+def read_events(path: Path) -> list[Event]:
+    """All events so far.
+
+    Lines that are no event are left out: the last one while it is being written, and one that a process left half when
+    it was killed.
+    """
     events = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_bytes().splitlines():
         try:
-            events.append(json.loads(line))
-        except ValueError:
+            event = _EVENT.validate_json(line)
+        except ValidationError:
             continue
+        if event["event"] != "progress" or event.keys() >= _OF_PROGRESS:
+            events.append(event)
     return events

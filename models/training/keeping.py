@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import hashlib
-import io
-import json
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +13,13 @@ import safetensors.torch
 import torch
 
 from ..checkpoints import Card, half_precision, read_card, save_checkpoint, write_card
-from ..files import write_bytes, write_json
+from ..files import write_bytes
 from . import state
-from .config import TrainConfig
+from .config import TrainConfig, read_config, write_config
 from .events import EventLog, first_process
+from .history import FILE as HISTORY
+from .history import write_history
+from .lock import locked
 from .start import TrainingError
 
 if TYPE_CHECKING:
@@ -40,13 +41,25 @@ class RunFolder:
         self.best: dict[str, float] = {"epoch": 0, "validation_accuracy": -1.0}
         self.log = EventLog(self.folder / "events.jsonl")
         self.curves = None  # TensorBoard's writer
+        self.held = ExitStack()  # the folder's lock, from `open` to `close` or `fail`
 
     def open(self) -> dict[str, Any] | None:
         """The facts of the run to continue; None for a new one, whose configuration is written.
 
         Raises:
-            TrainingError: the folder holds another run, or a checkpoint that no run made.
+            TrainingError: the folder holds another run, a checkpoint that no run made, or another process trains in it.
         """
+        no_run = not (self.folder / state.FILE).is_file() and not self.log.path.is_file()
+        if no_run and (self.folder / "card.json").is_file():
+            raise TrainingError(f"{self.folder} holds a checkpoint that no run here made. Choose another --out.")
+        self.held.enter_context(locked(self.folder))
+        try:
+            return self._opened()
+        except BaseException:
+            self.held.close()
+            raise
+
+    def _opened(self) -> dict[str, Any] | None:
         if (self.folder / state.FILE).is_file():
             if not self.config.resume:
                 raise TrainingError(f"{self.folder} already holds a run. Add --resume to continue it, or choose --out.")
@@ -71,15 +84,16 @@ class RunFolder:
                 now = torch.get_num_threads()
                 print(f"The run had {facts['threads']} threads, now {now}: the curve may differ in the last digits.")
             return facts
-        if (self.folder / "card.json").is_file() and not self.log.path.is_file():
-            raise TrainingError(f"{self.folder} holds a checkpoint that no run here made. Choose another --out.")
-        write_json(self.folder / "config.json", self.config.model_dump(mode="json"))
+        write_config(self.folder, self.config)
         return None
 
     def _set_before(self) -> str:
-        """The set that the folder's configuration names, in brackets; empty where it names the same one."""
-        path = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))["data"]
-        return "" if Path(path) == self.config.data else f" ({path})"
+        """The set that the folder's configuration names, in brackets; empty where it names the same or none."""
+        try:
+            before = read_config(self.folder).data
+        except ValueError:
+            return ""
+        return "" if before == self.config.data else f" ({before})"
 
     def begin(self, run: Run) -> None:
         """Take up the run whose results are kept."""
@@ -98,6 +112,7 @@ class RunFolder:
         """Note why the run ends; only the first of several processes."""
         if first_process():
             self.log.write("failed", message=str(error))
+        self.held.close()
 
     def write_epoch(self, row: dict[str, float]) -> None:
         """Keep what an epoch changed; the checkpoint, where it is the best so far."""
@@ -113,11 +128,7 @@ class RunFolder:
         if self.config.keep_epochs:
             weights = safetensors.torch.save(half_precision(self.run.shipped))
             write_bytes(self.folder / "epochs" / f"{row['epoch']}.safetensors", weights)
-        table = io.StringIO()
-        writer = csv.DictWriter(table, fieldnames=list(row), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({k: v if k == "epoch" else float(f"{v:.6g}") for k, v in r.items()} for r in self.run.history)
-        write_bytes(self.folder / "history.csv", table.getvalue().encode())
+        write_history(self.folder / HISTORY, self.run.history)
         state.save_state(self.folder, self.run.network, self.run.running_mean, self.run.optimizer, self._facts())
         for name in set(row) - {"epoch"} if self.curves else ():
             self.curves.add_scalar(name, row[name], row["epoch"])
@@ -132,6 +143,7 @@ class RunFolder:
         """After the last event."""
         if self.curves:
             self.curves.close()
+        self.held.close()
 
     def seconds_here(self) -> float:
         """Since this process began the run or took it up again."""

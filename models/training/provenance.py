@@ -21,12 +21,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ..checkpoints import IMAGENET, Ancestor, Card, read_card
+from ..cards import IMAGENET, Ancestor, Card, chain
+from ..checkpoints import read_card
 from ..datasets import DataError, FaceSet
 from ..datasets.duplicates import near_copies
 from ..datasets.fer2013 import official_hashes
 from ..datasets.splits import Parts, find, split
-from ..lineage import chain
 from ..words import counted
 from .config import TrainConfig
 from .errors import TrainingError

@@ -20,12 +20,14 @@ from models.checkpoints import (
     ROOT,
     CheckpointError,
     Predictions,
+    broken_checkpoints,
     checkpoint_folder,
     half_precision,
     list_checkpoints,
     read_card,
     read_predictions,
     save_checkpoint,
+    write_card,
     write_predictions,
 )
 from models.evaluation import measure, predict
@@ -226,7 +228,8 @@ def test_a_card_that_describes_no_network_is_refused(folder, values):
 
 def test_a_card_comes_back_as_it_was_written(folder):
     model, card = load_checkpoint(folder)
-    card = dataclasses.replace(card, metrics={"PrivateTest": {"flip": {"accuracy": 0.7}}}, temperature=1.25)
+    found = {"plain": measure(torch.eye(7).repeat(3, 1), torch.arange(21) % 7, card.classes)}
+    card = dataclasses.replace(card, metrics={"PrivateTest": found}, temperature=1.25)
     save_checkpoint(folder / "again", model, card)
     assert read_card(folder / "again") == card
 
@@ -237,6 +240,108 @@ def test_the_card_prepares_pictures_as_training_did(folder):
     expected = (torch.from_numpy(images).unsqueeze(1) / 255 - card.mean) / card.std
     torch.testing.assert_close(card.prepare(images), expected)
     assert card.prepare(np.zeros((3, 48, 48), np.uint8)).shape == (3, 1, card.input_size, card.input_size)
+
+
+WRONG = [
+    ("metrics", {"PrivateTest": 5}, "metrics"),
+    ("metrics", [1], "metrics"),
+    ("metrics", {"PrivateTest": {}}, "single view are missing"),
+    ("metrics", {"PrivateTest": {"plain": {"accuracy": 0.5}}}, "metrics"),
+    ("metrics", {"PrivateTest": {"flop": {}}}, "flop"),
+    ("temperature", "x", "temperature"),
+    ("temperature", 0, "temperature"),
+    ("temperature", float("nan"), "temperature"),
+    ("input_size", 1_000_000, "input_size"),
+    ("input_size", "48", "input_size"),
+    ("input_size", 48.5, "input_size"),
+    ("parameters", "7", "parameters"),
+    ("classes", ["http://evil.example/x"] * 2, "classes"),
+    ("classes", ["www.evil.example", "b"], "classes"),
+    ("classes", ["=cmd()", "b"], "classes"),
+    ("classes", ["a", "a"], "the same name"),
+    ("mean", 1e300, "mean"),
+    ("std", 0, "std"),
+    ("seed", True, "seed"),
+    ("best_epoch", 10**6, "best epoch"),
+    ("overrides", {"width": 10**6}, "width"),
+    ("overrides", {"width": float("inf")}, "width"),
+    ("split", "a\nb", "split"),
+    ("ancestors", [{"name": "x"}], "ancestors"),
+    ("seen", {"PrivateTest": "7"}, "seen"),
+    ("more", 1, "more"),
+]
+
+
+@pytest.mark.parametrize(("field", "value", "why"), WRONG)
+def test_a_card_with_a_wrong_value_is_refused_and_the_field_named(folder, field, value, why):
+    change_card(folder, **{field: value})
+    assert why in refusal(folder)
+
+
+def test_a_card_that_is_too_large_or_too_deep_is_refused(folder):
+    for text in ("[" * 100_000, '{"a":' * 100_000, " " * 2**23):
+        (folder / "card.json").write_text(text)
+        assert "is not the card of a checkpoint" in refusal(folder)
+
+
+def test_a_card_is_read_again_when_it_changes(folder):
+    assert read_card(folder) is read_card(folder)
+    change_card(folder, seed=7)
+    assert read_card(folder).seed == 7
+
+
+def test_a_card_that_is_changed_after_it_was_made_is_not_written(folder):
+    card = dataclasses.replace(read_card(folder), metrics={})
+    card.metrics["PrivateTest"] = {"plain": {"accuracy": 2}}
+    before = (folder / "card.json").read_bytes()
+    with pytest.raises(ValueError, match="metrics"):
+        write_card(folder, card)
+    assert (folder / "card.json").read_bytes() == before
+
+
+def test_a_damaged_card_is_listed_with_the_reason_and_hides_no_other(tmp_path, monkeypatch, folder):
+    monkeypatch.setattr("models.checkpoints.ROOT", tmp_path)
+    shutil.copytree(folder, tmp_path / "another")
+    change_card(folder, input_size=10**6)
+    assert list_checkpoints() == ["another"]
+    assert list(broken_checkpoints()) == ["small"]
+    assert "input_size" in broken_checkpoints()["small"]
+    assert load_checkpoint("another")
+
+
+def test_a_network_too_large_for_its_weights_is_never_built(folder, monkeypatch):
+    change_card(folder, overrides={"width": 512})
+    monkeypatch.setattr("models.checkpoints.create_model", None)
+    assert "300 million parameters; at most 150 million" in refusal(folder)
+    change_card(folder, overrides={"width": 64})
+    assert "in the file" in refusal(folder)
+
+
+def test_kappa_that_is_not_defined_is_null_in_a_card_and_nan_of_earlier_cards_is_read_so(folder):
+    card = read_card(folder)
+    found = {"plain": measure(torch.eye(7)[[3] * 9], torch.tensor([3] * 9), card.classes)}
+    write_card(folder, dataclasses.replace(card, metrics={"test": found}))
+    text = (folder / "card.json").read_text()
+    assert '"kappa": null' in text
+    assert "NaN" not in text
+    (folder / "card.json").write_text(text.replace('"kappa": null', '"kappa": NaN'))
+    assert read_card(folder).metrics["test"]["plain"]["kappa"] is None
+
+
+def test_a_card_of_an_earlier_version_names_its_start_and_teacher_and_is_marked(folder):
+    values = json.loads((folder / "card.json").read_text())
+    for key in ("ancestors", "seen"):
+        del values[key]
+    earlier = values | {"started_from": "first", "taught_by": None}
+    for key, value, roles in (("taught_by", None, ("start",)), ("taught_by", "first", ("start", "teacher"))):
+        (folder / "card.json").write_text(json.dumps(earlier | {key: value}))
+        card = read_card(folder)
+        assert (card.start.name, card.start.roles) == ("first", roles)
+        assert card.seen == {"PublicTest": None, "PrivateTest": None}
+        assert "not known" in card.caveat
+    (folder / "card.json").write_text(json.dumps(earlier | {"started_from": None}))
+    assert (read_card(folder).ancestors, read_card(folder).seen) == ((), {})
+    assert load_checkpoint(folder)[1] == read_card(folder)
 
 
 # ---- writing

@@ -8,7 +8,8 @@ import pytest
 from shelves import CARD, knows, put
 
 from models import checkpoints
-from models.checkpoints import IMAGENET, Ancestor, CheckpointError, read_card
+from models.cards import IMAGENET, Ancestor
+from models.checkpoints import CheckpointError, read_card
 from models.lineage import ancestors, related, shared_teachers, starts
 
 

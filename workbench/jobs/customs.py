@@ -7,7 +7,6 @@ memory first (torch's device `meta`), to compare its shapes with those of the we
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import math
@@ -17,22 +16,18 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import safetensors
 import safetensors.torch
-import torch
-from pydantic import TypeAdapter, ValidationError
 
-from models.checkpoints import IMAGENET, Card, CheckpointError, load_checkpoint
+from models.cards import IMAGENET, Card, chain, parse_card
+from models.checkpoints import CheckpointError, check_fit, load_checkpoint
 from models.files import UNPACKING_ERRORS, write_bytes
-from models.lineage import chain
-from models.registry import create_model, list_models
-from models.training.config import TrainConfig
+from models.training.config import TrainConfig, parse_config
+from models.training.history import parse_history
 
 from .limits import LIMITS
 from .store import JobError
@@ -42,17 +37,11 @@ _NEEDED = FILES[:3]
 _TABLES = {"logits.npy": "f", "labels.npy": "iu", "names.npy": "U", "ids.npy": "U", "splits.npy": "U"}
 _TEXT_BYTES = 2**20  # of JSON and CSV
 _DIRECTORY_BYTES = 4096  # of a zip with a handful of files
-_PLAIN = re.compile(r"[\w .,:;+()/°%=-]{0,200}")  # nothing that a page would take for a link or a picture
+_PLAIN = re.compile(r"(?!.*(://|www\.))[\w .,:;+()/°%=-]{0,200}")  # no address, link or picture to a page
 _FOLDER_NAME = re.compile(r"\w[\w .,+=-]{0,150}")  # no path: nothing is looked for where a stranger's card says
 _DEPTH, _CHAIN_DEPTH = 8, 70  # of nested JSON; an ancestor's ancestors lie two deeper than itself
-_ANCESTORS = 100
-_NUMBER = 10_000  # largest of the builder's arguments
-_SIDES = range(8, 513)
-
-
-def as_json(value: Any) -> bytes:
-    """JSON as the files of a parcel hold it."""
-    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
+_NO_PATHS = {"data": TrainConfig().data, "start_from": None, "teacher": None, "out": None, "resume": False}
+"""What a configuration of another computer is kept without: nothing is looked for where a stranger's file says."""
 
 
 def unpacked(data: bytes) -> dict[str, bytes]:
@@ -71,7 +60,7 @@ def verified(files: dict[str, bytes]) -> tuple[Card, TrainConfig]:
     _check_agreement(card, config)
     _check_weights(files["model.safetensors"], card)
     if "history.csv" in files:
-        _check_history(files["history.csv"])
+        _check_history(files["history.csv"], card)
     if "predictions.npz" in files:
         _check_predictions(files["predictions.npz"], len(card.classes))
     with tempfile.TemporaryDirectory() as folder:  # as it will be loaded later
@@ -81,13 +70,17 @@ def verified(files: dict[str, bytes]) -> tuple[Card, TrainConfig]:
             load_checkpoint(Path(folder))
         except CheckpointError as error:
             raise JobError(f"Its weights do not fit the network {card.network} of its card.") from error
-    return card, config
+    return card, TrainConfig.model_validate(config.model_dump() | _NO_PATHS)
 
 
 def _check_agreement(card: Card, config: TrainConfig) -> None:
     """Raise JobError where card and config tell of two trainings."""
-    if config.model != card.network:
-        raise JobError(f"Its config is of {config.model}, its card of {card.network}: it is damaged.")
+    if (config.model, config.overrides) != (card.network, card.overrides):
+        told = [
+            f"{name} {options or ''}".strip()
+            for name, options in ((config.model, config.overrides), (card.network, card.overrides))
+        ]
+        raise JobError(f"Its config is of {told[0]}, its card of {told[1]}: it is damaged.")
     if config.split != card.split:
         raise JobError(f"Its config has the split {config.split}, its card {card.split}: it is damaged.")
     teacher = (config.teacher or config.start_from) if config.distillation else None
@@ -163,56 +156,47 @@ def _check_plain(value: Any, depth: int = 0) -> None:
 
 
 def _card(data: bytes) -> Card:
-    values = _json("card.json", data)
+    _json("card.json", data)
     try:
-        if values.keys() - Card.__dataclass_fields__.keys():
-            raise ValueError("unknown fields")
-        card = TypeAdapter(Card).validate_json(data, strict=True)
-        if json.loads(json.dumps([asdict(one) for one in card.ancestors])) != values.get("ancestors", []):
-            raise ValueError("unknown fields of an ancestor")
-    except (ValidationError, ValueError, AttributeError) as error:
-        raise JobError("Its card.json is not the card of a checkpoint.") from error
-    if card.network not in list_models():
-        raise JobError(f"It is a {card.network}, a network that this FERScope does not know.")
-    numbers = [v for v in card.overrides.values() if isinstance(v, int | float)]
+        card = parse_card(data)
+    except ValueError as error:
+        raise JobError(f"Its card.json is not the card of a checkpoint ({_short(error)}).") from error
     sound = (
-        card.input_size in _SIDES
-        and 2 <= len(card.classes) <= 100
-        and len(set(card.classes)) == len(card.classes)
-        and math.isfinite(card.mean)
-        and 0 < card.std < math.inf
-        and (card.temperature is None or 0 < card.temperature < math.inf)
-        and len(card.overrides) <= 20
+        all(not isinstance(value, list) for value in card.overrides.values())
         and not {"num_classes", "pretrained"} & card.overrides.keys()
-        and all(isinstance(v, bool | int | float | str) for v in card.overrides.values())
-        and all(abs(v) <= _NUMBER for v in numbers)
-        and min(card.epochs, card.best_epoch) >= 0
-        and all(n is None or n >= 0 for n in card.seen.values())
         and _FOLDER_NAME.fullmatch(card.split)
         and not card.split.endswith(".json")
         and _sound_chain(card)
     )
     if not sound:
-        raise JobError("Its card.json has numbers that no checkpoint has.")
+        raise JobError("Its card.json names what no checkpoint of one network has.")
     return card
 
 
 def _sound_chain(card: Card) -> bool:
-    """Whether the ancestors are few, and their names and splits are no paths; without a split only ImageNet's is."""
-    found = list(islice(chain(card.ancestors), _ANCESTORS + 1))
-    return len(found) <= _ANCESTORS and all(
+    """Whether the names and splits of its ancestors are no paths; they are unknown together with the images."""
+    return all(
         _FOLDER_NAME.fullmatch(one.name)
-        and (_FOLDER_NAME.fullmatch(one.split) or (one.name == IMAGENET and not one.split + one.data))
+        and (_FOLDER_NAME.fullmatch(one.split) or not one.split + one.data)
         and not one.split.endswith(".json")
-        for one in found
+        for one in chain(card.ancestors)
     )
 
 
 def _config(data: bytes) -> TrainConfig:
     try:
-        return TrainConfig.model_validate(_json("config.json", data)).model_copy(update={"out": None, "resume": False})
-    except ValidationError as error:
-        raise JobError("Its config.json is of another version of FERScope: bring both to the same one.") from error
+        _json("config.json", data)
+        return parse_config(data)
+    except JobError:
+        raise
+    except ValueError as error:
+        raise JobError(
+            f"Its config.json is damaged ({_short(error)}), or of another version: bring both to the same one."
+        ) from error
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
 
 
 def _check_weights(data: bytes, card: Card) -> None:
@@ -223,27 +207,18 @@ def _check_weights(data: bytes, card: Card) -> None:
     if not all(value.isfinite().all() for value in weights.values() if value.is_floating_point()):
         raise JobError("Its weights hold what is no number.")
     try:
-        with torch.device("meta"):
-            model = create_model(card.network, num_classes=len(card.classes), **card.overrides)
-    except (ValueError, TypeError, RuntimeError, AttributeError, KeyError) as error:
-        raise JobError(f"Its card asks for a {card.network} that cannot be built.") from error
-    wanted = {name: value.shape for name, value in model.state_dict().items()}
-    if wanted != {name: value.shape for name, value in weights.items()}:
-        raise JobError(f"Its weights do not fit the network {card.network} of its card.")
+        check_fit(card, weights)
+    except ValueError as error:
+        raise JobError(f"Its weights do not fit the network {card.network} of its card ({_short(error)}).") from error
 
 
-def _check_history(data: bytes) -> None:
+def _check_history(data: bytes, card: Card) -> None:
     try:
-        rows = list(csv.reader(io.StringIO(data[: _TEXT_BYTES + 1].decode("ascii"), newline="")))
-        names, numbers = rows[0], [[float(cell or 0) for cell in row] for row in rows[1:]]
-        if len(data) > _TEXT_BYTES or "epoch" not in names or any(len(row) != len(names) for row in numbers):
-            raise ValueError
-        if [row[names.index("epoch")] for row in numbers] != [*range(1, len(numbers) + 1)]:
-            raise ValueError
-        if not all(re.fullmatch(r"[a-z][a-z_0-9 :]{0,60}", name) for name in names):
-            raise ValueError
-    except (ValueError, IndexError, csv.Error) as error:
-        raise JobError("Its history.csv is no table of numbers.") from error
+        rows = parse_history(data[: _TEXT_BYTES + 1])
+    except ValueError as error:
+        raise JobError(f"Its history.csv is no table of epochs ({_short(error)}).") from error
+    if len(data) > _TEXT_BYTES or len(rows) < card.best_epoch:
+        raise JobError("Its history.csv is too long, or ends before the best epoch.")
 
 
 def _check_predictions(data: bytes, classes: int) -> None:

@@ -23,9 +23,9 @@ def ended(job: Job, code: int | None) -> Job:
         job: "running" or "stopping".
         code: of its exit, −n by signal n; None where nobody here was told.
     """
-    told = [event for event in store.events(job)[job.told :] if event.get("event") in _LAST_WORDS]
+    told = [event for event in store.events(job)[job.told :] if event["event"] in _LAST_WORDS]
     last, event = (told[-1]["event"], told[-1]) if told else (None, {})
-    job = replace(job, ended=time.time(), pid=None, born=None)
+    job = replace(job, ended=time.time(), pid=None)
     if last == "finished" and code and job.asked is None:  # the training is whole, what came after it is not
         return replace(job, state="done", message=f"It is not measured. {_why(job, code, '')}")
     if last == "finished" or (code == 0 and last != "paused"):

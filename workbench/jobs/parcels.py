@@ -15,8 +15,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from models import checkpoints
-from models.checkpoints import Ancestor, read_card
-from models.files import say_when_full, write_bytes
+from models.cards import Ancestor
+from models.checkpoints import read_card
+from models.files import as_json, say_when_full, write_bytes
 from models.training.config import TrainConfig
 from models.training.provenance import sets_near, verified
 
@@ -79,8 +80,8 @@ def _without_paths(job: Job) -> dict[str, bytes]:
     told = {"data": Path(config.data.name), "split": card.split, "out": None, "resume": False}
     told |= {key: Path(folder.name) for key in ("start_from", "teacher") if (folder := getattr(config, key))}
     return {
-        "card.json": customs.as_json(asdict(card)),
-        "config.json": customs.as_json(config.model_copy(update=told).model_dump(mode="json")),
+        "card.json": as_json(asdict(card)),
+        "config.json": as_json(config.model_copy(update=told).model_dump(mode="json")),
     }
 
 
@@ -112,7 +113,7 @@ def import_zip(data: bytes) -> Job:
     """
     files = customs.unpacked(data)
     card, config = customs.verified(files)
-    files["card.json"] = customs.as_json(asdict(verified(card, sets_near(TrainConfig().data))))
+    files["card.json"] = as_json(asdict(verified(card, sets_near(TrainConfig().data))))
     with store.locked():
         limits.check_room(len(store.jobs()), waiting=0)
         id_, now = store.new_id(card.network), time.time()
@@ -130,6 +131,8 @@ def import_zip(data: bytes) -> Job:
 
 def _shareable(id_: str) -> Job:
     job = store.read(id_)
+    if job.state == "broken":
+        raise JobError(job.message)
     if job.belongs_to is not None:
         raise JobError(f'"{job.title}" learned from people\'s own pictures: it stays here and goes with them.')
     if job.alive:

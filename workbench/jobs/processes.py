@@ -1,5 +1,9 @@
-"""The process of a job: begun, found again, asked to end, ended. A number alone may be another's by now, so it counts
-only together with its time of birth; a child that ended is a zombie until it is polled, so ours are polled."""
+"""The process of a job: begun, found again, asked to end, ended.
+
+Whether a job runs is decided by the lock that its process holds on its folder (`models.training.lock`); before it has
+taken that, and to send it signals, it is known by its number, which may be another's by now and counts only where the
+command line names the folder. A child that ended is a zombie until it is polled, so ours are polled.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +16,15 @@ from subprocess import DEVNULL, Popen, TimeoutExpired
 
 import psutil
 
+from models.training.lock import is_locked
+
 from .store import Job
 
 HERE = Path(__file__).resolve().parents[2]  # where `models` is imported from
 _NICENESS = 10
-_SECONDS_APART = 2.0  # two readings of a time of birth differ by less, since the clock is set now and then
 _LOG_BYTES = 2**20  # past this, only the last quarter of a log is kept
 
-_children: dict[int, Popen] = {}  # begun by this process; the others are known by pid and birth only
+_children: dict[int, Popen] = {}  # begun by this process
 
 
 def command(job: Job) -> list[str]:
@@ -55,8 +60,8 @@ def step_back(pid: int) -> None:
             group.write_text(str(_NICENESS))
 
 
-def begin(job: Job, threads: int) -> tuple[int, float]:
-    """Start the process of a job in a session of its own; its pid and time of birth."""
+def begin(job: Job, threads: int) -> int:
+    """Start the process of a job in a session of its own; its pid."""
     _tidy(job.folder)
     with (job.folder / "log.txt").open("ab") as log:
         child = Popen(
@@ -70,33 +75,37 @@ def begin(job: Job, threads: int) -> tuple[int, float]:
         )
     _children[child.pid] = child
     step_back(child.pid)
-    return child.pid, psutil.Process(child.pid).create_time()
+    return child.pid
+
+
+def runs(job: Job) -> bool:
+    """Whether a process works in the folder of a job, whoever began it, also one that could not be found by number."""
+    return is_locked(job.folder) or find(job) is not None
 
 
 def find(job: Job) -> psutil.Process | None:
     """The process of a job if it still runs; None once it has ended, whoever began it."""
-    if job.pid is None:
-        return None
     child = _children.get(job.pid)
-    if child is not None and child.poll() is not None:
-        return None
-    try:
-        process = psutil.Process(job.pid)
+    with contextlib.suppress(psutil.Error):
         if child is not None:  # may look like a zombie while its threads still end: only then has it a code
-            return process
-        same = job.born is None or abs(process.create_time() - job.born) < _SECONDS_APART
-        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
-    except psutil.Error:
-        return None
+            return psutil.Process(job.pid) if child.poll() is None else None
+        if job.pid is not None and _names(psutil.Process(job.pid).cmdline(), job.folder):
+            return psutil.Process(job.pid)
+    unknown = job.pid is None and job.state in ("running", "stopping")
+    return _search(job) if unknown or is_locked(job.folder) else None
 
 
-def find_unnoted(job: Job) -> psutil.Process | None:
-    """The process of a job whose number was never written, because whoever began it died in between."""
+def _search(job: Job) -> psutil.Process | None:
+    """The process of a job whose number is not known: whoever began it died before it was written down."""
     config = str(job.folder / "config.json")
     for process in psutil.process_iter(["cmdline", "status"]):
         if config in (process.info["cmdline"] or ()) and process.info["status"] != psutil.STATUS_ZOMBIE:
             return process
     return None
+
+
+def _names(command: list[str], folder: Path) -> bool:
+    return any(part == str(folder) or part.startswith(f"{folder}{os.sep}") for part in command)
 
 
 def exit_code(job: Job) -> int | None:

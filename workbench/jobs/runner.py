@@ -2,7 +2,7 @@
 
 A job is `python -m models.train --config <folder>/config.json` in a process group and session of its own, at low
 priority and with one processor thread left to the app. It lives on when the app ends; whoever calls `advance` next
-finds it again by pid and time of birth, or notes that it is gone.
+finds it again by the lock on its folder, or notes that it is gone.
 
 In `--lan` mode only the teacher may change anything: the pages ask `ui.classroom` before they call what is here.
 """
@@ -98,6 +98,8 @@ def stop(id_: str) -> Job:
         if job.state == "queued":
             message = "Stopped while it waited." if job.runs else "Stopped before it began."
             return store.write(replace(job, state="cancelled", ended=time.time(), message=message))
+        if job.state == "broken":
+            processes.send(job)
         if job.state == "running":
             message = "Asked to end; it writes down what it has reached."
             processes.send(job)  # first: it must end also where there is no room to note it
@@ -136,7 +138,7 @@ def remove(id_: str) -> None:
     """
     with store.locked():
         job = _looked_after(store.read(id_))
-        if job.state in ("running", "stopping"):
+        if processes.runs(job):
             raise JobError(f'"{job.title}" still runs: stop it first, then remove it.')
         store.delete(job)
 
@@ -150,10 +152,10 @@ def forget(belongs_to: str) -> int:
         JobError: a process does not end; call it again.
     """
     with store.locked():
-        mine = [job for job in store.jobs() if job.belongs_to == belongs_to]
+        mine = [job for job in store.jobs() if job.belongs_to == belongs_to or _names_set(job, belongs_to)]
         for job in mine:
             processes.end_now(job)
-            if processes.find(job):
+            if processes.runs(job):
                 raise JobError(f'"{job.title}" does not end; try again in a moment.')
             store.delete(job)
     return len(mine)
@@ -231,13 +233,23 @@ def estimate(config: TrainConfig, patience: float = 300.0) -> Estimate:
 # For those who hold the lock
 
 
+def _names_set(job: Job, own: str) -> bool:
+    """Whether the configuration of a broken job names a set of own pictures, as far as it can be read."""
+    with contextlib.suppress(OSError):
+        return job.state == "broken" and str(store.OWN / own).encode() in (job.folder / "config.json").read_bytes()
+    return False
+
+
 def _looked_after(job: Job) -> Job:
     """The job as it is now: with its process found, or its ending noted."""
+    if not job.alive and job.state != "broken" and processes.runs(job):  # begun in a terminal
+        job = store.write(replace(job, state="running", started=time.time(), ended=None, paused=False, message=""))
     if job.state not in ("running", "stopping"):
         return job
-    if job.pid is None and (process := processes.find_unnoted(job)):
-        job = store.write(replace(job, pid=process.pid, born=process.create_time()))
-    if processes.find(job) is None:
+    process = processes.find(job)
+    if process is not None and process.pid != job.pid:
+        job = store.write(replace(job, pid=process.pid))
+    if process is None and not processes.runs(job):
         pid = job.pid
         job = store.write(endings.ended(job, processes.exit_code(job)))
         processes.let_go(pid)
@@ -252,11 +264,12 @@ def _start_next(there: list[Job]) -> None:
     """Begin the oldest job that waits for a device on which none runs; `there` is the newest first."""
     queued = [job for job in reversed(there) if job.state == "queued"]
     busy = {_device(job) for job in there if job.state in ("running", "stopping")} if queued else set()
+    busy |= {_device(job) for job in there if job.state == "broken" and processes.runs(job)} if queued else set()
     short = limits.disk_is_short() if queued else ""
     for job in queued:
         if short and job.message != short:
             store.write(replace(job, message=short))
-        if not short and (device := _device(job)) not in busy:
+        if not short and not processes.runs(job) and (device := _device(job)) not in busy:
             busy.add(device)
             _start(job)
 
@@ -265,13 +278,13 @@ def _start(job: Job) -> None:
     told = len(store.events(job))
     job = replace(job, state="running", started=time.time(), runs=job.runs + 1, told=told)
     job = replace(job, message="", asked=None, ended=None)
-    store.write(replace(job, pid=None, born=None))  # first: whoever comes after a crash looks for the process
+    store.write(replace(job, pid=None))  # first: whoever comes after a crash looks for the process
     try:
-        pid, born = processes.begin(job, job.config.threads or processes.default_threads())
+        pid = processes.begin(job, job.config.threads or processes.default_threads())
     except (JobError, OSError) as error:
         store.write(replace(job, state="failed", ended=time.time(), message=f"It could not be started: {error}"))
         return
-    store.write(replace(job, pid=pid, born=born))
+    store.write(replace(job, pid=pid))
 
 
 def _device(job: Job) -> str:

@@ -12,9 +12,7 @@ tabs, two apps and the command line never start one job twice.
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import json
 import os
 import re
 import secrets
@@ -22,24 +20,21 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
 
 from filelock import FileLock, Timeout
-from pydantic import ValidationError
 
 from models.files import write_json
-from models.training import state
-from models.training.config import RUNS, TrainConfig
-from models.training.events import read_events
+from models.training.config import FILE as CONFIG
+from models.training.config import RUNS, TrainConfig, write_config
+from models.training.events import Event, read_events
+from models.training.history import FILE as HISTORY
+from models.training.history import EpochRow, read_history
 
-State = Literal["queued", "running", "stopping", "done", "failed", "cancelled", "lost"]
-"""queued → running → done | failed | cancelled (stopped by a person) | lost (ended without a word); stopping: asked to
-end, not yet gone. A queued job that is stopped is cancelled at once. `resume` queues any ended one again."""
+from .job import ALIVE, ID, STATUS, Job, JobError, State, read_job
 
-ALIVE = ("queued", "running", "stopping")
-"""States that still change by themselves."""
+__all__ = ["ALIVE", "ID", "Job", "JobError", "State"]  # of `job`, for those who look after jobs
 
 ROOT: Path = Path(os.environ.get("FERSCOPE_JOBS", RUNS / "jobs")).absolute()
 """Where the folders of the jobs lie. FERSCOPE_JOBS names another place; tests replace it."""
@@ -48,84 +43,8 @@ OWN: Path = ROOT.with_name("own")
 """Where sets of people's own pictures lie, a folder each: OWN/<set id>/…. A job whose data lie in here belongs to that
 set. FERSCOPE_JOBS moves it to the folder `own` beside the jobs; tests replace it."""
 
-ID = re.compile(r"\d{8}-\d{6}-[a-z0-9_]{1,60}-[0-9a-f]{4}")
 _LOG_BYTES = 64 * 1024  # of the end of a log that is read
 _NOT_TEXT = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|[^\n\t -~\u00a0-\uffff]")
-
-
-class JobError(ValueError):
-    """What was asked for cannot be done; the message is one sentence that says why and what to do."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One training, as its `status.json` has it.
-
-    Attributes:
-        id: made by us, e.g. "20251121-143005-residual_cnn-3fa9"; safe as the name of a folder and in an address.
-        folder: where everything of it lies.
-        title: what a person called it, one line of at most 80 characters; to be shown, never a path.
-        state: see `State`.
-        network: name for `create_model`.
-        epochs: how many it shall train.
-        created, started, ended: seconds since 1970; started: the last time that a process began; None: not yet.
-        pid, born: its process and when that began (psutil), by which it is found again; None while none runs.
-        runs: how many processes it has had; more than one after `resume`.
-        told: how many events there were when the last of them began: what came before is not its word.
-        asked: when it was asked to end; None: it was not.
-        paused: whether it is done because its minutes were used up before its last epoch; `resume` gives as many again.
-        message: one sentence for people: why it waits, failed, or what it left; "" where there is nothing to say.
-        belongs_to: id of the set of people's own pictures that it learns from (a folder of `OWN`); None for others.
-            Such a job is neither promoted nor exported, and goes with its set.
-        imported: whether it came from another FERScope; such a one was done when it came, and is not resumed.
-    """
-
-    id: str
-    folder: Path
-    title: str
-    state: State
-    network: str
-    epochs: int
-    created: float
-    started: float | None = None
-    ended: float | None = None
-    pid: int | None = None
-    born: float | None = None
-    runs: int = 0
-    told: int = 0
-    asked: float | None = None
-    paused: bool = False
-    message: str = ""
-    belongs_to: str | None = None
-    imported: bool = False
-
-    @property
-    def alive(self) -> bool:
-        """Whether its state still changes by itself: queued, running or stopping."""
-        return self.state in ALIVE
-
-    @property
-    def config(self) -> TrainConfig:
-        """What it trains; raises JobError where the file was made by another version."""
-        try:
-            return TrainConfig.model_validate_json((self.folder / "config.json").read_text("utf-8"))
-        except (OSError, ValidationError) as error:
-            raise JobError(f'What "{self.title}" trains was written by another version: remove it.') from error
-
-    @property
-    def has_checkpoint(self) -> bool:
-        """Whether `models.load_checkpoint(job.folder)` finds weights and card: those of the best epoch so far."""
-        return (self.folder / "model.safetensors").is_file() and (self.folder / "card.json").is_file()
-
-    @property
-    def resumable(self) -> bool:
-        """Whether `runner.resume` has something left to train: it ended before its last epoch."""
-        return not self.alive and not self.imported and (self.state != "done" or self.paused)
-
-    @property
-    def has_state(self) -> bool:
-        """Whether a whole epoch is kept to go on from; a job without begins anew when it is resumed."""
-        return (self.folder / state.FILE).is_file()
 
 
 def jobs() -> list[Job]:
@@ -164,10 +83,11 @@ def read(id_: str) -> Job:
 
 
 def write(job: Job) -> Job:
-    """Put what a job is into its `status.json`; for those who hold `locked()`."""
-    values = dataclasses.asdict(job)
-    del values["id"], values["folder"]
-    write_json(job.folder / "status.json", values)
+    """Put what a job is into its `status.json`; for those who hold `locked()`. A broken one is left as it is."""
+    if job.state != "broken":
+        values = dataclasses.asdict(job)
+        del values["id"], values["folder"]
+        write_json(job.folder / STATUS, values)
     return job
 
 
@@ -188,7 +108,7 @@ def create(job: Job, config: TrainConfig, fill: Callable[[Path], None] | None = 
         shutil.rmtree(left, ignore_errors=True)
     new = ROOT / f".new-{job.id}"
     try:
-        write_json(new / "config.json", config.model_dump(mode="json"))
+        write_config(new, config)
         if fill:
             fill(new)
         write(dataclasses.replace(job, folder=new))
@@ -205,20 +125,22 @@ def delete(job: Job) -> None:
     shutil.rmtree(gone, ignore_errors=True)
 
 
-def events(job: Job) -> list[dict[str, Any]]:
+def events(job: Job) -> list[Event]:
     """What the training told so far (`models.training.events`), in order; [] before its first word."""
     try:
-        return [event for event in read_events(job.folder / "events.jsonl") if isinstance(event, dict)]
-    except FileNotFoundError:
+        return read_events(job.folder / "events.jsonl")
+    except OSError:
         return []
 
 
-def history(job: Job) -> list[dict[str, float]]:
-    """A row for each whole epoch, from `history.csv`: the curve. Complete also after kills, where an event may lack."""
+def history(job: Job) -> list[EpochRow]:
+    """A row for each whole epoch, from `history.csv`: the curve. Complete also after kills, where an event may lack.
+
+    Empty for a job whose history is damaged, which is broken.
+    """
     try:
-        with (job.folder / "history.csv").open(encoding="utf-8", newline="") as file:
-            return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file)]
-    except FileNotFoundError:
+        return read_history(job.folder / HISTORY)
+    except (OSError, ValueError):
         return []
 
 
@@ -255,7 +177,21 @@ def locked(seconds: float = 10.0) -> Iterator[None]:
 
 
 def _read(folder: Path) -> Job | None:
+    stamps = tuple(_stamp(folder / name) for name in (STATUS, CONFIG, "card.json", HISTORY))
+    job = _checked(folder, stamps)
+    return job if folder.is_dir() else None  # it may be removed meanwhile
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """Changes whenever the file does; empty where there is none."""
     try:
-        return Job(id=folder.name, folder=folder, **json.loads((folder / "status.json").read_text("utf-8")))
-    except (OSError, ValueError, TypeError):
-        return None
+        facts = path.stat()
+    except OSError:
+        return ()
+    return facts.st_mtime_ns, facts.st_ino, facts.st_size
+
+
+@lru_cache(maxsize=512)
+def _checked(folder: Path, stamps: tuple[tuple[int, ...], ...]) -> Job:
+    """As `read_job`; read again when a file has changed (`stamps`)."""
+    return read_job(folder)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from models.cards import chain
 from models.checkpoints import Card, CheckpointError, read_card
 from models.datasets import FaceSet
 from models.datasets.splits import split
-from models.lineage import chain
+from models.footprint import footprint
 from models.registry import check_overrides, get_spec
 from models.training.config import TrainConfig
 from models.training.errors import TrainingError
@@ -27,6 +28,8 @@ def complete(config: TrainConfig) -> TrainConfig:
         check_overrides(config.model, config.overrides)
         for phase in config.plan:
             check_stages(get_spec(config.model), phase.trained_stages)
+        needed = footprint(config.model, 8, tuple(config.overrides.items()), config.input_size)
+        needed.check(f"{config.model} with these options")
     except ValueError as error:
         raise JobError(str(error)) from error
     lists = Path(config.split)

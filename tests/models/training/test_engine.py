@@ -687,12 +687,38 @@ def test_a_later_loss_that_is_no_number_keeps_the_good_epochs(make_config, tmp_p
 def test_events_are_one_object_a_line_and_a_line_in_the_writing_is_left_out(tmp_path):
     log = EventLog(tmp_path / "events.jsonl")
     log.write("started", epoch=0)
-    log.write("epoch", epoch=1, note="“ß”\nnext")
+    log.write("failed", epoch=1, message="“ß”\nnext")
     with log.path.open("a") as file:
         file.write('{"event": "epo')
     told = read_events(log.path)
-    assert [(e["event"], e["epoch"]) for e in told] == [("started", 0), ("epoch", 1)]
-    assert told[1]["note"] == "“ß”\nnext"
+    assert [(e["event"], e["epoch"]) for e in told] == [("started", 0), ("failed", 1)]
+    assert told[1]["message"] == "“ß”\nnext"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("5", "[]", "{}", "[" * 100_000, "\xff"),
+        *('{"event": "x", "time": "1"}', '{"event": 5, "time": 1}', '{"event": "x", "time": NaN}'),
+        *('{"event": "progress", "time": 1}', '{"event": "epoch", "time": 1, "epoch": "1"}'),
+    ],
+)
+def test_a_line_that_is_no_event_is_left_out_and_hides_no_other(tmp_path, line):
+    log = EventLog(tmp_path / "events.jsonl")
+    log.write("started", epoch=0)
+    with log.path.open("a", encoding="latin-1") as file:
+        file.write(line + "\n")
+    log.write("progress", epoch=1, step=1, steps=2, loss=float("nan"), accuracy=0.5)
+    told = read_events(log.path)
+    assert [event["event"] for event in told] == ["started", "progress"]
+    assert told[1]["loss"] is None
+
+
+def test_what_is_no_event_is_not_written(tmp_path):
+    log = EventLog(tmp_path / "events.jsonl")
+    with pytest.raises(ValueError, match="step"):
+        log.write("progress", step="one")
+    assert not log.path.exists()
 
 
 def test_an_event_that_finds_no_room_says_so(tmp_path, monkeypatch):

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.checkpoints import IMAGENET, Ancestor, list_checkpoints, read_card, read_predictions, write_card
+from models.cards import IMAGENET, Ancestor, chain
+from models.checkpoints import list_checkpoints, read_card, read_predictions, write_card
 from models.datasets import FaceSet, fer2013
 from models.datasets.splits import split, write_split
 from models.ensembling import candidates
 from models.evaluate import report_stored
-from models.lineage import chain
 from models.training.config import TrainConfig
 from models.training.engine import train
 from models.training.errors import TrainingError

@@ -7,6 +7,7 @@ import re
 import zipfile
 from dataclasses import replace
 
+import curves
 import pytest
 from jobbing import begun, ended
 
@@ -27,8 +28,8 @@ def test_the_command_shows_and_does_what_the_page_does(acting, capsys, monkeypat
         return capsys.readouterr().out
 
     assert "no jobs" in said("list")
-    job = begun(acting().id)
-    (job.folder / "history.csv").write_text("epoch,train_loss\n1,0.7\n")
+    job = begun(acting(overrides={"width": 4}).id)
+    curves.put(job.folder, 1, train_loss=[0.7])
     assert re.search(rf"{job.id} +running +1/26 +works on", said("list"))
     assert "stopping" in said("stop", job.id)
     ended(job.id)
@@ -52,7 +53,7 @@ def test_the_command_shows_and_does_what_the_page_does(acting, capsys, monkeypat
 
 def test_a_marked_job_is_promoted_and_imported_with_its_mark(acting, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    job = ended(acting("ends well").id)
+    job = ended(acting("ends well", overrides={"width": 4}).id)
     card = Card("vanilla_cnn", ("a", "b"), 48, 0.5, 0.2, "quick", "official", "", 0, 1, 1, "cpu", "32-true", 1.0, 1)
     card = replace(card, overrides={"width": 4}, seen={"PrivateTest": 7})
     save_checkpoint(job.folder, create_model("vanilla_cnn", num_classes=2, width=4), card)

@@ -12,13 +12,15 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
+import curves
 import numpy as np
 import pytest
 import safetensors.torch
 import torch
 
 from models import create_model, load_checkpoint
-from models.checkpoints import Ancestor, Card, list_checkpoints, read_card, read_predictions, save_checkpoint
+from models.cards import Ancestor
+from models.checkpoints import Card, list_checkpoints, read_card, read_predictions, save_checkpoint
 from models.datasets.splits import split
 from models.datasets.synthetic import drawn_set
 from models.files import DiskFullError
@@ -55,13 +57,14 @@ def job(place, tmp_path) -> Job:
     id_ = store.new_id("vanilla_cnn")
     job = Job(id_, place / id_, "mine", "done", "vanilla_cnn", 3, time.time())
     config = TrainConfig(
-        model="vanilla_cnn", data=tmp_path / "faces.npz", out=job.folder, start_from=tmp_path / "start"
+        **{"model": "vanilla_cnn", "overrides": {"width": 4}, "data": tmp_path / "faces.npz"},
+        **{"out": job.folder, "start_from": tmp_path / "start"},
     )
     with store.locked():
         store.create(job, config)
     torch.manual_seed(0)
     save_checkpoint(job.folder, create_model("vanilla_cnn", num_classes=3, width=4), Card(**CARD))
-    (job.folder / "history.csv").write_text("epoch,train_loss,seconds\n1,0.7,2\n2,0.6,2\n3,0.5,2\n")
+    curves.put(job.folder, 3)
     (job.folder / "log.txt").write_text("secret path")
     np.savez(
         job.folder / "predictions.npz",
@@ -292,34 +295,42 @@ def test_predictions_that_do_not_fit_are_refused(job, arrays):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"network": "resnet19"}, "does not know"),
+        ({"network": "resnet19"}, "not the card of a checkpoint .*resnet19"),
         ({"network": "residual_cnn"}, "its card of residual_cnn"),
         ({"network": ["vanilla_cnn"]}, "not the card"),
-        ({"overrides": {"width": 5}}, "do not fit"),
-        ({"overrides": {"width": 10**9}}, "no checkpoint has"),
-        ({"overrides": {"pretrained": True}}, "no checkpoint has"),
-        ({"overrides": {"nonsense": 1}}, "cannot be built"),
+        ({"overrides": {"width": 5}}, "Its config is of vanilla_cnn {'width': 4}, its card of"),
+        ({"overrides": {"width": 10**9}}, "not the card of a checkpoint .*from 1 to 512"),
+        ({"overrides": {"pretrained": True}}, "not the card"),
+        ({"overrides": {"nonsense": 1}}, "not the card of a checkpoint .*no option"),
         ({"classes": ["angry", "happy"]}, "do not fit"),
-        ({"classes": ["angry", "happy", "happy"]}, "no checkpoint has"),
+        ({"classes": ["angry", "happy", "happy"]}, "two classes have the same name"),
         ({"classes": ["angry", "happy", "![x](http://x.y/z)"]}, "does not belong there"),
         ({"classes": ["angry", "happy", "<b>"]}, "does not belong there"),
         ({"recipe": "q" * 300}, "does not belong there"),
-        ({"std": 0}, "no checkpoint has"),
+        ({"std": 0}, "std"),
         ({"mean": "0.5x"}, "not the card"),
-        ({"input_size": 100_000}, "no checkpoint has"),
+        ({"input_size": 100_000}, "input_size"),
+        ({"input_size": "48"}, "input_size"),
+        ({"parameters": "7"}, "parameters"),
+        ({"metrics": {"PrivateTest": 5}}, "metrics"),
+        ({"metrics": [1]}, "metrics"),
+        ({"temperature": "x"}, "temperature"),
+        ({"classes": ["angry", "happy", "http://x.y"]}, "does not belong there"),
+        ({"classes": ["angry", "happy", "=1+1"]}, "classes"),
+        ({"best_epoch": 9}, "the best epoch is 9 of 3"),
         ({"unknown": 1}, "not the card"),
         ({"seed": "0"}, "not the card"),
         ({"seen": {"PrivateTest": "many"}}, "not the card"),
-        ({"seen": {"PrivateTest": -1}}, "no checkpoint has"),
-        ({"split": "../lists"}, "no checkpoint has"),
-        ({"split": "lists.json"}, "no checkpoint has"),
-        ({"ancestors": [START | {"name": "../../home"}]}, "no checkpoint has"),
-        ({"ancestors": [START | {"split": "/etc/lists.json"}]}, "no checkpoint has"),
-        ({"ancestors": [START | {"split": ""}]}, "no checkpoint has"),
+        ({"seen": {"PrivateTest": -1}}, "seen.PrivateTest"),
+        ({"split": "../lists"}, "names what no checkpoint"),
+        ({"split": "lists.json"}, "names what no checkpoint"),
+        ({"ancestors": [START | {"name": "../../home"}]}, "names what no checkpoint"),
+        ({"ancestors": [START | {"split": "/etc/lists.json"}]}, "names what no checkpoint"),
+        ({"ancestors": [START | {"split": ""}]}, "names what no checkpoint"),
         ({"ancestors": [START | {"roles": ["owner"]}]}, "not the card"),
         ({"ancestors": [START | {"seed": "0"}]}, "not the card"),
         ({"ancestors": [START | {"more": 1}]}, "not the card"),
-        ({"ancestors": [START] * 101}, "no checkpoint has"),
+        ({"ancestors": [START] * 201}, "more than 200 ancestors"),
         ({"ancestors": nested(40)}, "does not belong there"),
         ({"ancestors": []}, "does not name the start of its config"),
         ({"ancestors": [START | {"name": "another"}]}, "does not name the start of its config"),
@@ -352,9 +363,9 @@ def test_other_damage_is_one_sentence(job):
         (zipped(good | {"config.json": b'{"model": "vanilla_cnn", "newer": 1}'}), "another version"),
         (zipped(good | {"model.safetensors": b"\x80\x04pickle"}), "no safetensors"),
         (zipped(good | {"model.safetensors": nan}), "no number"),
-        (zipped(good | {"history.csv": b"epoch,<script>\n1,2\n"}), "no table of numbers"),
-        (zipped(good | {"history.csv": b"epoch,loss\n1,=cmd()\n"}), "no table of numbers"),
-        (zipped(good | {"history.csv": b"epoch,loss\nnan,1\n"}), "no table of numbers"),
+        (zipped(good | {"history.csv": b"epoch,<script>\n1,2\n"}), "no table of epochs"),
+        (zipped(good | {"history.csv": good["history.csv"].replace(b"0.1", b"=cmd()", 1)}), "no table of epochs"),
+        (zipped(good | {"history.csv": good["history.csv"].replace(b"\n2,", b"\nnan,")}), "no table of epochs"),
         (zipped(good | {"predictions.npz": b"x"}), "not a zip"),
     ):
         with pytest.raises(JobError, match=message):

@@ -13,6 +13,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import curves
 import psutil
 import pytest
 from jobbing import begun, ended, until
@@ -23,16 +24,14 @@ from models.datasets.splits import split
 from models.datasets.synthetic import drawn_set
 from models.files import DiskFullError
 from models.training.config import TrainConfig
-from workbench.jobs import limits, processes, runner, store
+from models.training.errors import TrainingError
+from models.training.lock import locked
+from workbench.jobs import limits, parcels, processes, runner, store
+from workbench.jobs.__main__ import main as command
 from workbench.jobs.store import JobError
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="groups of processes and signals of POSIX")
 GONE = [pytest.param("a" * 200), "../../etc", "20250101-000000-resnet18-0000", "", "20250101-000000-../x-0000"]
-
-
-def put_history(job: store.Job, epochs: int) -> None:
-    rows = "".join(f"{n},0.5\n" for n in range(1, epochs + 1))
-    (job.folder / "history.csv").write_text("epoch,train_loss\n" + rows)
 
 
 # ---- beginning
@@ -119,7 +118,7 @@ def test_while_the_disk_is_short_nothing_begins_and_the_job_says_so(acting, monk
 )
 def test_how_a_job_ended_is_told(acting, title, state, message):
     job = acting(title, batch_size=512)
-    put_history(job, 3)
+    curves.put(job.folder, 3)
     job = ended(job.id)
     assert job.state == state
     assert re.search(message, job.message), job.message
@@ -182,7 +181,7 @@ def test_a_new_app_marks_as_lost_what_ended_without_a_word_also_while_it_is_a_zo
     until(job.id, lambda job: job.state == "lost")
     assert psutil.Process(job.pid).status() == psutil.STATUS_ZOMBIE
     children[job.pid].wait(10)
-    put_history(job, 2)
+    curves.put(job.folder, 2)
     lost = store.read(job.id)
     assert (lost.resumable, lost.pid) == (True, None)
 
@@ -192,7 +191,7 @@ def test_another_process_of_the_same_number_is_not_taken_for_the_job(acting):
     other = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(60)"])
     try:
         processes.end_now(job)
-        store.write(replace(job, pid=other.pid, born=psutil.Process(other.pid).create_time() - 100))
+        store.write(replace(job, pid=other.pid))
         processes.send(store.read(job.id), hard=True)
         assert store.read(job.id).state == "running"
         runner.advance()
@@ -209,14 +208,14 @@ def test_an_app_that_dies_between_start_and_note_leaves_a_job_that_is_found(acti
     child = subprocess.Popen(command, start_new_session=True)
     try:
         processes.end_now(job)
-        store.write(replace(job, pid=None, born=None))
+        store.write(replace(job, pid=None))
         runner.advance()
         assert store.read(job.id).pid == child.pid
         assert store.read(job.id).state == "running"
     finally:
         child.kill()
         child.wait()
-    store.write(replace(store.read(job.id), pid=None, born=None))
+    store.write(replace(store.read(job.id), pid=None))
     runner.advance()
     assert store.read(job.id).state == "lost"
 
@@ -410,16 +409,129 @@ def test_whoever_waits_too_long_for_another_is_told(acting, monkeypatch):
         holder.join()
 
 
-def test_a_damaged_status_is_no_job_and_an_unknown_config_is_said(acting):
+SPOILED = [
+    ("status.json", "{", "EOF"),
+    ("status.json", "[]", "not the status"),
+    ("status.json", "[" * 100_000, "recursion"),
+    ("status.json", {"created": "x"}, "created"),
+    ("status.json", {"epochs": -1}, "epochs"),
+    ("status.json", {"state": "asleep"}, "state"),
+    ("status.json", {"network": "resnet19"}, "resnet19"),
+    ("status.json", {"pid": "1"}, "pid"),
+    ("status.json", {"more": 1}, "more"),
+    ("status.json", None, "missing"),
+    ("config.json", {"new": 1}, "new"),
+    ("config.json", {"epochs": "7"}, "epochs"),
+    ("config.json", {"input_size": 10**6}, "input_size"),
+    ("config.json", {"learning_rate": 1e999}, "learning_rate"),
+    ("config.json", None, "missing"),
+    ("history.csv", "1,abc\n", "epoch"),
+    ("history.csv", "epoch,train_loss\n1,0.5\n", "learning_rate"),
+    ("history.csv", "\xff", "ascii"),
+    ("card.json", '{"metrics": [1]}', "network"),
+]
+
+
+@pytest.mark.parametrize(("file", "content", "why"), SPOILED)
+def test_a_job_with_a_damaged_file_is_broken_and_the_others_go_on(acting, capsys, file, content, why):
+    damaged, sound = (ended(acting("ends well", seed=seed).id) for seed in (1, 2))
+    path = damaged.folder / file
+    if isinstance(content, dict):
+        content = json.dumps(json.loads(path.read_text()) | content)
+    path.write_text(content, encoding="latin-1") if content is not None else path.unlink()
+    found = {job.id: job for job in runner.advance()}
+    assert found[sound.id] == sound
+    job = found[damaged.id]
+    assert (job.state, job.alive, job.resumable, job.has_checkpoint) == ("broken", False, False, False)
+    assert file in job.message
+    assert why in job.message
+    assert (store.history(job), job.config.model if file != "config.json" else "") is not None
+    for act in (parcels.export, parcels.promote, runner.resume):
+        with pytest.raises(JobError):
+            act(job.id)
+    assert runner.stop(job.id) == job
+    command(["list"])
+    assert "broken" in capsys.readouterr().out
+    assert ended(acting("ends well", seed=3).id).state == "done", "and new ones run"
+    runner.remove(job.id)
+    assert job.id not in {job.id for job in store.jobs()}
+
+
+def test_own_pictures_are_forgotten_also_by_a_broken_job(acting):
+    for file, content in (("config.json", '{"new": 1}'), ("status.json", "{")):
+        own = store.OWN / "class5b" / "faces.npz"
+        own.parent.mkdir(parents=True, exist_ok=True)
+        own.write_bytes(b"pictures")
+        job = ended(acting("ends well", data=own).id)
+        (job.folder / file).write_text(content)
+        assert store.read(job.id).state == "broken"
+        assert runner.forget("another") == 0
+        assert runner.forget("class5b") == 1
+        assert store.jobs() == []
+
+
+def test_a_status_of_an_earlier_version_is_read(acting):
+    job = ended(acting("ends well").id)
+    path = job.folder / "status.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"born": 1.5}))
+    assert store.read(job.id) == job
+
+
+# ---- one process at a time in a folder
+
+
+HOLDS = """
+import sys, time
+from pathlib import Path
+from models.training.lock import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def holder(acting):
+    """A job, and a process that trains in its folder which nobody knows the number of."""
+    job = ended(acting("ends well").id)
+    child = subprocess.Popen([sys.executable, "-c", HOLDS, str(job.folder)], stdout=subprocess.PIPE, cwd=processes.HERE)
+    child.stdout.readline()
+    yield job, child
+    child.kill()
+    child.wait()
+
+
+def test_a_lock_decides_whether_a_job_runs_whatever_clock_and_number_say(holder):
+    job, child = holder
+    store.write(replace(job, state="running", pid=2**22 - 1, started=time.time() + 3600))
+    runner.advance()
+    assert store.read(job.id).state == "running"
+    for act in (runner.resume, runner.stop):
+        assert act(job.id).state in ("running", "stopping"), "and no second process is begun"
+    with pytest.raises(JobError, match="still runs"):
+        runner.remove(job.id)
+    child.kill()
+    child.wait()
+    assert ended(job.id).state in ("lost", "cancelled", "done")
+
+
+def test_a_job_that_was_taken_for_lost_while_its_process_works_is_not_begun_twice(holder):
+    job, _ = holder
+    store.write(replace(job, state="lost"))
+    assert runner.resume(job.id).state == "running"
+    assert store.read(job.id).runs == job.runs
+    with pytest.raises(TrainingError, match="Another process trains"), locked(job.folder):
+        pass
+
+
+def test_a_running_job_is_found_after_the_clock_was_set(acting, monkeypatch):
     job = begun(acting().id)
-    runner.stop(job.id)
-    job = ended(job.id)
-    (job.folder / "config.json").write_text(json.dumps({"model": "vanilla_cnn", "new": 1}))
-    with pytest.raises(JobError, match="another version"):
-        _ = job.config
-    assert store.jobs() == [job]
-    (job.folder / "status.json").write_text("{")
-    assert store.jobs() == []
+    processes._children.clear()  # another FERScope looks
+    real = psutil.Process.create_time
+    monkeypatch.setattr(psutil.Process, "create_time", lambda self: real(self) + 3600)
+    runner.advance()
+    assert store.read(job.id) == job
+    assert runner.resume(job.id) == job
 
 
 def test_the_title_is_one_short_line(acting, monkeypatch):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from models import Card
 from models.checkpoints import CheckpointError, checkpoint_folder, read_card
 from models.datasets.splits import SPLITS
 from models.evaluation import Interval, share
+from models.training.config import read_config
 from models.words import counted, signed
 
 from ...robustness_survey import read_robustness
@@ -125,8 +125,8 @@ def _epochs(name: str, card: Card) -> int:
 
 def _config(name: str) -> dict | None:
     try:
-        return json.loads((checkpoint_folder(name) / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # those that ship have none
+        return read_config(checkpoint_folder(name)).model_dump(mode="json")
+    except ValueError:  # those that ship have none
         return None
 
 

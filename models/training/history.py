@@ -1,0 +1,76 @@
+"""The curve of a training, `history.csv`: a row for each whole epoch, checked when it is written and read."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
+from ..cards import Count, Share, first_reason
+from ..files import write_bytes
+
+FILE = "history.csv"
+_LARGEST = 2**22  # bytes; five hundred epochs have 40 thousand
+_Finite = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class EpochRow(TypedDict):
+    """What an epoch reached; losses in nats, NaN or infinite where a training diverged."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # not strict: a CSV holds texts
+    epoch: Count
+    learning_rate: _Finite
+    train_loss: float
+    train_accuracy: Share
+    validation_loss: float
+    validation_accuracy: Share
+    test_accuracy: Share
+    seconds: _Finite
+
+
+_ROWS = TypeAdapter(list[EpochRow])
+
+
+def read_history(path: Path) -> list[EpochRow]:
+    """The rows of a `history.csv`, epochs 1, 2, …; raises FileNotFoundError, or ValueError for one that is damaged."""
+    if path.stat().st_size > _LARGEST:
+        raise ValueError(f"it is larger than {_LARGEST >> 20} MB")
+    return parse_history(path.read_bytes())
+
+
+def parse_history(data: bytes) -> list[EpochRow]:
+    """The rows in the bytes of a `history.csv`; raises ValueError, in a few words, where they are none."""
+    try:
+        table = csv.DictReader(io.StringIO(data.decode("ascii"), newline=""))
+        rows, columns = list(table), list(table.fieldnames or ())
+    except csv.Error as error:
+        raise ValueError(str(error)) from error
+    if missing := [name for name in EpochRow.__annotations__ if name not in columns]:
+        raise ValueError(f"it has no column {missing[0]}")
+    return _checked(rows)
+
+
+def write_history(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write the rows in one step, six digits of each number."""
+    table = io.StringIO()
+    writer = csv.DictWriter(table, fieldnames=list(EpochRow.__annotations__), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(
+        {key: value if key == "epoch" else float(f"{value:.6g}") for key, value in row.items()}
+        for row in _checked(rows)
+    )
+    write_bytes(path, table.getvalue().encode())
+
+
+def _checked(rows: list[dict[str, Any]]) -> list[EpochRow]:
+    try:
+        found = _ROWS.validate_python(rows)
+    except (ValidationError, TypeError) as error:
+        raise ValueError(first_reason(error) if isinstance(error, ValidationError) else str(error)) from error
+    if [row["epoch"] for row in found] != [*range(1, len(found) + 1)]:
+        raise ValueError("its epochs are not 1, 2, 3, …")
+    return found
