@@ -32,9 +32,7 @@ from typing_extensions import TypedDict
 from .datasets.splits import find
 from .preprocessing import normalise, to_unit
 from .registry import check_overrides
-
-PLAIN_WORDS = r"^\w[\w '()-]{0,59}$"
-"""What a class may be called: no address that a page would make a link of, no formula that a table would compute."""
+from .words import PLAIN_WORDS
 
 _STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 _MOST_ANCESTORS = 200
@@ -47,7 +45,7 @@ def _number_or_none(value: Any) -> Any:
 
 Text = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Name = Annotated[str, StringConstraints(pattern=r"^\w[\w .+-]{0,150}$")]
-ClassName = Annotated[str, StringConstraints(pattern=PLAIN_WORDS)]
+ClassName = Annotated[str, StringConstraints(pattern=f"^{PLAIN_WORDS.pattern}$")]
 Count = Annotated[int, Field(ge=0, le=10**9)]
 Share = Annotated[float, Field(ge=0, le=1 + 1e-6)]  # means of float32 numbers may round up
 Kappa = Annotated[Annotated[float, Field(ge=-1 - 1e-6, le=1 + 1e-6)] | None, BeforeValidator(_number_or_none)]
@@ -117,7 +115,7 @@ class Card:
 
     Attributes:
         network: name for `create_model`, with its `overrides`.
-        classes: names of the classes in the order of the logits, `PLAIN_WORDS`.
+        classes: names of the classes in the order of the logits, of plain words.
         input_size: side in pixels of the picture that the network takes, 8 to 512.
         mean, std: of the training pixels in 0..1.
         recipe, split, data, seed: how it was trained; `data` is the fingerprint of the set.

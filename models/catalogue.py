@@ -18,7 +18,7 @@ from rich.markdown import Markdown
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from .checkpoints import CheckpointError, read_card
+from .checkpoints import CheckpointError, broken_checkpoints, read_card
 from .files import write_bytes
 from .registry import PAPERS, changed, create_model, get_spec, list_models
 
@@ -136,6 +136,8 @@ def detail(name: str) -> str:
 
 def _shipped(name: str) -> list[str]:
     """A line on the weights in checkpoints/, where they are of a network with other arguments than these."""
+    if why := broken_checkpoints().get(name):
+        return [f"its checkpoint is broken: {why}"]
     try:
         card = read_card(name)
     except CheckpointError:
@@ -160,6 +162,8 @@ def show(name: tyro.conf.Positional[str] = "", timed: bool = False, write: bool 
         Console().print(Markdown(text))
     else:
         print(text, end="")
+    for why in broken_checkpoints().values():
+        print(f"Broken checkpoint: {why}", file=sys.stderr)
     if write:
         before, rest = README.read_text(encoding="utf-8").split(MARKS[0])
         after = rest.split(MARKS[1])[1]

@@ -258,9 +258,12 @@ def _is_its_own(faces: FaceSet, card: Card) -> bool:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run `ferscope evaluate ...`; ends with status 1 and one sentence where it cannot."""
+    """Run `ferscope evaluate ...`; ends with status 1 and one sentence where it cannot, 130 after Ctrl-C."""
     try:
         tyro.cli(_command, prog="ferscope evaluate", args=argv)
+    except KeyboardInterrupt:
+        print("Stopped before everything was measured: what was stored before still stands.", file=sys.stderr)
+        sys.exit(130)
     except (DiskFullError, ValueError, OSError) as error:
         sys.exit(str(error))
 

@@ -47,8 +47,10 @@ def say_when_full(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def written_at_once(path: Path) -> Iterator[BinaryIO]:
+def written_at_once(path: Path, private: bool = False) -> Iterator[BinaryIO]:
     """A file to write to that appears at `path` when the block ends, and not at all when it raises.
+
+    `private`: nobody but its owner may read it.
 
     Raises:
         DiskFullError: there is no room; the earlier file stays.
@@ -61,7 +63,7 @@ def written_at_once(path: Path) -> Iterator[BinaryIO]:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(temporary, 0o644)
+            os.chmod(temporary, 0o600 if private else 0o644)
             _put(temporary, path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
@@ -78,9 +80,12 @@ def _put(temporary: str, path: Path) -> None:
     os.replace(temporary, path)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Put `data` at `path` in one step; raises DiskFullError and leaves the earlier file where there is no room."""
-    with written_at_once(path) as file:
+def write_bytes(path: Path, data: bytes, private: bool = False) -> None:
+    """Put `data` at `path` in one step; raises DiskFullError and leaves the earlier file where there is no room.
+
+    `private`: nobody but its owner may read it.
+    """
+    with written_at_once(path, private) as file:
         file.write(data)
 
 

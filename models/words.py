@@ -1,6 +1,11 @@
-"""Numbers with their words."""
+"""Numbers with their words, and what counts as plain words."""
 
 from __future__ import annotations
+
+import re
+
+PLAIN_WORDS = re.compile(r"\w[\w '()-]{0,59}")
+"""What a class may be called: no address that a page would make a link of, no formula that a table would compute."""
 
 
 def counted(n: int, one: str, many: str = "") -> str:

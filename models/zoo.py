@@ -20,7 +20,8 @@ import tyro
 from rich.console import Console
 from rich.table import Column, Table
 
-from .checkpoints import IMAGENET, ROOT, CheckpointError, read_card
+from .cards import IMAGENET
+from .checkpoints import ROOT, CheckpointError, broken_checkpoints, read_card
 from .datasets import FaceSet
 from .devices import device_of
 from .evaluate import evaluate
@@ -89,6 +90,13 @@ class ZooRun:
             return 0
         return len(state.load_facts(RUNS / self.name)["history"])
 
+    def so_far(self) -> str:
+        """How many of its epochs are whole, or that this cannot be read."""
+        try:
+            return f"{self.epochs_done()} of {self.config().epochs} epochs"
+        except (ValueError, KeyError, TypeError):
+            return "its state is damaged"
+
 
 def read_list(path: Path = LIST) -> list[ZooRun]:
     """The runs of the list, in order."""
@@ -133,16 +141,18 @@ def _put(folder: Path, shelf: Path, weights: bool) -> None:
 
 
 def print_list(runs: list[ZooRun], console: Console) -> None:
-    """What is done, with its accuracy, and what is left."""
-    table = Table(Column("run", overflow="fold"), "state", "accuracy, flip averaging")
+    """What is done, with its accuracy, what is left, and what is damaged."""
+    table, broken = Table(Column("run", overflow="fold"), "state", "accuracy, flip averaging"), broken_checkpoints()
     for run in runs:
         if run.is_done():
             metrics = read_card(run.shelf if run.made(run.shelf) else ROOT / run.network).metrics
-            figures = [f"{part} {ways['flip']['accuracy']:.2%}" for part, ways in metrics.items()]
+            figures = [f"{part} {ways['flip']['accuracy']:.2%}" for part, ways in metrics.items() if "flip" in ways]
             table.add_row(run.name, "done", ", ".join(figures))
         else:
-            table.add_row(run.name, f"{run.epochs_done()} of {run.config().epochs} epochs", "")
+            table.add_row(run.name, "broken" if run.shelf.name in broken else run.so_far(), "")
     console.print(table)
+    for why in broken.values():
+        console.print(why, soft_wrap=True)
 
 
 def train_list(

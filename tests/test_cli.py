@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import types
 import urllib.request
 from pathlib import Path
 
@@ -179,3 +180,16 @@ def test_for_a_class_the_app_prints_a_token_and_answers_to_its_own_names_only():
         app.send_signal(signal.SIGINT)
         assert app.wait(60) == 0
     assert re.search(r"Teacher's token: \w{4}-\w{4}-\w{4}", said)
+
+
+@pytest.mark.parametrize("name", sorted(set(cli.COMMANDS) - {"app"}))
+def test_ctrl_c_ends_every_command_without_a_traceback(name, monkeypatch, capsys):
+    def stopped(argv):
+        raise KeyboardInterrupt
+
+    module = types.SimpleNamespace(main=stopped)
+    monkeypatch.setattr("workbench.cli.importlib.import_module", lambda _: module)
+    with pytest.raises(SystemExit) as end:
+        cli.main([name])
+    assert end.value.code == 130
+    assert capsys.readouterr().err == "Stopped.\n"

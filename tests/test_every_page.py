@@ -1,6 +1,8 @@
 """What holds for every page, now and later: the menu says which there are."""
 
 import io
+import json
+import shutil
 from functools import lru_cache
 
 import pytest
@@ -8,7 +10,9 @@ from streamlit.testing.v1 import AppTest
 
 from models import checkpoints
 from workbench import faces, services
+from workbench.jobs import store
 from workbench.navigation import FOLDER, PAGES
+from workbench.services import measures
 
 APP = FOLDER.parent / "workbench" / "app.py"
 NETWORKS = ("residual_cnn", "resnet18_svd_lfc", "ensemble")
@@ -109,6 +113,29 @@ def test_a_damaged_checkpoint_is_a_sentence(page, tmp_path, monkeypatch):
     app.switch_page(f"../pages/{page}").run()
     assert not app.exception
     assert "is not the card of a checkpoint" in "".join(e.value for e in app.error)
+
+
+@pytest.mark.parametrize("page", [file for file, *_ in PAGES])
+def test_damaged_cards_and_jobs_take_down_no_page(page, tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "ROOT", tmp_path / "jobs")
+    for name, card in (("copied", {"metrics": [1]}), ("resnet18", {"input_size": 10**6, "temperature": "x"})):
+        shutil.copytree(checkpoints.ROOT / "vanilla_cnn", tmp_path / "shelf" / name)
+        path = tmp_path / "shelf" / name / "card.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | card))
+    for name in ("residual_cnn", "residual_cnn-quick-official-s0"):
+        shutil.copytree(checkpoints.ROOT / name, tmp_path / "shelf" / name)
+    for i, (file, text) in enumerate((("status.json", "{"), ("history.csv", "1,abc"), ("config.json", "[]"))):
+        job = store.ROOT / f"20260101-00000{i}-nothing-000{i}"
+        job.mkdir(parents=True)
+        (job / file).write_text(text)
+    monkeypatch.setattr(checkpoints, "ROOT", tmp_path / "shelf")
+    monkeypatch.setattr(measures, "ROOT", tmp_path / "shelf")
+    app = opened(page)
+    assert faults(app) == []
+    if any(box.key == "network" for box in app.selectbox):
+        told = "".join(text.value for text in app.sidebar.text)
+        assert "copied/card.json" in told
+        assert "resnet18/card.json" in told
 
 
 def test_a_network_without_svd_attention_offers_one_that_has_it():

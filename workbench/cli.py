@@ -137,6 +137,9 @@ def main(argv: list[str] | None = None) -> None:
         try:
             importlib.import_module(COMMANDS[name][0]).main(rest)
             sys.stdout.flush()
+        except KeyboardInterrupt:  # of commands that have nothing more to say of what they reached
+            print("Stopped.", file=sys.stderr)
+            sys.exit(130)
         except BrokenPipeError:  # who reads, `head` or `less`, has seen enough; nothing more can be printed at the exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     else:

@@ -18,6 +18,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
+from models.images import open_image
+
 MAX_BYTES = 25 * 1024**2
 MAX_PIXELS = 25_000_000
 MIN_SIDE = 8  # pixels; below this there is no face to see
@@ -50,7 +52,7 @@ def read(data: bytes) -> Image.Image:
     """
     _check_bytes(data)
     try:
-        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "WEBP")) as image:
+        with open_image(io.BytesIO(data)) as image:
             _check_size(image.width, image.height)
             return _to_rgb(_turned_upright(image))
     except PictureError:

@@ -9,7 +9,6 @@ Pictures are read, explained and written one after another, so a folder of thous
 from __future__ import annotations
 
 import argparse
-import csv
 import html
 import io
 import sys
@@ -21,6 +20,7 @@ from rich.progress import MofNCompleteColumn, Progress
 
 from models.checkpoints import CheckpointError
 from models.files import DiskFullError, written_at_once
+from models.tables import write_rows
 
 from . import faces, services
 from .analysis.overlay import overlay, png
@@ -95,14 +95,13 @@ def write_report(
         Progress(*Progress.get_default_columns(), MofNCompleteColumn()) as progress,
     ):
         text = io.TextIOWrapper(table, encoding="utf-8", newline="", write_through=True)
-        rows = csv.writer(text, lineterminator="\n")
-        rows.writerow(["file", "face", *_BOX, "weights", "answer", *net.classes])
+        write_rows(text, [["file", "face", *_BOX, "weights", "answer", *net.classes]])
         page.write(_head(net).encode())
         for file in progress.track(files, description="Explaining"):
             try:
                 for found in explained(file, network, class_):
                     page.write(_section(found).encode())
-                    rows.writerow(_row(found))
+                    write_rows(text, [_row(found)])
                     count, faceless = count + (found.number > 0), faceless + (found.number == 0)
             except (faces.PictureError, OSError) as error:
                 failed.append((file, str(error)))

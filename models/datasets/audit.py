@@ -20,6 +20,7 @@ from importlib import resources
 
 import numpy as np
 
+from ..tables import write_rows
 from ..words import counted
 from . import duplicates
 from .faceset import FaceSet
@@ -185,14 +186,13 @@ def leaked_table(faces: FaceSet) -> str:
     """`leaked.csv`, from the pictures: id, name, and whether the copy is exact or near."""
     training = faces.part("Training")
     table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(("id", "name", "how"))
+    write_rows(table, [("id", "name", "how")])
     for part in ("PublicTest", "PrivateTest"):
         chosen = faces.splits == part
         some, ids = faces.subset(chosen), faces.ids[chosen]
         exact, near = duplicates.copies_of(some, training), duplicates.near_copies(some, training)
         rows = zip(ids, some.names, exact, near, strict=True)
-        writer.writerows((id_, name, "exact" if e else "near") for id_, name, e, n in rows if e or n)
+        write_rows(table, ((id_, name, "exact" if e else "near") for id_, name, e, n in rows if e or n))
     return table.getvalue()
 
 

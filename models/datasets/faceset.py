@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..files import UNPACKING_ERRORS, write_bytes
+from ..words import PLAIN_WORDS
 
 EMOTIONS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 """The order of the classes everywhere in the project: that of FER2013's folders."""
@@ -118,8 +119,11 @@ class FaceSet:
         lines.sort()
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
-    def save(self, path: Path, source: str = "") -> None:
-        """Write the set as one compressed `.npz`, in one step; `source` is kept with it, see `source_of`."""
+    def save(self, path: Path, source: str = "", private: bool = False) -> None:
+        """Write the set as one compressed `.npz`, in one step; `source` is kept with it, see `source_of`.
+
+        `private`: nobody but its owner may read the file.
+        """
         buffer = io.BytesIO()
         texts = {name: getattr(self, name).astype(str) for name in ("names", "splits", "subjects")}
         targets = {} if self.targets is None else {"targets": self.targets.astype(np.float32)}
@@ -132,7 +136,7 @@ class FaceSet:
             **texts,
             **targets,
         )
-        write_bytes(path, buffer.getvalue())
+        write_bytes(path, buffer.getvalue(), private)
 
     @classmethod
     def load(cls, path: str | Path) -> FaceSet:
@@ -149,6 +153,8 @@ class FaceSet:
         except (TypeError, KeyError, *UNPACKING_ERRORS) as error:
             raise DataError(f"{path} is not an imported set of faces. {_NOT_IMPORTED}") from error
         faces = cls(**parts, classes=classes)
+        if not all(PLAIN_WORDS.fullmatch(name) for name in classes):
+            raise DataError(f"{path} has classes whose names are more than plain words: import the set again.")
         if not faces._is_whole():
             raise DataError(f"{path} is not an imported set of faces: its arrays do not fit together. {_NOT_IMPORTED}")
         return faces

@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from ..files import UNPACKING_ERRORS
+from ..images import FORMATS, open_image
 from ..words import counted
 from .faceset import DataError
 
@@ -84,7 +85,7 @@ def gray(content: bytes, side: int | None = None) -> np.ndarray | None:
     `side` makes it square: the larger dimension is cut at both ends, then it is resized.
     """
     try:
-        with Image.open(io.BytesIO(content)) as picture:
+        with open_image(io.BytesIO(content), FORMATS) as picture:
             if picture.width * picture.height > _MOST_PIXELS:
                 return None
             picture = _to_gray(ImageOps.exif_transpose(picture))

@@ -12,6 +12,7 @@ from typing_extensions import TypedDict
 
 from ..cards import Count, Share, first_reason
 from ..files import write_bytes
+from ..tables import write_rows
 
 FILE = "history.csv"
 _LARGEST = 2**22  # bytes; five hundred epochs have 40 thousand
@@ -56,12 +57,10 @@ def parse_history(data: bytes) -> list[EpochRow]:
 
 def write_history(path: Path, rows: list[dict[str, Any]]) -> None:
     """Write the rows in one step, six digits of each number."""
-    table = io.StringIO()
-    writer = csv.DictWriter(table, fieldnames=list(EpochRow.__annotations__), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(
-        {key: value if key == "epoch" else float(f"{value:.6g}") for key, value in row.items()}
-        for row in _checked(rows)
+    table, columns, checked = io.StringIO(), list(EpochRow.__annotations__), _checked(rows)
+    write_rows(table, [columns])
+    write_rows(
+        table, ([row[key] if key == "epoch" else float(f"{row[key]:.6g}") for key in columns] for row in checked)
     )
     write_bytes(path, table.getvalue().encode())
 

@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 
 from models import load_checkpoint
 from models.checkpoints import read_card, read_predictions, write_card
 from models.datasets import DataError, FaceSet
 from models.datasets.audit import leaked
 from models.datasets.splits import split
-from models.evaluate import evaluate, evaluate_elsewhere, main
+from models.evaluate import evaluate, evaluate_elsewhere, main, report
 from models.evaluation import measure, predict
 
 
@@ -176,3 +177,26 @@ def test_what_is_missing_ends_the_command_with_one_sentence(folder, tmp_path, fa
         main(["no_such_network", "--data", str(faces_npz)])
     with pytest.raises(SystemExit, match="ferscope data import"):
         main([str(folder), "--data", str(tmp_path / "none.npz")])
+
+
+def test_ctrl_c_is_a_sentence_and_the_card_stays(folder, faces, tmp_path, monkeypatch, capsys):
+    def stopped(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    monkeypatch.setattr("models.evaluate.predict", stopped)
+    faces.save(tmp_path / "faces.npz")
+    with pytest.raises(SystemExit) as end:
+        main([str(folder), "--data", str(tmp_path / "faces.npz")])
+    assert end.value.code == 130
+    assert "Stopped" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
+
+
+def test_kappa_that_is_not_defined_is_printed_so(folder):
+    labels = torch.full((9,), 3)
+    card = read_card(folder)
+    found = {"test": {"plain": measure(torch.eye(len(card.classes))[labels], labels, card.classes)}}
+    console = Console(record=True, width=200)
+    report("one class", card.classes, found, console)
+    assert "not defined" in console.export_text()

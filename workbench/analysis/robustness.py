@@ -33,6 +33,8 @@ from PIL import Image
 from scipy.stats import binomtest
 from torch import Tensor
 
+from models.images import open_image
+
 from .checks import float_matrices, require_finite
 from .frequency import split_frequencies
 
@@ -181,7 +183,7 @@ def _contrast(x: Tensor, factor: float, seed: int) -> Tensor:
 def _jpeg(x: Tensor, quality: float, seed: int) -> Tensor:
     """Compressed as JPEG and opened again."""
     grays = (255 * x[:, 0].clamp(0, 1)).round().byte().cpu().numpy()
-    opened = [np.asarray(Image.open(_compressed(picture, round(quality)))) for picture in grays]
+    opened = [np.asarray(open_image(_compressed(picture, round(quality)))) for picture in grays]
     return torch.from_numpy(np.stack(opened))[:, None].to(x) / 255
 
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import tyro
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
 
 from models.checkpoints import CheckpointError, read_card
@@ -29,7 +30,8 @@ def list_jobs() -> None:
     """Every job, the newest first; starts the next one that waits, where there is room."""
     table = Table(Column("id", no_wrap=True), "state", "epochs", "title", **_PLAIN)
     for job in (found := runner.advance()):
-        table.add_row(job.id, job.state, f"{len(store.history(job))}/{job.epochs}", job.title)
+        told = job.message if job.state == "broken" else job.title
+        table.add_row(job.id, job.state, f"{len(store.history(job))}/{job.epochs}", escape(told))
     none = store.trouble() or f"There are no jobs in {store.ROOT}. The page Train starts them."
     Console().print(table if found else none)
 

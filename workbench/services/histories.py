@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -12,6 +11,7 @@ from torch import Tensor
 from models import get_spec
 from models.checkpoints import CheckpointError, checkpoint_folder, read_card
 from models.lineage import starts
+from models.training.history import FILE, EpochRow, read_history
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,23 +50,21 @@ def history(name: str) -> History:
     return History(torch.arange(1, ends[-1] + 1), _columns(rows), tuple(ends[1:-1]), ends[-2] + card.best_epoch)
 
 
-def _rows(name: str) -> list[dict[str, float]]:
-    path = checkpoint_folder(name) / "history.csv"
+def _rows(name: str) -> list[EpochRow]:
+    path, card = checkpoint_folder(name) / FILE, read_card(name)
     again = "Get it again: `git checkout checkpoints`"
-    if get_spec(network := read_card(name).network).stages:  # a vote has nothing to train
-        again += f", or train: `ferscope train --model {network}`"
+    if get_spec(card.network).stages:  # a vote has nothing to train
+        again += f", or train: `ferscope train --model {card.network}`"
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+        rows = read_history(path)
     except FileNotFoundError as error:
         raise CheckpointError(f"{name} has no history of its training. {again}") from error
-    except (OSError, ValueError, TypeError, AttributeError, csv.Error) as error:
-        raise CheckpointError(f"The history of {name} cannot be read: {path} is damaged. {again}") from error
-    if not rows or "epoch" not in rows[0]:
-        raise CheckpointError(f"The history of {name} holds no epoch. {again}")
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"The history of {name} cannot be read: {path} is damaged ({error}). {again}") from error
+    if len(rows) < max(1, card.best_epoch):
+        raise CheckpointError(f"The history of {name} ends before epoch {max(1, card.best_epoch)}. {again}")
     return rows
 
 
-def _columns(rows: list[dict[str, float]]) -> dict[str, Tensor]:
-    names = dict.fromkeys(key for row in rows for key in row)
-    return {key: torch.tensor([row.get(key, float("nan")) for row in rows]) for key in names}
+def _columns(rows: list[EpochRow]) -> dict[str, Tensor]:
+    return {key: torch.tensor([float(row[key]) for row in rows]) for key in EpochRow.__annotations__}

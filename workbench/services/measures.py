@@ -17,7 +17,14 @@ from torch import Tensor
 
 from models import Card
 from models.calibration import Reliability, RiskCoverage, brier, reliability, risk_coverage
-from models.checkpoints import ROOT, CheckpointError, checkpoint_folder, read_card, read_predictions
+from models.checkpoints import (
+    ROOT,
+    CheckpointError,
+    broken_checkpoints,
+    checkpoint_folder,
+    read_card,
+    read_predictions,
+)
 from models.datasets.audit import leaked
 from models.datasets.fer2013 import COUNTS
 from models.evaluation import Interval, measure, share
@@ -141,12 +148,15 @@ class Scores:
             return "not fitted"
         factor, digits, unit = (100, 1, "\N{NO-BREAK SPACE}%") if wanted.shares else (1, 3, "")
         value, low, high = (f"{factor * v:.{digits}f}" for v in self.values[wanted.key])
+        if value == "nan":
+            return "not defined"
         return f"{value}{unit}" if low == "nan" else f"{value}{unit} ({low}{_DASH}{high})"
 
 
 def checkpoints() -> tuple[str, ...]:
-    """Names of all checkpoints that have a card, also those whose weights did not ship: the networks' own first."""
-    names = [card.parent.name for card in ROOT.glob("*/card.json")]
+    """Names of all checkpoints with a sound card, also those whose weights did not ship: the networks' own first."""
+    broken = broken_checkpoints()
+    names = [card.parent.name for card in ROOT.glob("*/card.json") if card.parent.name not in broken]
     return tuple(sorted(names, key=lambda name: (name != DEFAULT_NETWORK, "-" in name, name)))
 
 
@@ -213,7 +223,7 @@ def _scores(given: Answers) -> Scores:
     values = {"accuracy": (found["accuracy"], *found["accuracy_interval"])}
     again = drawn @ F.one_hot(given.labels * k + told, k * k).float()
     for key, sample in _of_confusions(again.view(-1, k, k)).items():
-        values[key] = _interval(found[key], sample)
+        values[key] = _interval(float("nan" if found[key] is None else found[key]), sample)
     for suffix, logits in ways.items():
         loss = F.cross_entropy(logits, given.labels, reduction="none")  # (N,)
         square = (logits.softmax(-1) - F.one_hot(given.labels, k)).square().sum(-1)

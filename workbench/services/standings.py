@@ -6,7 +6,6 @@ was not run are those of `benchmarks/training_steps.py`.
 
 from __future__ import annotations
 
-import csv
 import json
 from dataclasses import dataclass
 
@@ -14,6 +13,8 @@ from models import Card, ModelSpec, get_spec, list_models
 from models.checkpoints import ROOT, CheckpointError, checkpoint_folder, read_card
 from models.evaluation import Interval
 from models.lineage import starts
+from models.training.history import FILE as HISTORY
+from models.training.history import read_history
 from models.training.recipes import RECIPES, from_recipe
 from models.zoo import read_list
 
@@ -194,9 +195,8 @@ def epoch_choices() -> tuple[EpochChoice, ...]:
 def _column(name: str, column: str) -> list[float]:
     """One column of a history, epoch by epoch; empty where it is missing or damaged."""
     try:
-        with (checkpoint_folder(name) / "history.csv").open(encoding="utf-8", newline="") as file:
-            return [float(row[column]) for row in csv.DictReader(file)]
-    except (OSError, ValueError, TypeError, KeyError, csv.Error):
+        return [row[column] for row in read_history(checkpoint_folder(name) / HISTORY)]
+    except (OSError, ValueError):
         return []
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import html
 import io
 import re
@@ -11,6 +10,7 @@ from functools import partial
 
 import streamlit as st
 
+from models.tables import write_rows
 from models.words import counted
 from workbench.services import claims, standings
 from workbench.services.claims import VERDICTS, Checked, Finding
@@ -120,10 +120,11 @@ def table(letter: str) -> None:
 
 def _csv(letter: str) -> str:
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("id", "place", "what", "claimed", "ours", "verdict", "way"))
-    for c in claims.check(letter):
-        writer.writerow((c.claim.id, c.claim.place, c.claim.what, c.claim.text, c.ours, c.verdict, c.way))
+    write_rows(text, [("id", "place", "what", "claimed", "ours", "verdict", "way")])
+    checked = claims.check(letter)
+    write_rows(
+        text, ((c.claim.id, c.claim.place, c.claim.what, c.claim.text, c.ours, c.verdict, c.way) for c in checked)
+    )
     return text.getvalue()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import re
 from collections.abc import Iterator, Mapping
@@ -19,6 +18,7 @@ import streamlit as st
 from markdown_it import MarkdownIt
 from plotly.offline import get_plotlyjs
 
+from models.tables import write_rows
 from workbench.services import get_spec
 
 from . import model_picker, state
@@ -134,12 +134,11 @@ def _html(text: str) -> str:
 def table(shown: Screen) -> str:
     """The numbers of every chart, one a row: chart, series, x, y, value. In a picture x is the column and y the row."""
     text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(("chart", "series", "x", "y", "value"))
+    write_rows(text, [("chart", "series", "x", "y", "value")])
     for item in shown.items:
         for i, trace in enumerate(item.figure.data if item.figure else (), 1):
             series = trace.name or _measured(trace) or (str(i) if len(item.figure.data) > 1 else "")
-            rows.writerows((item.key, series, *numbers) for numbers in _numbers(trace))
+            write_rows(text, ((item.key, series, *numbers) for numbers in _numbers(trace)))
     return text.getvalue()
 
 

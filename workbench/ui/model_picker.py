@@ -9,7 +9,8 @@ import streamlit as st
 import torch
 
 from models import Card, create_model
-from models.checkpoints import CheckpointError, read_card
+from models.checkpoints import CheckpointError, broken_checkpoints, read_card
+from models.words import counted
 from workbench import services
 
 from . import link
@@ -29,6 +30,10 @@ def choose() -> dict[str, str]:
         link.note(f"The link asks for a network {link.quoted(asked)}, which is not here.")
     name = st.selectbox("Network", names, format_func=label, key="network", help=_HELP)
     st.caption(described(name))
+    if others := [why for broken, why in broken_checkpoints().items() if broken != name]:
+        with st.expander(f"{counted(len(others), 'checkpoint is', 'checkpoints are')} broken"):
+            for why in others:
+                st.text(why)
     return {"network": name}
 
 
@@ -84,6 +89,8 @@ def described(name: str) -> str:
             f"`{card.network}`, paper {spec.paper}, {millions(name)} parameters. {spec.title}: its weights after epoch "
             f"{card.best_epoch}. Not measured on FER2013's test faces."
         )
+    if name in (broken := broken_checkpoints()):
+        return f"`{name}`, paper {spec.paper}. Its checkpoint is broken: `{broken[name].replace('`', ' ')}`"
     whose = f"`{name}`, paper {spec.paper}, {millions(name)} parameters."
     if share is None:
         return f"{whose} Untrained: random weights, which answer nothing."

@@ -1,6 +1,8 @@
 """Sets of people's own pictures: from a zip that may be anything, and gone with one call."""
 
 import io
+import os
+import stat
 import zipfile
 
 import damage
@@ -127,3 +129,11 @@ def test_forgetting_a_set_deletes_its_jobs_and_checkpoints_too(place):
     with pytest.raises(JobError, match="not here any more"):
         trainings.forget("../jobs")
     assert other.folder.exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="rights of POSIX")
+def test_own_pictures_are_read_by_nobody_but_their_owner():
+    found = own.make([(name, np.full((48, 48), i, np.uint8)) for name in ("happy", "sad") for i in range(6)])
+    path = own.file_of(found.id)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700

@@ -83,6 +83,8 @@ def _change(id_: str, stamp: int) -> Change:
     after, card = load_checkpoint(folder)
     before, unknown = after, ""
     try:
+        if job.imported and card.start is not None:
+            raise ValueError(f"{card.start.name} is on the computer where it was trained.")
         before = teaching.first_model(job.config, card.classes)
     except (ValueError, OSError) as error:
         unknown = f"What it began with cannot be asked any more: {error}"

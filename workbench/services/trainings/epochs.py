@@ -246,7 +246,7 @@ def look_at_all() -> None:
     """Look at the new epochs of every job once; one that cannot be looked at is told to the terminal, once."""
     for job in store.jobs():
         now = (job.state, job.runs)
-        if _seen.get(job.id) == now:
+        if _seen.get(job.id) == now or job.state == "broken":
             continue
         try:
             look(job)

@@ -108,7 +108,9 @@ def make(pictures: Sequence[Labelled], seed: int = 0) -> OwnSet:
     names = np.array([f"own_{i}" for i in range(len(labels))])
     made = FaceSet(np.stack([face for _, face in pictures]), labels, names, splits, classes)
     id_ = secrets.token_hex(4)
-    made.save(store.OWN / id_ / "faces.npz", source="own pictures")
+    folder = store.OWN / id_
+    folder.mkdir(parents=True, mode=0o700)
+    made.save(folder / "faces.npz", source="own pictures", private=True)
     return own_set(id_)
 
 

@@ -20,6 +20,7 @@ WORDS = {
     "failed": "failed",
     "cancelled": "was stopped",
     "lost": "was lost: its process ended without a word",
+    "broken": "is broken: one of its files is damaged",
 }
 """What each state of a job is called."""
 

@@ -40,6 +40,11 @@ def watch(id_: str) -> None:
 
 def show(job: Job) -> None:
     """Everything about one job; the moving part runs by itself each second, and nothing else with it."""
+    if job.state == "broken":
+        st.error(f"{job.id} is broken.")
+        st.text(job.message)
+        st.button("All trainings", key="job-leave", on_click=leave)
+        return
     playing = _actions(job)
     say_error()
     pending = trainings.pending(job)

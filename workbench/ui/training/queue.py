@@ -40,9 +40,9 @@ def _row(job: Job) -> None:
     when = datetime.fromtimestamp(job.created).strftime("%d %b, %H:%M")
     own = " · own pictures" if job.belongs_to else " · from another FERScope" if job.imported else ""
     name.markdown(f"**{job.title}**  \n`{job.network}` · {when}{own}")
-    state.markdown(_told(job))
+    state.text(job.message) if job.state == "broken" else state.markdown(_told(job))
     with buttons.container(horizontal=True):
-        if st.button("Watch" if job.alive else "Look", key=f"watch-{job.id}"):
+        if job.state != "broken" and st.button("Watch" if job.alive else "Look", key=f"watch-{job.id}"):
             live.watch(job.id)
             st.rerun()
         if not classroom.teacher():
