@@ -76,7 +76,8 @@ def _weights(folder: Path, done: int) -> None:
         torch.manual_seed(n)
         model = create_model("vanilla_cnn")
         (folder / "epochs" / f"{n}.safetensors").write_bytes(safetensors.torch.save(half_precision(model)))
-        card = Card("vanilla_cnn", classes, 48, 0.5, 0.25, "quick", "official", "x", 0, n, 2, "cpu", "32-true", 6, 1)
+        facts = ("vanilla_cnn", classes, 48, 0.5, 0.25, "quick", "official", "x", 0, n, min(n, 2))
+        card = Card(*facts, "cpu", "32-true", 6, 1)
         if n == 2 or done == 1:
             save_checkpoint(folder, model, card)
 

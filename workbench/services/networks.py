@@ -14,7 +14,14 @@ from torch import Tensor, nn
 
 import models
 from models import PAPERS, Card, ModelSpec, create_model, list_models, load_checkpoint
-from models.checkpoints import CheckpointError, checkpoint_folder, is_name, list_checkpoints, read_card
+from models.checkpoints import (
+    CheckpointError,
+    broken_checkpoints,
+    checkpoint_folder,
+    is_name,
+    list_checkpoints,
+    read_card,
+)
 from models.datasets import EMOTIONS
 from models.layers.svd_attention import SVDAttention
 from models.preprocessing import normalise, to_unit
@@ -166,8 +173,8 @@ def _open(spec: ModelSpec, folder: Path) -> Network:
 
 
 def is_trained(name: str) -> bool:
-    """Whether there is a checkpoint of a network, told without opening it."""
-    return folder_of(name).is_dir()
+    """Whether there is a checkpoint of a network whose card is sound, told without opening it."""
+    return folder_of(name).is_dir() and name not in broken_checkpoints()
 
 
 def folder_of(name: str) -> Path:

@@ -54,8 +54,8 @@ def test_a_training_of_its_own_has_no_join():
         ("epoch,train_loss\n1,much\n", "cannot be read"),
         ("epoch,train_loss\n1,2,3\n", "cannot be read"),
         ("epoch,train_loss\n1\n", "cannot be read"),
-        ("", "holds no epoch"),
-        ("a,b\n1,2\n", "holds no epoch"),
+        ("", "no column epoch"),
+        ("a,b\n1,2\n", "no column epoch"),
     ],
     ids=["missing", "a word", "too many fields", "too few fields", "empty", "other columns"],
 )
