@@ -25,7 +25,6 @@ from pydantic import (
     model_validator,
 )
 from pydantic.dataclasses import dataclass
-from pydantic_core import from_json
 from torch import Tensor
 from typing_extensions import TypedDict
 
@@ -213,6 +212,8 @@ def chain(ancestors: Iterable[Ancestor]) -> Iterator[Ancestor]:
 
 
 _CARDS = TypeAdapter(Card)
+parse_json = TypeAdapter(Any).validate_json
+"""Any value from JSON; raises ValueError also where it is nested without end, which Python's own reader does not."""
 
 
 def parse_card(data: bytes) -> Card:
@@ -221,7 +222,7 @@ def parse_card(data: bytes) -> Card:
     Cards of earlier versions, which had the names of the start and the teacher in place of `ancestors`, are read too.
     """
     try:
-        values = from_json(data)
+        values = parse_json(data)
         if isinstance(values, dict) and values.keys() & _EARLIER.keys():
             data = json.dumps(_migrated(values)).encode()
         return _CARDS.validate_json(data)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import from_json
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from ..cards import first_reason
+from ..cards import first_reason, parse_json
 from ..files import write_json
 
 FILE = "config.json"
@@ -67,7 +66,7 @@ class TrainConfig(BaseModel):
     """Pictures in one step, over all devices together."""
     input_size: int | None = Field(default=None, ge=8, le=512)
     """Side of the network's picture in pixels; by default that of its `ModelSpec`."""
-    growing_sizes: tuple[Annotated[int, Field(ge=8, le=512)], ...] = ()
+    growing_sizes: tuple[int, ...] = Field(default=(), max_length=100)
     """Smaller sides to begin with: (32, 40) is a third of the epochs at 32, a third at 40, the rest at full size."""
     learning_rate: float = Field(default=0.1, gt=0)
     """The highest rate of the schedule."""
@@ -137,6 +136,13 @@ class TrainConfig(BaseModel):
     evaluate: bool = False
     """At the end measure the best epoch on validation and test part, single view, and fit its temperature."""
 
+    @field_validator("growing_sizes")
+    @classmethod
+    def _sides_of_images(cls, sizes: tuple[int, ...]) -> tuple[int, ...]:
+        if any(not 8 <= side <= 512 for side in sizes):
+            raise ValueError("each size is a side of 8 to 512 pixels")
+        return sizes
+
     @model_validator(mode="before")
     @classmethod
     def _epochs_of_the_phases(cls, values: Any) -> Any:
@@ -190,7 +196,7 @@ def read_config(folder: Path) -> TrainConfig:
 def parse_config(data: bytes) -> TrainConfig:
     """The configuration in the bytes of a `config.json`; raises ValueError, in a few words, where they are none."""
     try:
-        values = from_json(data)
+        values = parse_json(data)
         config = TrainConfig.model_validate(values)
     except ValidationError as error:
         raise ValueError(first_reason(error)) from error

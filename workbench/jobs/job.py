@@ -11,9 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
-from pydantic_core import from_json
 
-from models.cards import Count, first_reason, parse_card
+from models.cards import Count, first_reason, parse_card, parse_json
 from models.registry import get_spec
 from models.training import history, state
 from models.training.config import FILE as CONFIG
@@ -136,7 +135,7 @@ def read_job(folder: Path) -> Job:
 def _status(path: Path) -> Job:
     if path.stat().st_size > _LARGEST:
         raise ValueError(f"it is larger than {_LARGEST >> 20} MB")
-    values = from_json(path.read_bytes())
+    values = parse_json(path.read_bytes())
     if not isinstance(values, dict) or values.keys() & {"id", "folder"} or values.get("state") == "broken":
         raise ValueError("it is not the status of a job")
     values.pop("born", None)  # of earlier versions
@@ -156,7 +155,7 @@ def _broken(folder: Path, why: str) -> Job:
     except ValueError:
         created = 0.0
     try:
-        owner = from_json((folder / STATUS).read_bytes())["belongs_to"]
+        owner = parse_json((folder / STATUS).read_bytes())["belongs_to"]
         job = Job(folder.name, folder, f"{network}, damaged", "broken", network, 0, created, belongs_to=owner)
     except (OSError, ValueError, KeyError, TypeError):
         job = Job(folder.name, folder, f"{network}, damaged", "broken", network, 0, created)

@@ -1,7 +1,7 @@
 """What stored answers say of a trained network: measures with their intervals, recall of classes, calibration.
 
-Everything here is told from what lies beside the weights, `card.json` and `predictions.npz`, so that no set of faces
-is needed. The answers are those to a single view of each picture, without averaging over its mirror image.
+All of it comes from `card.json` and `predictions.npz` beside the weights, which needs no dataset. Predictions are those
+of a single view of each picture, without averaging over its mirror image.
 """
 
 from __future__ import annotations
@@ -17,14 +17,7 @@ from torch import Tensor
 
 from models import Card
 from models.calibration import Reliability, RiskCoverage, brier, reliability, risk_coverage
-from models.checkpoints import (
-    ROOT,
-    CheckpointError,
-    broken_checkpoints,
-    checkpoint_folder,
-    read_card,
-    read_predictions,
-)
+from models.checkpoints import ROOT, CheckpointError, broken_checkpoints, checkpoint_folder, read_card, read_predictions
 from models.datasets.audit import leaked
 from models.datasets.fer2013 import COUNTS
 from models.evaluation import Interval, measure, share
@@ -139,8 +132,7 @@ class Scores:
     @property
     def spread(self) -> float:
         """Distance between the best and the worst recall, 0 to 1; lower is more even."""
-        found = [value for value, _, _ in self.recall.values()]
-        return max(found) - min(found)
+        return max(self.recall.values())[0] - min(self.recall.values())[0]
 
     def text(self, wanted: Measure) -> str:
         """A measure in words, as 69.0 % (67.5–70.5) or 0.842 (0.818–0.867)."""
@@ -148,15 +140,13 @@ class Scores:
             return "not fitted"
         factor, digits, unit = (100, 1, "\N{NO-BREAK SPACE}%") if wanted.shares else (1, 3, "")
         value, low, high = (f"{factor * v:.{digits}f}" for v in self.values[wanted.key])
-        if value == "nan":
-            return "not defined"
-        return f"{value}{unit}" if low == "nan" else f"{value}{unit} ({low}{_DASH}{high})"
+        told = "not defined" if value == "nan" else f"{value}{unit}"
+        return told if low == "nan" else f"{told} ({low}{_DASH}{high})"
 
 
 def checkpoints() -> tuple[str, ...]:
     """Names of all checkpoints with a sound card, also those whose weights did not ship: the networks' own first."""
-    broken = broken_checkpoints()
-    names = [card.parent.name for card in ROOT.glob("*/card.json") if card.parent.name not in broken]
+    names = {card.parent.name for card in ROOT.glob("*/card.json")} - broken_checkpoints().keys()
     return tuple(sorted(names, key=lambda name: (name != DEFAULT_NETWORK, "-" in name, name)))
 
 
@@ -305,6 +295,6 @@ class Calibration:
 def calibration(name: str, part: Part = "PrivateTest", pictures: Pictures = "all") -> Calibration:
     """Reliability and risk–coverage of a checkpoint; errors as for `stored_answers`."""
     given = stored_answers(name, part, pictures)
-    t = given.card.temperature
-    after = reliability(given.calibrated, given.labels) if t else None
-    return Calibration(reliability(given.logits, given.labels), after, t, risk_coverage(given.calibrated, given.labels))
+    before, risk = reliability(given.logits, given.labels), risk_coverage(given.calibrated, given.labels)
+    after = reliability(given.calibrated, given.labels) if given.card.temperature else None
+    return Calibration(before, after, given.card.temperature, risk)
