@@ -8,12 +8,13 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 INSTALL = $(PIP) install --no-compile -e $(1) && { $(BIN)/python -m compileall -qq -j 0 .venv/lib || true; }
 
 .DEFAULT_GOAL := help
-.PHONY: help setup app test lint chromium
+.PHONY: help setup app test lint docs chromium
 
 help:
 	@echo "make app [PORT=8501]   install what is missing and start the workbench at http://127.0.0.1:8501"
 	@echo "make test              install what the tests need and run them"
 	@echo "make lint              check style and layers of the code"
+	@echo "make docs              build the documentation site into site/"
 	@echo "make setup             install only"
 	@echo "PYTHON=python3.12 chooses the Python (3.11 or newer)."
 
@@ -30,6 +31,11 @@ lint: .venv/.test
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports
 
+# The variable silences material's note on its successor.
+docs: .venv/.docs
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "The documentation is in site/: open site/index.html."
+
 # The stamps say that the environment agrees with pyproject.toml; the next call then starts at once.
 .venv/.app: pyproject.toml | $(BIN)/pip
 	@echo "Installing FERScope into .venv (6.6 GB and some minutes at first; only once)."
@@ -39,6 +45,11 @@ lint: .venv/.test
 .venv/.test: pyproject.toml | $(BIN)/pip
 	@echo "Installing FERScope and what its tests need into .venv (6.6 GB and some minutes at first; only once)."
 	@$(call INSTALL,".[test]")
+	@touch $@ .venv/.app
+
+.venv/.docs: pyproject.toml | $(BIN)/pip
+	@echo "Installing FERScope and what its documentation needs into .venv (6.6 GB and some minutes at first; only once)."
+	@$(call INSTALL,".[docs]")
 	@touch $@ .venv/.app
 
 $(BIN)/pip:

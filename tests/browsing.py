@@ -48,10 +48,10 @@ def wait_until_served(url: str, server: subprocess.Popen, seconds: float = 240) 
 
 
 @contextmanager
-def served(command: Sequence[str | Path], url: str, log: Path) -> Iterator[None]:
-    """While a server runs; its log is shown when it does not respond."""
+def served(command: Sequence[str | Path], url: str, log: Path, folder: Path = ROOT) -> Iterator[None]:
+    """While a server runs in a folder; its log is shown when it does not respond."""
     with log.open("wb") as out:  # a pipe that nobody reads would fill up and stop the server
-        server = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT)
+        server = subprocess.Popen(command, cwd=folder, stdout=out, stderr=subprocess.STDOUT)
     try:
         assert wait_until_served(url, server), f"{url} does not respond\n{log.read_text()}"
         yield

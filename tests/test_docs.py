@@ -1,0 +1,134 @@
+"""The documents: a short README, links that lead somewhere, every command, recipe and module described."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from models.training.recipes import RECIPES
+from workbench.cli import COMMANDS
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+CONFIG = (ROOT / "mkdocs.yml").read_text("utf-8")
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "models").glob("*.md"), *DOCS.rglob("*.md")])
+
+
+def loaded(name: str):
+    """A script of docs/ as a module."""
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def made():
+    return loaded("made")
+
+
+def prose(page: Path) -> str:
+    """A page without its code."""
+    return re.sub(r"^```.*?^```$|`[^`\n]*`", "", page.read_text("utf-8"), flags=re.M | re.S)
+
+
+def test_readme_is_short_and_starts_with_both_commands():
+    lines = (ROOT / "README.md").read_text("utf-8").splitlines()
+    assert len(lines) <= 130
+    assert any(line.startswith("make app") for line in lines[:40])
+    assert any(line.startswith("make test") for line in lines[:40])
+
+
+def test_every_link_leads_to_a_file():
+    hooks_text = (DOCS / "hooks.py").read_text("utf-8")
+    elsewhere = set(re.findall(r'": "([\w/-]+\.md)"', hooks_text))  # pages of the site that the hook adds
+    assert "networks/code.md" in elsewhere
+    missing = []
+    for page in PAGES:
+        for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", prose(page)):
+            path = (page.parent / target).resolve()
+            added = path.is_relative_to(DOCS) and path.relative_to(DOCS).as_posix() in elsewhere
+            if not path.exists() and not added:
+                missing.append(f"{page.relative_to(ROOT)}: {target}")
+    assert missing == []
+
+
+def test_every_page_of_the_site_is_in_its_navigation():
+    assert [p.name for p in DOCS.rglob("*.md") if p.relative_to(DOCS).as_posix() not in CONFIG] == []
+
+
+def test_every_module_of_the_api_exists():
+    named = [
+        name for page in (DOCS / "api").glob("*.md") for name in re.findall(r"^::: ([\w.]+)$", page.read_text(), re.M)
+    ]
+    assert len(named) > 20
+    paths = {name: ROOT / name.replace(".", "/") for name in named}
+    assert [
+        n for n, p in paths.items() if not p.with_suffix(".py").is_file() and not (p / "__init__.py").is_file()
+    ] == []
+
+
+def test_every_command_and_recipe_is_described():
+    table = (DOCS / "command-line.md").read_text("utf-8")
+    assert [name for name in COMMANDS if f"`{name}`" not in table and f"ferscope {name}" not in table] == []
+    training = (DOCS / "training.md").read_text("utf-8")
+    assert [name for name in RECIPES if f"`{name}`" not in training] == []
+
+
+def test_site_fetches_no_fonts():
+    assert re.search(r"^  font: false\b", CONFIG, re.M)
+    assert "://" not in CONFIG
+
+
+def test_result_tables_come_from_the_cards(made):
+    rows = {line.split("`")[1]: line for line in made.shipped().splitlines()[2:]}
+    weights = {path.parent.name for path in (ROOT / "checkpoints").glob("*/model.safetensors")}
+    assert set(rows) <= weights
+    assert rows
+    for name, row in rows.items():
+        card = json.loads((ROOT / "checkpoints" / name / "card.json").read_text("utf-8"))
+        assert f"{100 * card['metrics']['PrivateTest']['flip']['accuracy']:.1f} %" in row
+        assert f"`{card['recipe']}` (" in row
+    with_gates = {line.split("`")[1] for line in made.gates().splitlines()[2:]}
+    assert with_gates == {name for name in rows if (ROOT / "checkpoints" / name / "attention.json").is_file()}
+
+
+def test_results_of_the_readme_are_those_of_the_cards():
+    rows = re.findall(r"^\| `(\w+)`.* \| ([\d.]+) M \| ([\d.]+) % ", (ROOT / "README.md").read_text("utf-8"), re.M)
+    assert len(rows) >= 5
+    for name, millions, percent in rows:
+        card = json.loads((ROOT / "checkpoints" / name / "card.json").read_text("utf-8"))
+        found = f"{card['parameters'] / 1e6:.2f}", f"{100 * card['metrics']['PrivateTest']['flip']['accuracy']:.1f}"
+        assert (millions, percent) == found, f"{name}: update the table in README.md"
+
+
+def test_a_chain_of_trainings_is_listed_from_its_start(made, tmp_path, monkeypatch):
+    for name, recipe, start, epochs in (("first", "quick", [], 3), ("second", "polish", ["first"], 2)):
+        (tmp_path / name).mkdir()
+        ancestors = [{"name": one, "roles": ["start"]} for one in start]
+        (tmp_path / name / "card.json").write_text(json.dumps({"recipe": recipe, "ancestors": ancestors}))
+        (tmp_path / name / "history.csv").write_text("epoch\n" + "1\n" * epochs)
+    monkeypatch.setattr(made, "CHECKPOINTS", tmp_path)
+    made._cards.cache_clear()
+    assert made._trainings("second") == [("quick", 3), ("polish", 2)]
+    made._cards.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("html", "fetched"),
+    [
+        ('<script src="https://cdn.example.org/x.js"></script>', True),
+        ('<link rel="stylesheet" href="//fonts.example.org/css">', True),
+        ("<img alt=x src=http://example.org/x.png>", True),
+        ('<a href="https://example.org">', False),
+        ('<link rel="canonical" href="https://example.org/">', False),
+        ('<script src="assets/x.js"></script>', False),
+    ],
+)
+def test_build_finds_what_a_browser_would_fetch_elsewhere(html, fetched):
+    pytest.importorskip("mkdocs", reason="make docs installs mkdocs")
+    assert bool(loaded("hooks")._FETCHED.search(html)) == fetched
