@@ -34,7 +34,7 @@ lint: .venv/.test
 # The variable silences material's note on its successor.
 docs: .venv/.docs
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
-	@echo "The documentation is in site/: open site/index.html."
+	@echo "The documentation is in site/: open site/index.html; its search needs a server: $(BIN)/python -m http.server -d site"
 
 # The stamps say that the environment agrees with pyproject.toml; the next call then starts at once.
 .venv/.app: pyproject.toml | $(BIN)/pip

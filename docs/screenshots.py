@@ -65,6 +65,7 @@ def settle(page: Page) -> None:
     """Wait until the script has ended and charts are drawn."""
     page.wait_for_timeout(SETTLE)
     page.wait_for_selector(IDLE, state="attached")
+    page.wait_for_function("() => !document.querySelector('[data-testid=stSkeleton]')")
     page.wait_for_timeout(SETTLE)
 
 
