@@ -57,6 +57,13 @@ def test_every_link_leads_to_a_file():
     assert missing == []
 
 
+@pytest.mark.parametrize("page", ["README.md", "docs/quick-start.md", "docs/api/index.md"])
+def test_python_of_a_document_runs_as_printed(page, capsys):
+    code = re.search(r"^```python\n(.*?)^```", (ROOT / page).read_text("utf-8"), re.M | re.S)[1]
+    exec(compile(code, page, "exec"), {})
+    assert capsys.readouterr().out.startswith("happy torch.Size(")
+
+
 def test_every_page_of_the_site_is_in_its_navigation():
     assert [p.name for p in DOCS.rglob("*.md") if p.relative_to(DOCS).as_posix() not in CONFIG] == []
 
