@@ -151,7 +151,7 @@ def page(networks: dict[str, dict], sticker: dict, options: argparse.Namespace) 
         "# Do the maps find the evidence?",
         "",
         f"Made by `python benchmarks/cam_truth.py`: networks trained on {options.count} drawn faces of each class for",
-        f"{options.epochs} epochs (seed {options.seed}), then shown new ones, whose evidence is known to the pixel.",
+        f"{options.epochs} epochs (seed {options.seed}), then run on new ones, whose evidence is known to the pixel.",
         "**Pointing**: share of maps whose highest pixel lies in the evidence. **Mass**: share of the map in it, with",
         "the method's rank on that network. Higher is better; chance is the mask's own area.",
         "",
@@ -167,12 +167,12 @@ def page(networks: dict[str, dict], sticker: dict, options: argparse.Namespace) 
         lines.append(f"| {title} | " + " | ".join(f"{r[key]:.1%} | " for r in networks.values()) + " |")
     lines += [
         "",
-        "The centred Gaussian and the random maps ask no network. Where a method has no more mass than the Gaussian,",
-        "its mass says no more than that faces are centred. A network of low accuracy has little evidence to be found.",
+        "The Gaussian and the random maps use no network. Where a method has no more mass than the Gaussian, its",
+        "mass says no more than that faces are centered. A network of low accuracy has little evidence to be found.",
         "",
         f"**A sticker as the only evidence** (`{options.networks[0]}`, {sticker['faces']} new faces, accuracy "
         f"{sticker['accuracy']:.0%}): share of maps whose highest pixel lies on the sticker, and within "
-        f"{sticker['tolerance']} pixels, one place of the map.",
+        f"{sticker['tolerance']} pixels, one position of the map.",
         "",
         "| | on it | near it |",
         "|---|---:|---:|",
