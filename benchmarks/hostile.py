@@ -16,12 +16,12 @@ import threading
 import time
 from itertools import groupby
 
-from attacks import app, demo
+from attacks import app, demo, files
 from attacks.instances import Attack, Instance, Visitor, started
 
 from workbench.cli import ROOT
 
-ATTACKS: list[Attack] = [*demo.ATTACKS, *app.ATTACKS]
+ATTACKS: list[Attack] = [*demo.ATTACKS, *files.ATTACKS, *app.ATTACKS]
 """All attacks, those on the same instance one after the other."""
 
 VISITORS = {**demo.VISITORS, **app.VISITORS}
