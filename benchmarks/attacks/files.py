@@ -44,7 +44,7 @@ from pathlib import Path
 from models.training.lock import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
-    time.sleep(60)
+    time.sleep(600)
 """
 MEASURED = """
 import resource, sys
@@ -133,11 +133,12 @@ def second_process(instance: Instance) -> str:
     folder = instance.folder / "jobs" / "20260101-000100-vanilla_cnn-ffff"
     write_config(folder, CONFIG.model_copy(update={"out": folder, "resume": True}))
     (folder / "status.json").write_text(json.dumps(STATUS | {"state": "running", "pid": 2**22 - 1, "started": 4e9}))
+    faces = _faces(instance)
     holder = subprocess.Popen([sys.executable, "-c", HOLDS, str(folder)], cwd=ROOT, stdout=subprocess.PIPE)
     try:
         holder.stdout.readline()
         told = called(instance, "jobs", "resume", folder.name).stdout
-        again = called(instance, "train", "--config", str(folder / "config.json"), "--data", _faces(instance))
+        again = called(instance, "train", "--config", str(folder / "config.json"), "--data", faces)
     finally:
         holder.kill()
         holder.wait()
