@@ -38,6 +38,8 @@ from models.checkpoints import load_checkpoint
 from models.datasets.synthetic import drawn_set
 from models.training import state
 from models.training.config import TrainConfig
+from models.training.history import FILE as HISTORY
+from models.training.history import read_history
 from workbench.jobs import processes, runner, store
 from workbench.jobs.store import Job
 
@@ -139,11 +141,13 @@ def damages(job: Job) -> list[str]:
     looks = {
         "state": lambda: state.load_facts(job.folder) and safetensors.torch.load_file(job.folder / state.FILE),
         "checkpoint": lambda: load_checkpoint(job.folder),
-        "history": lambda: [row["validation_accuracy"] for row in store.history(job)],
+        "history": lambda: read_history(job.folder / HISTORY),
         "epochs": lambda: [safetensors.torch.load_file(path) for path in (job.folder / "epochs").glob("*.safetensors")],
     }
     if not job.has_state:
         del looks["state"]
+    if not (job.folder / HISTORY).is_file():
+        del looks["history"]
     if not job.has_checkpoint:
         del looks["checkpoint"]
     for name, look in looks.items():
