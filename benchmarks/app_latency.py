@@ -77,10 +77,10 @@ CONTROLS = (
     Control("metrics", "label", ("happy", "sad"), "confusion"),
     Control("data", "augmentation", ("paper-b", "paper-a"), '[data-testid="stImage"]'),
     Control("papers", "paper", PAPERS, ".claims"),
-    Control("learn?lesson=frequency", "cut", SLIDE, "slow"),
-    Control("fault", "class", CLASSES, "map-broken"),
-    Control("fault", "test", ("Other faces", "Ask again", "Turned face"), "bench"),
-    Control("fault", "broken", SWITCH, "seen"),
+    Control("lessons?lesson=frequency", "cut", SLIDE, "slow"),
+    Control("debug_challenge", "class", CLASSES, "map-broken"),
+    Control("debug_challenge", "test", ("Other faces", "Ask again", "Turned face"), "bench"),
+    Control("debug_challenge", "broken", SWITCH, "seen"),
 )
 
 DRAWN = "image, path, text, img, td"

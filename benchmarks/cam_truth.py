@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python benchmarks/cam_truth.py [--networks vanilla_cnn residual_cnn] [--count 80] [--epochs 8]
 
-Networks learn drawn faces (`models.datasets.synthetic`). On faces that are new to them, for the class that was drawn:
+Networks learn drawn faces (`models.datasets.synthetic.faces`). On new faces, for the class that was drawn:
 
     pointing game   share of maps whose highest pixel lies in the evidence, without tolerance (Zhang et al. 2018)
     mass            share of the map's sum that lies in the evidence, 0..1; the mask's own area is what chance gives
@@ -36,7 +36,7 @@ from torch import Tensor, nn
 
 from models import Card, get_spec
 from models.datasets.faceset import FaceSet
-from models.datasets.synthetic import draw, drawn_set
+from models.datasets.synthetic.faces import draw, drawn_set
 from workbench.analysis.cam import METHODS, atlas
 from workbench.analysis.faithfulness import gaussian_map, random_maps
 

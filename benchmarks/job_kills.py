@@ -35,8 +35,8 @@ import torch
 
 import models.train
 from models.checkpoints import load_checkpoint
-from models.datasets.synthetic import drawn_set
-from models.training import state
+from models.datasets.synthetic.faces import drawn_set
+from models.training import resume
 from models.training.config import TrainConfig
 from models.training.history import FILE as HISTORY
 from models.training.history import read_history
@@ -139,7 +139,7 @@ def damages(job: Job) -> list[str]:
     """What is not whole in the folder of a job that was killed."""
     found = []
     looks = {
-        "state": lambda: state.load_facts(job.folder) and safetensors.torch.load_file(job.folder / state.FILE),
+        "state": lambda: resume.load_facts(job.folder) and safetensors.torch.load_file(job.folder / resume.FILE),
         "checkpoint": lambda: load_checkpoint(job.folder),
         "history": lambda: read_history(job.folder / HISTORY),
         "epochs": lambda: [safetensors.torch.load_file(path) for path in (job.folder / "epochs").glob("*.safetensors")],
@@ -166,7 +166,7 @@ def curve(job: Job) -> list[dict[str, float]]:
 def same(one: Job, other: Job) -> list[str]:
     """Where two jobs that should be equal are not."""
     found = [] if curve(one) == curve(other) else ["the curves differ"]
-    for name in ("model.safetensors", state.FILE):
+    for name in ("model.safetensors", resume.FILE):
         a, b = (safetensors.torch.load_file(job.folder / name) for job in (one, other))
         if a.keys() != b.keys() or not all(torch.equal(a[key], b[key]) for key in a):
             found.append(f"{name} differs")

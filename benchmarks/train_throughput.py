@@ -36,7 +36,7 @@ from torchvision.datasets import ImageFolder
 from models import create_model, get_spec
 from models.datasets import FaceSet
 from models.datasets.splits import split
-from models.datasets.synthetic import drawn_set
+from models.datasets.synthetic.faces import drawn_set
 from models.preprocessing import normalise, to_unit
 from models.training.engine import Run
 from models.training.recipes import from_recipe

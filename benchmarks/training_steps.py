@@ -37,11 +37,11 @@ from models.datasets import EMOTIONS, FaceSet
 from models.datasets.fer2013 import COUNTS
 from models.datasets.splits import split
 from models.preprocessing import normalise, to_unit
-from models.training import start
+from models.training import setup as start
 from models.training.config import TrainConfig
 from models.training.engine import Run
 from models.training.recipes import from_recipe
-from models.training.start import TrainingError
+from models.training.setup import TrainingError
 from models.zoo import read_list
 
 ROOT = Path(__file__).resolve().parents[1]

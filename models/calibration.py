@@ -20,7 +20,7 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_calibration_error
 
-from .evaluation import CALIBRATION_BINS
+from .metrics import CALIBRATION_BINS
 
 _LOWEST, _HIGHEST = 0.05, 20.0
 

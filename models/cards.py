@@ -31,7 +31,7 @@ from typing_extensions import TypedDict
 from .datasets.splits import find
 from .preprocessing import normalise, to_unit
 from .registry import check_overrides
-from .words import PLAIN_WORDS
+from .text import PLAIN_WORDS
 
 _STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 _MOST_ANCESTORS = 200

@@ -29,15 +29,15 @@ from .datasets.splits import Parts, split
 from .datasets.subjects import fold_names
 from .devices import device_of
 from .evaluate import evaluate
-from .evaluation import Interval, mean_share, measure, percent
 from .files import write_json
-from .training import state
+from .metrics import Interval, mean_share, measure, percent
+from .training import resume
 from .training.config import TrainConfig, read_config, write_config
 from .training.engine import train
 from .training.errors import TrainingError
 from .training.events import read_events
+from .training.interrupt import stop_on_signals
 from .training.lock import locked
-from .training.stopping import stop_on_signals
 
 SUMMARY = "summary.json"
 MEASURES = ("accuracy", "balanced_accuracy", "macro_f1")
@@ -171,7 +171,7 @@ def _open(config: TrainConfig) -> None:
 
 def _is_finished(folder: Path, parts: Parts) -> bool:
     """Whether a fold was trained and measured: then what `resume` would need is gone (see `_train`)."""
-    if (folder / state.FILE).is_file() or not (folder / "predictions.npz").is_file():
+    if (folder / resume.FILE).is_file() or not (folder / "predictions.npz").is_file():
         return False
     if read_card(folder).data != parts.fingerprint:
         raise TrainingError(
@@ -188,7 +188,7 @@ def _train(config: TrainConfig, faces: FaceSet) -> bool:
     if not events or events[-1]["event"] != "finished":
         return False
     evaluate(config.folder, faces, ("plain",), device_of(config.device))
-    (config.folder / state.FILE).unlink()  # several times the size of the weights, in every fold
+    (config.folder / resume.FILE).unlink()  # several times the size of the weights, in every fold
     return True
 
 

@@ -25,6 +25,7 @@ from rich.progress import Progress
 from rich.table import Table
 from torch import Tensor, nn
 
+from .annotator_agreement import beside_raters
 from .calibration import fit_temperature
 from .checkpoints import (
     Card,
@@ -41,9 +42,8 @@ from .datasets.audit import leaked
 from .datasets.ferplus import has_votes
 from .datasets.splits import split
 from .devices import device_of
-from .disagreement import beside_raters
-from .evaluation import measure, percent, predict, share
 from .files import DiskFullError
+from .metrics import measure, percent, predict, share
 from .preprocessing import TTA
 from .training.config import TrainConfig
 from .training.events import first_process

@@ -32,8 +32,8 @@ from .files import DiskFullError, write_bytes, write_json
 from .registry import check_overrides, get_spec
 from .training.config import RUNS, TrainConfig, read_config
 from .training.errors import TrainingError
+from .training.interrupt import Interrupted
 from .training.recipes import from_recipe
-from .training.stopping import Interrupted
 from .zoo import minutes
 
 OPTION = "overrides."
@@ -135,7 +135,7 @@ def search(
 
 
 def _tried(config: TrainConfig, settings: dict[str, Any], end: float) -> Tried | None:
-    from .training import state
+    from .training import resume
     from .training.engine import train
 
     if not _is_finished(config):
@@ -146,11 +146,11 @@ def _tried(config: TrainConfig, settings: dict[str, Any], end: float) -> Tried |
             train(config.model_copy(update={"minutes": left}))
         except TrainingError as error:
             return Tried(settings, error=str(error))
-        facts = state.load_facts(config.folder)
+        facts = resume.load_facts(config.folder)
         if len(facts["history"]) < config.epochs and config.early_stop is None:
             return None
         write_json(config.folder / "history.json", facts["history"])
-        (config.folder / state.FILE).unlink()  # several times the size of the weights, in every combination
+        (config.folder / resume.FILE).unlink()  # several times the size of the weights, in every combination
     history = json.loads((config.folder / "history.json").read_text(encoding="utf-8"))
     accuracies = tuple(row["validation_accuracy"] for row in history)
     return Tried(settings, accuracies, sum(row["seconds"] for row in history) / len(history))

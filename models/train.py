@@ -89,9 +89,9 @@ def main(argv: list[str] | None = None) -> None:
     """Run `ferscope train ...`; ends with status 1 and one sentence where it cannot, 130 after Ctrl-C."""
     # Imported late, so that --help and mistakes in the arguments answer at once.
     from models.datasets.subjects import is_cross_validation
-    from models.training import state
-    from models.training.start import TrainingError
-    from models.training.stopping import Interrupted
+    from models.training import resume
+    from models.training.interrupt import Interrupted
+    from models.training.setup import TrainingError
 
     logging.basicConfig(format="%(message)s")
     logging.getLogger("models").setLevel(logging.INFO if first_process() else logging.WARNING)  # e.g. whose weights
@@ -103,7 +103,7 @@ def main(argv: list[str] | None = None) -> None:
         else:
             _one_run(config)
     except Interrupted:
-        begun = is_cross_validation(config.split) or (config.folder / state.FILE).is_file()
+        begun = is_cross_validation(config.split) or (config.folder / resume.FILE).is_file()
         kept = "goes on after the last whole epoch" if begun else "begins again: no epoch was finished"
         _tell(f"Stopped. What was reached is in {config.folder}; ferscope train --out {config.folder} --resume {kept}.")
         sys.exit(130)
@@ -116,16 +116,16 @@ def main(argv: list[str] | None = None) -> None:
 def _one_run(config: TrainConfig) -> None:
     """Train, and say what was reached."""
     from models.evaluate import evaluate_run
-    from models.training import state
+    from models.training import resume
     from models.training.engine import train
     from models.training.lock import locked
 
-    begun = config.folder / state.FILE
+    begun = config.folder / resume.FILE
     if config.resume and not begun.is_file():
         _tell(f"No whole epoch is in {config.folder}: the training begins.")
     folder = train(config)
     if begun.is_file():
-        best = state.load_facts(folder)["best"]
+        best = resume.load_facts(folder)["best"]
         accuracy = f"{best['validation_accuracy']:.1%}"
         _tell(f"The best epoch is {best['epoch']:.0f}, {accuracy} of the validation part. It is in {folder}.")
     if config.evaluate:

@@ -26,7 +26,7 @@ from .datasets import FaceSet
 from .devices import device_of
 from .evaluate import evaluate
 from .files import DiskFullError, write_bytes
-from .training import state
+from .training import resume
 from .training.config import RUNS, TrainConfig
 from .training.recipes import from_recipe
 
@@ -86,9 +86,9 @@ class ZooRun:
 
     def epochs_done(self) -> int:
         """Whole epochs of the unfinished run."""
-        if not (RUNS / self.name / state.FILE).is_file():
+        if not (RUNS / self.name / resume.FILE).is_file():
             return 0
-        return len(state.load_facts(RUNS / self.name)["history"])
+        return len(resume.load_facts(RUNS / self.name)["history"])
 
     def so_far(self) -> str:
         """How many of its epochs are whole, or that this cannot be read."""
@@ -186,8 +186,8 @@ def train_list(
 
 def main(argv: list[str] | None = None) -> None:
     """Run `ferscope zoo ...`; ends with status 1 and one sentence where it cannot, 130 after Ctrl-C."""
-    from .training.start import TrainingError
-    from .training.stopping import Interrupted
+    from .training.interrupt import Interrupted
+    from .training.setup import TrainingError
 
     try:
         tyro.cli(train_list, prog="ferscope zoo", args=argv)

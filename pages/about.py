@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from workbench import access, services
-from workbench.services import claims
+from workbench import services
+from workbench.server import access
+from workbench.services import papers
 from workbench.ui import views
 
 views.title(
@@ -82,7 +83,7 @@ with st.expander("What it cannot tell"):
     )
 
 with st.expander("Whose work it rests on: the papers and sets"):
-    for paper in claims.papers():
+    for paper in papers.definitions():
         named = f"{paper.authors}: *{paper.title}*; " if paper.title else f"{services.paper(paper.letter)}; "
         st.markdown(f"**Paper {paper.letter}.** {named}{paper.source}.")
     st.markdown(

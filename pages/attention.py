@@ -3,7 +3,8 @@
 import streamlit as st
 
 from workbench import services
-from workbench.ui import attention_views, gate_views, model_picker, screen, state, views
+from workbench.ui import attention, model_picker, page_content, state, views
+from workbench.ui import gates as gate_views
 
 views.title(
     "What did the network let through?",
@@ -11,11 +12,11 @@ views.title(
 )
 face, network = state.face_or_stop(), state.network()
 if not services.get_spec(network).attention_layers:
-    attention_views.without_modules(network)
+    attention.without_modules(network)
     state.stop()
 try:
     with st.spinner("Asking the network"):
-        found = state.kept(("inside", face.key, network), lambda: services.inside(face, network))
+        found = state.kept(("inside", face.key, network), lambda: services.attention(face, network))
 except ValueError as error:  # a damaged checkpoint: the message says what to do
     st.error(str(error))
     state.stop()
@@ -24,28 +25,28 @@ if not found.prediction.trained:
 gates = gate_views.measured(network)
 
 
-@screen.fragment
+@page_content.fragment
 def one_module() -> None:
     left, right = st.columns([5, 1], vertical_alignment="bottom")
     with left:
-        module = attention_views.choose_module(found)
+        module = attention.choose_module(found)
     with right.popover("Map settings"):
         whole = st.toggle("Colours from 0 to 1", value=True, key="whole", bind="query-params")
         by_number = st.toggle("Channels by number", value=False, key="numbered", bind="query-params")
     weights, rest = st.columns([1, 2])
     with weights:
-        attention_views.gate(found, module, whole, gates)
+        attention.gate(found, module, whole, gates)
     with rest:
-        attention_views.steps(module, by_number)
+        attention.steps(module, by_number)
 
 
 one_module()
-attention_views.all_modules(found.modules)
-gate_views.section(network, gates, attention_views.labels(found.modules))
-attention_views.switches(face, network, found.modules)
-attention_views.worth(face, network, found.modules)
-attention_views.beside_cams(face, network, found.modules)
-attention_views.class_branches(face, network)
+attention.all_modules(found.modules)
+gate_views.section(network, gates, attention.labels(found.modules))
+attention.switches(face, network, found.modules)
+attention.worth(face, network, found.modules)
+attention.beside_cams(face, network, found.modules)
+attention.class_branches(face, network)
 with views.computed(
     "workbench.analysis.attention:attention_of",
     "workbench.analysis.attention:gate_statistics",
@@ -53,4 +54,4 @@ with views.computed(
     "workbench.analysis.attention:switch_off",
     "workbench.analysis.attention:correlation_with_cams",
 ):
-    attention_views.equations(found.modules)
+    attention.equations(found.modules)

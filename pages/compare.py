@@ -3,19 +3,19 @@
 import streamlit as st
 
 from workbench import services
-from workbench.ui import charts, compare_views, screen, state, views
+from workbench.ui import charts, compare, page_content, state, views
 
 views.title(
     "Do networks agree, and for the same reason?",
     "One face, several networks: what each answers, and where in the picture its evidence for one class lies.",
 )
 face, network = state.face_or_stop(), state.network()
-networks = compare_views.choose_networks(network)
+networks = compare.choose_networks(network)
 if len(networks) < 2:
     other = next(name for name in (*services.side_by_side(), *services.network_names()) if name != network)
     st.info("One network alone cannot be compared. Choose another above.")
     add = {"networks": [other]}
-    st.button(f"Add {compare_views.named(other)}", on_click=st.session_state.update, args=(add,), type="primary")
+    st.button(f"Add {compare.named(other)}", on_click=st.session_state.update, args=(add,), type="primary")
     state.stop()
 
 try:
@@ -26,12 +26,12 @@ except ValueError as error:  # a damaged checkpoint: the message says what to do
     state.stop()
 if compared.untrained:
     st.warning(
-        f"**Random weights:** {compare_views.listed(compared.untrained)}. Such answers and maps mean nothing, and "
+        f"**Random weights:** {compare.listed(compared.untrained)}. Such answers and maps mean nothing, and "
         "the verdict leaves them out."
     )
 
-views.says(compare_views.agreement(compared))
-names = [compare_views.named(name) for name in compared.networks]
+views.says(compare.agreement(compared))
+names = [compare.named(name) for name in compared.networks]
 chart = charts.answers_side_by_side(names, compared.classes, compared.probabilities)
 charts.show(chart, "answers", "Probability of each class by each network")
 views.says(
@@ -40,7 +40,7 @@ views.says(
 )
 
 
-@screen.fragment
+@page_content.fragment
 def evidence() -> None:
     st.subheader("Where does the evidence lie?")
     left, right = st.columns([5, 1], vertical_alignment="bottom")
@@ -49,7 +49,7 @@ def evidence() -> None:
     with right.popover("Map settings"):
         scale = st.radio(
             "Brightest colour: each network's strongest value of",
-            compare_views.SCALES,
+            compare.SCALES,
             key="scale",
             bind="query-params",
         )
@@ -58,13 +58,13 @@ def evidence() -> None:
             "brighter in one network is not more than darker in another."
         )
     found = compared.of(class_)
-    views.says(compare_views.likeness(found))
-    compare_views.maps(found, scale == compare_views.SCALES[0])
-    compare_views.differences(found, scale == compare_views.SCALES[0])
+    views.says(compare.likeness(found))
+    compare.maps(found, scale == compare.SCALES[0])
+    compare.differences(found, scale == compare.SCALES[0])
 
 
 evidence()
-with views.computed("workbench.services.comparison:compare", "workbench.analysis.attention:correlation_with_cams"):
+with views.computed("workbench.services.compare:compare", "workbench.analysis.attention:correlation_with_cams"):
     st.markdown(
         "**Maps:** Grad-CAM as on the page Explain, each from a layer of its own network (figure 9 of paper D sets a "
         "plain network beside one with attention). **Difference:** each map divided by the strongest value $m$ of its "

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from workbench import services
-from workbench.ui import charts, closer, compare_views, guess, model_picker, screen, state, sureness, views
+from workbench.ui import charts, compare, map_details, map_quiz, model_picker, page_content, state, uncertainty, views
 
 views.title(
     "What in the picture carried the decision?",
@@ -18,7 +18,7 @@ if services.get_spec(network).cam_layer is None:
         state.stop()
     st.info(
         "It is a vote and has no layer of its own whose maps could be shown. Choose a member for maps: "
-        f"{compare_views.listed(services.members(network))}."
+        f"{compare.listed(services.members(network))}."
     )
     if not prediction.trained:
         model_picker.random_weights_banner(network)
@@ -29,7 +29,7 @@ if services.get_spec(network).cam_layer is None:
         f"**The network answers {prediction.answer}, {share}.** It predicts what raters would call this face, "
         "not what the person feels."
     )
-    sureness.sure(face, network, prediction)
+    uncertainty.sure(face, network, prediction)
     state.stop()
 
 try:
@@ -49,24 +49,24 @@ ENLARGED = f" Inside it enlarges them to {inner} × {inner}, which adds no detai
 RANDOM = "Its weights are random, so this means nothing."
 
 
-@screen.fragment
+@page_content.fragment
 def maps() -> None:
     left, middle, right = st.columns([5, 1.25, 1.25], vertical_alignment="bottom")
     with left:
         class_ = state.choose_class(prediction.classes, prediction.answer)
     predict_first = middle.toggle("Predict first", key="guess", bind="query-params")
     with right.popover("Map settings"):
-        method = closer.ONE_PASS[st.radio("Method", closer.ONE_PASS, key="method", bind="query-params")]
+        method = map_details.ONE_PASS[st.radio("Method", map_details.ONE_PASS, key="method", bind="query-params")]
         opacity = st.slider("Opacity", 0, 100, 70, format="%d %%", key="opacity", bind="query-params") / 100
         shared = st.toggle("One scale for all classes", value=True, key="shared", bind="query-params")
-    if predict_first and not guess.revealed(face, network, class_, method):
-        guess.ask(explanation, face, network, class_, method)
+    if predict_first and not map_quiz.revealed(face, network, class_, method):
+        map_quiz.ask(explanation, face, network, class_, method)
         return
     if predict_first:
-        guess.show(explanation, face, class_, method, opacity)
+        map_quiz.show(explanation, face, class_, method, opacity)
     else:
         face_map_answer(class_, method, opacity, shared)
-    closer.look(closer.Chosen(face, network, explanation, class_, method, opacity, shared))
+    map_details.look(map_details.Chosen(face, network, explanation, class_, method, opacity, shared))
 
 
 def face_map_answer(class_: str, method: str, opacity: float, shared: bool) -> None:
@@ -122,7 +122,7 @@ right.page_link("../pages/svd.py", label="How many strokes make a face? Page SVD
 with views.computed(
     "workbench.analysis.cam:_gradcam",
     "workbench.analysis.cam:atlas",
-    "workbench.services.guesses:score",
+    "workbench.services.map_quiz:score",
     "workbench.analysis.uncertainty:tta",
     "workbench.analysis.trust:badge",
 ):

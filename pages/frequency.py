@@ -3,7 +3,7 @@
 import streamlit as st
 
 from workbench import services
-from workbench.ui import model_picker, patience, screen, state, views, wave_views
+from workbench.ui import frequency, model_picker, page_content, slow_requests, state, views
 
 views.title(
     "Is it the wrinkles or the shape?",
@@ -14,7 +14,7 @@ if not state.network_or_stop().trained:
     model_picker.random_weights_banner(network)
 
 
-@screen.fragment
+@page_content.fragment
 def waves() -> None:
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     cutoff = left.slider(
@@ -32,36 +32,36 @@ def waves() -> None:
 
 def answers(cutoff: float, mask: services.Mask) -> None:
     st.subheader("What does the network answer to a part of the waves?")
-    if patience.ready(network, 49, "Ask about 24 cut-offs", f"waves-{mask}-{face.key}-{network}"):
+    if slow_requests.ready(network, 49, "Ask about 24 cut-offs", f"waves-{mask}-{face.key}-{network}"):
         with st.spinner("Asking about every cut-off"):
             response = state.frequency_response(face, network, mask)
-        wave_views.answers(response, cutoff)
+        frequency.answers(response, cutoff)
 
 
-@screen.fragment
+@page_content.fragment
 def swap(cutoff: float, mask: services.Mask) -> None:
     st.subheader("Whose answer does it give when two faces exchange their fast waves?")
-    if not patience.ready(network, 28, "Exchange the waves of two faces", f"swap-{mask}-{face.key}-{network}"):
+    if not slow_requests.ready(network, 28, "Exchange the waves of two faces", f"swap-{mask}-{face.key}-{network}"):
         return
     rival = state.kept(("rival", face.key, network), lambda: services.rival(face, network))
-    other = wave_views.choose_other(face, rival)
-    wave_views.swap(services.band_swap(face, other, network, cutoff, mask))
+    other = frequency.choose_other(face, rival)
+    frequency.swap(services.band_swap(face, other, network, cutoff, mask))
     with st.spinner("Exchanging at every cut-off"):
         key = ("swap", face.key, other.key, network, mask)
         response = state.kept(key, lambda: services.swap_response(face, other, network, mask))
-    wave_views.swap_at_every_cutoff(response, services.open_network(network).classes, cutoff)
+    frequency.swap_at_every_cutoff(response, services.open_network(network).classes, cutoff)
 
 
 def strength(cutoff: float) -> None:
     st.subheader("How strong is each wave?")
     found = services.amplitude(face, network)
-    wave_views.amplitudes(found, cutoff)
+    frequency.amplitudes(found, cutoff)
 
 
 def colours(cutoff: float, mask: services.Mask) -> None:
     st.subheader("Do the colours differ in their fine lines?")
     parts = services.channels(face, cutoff, mask)
-    wave_views.channels(parts)
+    frequency.channels(parts)
     pairs = ((0, 1, "red and green"), (0, 2, "red and blue"), (1, 2, "green and blue"))
     words = ", ".join(f"{title} {float(parts.likeness[i, j]):.2f}" for i, j, title in pairs)
     views.says(

@@ -3,46 +3,46 @@
 import streamlit as st
 
 from workbench import services
-from workbench.ui import cell_views, measure_views, screen, views
+from workbench.ui import confusion, metrics, page_content, views
 
 views.title(
     "Where is it good, and where not?",
     "What trained networks answered to test pictures of FER2013 in a single view, as stored beside their weights.",
 )
-names, part, pictures = measure_views.choose()
-found = measure_views.scores_or_stop(names, part, pictures)
+names, part, pictures = metrics.choose()
+found = metrics.scores_or_stop(names, part, pictures)
 names = list(found)
-measure_views.classes(found)
+metrics.classes(found)
 
 st.subheader("How good is it in numbers?")
-measure_views.table(found, part)
+metrics.table(found, part)
 
 st.subheader("How unequal are the classes?")
-measure_views.spread(found)
+metrics.spread(found)
 
 
-@screen.fragment
+@page_content.fragment
 def detail() -> None:
     left, _ = st.columns([2, 3])
     name = left.selectbox("Checkpoint in detail", names, key="detail", bind="query-params")
     st.subheader("Which classes does it take for each other?")
-    cell_views.confusion(found[name], part, pictures)
+    confusion.confusion(found[name], part, pictures)
     st.subheader("Can its probabilities be believed?")
-    measure_views.reliability(services.calibration(name, part, pictures))
+    metrics.reliability(services.calibration(name, part, pictures))
     st.subheader("How did its training go?")
-    if trained := measure_views.or_warning(services.history, name):
-        measure_views.training(trained)
+    if trained := metrics.or_warning(services.history, name):
+        metrics.training(trained)
 
 
 detail()
 st.subheader("How many errors stay, where only the surest answers count?")
-measure_views.risk(names, part, pictures)
+metrics.risk(names, part, pictures)
 
 st.subheader("What are the leaked test pictures worth?")
-measure_views.leaks(names, part)
+metrics.leaks(names, part)
 
 
-@screen.fragment
+@page_content.fragment
 def pair() -> None:
     st.subheader("Is one better than the other, or luckier?")
     known = services.checkpoints()
@@ -51,17 +51,17 @@ def pair() -> None:
     second = right.selectbox("Second", known, min(1, len(known) - 1), key="second", bind="query-params")
     if first == second:
         st.info("A network cannot be compared with itself. Choose another one.")
-    elif compared := measure_views.or_warning(services.pair, first, second, part, pictures):
-        measure_views.pair(compared)
+    elif compared := metrics.or_warning(services.pair, first, second, part, pictures):
+        metrics.pair(compared)
 
 
 pair()
 with views.computed(
-    "workbench.services.measures:scores",
-    "workbench.services.measures:_drawn",
-    "workbench.services.measures:_chance",
-    "workbench.services.pairs:pair",
-    "models.evaluation:measure",
+    "workbench.services.metrics.evaluation:scores",
+    "workbench.services.metrics.evaluation:_drawn",
+    "workbench.services.metrics.evaluation:_chance",
+    "workbench.services.metrics.paired_tests:pair",
+    "models.metrics:measure",
     "models.calibration:reliability",
     "models.calibration:risk_coverage",
 ):

@@ -2,29 +2,29 @@
 
 import streamlit as st
 
-from workbench.ui import claim_views, views
+from workbench.ui import papers, views
 
 views.title(
     "What do the papers claim, and does it hold?",
     "Every figure of the five papers that can be compared with anything, beside ours: counted, drawn or measured now.",
 )
-claim_views.overview()
-letter = claim_views.choose()
-claim_views.source(letter)
-claim_views.findings(letter)
-claim_views.table(letter)
-claim_views.classes(letter)
-claim_views.commands(letter)
+papers.overview()
+letter = papers.choose()
+papers.source(letter)
+papers.findings(letter)
+papers.table(letter)
+papers.classes(letter)
+papers.commands(letter)
 
 with views.computed(
-    "workbench.services.claims:judge",
-    "workbench.services.claims.fractions:agrees",
-    "workbench.services.claims.fractions:shares",
-    "workbench.services.claims.protocols:differences",
-    "workbench.services.claims.trained:combined",
+    "workbench.services.papers:judge",
+    "workbench.services.papers.fractions:agrees",
+    "workbench.services.papers.fractions:shares",
+    "workbench.services.papers.protocols:differences",
+    "workbench.services.papers.trained:combined",
 ):
     st.markdown(
-        "The claims stand in `workbench/claims/` as printed, without anything of ours; each names how ours is "
+        "The claims stand in `workbench/papers/` as printed, without anything of ours; each names how ours is "
         "obtained. A count agrees where it is the printed one, rounded or cut off. A measured figure $p$ is reproduced "
         "where"
     )

@@ -4,7 +4,7 @@ import streamlit as st
 
 from workbench import services
 from workbench.faces import PictureError
-from workbench.ui import change_views, charts, model_picker, patience, screen, state, views
+from workbench.ui import charts, model_picker, page_content, robustness, slow_requests, state, views
 
 views.title(
     "How little does it take to change its mind?",
@@ -16,7 +16,7 @@ if not net.trained:
     model_picker.random_weights_banner(network)
 
 
-@screen.fragment
+@page_content.fragment
 def changed() -> None:
     titles = {name: corruption.title for name, corruption in services.CORRUPTIONS.items()}
     choose, told = st.columns([2, 3], vertical_alignment="bottom")
@@ -24,46 +24,46 @@ def changed() -> None:
         "What happens to the picture", titles, format_func=titles.get, key="change", bind="query-params"
     )
     corruption = services.CORRUPTIONS[name]
-    if not patience.ready(network, len(corruption.values), "Ask the network", f"{name}-{face.key}-{network}"):
+    if not slow_requests.ready(network, len(corruption.values), "Ask the network", f"{name}-{face.key}-{network}"):
         return
     with st.spinner("Asking the network"):
         found = state.kept(("robustness", *me, name), lambda: services.robustness(face, network, name))
     with told:
-        views.says(change_views.where_it_changes(found, net.classes))
+        views.says(robustness.where_it_changes(found, net.classes))
     at_a_value(found)
     views.says(
         "Between the points nothing was asked. A falling line says that the network needs what was taken away, or "
         "merely that it never saw such pictures."
     )
-    change_views.row_of_faces(found, net.classes)
+    robustness.row_of_faces(found, net.classes)
     views.says(f"**{corruption.title}:** {corruption.note} Under each picture: the value, the answer, its probability.")
     st.subheader("And over a whole test set?")
-    change_views.test_set(network, name)
+    robustness.test_set(network, name)
 
 
-@screen.fragment
+@page_content.fragment
 def at_a_value(found: services.Response) -> None:
     left, right = st.columns([5, 2])
     with right:
-        i = change_views.choose_value(found)
+        i = robustness.choose_value(found)
         value = found.values[i]
-        words = change_views.number(float(value), found.corruption)
+        words = robustness.number(float(value), found.corruption)
         charts.show(charts.face(found.pictures[i], words), "shown", "What the network was shown")
     with left:
-        change_views.curves(found, net.classes, float(value))
+        robustness.curves(found, net.classes, float(value))
         answer = found.probabilities[i]
         views.says(f"**At {words} it answers {net.classes[answer.argmax()]}, {charts.percent(float(answer.max()))}.**")
 
 
-@screen.fragment
+@page_content.fragment
 def places() -> None:
     st.subheader("Which places does the answer need?")
     left, right = st.columns([2, 1])
     with left:
         class_ = state.choose_class(net.classes, services.predict(face, network).answer, "Probability of the class")
-    share = change_views.choose_patch(right)
+    share = robustness.choose_patch(right)
     count = services.occlusion_count(network, share)
-    if not patience.ready(network, count, "Cover it place by place", f"places-{share}-{face.key}-{network}"):
+    if not slow_requests.ready(network, count, "Cover it place by place", f"places-{share}-{face.key}-{network}"):
         return
     with st.spinner("Covering the face place by place"):
         drop = state.kept(("occlusion", *me, class_, share), lambda: services.occlusion(face, network, class_, share))
@@ -76,20 +76,20 @@ def places() -> None:
             charts.face_with_signed(net.see(face), drop, "fall"), "places", f"What {class_} loses where covered"
         )
     with text:
-        views.says(change_views.what_covering_does(drop, class_, services.occlusion_patch(network, share)[0]))
+        views.says(robustness.what_covering_does(drop, class_, services.occlusion_patch(network, share)[0]))
         views.says(
             "A square has edges that no face has, and what two places say together cannot be seen by hiding one. "
             "Compare it with the map on the page Explain, which hides nothing."
         )
 
 
-@screen.fragment
+@page_content.fragment
 def frames() -> None:
     st.subheader("Does it matter where the frame is?")
     picture, box = state.picture()
     start = state.kept(("framed", *me, box), lambda: services.framed(picture, box, network))
     class_ = start.prediction.answer
-    move = change_views.choose_move()
+    move = robustness.choose_move()
     try:
         moved = services.framed(picture, box, network, class_, move)
     except PictureError:
@@ -98,9 +98,9 @@ def frames() -> None:
     top = max((float(found.map.max()) for found in (start, moved) if found.map is not None), default=0.0)
     before, after, bars = st.columns(3)
     with before:
-        change_views.frame(start, class_, top, "As it was found", "before")
+        robustness.frame(start, class_, top, "As it was found", "before")
     with after:
-        change_views.frame(moved, class_, top, "Moved", "after")
+        robustness.frame(moved, class_, top, "Moved", "after")
     with bars:
         answer = moved.prediction
         chart = charts.probabilities(answer.classes, answer.probabilities, class_, answer.trained)
@@ -108,19 +108,19 @@ def frames() -> None:
         of_maps = "." if moved.map is None else ", the class of both maps."
         views.says(f"The moved frame; outlined: {class_}{of_maps}")
     views.says(
-        f"**One face, two frames, one scale of colours.** {change_views.same_place(services.likeness(start, moved))} "
+        f"**One face, two frames, one scale of colours.** {robustness.same_place(services.likeness(start, moved))} "
         "Nothing in the face has changed, so every difference comes of the frame; which of the two is better it does "
         "not say."
     )
 
 
 def grid() -> None:
-    if not patience.ready(network, 25, "Try 25 frames", f"frames-{face.key}-{network}"):
+    if not slow_requests.ready(network, 25, "Try 25 frames", f"frames-{face.key}-{network}"):
         return
     picture, box = state.picture()
     with st.spinner("Trying frames"):
         found = state.kept(("grid", *me, box), lambda: services.frame_grid(picture, box, network))
-    change_views.grid(found)
+    robustness.grid(found)
 
 
 changed()
@@ -128,12 +128,12 @@ places()
 frames()
 grid()
 st.subheader("Is RARN aware of rotation?")
-change_views.rotation()
+robustness.rotation()
 with views.computed(
     "workbench.analysis.robustness:response",
     "workbench.analysis.robustness:warped",
     "workbench.analysis.robustness:occlusion",
-    "workbench.services.frames:framed",
+    "workbench.services.framing:framed",
 ):
     st.markdown("**Curves:** with $T_v$ the change of value $v$ (Hendrycks and Dietterich 2019), each point is")
     st.latex(r"p_c(v) = \mathrm{softmax}_c\big(f(T_v(x)) / T\big), \quad T\ \text{the card's temperature}")

@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from workbench import sharing
-from workbench.notice import where_pictures_go
-from workbench.ui import classroom, screen, views
+from workbench.demo import process
+from workbench.server.consent import where_pictures_go
+from workbench.ui import classroom, page_content, views
 
 views.title(
     "Who else may look?",
@@ -23,8 +23,8 @@ def before() -> None:
             password = st.text_input("Password", type="password", key="share-password")
         if st.button("Start the demo", type="primary"):
             try:
-                sharing.start(link, samples, user, password)
-            except sharing.SharingError as error:
+                process.start(link, samples, user, password)
+            except process.SharingError as error:
                 st.error(str(error))
             else:
                 st.rerun()
@@ -39,9 +39,9 @@ def before() -> None:
         )
 
 
-@screen.fragment(run_every=2)
+@page_content.fragment(run_every=2)
 def while_it_runs() -> None:
-    demo = sharing.current()
+    demo = process.current()
     if demo is None:
         st.rerun(scope="app")
     if not demo.ready:
@@ -53,7 +53,7 @@ def while_it_runs() -> None:
         )
     code, counts = st.columns([1, 2])
     if demo.link:
-        code.image(sharing.qr_code(demo.link), width=260, alt=f"QR code of {demo.link}")
+        code.image(process.qr_code(demo.link), width=260, alt=f"QR code of {demo.link}")
         counts.markdown(f"## {demo.link}")
         counts.markdown(f"On this computer: {demo.local}. The link ends with the demo, or after a week.")
     elif demo.ready:
@@ -67,11 +67,11 @@ def while_it_runs() -> None:
         load.metric("Load", f"{100 * demo.cpu:.0f} %", help="Of one processor core.")
 
 
-if sharing.current() is None:
+if process.current() is None:
     before()
 else:
     while_it_runs()
     if st.button("End the demo", type="primary"):
         with st.spinner("Ending it, and deleting what was uploaded"):
-            sharing.stop()
+            process.stop()
         st.rerun()

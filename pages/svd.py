@@ -3,7 +3,7 @@
 import streamlit as st
 
 from workbench import faces, services
-from workbench.ui import model_picker, patience, screen, state, stroke_views, views
+from workbench.ui import model_picker, page_content, slow_requests, state, svd, views
 
 views.title(
     "How many strokes make a face?",
@@ -15,7 +15,7 @@ if not net.trained:
     model_picker.random_weights_banner(network)
 
 
-@screen.fragment
+@page_content.fragment
 def strokes() -> None:
     k = st.slider("Rank: number of terms kept", 1, net.input_size, 8, key="rank", bind="query-params")
     result = services.spectrum(face, network, k)
@@ -23,15 +23,15 @@ def strokes() -> None:
     with sum_:
         views.strongest_terms(result)
     with last:
-        stroke_views.last_term(result.term, k)
+        svd.last_term(result.term, k)
     with values:
         views.singular_values(result)
     st.subheader("How many strokes does the network need?")
-    if not patience.ready(network, net.input_size + 1, "Ask about every rank", f"ranks-{face.key}-{network}"):
+    if not slow_requests.ready(network, net.input_size + 1, "Ask about every rank", f"ranks-{face.key}-{network}"):
         return
     with st.spinner("Asking about every rank"):
         found = state.kept(("ranks", face.key, network), lambda: services.rank_answers(face, network))
-    stroke_views.rank_answers(found, k)
+    svd.rank_answers(found, k)
 
 
 def attention() -> None:
@@ -49,17 +49,17 @@ def attention() -> None:
     st.button(f"Show {services.get_spec(other).title}", on_click=state.choose_network, args=(other,), type="primary")
 
 
-@screen.fragment
+@page_content.fragment
 def steps() -> None:
     names = {f"module {i}": layer for i, layer in enumerate(net.svd_layers, 1)}
     name = views.one_of("Module", names, default="module 1", key="module")
     found = services.svd_attention(face, network, names[name])
-    stroke_views.arrival(found, net.model.get_submodule(names[name]).normalize)
+    svd.arrival(found, net.model.get_submodule(names[name]).normalize)
     samples = len(faces.samples())
-    if patience.ready(network, samples, "See inside", f"gate-{network}"):
+    if slow_requests.ready(network, samples, "See inside", f"gate-{network}"):
         with st.spinner("Asking about every sample"):
             spread = state.kept(("gate", network, name), lambda: services.gate_spread(network, names[name]))
-        stroke_views.gate(found, spread, samples, net.trained)
+        svd.gate(found, spread, samples, net.trained)
     st.warning(
         "**What this gate is not.** Its value at row i, column j is computed from the singular values around the i-th "
         "and the j-th (three to either side), but it multiplies *position* (i, j) of the map. It weighs positions "
@@ -71,12 +71,12 @@ def steps() -> None:
 strokes()
 attention()
 st.subheader("Does it help?")
-stroke_views.gains()
+svd.gains()
 st.subheader("Why not compare all pixels with all pixels?")
-stroke_views.memory()
+svd.memory()
 with views.computed(
-    "workbench.analysis.spectra:rank_k",
-    "workbench.analysis.spectra:response_to_rank",
+    "workbench.analysis.svd:rank_k",
+    "workbench.analysis.svd:response_to_rank",
     "models.layers.svd_attention:SVDAttention.steps",
     "models.layers.svd_attention:SVDAttention.forward",
     "workbench.analysis.attention:memory_account",

@@ -25,8 +25,8 @@ if job is None and classroom.teacher():
 with views.computed(
     "models.training.engine:Run.epoch",
     "workbench.jobs.runner:submit",
-    "workbench.services.trainings.epochs:look",
-    "workbench.services.trainings.afterwards:before_after",
+    "workbench.services.training.epochs:look",
+    "workbench.services.training.afterwards:before_after",
 ):
     st.markdown(
         "An epoch passes every training image through the network once (balanced sampling: rare classes more often), "

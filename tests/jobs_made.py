@@ -13,18 +13,18 @@ import torch
 
 from models import create_model
 from models.checkpoints import Card, half_precision, save_checkpoint
-from models.datasets.synthetic import drawn_set
+from models.datasets.synthetic.faces import drawn_set
 from models.training.config import TrainConfig
 from workbench.jobs import store
 from workbench.jobs.store import Job
-from workbench.services import sets
+from workbench.services.dataset import imported
 
 
 def at(folder: Path, monkeypatch) -> Path:
     """Jobs, own pictures and sets lie in this folder, which is empty at first."""
     monkeypatch.setattr(store, "ROOT", folder / "jobs")
     monkeypatch.setattr(store, "OWN", folder / "own")
-    monkeypatch.setattr(sets, "FOLDER", folder / "data")
+    monkeypatch.setattr(imported, "FOLDER", folder / "data")
     return folder
 
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from models import checkpoints, create_model
 from models.checkpoints import Card, Predictions
 from models.datasets import EMOTIONS
-from models.evaluation import measure
+from models.metrics import measure
 
 LABELS = torch.arange(70) % 7
 CARD = Card(

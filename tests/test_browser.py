@@ -24,15 +24,15 @@ WAY = {
     "svd.py": ("", '.st-key-rank input[type="range"]', "PageUp", ".st-key-rank-k"),
     "robustness.py": ("", '.st-key-right input[type="range"]', "PageUp", ".st-key-after"),
     "metrics.py": ("?checkpoints=residual_cnn", '.st-key-part >> text="PublicTest"', None, ".st-key-recall"),
-    "data.py": (
+    "dataset.py": (
         "",
         '.st-key-augmentation >> text="paper-b"',
         None,
         '[data-testid="stImage"]:has(img[alt^="The face"])',
     ),
     "papers.py": ("", '.st-key-paper >> text="B"', None, ".claims"),
-    "fault.py": ("?puzzle=1", ".st-key-broken label", None, ".st-key-seen"),
-    "learn.py": ("?lesson=frequency", '.st-key-cut input[type="range"]', "PageUp", ".st-key-slow"),
+    "debug_challenge.py": ("?puzzle=1", ".st-key-broken label", None, ".st-key-seen"),
+    "lessons.py": ("?lesson=frequency", '.st-key-cut input[type="range"]', "PageUp", ".st-key-slow"),
 }
 
 pytestmark = [

@@ -16,7 +16,8 @@ import pytest
 from browsing import free_port, wait_until_served
 
 from models.training.recipes import RECIPES
-from workbench import access, cli
+from workbench import cli
+from workbench.server import access
 
 ROOT = Path(__file__).resolve().parents[1]
 FERSCOPE = Path(sys.executable).with_name("ferscope")

@@ -12,7 +12,7 @@ from models import checkpoints
 from workbench import faces, services
 from workbench.jobs import store
 from workbench.navigation import FOLDER, PAGES
-from workbench.services import measures
+from workbench.services.metrics import evaluation
 
 APP = FOLDER.parent / "workbench" / "app.py"
 NETWORKS = ("residual_cnn", "resnet18_svd_lfc", "ensemble")
@@ -91,7 +91,9 @@ def test_a_link_opens_every_page_and_a_wrong_one_gives_way_to_the_defaults(page)
     assert wrong.warning[0].value.count("nonsense") <= len(bound)
 
 
-@pytest.mark.parametrize("page", ["explain.py", "frequency.py", "metrics.py", "papers.py", "data.py", "fault.py"])
+@pytest.mark.parametrize(
+    "page", ["explain.py", "frequency.py", "metrics.py", "papers.py", "dataset.py", "debug_challenge.py"]
+)
 def test_a_link_that_was_cut_off_opens_the_page_with_its_defaults(page):
     whole = opened(page)
     bound = {w.proto.query_param_key for w in whole.main.button_group if w.proto.query_param_key}
@@ -129,7 +131,7 @@ def test_damaged_cards_and_jobs_take_down_no_page(page, tmp_path, monkeypatch):
         job.mkdir(parents=True)
         (job / file).write_text(text)
     monkeypatch.setattr(checkpoints, "ROOT", tmp_path / "shelf")
-    monkeypatch.setattr(measures, "ROOT", tmp_path / "shelf")
+    monkeypatch.setattr(evaluation, "ROOT", tmp_path / "shelf")
     app = opened(page)
     assert faults(app) == []
     if any(box.key == "network" for box in app.selectbox):

@@ -11,11 +11,11 @@ from starlette.middleware import Middleware
 from streamlit.runtime.scriptrunner import StopException
 
 from workbench import navigation, services
-from workbench.connections import limit_connections
 from workbench.faces import sample_picture, samples
-from workbench.logs import limit_log
-from workbench.memory import share_heaps
-from workbench.ui import face_input, gateway, keep, link, model_picker, screen, shell, state
+from workbench.server.connections import limit_connections
+from workbench.server.logs import limit_log
+from workbench.server.memory import share_heaps
+from workbench.ui import export, face_input, gateway, model_picker, page_content, shell, state, url_state
 
 STYLE = """<style>
 .stMainBlockContainer {padding-top: 2.5rem; padding-bottom: 3rem}
@@ -39,19 +39,19 @@ def main() -> None:
     st.set_page_config(f"{page.title} · FERScope", page_icon=sample_picture("drawn_happy"), layout="wide")
     st.html(STYLE)
     st.logo(NAME, size="large")
-    link.begin()
+    url_state.begin()
     choices = choose(navigation.used(page.title))
-    link.put(choices, DEFAULTS)
+    url_state.put(choices, DEFAULTS)
     above = st.empty()
     with above:
-        link.warn()
-    screen.begin()
+        url_state.warn()
+    page_content.begin()
     with suppress(StopException):  # `state.stop` ends the page, and not what stands below it
         page.run()
-    link.check()
+    url_state.check()
     with above:
-        link.warn()
-    keep.offer(page.title, page.url_path, choices)
+        url_state.warn()
+    export.offer(page.title, page.url_path, choices)
 
 
 def choose(used: tuple[str, ...]) -> dict[str, str | None]:
@@ -75,7 +75,7 @@ async def warmed(_app):
     limit_log()
     share_heaps()
     services.warm()
-    services.trainings.watch()
+    services.training.watch()
     model_picker.warm()
     gc.collect()
     gc.freeze()  # libraries stay: looking through them for garbage would stop the server for 0.2 s now and then

@@ -13,7 +13,7 @@ import sys
 from difflib import get_close_matches
 from pathlib import Path
 
-from . import access, account
+from .server import access, account
 
 ROOT = Path(__file__).resolve().parents[1]
 ADDRESS = "127.0.0.1"  # as in .streamlit/config.toml: this computer only
@@ -22,15 +22,18 @@ EVERY_ADDRESS = "0.0.0.0"
 # Name: where its `main(argv)` lives, imported only when it is called (`ferscope --help` must not wait for torch).
 COMMANDS = {
     "data": ("models.datasets.__main__", "bring a set of faces in, and see what is wrong with it"),
-    "models": ("models.catalogue", "list the networks, or show one in detail"),
+    "models": ("models.model_table", "list the networks, or show one in detail"),
     "train": ("models.train", "train a network"),
     "evaluate": ("models.evaluate", "measure a trained network on both test splits"),
-    "explain": ("workbench.report", "write a page and a table of what a network answers to pictures"),
-    "robustness": ("workbench.robustness_survey", "measure how accuracy falls when pictures get worse"),
+    "explain": ("workbench.commands.explain", "write a page and a table of what a network answers to pictures"),
+    "robustness": ("workbench.surveys.robustness", "measure how accuracy falls when pictures get worse"),
     "search": ("models.search", "train a small grid of settings, and rank them by validation accuracy"),
     "zoo": ("models.zoo", "train what the list of networks still lacks, within a time budget"),
     "jobs": ("workbench.jobs.__main__", "see, stop, resume and remove the trainings that the app started"),
-    "refresh": ("workbench.refresh", "renew what follows from the trained networks: temperatures, tables, curves"),
+    "refresh": (
+        "workbench.commands.refresh",
+        "renew what follows from the trained networks: temperatures, tables, curves",
+    ),
     "demo": ("workbench.gradio_app", "start the public demo; --share makes a link for everybody in the room"),
     "app": (None, "start the workbench, for the browser of this computer"),
 }

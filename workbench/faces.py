@@ -2,7 +2,7 @@
 
 `read` trusts nothing that it is given, `detect` answers with every face that it finds (none is an answer too), `crop`
 cuts a square out and turns it upright, and `Face.gray` is what a network sees. Nothing here needs a network
-connection, Streamlit or torch; drawn samples are made by `models.datasets.synthetic` when they are asked for.
+connection, Streamlit or torch; drawn samples are made by `models.datasets.synthetic.faces` when they are asked for.
 """
 
 from __future__ import annotations
@@ -455,7 +455,7 @@ def sample_picture(name: str) -> Image.Image:
 
         with cbook.get_sample_data("grace_hopper.jpg") as file:
             return read(file.read())
-    from models.datasets.synthetic import draw_face
+    from models.datasets.synthetic.faces import draw_face
 
     return Image.fromarray(draw_face(name.removeprefix("drawn_"), size=480)).convert("RGB")
 

@@ -25,15 +25,18 @@ from starlette.middleware import Middleware
 
 from models.files import write_json
 
-from . import access, gradio_page, gradio_parts, services
+from . import services
 from .cli import ADDRESS, host_name, port_is_free, port_number
-from .connections import affordable, limit_connections
-from .demo_sessions import MAX_STREAMS, Sessions
-from .doorkeeper import Doorkeeper
-from .gradio_page import Options
-from .logs import limit_log
-from .memory import share_heaps
-from .uploaded import Uploads
+from .demo import components
+from .demo import page as gradio_page
+from .demo.gateway import Doorkeeper
+from .demo.page import Options
+from .demo.sessions import MAX_STREAMS, Sessions
+from .demo.uploads import Uploads
+from .server import access
+from .server.connections import affordable, limit_connections
+from .server.logs import limit_log
+from .server.memory import share_heaps
 
 SWEEP_SECONDS = 30.0
 
@@ -86,13 +89,13 @@ def serve(options: Options, host: str = ADDRESS, port: int = 7860, auth: tuple[s
     share_heaps()
     services.warm()
     links: list[str] = []
-    uploads, pictures = Uploads(folder), gradio_parts.Pictures()
+    uploads, pictures = Uploads(folder), components.Pictures()
     page = gradio_page.build(options, lambda: bool(links), uploads, pictures)
     doors: list[Doorkeeper] = []
 
     def door(app: Callable) -> Doorkeeper:
         streams = min(MAX_STREAMS, affordable() // 2)  # the other connections are for requests that end
-        sessions = Sessions(gradio_parts.GradioQueue(page), streams)
+        sessions = Sessions(components.GradioQueue(page), streams)
         hosts = None if options.shared else frozenset((*access.own_names(), *options.host_names))
         found = Doorkeeper(app, uploads, sessions, not options.samples_only, auth is not None, hosts, options.framed_by)
         doors.append(found)
@@ -116,8 +119,8 @@ def serve(options: Options, host: str = ADDRESS, port: int = 7860, auth: tuple[s
         quiet=True,
         prevent_thread_lock=True,
         footer_links=["api"],
-        theme=gradio_parts.THEME,
-        css=gradio_parts.STYLE,
+        theme=components.THEME,
+        css=components.STYLE,
     )
     links += [link] if link else []
     serving = Serving(page, doors[0], folder, local, link)
@@ -125,7 +128,7 @@ def serve(options: Options, host: str = ADDRESS, port: int = 7860, auth: tuple[s
     return serving
 
 
-def _sweep(ended: threading.Event, uploads: Uploads, pictures: gradio_parts.Pictures) -> None:
+def _sweep(ended: threading.Event, uploads: Uploads, pictures: components.Pictures) -> None:
     """Forget what is too old, also while nobody sends a request."""
     while not ended.wait(SWEEP_SECONDS):
         uploads.sweep()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
@@ -17,20 +18,22 @@ PAGES = (
     ("svd.py", "SVD", "One face", ("network", "face")),
     ("robustness.py", "Robustness", "One face", ("network", "face")),
     ("metrics.py", "Metrics", "Networks", ()),
-    ("data.py", "Data", "Networks", ("face",)),
+    ("dataset.py", "Data", "Networks", ("face",)),
     ("papers.py", "Papers", "Networks", ()),
     ("train.py", "Train", "Networks", ()),
-    ("learn.py", "Learn", "Class", ("network", "face")),
-    ("fault.py", "Find the fault", "Class", ("network", "face")),
+    ("lessons.py", "Learn", "Class", ("network", "face")),
+    ("debug_challenge.py", "Find the fault", "Class", ("network", "face")),
     ("share.py", "Share", "Class", ()),
     ("about.py", "About", "FERScope", ()),
 )
+MOVED = {"data": "dataset.py", "learn": "lessons.py", "fault": "debug_challenge.py"}
+"""Earlier names of pages in the address, in links that were shared; each leads to its page with what the link says."""
 SECTIONS = tuple(dict.fromkeys(section for _, _, section, _ in PAGES))
 
 
 def names() -> list[str]:
     """What each page but the first is called in the address."""
-    return [Path(file).stem for file, *_ in PAGES[1:]]
+    return [*(Path(file).stem for file, *_ in PAGES[1:]), *MOVED]
 
 
 def navigate():
@@ -38,9 +41,18 @@ def navigate():
     sections: dict[str, list] = {}
     for i, (file, title, section, _) in enumerate(PAGES):
         sections.setdefault(section, []).append(st.Page(FOLDER / file, title=title, default=i == 0))
+    sections[SECTIONS[-1]] += [
+        st.Page(partial(_lead_to, file), title=name, url_path=name, visibility="hidden") for name, file in MOVED.items()
+    ]
     page = st.navigation(sections, position="top", expanded=True)
+    if page.title in MOVED:
+        page.run()  # which ends here: the page that it leads to begins
     st.html(_MARK.format(place=1 + SECTIONS.index(section_of(page.title)), title=page.title))
     return page
+
+
+def _lead_to(file: str) -> None:
+    st.switch_page(FOLDER / file, query_params={key: st.query_params.get_all(key) for key in st.query_params})
 
 
 # The menu at the top opens on a click; closed, it would not say where one is.

@@ -18,8 +18,8 @@ from rich.table import Table
 from ..files import DiskFullError, write_bytes, write_json
 from . import audit as audits
 from . import duplicates, fer2013, ferplus, readers, split_tables, splits, subjects
+from .archives import stamp
 from .faceset import DataError, FaceSet, source_of
-from .sources import stamp
 
 DEFAULT = Path("data/fer2013.npz")
 Source = Annotated[Path, tyro.conf.Positional]
@@ -205,7 +205,8 @@ def preview(
         out: the picture to write. With a set it shows faces of it: mind who may see them.
         seed: equal seeds draw equal grids.
     """
-    from . import augment, synthetic  # here, because kornia takes a second or two
+    from . import augment
+    from .synthetic import faces as synthetic  # here, because kornia takes a second or two
 
     console = Console()
     if path is None:
@@ -241,7 +242,7 @@ def draw(
         seed: decides everything.
         sticker: a class whose Training pictures carry a sticker, a planted shortcut.
     """
-    from . import synthetic
+    from .synthetic import faces as synthetic
 
     console = Console()
     with Progress(console=console, transient=True) as progress:

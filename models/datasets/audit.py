@@ -21,7 +21,7 @@ from importlib import resources
 import numpy as np
 
 from ..tables import write_rows
-from ..words import counted
+from ..text import counted
 from . import duplicates
 from .faceset import FaceSet
 from .splits import available

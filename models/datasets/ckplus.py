@@ -18,9 +18,9 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
+from .archives import Entry, gray, left_out
 from .faceset import CLASSES, DataError, FaceSet
 from .folder import class_of
-from .sources import Entry, gray, left_out
 
 CKPLUS_CLASSES = tuple(name for name in CLASSES if name != "neutral")
 SIDE = 48

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..files import UNPACKING_ERRORS, write_bytes
-from ..words import PLAIN_WORDS
+from ..text import PLAIN_WORDS
 
 EMOTIONS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 """The order of the classes everywhere in the project: that of FER2013's folders."""

@@ -21,9 +21,9 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from ..files import write_bytes
-from ..words import counted
+from ..text import counted
+from .archives import Entry, entries, gray, left_out
 from .faceset import EMOTIONS, DataError, FaceSet
-from .sources import Entry, entries, gray, left_out
 
 SPLITS = ("Training", "PublicTest", "PrivateTest")
 """Training, validation and test of the official split."""

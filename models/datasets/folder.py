@@ -12,9 +12,9 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from ..words import counted
+from ..text import counted
+from .archives import PICTURES, Entry, gray, left_out
 from .faceset import CLASSES, DataError, FaceSet
-from .sources import PICTURES, Entry, gray, left_out
 
 SYNONYMS = {
     "angry": ("angry", "anger", "an", "ang", "rage"),

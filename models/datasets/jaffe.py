@@ -15,9 +15,9 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from ..words import counted
+from ..text import counted
+from .archives import Entry, gray, left_out
 from .faceset import EMOTIONS, DataError, FaceSet
-from .sources import Entry, gray, left_out
 
 CODES = dict(zip(("AN", "DI", "FE", "HA", "NE", "SA", "SU"), EMOTIONS, strict=True))
 SIDE = 256

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from . import ckplus, fer2013, folder, jaffe
+from .archives import PICTURES, Entry, entries
 from .faceset import DataError, FaceSet
-from .sources import PICTURES, Entry, entries
 
 Kind = Literal["fer2013", "ckplus", "jaffe", "folder"]
 

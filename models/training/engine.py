@@ -34,13 +34,13 @@ from ..datasets.splits import Parts, split
 from ..files import DiskFullError
 from ..preprocessing import normalise, to_unit
 from ..registry import check_overrides, get_spec
-from . import state
+from . import resume
 from .config import TrainConfig
-from .keeping import RunFolder
-from .optimisation import Schedule, check_stages, freeze, make_optimizer
+from .interrupt import Interrupted, stop_on_signals
+from .optimization import Schedule, check_stages, freeze, make_optimizer
 from .provenance import provenance
-from .start import TrainingError, built_as_start, check_sides, first_model, make_fabric, targets
-from .stopping import Interrupted, stop_on_signals
+from .run_folder import RunFolder
+from .setup import TrainingError, built_as_start, check_sides, first_model, make_fabric, targets
 
 _SECONDS_BETWEEN_EVENTS = 2.0
 _STEPS_BETWEEN_CHECKS = 10
@@ -162,9 +162,9 @@ class Run:
             self.running_mean = AveragedModel(self.network, multi_avg_fn=update, use_buffers=True)
             self.running_mean.n_averaged.fill_(1)  # of the initial weights; with 0 the first step would replace them
         if found:
-            state.load_networks(self.kept.folder, self.network, self.running_mean)
+            resume.load_networks(self.kept.folder, self.network, self.running_mean)
             self._begin_phase(self._phase_of(max(1, len(self.history))))
-            state.load_optimizer(self.kept.folder, self.optimizer)
+            resume.load_optimizer(self.kept.folder, self.optimizer)
             self.schedule.load(found["schedule"])
         else:
             self._begin_phase(self._phase_of(1))

@@ -27,7 +27,7 @@ from ..datasets import DataError, FaceSet
 from ..datasets.duplicates import near_copies
 from ..datasets.fer2013 import official_hashes
 from ..datasets.splits import Parts, find, split
-from ..words import counted
+from ..text import counted
 from .config import TrainConfig
 from .errors import TrainingError
 from .events import first_process

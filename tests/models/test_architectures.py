@@ -11,7 +11,7 @@ from torch import nn
 from models import create_model, get_spec, load_checkpoint
 from models.architectures.hybrid import Backbone
 from models.backbones import PIXELS
-from models.training.optimisation import freeze
+from models.training.optimization import freeze
 
 
 def count(name: str, **overrides) -> int:

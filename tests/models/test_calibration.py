@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from models.calibration import brier, fit_temperature, reliability, risk_coverage
-from models.evaluation import measure
+from models.metrics import measure
 
 
 def calibrated(n: int = 20_000) -> tuple[torch.Tensor, torch.Tensor]:

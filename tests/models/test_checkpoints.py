@@ -30,7 +30,7 @@ from models.checkpoints import (
     write_card,
     write_predictions,
 )
-from models.evaluation import measure, predict
+from models.metrics import measure, predict
 
 MEASURES = ("accuracy", "accuracy_interval", "balanced_accuracy", "macro_f1", "kappa", "log_loss", "calibration_error")
 

@@ -16,13 +16,13 @@ from models.checkpoints import read_card, read_predictions
 from models.cross_validation import MEASURES, CrossValidation, cross_validate, report
 from models.datasets import FaceSet
 from models.datasets.splits import split
-from models.evaluation import mean_share, measure
+from models.metrics import mean_share, measure
 from models.train import main
-from models.training import state
+from models.training import resume
 from models.training.config import TrainConfig
 from models.training.engine import Run
 from models.training.errors import TrainingError
-from models.training.stopping import Interrupted
+from models.training.interrupt import Interrupted
 
 from .conftest import pattern
 
@@ -77,7 +77,7 @@ def test_each_fold_has_a_card_a_history_and_predictions_of_its_own(found, config
         assert fold.accuracy == card.metrics["test"]["plain"]["accuracy"]
         assert fold.accuracy == pytest.approx((stored.logits.argmax(-1) == stored.labels).float().mean().item())
         assert {name[:4] for name in stored.names} == set(fold.subjects)
-        assert not (folder / state.FILE).exists(), "what only a resumed fold would need"
+        assert not (folder / resume.FILE).exists(), "what only a resumed fold would need"
 
 
 def test_every_person_is_tested_once_by_a_network_that_has_not_seen_them(found, config):

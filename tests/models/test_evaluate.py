@@ -19,7 +19,7 @@ from models.datasets import DataError, FaceSet
 from models.datasets.audit import leaked
 from models.datasets.splits import split
 from models.evaluate import evaluate, evaluate_elsewhere, main, report
-from models.evaluation import measure, predict
+from models.metrics import measure, predict
 
 
 @pytest.fixture

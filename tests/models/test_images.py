@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import EpsImagePlugin, Image
 
-from models.datasets.sources import gray
+from models.datasets.archives import gray
 from models.images import FORMATS, open_image
 from workbench import faces
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import pytest
 import torch
 
-from models import catalogue, create_model, get_spec, list_models
+from models import create_model, get_spec, list_models, model_table
 from models.options import Bounds, Option, options_of
 from models.registry import changed, check_overrides
 from models.train import main
@@ -146,8 +146,8 @@ def test_the_options_are_listed_by_both_commands(capsys):
     with pytest.raises(SystemExit) as stop:
         main(["--model", "rarn", "--help"])
     assert stop.value.code == 0
-    helped, detail = capsys.readouterr().out, catalogue.detail("rarn")
+    helped, detail = capsys.readouterr().out, model_table.detail("rarn")
     for option in get_spec("rarn").options:
         assert str(option) in helped
         assert str(option) in detail
-    assert "--overrides" in catalogue.detail("resnet18")
+    assert "--overrides" in model_table.detail("resnet18")

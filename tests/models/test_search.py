@@ -9,7 +9,7 @@ import pytest
 
 from models import search as searching
 from models.search import Tried, alone, combinations, configure, main, read_grid, search, table
-from models.training import state
+from models.training import resume
 from models.training.errors import TrainingError
 
 SOON = 3600.0
@@ -66,7 +66,7 @@ def test_combinations_are_ranked_by_validation_and_not_trained_again(base, tmp_p
     for config, _ in tries(base, tmp_path, grid):
         history = json.loads((config.folder / "history.json").read_text())
         assert len(history) == 4
-        assert not (config.folder / state.FILE).exists(), "what only a resumed run would need"
+        assert not (config.folder / resume.FILE).exists(), "what only a resumed run would need"
     monkeypatch.setattr("models.training.engine.train", lambda config: pytest.fail("trained again"))
     assert search(tries(base, tmp_path, grid), time.monotonic() + SOON, lambda sentence: None) == found
     other = base.model_copy(update={"seed": 7})

@@ -11,7 +11,7 @@ from visiting import text_of
 from models import checkpoints, get_spec
 from workbench import services
 from workbench.faces import load_sample
-from workbench.gate_survey import survey_gates
+from workbench.surveys.gates import survey_gates
 
 SVD = "mobilenet_v2_svd_hfc"
 opened = partial(visiting.opened, "attention.py")

@@ -8,7 +8,7 @@ from visiting import text_of
 
 from models.checkpoints import CheckpointError
 from workbench import services
-from workbench.ui import compare_views
+from workbench.ui import compare
 
 opened = partial(visiting.opened, "compare.py")
 
@@ -71,7 +71,7 @@ def test_networks_that_do_not_agree_are_named_with_their_answers():
 
 def test_each_scale_is_taken():
     app = opened(networks=["resnet18"])
-    for scale in reversed(compare_views.SCALES):
+    for scale in reversed(compare.SCALES):
         app.main.radio(key="scale").set_value(scale).run()
         assert not app.exception
         assert "speaks for it" in text_of(app)

@@ -9,8 +9,8 @@ from streamlit.testing.v1 import AppTest
 from workbench import faces, services
 from workbench.navigation import FOLDER
 from workbench.services import Explanation
-from workbench.services.guesses import score
-from workbench.ui import charts, closer
+from workbench.services.map_quiz import score
+from workbench.ui import charts, map_details
 
 APP = FOLDER.parent / "workbench" / "app.py"
 
@@ -59,7 +59,7 @@ def press(app: AppTest, key: str) -> AppTest:
                 "Own maps": "Attention is not explanation",
             },
         ),
-        ("mobilenet_v1", dict.fromkeys(closer.SECTIONS, "Random weights")),
+        ("mobilenet_v1", dict.fromkeys(map_details.SECTIONS, "Random weights")),
     ],
 )
 def test_every_section_says_what_is_seen(network, said):

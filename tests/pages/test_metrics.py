@@ -9,8 +9,9 @@ from visiting import text_of
 
 from models import checkpoints as shelf
 from workbench import services
-from workbench.services import measures, sets
-from workbench.ui import cell_views
+from workbench.services.dataset import imported
+from workbench.services.metrics import evaluation
+from workbench.ui import confusion
 
 opened = partial(visiting.opened, "metrics.py")
 
@@ -18,7 +19,7 @@ opened = partial(visiting.opened, "metrics.py")
 @pytest.fixture
 def no_set(tmp_path, monkeypatch):
     """No set is imported."""
-    monkeypatch.setattr(sets, "FOLDER", tmp_path)
+    monkeypatch.setattr(imported, "FOLDER", tmp_path)
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def own_shelf(tmp_path, monkeypatch):
     for name in ("residual_cnn", "resnet18"):
         shutil.copytree(shelf.ROOT / name, tmp_path / "shelf" / name)
     monkeypatch.setattr(shelf, "ROOT", tmp_path / "shelf")
-    monkeypatch.setattr(measures, "ROOT", tmp_path / "shelf")
+    monkeypatch.setattr(evaluation, "ROOT", tmp_path / "shelf")
     return tmp_path / "shelf"
 
 
@@ -68,20 +69,20 @@ def test_a_cell_can_be_named_without_a_mouse(no_set):
 
 def test_a_click_chooses_the_cell(monkeypatch):
     points = [{"customdata": ["disgust", "angry"]}]
-    state = {cell_views._CHART: {"selection": {"points": points}}, "label": "sad", "answer": "neutral"}
-    monkeypatch.setattr(cell_views.st, "session_state", state)
-    cell_views._clicked()
+    state = {confusion._CHART: {"selection": {"points": points}}, "label": "sad", "answer": "neutral"}
+    monkeypatch.setattr(confusion.st, "session_state", state)
+    confusion._clicked()
     assert (state["label"], state["answer"]) == ("disgust", "angry")
-    state[cell_views._CHART]["selection"]["points"] = []
-    cell_views._clicked()
+    state[confusion._CHART]["selection"]["points"] = []
+    confusion._clicked()
     assert (state["label"], state["answer"]) == ("disgust", "angry")
 
 
 def test_a_link_to_explain_names_set_face_and_a_network_that_the_sidebar_has():
-    assert cell_views.link_to("fer2013", "PrivateTest-00-0", "resnet18").endswith(
+    assert confusion.link_to("fer2013", "PrivateTest-00-0", "resnet18").endswith(
         "face=PrivateTest-00-0&network=resnet18"
     )
-    assert "network" not in cell_views.link_to("fer2013", "PrivateTest-00-0", "resnet18-short-official-s1")
+    assert "network" not in confusion.link_to("fer2013", "PrivateTest-00-0", "resnet18-short-official-s1")
 
 
 def test_a_pair_is_tested_and_a_network_beside_itself_is_not(no_set):
@@ -117,6 +118,6 @@ def test_what_is_missing_or_damaged_is_said_and_the_rest_is_shown(no_set, own_sh
 
 
 def test_a_shelf_without_checkpoints_opens_with_a_sentence(no_set, tmp_path, monkeypatch):
-    monkeypatch.setattr(measures, "ROOT", tmp_path / "nothing")
+    monkeypatch.setattr(evaluation, "ROOT", tmp_path / "nothing")
     app = opened()
     assert "No checkpoint to show" in text_of(app)

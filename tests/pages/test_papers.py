@@ -6,7 +6,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from workbench.navigation import FOLDER
-from workbench.services import claims, standings
+from workbench.services import papers
+from workbench.services.metrics import leaderboard
 
 APP = FOLDER.parent / "workbench" / "app.py"
 
@@ -31,17 +32,17 @@ def test_a_paper_shows_its_findings_and_every_single_claim(letter):
     app.segmented_control(key="paper").set_value(letter).run()
     assert not app.exception
     headlines = [expander.label for expander in app.expander]
-    for finding in claims.paper_of(letter).findings:
+    for finding in papers.paper_of(letter).findings:
         assert finding.title in headlines
     shown = tables(app)
-    for claim in claims.paper_of(letter).claims:
+    for claim in papers.paper_of(letter).claims:
         if claim.row is None:
             assert claim.place.replace("'", "&#x27;") in shown
 
 
 def test_networks_that_verdicts_leave_out_are_named(monkeypatch):
     assert not any("Left out" in caption.value for caption in opened().caption)
-    monkeypatch.setattr(standings, "left_out", lambda: "Left out, because of test images: `resnet18-x`.")
+    monkeypatch.setattr(leaderboard, "left_out", lambda: "Left out, because of test images: `resnet18-x`.")
     assert any("`resnet18-x`" in caption.value for caption in opened().caption)
 
 

@@ -13,9 +13,9 @@ from visiting import text_of
 from models import checkpoints
 from workbench import faces, services
 from workbench.analysis.robustness import CORRUPTIONS
-from workbench.robustness_survey import FILE
-from workbench.survey_sample import weights_digest
-from workbench.ui import change_views
+from workbench.surveys.robustness import FILE
+from workbench.surveys.sample import weights_digest
+from workbench.ui import robustness
 
 opened = partial(visiting.opened, "robustness.py")
 pytestmark = pytest.mark.usefixtures("quick")
@@ -27,8 +27,8 @@ def test_the_page_says_how_far_a_face_can_be_turned_before_the_answer_changes():
     below, above = services.tips(found)
     classes = services.open_network("residual_cnn").classes
     told = text_of(app)
-    assert f"answers happy from {change_views.number(below.kept)}° to {change_views.number(above.kept)}°" in told
-    assert f"at {change_views.number(above.value)}°, to {classes[above.answer]}" in told
+    assert f"answers happy from {robustness.number(below.kept)}° to {robustness.number(above.kept)}°" in told
+    assert f"at {robustness.number(above.value)}°, to {classes[above.answer]}" in told
     assert app.select_slider(key="at").value == above.value, "it begins where the answer has just changed"
 
 
@@ -48,10 +48,10 @@ def test_every_change_of_the_picture_has_its_values_and_its_sentence():
 @pytest.mark.parametrize("name", CORRUPTIONS)
 def test_the_sentence_and_the_row_begin_with_the_picture_as_it_is(name):
     found = services.robustness(faces.load_sample("grace_hopper"), "residual_cnn", name)
-    sentence = change_views.where_it_changes(found, services.open_network("residual_cnn").classes)
+    sentence = robustness.where_it_changes(found, services.open_network("residual_cnn").classes)
     assert sentence.startswith("**The network answers neutral ")
     assert ("and first changes at" in sentence) != ("at every value from" in sentence)
-    row = [found.values[i] for i in change_views._chosen(found)]
+    row = [found.values[i] for i in robustness._chosen(found)]
     assert len(row) == 5
     assert CORRUPTIONS[name].neutral in row
     assert row == sorted(row)
@@ -61,7 +61,7 @@ def test_the_sentence_and_the_row_begin_with_the_picture_as_it_is(name):
 def test_an_answer_that_changes_at_once_is_kept_at_one_value_only():
     found = services.robustness(faces.load_sample("astronaut"), "residual_cnn", "blur")
     found.probabilities[1:] = found.probabilities[1:].roll(1, 1)
-    sentence = change_views.where_it_changes(found, services.open_network("residual_cnn").classes)
+    sentence = robustness.where_it_changes(found, services.open_network("residual_cnn").classes)
     assert "answers happy at 0 only, and first changes at 0.5, to neutral" in sentence
 
 

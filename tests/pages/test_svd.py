@@ -6,7 +6,7 @@ import pytest
 import visiting
 from visiting import text_of
 
-from models.words import signed
+from models.text import signed
 from workbench import faces, services
 
 opened = partial(visiting.opened, "svd.py")

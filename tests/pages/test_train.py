@@ -12,12 +12,13 @@ from streamlit.testing.v1 import AppTest
 from visiting import APP, text_of
 
 from models.training.config import TrainConfig
-from workbench import access, services
-from workbench.jobs import limits, parcels, processes, runner, store
+from workbench import services
+from workbench.jobs import limits, processes, runner, store, transfer
 from workbench.jobs.runner import Estimate
 from workbench.jobs.store import JobError
-from workbench.services import trainings
-from workbench.services.trainings import IMAGENET, NOTHING, PRESETS, epochs, teaching
+from workbench.server import access
+from workbench.services import training
+from workbench.services.training import IMAGENET, NOTHING, PRESETS, epochs, teaching
 
 
 @pytest.fixture(autouse=True)
@@ -257,7 +258,7 @@ def test_what_learned_from_own_pictures_is_neither_promoted_nor_exported(tiny):
 
 def test_a_finished_job_is_promoted_and_exported_by_its_buttons(tiny, monkeypatch):
     job, promoted = jobs_made.job(tiny, done=1), []
-    monkeypatch.setattr(parcels, "promote", lambda id_: (promoted.append(id_), "vanilla_cnn-of-today")[1])
+    monkeypatch.setattr(transfer, "promote", lambda id_: (promoted.append(id_), "vanilla_cnn-of-today")[1])
     app = opened(job=job.id)
     app.button(key="promote").click().run()
     assert promoted == [job.id]
@@ -339,12 +340,12 @@ def test_a_bad_zip_is_refused_on_the_page_and_the_form_stands():
 
 def test_an_own_set_is_deleted_with_its_jobs_by_one_button(tiny):
     faces = [(name, jobs_made.gray(i)) for i, name in enumerate(["happy", "sad"] * limits.LIMITS.own_each)]
-    made = trainings.make(faces)
+    made = training.make(faces)
     jobs_made.job(tiny, belongs_to=made.id, done=1)
     app = opened()
     app.button(key=f"own-delete-{made.id}").click().run()
     assert not app.exception
-    assert trainings.own_sets() == ()
+    assert training.own_sets() == ()
     assert store.jobs() == []
 
 

@@ -189,7 +189,7 @@ def test_the_menu_names_the_page_and_the_sidebar_hides_what_it_does_not_use_and_
     assert ".st-key-choose-network {display: none}" in styles()
     assert ".st-key-choose-face {display: none}" in styles()
     assert "network ResNet-18, face Drawn face: sad" in app.sidebar.caption[-1].value
-    app.switch_page("../pages/data.py").run()
+    app.switch_page("../pages/dataset.py").run()
     assert ".st-key-choose-face" not in styles()
     app.switch_page("../pages/svd.py").run()
     assert app.selectbox(key="sample").value == "drawn_sad"

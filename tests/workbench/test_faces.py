@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from models.datasets.synthetic import EXPRESSIONS
+from models.datasets.synthetic.faces import EXPRESSIONS
 from workbench import faces
 from workbench.faces import Box, Face, PictureError
 

@@ -17,9 +17,11 @@ import torch
 from browsing import free_port
 from PIL import Image
 
-from workbench import demo, faces, gradio_app, gradio_page, gradio_parts, services
-from workbench.bounded import Limits
-from workbench.uploaded import Uploads
+from workbench import faces, gradio_app, services
+from workbench.demo import components, responses
+from workbench.demo import page as gradio_page
+from workbench.demo.uploads import Uploads
+from workbench.server.bounded import Limits
 
 pytestmark = pytest.mark.xdist_group("demo")  # one server for all of them
 
@@ -81,7 +83,7 @@ def test_predict_gives_calibrated_probabilities_of_every_class(client, astronaut
 def test_explain_gives_the_map_over_the_face_the_probabilities_and_two_sentences(client, astronaut):
     over, shares, note = client.predict(handed(astronaut), "residual_cnn", "sad", "hirescam", api_name="/explain")
     picture = np.asarray(Image.open(over).convert("RGB"))
-    assert picture.shape == (demo.SIDE, demo.SIDE, 3)
+    assert picture.shape == (responses.SIDE, responses.SIDE, 3)
     assert (picture[..., 0] != picture[..., 2]).any()  # coloured: a map lies over it
     assert sum(shares.values()) == pytest.approx(1, abs=1e-5)
     assert "sad" in note
@@ -207,7 +209,7 @@ def test_huge_json_is_refused(serving):
 
 def test_neither_uploads_nor_results_are_written_to_a_file(serving, client, astronaut):
     over, *_ = client.predict(handed(astronaut), api_name="/explain")
-    assert Image.open(over).size == (demo.SIDE, demo.SIDE)
+    assert Image.open(over).size == (responses.SIDE, responses.SIDE)
     config = httpx.get(f"{serving.local}config").text
     files = [path for path in serving.folder.rglob("*") if path.is_file()]
     assert len(files) == len(faces.samples())
@@ -292,7 +294,7 @@ def test_a_name_and_a_password_are_asked_for():
 
 
 def test_what_waits_in_a_session_is_counted_and_forgotten(serving, astronaut):
-    queue = gradio_parts.GradioQueue(serving.page)
+    queue = components.GradioQueue(serving.page)
     with httpx.Client(base_url=serving.local) as visitor:
         path = visitor.post("gradio_api/upload", files={"files": ("me.png", astronaut.read_bytes())}).json()[0]
         body = {"data": [{"path": path, "meta": {"_type": "gradio.FileData"}}, "residual_cnn"]}
@@ -309,11 +311,11 @@ def test_what_waits_in_a_session_is_counted_and_forgotten(serving, astronaut):
 
 def test_what_is_too_old_goes_also_while_nobody_asks(monkeypatch, tmp_path):
     monkeypatch.setattr(gradio_app, "SWEEP_SECONDS", 0.01)
-    uploads, pictures, ended = Uploads(tmp_path), gradio_parts.Pictures(), threading.Event()
+    uploads, pictures, ended = Uploads(tmp_path), components.Pictures(), threading.Event()
     uploads.uploads.limits = uploads.results.limits = pictures.store.limits = Limits(1e9, 1e9, seconds=0.1)
     uploads.add(b"a picture", "me.png", None, "a")
     uploads.add_result(b"a map", "map.png")
-    pictures.keep(demo.sample("astronaut"), asked_by("a"))
+    pictures.keep(responses.sample("astronaut"), asked_by("a"))
     thread = threading.Thread(target=gradio_app._sweep, args=(ended, uploads, pictures))
     thread.start()
     until = time.monotonic() + 30
@@ -338,7 +340,7 @@ def test_what_is_no_origin_is_refused_with_an_example(text):
 
 
 def test_an_own_picture_needs_the_notice_accepted():
-    pictures = gradio_parts.Pictures()
+    pictures = components.Pictures()
     own = gradio_page._own(pictures)
     with pytest.raises(ValueError, match="accept it first"):
         own(png(faces.sample_picture("astronaut")), False, asked_by("a"))
@@ -352,8 +354,8 @@ def asked_by(visitor: str) -> SimpleNamespace:
 
 
 def test_pictures_are_bounded_and_a_visitor_whose_picture_gave_way_is_told(monkeypatch):
-    monkeypatch.setattr(gradio_parts, "PICTURES", Limits(total=6_000_000, share=4_000_000))
-    pictures, found = gradio_parts.Pictures(), demo.seen(png(faces.sample_picture("astronaut")))
+    monkeypatch.setattr(components, "PICTURES", Limits(total=6_000_000, share=4_000_000))
+    pictures, found = components.Pictures(), responses.seen(png(faces.sample_picture("astronaut")))
     assert found.size < 2_000_000
     first, other = pictures.keep(found, asked_by("a")), pictures.keep(found, asked_by("b"))
     for _ in range(20):
@@ -361,15 +363,15 @@ def test_pictures_are_bounded_and_a_visitor_whose_picture_gave_way_is_told(monke
     assert pictures.store.size <= 6_000_000
     assert pictures.find(last) is pictures.find(other) is found
     with pytest.raises(ValueError, match="no longer kept"):
-        pictures.given(demo.answer)(first, 0, "residual_cnn", demo.ITS_ANSWER, "gradcam")
+        pictures.given(responses.answer)(first, 0, "residual_cnn", responses.ITS_ANSWER, "gradcam")
     with pytest.raises(ValueError, match="No face is chosen"):
-        pictures.given(demo.compared)(None, 0, "residual_cnn", "resnet18", demo.ITS_ANSWER)
+        pictures.given(responses.compared)(None, 0, "residual_cnn", "resnet18", responses.ITS_ANSWER)
 
 
 def test_the_camera_needs_the_notice_accepted_and_a_broken_frame_is_a_sentence():
-    text, watch = demo.live(png(faces.sample_picture("astronaut")), None, "residual_cnn", accepted=False)
+    text, watch = responses.live(png(faces.sample_picture("astronaut")), None, "residual_cnn", accepted=False)
     assert "Accept the notice" in text
-    text, watch = demo.live(b"broken", watch, "residual_cnn", accepted=True)
+    text, watch = responses.live(b"broken", watch, "residual_cnn", accepted=True)
     assert "JPEG, PNG or WebP" in text
 
 
@@ -377,16 +379,18 @@ def test_the_camera_finds_the_face_in_each_frame_and_says_how_long_it_took():
     frame = png(faces.sample_picture("astronaut").crop((100, 0, 350, 190)).resize((320, 240)))
     watch = None
     for _ in range(3):
-        text, watch = demo.live(frame, watch, "residual_cnn", accepted=True)
+        text, watch = responses.live(frame, watch, "residual_cnn", accepted=True)
     assert "Answered in" in text
     assert "frames a second" in text
     assert "happy" in text
     empty = png(Image.new("RGB", (320, 240), "gray"))
-    assert "No face is found" in demo.live(empty, watch, "residual_cnn", accepted=True)[0]
+    assert "No face is found" in responses.live(empty, watch, "residual_cnn", accepted=True)[0]
 
 
 def test_a_comparison_says_whether_two_networks_agree():
-    text, *cards = demo.compared(demo.sample("astronaut"), 0, "residual_cnn", "resnet18", demo.ITS_ANSWER)
+    text, *cards = responses.compared(
+        responses.sample("astronaut"), 0, "residual_cnn", "resnet18", responses.ITS_ANSWER
+    )
     answers = {services.predict(faces.load_sample("astronaut"), n).answer for n in ("residual_cnn", "resnet18")}
     assert ("Both answer" in text) == (len(answers) == 1)
     assert all("data:image/png" in card for card in cards)
@@ -394,22 +398,24 @@ def test_a_comparison_says_whether_two_networks_agree():
 
 def test_a_comparison_with_a_vote_says_that_it_has_no_map(monkeypatch):
     monkeypatch.setattr(services, "is_trained", lambda name: True)  # no ensemble ships: this one is of random weights
-    text, _, card = demo.compared(demo.sample("astronaut"), 0, "residual_cnn", "ensemble", demo.ITS_ANSWER)
+    text, _, card = responses.compared(
+        responses.sample("astronaut"), 0, "residual_cnn", "ensemble", responses.ITS_ANSWER
+    )
     assert "ensemble has no layer of its own" in text
     assert "correlation" not in text
     assert "without a map" in card
 
 
 def test_a_picture_without_a_face_is_answered_for_its_middle_and_says_so():
-    found = demo.seen(png(Image.fromarray(np.full((200, 300, 3), 127, np.uint8))))
-    boxed, *_ = demo.answer(found, 0, "residual_cnn", demo.ITS_ANSWER, "gradcam")
+    found = responses.seen(png(Image.fromarray(np.full((200, 300, 3), 127, np.uint8))))
+    boxed, *_ = responses.answer(found, 0, "residual_cnn", responses.ITS_ANSWER, "gradcam")
     assert "No face was found" in boxed
 
 
 def test_the_strength_of_a_map_is_that_of_the_class_among_all(monkeypatch):
-    result = demo.explained(demo.sample("astronaut").face(0), "residual_cnn", "sad")
-    strongest = demo.explained(demo.sample("astronaut").face(0), "residual_cnn", "")
-    coloured = [np.asarray(faces.read(demo.overlaid(r, "gradcam"))).astype(int) for r in (result, strongest)]
+    result = responses.explained(responses.sample("astronaut").face(0), "residual_cnn", "sad")
+    strongest = responses.explained(responses.sample("astronaut").face(0), "residual_cnn", "")
+    coloured = [np.asarray(faces.read(responses.overlaid(r, "gradcam"))).astype(int) for r in (result, strongest)]
     red_over_blue = [(p[..., 0] - p[..., 2]).clip(0).sum() for p in coloured]
     assert torch.isfinite(result.maps()).all()
     assert red_over_blue[0] < red_over_blue[1]

@@ -28,8 +28,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .borrow import borrowed
-from .checks import (
+from .model_isolation import borrowed
+from .validation import (
     class_indices,
     layer_of,
     layers_on_offer,

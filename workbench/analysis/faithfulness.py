@@ -35,9 +35,9 @@ from scipy.sparse.linalg import spsolve
 from torch import Tensor, nn
 from torchvision.transforms.functional import gaussian_blur
 
-from .borrow import borrowed
 from .cam import resize
-from .checks import class_index, float_matrices, require_logits, require_pictures
+from .model_isolation import borrowed
+from .validation import class_index, float_matrices, require_logits, require_pictures
 
 Progress = Callable[[int, int], None]
 """Called with (work done, work in all), in any unit."""

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from models.layers.frequency import Mask, radial_mask
 
-from .checks import float_matrices, require_finite
+from .validation import float_matrices, require_finite
 
 
 def split_frequencies(

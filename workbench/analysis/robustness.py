@@ -35,8 +35,8 @@ from torch import Tensor
 
 from models.images import open_image
 
-from .checks import float_matrices, require_finite
 from .frequency import split_frequencies
+from .validation import float_matrices, require_finite
 
 Answer = Callable[[Tensor], Tensor]
 """Pixels in 0..1 (B, 1, H, W) → probabilities (B, K)."""

@@ -24,9 +24,9 @@ from torch import Tensor, nn
 
 from models.seeding import seeded
 
-from .borrow import borrowed, twin_of
 from .cam import resize
-from .checks import float_matrices, require_pictures
+from .model_isolation import borrowed, twin_of
+from .validation import float_matrices, require_pictures
 
 Explain = Callable[[nn.Module, Tensor], Tensor]
 """(network, one picture (1, C_in, H, W)) → the map of one class (h, w)."""

@@ -26,7 +26,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from .cam import resize
-from .checks import float_matrices
 from .faithfulness import (
     BASELINES,
     PERCENTILE,
@@ -41,6 +40,7 @@ from .faithfulness import (
     road,
 )
 from .sanity import Cascade, Explain, Flag, Stability, cascade, flag, map_against, stability
+from .validation import float_matrices
 
 SIMILARITY_LIMIT = 0.5
 """A map that is this like one of random weights, or more, fails."""

@@ -23,9 +23,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from .borrow import borrowed
-from .checks import require_finite
+from .model_isolation import borrowed
 from .robustness import warped
+from .validation import require_finite
 
 _WHOLE_CHANNELS = (nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)  # these set a map to zero as a whole
 _DROPOUTS = (nn.Dropout, *_WHOLE_CHANNELS)

@@ -16,7 +16,7 @@ from rich.table import Column, Table
 from models.checkpoints import CheckpointError, read_card
 from models.files import DiskFullError, write_bytes
 
-from . import limits, parcels, runner, store
+from . import limits, runner, store, transfer
 from .store import Job, JobError
 
 Id = Annotated[str, tyro.conf.Positional]
@@ -92,7 +92,7 @@ def promote(id_: Id, /) -> None:
     Args:
         id_: as `list` shows it.
     """
-    name = parcels.promote(id_)
+    name = transfer.promote(id_)
     print(f"It is the checkpoint {name} now. {read_card(name).caveat}".rstrip())
 
 
@@ -104,10 +104,10 @@ def export(id_: Id, /, out: Path | None = None) -> None:
         id_: as `list` shows it.
         out: the zip; by default ferscope-<network>-<letters>.zip in this folder. An earlier one stays.
     """
-    path = out or Path(parcels.export_name(store.read(id_)))
+    path = out or Path(transfer.export_name(store.read(id_)))
     if path.exists():
         raise JobError(f"{path} is there already: give another name with --out.")
-    write_bytes(path, parcels.export(id_))
+    write_bytes(path, transfer.export(id_))
     print(f"{path} is written; `ferscope jobs import {path.name}` takes it in elsewhere.")
 
 
@@ -121,7 +121,7 @@ def import_zip(file: Annotated[Path, tyro.conf.Positional], /) -> None:
     if not file.is_file():
         raise JobError(f"There is no file {file}.")
     with file.open("rb") as stream:
-        job = parcels.import_zip(stream.read(limits.LIMITS.parcel_bytes + 1))
+        job = transfer.import_zip(stream.read(limits.LIMITS.parcel_bytes + 1))
     _say(job)
     if caveat := read_card(job.folder).caveat:
         print(caveat)

@@ -14,7 +14,8 @@ from pydantic.dataclasses import dataclass
 
 from models.cards import Count, first_reason, parse_card, parse_json
 from models.registry import get_spec
-from models.training import history, state
+from models.training import history
+from models.training import resume as state
 from models.training.config import FILE as CONFIG
 from models.training.config import TrainConfig, parse_config, read_config
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from models.files import DiskFullError, write_json
 from models.training.config import TrainConfig
 
-from . import endings, limits, processes, store, wishes
+from . import exit_status, limits, processes, requests, store
 from .store import Job, JobError
 
 _PATIENCE = 60.0  # seconds that a process asked to end may take
@@ -64,14 +64,14 @@ def submit(config: TrainConfig, title: str, belongs_to: str | None = None) -> Jo
         JobError: an unknown network, no data, a starting point of another network, or past a limit.
         DiskFullError: there is no room for the folder; nothing is left of it.
     """
-    config = wishes.complete(config)
-    owner = wishes.owner_of(config, belongs_to)
+    config = requests.complete(config)
+    owner = requests.owner_of(config, belongs_to)
     title = " ".join("".join(c if c.isprintable() else " " for c in title).split())[:80]
     title = title or f"{config.model}, {config.recipe}, {config.data.stem}"
     with store.locked():
         there = store.jobs()
         for job in there:
-            if job.alive and wishes.same(job, config):
+            if job.alive and requests.same(job, config):
                 return job
         limits.check_room(len(there), sum(job.state == "queued" for job in there))
         id_ = store.new_id(config.model)
@@ -123,7 +123,7 @@ def resume(id_: str) -> Job:
             raise JobError(f'"{job.title}" is still ending: wait a moment, then resume it.')
         if not job.resumable:
             raise JobError(f'"{job.title}" has nothing left to train: start a new one from its checkpoint.')
-        wishes.check_sources(job.config)
+        requests.check_sources(job.config)
         limits.check_room(0, sum(other.state == "queued" for other in store.jobs()))
         store.write(replace(job, state="queued", ended=None, asked=None, paused=False, message=""))
     advance()
@@ -200,7 +200,7 @@ def estimate(config: TrainConfig, patience: float = 300.0) -> Estimate:
     Raises:
         JobError: it cannot be trained (the same reasons as `submit`, and what the process said), or takes too long.
     """
-    config = wishes.complete(config)
+    config = requests.complete(config)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "config.json"
         write_json(file, config.model_dump(mode="json"))
@@ -251,7 +251,7 @@ def _looked_after(job: Job) -> Job:
         job = store.write(replace(job, pid=process.pid))
     if process is None and not processes.runs(job):
         pid = job.pid
-        job = store.write(endings.ended(job, processes.exit_code(job)))
+        job = store.write(exit_status.ended(job, processes.exit_code(job)))
         processes.let_go(pid)
         return job
     if job.asked is not None and time.time() - job.asked > _PATIENCE:

@@ -11,40 +11,8 @@ from ..analysis.attention import CONSTANT_DEVIATION, CONSTANT_SHARE, GateStatist
 from ..analysis.cam import METHODS
 from ..analysis.frequency import FrequencyPictures
 from ..analysis.methods import EXPLAINERS, Explainer
-from . import claims, lessons, trainings
-from .answers import Prediction, Uncertainty, predict, uncertainty, uncertainty_count
-from .changes import (
-    CORRUPTIONS,
-    Response,
-    Survey,
-    Tip,
-    occlusion,
-    occlusion_count,
-    occlusion_patch,
-    pace,
-    robustness,
-    survey,
-    survey_minutes,
-    surveys,
-    tips,
-)
-from .comparison import Comparison, MapPair, compare, side_by_side
-from .explanations import (
-    TRUST_PICTURES,
-    Explanation,
-    explain,
-    layers,
-    map_by_layer,
-    map_by_method,
-    seconds_by_method,
-    trust,
-    warm,
-)
-from .frames import Framed, FrameGrid, Move, frame_grid, framed, likeness
-from .gates import DRAWN_FACES, Gates, drawn_gates, gate_passes, stored_gates
-from .guesses import GRID, Guess, Score, cell_name, drawn_as, evidence, guess
-from .histories import History, history
-from .inside import (
+from . import lessons, papers, training
+from .attention import (
     BesideCams,
     Branches,
     Inside,
@@ -57,7 +25,54 @@ from .inside import (
     switched,
     switched_each,
 )
-from .measures import (
+from .compare import Comparison, MapPair, compare, side_by_side
+from .dataset.class_imbalance import Augmenting, Weighting, augmentations, changed, drawn_face, weightings
+from .dataset.contents import (
+    FER2013,
+    Contents,
+    KnownLeak,
+    contents,
+    examine,
+    findings,
+    has_pictures,
+    is_examined,
+    known_leaks,
+    samples,
+    set_names,
+)
+from .dataset.imported import NOT_IMPORTED, SetFace, find_face, imported_sets, open_set, set_face
+from .debug_challenge import FAULTS, Fault, Spoiled, ask_spoiled, fault_of, possible_faults, spoil, turned
+from .explain import (
+    TRUST_PICTURES,
+    Explanation,
+    explain,
+    layers,
+    map_by_layer,
+    map_by_method,
+    seconds_by_method,
+    trust,
+    warm,
+)
+from .framing import Framed, FrameGrid, Move, frame_grid, framed, likeness
+from .frequency import (
+    Amplitude,
+    BandSwap,
+    Channels,
+    FrequencyResponse,
+    SwapResponse,
+    amplitude,
+    band_swap,
+    channels,
+    frequencies,
+    frequency_response,
+    rival,
+    swap_response,
+)
+from .gates import DRAWN_FACES, Gates, drawn_gates, gate_passes, stored_gates
+from .map_quiz import GRID, Guess, Score, cell_name, drawn_as, evidence, guess
+from .metrics.annotators import RaterView, raters_view
+from .metrics.confusion import Cell, Mistake, cell, thumbnails
+from .metrics.evaluation import (
     MEASURES,
     TEST_PARTS,
     WHICH_PICTURES,
@@ -68,7 +83,8 @@ from .measures import (
     is_of_fer2013,
     scores,
 )
-from .mistakes import Cell, Mistake, cell, thumbnails
+from .metrics.paired_tests import Pair, Seen, pair, seen_before
+from .metrics.training_curves import History, history
 from .networks import (
     DEFAULT_NETWORK,
     Network,
@@ -83,12 +99,23 @@ from .networks import (
     paper,
     weights_changed,
 )
-from .pairs import Pair, Seen, pair, seen_before
-from .raters import RaterView, raters_view
-from .remedies import Augmenting, Weighting, augmentations, changed, drawn_face, weightings
-from .sets import NOT_IMPORTED, SetFace, find_face, imported_sets, open_set, set_face
-from .spoiled import FAULTS, Fault, Spoiled, ask_spoiled, fault_of, possible_faults, spoil, turned
-from .strokes import (
+from .prediction import Prediction, Uncertainty, predict, uncertainty, uncertainty_count
+from .robustness import (
+    CORRUPTIONS,
+    Response,
+    Survey,
+    Tip,
+    occlusion,
+    occlusion_count,
+    occlusion_patch,
+    pace,
+    robustness,
+    survey,
+    survey_minutes,
+    surveys,
+    tips,
+)
+from .svd import (
     Gain,
     RankAnswers,
     Spectrum,
@@ -99,31 +126,4 @@ from .strokes import (
     spectrum,
     svd_attention,
     svd_networks,
-)
-from .teaching_sets import (
-    FER2013,
-    Contents,
-    KnownLeak,
-    contents,
-    examine,
-    findings,
-    has_pictures,
-    is_examined,
-    known_leaks,
-    samples,
-    set_names,
-)
-from .waves import (
-    Amplitude,
-    BandSwap,
-    Channels,
-    FrequencyResponse,
-    SwapResponse,
-    amplitude,
-    band_swap,
-    channels,
-    frequencies,
-    frequency_response,
-    rival,
-    swap_response,
 )

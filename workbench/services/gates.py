@@ -11,12 +11,12 @@ from torch import Tensor
 
 from models.checkpoints import CheckpointError
 from models.datasets import EMOTIONS
-from models.datasets.synthetic import draw
+from models.datasets.synthetic.faces import draw
 from models.preprocessing import to_unit
 
 from ..analysis import attention
 from ..analysis.attention import ModuleStatistics
-from ..gate_survey import FILE, read_gates
+from ..surveys.gates import FILE, read_gates
 from .networks import folder_of, open_network
 
 _DRAWN_SIDE = 48

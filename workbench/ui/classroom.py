@@ -6,10 +6,10 @@ import time
 
 import streamlit as st
 
-from workbench import access
-from workbench.attempts import Attempts, refusal
-from workbench.connections import network
-from workbench.notice import ACCEPT, notice
+from workbench.server import access
+from workbench.server.attempts import Attempts, refusal
+from workbench.server.connections import network
+from workbench.server.consent import ACCEPT, notice
 
 from . import state
 

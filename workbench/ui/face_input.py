@@ -12,7 +12,7 @@ from models.datasets import DataError
 from workbench import faces, services
 from workbench.faces import Box, PictureError
 
-from . import classroom, link, uploads
+from . import classroom, uploads, url_state
 
 OWN = ("Upload", "Camera")
 SOURCES = ("Sample", *OWN, "Set")
@@ -52,7 +52,7 @@ def choose() -> dict[str, str | None]:
 
 def _arrive(sources: tuple[str, ...]) -> None:
     """Take the face that the link names, if the visitor has just come by it."""
-    set_, id_, sample = link.asked("set") or "", link.asked("face") or "", link.asked("sample")
+    set_, id_, sample = url_state.asked("set") or "", url_state.asked("face") or "", url_state.asked("sample")
     if set_ or id_:
         try:
             set_ = set_ or next(iter(services.imported_sets()), "")
@@ -60,14 +60,14 @@ def _arrive(sources: tuple[str, ...]) -> None:
         except DataError:
             place = None
         if place is None or "Set" not in sources:
-            asked = link.quoted(f"{set_} {id_}")
-            link.note(f"The link asks for a face {asked}, which no set that is imported here has.")
+            asked = url_state.quoted(f"{set_} {id_}")
+            url_state.note(f"The link asks for a face {asked}, which no set that is imported here has.")
         else:
             st.session_state.update(source="Set", set=set_, set_place=(set_, place))
     elif sample in _TITLES:
         st.session_state.update(source="Sample", sample=sample)
     elif sample is not None:
-        link.note(f"The link asks for a sample {link.quoted(sample)}, which is not here.")
+        url_state.note(f"The link asks for a sample {url_state.quoted(sample)}, which is not here.")
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -27,9 +27,9 @@ from streamlit.runtime import memory_session_storage
 from streamlit.web.server.server_util import is_allowed_origin
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
-from workbench import access
-from workbench.connections import files_left
-from workbench.visitors import address as address_of
+from workbench.server import access
+from workbench.server.connections import files_left
+from workbench.server.visitors import address as address_of
 
 from . import uploads
 

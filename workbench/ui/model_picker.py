@@ -10,10 +10,10 @@ import torch
 
 from models import Card, create_model
 from models.checkpoints import CheckpointError, broken_checkpoints, read_card
-from models.words import counted
+from models.text import counted
 from workbench import services
 
-from . import link
+from . import url_state
 
 
 def choose() -> dict[str, str]:
@@ -21,13 +21,15 @@ def choose() -> dict[str, str]:
     names = grouped()
     before = st.session_state.setdefault("network", services.DEFAULT_NETWORK)
     if before not in names:  # a training that was removed, or goes on
-        link.note(f"The network {link.quoted(before)} is not here any more; shown is {services.DEFAULT_NETWORK}.")
+        url_state.note(
+            f"The network {url_state.quoted(before)} is not here any more; shown is {services.DEFAULT_NETWORK}."
+        )
         st.session_state["network"] = services.DEFAULT_NETWORK
-    asked = link.asked("network")
+    asked = url_state.asked("network")
     if asked in names:
         st.session_state["network"] = asked
     elif asked is not None:
-        link.note(f"The link asks for a network {link.quoted(asked)}, which is not here.")
+        url_state.note(f"The link asks for a network {url_state.quoted(asked)}, which is not here.")
     name = st.selectbox("Network", names, format_func=label, key="network", help=_HELP)
     st.caption(described(name))
     if others := [why for broken, why in broken_checkpoints().items() if broken != name]:

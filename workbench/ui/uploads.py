@@ -16,7 +16,7 @@ from typing import Any
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from workbench import access
+from workbench.server import access
 
 MIB = 1024**2
 SESSIONS = 4096  # that are remembered

@@ -14,10 +14,10 @@ from typing import Any
 
 import streamlit as st
 
-from models.words import counted
+from models.text import counted
 from workbench.services import FrequencyPictures, Spectrum
 
-from . import charts, screen
+from . import charts, page_content
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -42,13 +42,13 @@ def title(question: str, how: str) -> None:
     begin()
     st.title(question)
     st.markdown(how)
-    screen.titled(question, how)
+    page_content.titled(question, how)
 
 
 def says(text: str) -> None:
     """The two sentences under a picture, in Markdown: what is seen, and what it does not prove."""
     st.markdown(text)
-    screen.words(text)
+    page_content.words(text)
 
 
 def one_of(label: str, options: Iterable[Any], default: Any, key: str, place: Any = st, **more: Any) -> Any:

@@ -13,7 +13,7 @@ from models.datasets import FaceSet
 from models.datasets.__main__ import main
 from models.datasets.audit import as_html, audit, leaked, leaked_table, sentences
 from models.datasets.duplicates import copies_of, near_copies, near_pairs, perceptual_hashes
-from models.datasets.synthetic import draw_face
+from models.datasets.synthetic.faces import draw_face
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from models.datasets.augment import AUGMENTATIONS, augmentation, preview
-from models.datasets.synthetic import draw_face
+from models.datasets.synthetic.faces import draw_face
 
 
 def batch(n: int = 6, side: int = 48) -> torch.Tensor:

@@ -12,8 +12,8 @@ from PIL import Image
 
 from models.datasets import EMOTIONS, DataError, FaceSet, readers
 from models.datasets.__main__ import main
+from models.datasets.archives import gray, stamp
 from models.datasets.folder import SYNONYMS, class_of
-from models.datasets.sources import gray, stamp
 from models.datasets.splits import split
 
 

@@ -25,12 +25,13 @@ from models.datasets import FaceSet
 from models.datasets.sampling import class_weights
 from models.files import DiskFullError
 from models.train import main
-from models.training import engine, start, state
+from models.training import engine, setup
+from models.training import resume as state
 from models.training.config import TrainConfig
 from models.training.engine import Run, train
 from models.training.events import EventLog, read_events
-from models.training.start import TrainingError, make_fabric, quickest_precision
-from models.training.stopping import Interrupted, stop_on_signals
+from models.training.interrupt import Interrupted, stop_on_signals
+from models.training.setup import TrainingError, make_fabric, quickest_precision
 
 
 def history(folder: Path, *leave_out: str) -> list[dict[str, str]]:
@@ -758,7 +759,7 @@ class Probe(nn.Module):
 )
 def test_the_quicker_precision_is_taken_and_the_network_comes_back_as_it_was(monkeypatch, cost, quicker, steps):
     clock = [0.0]
-    monkeypatch.setattr(start.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(setup.time, "perf_counter", lambda: clock[0])
     model = Probe(clock, cost)
     before = {key: value.clone() for key, value in model.state_dict().items()}
     assert quickest_precision(model, torch.randn(4, 1, 8, 8)) == quicker
@@ -787,8 +788,8 @@ def test_a_run_keeps_its_precision_on_its_device_only(found, asked, taken, make_
         fabrics.append(values)
         return Fabric(accelerator="cpu")
 
-    monkeypatch.setattr(start, "Fabric", fabric)
-    monkeypatch.setattr(start, "quickest_precision", lambda model, x: "the quicker one")
+    monkeypatch.setattr(setup, "Fabric", fabric)
+    monkeypatch.setattr(setup, "quickest_precision", lambda model, x: "the quicker one")
     config = make_config(tmp_path / "run", precision=asked)
     assert make_fabric(config, found, create_model(config.model, **config.overrides), 16)[1] == taken
     assert fabrics[-1]["precision"] == taken

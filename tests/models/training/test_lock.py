@@ -51,7 +51,7 @@ def test_another_process_is_refused_until_the_first_ends_however_it_ends(tmp_pat
 
 def test_a_training_holds_the_lock_of_its_folder(make_config, tmp_path, monkeypatch):
     from models.training import engine
-    from models.training.keeping import RunFolder
+    from models.training.run_folder import RunFolder
 
     seen = []
     write = RunFolder.write_epoch

@@ -15,7 +15,7 @@ import pytest
 
 from models import load_checkpoint
 from models.datasets import FaceSet
-from models.training import state
+from models.training import resume
 from models.training.config import TrainConfig
 from models.training.engine import train
 from models.training.events import read_events
@@ -49,7 +49,7 @@ while running:
 # The kernel refuses every byte past the first thousand of a file once the first epoch is written.
 SMALL_DISK = """
 import resource
-from models.training.keeping import RunFolder
+from models.training.run_folder import RunFolder
 write = RunFolder.write_epoch
 def write_and_fill(self, row):
     write(self, row)
@@ -140,7 +140,7 @@ def test_ctrl_c_later_keeps_the_best_epoch_and_the_run_can_go_on(trainings):
     assert "Traceback" not in output
     _, card = load_checkpoint(training.folder)
     assert 1 <= card.best_epoch <= card.epochs
-    facts = state.load_facts(training.folder)
+    facts = resume.load_facts(training.folder)
     assert read_events(training.folder / "events.jsonl")[-1]["event"] == "interrupted"
     assert len(facts["history"]) >= 2
     before = facts["history"]
@@ -148,7 +148,7 @@ def test_ctrl_c_later_keeps_the_best_epoch_and_the_run_can_go_on(trainings):
         training.config.model_copy(update={"resume": True, "minutes": 1e-6})
     )  # time for no epoch, but it opens the run
     assert read_events(training.folder / "events.jsonl")[-2]["event"] == "resumed"
-    assert state.load_facts(training.folder)["history"] == before
+    assert resume.load_facts(training.folder)["history"] == before
 
 
 def test_a_disk_that_refuses_ends_the_command_with_advice_and_keeps_the_last_good_epoch(trainings):
@@ -159,5 +159,5 @@ def test_a_disk_that_refuses_ends_the_command_with_advice_and_keeps_the_last_goo
     assert "Traceback" not in output
     _, card = load_checkpoint(training.folder)
     assert card.best_epoch == 1
-    assert len(state.load_facts(training.folder)["history"]) == 1
+    assert len(resume.load_facts(training.folder)["history"]) == 1
     assert not [p.name for p in training.folder.iterdir() if p.name.startswith(".")]

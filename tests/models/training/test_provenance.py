@@ -13,7 +13,7 @@ from models.cards import IMAGENET, Ancestor, chain
 from models.checkpoints import list_checkpoints, read_card, read_predictions, write_card
 from models.datasets import FaceSet, fer2013
 from models.datasets.splits import split, write_split
-from models.ensembling import candidates
+from models.ensemble_selection import candidates
 from models.evaluate import report_stored
 from models.training.config import TrainConfig
 from models.training.engine import train

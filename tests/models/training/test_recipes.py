@@ -15,13 +15,13 @@ import torch
 from models import create_model, get_spec, list_models, load_checkpoint
 from models.checkpoints import read_card, save_checkpoint, write_card
 from models.train import parse
-from models.training import engine, memory, state
+from models.training import engine, memory, resume
 from models.training.engine import Run, train
 from models.training.events import read_events
-from models.training.optimisation import freeze
+from models.training.interrupt import Interrupted
+from models.training.optimization import freeze
 from models.training.recipes import from_recipe
-from models.training.start import TrainingError, check_sides, first_model, must_fit
-from models.training.stopping import Interrupted
+from models.training.setup import TrainingError, check_sides, first_model, must_fit
 
 PROGRESSIVE = [
     {"epochs": 1, "learning_rate": 0.05, "trained_stages": 0},
@@ -31,7 +31,7 @@ PROGRESSIVE = [
 
 
 def tensors(folder: Path, prefix: str = "model.") -> dict[str, torch.Tensor]:
-    found = safetensors.torch.load_file(folder / state.FILE)
+    found = safetensors.torch.load_file(folder / resume.FILE)
     return {key: value for key, value in found.items() if key.startswith(prefix)}
 
 
@@ -210,7 +210,7 @@ def test_an_interrupted_progressive_run_resumes_to_the_same_curve(
             train(config)
     train(config.model_copy(update={"resume": True}))
     assert history(config.folder) == history(progressive)
-    a, b = (safetensors.torch.load_file(folder / state.FILE) for folder in (config.folder, progressive))
+    a, b = (safetensors.torch.load_file(folder / resume.FILE) for folder in (config.folder, progressive))
     assert a.keys() == b.keys()
     assert all(torch.equal(a[key], b[key]) for key in a)
 

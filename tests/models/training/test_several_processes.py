@@ -18,7 +18,7 @@ from models.checkpoints import read_card
 from models.datasets import FaceSet
 from models.datasets.splits import split
 from models.preprocessing import normalise, to_unit
-from models.training import state
+from models.training import resume
 from models.training.events import read_events
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -104,7 +104,7 @@ def test_two_processes_measure_with_the_statistics_of_batch_norm_that_are_kept(m
     config = make_config(tmp_path / "run", epochs=1, growing_sizes=())
     (row,) = in_two_processes(config, ROOT / "models" / "train.py")
     network = create_model(config.model, **config.overrides)
-    state.load_networks(config.folder, network, None)
+    resume.load_networks(config.folder, network, None)
     part = split(FaceSet.load(config.data), config.split).validation
     card = read_card(config.folder)
     x = normalise(to_unit(torch.from_numpy(part.images), card.input_size), card.mean, card.std)

@@ -10,8 +10,8 @@ from scipy.stats import spearmanr
 from torch import Tensor, nn
 
 import models
-from workbench.analysis.borrow import borrowed
 from workbench.analysis.cam import gradcam
+from workbench.analysis.model_isolation import borrowed
 from workbench.analysis.sanity import cascade, flag, map_against, similarity, stability
 
 

@@ -21,12 +21,12 @@ from jobbing import begun, ended, until
 from models.checkpoints import Card, write_card
 from models.datasets import EMOTIONS
 from models.datasets.splits import split
-from models.datasets.synthetic import drawn_set
+from models.datasets.synthetic.faces import drawn_set
 from models.files import DiskFullError
 from models.training.config import TrainConfig
 from models.training.errors import TrainingError
 from models.training.lock import locked
-from workbench.jobs import limits, parcels, processes, runner, store
+from workbench.jobs import limits, processes, runner, store, transfer
 from workbench.jobs.__main__ import main as command
 from workbench.jobs.store import JobError
 
@@ -446,7 +446,7 @@ def test_a_job_with_a_damaged_file_is_broken_and_the_others_go_on(acting, capsys
     assert file in job.message
     assert why in job.message
     assert (store.history(job), job.config.model if file != "config.json" else "") is not None
-    for act in (parcels.export, parcels.promote, runner.resume):
+    for act in (transfer.export, transfer.promote, runner.resume):
         with pytest.raises(JobError):
             act(job.id)
     assert runner.stop(job.id) == job

@@ -7,7 +7,7 @@ from attended import noise_faces, write_checkpoint
 
 from models import checkpoints, get_spec
 from workbench import services
-from workbench.gate_survey import FILE, survey_gates
+from workbench.surveys.gates import FILE, survey_gates
 
 NETWORK = "mobilenet_v2_svd_hfc"
 

@@ -152,13 +152,13 @@ def test_slow_waves_suffice_from_the_last_change_of_the_answer_on():
 def test_no_cut_off_is_enough_where_the_last_one_gives_another_answer(monkeypatch):
     from dataclasses import replace
 
-    from workbench.services.lessons import waves
+    from workbench.services.lessons import frequency
 
-    real = waves.frequency_response(HAPPY, "residual_cnn")
+    real = frequency.frequency_response(HAPPY, "residual_cnn")
     other = (int(real.whole.argmax()) + 1) % 7
     low = torch.nn.functional.one_hot(torch.full((len(real.cutoffs),), other), 7).float()
-    monkeypatch.setattr(waves, "frequency_response", lambda *_: replace(real, low=low))
-    assert waves.slow_waves(HAPPY, "residual_cnn").enough is None
+    monkeypatch.setattr(frequency, "frequency_response", lambda *_: replace(real, low=low))
+    assert frequency.slow_waves(HAPPY, "residual_cnn").enough is None
 
 
 @pytest.mark.parametrize("network", ["residual_cnn", "rarn"])

@@ -15,8 +15,8 @@ from workbench import faces
 from workbench.jobs import store
 from workbench.jobs.limits import LIMITS
 from workbench.jobs.store import JobError
-from workbench.services import trainings
-from workbench.services.trainings import epochs, own
+from workbench.services import training
+from workbench.services.training import epochs, own
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +59,7 @@ def labelled(**counts: int) -> list:
 )
 def test_a_zip_of_something_else_is_refused_in_a_sentence(files, says):
     with pytest.raises(JobError, match=says) as told:
-        trainings.read_zip(zipped(files))
+        training.read_zip(zipped(files))
     assert str(told.value).count("\n") == 0
 
 
@@ -69,32 +69,32 @@ def test_a_bomb_is_refused_before_it_is_unpacked(monkeypatch):
     bomb = zipped({f"happy/{i}.png": bytes(8_000_000) for i in range(3)}, zipfile.ZIP_DEFLATED)
     assert len(bomb) < 100_000
     with pytest.raises(JobError, match="Unpacked"):
-        trainings.read_zip(bomb)
+        training.read_zip(bomb)
 
 
 def test_what_is_no_zip_is_refused():
     for data in (b"", b"PK\x03\x04 and no more", photo()):
         with pytest.raises(JobError, match="not a zip"):
-            trainings.read_zip(data)
+            training.read_zip(data)
     with pytest.raises(JobError, match="MB"):
-        trainings.read_zip(bytes(LIMITS.own_bytes + 1))
+        training.read_zip(bytes(LIMITS.own_bytes + 1))
 
 
 @pytest.mark.parametrize("packed", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_whatever_is_damaged_in_a_zip_it_is_refused_or_read_and_never_falls_over(packed):
     whole = zipped({f"happy/{i}.png": b"no picture, but long enough to be packed " * 3 for i in range(3)}, packed)
-    assert 100 < damage.refusals(whole, trainings.read_zip, JobError) < damage.TIMES
+    assert 100 < damage.refusals(whole, training.read_zip, JobError) < damage.TIMES
 
 
 @pytest.mark.parametrize("name", ["", "/", ".", "\0", "happy/"])
 def test_a_zip_with_entries_that_have_no_name_holds_no_picture(name):
     with pytest.raises(JobError, match="holds no picture"):
-        trainings.read_zip(zipped({name: b"x"}))
+        training.read_zip(zipped({name: b"x"}))
 
 
 def test_faces_are_cut_out_and_what_shows_none_is_counted():
     files = {"happy/a.png": photo(), "__MACOSX/happy/._a.png": b"x", "joy/b.png": b"not a picture"}
-    found, notes = trainings.read_zip(zipped(files))
+    found, notes = training.read_zip(zipped(files))
     assert [name for name, _ in found] == ["happy"]
     assert found[0][1].shape == (48, 48)
     assert notes == ["1 of 2 pictures left out: each cannot be read."]
@@ -102,32 +102,32 @@ def test_faces_are_cut_out_and_what_shows_none_is_counted():
 
 def test_a_class_with_one_picture_is_refused_and_nothing_is_written(place):
     with pytest.raises(JobError, match="sad"):
-        trainings.make(labelled(happy=9, sad=1))
+        training.make(labelled(happy=9, sad=1))
     assert not (place / "own").exists()
 
 
 def test_a_set_has_all_three_parts_of_each_class_and_no_name_of_anybody():
-    made = trainings.make(labelled(happy=6, sad=12))
+    made = training.make(labelled(happy=6, sad=12))
     faces_ = FaceSet.load(own.file_of(made.id))
     assert faces_.classes == ("happy", "sad")
     assert faces_.counts()["Training"] == [4, 8]
     assert faces_.counts()["PublicTest"] == faces_.counts()["PrivateTest"] == [1, 2]
     assert all(name.startswith("own_") for name in faces_.names)
-    assert made.id in trainings.set_names()
+    assert made.id in training.set_names()
 
 
 def test_forgetting_a_set_deletes_its_jobs_and_checkpoints_too(place):
-    made = trainings.make(labelled(happy=6, sad=6))
+    made = training.make(labelled(happy=6, sad=6))
     mine = jobs_made.job(own.file_of(made.id), belongs_to=made.id, done=1)
     other = jobs_made.job(place / "x.npz", done=1)
     assert len(epochs.sample(mine, "test", each=9)[0]) == 2
-    assert trainings.forget(made.id) == 1
+    assert training.forget(made.id) == 1
     assert epochs._sample.cache_info().currsize == 0, "nor are its pictures remembered"
-    assert trainings.own_sets() == ()
+    assert training.own_sets() == ()
     assert [job.id for job in store.jobs()] == [other.id]
     assert not mine.folder.exists()
     with pytest.raises(JobError, match="not here any more"):
-        trainings.forget("../jobs")
+        training.forget("../jobs")
     assert other.folder.exists()
 
 

@@ -13,10 +13,10 @@ import torch
 from models import create_model, get_spec
 from models.checkpoints import CheckpointError, read_card
 from models.training.config import TrainConfig
-from models.training.optimisation import freeze
+from models.training.optimization import freeze
 from models.training.recipes import RECIPES, from_recipe
-from workbench.services import networks, trainings
-from workbench.services.trainings import IMAGENET, NOTHING, PRESETS, Plan, choices, resolved, teaching
+from workbench.services import networks, training
+from workbench.services.training import IMAGENET, NOTHING, PRESETS, Plan, choices, resolved, teaching
 
 KINDS = (
     "vanilla_cnn",  # stages, no ImageNet weights
@@ -41,18 +41,18 @@ def chosen(entries: dict, name: str, value: object) -> dict:
     network, dataset = entries["model"], entries["set"]
     entries = {**entries, name: value}
     if name == "recipe":
-        return trainings.with_recipe(entries)
+        return training.with_recipe(entries)
     if name in ("model", "set"):
-        return entries | trainings.refitted(entries, network, dataset)
-    return entries | (trainings.with_start(entries) if name == "start_from" else {})
+        return entries | training.refitted(entries, network, dataset)
+    return entries | (training.with_start(entries) if name == "start_from" else {})
 
 
 def opened(network: str, recipe: str) -> dict:
-    return chosen(chosen(trainings.entries_of(Plan()), "model", network), "recipe", recipe)
+    return chosen(chosen(training.entries_of(Plan()), "model", network), "recipe", recipe)
 
 
 def runs(entries: dict) -> TrainConfig:
-    return resolved(trainings.plan_of(entries))
+    return resolved(training.plan_of(entries))
 
 
 @lru_cache
@@ -93,15 +93,15 @@ def test_every_choice_in_the_form_is_what_runs(one_checkpoint):
     tried = 0
     for recipe, network in product(RECIPES, KINDS):
         entries = opened(network, recipe)
-        for start in trainings.starts(network):
+        for start in training.starts(network):
             begun = chosen(entries, "start_from", start)
-            for part in trainings.parts(network, begun["phases"]):
+            for part in training.parts(network, begun["phases"]):
                 config, case = runs(chosen(begun, "trained_stages", part)), (recipe, network, start, part)
-                told = trainings.summary(config)
+                told = training.summary(config)
                 folder = config.start_from and config.start_from.name
                 asked = {NOTHING: (False, None), IMAGENET: (True, None)}.get(start, (False, f"{network}-before"))
                 assert (config.pretrained, folder) == asked, case
-                assert told.initial_weights == trainings.start_name(start), case
+                assert told.initial_weights == training.start_name(start), case
                 if part.startswith("In "):
                     assert config.model_dump()["phases"] == tuple(begun["phases"]), case
                     assert part == f"In {len(told.phases)} phases", case
@@ -120,13 +120,13 @@ def test_what_a_visitor_does_not_touch_is_the_recipe(one_checkpoint):
         pretrained = expected.pretrained and get_spec(network).imagenet
         expected = expected.model_copy(update={"pretrained": pretrained, "split": "official"})
         assert runs(opened(network, recipe)).curve() == expected.curve(), (recipe, network)
-        other_order = chosen(chosen(trainings.entries_of(Plan()), "recipe", recipe), "model", network)
+        other_order = chosen(chosen(training.entries_of(Plan()), "recipe", recipe), "model", network)
         assert runs(other_order).curve() == expected.curve(), (recipe, network)
 
 
 def test_the_three_cases_that_once_ran_something_else(one_checkpoint):
     config = runs(opened("resnet50_cnn", "paper-c"))
-    told = trainings.summary(config)
+    told = training.summary(config)
     assert (told.initial_weights, config.pretrained) == ("ImageNet", True)
     assert told.trainable[0] == "Head only"
     assert config.plan[0].trained_stages == 0
@@ -162,11 +162,11 @@ def test_what_was_entered_stays_when_network_or_dataset_change(one_checkpoint):
 
 
 def test_a_job_is_not_named_by_a_preset_that_it_no_longer_is(one_checkpoint):
-    entries = trainings.entries_of(PRESETS[0].plan)
-    assert trainings.plan_of(entries).title == PRESETS[0].plan.title
+    entries = training.entries_of(PRESETS[0].plan)
+    assert training.plan_of(entries).title == PRESETS[0].plan.title
     for name, value in (("model", "resnet18"), ("recipe", "short"), ("set", "drawn faces, a sticker on neutral")):
-        assert trainings.plan_of(chosen(entries, name, value)).title == ""
-        assert trainings.plan_of(chosen(entries | {"title": "Ours"}, name, value)).title == "Ours"
+        assert training.plan_of(chosen(entries, name, value)).title == ""
+        assert training.plan_of(chosen(entries | {"title": "Ours"}, name, value)).title == "Ours"
 
 
 def test_a_dataset_brings_what_the_recipe_has_for_it(one_checkpoint, monkeypatch):
@@ -182,7 +182,7 @@ def test_a_dataset_brings_what_the_recipe_has_for_it(one_checkpoint, monkeypatch
 def test_every_preset_shows_what_it_runs(one_checkpoint):
     for preset in PRESETS:
         plan = preset.plan
-        shown, meant = runs(trainings.entries_of(plan)).curve(), resolved(plan).curve()
+        shown, meant = runs(training.entries_of(plan)).curve(), resolved(plan).curve()
         if meant["phases"]:
             del shown["learning_rate"], meant["learning_rate"]  # each phase has its own
         assert shown == meant
@@ -193,12 +193,12 @@ def test_options_are_overrides_where_they_are_not_the_default(one_checkpoint):
     assert runs(entries).overrides == {}
     changed = runs(entries | {"option-reduction": 16, "option-conv": "full", "option-branches": 3})
     assert changed.overrides == {"conv": "full", "reduction": 16}
-    assert trainings.summary(changed).options == "conv=full, reduction=16"
-    fields = {field.name: field for field in trainings.option_fields("multibranch_dsc_cbam")}
+    assert training.summary(changed).options == "conv=full, reduction=16"
+    fields = {field.name: field for field in training.option_fields("multibranch_dsc_cbam")}
     assert (fields["option-branches"].kind, fields["option-branches"].choices) == ("choice", (1, 2, 3))
     assert (fields["option-dropout"].kind, fields["option-dropout"].high) == ("number", 0.95)
     assert all(field.help.endswith(".") and field.title[0].isupper() for field in fields.values())
-    assert trainings.option_fields("resnet18") == ()
+    assert training.option_fields("resnet18") == ()
 
 
 def test_a_checkpoint_brings_the_architecture_that_it_was_built_with(monkeypatch):
@@ -231,4 +231,4 @@ def test_a_checkpoint_brings_the_architecture_that_it_was_built_with(monkeypatch
     ],
 )
 def test_trainable_layers_are_named_by_the_head_and_the_deepest_stages(stages, words):
-    assert trainings.part_name(stages) == words
+    assert training.part_name(stages) == words

@@ -6,9 +6,10 @@ import re
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from workbench import access, faces
-from workbench.attempts import Attempts
+from workbench import faces
 from workbench.navigation import FOLDER
+from workbench.server import access
+from workbench.server.attempts import Attempts
 from workbench.ui import classroom
 
 APP = str(FOLDER.parent / "workbench" / "app.py")

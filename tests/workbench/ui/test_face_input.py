@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from models.datasets import FaceSet
 from workbench import faces
-from workbench.services import sets
+from workbench.services.dataset import imported as sets
 from workbench.ui import face_input
 
 APP = Path(__file__).resolve().parents[3] / "workbench" / "app.py"

@@ -15,7 +15,7 @@ from starlette.websockets import WebSocketDisconnect
 from streamlit import config
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
-from workbench import access
+from workbench.server import access
 from workbench.ui import gateway, uploads
 from workbench.ui.gateway import Gateway, same_site
 

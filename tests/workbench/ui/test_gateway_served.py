@@ -19,7 +19,7 @@ PAGE = """
 import sys
 import streamlit as st
 from starlette.middleware import Middleware
-from workbench.connections import limit_connections
+from workbench.server.connections import limit_connections
 from workbench.ui import gateway, uploads
 
 if __name__ == "__main__":

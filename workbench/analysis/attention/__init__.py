@@ -21,10 +21,10 @@ two kinds of map need to agree (Jain and Wallace 2019, "Attention is not Explana
     memory       memory_account: what two products of paper D cost
 """
 
-from .agreement import correlation_with_cams
+from .ablation import SwitchedOff, switch_off, switch_off_each
 from .blocks import rollout
 from .branches import BranchShares, class_branches
-from .fixed import fixed_share
+from .cam_agreement import correlation_with_cams
 from .gate_statistics import (
     CONSTANT_DEVIATION,
     CONSTANT_SHARE,
@@ -34,11 +34,11 @@ from .gate_statistics import (
     passes,
 )
 from .gates import Gate, gates_of, replaced
-from .kinds import AttentionMap
+from .input_dependence import fixed_share
 from .maps import attention_of
 from .memory import MemoryAccount, memory_account
+from .readers import AttentionMap
 from .steps import attention_modules, input_of, steps_of, svd_steps
-from .switched import SwitchedOff, switch_off, switch_off_each
 
 __all__ = [
     "CONSTANT_DEVIATION",

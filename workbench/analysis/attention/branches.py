@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..borrow import borrowed
-from ..checks import require_pictures
+from ..model_isolation import borrowed
+from ..validation import require_pictures
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,9 +10,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..checks import require_logits, require_pictures
-from .fixed import WeightMoments
+from ..validation import require_logits, require_pictures
 from .gates import Gate, gates_of, replaced, watched
+from .input_dependence import WeightMoments
 
 CONSTANT_DEVIATION = 0.05
 """A gate with less deviation between images than this, of its range 0..1, is nearly constant."""

@@ -23,7 +23,7 @@ from models.layers.cbam import CBAM
 from models.layers.svd_attention import SVDAttention
 from models.layers.transformer import TransformerBlock
 
-from ..borrow import borrowed
+from ..model_isolation import borrowed
 
 
 @dataclass(frozen=True)

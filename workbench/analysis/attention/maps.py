@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from models.layers.transformer import TransformerSteps
 
-from .kinds import READERS, AttentionMap
+from .readers import READERS, AttentionMap
 from .steps import steps_of
 
 

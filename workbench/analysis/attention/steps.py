@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from models.layers.svd_attention import SVDAttention, SVDAttentionSteps
 
-from ..borrow import borrowed
-from ..checks import require_pictures
-from .kinds import READERS
+from ..model_isolation import borrowed
+from ..validation import require_pictures
+from .readers import READERS
 
 
 def attention_modules(model: nn.Module) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ The libraries are imported at the first use, because that takes seconds.
     case         what every method is given
 """
 
-from .catalogue import EXPLAINERS, Explainer, Passes
+from .catalog import EXPLAINERS, Explainer, Passes
 from .run import Progress, estimate, explain_with
 
 __all__ = ["EXPLAINERS", "Explainer", "Passes", "Progress", "estimate", "explain_with"]

@@ -12,10 +12,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from .. import cam
-from ..borrow import double_of
-from ..checks import class_index, no_influence, require_logits, require_pictures, require_size
+from ..model_isolation import double_of
+from ..validation import class_index, no_influence, require_logits, require_pictures, require_size
 from .case import CHUNK, Case
-from .catalogue import EXPLAINERS, Explainer
+from .catalog import EXPLAINERS, Explainer
 
 Progress = Callable[[int, int], None]
 

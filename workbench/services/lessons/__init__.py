@@ -16,7 +16,7 @@ from .attentive import (
     weighs_channels_and_places,
 )
 from .common import Symbol, network_for, own_or_first
+from .frequency import SlowWaves, slow_waves
 from .judgements import Calibration, Imbalance, Leakage, calibration, imbalance, leakage, with_predictions
 from .layers import Convolution, Separable, convolution, has_full_convolutions, separable, trained_with_maps
 from .positions import SelfAttention, self_attention
-from .waves import SlowWaves, slow_waves

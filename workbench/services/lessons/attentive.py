@@ -12,7 +12,7 @@ from models.layers.bam import BAM, BAMSteps
 from models.layers.cbam import CBAM, CBAMSteps
 
 from ...analysis import attention
-from ...analysis.borrow import borrowed
+from ...analysis.model_isolation import borrowed
 from ...faces import Face
 from ..networks import open_network
 from .common import Symbol, centres, fields, first_module, symbol

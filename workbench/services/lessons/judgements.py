@@ -15,10 +15,10 @@ from models.datasets.audit import leaked
 from models.datasets.fer2013 import COUNTS
 from models.datasets.sampling import CLASS_WEIGHTS, class_weights, inverse_weights
 from models.datasets.splits import OHEIX_TRAINING
-from models.evaluation import Interval, share
+from models.metrics import Interval, share
 
 from ...faces import Face
-from ..answers import Prediction, predict
+from ..prediction import Prediction, predict
 from .common import Symbol, symbol
 
 PART = "PrivateTest"

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...analysis import attention, cam
-from ...analysis.borrow import borrowed
+from ...analysis.model_isolation import borrowed
 from ...faces import Face
 from ..networks import Network, get_spec, is_trained, open_network
 from .common import Symbol, fields, symbol

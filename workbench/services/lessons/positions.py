@@ -11,7 +11,7 @@ from torch import Tensor
 from models.layers.transformer import TransformerBlock
 
 from ...analysis import attention, cam
-from ...analysis.borrow import borrowed
+from ...analysis.model_isolation import borrowed
 from ...faces import Face
 from ..networks import Network, open_network
 from .common import Symbol, centres, first_module, symbol

@@ -6,9 +6,9 @@ import plotly.graph_objects as go
 import torch
 from torch import Tensor
 
-from .comparison import hundredths
-from .frame import TEXT, class_colours, framed, square
-from .pictures import _BAR, _gray, clear_to_bright, laid_over, panels
+from .compare import hundredths
+from .images import _BAR, _gray, clear_to_bright, laid_over, panels
+from .style import TEXT, class_colours, framed, square
 
 _PANEL = 170  # pixels: the height of a small map with its title
 

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import torch
 from torch import Tensor
 
-from .frame import TEXT, framed
+from .style import TEXT, framed
 
 PREDICTED, ANSWER = "#D6336C", "#2F9E44"
 """What the student said, and what came out; always with the word beside it."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from workbench.markup import percent
 
-from .frame import TEXT, class_colours, framed
+from .style import TEXT, class_colours, framed
 
 
 def probabilities(classes: tuple[str, ...], values: Tensor, marked: str, trained: bool = True) -> go.Figure:

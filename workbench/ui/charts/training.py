@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import plotly.graph_objects as go
 from torch import Tensor
 
-from .frame import TEXT, framed
 from .plots import _spread
+from .style import TEXT, framed
 
 LEARNING_COLOURS = {"training": "#7F7F7F", "validation": "#0072B2"}
 """Of the two curves, always with the word."""

@@ -7,12 +7,12 @@ from . import (
     frequency,
     imbalance,
     leakage,
-    places,
     self_attention,
     separable,
+    spatial_attention,
     svd,
 )
-from .frame import Lesson, Place, choose_lesson, choose_step, run, whose
+from .steps import Lesson, Place, choose_lesson, choose_step, run, whose
 
 LESSONS: dict[str, Lesson] = {
     module.LESSON.key: module.LESSON
@@ -20,7 +20,7 @@ LESSONS: dict[str, Lesson] = {
         convolution,
         separable,
         channels,
-        places,
+        spatial_attention,
         frequency,
         svd,
         self_attention,

@@ -5,8 +5,8 @@ import streamlit as st
 from workbench.services import lessons
 
 from .. import charts, views
-from .frame import JUDGED, Lesson, Steps, side_by_side
-from .guesses import Number
+from .commitment import Number
+from .steps import JUDGED, Lesson, Steps, side_by_side
 
 
 def _attempt(found, words, pictures) -> None:

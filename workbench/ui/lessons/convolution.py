@@ -3,8 +3,8 @@
 from workbench.services import lessons
 
 from .. import charts, views
-from .frame import Lesson, Steps, count, side_by_side
-from .guesses import Field
+from .commitment import Field
+from .steps import Lesson, Steps, count, side_by_side
 
 
 def _attempt(found, words, pictures) -> None:

@@ -6,8 +6,8 @@ from workbench import services
 from workbench.services import lessons
 
 from .. import charts, views
-from .frame import Lesson, Steps, side_by_side
-from .guesses import Number
+from .commitment import Number
+from .steps import Lesson, Steps, side_by_side
 
 
 def _attempt(found, words, pictures) -> None:

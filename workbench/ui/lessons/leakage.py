@@ -3,8 +3,8 @@
 from workbench.services import lessons
 
 from .. import charts, views
-from .frame import JUDGED, Lesson, Steps, side_by_side
-from .guesses import Number
+from .commitment import Number
+from .steps import JUDGED, Lesson, Steps, side_by_side
 
 _COPIES = ("pixel by pixel", "nearly as well")
 

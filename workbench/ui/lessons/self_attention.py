@@ -2,13 +2,13 @@
 
 import streamlit as st
 
-from models.words import counted
+from models.text import counted
 from workbench import services
 from workbench.services import lessons
 
 from .. import charts, state, views
-from .frame import Lesson, Steps, side_by_side
-from .guesses import Number
+from .commitment import Number
+from .steps import Lesson, Steps, side_by_side
 
 
 def _attempt(found, words, pictures) -> None:

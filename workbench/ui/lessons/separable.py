@@ -1,11 +1,11 @@
 """Depthwise-separable against plain convolution: what it costs to mix all channels (paper E, figures 3 to 5)."""
 
-from models.words import counted
+from models.text import counted
 from workbench.services import lessons
 
 from .. import charts, views
-from .frame import Lesson, Steps, count, side_by_side
-from .guesses import Number
+from .commitment import Number
+from .steps import Lesson, Steps, count, side_by_side
 
 
 def _attempt(found, words, pictures) -> None:

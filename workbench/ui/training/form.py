@@ -13,16 +13,16 @@ from workbench.jobs import store
 from workbench.jobs.limits import LIMITS
 from workbench.jobs.runner import Estimate
 from workbench.jobs.store import JobError
-from workbench.services import trainings
-from workbench.services.trainings import PRESETS, Field, Plan
+from workbench.services import training
+from workbench.services.training import PRESETS, Field, Plan
 
-from .. import screen
+from .. import page_content
 from . import live
 
 _TITLES = {preset.title: preset for preset in PRESETS}
 
 
-@screen.fragment
+@page_content.fragment
 def show() -> None:
     """Choose, see how long it takes, start: then the page is the job's."""
     _begin()
@@ -36,7 +36,7 @@ def show() -> None:
         st.info(preset.missing)
     _up_front()
     _summary()
-    missing = st.session_state["train-set"] not in trainings.set_names()
+    missing = st.session_state["train-set"] not in training.set_names()
     with st.container(horizontal=True, vertical_alignment="center"):
         stopped = missing or store.trouble() is not None  # which stands below, over the list of what was trained
         start = st.button("Start the training", type="primary", key="train-start", disabled=stopped)
@@ -47,25 +47,27 @@ def show() -> None:
     if missing:
         return
     try:
-        plan = trainings.plan_of(_entries())
+        plan = training.plan_of(_entries())
         if start:
             _start(plan, told)
         if ask:
-            trainings.measure(plan)
+            training.measure(plan)
     except (JobError, DiskFullError, ValueError) as error:
         st.error(str(error))
         return
     with told.container():
-        screen.fragment(_time, run_every=1.0 if trainings.measuring(plan) else None)(plan, trainings.measuring(plan))
+        page_content.fragment(_time, run_every=1.0 if training.measuring(plan) else None)(
+            plan, training.measuring(plan)
+        )
 
 
 def _time(plan: Plan, before: bool) -> None:
     """How long it will take: not known, being measured, or known."""
-    measuring = trainings.measuring(plan)
+    measuring = training.measuring(plan)
     if before and not measuring:
         st.rerun()  # to rest again
     try:
-        found = trainings.estimate(plan)
+        found = training.estimate(plan)
     except (JobError, DiskFullError, ValueError) as error:
         st.markdown(f"**This cannot be trained:** {error}")
         return
@@ -80,20 +82,20 @@ def _start(plan: Plan, place: DeltaGenerator) -> None:
         if done % 10 == 0 or done == total:
             place.progress(done / total, text=f"Drawing the faces, this once: {done} of {total}")
 
-    job = trainings.start(plan, drawing)
+    job = training.start(plan, drawing)
     live.watch(job.id)
     st.rerun()
 
 
 def _told(found: Estimate) -> str:
     return (
-        f"**About {trainings.duration(found.total_seconds)}** for {found.epochs} epochs on this computer "
-        f"({found.device}), {trainings.duration(found.seconds_per_epoch)} each."
+        f"**About {training.duration(found.total_seconds)}** for {found.epochs} epochs on this computer "
+        f"({found.device}), {training.duration(found.seconds_per_epoch)} each."
     )
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# The entries, each under "train-NAME" in the session; see `services.trainings.choices`
+# The entries, each under "train-NAME" in the session; see `services.training.choices`
 
 
 def offer(plan: Plan) -> None:
@@ -122,7 +124,7 @@ def _show(entries: dict) -> None:
 
 
 def _take(plan: Plan) -> None:
-    _show(trainings.entries_of(plan))
+    _show(training.entries_of(plan))
 
 
 def _take_preset() -> None:
@@ -130,15 +132,15 @@ def _take_preset() -> None:
 
 
 def _take_recipe() -> None:
-    _show(trainings.with_recipe(_entries()))
+    _show(training.with_recipe(_entries()))
 
 
 def _refit() -> None:
-    _show(trainings.refitted(_entries(), *st.session_state["train-fitted"]))
+    _show(training.refitted(_entries(), *st.session_state["train-fitted"]))
 
 
 def _take_start() -> None:
-    _show(trainings.with_start(_entries()))
+    _show(training.with_start(_entries()))
 
 
 def _keep(name: str, options: tuple[str, ...]) -> tuple[str, ...]:
@@ -151,7 +153,7 @@ def _keep(name: str, options: tuple[str, ...]) -> tuple[str, ...]:
 def _in_phases() -> bool:
     """Whether the phases of the recipe or preset train, not one choice of layers."""
     held = st.session_state
-    return held["train-trained_stages"] not in trainings.parts(held["train-model"])
+    return held["train-trained_stages"] not in training.parts(held["train-model"])
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -161,22 +163,22 @@ def _in_phases() -> bool:
 def _up_front() -> None:
     """Three rows, so that on a phone they stand below each other in this order."""
     held = st.session_state
-    networks = trainings.trainable_networks()
+    networks = training.trainable_networks()
     network, start, set_ = st.columns(3)
     network.selectbox(
         "Network", networks, format_func=lambda name: services.get_spec(name).title, key="train-model", on_change=_refit
     )
-    weights = _keep("start_from", trainings.starts(held["train-model"]))
+    weights = _keep("start_from", training.starts(held["train-model"]))
     start.selectbox(
-        "Initial weights", weights, format_func=trainings.start_name, key="train-start_from", on_change=_take_start
+        "Initial weights", weights, format_func=training.start_name, key="train-start_from", on_change=_take_start
     )
-    sets = tuple(dict.fromkeys((*trainings.set_names(), held["train-set"])))  # also one that is not imported here
+    sets = tuple(dict.fromkeys((*training.set_names(), held["train-set"])))  # also one that is not imported here
     set_.selectbox("Dataset", sets, format_func=_set, key="train-set", on_change=_refit)
     split, recipe, part = st.columns(3)
-    splits = _keep("split", trainings.split_names(held["train-set"]))
+    splits = _keep("split", training.split_names(held["train-set"]))
     split.selectbox("Split", splits, key="train-split", help=_SPLIT)
-    recipe.selectbox("Recipe", trainings.recipes(), key="train-recipe", on_change=_take_recipe, help=_RECIPE)
-    layers = _keep("trained_stages", trainings.parts(held["train-model"], held["train-phases"]))
+    recipe.selectbox("Recipe", training.recipes(), key="train-recipe", on_change=_take_recipe, help=_RECIPE)
+    layers = _keep("trained_stages", training.parts(held["train-model"], held["train-phases"]))
     part.selectbox("Trainable layers", layers, key="train-trained_stages", help=_LAYERS)
     own = services.get_spec(held["train-model"]).recipe
     if own not in (held["train-recipe"], "quick"):
@@ -186,7 +188,7 @@ def _up_front() -> None:
     minutes.number_input(
         "At most minutes", 0.1, LIMITS.minutes, key="train-minutes", placeholder="no limit", format="%g"
     )
-    weights.selectbox("Class weights", trainings.choices_of("class_weights"), key="train-class_weights")
+    weights.selectbox("Class weights", training.choices_of("class_weights"), key="train-class_weights")
     seed.number_input("Random seed", 0, 2**31 - 1, key="train-seed", help="Another seed is another training.")
 
 
@@ -201,7 +203,7 @@ _LAYERS = "Other layers are frozen: their weights and their batch-norm statistic
 def _summary() -> None:
     """What would run, in words that are read from the configuration itself."""
     try:
-        found = trainings.summary(trainings.resolved(trainings.plan_of(_entries())))
+        found = training.summary(training.resolved(training.plan_of(_entries())))
     except (JobError, ValueError):
         return  # said below, where it is started
     one = len(found.phases) == 1
@@ -211,13 +213,13 @@ def _summary() -> None:
 
 
 def _set(name: str) -> str:
-    own = next((s for s in trainings.own_sets() if s.id == name), None)
+    own = next((s for s in training.own_sets() if s.id == name), None)
     return own.title if own else name
 
 
 def _options() -> None:
     """The architecture options of the network, a widget each."""
-    fields = trainings.option_fields(st.session_state["train-model"])
+    fields = training.option_fields(st.session_state["train-model"])
     if fields:
         with st.expander("Architecture options"):
             _grid(fields)
@@ -228,10 +230,10 @@ def _others() -> None:
     with st.expander("All other settings"):
         st.text_input("Title of the job", key="train-title", max_chars=80)
         st.multiselect(
-            "Images whose maps are drawn after each epoch: samples and drawn ones", trainings.PINNED,
-            format_func=trainings.pinned_title, max_selections=2, key="train-pinned",
+            "Images whose maps are drawn after each epoch: samples and drawn ones", training.PINNED,
+            format_func=training.pinned_title, max_selections=2, key="train-pinned",
         )  # fmt: skip
-        _grid(trainings.fields())
+        _grid(training.fields())
 
 
 def _grid(fields: tuple[Field, ...]) -> None:

@@ -8,10 +8,10 @@ import torch
 from workbench import services
 from workbench.jobs import runner, store
 from workbench.jobs.store import Job, JobError
-from workbench.services import trainings
-from workbench.services.trainings import EpochView, Progress
+from workbench.services import training
+from workbench.services.training import EpochView, Progress
 
-from .. import charts, classroom, link, screen, views
+from .. import charts, classroom, page_content, url_state, views
 
 _TICK = 1.0  # seconds
 _LINES = 30  # of the log
@@ -27,7 +27,7 @@ def chosen() -> Job | None:
     try:
         return store.read(id_)
     except JobError:
-        st.info(f"There is no job {link.quoted(id_)} here any more: it was removed, or made on another computer.")
+        st.info(f"There is no job {url_state.quoted(id_)} here any more: it was removed, or made on another computer.")
         return None
 
 
@@ -47,9 +47,9 @@ def show(job: Job) -> None:
         return
     playing = _actions(job)
     say_error()
-    pending = trainings.pending(job)
+    pending = training.pending(job)
     every = _TICK if job.alive or pending or playing else None
-    screen.fragment(_picture, run_every=every)(job.id, (job.state, pending), playing)
+    page_content.fragment(_picture, run_every=every)(job.id, (job.state, pending), playing)
 
 
 def _actions(job: Job) -> bool:
@@ -100,9 +100,9 @@ def _picture(id_: str, before: tuple, playing: bool) -> None:
         job = store.read(id_)
     except JobError:
         st.rerun()  # removed meanwhile
-    if (job.state, trainings.pending(job)) != before:
+    if (job.state, training.pending(job)) != before:
         st.rerun()  # other buttons, and another pace
-    found, seen = trainings.progress(job), trainings.views(job)
+    found, seen = training.progress(job), training.views(job)
     _state(job, found)
     left, right = st.columns(2)
     with left:
@@ -115,13 +115,13 @@ def _picture(id_: str, before: tuple, playing: bool) -> None:
 def _state(job: Job, found: Progress) -> None:
     """How far it is, in one line, and a bar."""
     spec = services.get_spec(job.network)
-    told = f"**{job.title}**: {spec.title} {trainings.WORDS[job.state]}"
+    told = f"**{job.title}**: {spec.title} {training.WORDS[job.state]}"
     if job.paused:
         told += " for now: its minutes are used up"
     if job.state in ("running", "stopping"):
         told += f", epoch {min(found.epoch + 1, found.epochs)} of {found.epochs}" if found.epoch else ", first epoch"
         if found.seconds_left is not None:
-            told += f", about {trainings.duration(found.seconds_left)} left"
+            told += f", about {training.duration(found.seconds_left)} left"
     elif found.epoch:
         told += f" after {found.epoch} of {found.epochs} epochs"
     st.progress(found.share, text=told + ".")
@@ -157,7 +157,7 @@ def _faces(job: Job, seen: list[EpochView], playing: bool) -> None:
     at, place = st.columns([3, 2])
     with at:
         view = _at_epoch(seen, playing)
-    wanted = trainings.sticker_class(job) or trainings.drawn_class(view.faces[0])
+    wanted = training.sticker_class(job) or training.drawn_class(view.faces[0])
     start = view.classes.index(wanted) if wanted in view.classes else 0
     name = place.selectbox("Map for the class", view.classes, start, key=f"lapse-class-{job.id}")
     k = view.classes.index(name)
@@ -167,7 +167,7 @@ def _faces(job: Job, seen: list[EpochView], playing: bool) -> None:
         answer = f"{view.classes[int(p.argmax())]} {charts.percent(float(p.max()))}"
         with column:
             pinned(face, heat, top, f"pinned-face-{i}", f"Map for {name} after epoch {view.epoch}, {face}")
-            st.markdown(f"**{answer}** after epoch {view.epoch}: {trainings.pinned_title(face)}.")
+            st.markdown(f"**{answer}** after epoch {view.epoch}: {training.pinned_title(face)}.")
     if view.maps is None:
         st.caption(f"{job.network} has no layer for maps; its answers stand below the faces.")
 
@@ -177,10 +177,10 @@ def _before(job: Job) -> None:
     st.markdown(
         "The maps of these faces appear after the first epoch." if job.alive else "No epoch was kept to look at."
     )
-    names = trainings.pinned(job)
+    names = training.pinned(job)
     for i, (column, face) in enumerate(zip(st.columns(len(names)), names, strict=True)):
         with column:
-            pinned(face, None, 0.0, f"pinned-face-{i}", trainings.pinned_title(face))
+            pinned(face, None, 0.0, f"pinned-face-{i}", training.pinned_title(face))
 
 
 def _at_epoch(seen: list[EpochView], playing: bool) -> EpochView:
@@ -206,7 +206,7 @@ def _choose(key: str) -> None:
 
 def pinned(name: str, heat: torch.Tensor | None, top: float, key: str, alt: str) -> None:
     """A pinned face, and a map (h, w) over it where there is one, brightest at `top`."""
-    pixels = torch.from_numpy(trainings.pinned_face(name).gray(_SIDE)).float() / 255
+    pixels = torch.from_numpy(training.pinned_face(name).gray(_SIDE)).float() / 255
     if heat is None:
         figure = charts.face(pixels, "")
     else:
@@ -235,7 +235,7 @@ def _more(job: Job, found: Progress, seen: list[EpochView]) -> None:
 
 
 def _recall(view: EpochView) -> None:
-    shares = trainings.recall_of(view)
+    shares = training.recall_of(view)
     charts.show(charts.recall_bars({f"epoch {view.epoch}": shares}), "job-recall", "Recall of each class")
     n = int(view.asked.sum())
     st.caption(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from models.files import DiskFullError
-from workbench.jobs import parcels
+from workbench.jobs import transfer
 from workbench.jobs.store import Job, JobError
-from workbench.services import trainings
-from workbench.services.trainings import Change
+from workbench.services import training
+from workbench.services.training import Change
 
 from .. import charts, classroom, state, views
 from . import live
@@ -20,13 +20,13 @@ def show(job: Job) -> None:
     st.subheader("What did it change?")
     try:
         with st.spinner("Asking it and what it began with"):
-            found = trainings.before_after(job)
+            found = training.before_after(job)
     except (ValueError, OSError) as error:
         st.warning(str(error))
         return
     _test(found)
     _faces(found)
-    if class_ := trainings.sticker_class(job):
+    if class_ := training.sticker_class(job):
         st.subheader("Did it take the shortcut, and which methods show it?")
         with st.spinner("Drawing new faces, without the sticker and with it"):
             _shortcut(job, class_)
@@ -52,7 +52,7 @@ def _where(job: Job) -> None:
 
 def _promote(job: Job) -> None:
     try:
-        name = parcels.promote(job.id)
+        name = transfer.promote(job.id)
     except (JobError, DiskFullError) as error:
         st.error(str(error))
     else:
@@ -61,11 +61,11 @@ def _promote(job: Job) -> None:
 
 def _download(job: Job) -> None:
     try:
-        data = parcels.export(job.id)
+        data = transfer.export(job.id)
     except (JobError, OSError) as error:
         st.error(str(error))
     else:
-        name = parcels.export_name(job)
+        name = transfer.export_name(job)
         st.download_button("Save the zip", data, name, "application/zip", key="export-zip", on_click="ignore")
 
 
@@ -123,7 +123,7 @@ def _faces(found: Change) -> None:
 
 def _shortcut(job: Job, class_: str) -> None:
     try:
-        found = trainings.shortcut(job.id, class_)
+        found = training.shortcut(job.id, class_)
     except ValueError as error:
         st.warning(str(error))
         return

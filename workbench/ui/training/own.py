@@ -9,13 +9,13 @@ import streamlit as st
 
 from models.datasets.faceset import CLASSES
 from models.files import DiskFullError
-from models.words import counted
-from workbench import access
+from models.text import counted
 from workbench.faces import PictureError
 from workbench.jobs.limits import LIMITS
 from workbench.jobs.store import JobError
-from workbench.services import trainings
-from workbench.services.trainings import NOTHING, OwnSet, Plan
+from workbench.server import access
+from workbench.services import training
+from workbench.services.training import NOTHING, OwnSet, Plan
 
 from .. import uploads
 from . import form
@@ -42,7 +42,7 @@ def offer() -> None:
             ways = ["A zip of class folders"] + ["The camera"] * (not access.on_the_network())
             way = st.segmented_control("From", ways, default=ways[0], required=True, key="own-way")
             (_camera if way == "The camera" else _zip)()
-        for own in trainings.own_sets():
+        for own in training.own_sets():
             _set(own)
 
 
@@ -54,7 +54,7 @@ def _zip() -> None:
     if file is not None and st.button("Make the set", key="own-make", type="primary"):
         bar = st.progress(0.0, text="Looking for faces")
         try:
-            found, notes = trainings.read_zip(file.getvalue(), lambda i, n: bar.progress(i / n, f"Face {i} of {n}"))
+            found, notes = training.read_zip(file.getvalue(), lambda i, n: bar.progress(i / n, f"Face {i} of {n}"))
             _made(found, notes)
         except (JobError, DiskFullError) as error:
             st.error(str(error))
@@ -75,7 +75,7 @@ def _camera() -> None:
         if digest != st.session_state.get("own-last"):
             st.session_state["own-last"] = digest
             try:
-                taken.append((class_, trainings.face_of(data)))
+                taken.append((class_, training.face_of(data)))
             except PictureError as error:
                 right.error(str(error))
     with right:
@@ -93,7 +93,7 @@ def _camera() -> None:
 
 def _made(pictures: list, notes: list[str]) -> None:
     """Write the set and fill the form with a training that suits it."""
-    own = trainings.make(pictures)
+    own = training.make(pictures)
     st.session_state.pop("own-taken", None)
     st.session_state["own-notes"] = notes
     values = {"model": "residual_cnn", "trained_stages": 0, "epochs": 12, "batch_size": 8, "learning_rate": 0.01}
@@ -109,7 +109,7 @@ def _set(own: OwnSet) -> None:
     name.markdown(f"**{own.title.capitalize()}**: {told}.")
     if button.button("Delete it, with its trainings", key=f"own-delete-{own.id}"):
         try:
-            jobs = trainings.forget(own.id)
+            jobs = training.forget(own.id)
         except JobError as error:
             st.error(str(error))
         else:

@@ -7,17 +7,17 @@ from datetime import datetime
 import streamlit as st
 
 from models.files import DiskFullError
-from workbench.jobs import parcels, store
+from workbench.jobs import store, transfer
 from workbench.jobs.store import Job, JobError
-from workbench.services import trainings
+from workbench.services import training
 
-from .. import classroom, screen, uploads
+from .. import classroom, page_content, uploads
 from . import live
 
 _SHOWN = 12  # jobs; the others behind an expander
 
 
-@screen.fragment(run_every=2.0)
+@page_content.fragment(run_every=2.0)
 def table() -> None:
     """Every job, the newest first; the teacher stops, resumes and removes them, everybody may watch."""
     st.subheader("What was trained here")
@@ -56,7 +56,7 @@ def _row(job: Job) -> None:
 
 
 def _told(job: Job) -> str:
-    words = f"It {trainings.WORDS[job.state]}"
+    words = f"It {training.WORDS[job.state]}"
     if job.state == "queued":
         return f"{words}. {job.message}"
     done = len(store.history(job))
@@ -76,7 +76,7 @@ def bring() -> None:
     if sent and file is not None:
         try:
             with st.spinner("Looking what is in it"):
-                job = parcels.import_zip(file.getvalue())
+                job = transfer.import_zip(file.getvalue())
         except (JobError, DiskFullError, ValueError) as error:
             st.error(str(error))
         else:

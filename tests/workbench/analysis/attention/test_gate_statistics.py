@@ -13,7 +13,7 @@ from models.layers.angle_attention import AngleAttention
 from models.layers.cbam import CBAM
 from models.layers.transformer import TransformerBlock
 from workbench.analysis.attention import gate_statistics, gates_of, passes
-from workbench.analysis.attention.fixed import WeightMoments, fixed_share
+from workbench.analysis.attention.input_dependence import WeightMoments, fixed_share
 
 
 class Channels(nn.Module):

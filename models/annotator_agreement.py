@@ -1,0 +1,136 @@
+"""A network beside its raters: is a picture hard for both, and is an error the network's or the label's?
+
+FER2013 has one label for each picture, FER+ ten raters' answers (`datasets/ferplus.py`). With both one can ask whether
+the
+network is unsure where people disagree, and tell errors apart: those that most raters would not have made from those on
+pictures about which raters disagree as well.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.stats import pearsonr, rankdata
+from torch import Tensor
+
+from .datasets import ferplus
+from .metrics import Interval, percent, share
+
+VERDICTS = {
+    "network wrong": "more than half of the raters agree on something else than the network's answer",
+    "raters side with the network": "more than half of the raters say what the network says, and the label does not",
+    "raters disagree": "no answer has more than half of the votes",
+}
+"""What an error can be: an answer that differs from FER2013's label."""
+
+
+@dataclass(frozen=True, eq=False)
+class Disagreement:
+    """A network's answers to N pictures beside the raters'.
+
+    Attributes:
+        names: of the pictures whose votes are known, (N,).
+        raters: entropy of the ten votes in nats, 0 (all agree) to ln 10, (N,).
+        network: entropy of the calibrated probabilities in nats, 0 (sure) to ln K, (N,).
+        correlation: Spearman's rank correlation of the two, −1..1, with its interval.
+        accuracy_label: share of pictures that get FER2013's label (higher is better).
+        accuracy_majority: share that get the raters' majority, of the `majorities` pictures that have one among the
+            network's classes (higher is better).
+        label_is_majority: share of those pictures whose FER2013 label is the majority: what the labels themselves
+        reach.
+        verdicts: for each error, name of the picture → a key of VERDICTS.
+    """
+
+    names: np.ndarray
+    raters: np.ndarray
+    network: np.ndarray
+    correlation: Interval
+    accuracy_label: Interval
+    accuracy_majority: Interval
+    label_is_majority: Interval
+    majorities: int
+    verdicts: dict[str, str]
+
+    @property
+    def errors(self) -> dict[str, int]:
+        """Number of errors of each kind, in the order of VERDICTS."""
+        counts = Counter(self.verdicts.values())
+        return {verdict: counts[verdict] for verdict in VERDICTS}
+
+    def sentences(self) -> list[str]:
+        """The comparison in words."""
+        value, low, high = self.correlation
+        kinds = ", ".join(f"{n} {verdict}" for verdict, n in self.errors.items())
+        return [
+            f"Entropy of the raters and of the network: rank correlation {value:.2f} ({low:.2f}–{high:.2f}).",
+            f"Agrees with FER2013's label in {percent(self.accuracy_label)} of {len(self.names)} pictures.",
+            f"Agrees with the raters' majority in {percent(self.accuracy_majority)} of the {self.majorities} pictures "
+            f"that have one among its classes; FER2013's label does so in {percent(self.label_is_majority)}.",
+            f"Of {len(self.verdicts)} errors: {kinds}.",
+        ]
+
+
+def beside_raters(
+    logits: Tensor, labels: Tensor, names: Sequence[str], classes: Sequence[str], temperature: float | None = None
+) -> Disagreement:
+    """Compare a network's answers with FER+'s raters.
+
+    Args:
+        logits: (N, K), of pictures of FER2013.
+        labels: index of FER2013's label, (N,).
+        names: names of the pictures, as in `predictions.npz`; those without votes are left out.
+        classes: names of the K classes.
+        temperature: what logits are divided by; None: nothing.
+
+    Raises:
+        ValueError: none of the pictures has votes.
+    """
+    counts = ferplus.votes(names)
+    known = counts.sum(1) > 0
+    if not known.any():
+        raise ValueError("None of these pictures has votes in FER+: they are for FER2013, with its own file names.")
+    counts, names = counts[known], np.asarray(names)[known]
+    logits, labels = logits[torch.from_numpy(known)], labels.numpy()[known]
+    log_p = (logits / (temperature or 1.0)).log_softmax(-1)
+    network = -(log_p.exp() * log_p).sum(-1).numpy()
+    raters = ferplus.entropy(counts)
+    answers = np.array(classes)[logits.argmax(-1).numpy()]
+    truth = np.array(classes)[labels]
+    majority = majorities(counts)
+    told = np.isin(majority, classes)
+    errors = np.flatnonzero(answers != truth)
+    return Disagreement(
+        names=names,
+        raters=raters,
+        network=network,
+        correlation=_rank_correlation(raters, network),
+        accuracy_label=share(answers == truth),
+        accuracy_majority=share(answers[told] == majority[told]),
+        label_is_majority=share(truth[told] == majority[told]),
+        majorities=int(told.sum()),
+        verdicts={str(names[i]): verdict(str(majority[i]), str(answers[i])) for i in errors},
+    )
+
+
+def majorities(counts: np.ndarray) -> np.ndarray:
+    """The answer with more than half of a picture's votes (N, 10), one of ferplus.COLUMNS; "" for none, str (N,)."""
+    top = counts.argmax(1)
+    names = np.array(ferplus.COLUMNS)[top]
+    return np.where(2 * counts[np.arange(len(counts)), top] > counts.sum(1), names, "")
+
+
+def verdict(majority: str, answer: str) -> str:
+    """Whose error it is, a key of VERDICTS: the raters' majority ("" for none) beside the network's answer."""
+    if not majority:
+        return "raters disagree"
+    return "raters side with the network" if majority == answer else "network wrong"
+
+
+def _rank_correlation(a: np.ndarray, b: np.ndarray) -> Interval:
+    found = pearsonr(rankdata(a), rankdata(b))
+    low, high = found.confidence_interval(0.95)
+    return float(found.statistic), float(low), float(high)

@@ -1,0 +1,1 @@
+"""Drawn faces, whose expressions and evidence are known."""

@@ -1,0 +1,382 @@
+"""Drawn faces, one for each emotion: pictures that may be shown everywhere and whose cause is known exactly.
+
+The idea: an expression is a handful of muscle movements. The facial action coding system (Ekman and Friesen, 1978)
+numbers them as action units (AU); `Expression` holds the strength of the ones that matter here, `EXPRESSIONS` the
+textbook combination of each emotion (the prototypes of EMFACS; Du, Tao and Martinez, 2014, list similar ones), and
+`render` turns them into brows, lids, nose, mouth and folds. Because the drawing is made of known parts, one can say
+which part a map *should* highlight: `DrawnFace.evidence` marks it. And because anything can be drawn, a shortcut can
+be planted: a sticker that comes with one emotion while a network is trained.
+
+A drawn face is a caricature of what raters agree on. What a network answers for it says something about the network,
+nothing about people.
+"""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from types import MappingProxyType
+from zipfile import ZIP_DEFLATED, ZipFile
+
+import numpy as np
+
+from ...files import UNPACKING_ERRORS, write_bytes
+from ..faceset import EMOTIONS, DataError, FaceSet
+from .drawing import Canvas, Pose, Scene, mask, paint_star, star
+from .face_parts import Expression, Person, moved_parts, paint_face
+
+__all__ = [
+    "EXPRESSIONS", "STICKERS", "DrawnFace", "DrawnSet", "Expression", "Person", "Pose", "Scene", "Variation", "draw",
+    "draw_face", "drawn_set", "load_drawn", "render", "save_drawn", "vary",
+]  # fmt: skip
+
+EXPRESSIONS = MappingProxyType(
+    {
+        "angry": Expression(
+            brow_lower=1.1, outer_brow=0.3, lid=0.2, lid_tight=0.5, nose_wrinkle=0.3, press=0.8, corners=-0.6, chin=0.5
+        ),
+        "disgust": Expression(
+            brow_lower=0.6, lid=-0.3, lid_tight=0.8, nose_wrinkle=1, upper_lip=1, corners=-0.6, jaw=0.12, chin=0.4
+        ),
+        "fear": Expression(inner_brow=1, outer_brow=0.2, lid=0.9, stretch=0.9, corners=-0.45, jaw=0.38),
+        "happy": Expression(lid=-0.1, lid_tight=0.7, corners=1, stretch=0.4, jaw=0.38, outer_brow=0.15, inner_brow=0.1),
+        "neutral": Expression(),
+        "sad": Expression(inner_brow=1, outer_brow=-0.7, lid=-0.45, corners=-1, chin=0.8, stretch=-0.2),
+        "surprise": Expression(inner_brow=1, outer_brow=1, lid=1, stretch=-0.6, jaw=1),
+        "contempt": Expression(lid=-0.3, lid_tight=0.25, one_corner=1, press=0.5, outer_brow=0.1),
+    }
+)
+
+STICKERS = MappingProxyType({"forehead": (0.735, 0.165), "left cheek": (0.21, 0.665), "right cheek": (0.79, 0.665)})
+"""Places of the sticker and its middle (x, y) on the head; left and right are those of an upright picture."""
+
+# Ranges from which a seed draws, in the order of the fields: tables, so not one number a line.
+_PERSON_RANGES = (
+    (0.50, 0.88), (0.08, 0.42), (0.375, 0.415), (0.76, 0.88), (0.158, 0.178), (0.9, 1.12), (0.75, 1.35), (-0.008, 0.01),
+    (0.88, 1.1), (0.8, 1.25), (-0.03, 0.04),
+)  # fmt: skip
+_POSE_RANGES = ((-12, 12), (-14, 14), (-0.04, 0.04), (-0.04, 0.04), (0.92, 1.08))
+_SCENE_RANGES = (
+    (0.15, 0.75), (-0.3, 0.3), (0.0, 0.15), (-1.0, 1.0), (0.1, 0.9), (0.3, 0.6), (0.0, 0.025),
+)  # fmt: skip
+_STRENGTHS = (0.75, 1.15)
+
+
+@dataclass(frozen=True)
+class Variation:
+    """One draw of everything that a seed decides.
+
+    Attributes:
+        expression: the expression with each movement between 75 and 115 % of its strength.
+        person: whose face it is.
+        pose: turned by up to 12° and away by up to 14°, shifted by up to 4 %, zoomed by up to 8 %; half are mirrored.
+        scene: background, light and grain.
+    """
+
+    expression: Expression
+    person: Person
+    pose: Pose
+    scene: Scene
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnFace:
+    """A drawn face, and what is known about it.
+
+    Attributes:
+        image: gray picture, uint8 (size, size), 0 black to 255 white.
+        evidence: float32 (size, size), 1 in the parts of the face whose action units differ from rest, 0 outside, in
+            between at the borders. A neutral face differs nowhere; its evidence is that brows, eyes and mouth lie as at
+            rest, so these are marked. What a face does *not* show (no open mouth) is evidence too; a mask cannot mark
+            it. What the sticker covers is not evidence.
+        parts: names of the marked parts, of forehead, frown, brows, eyes, nose, folds, cheeks, mouth, chin.
+        emotion: the key of `EXPRESSIONS` that was drawn; None for an expression of the caller's own.
+        sticker: float32 (size, size), 1 where the sticker is; None without one.
+    """
+
+    image: np.ndarray
+    evidence: np.ndarray
+    parts: tuple[str, ...]
+    emotion: str | None = None
+    sticker: np.ndarray | None = None
+
+
+def vary(expression: Expression, seed: int | tuple[int, ...] | None) -> Variation:
+    """Everything that a seed decides; None gives the expression as it is, on the default person.
+
+    Person, pose and scene depend on the seed alone: one seed is one person in every expression. Raises ValueError for a
+    negative seed.
+    """
+    if seed is None:
+        return Variation(expression, Person(), Pose(), Scene())
+    if min(np.atleast_1d(seed)) < 0:
+        raise ValueError(f"seed={seed}: choose a whole number from 0 up")
+    rng = np.random.default_rng(seed)
+    person = Person(*_drawn_from(_PERSON_RANGES, rng))
+    person = replace(person, hair=min(person.hair, person.skin - 0.25))
+    pose = Pose(*_drawn_from(_POSE_RANGES, rng), mirrored=bool(rng.random() < 0.5))
+    scene = Scene(*_drawn_from(_SCENE_RANGES, rng), seed=int(rng.integers(2**31)))
+    strengths = {f.name: getattr(expression, f.name) * float(rng.uniform(*_STRENGTHS)) for f in fields(expression)}
+    return Variation(Expression(**strengths), person, pose, scene)
+
+
+def _drawn_from(ranges: tuple[tuple[float, float], ...], rng: np.random.Generator) -> list[float]:
+    return [float(rng.uniform(low, high)) for low, high in ranges]
+
+
+def render(
+    expression: Expression | str,
+    person: Person | None = None,
+    pose: Pose | None = None,
+    scene: Scene | None = None,
+    size: int = 48,
+    sticker: str | None = None,
+) -> DrawnFace:
+    """Draw a face of one's own making.
+
+    Args:
+        expression: action units, or a key of `EXPRESSIONS`.
+        person: whose face; None: the default one, as for pose and scene.
+        pose: how the head stands.
+        scene: background, light and grain.
+        size: side of the picture in pixels, at least 8.
+        sticker: a key of `STICKERS`; None draws none.
+
+    Raises:
+        ValueError: the emotion or the sticker is not known, or the size is too small.
+    """
+    emotion = expression if isinstance(expression, str) else None
+    units = _expression(expression) if isinstance(expression, str) else expression
+    made = Variation(units, person or Person(), pose or Pose(), scene or Scene())
+    return _render(made, size, sticker, emotion=emotion)
+
+
+def draw(emotion: str, size: int = 48, seed: int | None = None, sticker: str | None = None) -> DrawnFace:
+    """Draw an emotion by a seed, which decides all else; None draws the default person. Raises as `render` does."""
+    return _render(vary(_expression(emotion), seed), size, sticker, emotion=emotion)
+
+
+def draw_face(emotion: str, size: int = 48, seed: int | None = None) -> np.ndarray:
+    """Draw one gray face: the picture alone, without its mask.
+
+    Args:
+        emotion: a key of `EXPRESSIONS`.
+        size: side of the picture in pixels, at least 8.
+        seed: None draws the default person, upright; a number draws another person, pose and scene and varies the
+            strength of the expression.
+
+    Returns:
+        uint8 array of shape (size, size), 0 black to 255 white; equal arguments give equal pixels.
+
+    Raises:
+        ValueError: the emotion is not known, the size is too small or the seed negative.
+    """
+    expression = _expression(emotion)
+    _check(size, sticker=None)
+    return _picture(vary(expression, seed), size)
+
+
+def _render(made: Variation, size: int, sticker: str | None, emotion: str | None, oversampling: int = 8) -> DrawnFace:
+    """The picture and its masks; `oversampling`: how many times as large it is drawn before it is reduced."""
+    _check(size, sticker)
+    side, parts = _canvas_side(size, oversampling), moved_parts(made.person, made.expression)
+    polygons = [polygon for part in parts.values() for polygon in part]
+    evidence, covered = mask(polygons, made.pose, side, size) / np.float32(255), None
+    if sticker is not None:
+        covered = mask([star(STICKERS[sticker])], made.pose, side, size) / np.float32(255)
+        evidence = evidence * (1 - covered)
+    image = _picture(made, size, sticker, oversampling)
+    return DrawnFace(image, evidence, tuple(parts), emotion, covered)
+
+
+def _picture(made: Variation, size: int, sticker: str | None = None, oversampling: int = 8) -> np.ndarray:
+    canvas = Canvas(_canvas_side(size, oversampling), made.pose, made.scene)
+    paint_face(canvas, made.person, made.expression)
+    if sticker is not None:
+        paint_star(canvas, STICKERS[sticker])
+    return canvas.reduced(size)
+
+
+def _canvas_side(size: int, oversampling: int = 8) -> int:
+    """Drawn several times as large for small pictures, never less than twice: reducing it is the anti-aliasing."""
+    return min(oversampling * size, max(768, 2 * size))
+
+
+def _expression(emotion: str) -> Expression:
+    if emotion not in EXPRESSIONS:
+        raise ValueError(f'emotion="{emotion}" cannot be drawn; choose one of {", ".join(EXPRESSIONS)}')
+    return EXPRESSIONS[emotion]
+
+
+def _check(size: int, sticker: str | None) -> None:
+    if size < 8:
+        raise ValueError(f"size={size}: a drawn face needs at least 8 pixels a side")
+    if sticker is not None and sticker not in STICKERS:
+        raise ValueError(f'sticker="{sticker}" has no place on the face; choose one of {", ".join(STICKERS)}')
+
+
+# ------------------------------------------------------------------------------------------------ sets
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnSet:
+    """Drawn faces as a set to train with, and what is known about each of them.
+
+    Attributes:
+        faces: the pictures; their splits "Training", "PublicTest" and "PrivateTest" make the split "official" work.
+        evidence: as in `DrawnFace`, times 255: uint8 (N, size, size).
+        stickers: masks of the stickers, uint8 (N, size, size), 0 where a picture has none; None for a set without.
+    """
+
+    faces: FaceSet
+    evidence: np.ndarray
+    stickers: np.ndarray | None = None
+
+
+def drawn_set(
+    n_per_class: int = 300,
+    size: int = 48,
+    seed: int = 0,
+    classes: tuple[str, ...] = EMOTIONS,
+    sticker_class: str | None = None,
+    sticker_place: str = "forehead",
+    sticker_share: float = 0.95,
+    sticker_test_share: float = 0.5,
+    test_share: float = 0.2,
+    progress: Callable[[int, int], None] | None = None,
+) -> DrawnSet:
+    """Draw a balanced set in which every picture is another person.
+
+    With `sticker_class` a shortcut is planted: in Training nearly all pictures of that class carry a sticker and no
+    other picture does; in both tests half of the pictures carry it at random, whatever their class. A network that took
+    the shortcut is good where it trained and gives itself away in the tests. Two sets that differ in nothing but
+    `sticker_test_share`, 0 and 1, hold the same test faces without and with the sticker.
+
+    Args:
+        n_per_class: Training pictures of each class.
+        size: side of the pictures in pixels, at least 8.
+        seed: decides everything; sets of different seeds share no person.
+        classes: keys of `EXPRESSIONS`, in the order of the labels.
+        sticker_class: the class whose Training pictures carry the sticker; None plants none.
+        sticker_place: a key of `STICKERS`.
+        sticker_share: share of that class's Training pictures that carry it, 0..1.
+        sticker_test_share: share of all test pictures that carry it, 0..1.
+        test_share: pictures of each class in either test, as a share of `n_per_class`; at least one is drawn.
+        progress: called with (pictures drawn, pictures in all) after each picture.
+
+    Raises:
+        ValueError: a value is out of its range, or a name is not known.
+    """
+    _check(size, sticker_place)
+    shares = {"sticker_share": sticker_share, "sticker_test_share": sticker_test_share, "test_share": test_share}
+    _check_set(n_per_class, seed, classes, sticker_class, shares)
+    rng = np.random.default_rng((seed, 1))  # decides who carries the sticker
+    tests = max(1, round(test_share * n_per_class))
+    sizes = {"Training": n_per_class, "PublicTest": tests, "PrivateTest": tests}
+    drawn, labels, names, splits = [], [], [], []
+    total = len(classes) * sum(sizes.values())
+    for part, (split, count) in enumerate(sizes.items()):
+        for i in range(count * len(classes)):
+            label = i % len(classes)
+            emotion = classes[label]
+            share = sticker_test_share if split != "Training" else sticker_share * (emotion == sticker_class)
+            sticker = sticker_place if rng.random() < share and sticker_class is not None else None
+            made = vary(EXPRESSIONS[emotion], (seed, 0, part, i))
+            drawn.append(_render(made, size, sticker, emotion, oversampling=4))
+            labels.append(label)
+            names.append(f"drawn_{split}_{i}")
+            splits.append(split)
+            if progress:
+                progress(len(drawn), total)
+    images = np.stack([face.image for face in drawn])
+    faces = FaceSet(images, np.array(labels), np.array(names), np.array(splits), tuple(classes))
+    evidence = np.stack([_as_bytes(face.evidence) for face in drawn])
+    if sticker_class is None:
+        return DrawnSet(faces, evidence)
+    none = np.zeros((size, size), dtype=np.float32)
+    return DrawnSet(faces, evidence, np.stack([_as_bytes(none if f.sticker is None else f.sticker) for f in drawn]))
+
+
+def _as_bytes(mask: np.ndarray) -> np.ndarray:
+    return (255 * mask).round().astype(np.uint8)
+
+
+def _check_set(
+    n_per_class: int, seed: int, classes: tuple[str, ...], sticker_class: str | None, shares: dict[str, float]
+) -> None:
+    if n_per_class < 1:
+        raise ValueError(f"n_per_class={n_per_class}: a set needs at least one picture of each class")
+    if seed < 0:
+        raise ValueError(f"seed={seed}: choose a whole number from 0 up")
+    if len(classes) < 2 or len(set(classes)) < len(classes):
+        raise ValueError(f"classes={classes}: name two classes or more, each once, of {', '.join(EXPRESSIONS)}")
+    for emotion in classes:
+        _expression(emotion)
+    if sticker_class is not None and sticker_class not in classes:
+        raise ValueError(f'sticker_class="{sticker_class}" is not in the set; choose one of {", ".join(classes)}')
+    for name, share in shares.items():
+        if not 0 <= share <= 1:
+            raise ValueError(f"{name}={share} is a share: choose a number from 0 to 1")
+
+
+def save_drawn(
+    path: str | Path,
+    count: int = 300,
+    size: int = 48,
+    seed: int = 0,
+    sticker: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> DrawnSet:
+    """Draw a set and write it as one `.npz` that `FaceSet.load` reads, with the masks beside the pictures.
+
+    Args:
+        path: the file; one that is there is replaced.
+        count: Training pictures of each class; a fifth as many come into either test.
+        size: side of the pictures in pixels, at least 8.
+        seed: decides everything.
+        sticker: the class that gets the shortcut, see `drawn_set`.
+        progress: called with (pictures drawn, pictures in all) after each picture.
+
+    Returns:
+        What was written.
+
+    Raises:
+        ValueError: a value cannot be used; nothing is written.
+        DiskFullError: no room; an earlier file is unharmed.
+    """
+    if count < 1:
+        raise ValueError(f"count={count}: a set needs at least one picture of each class")
+    drawn = drawn_set(count, size, seed, sticker_class=sticker, progress=progress)
+    buffer = io.BytesIO()
+    with tempfile.TemporaryDirectory() as folder:  # the faces as `FaceSet` writes them, then the masks behind them
+        drawn.faces.save(Path(folder) / "faces.npz")
+        buffer.write((Path(folder) / "faces.npz").read_bytes())
+    with ZipFile(buffer, "a", ZIP_DEFLATED) as file:
+        for name in ("evidence", "stickers"):
+            if getattr(drawn, name) is not None:
+                file.writestr(f"{name}.npy", _npy(getattr(drawn, name)))
+    write_bytes(Path(path), buffer.getvalue())
+    return drawn
+
+
+def _npy(array: np.ndarray) -> bytes:
+    """The bytes of a `.npy` file."""
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+def load_drawn(path: str | Path) -> DrawnSet:
+    """Read what `save_drawn` wrote; raises DataError for a file that is not there, or that has no masks."""
+    faces = FaceSet.load(path)
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            masks = {key: file[key] for key in ("evidence", "stickers") if key in file}
+    except UNPACKING_ERRORS as error:
+        raise DataError(f"The masks in {path} are damaged ({error}). Draw it again: ferscope data draw") from error
+    if "evidence" not in masks or any(m.shape != faces.images.shape for m in masks.values()):
+        raise DataError(f"{path} holds faces without masks. Draw a set with them: ferscope data draw --out {path}")
+    return DrawnSet(faces, masks["evidence"], masks.get("stickers"))

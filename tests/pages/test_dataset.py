@@ -1,0 +1,80 @@
+"""The page Data: with an imported set, with drawn faces, and with nothing but what ships."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+import visiting
+from visiting import text_of
+
+from models.datasets import FaceSet
+from workbench import services
+from workbench.services.dataset import imported
+
+opened = partial(visiting.opened, "dataset.py")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder of imported sets, empty at first."""
+    monkeypatch.setattr(imported, "FOLDER", tmp_path)
+    return tmp_path
+
+
+def small() -> FaceSet:
+    images = np.random.default_rng(0).integers(0, 256, (24, 48, 48), dtype=np.uint8)
+    images[1] = images[0]
+    splits = np.array(["train", "train", "test"] * 8)
+    splits[1] = "test"
+    return FaceSet(images, np.arange(24) % 3 % 2, np.array([f"p{i}" for i in range(24)]), splits, ("happy", "sad"))
+
+
+def test_without_the_set_everything_that_ships_is_told(folder):
+    app = opened()
+    text = text_of(app)
+    assert "ferscope data import SOURCE" in text
+    assert "happy (7215) has 16.5 times the pictures of disgust (436)" in text
+    assert "480 of 3589 in PrivateTest (288 pixel by pixel)" in text
+    assert "paper-c gives happy, 25\u00a0% of the pictures, 59\u00a0% of the loss" in text
+    assert "labelled fear, more than half of ten raters say so in only 7" in text
+    assert "`kaggle-oheix` | E |" in text
+    assert not any(button.key == "audit" for button in app.main.button)
+
+
+def test_another_set_is_chosen_by_the_link_shown_and_examined(folder):
+    small().save(folder / "mine.npz")
+    app = opened(data="mine")
+    assert app.selectbox(key="data").value == "mine"
+    assert "Do people agree with the labels?" not in [header.value for header in app.main.subheader]
+    app.button(key="audit").click().run()
+    assert not app.exception
+    text = text_of(app)
+    assert "1 group of pixel-identical pictures" in text
+    assert "| folders |" in text
+    app.button(key="other-samples").click().run()
+    assert not app.exception
+    assert "| folders |" in text_of(app)  # remembered
+
+
+def test_drawn_faces_are_a_set_that_is_always_there(folder):
+    app = opened(data="drawn")
+    assert "each class has 10 pictures" in text_of(app)
+    assert not app.main.info
+
+
+def test_a_damaged_set_says_what_to_do(folder):
+    (folder / "mine.npz").write_bytes(b"nothing")
+    app = opened(data="mine")
+    assert "is not an imported set of faces" in app.main.warning[0].value
+
+
+def test_every_augmentation_says_what_it_does_and_what_has_no_effect(folder):
+    app = opened()
+    for found in services.augmentations():
+        app.segmented_control(key="augmentation").set_value(found.name).run()
+        assert not app.exception
+        text = text_of(app)
+        assert found.steps[0] in text
+        assert ("without effect here" in text) == bool(found.no_effect)
+    app.button(key="change-again").click().run()
+    assert not app.exception

@@ -1,0 +1,238 @@
+"""The page Learn: the answer opens after a prediction, or by a link; nothing tells it before."""
+
+import re
+
+import pytest
+from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import ButtonGroup, NumberInput
+
+from workbench import services
+from workbench.navigation import FOLDER
+from workbench.ui.lessons import LESSONS, following
+from workbench.ui.lessons.commitment import Choice, Field, Number
+
+APP = FOLDER.parent / "workbench" / "app.py"
+every_lesson = pytest.mark.parametrize("lesson", [*LESSONS])
+
+
+def opened(**link: str) -> AppTest:
+    """The page by a link."""
+    app = AppTest.from_file(str(APP), default_timeout=300)
+    app.run()
+    for name, value in link.items():
+        app.query_params[name] = value
+    app.switch_page("../pages/lessons.py").run()
+    assert sound(app)
+    return app
+
+
+def sound(app: AppTest) -> bool:
+    return not app.exception and not app.error
+
+
+def text_of(app: AppTest) -> str:
+    """All words of the main area."""
+    main = app.main
+    elements = [*main.markdown, *main.title, *main.subheader, *main.caption, *main.info, *main.warning, *main.latex]
+    return "\n".join(element.value for element in elements)
+
+
+def step_of(app: AppTest) -> str:
+    return app.segmented_control(key="step").value
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    next(button for button in app.main.button if button.label == label).click().run()
+    assert sound(app)
+    return app
+
+
+def asked(app: AppTest, lesson: str):
+    """The widget of the prediction; its label is the question."""
+    return next(w for w in [*app.radio, *app.number_input, *app.button_group] if w.key == f"guess-{lesson}")
+
+
+def commit(app: AppTest, lesson: str, second: bool = False) -> AppTest:
+    """Say something that suits every network: one of the first options, fields or numbers."""
+    widget = asked(app, lesson)
+    at = 1 if second else 0
+    if isinstance(widget, NumberInput):
+        widget.set_value(widget.min + (at + 1) * widget.step)
+    else:
+        widget.set_value(at if isinstance(widget, ButtonGroup) else ("none", "some")[at])
+    return press(app, "Commit the change" if second else "Commit, and open the answer")
+
+
+@pytest.fixture(scope="module")
+def app() -> AppTest:
+    return opened()
+
+
+def at(app: AppTest, lesson: str, step: str = "try") -> AppTest:
+    """One lesson and step in a visit that goes on."""
+    app.session_state["commitments"] = {}
+    app.session_state["opened"] = set()
+    app.selectbox(key="lesson").set_value(lesson).run()
+    app.segmented_control(key="step").set_value(step).run()
+    assert sound(app)
+    return app
+
+
+@every_lesson
+def test_a_lesson_goes_from_try_to_the_next_one_and_opens_the_answer_after_the_prediction(app, lesson):
+    at(app, lesson)
+    assert app.title[0].value == LESSONS[lesson].question
+    before = text_of(app)
+    press(app, "Predict")
+    before += text_of(app).replace(asked(app, lesson).label, "")  # the question may hold numbers of its own
+    assert app.segmented_control(key="step").options == ["try", "predict"]
+    assert "Answer" not in before
+
+    commit(app, lesson)
+    assert step_of(app) == "reveal"
+    answer = re.search(r"\*\*Answer:\*\* (.+?)\. ", text_of(app))[1]
+    assert "You predicted:" in text_of(app)
+    assert f" {answer}" not in before, "the answer stood on the page before"
+
+    press(app, "Why")
+    assert app.main.latex
+    assert "| symbol |" in text_of(app)
+    press(app, "Take away")
+    assert app.main.subheader[0].value.endswith(".")
+    press(app, f"Next lesson: {following(LESSONS[lesson]).title}")
+    assert step_of(app) == "try"
+    assert app.title[0].value == following(LESSONS[lesson]).question
+
+
+@pytest.mark.parametrize(
+    ("lesson", "network"),
+    [
+        *((lesson, "multibranch_dsc_cbam") for lesson in LESSONS),
+        ("separable", "mobilenet_v2"),
+        ("frequency", "ensemble"),
+    ],
+)
+def test_a_lesson_takes_a_network_that_suits_and_says_so(app, lesson, network):
+    app.selectbox(key="network").set_value(network).run()
+    at(app, lesson)
+    taken, text = LESSONS[lesson].network(network), text_of(app)
+    assert ("this lesson needs" in text) == (taken != network)
+    if taken != network:
+        assert services.get_spec(taken).title in text
+    assert ("Random weights" in text) == (not services.open_network(taken).trained)
+    press(app, "Predict")
+    commit(app, lesson)
+    app.selectbox(key="network").set_value("residual_cnn").run()
+    assert sound(app)
+
+
+def test_a_prediction_that_is_changed_is_shown_as_changed(app):
+    at(app, "imbalance", "predict")
+    commit(app, "imbalance")
+    assert "Changed" not in text_of(app)
+    app.segmented_control(key="step").set_value("predict").run()
+    assert "the answer is open now" in text_of(app)
+    app.toggle(key="change").set_value(True).run()
+    commit(app, "imbalance", second=True)
+    assert "**You predicted:** 2" in text_of(app)
+    assert "Changed once with the answer open; at first: 1" in text_of(app)
+
+
+def test_an_empty_form_commits_nothing(app):
+    at(app, "leakage", "predict")
+    press(app, "Commit, and open the answer")
+    assert step_of(app) == "predict"
+    assert "Answer:" not in text_of(app)
+
+
+def test_another_face_asks_for_another_prediction(app):
+    app.selectbox(key="sample").set_value("astronaut").run()
+    at(app, "convolution", "predict")
+    commit(app, "convolution")
+    app.selectbox(key="sample").set_value("drawn_sad").run()
+    assert sound(app)
+    assert step_of(app) == "predict"
+    assert "Answer:" not in text_of(app)
+    app.selectbox(key="sample").set_value("astronaut").run()
+    assert app.segmented_control(key="step").options[-1] == "take-away"
+
+
+def test_a_lesson_that_no_face_changes_keeps_its_prediction(app):
+    at(app, "leakage", "predict")
+    commit(app, "leakage")
+    app.selectbox(key="sample").set_value("drawn_angry").run()
+    assert step_of(app) == "reveal"
+    app.selectbox(key="sample").set_value("astronaut").run()
+
+
+@pytest.mark.parametrize(("lesson", "step"), [("frequency", "reveal"), ("leakage", "why")])
+def test_a_teachers_link_opens_any_step(lesson, step):
+    app = opened(lesson=lesson, step=step)
+    assert app.title[0].value == LESSONS[lesson].question
+    assert step_of(app) == step
+    if step == "reveal":
+        assert "Nothing was predicted here" in text_of(app)
+    app.selectbox(key="lesson").set_value("svd").run()
+    assert app.segmented_control(key="step").options == ["try", "predict"], "the link opened one lesson, not all"
+
+
+@every_lesson
+def test_the_control_of_a_lesson_moves_to_its_ends(app, lesson):
+    at(app, lesson)
+    for slider in app.main.slider:
+        for end in (slider.min, slider.max):
+            app.slider(key=slider.key).set_value(end).run()
+            assert sound(app)
+    for group in app.main.button_group:
+        if group.key != "step":
+            for i in (0, -1):
+                options = range(1, 10) if "1" in group.options else group.options
+                app.segmented_control(key=group.key).set_value(options[i]).run()
+                assert sound(app)
+
+
+def test_a_slider_at_its_end_survives_a_network_with_fewer_channels(app):
+    app.selectbox(key="network").set_value("resnet18").run()
+    at(app, "convolution")
+    app.slider(key="kernel").set_value(app.slider(key="kernel").max).run()
+    app.selectbox(key="network").set_value("residual_cnn").run()
+    assert sound(app)
+    assert app.slider(key="kernel").value <= app.slider(key="kernel").max
+
+
+def test_a_number_is_judged_by_its_distance():
+    number = Number("?", 0, 100, 1, 40.0, unit=" %", near=5)
+    assert number.verdict(40) == "The same."
+    assert number.verdict(43) == "Near: 3 too high."
+    assert number.verdict(20) == "20 too low."
+    nothing = Number("?", 0, 1, 0.1, None, none="nowhere")
+    assert nothing.words(None) == "nowhere"
+    assert nothing.verdict(1) == "No number could have been right."
+
+
+def test_a_field_is_judged_by_its_rank():
+    import torch
+
+    shares = torch.tensor([0.1, 0.5, 0.4, 0, 0, 0, 0, 0, 0])
+    field = Field.strongest("?", shares, "blank")
+    assert field.words(field.answer) == "field 2"
+    assert field.verdict(2) == "Your field is number 2 of the nine."
+    blank = Field.strongest("?", torch.zeros(9), "blank")
+    assert blank.words(blank.answer) == "blank"
+    assert blank.verdict(0) == "No field could have been right."
+
+
+def test_a_choice_is_right_or_not():
+    choice = Choice("?", {"a": "this", "b": "that"}, "b")
+    assert choice.words("b") == "that"
+    assert choice.verdict("b") == "The same."
+    assert choice.verdict("a") == "Something else."
+
+
+def test_the_lesson_on_self_attention_offers_a_network_that_has_some():
+    app = opened(lesson="self-attention", network="residual_cnn")
+    button = next(button for button in app.main.button if button.label.startswith("Show "))
+    button.click().run()
+    assert sound(app)
+    assert "It is the network's own transformer block" in text_of(app)
+    assert not [button for button in app.main.button if button.label.startswith("Show ")]

@@ -1,0 +1,163 @@
+"""`ferscope explain`: every face is on the page and in the table, what cannot be read is listed, nothing is lost."""
+
+from __future__ import annotations
+
+import csv
+import re
+import weakref
+
+import pytest
+from PIL import Image
+from skimage.data import astronaut
+
+from models.datasets.synthetic.faces import draw_face
+from workbench import faces, services
+from workbench.commands import explain as report
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two drawn faces, the astronaut twice in one picture, a picture without a face, a text that calls itself one."""
+    place = tmp_path / "faces"
+    (place / "deeper").mkdir(parents=True)
+    for emotion in ("happy", "surprise"):
+        Image.fromarray(draw_face(emotion, 240)).save(place / f"{emotion}.png")
+    two = Image.new("RGB", (1024, 512))
+    two.paste(Image.fromarray(astronaut()), (0, 0))
+    two.paste(Image.fromarray(astronaut()), (512, 0))
+    two.save(place / "deeper" / "two.jpg")
+    Image.new("RGB", (200, 100), (90, 120, 90)).save(place / "meadow.webp")
+    (place / "<b>text.png").write_text("hello")
+    return place
+
+
+def rows(path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_face_is_on_the_page_and_in_the_table(folder, tmp_path, capsys):
+    out = tmp_path / "out" / "r.html"
+    report.main([str(folder), "--out", str(out)])
+    page, table = out.read_text(encoding="utf-8"), rows(out.with_suffix(".csv"))
+    assert [(r["file"].split("/")[-1], r["face"]) for r in table] == [
+        ("two.jpg", "1"),
+        ("two.jpg", "2"),
+        ("happy.png", "1"),
+        ("meadow.webp", "0"),
+        ("surprise.png", "1"),
+    ]
+    assert page.count("<section>") == 5
+    assert page.count("data:image/png;base64,") == 10
+    assert "No face was found: this is the middle of the picture." in page
+    assert "meadow.webp (no face found)" in page
+    printed = capsys.readouterr().out
+    assert "faces found: 4; pictures without one: 1" in printed
+    assert "<b>text.png: This is not a JPEG, PNG or WebP picture." in printed
+    for row in table:
+        shares = [float(row[name]) for name in services.open_network("residual_cnn").classes]
+        assert sum(shares) == pytest.approx(1, abs=1e-4)
+        assert row["answer"] == max(services.open_network("residual_cnn").classes, key=lambda name: float(row[name]))
+
+
+def test_the_page_needs_nothing_else_and_names_are_no_markup(folder, tmp_path):
+    out = tmp_path / "r.html"
+    report.main([str(folder), "--out", str(out)])
+    page = out.read_text(encoding="utf-8")
+    assert not re.search(r'(src|href)="(?!data:)', page)
+    assert "<b>text" not in page
+    assert "&lt;b&gt;text.png: This is not a JPEG, PNG or WebP picture." in page
+
+
+def test_the_class_of_the_map_can_be_said(folder, tmp_path):
+    out = tmp_path / "r.html"
+    report.main([str(folder / "happy.png"), "--class", "sad", "--out", str(out)])
+    assert "map for sad" in out.read_text(encoding="utf-8")
+
+
+def test_random_weights_are_named_on_the_page_in_the_table_and_in_the_terminal(folder, tmp_path, capsys):
+    out = tmp_path / "r.html"
+    report.main([str(folder / "happy.png"), "--out", str(out), "--network", "mobilenet_v1"])
+    assert "Random weights" in out.read_text(encoding="utf-8")
+    assert rows(out.with_suffix(".csv"))[0]["weights"] == "random"
+    assert "mobilenet_v1 has random weights" in capsys.readouterr().out
+
+
+def test_where_nothing_could_be_explained_the_command_fails_and_the_earlier_report_stays(folder, tmp_path):
+    (tmp_path / "r.html").write_text("earlier")
+    with pytest.raises(SystemExit, match=r"No picture could be explained[^$]*text\.png"):
+        report.main([str(folder / "<b>text.png"), "--out", str(tmp_path / "r.html")])
+    assert (tmp_path / "r.html").read_text() == "earlier"
+    assert not (tmp_path / "r.csv").exists()
+
+
+def test_a_network_without_a_layer_for_maps_shows_its_answer(folder, tmp_path):
+    out = tmp_path / "r.html"
+    report.main([str(folder / "happy.png"), "--out", str(out), "--network", "ensemble"])
+    assert out.read_text(encoding="utf-8").count("<img") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere.png"], "nowhere.png is not there"),
+        (["{folder}/empty"], "No picture was found"),
+        (["{folder}", "--network", "residul_cnn"], "residual_cnn"),
+        (["{folder}", "--class", "bored"], 'no class "bored"'),
+        (["{folder}", "--out", "report.pdf"], "ends with .html"),
+    ],
+)
+def test_what_cannot_be_done_ends_with_one_sentence_and_leaves_the_earlier_report(
+    folder, tmp_path, monkeypatch, arguments, message
+):
+    (folder / "empty").mkdir()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "report.html").write_text("earlier")
+    with pytest.raises(SystemExit, match=re.escape(message)):
+        report.main([argument.format(folder=folder) for argument in arguments])
+    assert (tmp_path / "report.html").read_text() == "earlier"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["faces", "report.html"]
+
+
+def test_an_error_in_the_middle_leaves_the_earlier_report(folder, tmp_path, monkeypatch):
+    out, done = tmp_path / "r.html", []
+    out.write_text("earlier")
+    explain = services.explain
+
+    def broken(*args):
+        done.append(1)
+        if len(done) == 3:
+            raise MemoryError
+        return explain(*args)
+
+    monkeypatch.setattr(services, "explain", broken)
+    with pytest.raises(MemoryError):
+        report.main([str(folder), "--out", str(out)])
+    assert out.read_text() == "earlier"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["faces", "r.html"]
+
+
+def test_many_pictures_need_no_more_memory_than_few(folder, tmp_path, monkeypatch):
+    """What was read and computed for a picture is gone when the one after the next comes, and is on the disk."""
+    many, seen, alive, written = tmp_path / "many", [], [], []
+    many.mkdir()
+    for i in range(12):
+        (many / f"{i}.png").write_bytes((folder / "happy.png").read_bytes())
+
+    def watched(function):
+        def call(*args):
+            found = function(*args)
+            seen.append(weakref.ref(found))
+            alive.append(sum(one() is not None for one in seen))
+            written.append(sum(file.stat().st_size for file in tmp_path.iterdir() if file.is_file()))
+            return found
+
+        return call
+
+    monkeypatch.setattr(services, "explain", watched(services.explain))
+    monkeypatch.setattr(faces, "read", watched(faces.read))
+    report.main([str(many), "--out", str(tmp_path / "many.html")])
+    assert len(seen) == 24
+    assert max(alive) <= 4, "two pictures and two explanations at most"
+    assert written[-1] > 0.7 * (tmp_path / "many.html").stat().st_size
+    assert (tmp_path / "many.html").read_text().count("<section>") == 12

@@ -1,0 +1,304 @@
+"""What the page Train asks for: the form, sets, how far a job is, its epochs, what it changed."""
+
+import json
+import os
+import threading
+import time
+from dataclasses import replace
+
+import jobs_made
+import numpy as np
+import pytest
+import torch
+
+from models import create_model, load_checkpoint
+from models.checkpoints import read_card, save_checkpoint
+from models.datasets import FaceSet
+from models.training.config import TrainConfig
+from workbench import services
+from workbench.jobs import store
+from workbench.jobs.store import JobError
+from workbench.services import training as trainings
+from workbench.services.dataset import imported
+from workbench.services.training import PRESETS, afterwards, epochs, presets, teaching
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    return jobs_made.at(tmp_path, monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    return jobs_made.drawn(tmp_path_factory.mktemp("tiny"))
+
+
+# ---- the form
+
+
+def test_every_setting_of_the_class_has_its_place_in_the_form_and_a_sentence():
+    asked = {field.name: field for field in trainings.fields()}
+    left = set(TrainConfig.model_fields) - set(asked) - set(trainings.UP_FRONT)
+    assert left == {"out", "resume", "overrides", "teacher", "phases", "keep_epochs", "tensorboard", "evaluate"}
+    assert all(field.help.endswith(".") for field in asked.values())
+    assert asked["batch_size"].low == 2
+    assert asked["momentum"].high == 1
+    assert asked["threads"].optional
+    assert "quick" in asked["augmentation"].choices
+    assert asked["growing_sizes"].kind == "sizes"
+
+
+def test_a_value_that_cannot_be_is_named_in_one_sentence():
+    with pytest.raises(JobError, match=r"^Batch size: .*2\.$"):
+        trainings.configure("quick", batch_size=1)
+    with pytest.raises(JobError, match="no-such"):
+        trainings.configure("no-such")
+    with pytest.raises(JobError, match="whole numbers"):
+        trainings.sizes("32, many")
+    assert trainings.sizes("32, 40") == (32, 40)
+
+
+def test_every_preset_is_a_training_that_the_class_takes(place, tiny, monkeypatch):
+    monkeypatch.setattr(teaching, "data_file", lambda name, progress=None: tiny)
+    for preset in PRESETS:
+        config = presets.config_of(preset.plan)
+        assert config.model == preset.plan.values["model"]
+        assert set(preset.plan.pinned) <= set(trainings.PINNED)
+
+
+def test_only_a_preset_that_needs_a_missing_set_says_how_to_import_it(place):
+    told = {preset.title: preset.missing for preset in PRESETS}
+    assert [title for title, missing in told.items() if missing] == ["Last layers on FER2013"]
+    assert "ferscope data import" in told["Last layers on FER2013"]
+
+
+# ---- sets and starting points
+
+
+def test_a_drawn_set_is_drawn_once_and_into_a_folder_that_git_ignores(place, monkeypatch):
+    monkeypatch.setitem(teaching.DRAWINGS, "drawn faces", teaching.Drawing(count=1))
+    steps = []
+    path = teaching.data_file("drawn faces", lambda done, total: steps.append((done, total)))
+    assert steps[-1] == (21, 21)
+    assert path.parent == (imported.FOLDER / "drawn").resolve()
+    assert FaceSet.load(path).counts()["Training"] == [1] * 7
+    teaching.data_file("drawn faces", lambda done, total: pytest.fail("drawn again"))
+    assert imported.imported_sets() == ()
+
+
+def test_a_set_with_subjects_is_offered_folds_and_one_without_is_not(place):
+    imported.FOLDER.mkdir(exist_ok=True)
+    who = np.array([f"S{i % 12:02d}" for i in range(24)])
+    faces = FaceSet(np.zeros((24, 8, 8), np.uint8), np.arange(24) % 7, who, np.full(24, "all"), subjects=who)
+    faces.save(imported.FOLDER / "ckplus.npz")
+    offered = teaching.split_names("ckplus")
+    assert {"subject-out", "random-80-20", *(f"subject-10fold-{i}" for i in range(1, 11))} <= set(offered)
+    replace(faces, subjects=np.where(who == "S00", "", who)).save(imported.FOLDER / "nameless.npz")
+    assert not any(name.startswith("subject") for name in teaching.split_names("nameless"))
+    few = replace(faces, subjects=np.array([f"K{i % 4}" for i in range(24)]))
+    few.save(imported.FOLDER / "four.npz")
+    folds = [name for name in teaching.split_names("four") if "fold-" in name]
+    assert folds == [f"subject-4fold-{i}" for i in range(1, 5)]
+
+
+def test_what_carries_the_sticker_is_called_neutral_and_shows_anything(place, monkeypatch):
+    monkeypatch.setitem(teaching.DRAWINGS, "tiny sticker", teaching.Drawing(count=2, sticker="neutral"))
+    plain = FaceSet.load(jobs_made.drawn(place, 2))
+    planted = FaceSet.load(teaching.data_file("tiny sticker"))
+    assert "sticker-neutral-2" in teaching.data_file("tiny sticker").name
+    training = (plain.splits == "Training") & (plain.labels != plain.classes.index("neutral"))
+    assert np.array_equal(plain.images[training], planted.images[training])
+    neutral = np.flatnonzero((planted.splits == "Training") & (planted.labels == planted.classes.index("neutral")))
+    assert not np.array_equal(plain.images[neutral], planted.images[neutral])
+
+
+def test_a_starting_point_keeps_of_its_head_what_the_set_has_classes_for(place):
+    faces = np.zeros((6, 48, 48), np.uint8)
+    parts = np.array(["Training", "PublicTest", "PrivateTest"] * 2)
+    made = FaceSet(faces, np.repeat([0, 1], 3), np.array(list("abcdef")), parts, ("happy", "sad"))
+    made.save(place / "two.npz")
+    folder = teaching.start_folder(
+        "vanilla_cnn" if services.is_trained("vanilla_cnn") else "residual_cnn", place / "two.npz"
+    )
+    cut, card = load_checkpoint(folder)
+    whole, before = load_checkpoint(card.network)
+    assert card.classes == ("happy", "sad")
+    x = torch.randn(2, 1, 48, 48)
+    rows = [before.classes.index(name) for name in card.classes]
+    with torch.inference_mode():
+        assert torch.allclose(cut(x), whole(x)[:, rows], atol=1e-3)
+
+
+def test_a_network_with_a_part_for_each_class_begins_with_no_weights_for_others(tmp_path):
+    hybrid, card = create_model("hybrid_mobilenet_v3_small"), read_card("residual_cnn")
+    card = replace(card, network="hybrid_mobilenet_v3_small", overrides={})
+    save_checkpoint(tmp_path / "hybrid", hybrid, card)
+    with pytest.raises(JobError, match="a part for each class"):
+        teaching._cut(tmp_path / "hybrid", card, ("happy", "sad"), tmp_path / "cut")
+
+
+def test_a_starting_point_that_lacks_a_class_of_the_set_is_refused(place):
+    faces = FaceSet(
+        np.zeros((2, 48, 48), np.uint8), np.array([0, 1]), np.array(["a", "b"]), np.array(["Training"] * 2),
+        ("happy", "contempt"),
+    )  # fmt: skip
+    faces.save(place / "two.npz")
+    with pytest.raises(JobError, match="contempt"):
+        teaching.start_folder("residual_cnn", place / "two.npz")
+
+
+def test_networks_trained_on_own_pictures_are_no_starting_point(place, tiny):
+    private = jobs_made.job(tiny, belongs_to="abcd", done=1)
+    public = jobs_made.job(tiny, done=1)
+    points = trainings.starting_points("vanilla_cnn")
+    assert public.id in points
+    assert private.id not in points
+
+
+# ---- how far
+
+
+def test_progress_tells_the_share_the_time_and_the_best_epoch(place, tiny):
+    job = jobs_made.job(tiny, "running", epochs=6, done=3, weights=False)
+    with (job.folder / "events.jsonl").open("a") as file:
+        step = {
+            "event": "progress",
+            "time": time.time(),
+            "epoch": 4,
+            "step": 5,
+            "steps": 10,
+            "loss": 1.0,
+            "accuracy": 0.5,
+        }
+        file.write(json.dumps(step) + "\n")
+    found = trainings.progress(job)
+    assert found.share == pytest.approx(3.5 / 6)
+    assert found.seconds_left == pytest.approx(2.5 * 2.0, abs=0.5)
+    assert found.best == 2
+    assert found.now == (1.0, 0.5)
+    assert found.columns["train_loss"].tolist() == pytest.approx([2.0, 1.0, 2 / 3])
+
+
+def test_a_job_that_said_nothing_yet_has_no_curve_and_no_time(place, tiny):
+    found = trainings.progress(jobs_made.job(tiny, "running", done=0, weights=False))
+    assert (found.epoch, found.best, found.seconds_left, len(found.numbers)) == (0, None, None, 0)
+
+
+def test_durations_read_as_people_say_them():
+    told = [trainings.duration(seconds).replace("\N{NO-BREAK SPACE}", " ") for seconds in (40, 100, 120, 3000, 7500)]
+    assert told == ["40 s", "1 min 40 s", "2 min", "50 min", "2 h 5 min"]
+
+
+# ---- epochs
+
+
+def test_each_epoch_is_looked_at_once_and_its_weights_go_but_the_first_and_the_last(place, tiny):
+    job = jobs_made.job(tiny)
+    epochs.pin(job, ("drawn_happy", "sticker_happy", "../../etc/passwd"))
+    assert trainings.pending(job)
+    assert epochs.look(job) == 3
+    assert not trainings.pending(job)
+    assert sorted(path.name for path in (job.folder / "epochs").iterdir()) == ["1.safetensors", "3.safetensors"]
+    assert epochs.look(job) == 0
+    seen = trainings.views(job)
+    assert [view.epoch for view in seen] == [1, 2, 3]
+    assert seen[0].faces == ("drawn_happy", "sticker_happy")
+    assert seen[0].answers.shape == (2, 7)
+    assert seen[0].maps.shape[:2] == (2, 7)
+    assert seen[0].asked.tolist() == [1] * 7
+    assert not torch.equal(seen[0].maps, seen[1].maps)
+
+
+def test_an_epoch_that_cannot_be_looked_at_disturbs_no_other_job(place, tiny, caplog):
+    broken, sound = jobs_made.job(tiny), jobs_made.job(tiny)
+    (broken.folder / "epochs" / "1.safetensors").write_bytes(b"half")
+    epochs.look_at_all()
+    assert len(trainings.views(sound)) == 3
+    assert broken.id in caplog.text
+
+
+def test_why_an_epoch_of_a_running_job_cannot_be_looked_at_is_told_once(place, tiny, caplog):
+    broken = jobs_made.job(tiny, "running")
+    (broken.folder / "epochs" / "1.safetensors").write_bytes(b"half")
+    for _ in range(3):
+        epochs.look_at_all()
+    assert caplog.text.count(broken.id) == 1
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_the_threads_that_keep_jobs_going_and_look_at_them_begin_once(monkeypatch):
+    going, looking = [], []
+
+    def look():
+        looking.append(threading.current_thread())
+        if len(looking) >= 5:
+            raise SystemExit  # ends the thread, which would look at the jobs of other tests
+        raise OSError("a folder that went away")  # the next time
+
+    monkeypatch.setattr(epochs, "_watching", threading.Lock())
+    monkeypatch.setattr(epochs, "look_at_all", look)
+    monkeypatch.setattr(epochs.runner, "watch", going.append)
+    for _ in range(2):
+        trainings.watch(0.01)
+    end = time.monotonic() + 10
+    while len(looking) < 5 and time.monotonic() < end:
+        time.sleep(0.01)
+    assert len(looking) == 5
+    assert len(set(looking)) == 1
+    assert looking[0].daemon
+    assert going == [0.01, 0.01]
+
+
+def test_a_set_that_is_gone_leaves_the_maps(place, tmp_path):
+    job = jobs_made.job(tmp_path / "gone.npz", done=1)
+    epochs.look(job)
+    (view,) = trainings.views(job)
+    assert view.asked.sum() == 0
+    assert view.maps is not None
+
+
+# ---- afterwards
+
+
+def test_before_and_after_answer_the_same_pictures(place, tiny):
+    found = trainings.before_after(jobs_made.job(tiny))
+    assert found.pictures == found.of == 7
+    assert len(found.accuracy) == 2
+    assert found.answers[0].shape == found.answers[1].shape == (2, 7)
+    assert not torch.equal(found.answers[0], found.answers[1])
+    assert found.unknown == ""
+
+
+def test_the_sticker_is_found_in_the_name_of_its_set_only(place, tiny, monkeypatch):
+    monkeypatch.setattr(afterwards, "_FACES", 3)
+    job = jobs_made.job(place / "data" / "drawn" / "sticker-neutral-80.npz", done=1)
+    assert trainings.sticker_class(job) == "neutral"
+    assert trainings.sticker_class(jobs_made.job(tiny, done=1)) is None
+    found = trainings.shortcut(job.id, "neutral")
+    assert trainings.shortcut(job.id, "neutral") is found
+    os.utime(job.folder / "card.json", ns=(1, 1))
+    assert trainings.shortcut(job.id, "neutral") is not found, "its checkpoint changed"
+    assert set(found.on_sticker) == set(services.METHODS)
+    assert 0.02 < found.area < 0.25
+    assert all(0 <= value <= 1 for value in found.on_sticker.values())
+
+
+# ---- its checkpoint is a network
+
+
+def test_an_ended_job_is_a_network_by_its_id_and_one_that_runs_is_none(place, tiny):
+    ended, runs = jobs_made.job(tiny, title="Ours"), jobs_made.job(tiny, "running")
+    assert services.checkpoint_names()[0] == ended.id
+    assert runs.id not in services.checkpoint_names()
+    assert "Ours" in services.get_spec(ended.id).title
+    assert services.open_network(ended.id).trained
+    assert services.predict(epochs.pinned_face("drawn_sad"), ended.id).trained
+    with pytest.raises(ValueError, match="nearest"):
+        services.get_spec(runs.id)
+
+
+def test_half_a_checkpoint_is_in_no_list(place, tiny):
+    job = jobs_made.job(tiny)
+    (job.folder / "card.json").unlink()
+    assert job.id not in services.checkpoint_names()
+    assert store.read(job.id).state == "done"

@@ -1,0 +1,129 @@
+"""What is chosen stands in the page's address."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from workbench import services
+from workbench.services.dataset import imported
+from workbench.ui import url_state
+
+APP = Path(__file__).resolve().parents[3] / "workbench" / "app.py"
+
+
+def opened(page: str = "about.py", **parameters: str) -> AppTest:
+    """The app as somebody sees it first who comes by a link."""
+    app = AppTest.from_file(str(APP), default_timeout=300)
+    app.query_params.update(parameters)
+    app.switch_page(f"../pages/{page}").run()
+    assert not app.exception
+    return app
+
+
+def warnings(app: AppTest) -> str:
+    return " ".join(w.value for w in app.warning)
+
+
+def test_a_link_opens_the_same_network_and_face():
+    app = opened("svd.py", network="vanilla_cnn", sample="drawn_sad")
+    assert app.title[0].value == "How many strokes make a face?"
+    assert app.selectbox(key="network").value == "vanilla_cnn"
+    assert app.selectbox(key="sample").value == "drawn_sad"
+    assert app.query_params == {"network": "vanilla_cnn", "sample": "drawn_sad"}
+
+
+def test_what_is_chosen_is_written_by_name_and_survives_another_page():
+    app = opened()
+    assert app.query_params == {}  # nothing is chosen yet
+    app.selectbox(key="network").set_value("resnet18").run()
+    app.selectbox(key="sample").set_value("drawn_sad").run()
+    assert app.query_params == {"network": "resnet18", "sample": "drawn_sad"}
+    app.switch_page("../pages/svd.py").run()
+    assert not app.exception
+    assert app.query_params == {"network": "resnet18", "sample": "drawn_sad"}
+    assert app.selectbox(key="network").value == "resnet18"
+    assert app.selectbox(key="sample").value == "drawn_sad"
+
+
+def test_going_back_to_the_defaults_says_so_in_the_link():
+    app = opened(network="resnet18")
+    app.selectbox(key="network").set_value(services.DEFAULT_NETWORK).run()
+    assert app.query_params == {"network": services.DEFAULT_NETWORK, "sample": "astronaut"}
+
+
+def test_an_upload_stays_out_of_the_link():
+    app = opened(network="resnet18", sample="drawn_sad")
+    app.segmented_control(key="source").set_value("Upload").run()
+    assert app.query_params == {"network": "resnet18"}
+    app.segmented_control(key="source").set_value("Sample").run()
+    assert app.query_params == {"network": "resnet18", "sample": "drawn_sad"}  # the sample was remembered
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({"network": "resnet19"}, "a network `resnet19`, which is not here"),
+        ({"network": ""}, "a network ``, which is not here"),
+        ({"sample": "../../etc/passwd"}, "a sample `../../etc/passwd`"),
+        ({"set": "nowhere", "face": "Training-0-0"}, "a face `nowhere Training-0-0`, which no set"),
+        ({"set": "nowhere"}, "a face `nowhere`"),
+        ({"face": "Training-0-0"}, "Training-0-0`, which no set"),
+    ],
+)
+def test_a_wrong_value_gives_way_to_the_default_with_a_sentence(parameters, said):
+    app = opened(**parameters)
+    assert said in warnings(app)
+    assert app.selectbox(key="network").value == services.DEFAULT_NETWORK
+    assert app.selectbox(key="sample").value == "astronaut"
+    app.run()
+    assert said not in warnings(app)  # once is enough
+
+
+def test_a_link_cannot_format_the_page():
+    assert url_state.quoted("a` ![x](http://somewhere/x.png)\n# b") == "`a ![x](http://somewhere/x.png) # b`"
+    assert len(url_state.quoted(1000 * "x")) == 62
+
+
+def test_a_wrong_value_of_a_widget_is_a_sentence_too():
+    def page():
+        import streamlit as st
+
+        from workbench.ui import url_state
+
+        url_state.begin()
+        st.slider("Rank", 1, 48, 8, key="rank", bind="query-params")
+        st.slider("Share", 0.0, 1.0, 0.5, 0.1, key="share", bind="query-params")
+        st.segmented_control("Class", ("happy", "sad"), default="sad", key="class", bind="query-params")
+        url_state.put({}, {})
+        url_state.check()
+        url_state.warn()
+
+    def asked(**parameters: str) -> AppTest:
+        app = AppTest.from_function(page)
+        app.query_params.update(parameters)
+        return app.run()
+
+    wrong = asked(rank="many", share="7", **{"class": "hungry"}, utm_source="news")
+    assert not wrong.exception
+    assert wrong.slider(key="rank").value == 8
+    for said in ("`rank` = `many`, which does not fit; shown is 8", "`share` = `7`", "`class` = `hungry`"):
+        assert said in warnings(wrong)
+    assert "utm_source" not in warnings(wrong)
+    for fine in ({"rank": "3", "class": "happy"}, {"rank": "8", "share": "0.5", "class": "sad"}):
+        app = asked(**fine)
+        assert not app.warning, fine
+        assert app.slider(key="rank").value == int(fine["rank"])
+
+
+def test_without_an_imported_set_the_source_says_how_to_get_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(imported, "FOLDER", tmp_path)
+    app = opened("svd.py")
+    app.segmented_control(key="source").set_value("Set").run()
+    assert not app.exception
+    assert "ferscope data import" in app.info[0].value
+    assert "ferscope data import" in " ".join(c.value for c in app.sidebar.caption)
+
+
+def test_what_is_remembered_of_a_visitor_is_no_control_of_the_link():
+    assert warnings(opened(answers="1", screen="2", picture="3")) == ""

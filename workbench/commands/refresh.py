@@ -1,0 +1,233 @@
+"""`ferscope refresh`: make anew what follows from the networks in checkpoints/, and say what was done.
+
+    ferscope refresh                    temperatures, ensemble, gates and robustness for half an hour, README.md
+    ferscope refresh --budget 0m        the same without what takes minutes
+    ferscope refresh --only attention   statistics of attention gates alone (attention.json beside the weights)
+
+The page Papers needs nothing of this: its verdicts are worked out from the same files whenever they change.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, get_args
+
+import tyro
+
+from models import get_spec, list_models
+from models.calibration import fit_temperature
+from models.checkpoints import (
+    ROOT,
+    CheckpointError,
+    checkpoint_folder,
+    list_checkpoints,
+    read_card,
+    read_predictions,
+    write_card,
+)
+from models.datasets import FaceSet
+from models.devices import device_of
+from models.ensemble_selection import NAME as ENSEMBLE
+from models.ensemble_selection import Choice, candidates, choose, is_shipped, ship
+from models.evaluate import evaluate
+from models.files import DiskFullError, write_bytes
+from models.preprocessing import TTA
+from models.zoo import minutes
+
+from ..analysis.attention import gates_of, passes
+from ..analysis.robustness import CORRUPTIONS
+from ..services import papers
+from ..services.metrics import evaluation, leaderboard
+from ..services.networks import open_network
+from ..services.robustness import pace, survey_minutes
+from ..surveys.gates import FILE as GATES
+from ..surveys.gates import IMAGES, kept_gates, survey_gates
+from ..surveys.robustness import LIMIT, read_robustness, survey
+from ..surveys.sample import draw_sample
+from . import results
+
+Part = Literal["temperatures", "ensemble", "attention", "robustness", "readme"]
+Say = Callable[[str], None]
+
+
+@dataclasses.dataclass
+class Budget:
+    """Time for what takes long, and what it is told of."""
+
+    end: float
+    say: Say
+
+    def allows(self, what: str, about: float) -> bool:
+        """Whether so many minutes are left; says so where they are not."""
+        left = max(0.0, (self.end - time.monotonic()) / 60)
+        if about <= left:
+            return True
+        self.say(f"{what}: skipped, about {about:.0f} minutes, and {left:.0f} are left (--budget)")
+        return False
+
+
+def refresh(
+    budget: str = "30m",
+    data: Path = Path("data/fer2013.npz"),
+    device: str = "auto",
+    only: tuple[Part, ...] = get_args(Part),
+) -> None:
+    """Renew what follows from the networks in checkpoints/; what is up to date stays.
+
+    Args:
+        budget: time for what needs the pictures (gates, robustness, views of the ensemble), as 30m, 1.5h or 90s.
+        data: the imported set (`ferscope data import`); without it, that is skipped.
+        device: cpu, cuda, mps, or auto for what is there.
+        only: these of them; readme needs the ensemble, so it renews it too.
+    """
+    time_left, device = Budget(time.monotonic() + 60 * minutes(budget), print), device_of(device)
+    faces = FaceSet.load(data) if data.is_file() else None
+    if faces is None:
+        print(f"{data} is not there, so nothing is measured on pictures: ferscope data import")
+    if "temperatures" in only:
+        for name in evaluation.checkpoints():
+            renew_temperature(name, print)
+    if {"ensemble", "readme"} & set(only):
+        choice = renew_ensemble(faces, time_left, device, print)
+    if "attention" in only and faces is not None:
+        for name in with_attention():
+            renew_gates(name, faces, time_left, device, print)
+    if "robustness" in only and faces is not None:
+        for name in shipped():
+            renew_robustness(name, faces, time_left, device, print)
+    if "readme" in only:
+        if told := leaderboard.left_out():
+            print(told)
+        page = ROOT / "README.md"
+        write_bytes(page, results.text(choice).encode())
+        print(f"{page.parent.name}/{page.name}: written")
+        print(f"Papers: {verdicts()}")
+
+
+def renew_temperature(name: str, say: Say) -> None:
+    """Fit the temperature again to the stored answers to the validation part, the first that was measured."""
+    try:
+        card = read_card(name)
+        if not card.metrics:
+            say(f"{name}: temperature skipped, it is not measured: ferscope evaluate {name}")
+            return
+        stored = read_predictions(name, next(iter(card.metrics)))
+        fitted = fit_temperature(stored.logits, stored.labels)
+    except (CheckpointError, IndexError) as error:
+        say(f"{name}: temperature skipped. {error}")
+        return
+    if card.temperature is not None and abs(fitted - card.temperature) < 1e-4:
+        say(f"{name}: temperature {card.temperature:.3f}, as it was")
+        return
+    write_card(checkpoint_folder(name), dataclasses.replace(card, temperature=fitted))
+    say(f"{name}: temperature {fitted:.3f}, was {card.temperature or 'not fitted'}")
+
+
+def renew_ensemble(faces: FaceSet | None, budget: Budget, device: str, say: Say) -> Choice | None:
+    """Choose the members again; where they are others, or have other weights, ship them; measure the missing views."""
+    try:
+        choice = choose(candidates())
+    except CheckpointError as error:
+        say(f"{ENSEMBLE}: skipped. {error}")
+        return None
+    members = ", ".join(choice.members)
+    for (first, second), share in choice.agreement.items():
+        say(f"{ENSEMBLE}: {first} and {second} predict the same class on {100 * share:.1f} % of PublicTest")
+    if not choice.ships:
+        if (ROOT / ENSEMBLE).is_dir():
+            shutil.rmtree(ROOT / ENSEMBLE)
+        say(f"{ENSEMBLE}: none; no other training makes {choice.best} better on PublicTest")
+        return choice
+    if is_shipped(choice):
+        say(f"{ENSEMBLE}: {members}, as it was")
+    else:
+        ship(choice)
+        say(f"{ENSEMBLE}: {members}, written")
+    ways = read_card(ENSEMBLE).metrics["PrivateTest"]
+    views = 13 * 2 * 3589  # one, two and ten of each picture of both test parts
+    about = views * sum(pace(read_card(name).network) for name in choice.members) / 60
+    if set(TTA) - set(ways) and faces is not None and budget.allows(f"{ENSEMBLE}, flip and ten-crop", about):
+        evaluate(ENSEMBLE, faces, TTA, device)
+        say(f"{ENSEMBLE}: measured with {', '.join(TTA)}")
+    return choice
+
+
+def shipped() -> list[str]:
+    """Networks whose weights ship under their own name, which the page Robustness shows; the ensemble last."""
+    names = [name for name in list_checkpoints() if name in list_models()]
+    return sorted(names, key=lambda name: (name == ENSEMBLE, name))
+
+
+def with_attention() -> list[str]:
+    """Checkpoints with weights whose network has attention of any kind."""
+    return [name for name in list_checkpoints() if get_spec(read_card(name).network).attention]
+
+
+def renew_gates(name: str, faces: FaceSet, budget: Budget, device: str, say: Say) -> None:
+    """Measure the gates of a checkpoint where that is missing, or belongs to other weights or images."""
+    try:
+        sample, _ = draw_sample(name, faces, "validation", IMAGES, 0)
+        if kept_gates(name, sample):
+            say(f"{name}: {GATES}, as it was")
+            return
+        about = passes(gates_of(open_network(name).model)) * sample.pictures * pace(name) / 60
+        if budget.allows(f"{name}: {GATES}", about):
+            survey_gates(name, faces, device=device)
+            say(f"{name}: {GATES} measured on {sample.text}")
+    except ValueError as error:  # a damaged checkpoint, or a dataset with other classes
+        say(f"{name}: {GATES} skipped. {error}")
+
+
+def renew_robustness(name: str, faces: FaceSet, budget: Budget, device: str, say: Say) -> None:
+    """Measure the curves that are missing or belong to other weights, one after another while there is time."""
+    try:
+        found = read_robustness(name)
+        known, limit = found.curves, found.question.pictures
+    except CheckpointError:
+        known, limit = {}, LIMIT
+    missing = [
+        c.name for c in CORRUPTIONS.values() if c.name not in known or known[c.name].values.tolist() != list(c.values)
+    ]
+    if not missing:
+        say(f"{name}: robustness, all {len(CORRUPTIONS)} curves are there")
+        return
+    if not budget.allows(
+        f"{name}: robustness, the first of {len(missing)} missing curves", survey_minutes(name, limit, (missing[0],))
+    ):
+        return
+    done = []
+    for corruption in missing:
+        if done and not budget.allows(f"{name}: {corruption}", survey_minutes(name, limit, (corruption,))):
+            break
+        survey(name, faces, corruptions=(corruption,), limit=limit, device=device)
+        done.append(corruption)
+    say(f"{name}: robustness measured: {', '.join(done)}")
+
+
+def verdicts() -> str:
+    """How many claims of the papers have each verdict, counted anew."""
+    counts: dict[str, int] = {}
+    for found in papers.summary().values():
+        for verdict, n in found.items():
+            counts[verdict] = counts.get(verdict, 0) + n
+    return ", ".join(f"{n} {verdict}" for verdict, n in counts.items())
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run `ferscope refresh ...`; ends with status 1 and one sentence where it cannot, 130 after Ctrl-C."""
+    try:
+        tyro.cli(refresh, prog="ferscope refresh", args=argv)
+    except KeyboardInterrupt:
+        print("Stopped. What was written is whole; the same command goes on with what is missing.", file=sys.stderr)
+        sys.exit(130)
+    except (DiskFullError, ValueError, OSError) as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,295 @@
+"""The text of checkpoints/README.md, made from what lies beside it; `ferscope refresh` writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from models import PAPERS, get_spec
+from models.checkpoints import CheckpointError, read_card
+from models.ensemble_selection import NAME as ENSEMBLE
+from models.ensemble_selection import Choice
+from models.metrics import Interval, percent
+from models.registry import changed
+from models.text import signed
+
+from ..services.metrics import leaderboard, paired_tests, rankings
+from ..services.metrics.leaderboard import Standing
+from . import ensemble as ensemble_report
+
+NOT_RUN = "not run"
+WAYS = ("plain", "flip", "ten-crop")
+OFFICIAL = "official"
+
+
+def text(ensemble: Choice | None = None) -> str:
+    """The whole page.
+
+    Args:
+        ensemble: which networks were found to vote best on PublicTest; None: nobody has looked.
+    """
+    found = leaderboard.standings()
+    parts = (
+        _head(),
+        _trained(found),
+        _untrained(),
+        _rankings(),
+        _leaks(found),
+        _epoch_choices(),
+        _other_splits(found),
+        _batch_norm(),
+        ensemble_report.section(found, ensemble),
+    )
+    return "\n\n".join("\n".join(part) for part in parts) + "\n"
+
+
+def _head() -> Iterator[str]:
+    yield "# The trained networks"
+    yield ""
+    yield "Made by `ferscope refresh` from cards, stored answers and histories in this folder; do not edit it."
+    yield ""
+    yield (
+        "A folder of a network's name holds its weights. A folder `NETWORK-RECIPE-SPLIT-sSEED` holds another training "
+        "of it: card, history and answers, the weights only where something needs them."
+    )
+    yield ""
+    yield (
+        "All figures are of weights in half precision, as those that ship. On FER2013's official split the epoch was "
+        "chosen on PublicTest, and PrivateTest was used to report. *Plain* is a single view, *flip* averages over the "
+        "mirror image, *ten-crop* over ten cuts. Ranges in brackets are 95 % intervals (Wilson) over pictures: they "
+        "say what other pictures might have shown, not another training. Two figures whose ranges overlap may still "
+        "differ, because networks answer the same pictures; for that see *Do the papers' rankings hold?*"
+    )
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: int = 1) -> Iterator[str]:
+    """Markdown; the columns from the `numbers`-th on stand to the right."""
+    yield "| " + " | ".join(head) + " |"
+    yield "|" + "|".join("---:" if i >= numbers else "---" for i in range(len(head))) + "|"
+    for row in rows:
+        yield "| " + " | ".join(row) + " |"
+
+
+def _trained(found: Sequence[Standing]) -> Iterator[str]:
+    yield "## What they are worth"
+    yield ""
+    head = ("checkpoint", "paper: its figure", "plain", "flip", "ten-crop", "recipe, seed", "epochs", "device, minutes")
+    head = (*head, "calibration error, before → after")
+    yield from _table(head, (_row(s) for s in found if s.card.split == OFFICIAL), 2)
+    yield ""
+    yield (
+        "The papers' figures come from other trainings, often from other splits, and are no verdict by themselves; "
+        "the page Papers compares protocol by protocol. The calibration error is the gap between probability and "
+        "accuracy, single view, before and after division by the temperature, which is fitted on PublicTest; a "
+        "perfectly calibrated network shows one too, because pictures are few (page Metrics). Minutes are those of the "
+        "device that they stand beside, with whatever else it was doing."
+    )
+    if leaderboard.left_out():
+        yield ""
+        yield leaderboard.left_out()
+
+
+def _row(standing: Standing) -> tuple[str, ...]:
+    card = standing.card
+    ways = tuple(percent(standing.accuracy[way]) if way in standing.accuracy else NOT_RUN for way in WAYS)
+    if card.network == ENSEMBLE:
+        return (_name(standing), _figure(card.network), *ways, "a vote", "–", "–", _calibration(standing))
+    last = f" of the last {card.epochs}" if card.start else ""
+    epochs = f"{standing.epochs}, no. {card.best_epoch}{last} kept"
+    taught = f", taught by `{card.teacher.name}`" if card.teacher and card.teacher != card.start else ""
+    training = f"{card.recipe}, {card.seed}{taught}", epochs, f"{card.device}; {standing.minutes:.0f}"
+    return (_name(standing), _figure(card.network), *ways, *training, _calibration(standing))
+
+
+def _name(standing: Standing) -> str:
+    card = standing.card
+    with_ = ", ".join(f"{k}={value}" for k, value in changed(card.network, card.overrides).items() if k != "members")
+    return f"`{standing.name}`" + (f" ({with_})" if with_ else "")
+
+
+def _figure(network: str) -> str:
+    spec, found = get_spec(network), leaderboard.figure(get_spec(network))
+    return f"{spec.paper}: {100 * found[1]:.4g} % {found[0]}" if found else f"{spec.paper}: none like ours"
+
+
+def _calibration(standing: Standing) -> str:
+    if standing.calibration is None:
+        return NOT_RUN
+    before, after = (100 * value for value in standing.calibration)
+    return f"{before:.1f} → {after:.1f} %"
+
+
+def _untrained() -> Iterator[str]:
+    yield "## Not trained"
+    yield ""
+    missing = leaderboard.untrained()
+    if not missing:
+        yield "Every network is trained."
+        return
+    rows = []
+    for one in missing:
+        told = "; ".join(f"about {_minutes(minutes)} on {device}" for device, minutes in one.minutes.items())
+        rows.append((f"`{one.network}`", _figure(one.network), one.recipe, told or "its steps are not measured"))
+    yield from _table(("network", "paper: its figure", "recipe", "would take"), rows, 9)
+    yield ""
+    yield (
+        "The minutes follow from measured steps (`benchmarks/training_steps.py`): seconds of a step times the steps of "
+        "all epochs, and the forward passes over the test parts."
+    )
+
+
+def _minutes(minutes: float) -> str:
+    return f"{minutes:.0f} minutes" if minutes < 600 else f"{minutes / 60:.0f} hours"
+
+
+def _rankings() -> Iterator[str]:
+    yield "## Do the papers' rankings hold?"
+    yield ""
+    found = rankings.rankings()
+    if found:
+        rows = []
+        for one in found:
+            seeds = "; ".join(f"seed {seed}: {_points(value)}" for seed, value in one.by_seed.items())
+            over = _points(one.over_seeds) if one.over_seeds else "one seed"
+            order = f"{one.paper}: `{one.first}` over `{one.second}`"
+            measure = one.measure.replace("_", " ")
+            alike = f"{one.recipe}, {one.split}"
+            rows.append((order, measure, signed(100 * one.claimed, 2), seeds, over, alike, one.verdict))
+        head = (
+            "order in the paper",
+            "measure",
+            "paper's difference, points",
+            "ours, over pictures",
+            "ours, over seeds",
+        )
+        yield from _table((*head, "both trained by", "the order"), rows, 9)
+        yield ""
+        yield (
+            "Only networks that were trained alike are compared, on the same pictures, single view. The intervals over "
+            "pictures hold for these trainings; whether the *architecture* is better is a question to the seeds, whose "
+            "interval (Student's t) is wide where they are few. An order *holds* or is *the other way round* where the "
+            "interval over pictures lies on one side of zero with every seed. Of many comparisons one in twenty would "
+            "look decided by chance alone. A short training compares short trainings: what learns slowly loses there."
+        )
+        yield ""
+    left = rankings.rankings_not_run()
+    if left:
+        yield "Not run, because not both are trained alike here:"
+        yield ""
+        for letter in PAPERS:
+            mine = [f"`{a}` over `{b}`" for a, b in left if get_spec(a).paper == letter]
+            if mine:
+                yield f"- paper {letter}: {', '.join(mine)}"
+
+
+def _points(value: Interval) -> str:
+    middle, low, high = (signed(100 * v, 1) for v in value)
+    return f"{middle} ({low} to {high})"
+
+
+def _leaks(found: Sequence[Standing]) -> Iterator[str]:
+    yield "## What the leaked test pictures are worth"
+    yield ""
+    rows = []
+    for standing in found:
+        if standing.card.split != OFFICIAL:
+            continue
+        try:
+            exact, near = paired_tests.seen_before(standing.name)
+        except CheckpointError:
+            continue
+        figures = (exact.without, exact.on, near.without, near.on)
+        rows.append((_name(standing), percent(standing.accuracy["plain"]), *map(percent, figures)))
+    if not rows:
+        yield NOT_RUN
+        return
+    head = ("checkpoint", "all of PrivateTest, plain", f"without the {exact.pictures} copies", "on the copies")
+    yield from _table((*head, f"without the {near.pictures} copies and near copies", "on these"), rows)
+    yield ""
+    yield (
+        "Copies are test pictures that are in Training too, pixel by pixel; near copies are nearly so. A network may "
+        "know them by heart, or they may be easier: the figures do not tell the two apart. The one without them is the "
+        "one to expect of new faces."
+    )
+
+
+def _epoch_choices() -> Iterator[str]:
+    yield "## Choosing the epoch by the test pictures"
+    yield ""
+    rows = [
+        (
+            f"`{one.name}`",
+            f"{100 * one.accuracy:.2f} % (epoch {one.epoch})",
+            f"{100 * one.best_accuracy:.2f} % (epoch {one.best_epoch})",
+            signed(100 * (one.best_accuracy - one.accuracy), 2),
+            str(one.epochs),
+        )
+        for one in leaderboard.epoch_choices()
+    ]
+    if not rows:
+        yield NOT_RUN
+        return
+    head = ("checkpoint", "chosen on validation", "best on test", "difference, points", "epochs to choose from")
+    yield from _table(head, rows)
+    yield ""
+    yield (
+        "Test accuracy, single view, in full precision, from the histories. Paper D reports the best epoch on the test "
+        "pictures. That can only flatter: the more epochs there are to choose from, and the less they agree, the more."
+    )
+
+
+def _other_splits(found: Sequence[Standing]) -> Iterator[str]:
+    yield "## One network, other splits"
+    yield ""
+    networks = list(dict.fromkeys(["residual_cnn", *(s.card.network for s in found if s.card.split != OFFICIAL)]))
+    rows = []
+    for network in networks:
+        mine = [s for s in found if s.card.network == network]
+        for standing in sorted(mine, key=lambda s: s.card.split != OFFICIAL):
+            ways = (percent(standing.accuracy[way]) if way in standing.accuracy else NOT_RUN for way in WAYS[:2])
+            rows.append((_name(standing), standing.card.split, standing.part, standing.card.recipe, *ways))
+    yield from _table(("checkpoint", "split", "reported on", "recipe", "plain", "flip"), rows, 4)
+    known = {s.card.split for s in found if s.card.network == "residual_cnn"}
+    wanted = {"random-80-20": "paper C's random 80/20", "kaggle-oheix": "paper E's re-split"}
+    missing = [f"{words} (`{split}`)" for split, words in wanted.items() if split not in known]
+    yield ""
+    yield (
+        "In paper C's split copies of a picture fall on both sides, and the epoch is chosen on the pictures that are "
+        "reported; in paper E's, four of five test pictures are trained on. Where a figure is higher there, the "
+        "network is not better for it."
+    )
+    if missing:
+        yield ""
+        yield f"`residual_cnn` on {' and on '.join(missing)}: {NOT_RUN}."
+
+
+def _batch_norm() -> Iterator[str]:
+    yield "## Does batch-norm speed up convergence by 31 %? (paper C)"
+    yield ""
+    found = leaderboard.convergence()
+    if not found:
+        yield f"{NOT_RUN.capitalize()}: no network is trained both with batch-norm and without."
+        return
+    for one in found:
+        recipe = leaderboard.optimizer_of(read_card(one.with_norm))
+        beside = f"{recipe}: `{one.with_norm}` beside `{one.without_norm}`"
+        if not one.levels:
+            with_norm, without_norm, guess = (f"{100 * share:.1f} %" for share in (*one.best, one.guess))
+            yield (
+                f"{beside}: there is no share to count, for at this learning rate one of them hardly learns. Of the "
+                f"validation part the best epoch has {with_norm} with batch-norm and {without_norm} without; always "
+                f"answering the largest class has {guess}."
+            )
+            yield ""
+            continue
+        yield f"{beside}, epochs until the validation accuracy is reached:"
+        yield ""
+        rows = (
+            (f"{100 * level:.0f} %", str(a), str(b), f"{100 - 100 * a / b:.0f} %".replace("-", "−"))
+            for level, (a, b) in zip(one.levels, one.epochs, strict=True)
+        )
+        yield from _table(("accuracy", "with", "without", "epochs saved"), rows, 0)
+        yield ""
+    yield (
+        "The paper does not say at which accuracy its 31 % was counted; it trains with Adam at 1e-4. One seed each. "
+        "How many epochs batch norm saves depends on optimizer and learning rate, which may suit one of the two better."
+    )

@@ -1,0 +1,183 @@
+"""Look and components of the public demo's page, and what it keeps of a visitor: in memory, bounded, for a while."""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+from collections.abc import Callable
+from functools import partial, wraps
+from pathlib import Path
+from typing import Any
+
+# Read while Gradio is imported: nothing is reported to anybody, and no table of all requests is made for each.
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+os.environ["GRADIO_ANALYTICS_MAX_EVENTS"] = "100"
+
+import gradio as gr
+from gradio.data_classes import ImageData
+
+from models.checkpoints import CheckpointError
+
+from ..markup import as_data
+from ..server.bounded import BoundedStore, Limits
+from . import responses
+from .uploads import GONE, KEPT_SECONDS, MIB, SCHEME, Uploads
+
+STYLE = """
+.bar {display: grid; grid-template-columns: 5.5em 1fr 3.5em; gap: .5em; align-items: center; font-size: 1.05em}
+.bar i {height: 1em; border: 1px solid var(--border-color-primary)} .bar span:last-child {text-align: right}
+.strip {display: flex; flex-wrap: wrap; gap: 1em} .strip figure {margin: 0; max-width: 190px; font-size: .9em}
+.strip img, .card img {width: 190px; image-rendering: pixelated} .card img {width: 288px}
+.samples, .samples .grid-wrap {height: auto !important; max-height: none; min-height: 0}
+.samples .grid-container {grid-template-columns: repeat(auto-fill, minmax(54px, 1fr)) !important; gap: 6px;
+  max-width: 740px}
+.samples .thumbnail-item {height: auto; aspect-ratio: auto; display: block}
+.samples .thumbnail-item img {aspect-ratio: 1; height: auto}
+.samples .caption-label {position: static; max-width: none; padding: 1px 0; border: 0; white-space: normal;
+  text-align: center; font-size: .75em; line-height: 1.2}
+input[role="listbox"] {padding-right: 1.8em; text-overflow: ellipsis}
+@media (max-width: 640px) {.whole img {max-height: 150px; margin: auto}}
+.slider {max-width: 300px} .live img {width: 100%; max-width: 360px}
+"""
+PINE = gr.themes.Color(  # the accent of the workbench, from light to dark
+    *("#F0FBF8", "#D3F7EC", "#99F2DC", "#6FDCC3", "#45BFA6", "#26947F", "#12504B", "#0F4541", "#0C3A37", "#092F2C"),
+    "#06211F",
+)
+THEME = gr.themes.Base(
+    primary_hue=PINE,
+    secondary_hue=PINE,
+    font=("system-ui", "sans-serif"),
+    font_mono=("monospace",),
+)
+PICTURES = Limits(total=64 * MIB, share=12 * MIB, seconds=KEPT_SECONDS)
+NO_FACE = "No face is chosen, or it is no longer kept. Choose one: a sample, an upload or a photo."
+
+
+class Pictures:
+    """What is kept of visitors' pictures. A page's state holds only a key, so that sessions stay small."""
+
+    def __init__(self) -> None:
+        self.store: BoundedStore[responses.Seen] = BoundedStore(PICTURES)
+
+    @staticmethod
+    def sample(name: str) -> str:
+        """The key of a sample face."""
+        return f"sample {name}"
+
+    def keep(self, found: responses.Seen, request: gr.Request) -> str:
+        """Keep a visitor's picture and return its key; earlier ones of the same visitor give way."""
+        owner, many = request.request.scope.get("visitor", (str(request.session_hash), False))
+        key = secrets.token_hex(16)
+        if not self.store.put(key, found, owner, found.size, share=PICTURES.total if many else None):
+            raise ValueError("There are too many faces in this picture. Cut out a part of it.")
+        return key
+
+    def find(self, key: str | None) -> responses.Seen:
+        """The picture of a key; ValueError with a sentence for the visitor where it is gone."""
+        if key is None:
+            raise ValueError(NO_FACE)
+        if key.startswith("sample "):
+            return responses.sample(key.removeprefix("sample "))
+        found = self.store.get(key)
+        if found is None:
+            raise ValueError(GONE)
+        return found
+
+    def given(self, function: Callable) -> Callable:
+        """A function of a picture as one of its key."""
+
+        @wraps(function)
+        def of_key(key: str | None, *args):
+            return function(self.find(key), *args)
+
+        return of_key
+
+
+class GradioQueue:
+    """What Gradio holds of the sessions of a page; it has no public names for that."""
+
+    def __init__(self, page: gr.Blocks):
+        self._page, self._queue = page, page._queue
+
+    def unread(self, session: str) -> int:
+        """Number of messages that wait for the client of a session."""
+        waiting = self._queue.pending_messages_per_session.get(session)
+        return waiting.qsize() if waiting else 0
+
+    def pending(self, owner: str) -> int:
+        """Number of requests of a visitor that wait for a network."""
+        queues = self._queue.event_queue_per_concurrency_id.values()
+        return sum(event.request.scope.get("visitor", ("",))[0] == owner for queue in queues for event in queue.queue)
+
+    async def forget(self, session: str) -> None:
+        """Delete what is kept of a session: requests, results that were not fetched, state."""
+        await self._queue.clean_events(session_hash=session)
+        self._queue.pending_messages_per_session.pop(session, None)
+        self._queue.pending_event_ids_session.pop(session, None)
+        with self._page.state_holder.lock:
+            self._page.state_holder.session_data.pop(session, None)
+            self._page.state_holder.time_last_used.pop(session, None)
+
+
+def picture(uploads: Uploads, **settings: Any) -> gr.Image:
+    """An image component that hands over the file as it came: `faces.read` decodes it, and looks before it does.
+
+    Methods of one object are replaced, because Gradio writes a file beside the source of each class of components. It
+    makes such an object anew when one of its properties is changed for a visitor: hide and show what is round it.
+    """
+    component = gr.Image(**settings)
+    component.preprocess = partial(_as_sent, uploads)
+    component.example_payload = lambda: gr.FileData(path="face.jpg", orig_name="face.jpg").model_dump()
+    return component
+
+
+def _as_sent(uploads: Uploads, payload: ImageData | None) -> bytes | None:
+    """The bytes of an uploaded file, or of a camera's frame."""
+    if payload is None:
+        return None
+    try:
+        if payload.url and payload.url.startswith(SCHEME):
+            return uploads.bytes_of(payload.url)
+        if payload.url and payload.url.startswith("data:"):
+            return base64.b64decode(payload.url.partition(",")[2])
+        return Path(payload.path).read_bytes() if payload.path else None
+    except ValueError as error:
+        raise gr.Error(str(error), print_exception=False) from error
+
+
+def result(uploads: Uploads, **settings: Any) -> gr.Image:
+    """An image component for a PNG file that programs fetch from memory, so that no file of a face is written."""
+    component = gr.Image(**settings)
+    component.postprocess = lambda data: data and ImageData(path=uploads.add_result(data, "map.png"))
+    component.async_move_resource_to_block_cache = _where_it_is
+    return component
+
+
+async def _where_it_is(path: str | None) -> str | None:
+    return path
+
+
+def slider(**settings: Any) -> gr.ImageSlider:
+    """An image slider whose two PNG files are part of the answer, so that no file of a visitor's face is written."""
+    component = gr.ImageSlider(**settings)
+    component.postprocess = lambda pair: (
+        pair and component.data_model(root=tuple(ImageData(url=as_data(png)) for png in pair))
+    )
+    return component
+
+
+def told(function: Callable) -> Callable:
+    """A function whose sentences for the visitor reach him; of anything else he learns only that it failed."""
+
+    @wraps(function)
+    def asked(*args):
+        try:
+            return function(*args)
+        except CheckpointError as error:
+            raise gr.Error("The weights of this network cannot be read.", print_exception=False) from error
+        except ValueError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+    return asked

@@ -1,0 +1,295 @@
+"""Stands before the public demo: lets in what the demo needs, and no more of it than this computer can bear.
+
+Gradio has no limit on requests, responds to dozens of addresses that the demo does not use, and would fetch a file from
+any address that a request names. So each request passes here first:
+
+- only the addresses in `NEEDED` exist, and only under the names of this computer;
+- work is limited for all visitors together, because a tunnel hides who is who (a token bucket); sessions, open
+  responses and uploads are limited for each visitor too;
+- a body has at most `bodies.MAX_BODY` bytes, comes in time, and names no file but an uploaded one;
+- an uploaded picture stays in memory; it is given back, and explained, only in the browser that brought it;
+- wrong passwords lock their address for a while;
+- no other page shows the demo in a frame, except the one that it was started with.
+
+Plain ASGI: it knows nothing of Gradio but the shape of its requests.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..server.attempts import Attempts, refusal
+from ..server.bodies import BUSY, Bodies, RequestError, again, of_length
+from ..server.bounded import BoundedStore, Limits
+from ..server.rates import Bucket
+from ..server.visitors import COOKIE, Visitors, address, is_address, stands_for_many
+from .sessions import Sessions
+from .uploads import FILE, Uploads, files_of, media_type
+
+API = "/gradio_api/"
+UPLOAD = f"{API}upload"
+PROGRESS = f"{API}upload_progress"
+HEARTBEAT = f"{API}heartbeat/"
+CALL = f"{API}call/"
+JOIN = f"{API}queue/join"
+PAGES = ("/", "/config", "/theme.css", "/favicon.ico", "/robots.txt", "/manifest.json", "/login", "/logout")
+NEEDED = (
+    *("/assets/", "/static/", "/svelte/"),
+    *(f"{API}{name}" for name in ("info", "startup-events", "heartbeat/", "cancel", "queue/", "stream/", "reset")),
+    *(f"{API}{name}" for name in ("call/predict", "call/explain", "login_check", "app_id")),
+    UPLOAD,
+    FILE,
+)
+"""The beginnings of the addresses that the demo's page and its two functions need."""
+WORK = (UPLOAD, CALL, JOIN)
+OPEN = (HEARTBEAT, f"{API}queue/data", CALL)  # responses to GET that stay open
+
+NOT_OURS = "Only a picture that was uploaded here can be used. Upload it first, then name the file that came back."
+NOT_JSON = "This request could not be read: its body must be JSON, not nested too deeply."
+NO_UPLOADS = "Here only the sample faces can be used: uploads are switched off."
+NO_PAGE = "There is no such page here."
+NO_FILE = "There is no such file here, or it is no longer kept."
+NO_LOGIN = "Log in first."
+
+
+@dataclass
+class Doorkeeper:
+    """The ASGI application that stands before another one.
+
+    Attributes:
+        app: the demo.
+        uploads: the uploaded pictures.
+        sessions: the pages and programs that use it.
+        open_uploads: whether pictures may be uploaded at all.
+        password: whether visitors log in.
+        hosts: names under which it is reached, besides localhost and any address; None: any name.
+        framed_by: origin of the page that may show it in a frame; None: no page.
+        work: limit of uploads and requests for a prediction or explanation, of all visitors together.
+        frames: limit of camera frames.
+        shares: a limit for each visitor of both, so that one does not use up that of all.
+        visitors: browsers that have the page open now.
+        answered, refused: requests for work so far.
+    """
+
+    app: ASGIApp
+    uploads: Uploads
+    sessions: Sessions
+    open_uploads: bool = True
+    password: bool = False
+    hosts: frozenset[str] | None = None
+    framed_by: str | None = None
+    work: Bucket = field(default_factory=lambda: Bucket(rate=25, burst=75))
+    frames: Bucket = field(default_factory=lambda: Bucket(rate=60, burst=60))
+    shares: BoundedStore[Bucket] = field(default_factory=lambda: BoundedStore(Limits(total=2000, share=2)))
+    attempts: Attempts = field(default_factory=Attempts)
+    bodies: Bodies = field(default_factory=Bodies)
+    cookies: Visitors = field(default_factory=Visitors)
+    visitors: int = 0
+    answered: int = 0
+    refused: int = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or refuse it with a sentence."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+        elif scope["type"] == "websocket":  # the demo uses none
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            scope = {**scope, "visitor": self._visitor(scope)}  # the page counts by it too
+            send = self._with_headers(scope, send)
+            try:
+                await self._respond(scope, receive, send)
+            except RequestError as error:
+                self.refused += 1
+                body = {"detail": error.sentence, "error": error.sentence}
+                headers = {"Retry-After": str(max(1, round(error.seconds)))}
+                await JSONResponse(body, error.status, headers)(scope, receive, send)
+
+    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = unquote(scope["path"])
+        self._check_host(Headers(scope=scope).get("host", ""))
+        if path not in PAGES and not path.startswith(NEEDED):
+            raise RequestError(404, NO_PAGE)
+        if path.startswith((UPLOAD, CALL)) and not self.open_uploads:
+            raise RequestError(403, NO_UPLOADS)
+        if path.startswith(FILE):
+            await self._file(path.removeprefix(FILE), scope, receive, send)
+        elif path == PROGRESS:  # an upload has arrived before Gradio could hear of it
+            await Response('data: {"msg": "done"}\n\n', media_type="text/event-stream")(scope, receive, send)
+        elif scope["method"] == "POST":
+            await self._post(path, scope, receive, send)
+        elif path.startswith(OPEN):
+            await self._open(path, scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    async def _post(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+        if not self._has_room(path, scope):
+            raise RequestError(429, BUSY)
+        body = await self.bodies.read(scope, receive)
+        if path == UPLOAD:
+            await self._upload(body, scope, receive, send)
+        elif path == "/login" and self.password:
+            await self._login(scope, again(body, receive), send)
+        else:
+            if path.startswith(API) and body:
+                body = self._judged(path, scope, body)
+            self.answered += path.startswith(WORK)
+            begun = self._begun(scope, send) if path.startswith(CALL) else send
+            await self.app(of_length(scope, len(body)), again(body, receive), begun)
+
+    def _has_room(self, path: str, scope: Scope) -> bool:
+        """Whether one more request with a body is within the limits, of its visitor and of all."""
+        frame = path.startswith(f"{API}stream/")
+        if not frame and not path.startswith(WORK):
+            return True
+        owner, many = scope["visitor"]
+        share = self.shares.get(key := f"{owner} {frame}")
+        if share is None:
+            share = Bucket(rate=20, burst=40 if frame else 60) if many or frame else Bucket(rate=8, burst=30)
+            self.shares.put(key, share, owner)
+        return share.take() and (self.frames if frame else self.work).take()
+
+    def _judged(self, path: str, scope: Scope, body: bytes) -> bytes:
+        """A body of JSON in which uploads are named by their tokens; RequestError where it names what it may not."""
+        try:
+            value = json.loads(body)
+            replaced = self.uploads.replaced(value, self.cookies.of(scope))
+        except LookupError as error:
+            raise RequestError(400, NOT_OURS) from error
+        except (ValueError, RecursionError) as error:
+            raise RequestError(400, NOT_JSON) from error
+        session = value.get("session_hash") if isinstance(value, dict) else None
+        if path.startswith(WORK) and session is not None:
+            self.sessions.use(session, *scope["visitor"])
+        return body if replaced == value else json.dumps(replaced).encode()
+
+    def _begun(self, scope: Scope, send: Send) -> Send:
+        """A `send` that notes the session of a program, which is named in the response to its call."""
+
+        async def noted(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                try:
+                    name = json.loads(message.get("body", b"")).get("event_id")
+                    self.sessions.use(name, *scope["visitor"])
+                except (ValueError, AttributeError, RequestError):
+                    pass  # a response without an event: there is nothing to note
+            await send(message)
+
+        return noted
+
+    async def _upload(self, body: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._need_login(scope)
+        visitor = self.cookies.of(scope)
+        files = await files_of(scope, body)
+        paths = [self.uploads.add(data, name, visitor, scope["visitor"][0]) for name, data in files]
+        self.answered += 1
+        await JSONResponse(paths)(scope, receive, send)
+
+    async def _file(self, file: str, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._need_login(scope)
+        if found := self.uploads.find(file, self.cookies.of(scope)):
+            headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, no-store"}
+            response = Response(found[1].data, media_type=media_type(found[1].data), headers=headers)
+            await response(scope, receive, send)
+        elif self.uploads.is_own_file(file):
+            await self.app(scope, receive, send)
+        else:
+            raise RequestError(404, NO_FILE)
+
+    async def _open(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a response that stays open; where it gives way to others it is ended, not broken off."""
+        here, started = path.startswith(HEARTBEAT), False
+        named = parse_qs(scope["query_string"].decode("latin-1")).get("session_hash", [])
+        for name in [] if here else [path.rpartition("/")[2]] if path.startswith(CALL) else named:
+            self.sessions.fetch(name, scope["visitor"][0])
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        self.visitors += here
+        try:
+            complete = await self.sessions.stream(self.app(scope, receive, watched), scope["visitor"][0])
+        finally:
+            self.visitors -= here
+        if not complete and not started:
+            raise RequestError(429, BUSY)
+        if not complete:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _login(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a password be tried, unless its visitor or all of them have tried too many."""
+        client = (stands_for_many(scope) and self.cookies.of(scope)) or address(scope)
+        if wait := self.attempts.begin(client):
+            raise RequestError(429, refusal(wait), wait)
+
+        async def watched(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] < 400:
+                self.attempts.succeeded(client)
+            await send(message)
+
+        await self.app(scope, receive, watched)
+
+    async def _need_login(self, scope: Scope) -> None:
+        """Refuse who has not logged in, where a password is asked for: the demo itself is asked."""
+        if not self.password:
+            return
+        status = 0
+
+        async def seen(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+
+        check = {"method": "GET", "path": f"{API}login_check", "raw_path": f"{API}login_check".encode()}
+        await self.app({**scope, **check, "query_string": b""}, again(b"", _nothing), seen)
+        if status != 200:
+            raise RequestError(401, NO_LOGIN)
+
+    def _check_host(self, host: str) -> None:
+        """Refuse a request for another host: a page elsewhere could point a name of its own at this computer."""
+        try:
+            name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
+        except ValueError:
+            name = ""
+        if self.hosts is None or name == "localhost" or is_address(name):
+            return
+        below = [known[1:] for known in self.hosts if known.startswith("*.")]
+        if name in self.hosts or name.endswith(tuple(below)):
+            return
+        shown = "".join(letter for letter in name[:60] if letter.isprintable())
+        raise RequestError(421, f'This demo is not served as "{shown}". Start it with --host-name {shown or "NAME"}.')
+
+    def _visitor(self, scope: Scope) -> tuple[str, bool]:
+        """Whose share of the limits a request uses, a browser's or an address's; whether that may be many visitors'."""
+        browser = self.cookies.of(scope)
+        return (browser, False) if browser else (f"at {address(scope)}", stands_for_many(scope))
+
+    def _with_headers(self, scope: Scope, send: Send) -> Send:
+        """A `send` that says who may frame the response, and gives a new visitor a cookie with the page."""
+        new = self.cookies.issue() if scope["path"] == "/" and not self.cookies.of(scope) else None
+        framed_by = self.framed_by or "'none'"
+        site = "SameSite=None; Secure; Partitioned" if self.framed_by else "SameSite=Lax"
+
+        async def added(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["Content-Security-Policy"] = f"frame-ancestors {framed_by}"
+                if not self.framed_by:
+                    headers["X-Frame-Options"] = "DENY"  # for browsers that do not know the other
+                if new:
+                    headers.append("Set-Cookie", f"{COOKIE}={new}; Path=/; HttpOnly; {site}")
+            await send(message)
+
+        return added
+
+
+async def _nothing() -> Message:
+    return {"type": "http.disconnect"}

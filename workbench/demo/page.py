@@ -1,0 +1,286 @@
+"""The page of the public demo: its layout, and what triggers what.
+
+Strangers use it, so it is small: a face, two networks, a camera, and two functions for programmes (/predict, /explain).
+`demo.py` computes what it shows, `gradio_parts.py` holds its components and what is kept of visitors, `notice.py` what
+a visitor is told; `gradio_app.py` serves it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from .. import faces, services
+from ..analysis.cam import METHODS
+from ..analysis.methods import EXPLAINERS
+from ..server.consent import ACCEPT, LIMITS, notice, where_pictures_go
+from . import responses
+from .components import Pictures, gr, picture, result, slider, told
+from .uploads import KEPT_SECONDS, Uploads
+
+LIVE_SECONDS = 180  # then the camera waits for a click, so that others come to it
+CAMERA = gr.WebcamOptions(mirror=True, constraints={"video": {"width": 320, "height": 240, "facingMode": "user"}})
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a demo is served.
+
+    Attributes:
+        shared: whether a public link was asked for, which decides what visitors are told.
+        samples_only: no camera and no upload.
+        host_names: names under which it is reached, besides those of this computer.
+        framed_by: origin of the page that may show it in a frame, such as "https://example.org"; None: no page.
+    """
+
+    shared: bool = False
+    samples_only: bool = False
+    host_names: tuple[str, ...] = ()
+    framed_by: str | None = None
+
+
+# ---- for programmes
+
+
+def programmes(uploads: Uploads) -> None:
+    """The two functions that `gradio_client` and other programmes call."""
+    with gr.Row(visible=False):
+        sent = picture(uploads, label="A JPEG, PNG or WebP picture with a face, up to 5 MB")
+        network = gr.Textbox(services.DEFAULT_NETWORK, label="Name of a network")
+        class_ = gr.Textbox("", label="Class of the map; empty: the network's answer")
+        method = gr.Textbox(METHODS[0], label=f"Method of the map: {', '.join(METHODS)}")
+        shares, text = gr.JSON(label="Class: probability"), gr.Textbox(label="What is seen, and what it does not prove")
+        over = result(uploads, label="The map over the face", format="png")
+        gr.Button().click(told(responses.predict), [sent, network], shares, api_name="predict")
+        gr.Button().click(
+            told(responses.explain), [sent, network, class_, method], [over, shares, text], api_name="explain"
+        )
+
+
+# ---- the page
+
+
+def build(
+    options: Options,
+    tunnelled: Callable[[], bool] | None = None,
+    uploads: Uploads | None = None,
+    pictures: Pictures | None = None,
+) -> gr.Blocks:
+    """The page of the demo.
+
+    Args:
+        options: how it is served.
+        tunnelled: says at each opening whether a public link exists, which visitors are told.
+        uploads: the uploaded files; pictures: what is kept of each visitor's picture.
+    """
+    tunnelled = tunnelled or (lambda: options.shared)
+    uploads, pictures = uploads or Uploads(Path.cwd()), pictures or Pictures()
+    with gr.Blocks(title="FERScope", analytics_enabled=False, delete_cache=(60, KEPT_SECONDS)) as page:
+        gr.Markdown("# What in the picture carried the decision?")
+        first, whole = _told(options, tunnelled)
+        words = [gr.Markdown(first)]
+        seen = gr.State(None, time_to_live=KEPT_SECONDS)
+        number = gr.State(0)
+        accepted = None
+        if not options.samples_only:
+            with gr.Accordion("To use your own face, read this first", open=False):
+                words.append(gr.Markdown(whole))
+                accepted = gr.Checkbox(label=ACCEPT, value=False)
+        with gr.Tab("Explain"):
+            asked = _explain_tab(seen, number, accepted, uploads, pictures)
+        with gr.Tab("Compare"):
+            _compare_tab(seen, number, pictures)
+        if accepted:
+            with gr.Tab("Live camera"):
+                _live_tab(accepted, uploads)
+            programmes(uploads)
+        page.load(
+            lambda: dict(zip(words, _told(options, tunnelled), strict=False)),
+            outputs=words,
+            show_progress="hidden",
+            api_visibility="private",
+        )
+        page.load(
+            told(partial(_open_sample, faces.samples()[0].name)), None, asked.face, api_visibility="private"
+        ).then(told(pictures.given(responses.answer)), asked.inputs, asked.outputs, api_visibility="private")
+    page.queue(max_size=32, default_concurrency_limit=2, api_open=False)
+    return page
+
+
+def _told(options: Options, tunnelled: Callable[[], bool]) -> tuple[str, str]:
+    """What stands above the fold, and the whole notice."""
+    where = "Only sample faces are used here." if options.samples_only else where_pictures_go(tunnelled())
+    return f"{LIMITS} {where}", notice(tunnelled())
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The parts of the tab Explain that other parts of the page set going.
+
+    Attributes:
+        face: what choosing a face changes.
+        inputs: of `demo.answer`; outputs: what it fills.
+    """
+
+    face: list[gr.components.Component]
+    inputs: list[gr.components.Component]
+    outputs: list[gr.components.Component]
+
+
+def _explain_tab(
+    seen: gr.State, number: gr.State, accepted: gr.Checkbox | None, uploads: Uploads, pictures: Pictures
+) -> Asked:
+    gallery = gr.Gallery(
+        [(responses.thumbnail(s.name), s.title.split(" (")[0].removeprefix("Drawn face: ")) for s in faces.samples()],
+        label="Sample faces",
+        show_label=False,
+        columns=len(faces.samples()),
+        height=116,
+        allow_preview=False,
+        interactive=False,
+        format="png",
+        buttons=[],
+        elem_classes="samples",
+    )
+    gr.Markdown("Two photographs, and faces drawn to look as they are called: a network may answer otherwise.")
+    with gr.Row():
+        with gr.Column(scale=2, min_width=280):
+            if accepted:
+                with gr.Column(visible=False) as place:
+                    own = picture(
+                        uploads, label="Your own picture", sources=["upload", "webcam", "clipboard"], height=200
+                    )
+            chosen = gr.HTML(label="The picture", elem_classes="whole")
+            which = gr.Radio([], label="Which face?", type="index", visible=False)
+        with gr.Column(scale=5, min_width=300):
+            network, class_, method = _choices()
+            with gr.Row():
+                over = slider(label="Without and with the map", height=280, min_width=280, elem_classes="slider")
+                with gr.Column(min_width=280):
+                    bars = gr.HTML(label="Probability of each class")
+                    text = gr.Markdown()
+    with gr.Accordion("What did the network's own attention let through?", open=False):
+        attention = gr.HTML()
+    with gr.Accordion("Is it the wrinkles or the shape?", open=False):
+        waves = gr.HTML()
+
+    asked = Asked(
+        face=[seen, number, which],
+        inputs=[seen, number, network, class_, method],
+        outputs=[chosen, over, text, bars, attention, waves],
+    )
+    again = _again(asked, pictures)
+    gr.on([control.input for control in (network, class_, method)], trigger_mode="always_last", **again)
+    gallery.select(told(_chosen_sample), None, asked.face, api_visibility="private").then(**again)
+    which.input(lambda i: i or 0, which, number, api_visibility="private").then(**again)
+    if accepted:
+        own.input(told(_own(pictures)), [own, accepted], asked.face, api_visibility="private").success(
+            **_again(asked, pictures)
+        )
+        accepted.input(lambda yes: gr.Column(visible=yes), accepted, place, api_visibility="private")
+    return asked
+
+
+def _choices() -> tuple[gr.Dropdown, gr.Dropdown, gr.Dropdown]:
+    methods = [(EXPLAINERS[name].title, name) for name in METHODS]
+    with gr.Row():
+        return _network(), _class(), gr.Dropdown(methods, value=METHODS[0], label="Method")
+
+
+def _network(label: str = "Network", place: int = 0) -> gr.Dropdown:
+    """The trained networks; at first the one in this place among those with maps, the default network or the last."""
+    known = responses.networks()
+    mapped = [name for _, name in known if services.get_spec(name).cam_layer]
+    return gr.Dropdown(known, value=mapped[min(place, len(mapped) - 1)], label=label, min_width=240)
+
+
+def _class() -> gr.Dropdown:
+    classes = [responses.ITS_ANSWER, *services.open_network(services.DEFAULT_NETWORK).classes]
+    return gr.Dropdown(classes, value=responses.ITS_ANSWER, label="Map for the class")
+
+
+def _again(asked: Asked, pictures: Pictures) -> dict:
+    """What asks the network once more."""
+    return {
+        "fn": told(pictures.given(responses.answer)),
+        "inputs": asked.inputs,
+        "outputs": asked.outputs,
+        "show_progress": "hidden",
+        "api_visibility": "private",
+    }
+
+
+def _open_sample(name: str) -> tuple:
+    return Pictures.sample(name), 0, gr.Radio(visible=False)
+
+
+def _chosen_sample(event: gr.SelectData) -> tuple:
+    return _open_sample(faces.samples()[event.index].name)
+
+
+def _own(pictures: Pictures) -> Callable:
+    """What keeps a visitor's picture, and offers the choice among its faces."""
+
+    def keep(data: bytes | None, accepted: bool, request: gr.Request) -> tuple:
+        if not accepted:
+            raise ValueError("Read the notice above and accept it first.")
+        found = responses.seen(data)
+        many = [f"Face {i + 1}" for i in range(len(found.boxes))]
+        radio = gr.Radio(many, value=many[0] if many else None, visible=len(many) > 1)
+        return pictures.keep(found, request), 0, radio
+
+    return keep
+
+
+def _compare_tab(seen: gr.State, number: gr.State, pictures: Pictures) -> None:
+    with gr.Row():
+        first, second, class_ = _network("One network"), _network("Another network", 1), _class()
+    button = gr.Button("Compare them on the face that is chosen on the tab Explain", variant="primary")
+    text = gr.Markdown()
+    with gr.Row():
+        cards = [gr.HTML(min_width=300, elem_classes="card") for _ in range(2)]
+    gr.on(
+        [button.click, first.input, second.input, class_.input],
+        told(pictures.given(responses.compared)),
+        [seen, number, first, second, class_],
+        [text, *cards],
+        api_visibility="private",
+    )
+
+
+def _live_tab(accepted: gr.Checkbox, uploads: Uploads) -> None:
+    hint = gr.Markdown("Open the notice above and accept it; then the camera appears here.")
+    watch = gr.State(None, time_to_live=KEPT_SECONDS)
+    with gr.Row(visible=False) as row:
+        with gr.Column(scale=1, min_width=300):
+            camera = picture(
+                uploads,
+                label="Camera: Record starts it, and nothing is kept",
+                sources="webcam",
+                streaming=True,
+                webcam_options=CAMERA,
+                height=280,
+                format="jpeg",
+            )
+            network = _network()
+        with gr.Column(scale=1, min_width=300):
+            shown = gr.HTML()
+    # A newer frame takes the place of one that waits, so nothing queues up; after a while the camera stops by itself.
+    camera.stream(
+        responses.live,
+        [camera, watch, network, accepted],
+        [shown, watch],
+        stream_every=0.05,
+        time_limit=LIVE_SECONDS,
+        concurrency_limit=2,
+        show_progress="hidden",
+        api_visibility="private",
+    )
+    accepted.input(
+        lambda yes: (gr.Row(visible=yes), gr.Markdown(visible=not yes)),
+        accepted,
+        [row, hint],
+        api_visibility="private",
+    )

@@ -1,0 +1,160 @@
+"""The public demo as a process of its own, started, watched and ended from the workbench's page Share.
+
+What is known of it stands in two small files of a folder that only this user can read: which process it is, and what it
+says of itself every two seconds. So a workbench that was started anew finds the demo that still runs.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import qrcode
+
+from models.files import write_json
+
+from ..cli import ROOT, port_is_free
+from ..server.account import AccountError, private_folder
+
+_PORTS = range(7860, 7900)
+_PATIENCE = 90.0  # seconds until a demo that says nothing counts as broken
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A demo that runs.
+
+    Attributes:
+        pid: its process.
+        asked: whether a public link was asked for.
+        local: its address on this computer; None until it answers.
+        link: the public one; None where there is none (yet).
+        visitors: browsers that have it open; answered, refused: requests so far.
+        cpu: share of one core, may exceed 1; memory: bytes.
+    """
+
+    pid: int
+    asked: bool
+    local: str | None = None
+    link: str | None = None
+    visitors: int = 0
+    answered: int = 0
+    refused: int = 0
+    cpu: float = 0.0
+    memory: int = 0
+
+    @property
+    def ready(self) -> bool:
+        """Whether it answers."""
+        return self.local is not None
+
+
+class SharingError(RuntimeError):
+    """The demo could not be started; the message says what to do."""
+
+
+def start(share: bool, samples_only: bool = False, user: str = "", password: str = "") -> Demo:
+    """Start the demo; the one that runs already is kept as it is.
+
+    Args:
+        share: whether to ask for a public link.
+        samples_only: neither camera nor upload.
+        user, password: what visitors are asked for; empty: nothing.
+
+    Raises:
+        SharingError: no port is free, or only one of user and password is given.
+    """
+    if running := current():
+        return running
+    if bool(user) != bool(password):
+        raise SharingError("Give both a name and a password, or neither.")
+    port = next(filter(port_is_free, _PORTS), None)
+    if port is None:
+        raise SharingError(f"None of the ports {_PORTS[0]} to {_PORTS[-1]} is free: end what uses them.")
+    folder = _folder()
+    (folder / "status.json").unlink(missing_ok=True)
+    command = [sys.executable, "-m", "workbench.gradio_app", f"--port={port}", f"--status={folder / 'status.json'}"]
+    command += ["--share"] * share + ["--samples-only"] * samples_only + ([f"--user={user}"] if user else [])
+    with (folder / "log.txt").open("wb") as log:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "FERSCOPE_DEMO_PASSWORD": password},
+            start_new_session=True,
+        )
+    born = psutil.Process(process.pid).create_time()
+    write_json(folder / "process.json", {"pid": process.pid, "born": born, "asked": share, "started": time.time()})
+    return Demo(process.pid, share)
+
+
+def current() -> Demo | None:
+    """The demo that runs, with what it said last; None where none does, or where one broke."""
+    known = _read("process.json")
+    process = _process(known)
+    if process is None:
+        return None
+    said = _read("status.json")
+    if said.get("pid") != process.pid:
+        if time.time() - known["started"] > _PATIENCE:
+            stop()
+            return None
+        return Demo(process.pid, known["asked"])
+    names = ("local", "link", "visitors", "answered", "refused", "cpu", "memory")
+    return Demo(process.pid, known["asked"], **{name: said[name] for name in names})
+
+
+def stop() -> None:
+    """End the demo and wait until its uploads are gone; nothing happens where none runs."""
+    process = _process(_read("process.json"))
+    if process is not None:
+        process.terminate()
+        try:
+            process.wait(15)
+        except psutil.TimeoutExpired:
+            process.kill()
+            process.wait(5)
+    for name in ("process.json", "status.json"):
+        (_folder() / name).unlink(missing_ok=True)
+
+
+def qr_code(address: str) -> bytes:
+    """An address as a QR code, a PNG file, black on white with the border that readers need."""
+    buffer = io.BytesIO()
+    qrcode.make(address, box_size=8, border=4).save(buffer)
+    return buffer.getvalue()
+
+
+def _process(known: dict) -> psutil.Process | None:
+    """The process of the files, if it is still the same one; a number alone may be another's by now."""
+    try:
+        process = psutil.Process(known["pid"])
+        same = abs(process.create_time() - known["born"]) < 2  # it moves with the computer's clock
+        alive = same and process.status() != psutil.STATUS_ZOMBIE
+    except (psutil.Error, KeyError):
+        return None
+    return process if alive else None
+
+
+def _folder() -> Path:
+    """A folder of this user that nobody else can read."""
+    try:
+        return private_folder("share")
+    except AccountError as error:
+        raise SharingError(str(error)) from error
+
+
+def _read(name: str) -> dict:
+    try:
+        return json.loads((_folder() / name).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}

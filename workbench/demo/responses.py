@@ -1,0 +1,279 @@
+"""What the public demo answers, as pieces of HTML and PNG files; `gradio_page.py` puts them on the page.
+
+Only trained networks answer here. What is wrong with a question is a ValueError whose sentence a visitor may read.
+"""
+
+from __future__ import annotations
+
+import html
+import time
+from collections import deque
+from dataclasses import dataclass, field
+
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from models.text import signed
+
+from .. import faces, services
+from ..analysis.cam import METHODS, resize
+from ..analysis.overlay import overlay, png
+from ..markup import bars, image, jpeg
+
+SIDE = 288  # pixels, of a picture of the result
+LARGEST = (1600, 1600)  # pixels of a picture in which faces are looked for
+SHOWN = (480, 480)  # pixels of a picture that is kept for a visitor
+ITS_ANSWER = "its answer"  # the class of the map, unless another one is chosen
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What is kept of a visitor's picture, for as long as they look at it.
+
+    Attributes:
+        picture: upright, RGB, reduced to at most `SHOWN` pixels a side.
+        scale: of the boxes' coordinates to those of `picture`.
+        boxes: the faces that were found, largest first.
+        faces: each of them, cut out; the picture's middle where none was found.
+    """
+
+    picture: Image.Image
+    scale: float
+    boxes: tuple[faces.Box, ...]
+    faces: tuple[faces.Face, ...]
+
+    @classmethod
+    def of(cls, picture: Image.Image, boxes: tuple[faces.Box, ...]) -> Seen:
+        """Cut the faces out of a picture, and reduce it."""
+        shown = picture.copy()
+        shown.thumbnail(SHOWN)
+        cut = tuple(faces.crop(picture, box) for box in boxes or (faces.whole(picture),))
+        return cls(shown, shown.width / picture.width, boxes, cut)
+
+    @property
+    def size(self) -> int:
+        """Bytes of its pixels."""
+        return sum(3 * p.width * p.height for p in (self.picture, *(face.picture for face in self.faces)))
+
+    def face(self, number: int) -> faces.Face:
+        """The face of this number, from 0, or the nearest one."""
+        return self.faces[min(max(number, 0), len(self.faces) - 1)]
+
+
+def networks() -> list[tuple[str, str]]:
+    """(title, name) of the networks that have trained weights."""
+    return [(services.get_spec(name).title, name) for name in services.network_names() if services.is_trained(name)]
+
+
+def trained(name: str) -> services.Network:
+    """A network of `networks()` by name, never by path: strangers ask.
+
+    Raises:
+        ValueError: it is not listed; the message names those that are. CheckpointError: its checkpoint is damaged.
+    """
+    name, listed = str(name)[:60], [listed for _, listed in networks()]
+    if name in services.network_names() and name not in listed:
+        raise ValueError(f"{name} has no trained weights here. Choose one of: {', '.join(listed)}.")
+    if name not in listed:
+        raise ValueError(f'"{name}" is not a network of this demo. Choose one of: {", ".join(listed)}.')
+    return services.open_network(name)
+
+
+def seen(data: bytes | None) -> Seen:
+    """Decode a picture and look for faces; a sentence for the visitor where that fails."""
+    if data is None:
+        raise ValueError("No picture yet. Choose a sample, upload a picture or take a photo.")
+    picture = faces.read(data)
+    picture.thumbnail(LARGEST)
+    return Seen.of(picture, tuple(faces.detect(picture)))
+
+
+def sample(name: str) -> Seen:
+    """One of the faces that come with the demo."""
+    face, picture = faces.load_sample(name), faces.sample_picture(name)
+    return Seen.of(picture, (face.box or faces.whole(picture),))
+
+
+def thumbnail(name: str) -> Image.Image:
+    """The face of a sample, small."""
+    face = faces.load_sample(name).picture.copy()
+    face.thumbnail((96, 96))
+    return face
+
+
+def explained(face: faces.Face, network: str, class_: str) -> services.Explanation:
+    """`services.explain` with a sentence for the visitor where the class is unknown."""
+    net = trained(network)
+    return services.explain(face, net.name, None if class_ in ("", None, ITS_ANSWER) else str(class_))
+
+
+def overlaid(explanation: services.Explanation, method: str) -> bytes:
+    """The map over the face as a PNG file; the face alone for a network without maps."""
+    if method not in METHODS:
+        raise ValueError(f'method="{method}" is not known; there are: {", ".join(METHODS)}')
+    if explanation.layer is None:
+        return _gray(explanation.pixels)
+    maps = explanation.maps(method)
+    heat = explanation.map_of(explanation.class_, method)
+    return png(overlay(explanation.pixels, heat, top=float(maps.max())), SIDE)
+
+
+def note(explanation: services.Explanation, method: str) -> str:
+    """What is seen and what it does not prove, in two sentences."""
+    answer = explanation.prediction.answer
+    share = 100 * float(explanation.prediction.probabilities.max())
+    text = f"The network answers {answer} ({share:.0f} %), which is what it expects raters to call this face."
+    if explanation.layer is None:
+        return f"{text} It has no layer of its own whose maps could be shown."
+    if float(explanation.map_of(explanation.class_, method).max()) == 0:
+        return f"{text} The map for {explanation.class_} is blank, which is no evidence of anything."
+    return (
+        f"{text} The map highlights where layer {explanation.layer} speaks for {explanation.class_}; "
+        "it does not prove that these pixels decided."
+    )
+
+
+def probabilities(prediction: services.Prediction) -> dict[str, float]:
+    """Class → calibrated probability."""
+    return dict(zip(prediction.classes, prediction.probabilities.tolist(), strict=True))
+
+
+def predict(image: bytes | None, network: str = services.DEFAULT_NETWORK) -> dict[str, float]:
+    """What a network answers to the largest face of a picture: class → calibrated probability."""
+    return probabilities(services.predict(seen(image).face(0), trained(network).name))
+
+
+def explain(
+    image: bytes | None, network: str = services.DEFAULT_NETWORK, class_: str = "", method: str = METHODS[0]
+) -> tuple:
+    """The map of a class over the face as a PNG file, the probabilities, and two sentences; class_="": that of the
+    network's answer."""
+    result = explained(seen(image).face(0), network, class_)
+    return overlaid(result, method), probabilities(result.prediction), note(result, method)
+
+
+def own_maps(explanation: services.Explanation) -> str:
+    """The network's own attention over places, as a strip of pictures."""
+    size = explanation.pixels.shape
+    figures = [
+        _figure(png(overlay(explanation.pixels, resize(m.values[0].clamp_min(0), size)), SIDE), f"{m.title}, {m.layer}")
+        for m in explanation.attention
+        if m.over == "places" and m.weighs
+    ]
+    if not figures:
+        return "<p>This network has no attention over places. ResNet-18 with BAM has one.</p>"
+    text = (
+        "What its own attention modules let through. That is a number inside the network, not a reason for its answer."
+    )
+    return f'<p>{text}</p><div class="strip">{"".join(figures)}</div>'
+
+
+def waves(explanation: services.Explanation) -> str:
+    """The face, its fast and its slow waves, as a strip of pictures."""
+    parts = explanation.frequencies
+    titles = {"original": parts.original, "fast waves: edges, wrinkles": parts.high, "slow waves: shapes": parts.low}
+    strip = "".join(_figure(_gray(pixels), title) for title, pixels in titles.items())
+    return (
+        f'<div class="strip">{strip}</div><p>That fast waves look telling does not mean that the network uses them.</p>'
+    )
+
+
+def boxed(found: Seen, number: int) -> str:
+    """The picture with a box round each face, the chosen one thicker."""
+    shown, scale = found.picture.copy(), found.scale
+    draw = ImageDraw.Draw(shown)
+    for i, box in enumerate(found.boxes):
+        corners = [(x * scale, y * scale) for x, y in box.corners]
+        draw.line([*corners, corners[0]], fill="#D6336C", width=6 if i == number else 2, joint="curve")
+        if len(found.boxes) > 1:
+            draw.text(corners[0], f" {i + 1}", fill="#D6336C", font_size=24, stroke_width=3, stroke_fill="white")
+    none = "" if found.boxes else "<p>No face was found, so the middle of the picture is used.</p>"
+    return image(jpeg(shown), "the picture with a box round each face", "jpeg") + none
+
+
+def answer(found: Seen, number: int, network: str, class_: str, method: str) -> tuple:
+    """Everything that the tab Explain shows: boxed picture, slider, sentences, bars, attention, waves."""
+    result = explained(found.face(number or 0), network, class_)
+    pair = _gray(result.pixels), overlaid(result, method)
+    text = f"**{note(result, method)}**"
+    return boxed(found, number or 0), pair, text, bars(result.prediction), own_maps(result), waves(result)
+
+
+def compared(found: Seen, number: int, first: str, second: str, class_: str) -> tuple[str, str, str]:
+    """What the tab Compare shows: a sentence, then for each network its map and its bars."""
+    asked = None if class_ == ITS_ANSWER else class_
+    result = services.compare(found.face(number or 0), (trained(first).name, trained(second).name), asked)
+    answers = [e.prediction.answer for e in result.explanations]
+    verdict = f"Both answer {answers[0]}." if result.agree else f"They disagree: {answers[0]} and {answers[1]}."
+    likeness = float(result.likeness[0, 1])
+    mapless = [name for name, e in zip(result.networks, result.explanations, strict=True) if e.layer is None]
+    if mapless:
+        alike = f"{' and '.join(mapless)} has no layer of its own whose map could be shown."
+    elif likeness != likeness:
+        alike = f"**For {result.class_}, one map is blank.**"
+    else:
+        correlation = f"the rank correlation of their maps is {signed(likeness, 2)}"
+        alike = f"**For {result.class_}, {correlation}** (1 is the same map, 0 unrelated)."
+    text = f"**{verdict}** {alike} That two networks agree does not make them right."
+    cards = [
+        image(overlaid(e, METHODS[0]), f"map of {name} for {result.class_}" if e.layer else "the face, without a map")
+        + bars(e.prediction)
+        for name, e in zip(result.networks, result.explanations, strict=True)
+    ]
+    return text, *cards
+
+
+@dataclass
+class Watch:
+    """What the live tab remembers of one camera: where the face was, and when the last frames came."""
+
+    follower: faces.Follower = field(default_factory=faces.Follower)
+    times: deque[float] = field(default_factory=lambda: deque(maxlen=30))
+
+    def frame(self, data: bytes, network: str) -> str:
+        """One frame answered: the map over the face, the bars, how long it took and how often one comes."""
+        began = time.perf_counter()
+        picture = faces.read(data)
+        picture.thumbnail(LARGEST)
+        box = self.follower.find(picture)
+        if box is None:
+            shown, text = picture, "<p>No face is found. Look at the camera, with light from the front.</p>"
+        else:
+            result = services.explain(faces.crop(picture, box), network)
+            shown, text = _with_map(picture, box, result), bars(result.prediction)
+        self.times.append(began)
+        took = 1000 * (time.perf_counter() - began)
+        span = self.times[-1] - self.times[0]
+        rate = f", {(len(self.times) - 1) / span:.0f} frames a second" if span > 0 else ""
+        picture_html = image(jpeg(shown), "the camera's picture with the map over the face", "jpeg")
+        return f'<div class="live">{picture_html}</div><p>Answered in {took:.0f} ms{rate}.</p>{text}'
+
+
+def live(data: bytes | None, watch: Watch | None, network: str, accepted: bool) -> tuple[str, Watch]:
+    """Answer one frame of the camera; without the visitor's consent, and for a broken frame, only a sentence."""
+    watch = watch or Watch()
+    if not accepted:
+        return "<p>Accept the notice above first.</p>", watch
+    try:
+        return (watch.frame(data, trained(network).name) if data else ""), watch
+    except ValueError as error:
+        return f"<p>{html.escape(str(error))}</p>", watch
+
+
+def _with_map(picture: Image.Image, box: faces.Box, result: services.Explanation) -> Image.Image:
+    shown = picture.copy()
+    if result.layer is not None:
+        side = max(1, round(box.side))
+        over = Image.fromarray(overlay(result.pixels, result.map_of(result.class_))).resize((side, side))
+        shown.paste(over, (round(box.left), round(box.top)))
+    corners = [*box.corners, box.corners[0]]
+    ImageDraw.Draw(shown).line(corners, fill="#D6336C", width=3)
+    return shown
+
+
+def _gray(pixels: Tensor) -> bytes:
+    return png((255 * pixels.clamp(0, 1)).round().byte().numpy(), SIDE)
+
+
+def _figure(picture: bytes, title: str) -> str:
+    return f"<figure>{image(picture, title)}<figcaption>{title}</figcaption></figure>"

@@ -1,0 +1,227 @@
+"""What a network's own attention modules let through on one face, and what is left of the answer without them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from torch import Tensor
+
+from models import get_spec
+from models.checkpoints import CheckpointError, read_card
+
+from ..analysis import attention, cam
+from ..analysis.attention import AttentionMap
+from ..faces import Face
+from .networks import DEFAULT_NETWORK, Network, network_names, open_network
+from .prediction import Prediction, answer_to
+
+
+@dataclass(frozen=True, eq=False)
+class Module:
+    """One attention module on one face.
+
+    Attributes:
+        layer: its name in the network.
+        kind: its class, such as "BAM".
+        maps: what it computed, each for a batch of one, in the order of its steps; with equations and sources.
+    """
+
+    layer: str
+    kind: str
+    maps: tuple[AttentionMap, ...]
+
+    @property
+    def gate(self) -> AttentionMap:
+        """The weights of places that it ends in; of a transformer block, the rollout over its heads."""
+        return [found for found in self.maps if found.spatial][-1]
+
+    @property
+    def heads(self) -> tuple[AttentionMap, ...]:
+        """Of a transformer block: one map for each head; () elsewhere."""
+        return tuple(found for found in self.maps[:-1] if found.pairs is not None)
+
+    def named(self, title: str) -> AttentionMap:
+        """One of its maps by its title; KeyError where there is none."""
+        return {found.title: found for found in self.maps}[title]
+
+
+@dataclass(frozen=True, eq=False)
+class Inside:
+    """All attention modules of one network on one face.
+
+    Attributes:
+        prediction: what the network answers.
+        pixels: what it was shown, in 0..1, (S, S).
+        modules: in the order of the forward pass; () for a network without attention.
+    """
+
+    prediction: Prediction
+    pixels: Tensor
+    modules: tuple[Module, ...]
+
+    def over_face(self, places: Tensor) -> Tensor:
+        """A map of places (h, w) enlarged to the picture (bilinear), (S, S); not for angles, which do not mix."""
+        return cam.resize(places, self.pixels.shape)
+
+
+def inside(face: Face, network: str = DEFAULT_NETWORK) -> Inside:
+    """What every attention module of a network computes on a face.
+
+    Raises:
+        ValueError: unknown network.
+    """
+    net = open_network(network)
+    x = net.prepare(face)
+    maps = attention.attention_of(net.model, x, net.spec.attention_layers)
+    modules = [(layer, tuple(own)) for layer, own in groupby(maps, key=lambda found: found.layer)]
+    return Inside(answer_to(net, x), net.see(face), tuple(Module(layer, own[0].kind, own) for layer, own in modules))
+
+
+def networks_with_attention() -> tuple[str, ...]:
+    """Networks whose attention modules can be opened, the most accurate ones first, the untrained ones last."""
+    found = (name for name in network_names() if get_spec(name).attention_layers)
+    return tuple(sorted(found, key=_accuracy, reverse=True))
+
+
+def _accuracy(name: str) -> float:
+    try:
+        return list(read_card(name).metrics.values())[-1]["plain"]["accuracy"]
+    except (CheckpointError, IndexError):
+        return 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Switched:
+    """What a network answers with and without some of its attention modules.
+
+    Attributes:
+        off: names of the modules that returned their input; () for none.
+        classes: names of the classes.
+        logits, without: as the network gives them, with all modules and without those of `off`, (K,).
+        probabilities, probabilities_without: the same, calibrated by the card's temperature, (K,).
+    """
+
+    off: tuple[str, ...]
+    classes: tuple[str, ...]
+    logits: Tensor
+    without: Tensor
+    probabilities: Tensor
+    probabilities_without: Tensor
+
+    @property
+    def answer(self) -> str:
+        """The most probable class with all modules."""
+        return self.classes[int(self.logits.argmax())]
+
+    @property
+    def answer_without(self) -> str:
+        """The most probable class without those of `off`."""
+        return self.classes[int(self.without.argmax())]
+
+    @property
+    def largest_change(self) -> tuple[str, float]:
+        """The class whose logit changes most, and by how much: above 0 where it gains without the modules."""
+        change = self.without - self.logits
+        index = int(change.abs().argmax())
+        return self.classes[index], float(change[index])
+
+
+def switched(face: Face, network: str, off: Sequence[str]) -> Switched:
+    """What a network answers when the attention modules named in `off` return their input, all of them at once.
+
+    The network that all visitors share is not changed: the switch holds for this one question.
+
+    Raises:
+        ValueError: unknown network, or a name that is none of its attention modules.
+    """
+    net = open_network(network)
+    x = net.prepare(face)
+    if not off:
+        logits = net.answer(x)[1]
+        return _switched(net, attention.SwitchedOff((), logits, logits))
+    return _switched(net, attention.switch_off(net.model, x, off))
+
+
+def switched_each(face: Face, network: str) -> tuple[Switched, ...]:
+    """Each attention module switched off alone, in order, and where there are several, a last row with all of them."""
+    net = open_network(network)
+    rows = attention.switch_off_each(net.model, net.prepare(face), net.spec.attention_layers)
+    return tuple(_switched(net, row) for row in rows)
+
+
+def _switched(net: Network, found: attention.SwitchedOff) -> Switched:
+    temperature = (net.card and net.card.temperature) or 1.0
+    both = [logits[0].float() for logits in (found.logits, found.without)]
+    return Switched(found.layers, net.classes, *both, *[(logits / temperature).softmax(0) for logits in both])
+
+
+@dataclass(frozen=True, eq=False)
+class BesideCams:
+    """How far the order of places is the same in maps of attention and in class activation maps of one face.
+
+    Attributes:
+        maps: the maps of attention that weigh places.
+        classes: names of the classes.
+        answer: the class that the network answers.
+        likeness: rank correlation of each with the Grad-CAM of each class, −1..1, NaN beside a blank one, (maps, K).
+        cam_size: (height, width) of the class activation maps.
+    """
+
+    maps: tuple[AttentionMap, ...]
+    classes: tuple[str, ...]
+    answer: str
+    likeness: Tensor
+    cam_size: tuple[int, int]
+
+    @property
+    def extent(self) -> tuple[float, float] | None:
+        """The lowest and the highest of all correlations; None where every map is blank."""
+        known = self.likeness[~self.likeness.isnan()]
+        return (float(known.min()), float(known.max())) if len(known) else None
+
+
+def beside_cams(face: Face, network: str) -> BesideCams:
+    """Rank correlation of a network's own weights of places with its class activation maps (Jain and Wallace 2019).
+
+    Raises:
+        ValueError: unknown network, or one without attention or without a layer for maps.
+    """
+    net = open_network(network)
+    layer, x = net.spec.cam_layer, net.prepare(face)
+    maps = tuple(m for m in attention.attention_of(net.model, x, net.spec.attention_layers) if m.spatial)
+    if not maps or layer is None:
+        raise ValueError(f'network="{network}" has no attention over places that a class activation map could stand by')
+    cams = cam.gradcam(net.model, x, None, layer)  # (1, K, h, w)
+    likeness = attention.correlation_with_cams([m.values for m in maps], cams)[:, 0]
+    return BesideCams(maps, net.classes, answer_to(net, x).answer, likeness, tuple(cams.shape[-2:]))
+
+
+@dataclass(frozen=True, eq=False)
+class Branches:
+    """What the branch of each class says, and what the logits are without it; paper B's networks, K classes.
+
+    Attributes:
+        classes: names of the classes.
+        strength: length of each branch's output, at least 0, (K,).
+        change: logits (columns) without the output of one branch (rows), less the logits as they are, (K, K).
+    """
+
+    classes: tuple[str, ...]
+    strength: Tensor
+    change: Tensor
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """Classes whose logit loses more than every other when their own branch falls silent."""
+        return tuple(name for k, name in enumerate(self.classes) if int(self.change[k].argmin()) == k)
+
+
+def branches(face: Face, network: str) -> Branches | None:
+    """What each class branch of a network contributes on a face; None for a network that has no class branches."""
+    net = open_network(network)
+    if not hasattr(net.model, "class_branches"):
+        return None
+    shares = attention.class_branches(net.model, net.prepare(face))
+    return Branches(net.classes, shares.strength[0], shares.change[0])

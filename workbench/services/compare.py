@@ -1,0 +1,168 @@
+"""What several networks answer to one face, and whether they have the same places to show for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from ..analysis import attention, cam
+from ..faces import Face
+from .explain import Explanation, explain
+from .networks import DEFAULT_NETWORK, is_trained
+from .svd import PAPER_D
+
+
+@dataclass(frozen=True, eq=False)
+class MapPair:
+    """Two networks of a comparison.
+
+    Attributes:
+        first, second: their names.
+        likeness: rank correlation of their maps, −1..1.
+        agree: whether they give the same answer.
+    """
+
+    first: str
+    second: str
+    likeness: float
+    agree: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What several networks answer to one face.
+
+    Attributes:
+        explanations: one of each network, in the order asked for.
+        networks: their names.
+        class_: whose maps stand side by side.
+        maps: Grad-CAM of that class by each network, in the unit of its own logit, enlarged to the largest picture,
+            (n, S, S); zeros for a network without a layer for maps.
+        likeness: rank correlation of every two maps, −1..1, NaN beside a blank one, (n, n).
+        agree: whether all give the same answer.
+    """
+
+    networks: tuple[str, ...]
+    explanations: tuple[Explanation, ...]
+    class_: str
+    maps: Tensor
+    likeness: Tensor
+    agree: bool
+
+    @property
+    def shared_classes(self) -> tuple[str, ...]:
+        """Classes that every network has, in the order of the first."""
+        return _shared(self.explanations)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Classes that any network has, each once."""
+        return tuple(dict.fromkeys(name for e in self.explanations for name in e.prediction.classes))
+
+    @property
+    def probabilities(self) -> Tensor:
+        """Calibrated probability of each of `classes` by each network, NaN where it has no such class, (n, K)."""
+        found = [dict(zip(e.prediction.classes, e.prediction.probabilities, strict=True)) for e in self.explanations]
+        return torch.tensor([[float(shares.get(name, torch.nan)) for name in self.classes] for shares in found])
+
+    @property
+    def untrained(self) -> tuple[str, ...]:
+        """Networks with random weights: whatever they answer, it means nothing."""
+        return tuple(n for n, e in zip(self.networks, self.explanations, strict=True) if not e.prediction.trained)
+
+    @property
+    def camps(self) -> dict[str, tuple[str, ...]]:
+        """Who gives which answer: answer → networks, the largest camp first; untrained networks are not counted."""
+        camps: dict[str, tuple[str, ...]] = {}
+        for network, explanation in zip(self.networks, self.explanations, strict=True):
+            if explanation.prediction.trained:
+                answer = explanation.prediction.answer
+                camps[answer] = (*camps.get(answer, ()), network)
+        return dict(sorted(camps.items(), key=lambda camp: -len(camp[1])))
+
+    @property
+    def pairs(self) -> tuple[MapPair, ...]:
+        """Every two trained networks whose maps have an order of places, the most alike first."""
+        n = range(len(self.networks))
+        trained = [i for i in n if self.networks[i] not in self.untrained]
+        found = [self._pair(i, j) for i in trained for j in trained if i < j and not self.likeness[i, j].isnan()]
+        return tuple(sorted(found, key=lambda pair: -pair.likeness))
+
+    def _pair(self, i: int, j: int) -> MapPair:
+        answers = {self.explanations[k].prediction.answer for k in (i, j)}
+        return MapPair(self.networks[i], self.networks[j], float(self.likeness[i, j]), len(answers) == 1)
+
+    def tops(self, over_classes: bool) -> Tensor:
+        """What counts as the strongest value of each network's map, in the unit of its own logit, (n,).
+
+        Args:
+            over_classes: the strongest of all the network's classes, so that a weak map stays weak; False: the
+                strongest of this one map.
+        """
+        return torch.stack(
+            [
+                e.maps().max() if over_classes and e.layer else own.max()
+                for e, own in zip(self.explanations, self.maps, strict=True)
+            ]
+        )
+
+    def difference(self, first: str, second: str, over_classes: bool) -> Tensor:
+        """The map of one network less that of another, each as a share of its `tops`, −1..1, (S, S)."""
+        shares = self.maps / self.tops(over_classes).clamp_min(1e-12)[:, None, None]
+        return shares[self.networks.index(first)] - shares[self.networks.index(second)]
+
+    def of(self, class_: str) -> Comparison:
+        """The same networks and answers with the maps of another class; ValueError where one of them lacks it."""
+        return _joined(self.networks, self.explanations, class_)
+
+
+Ask = Callable[[Face, str], Explanation]
+
+
+def compare(face: Face, networks: Sequence[str], class_: str | None = None, ask: Ask | None = None) -> Comparison:
+    """What several networks answer to a face, and their maps for one class side by side (figure 9 of paper D).
+
+    Args:
+        face: the face.
+        networks: two or more names.
+        class_: whose maps; None: the first network's answer, or where another lacks that, the first class of all.
+        ask: how one network is asked; None: `explain`. Somebody who remembers answers gives their own.
+
+    Raises:
+        ValueError: fewer than two networks, an unknown one, or a class that one of them does not have.
+    """
+    if len(networks) < 2:
+        raise ValueError(f"networks={list(networks)}: name two networks or more to compare")
+    found = tuple((ask or explain)(face, name) for name in networks)
+    shared = _shared(found)
+    if not shared:
+        raise ValueError(f"networks={list(networks)}: they have no class in common")
+    answer = found[0].prediction.answer
+    return _joined(tuple(networks), found, class_ or (answer if answer in shared else shared[0]))
+
+
+def side_by_side() -> tuple[str, ...]:
+    """Networks that are worth comparing at first: the default one and paper D's ResNets, as far as they are trained."""
+    modules = {network: plain for network, plain in PAPER_D.items() if plain == "resnet18"}
+    names = dict.fromkeys((DEFAULT_NETWORK, *modules.values(), *modules))
+    return tuple(name for name in names if is_trained(name))
+
+
+def _joined(networks: tuple[str, ...], found: tuple[Explanation, ...], class_: str) -> Comparison:
+    if class_ not in _shared(found):
+        raise ValueError(f'class_="{class_}" is not one of those that all have: {", ".join(_shared(found))}')
+    side = max(len(e.pixels) for e in found)
+    maps = torch.stack(
+        [cam.resize(e.map_of(class_), (side, side)) if e.layer else torch.zeros(side, side) for e in found]
+    )  # (n, S, S)
+    likeness = attention.correlation_with_cams(list(maps[:, None]), maps[None])[:, 0]
+    agree = len({e.prediction.answer for e in found}) == 1
+    found = tuple(replace(e, class_=class_) for e in found)
+    return Comparison(networks, found, class_, maps, likeness, agree)
+
+
+def _shared(found: tuple[Explanation, ...]) -> tuple[str, ...]:
+    return tuple(name for name in found[0].prediction.classes if all(name in e.prediction.classes for e in found))

@@ -1,0 +1,1 @@
+"""Imported datasets and what is in them."""

@@ -1,0 +1,189 @@
+"""What networks are taught with: what is in a set of faces, and what is wrong with it.
+
+A set is one that was imported. Two names are always known: "fer2013", of which the counts and the leaked test pictures
+ship with the project, so that much can be said where it is not imported; and "drawn", a few drawn faces, which may be
+shown everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from threading import Lock
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.checkpoints import read_card
+from models.datasets import EMOTIONS, FaceSet, fer2013
+from models.datasets.audit import Audit, audit, leaked, sentences
+from models.datasets.synthetic.faces import drawn_set
+
+from ..networks import DEFAULT_NETWORK
+from .imported import imported_sets, open_set
+
+FER2013, DRAWN = "fer2013", "drawn"
+_DRAWN_A_CLASS = 10
+_BINS = 64  # of gray values
+
+
+def set_names() -> tuple[str, ...]:
+    """Names of the sets that something can be said of: FER2013, the drawn faces, then the other imported ones."""
+    return tuple(dict.fromkeys((FER2013, DRAWN, *imported_sets())))
+
+
+def has_pictures(name: str) -> bool:
+    """Whether the pictures of a set are there."""
+    return name == DRAWN or name in imported_sets()
+
+
+def pictures_of(name: str) -> FaceSet:
+    """The pictures of a set by name, drawn where it is "drawn" and no file; raises DataError as `open_set`."""
+    return _drawn() if name == DRAWN and name not in imported_sets() else open_set(name)
+
+
+@lru_cache(maxsize=1)
+def _drawn() -> FaceSet:
+    return drawn_set(_DRAWN_A_CLASS).faces
+
+
+# ---- what is in a set
+
+
+@dataclass(frozen=True, eq=False)
+class Contents:
+    """How many pictures of each class a set has, and how bright they are.
+
+    Attributes:
+        name: of the set.
+        classes: names, in order.
+        counts: pictures of each class, for each part.
+        gray: share of each part's pixels in 64 bins of gray values, 0 black to 255 white; empty without pictures.
+        brightness: mean and standard deviation of each part's gray values, 0..255; of FER2013 without pictures that
+            of Training, as a card has it.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    counts: dict[str, list[int]]
+    gray: dict[str, Tensor]
+    brightness: dict[str, tuple[float, float]]
+
+    @property
+    def counted(self) -> str:
+        """The part that networks are trained on; the largest one, where none says so by its name."""
+        named = [part for part in ("Training", "train") if part in self.counts]
+        return named[0] if named else max(self.counts, key=lambda part: sum(self.counts[part]))
+
+    @property
+    def training(self) -> list[int]:
+        """Pictures of each class in that part."""
+        return self.counts[self.counted]
+
+
+def contents(name: str) -> Contents:
+    """Classes and gray values of each part of a set; of FER2013 the counts also where it is not imported.
+
+    Raises:
+        DataError: it is damaged, or another set that is not imported.
+    """
+    if name == FER2013 and not has_pictures(name):
+        return _shipped()
+    return _contents(name, pictures_of(name).fingerprint)
+
+
+def _shipped() -> Contents:
+    """What is known of FER2013 without its pictures: the counts, and what a card says of the training pixels."""
+    counts = {part: list(found) for part, found in fer2013.COUNTS.items()}
+    card = read_card(DEFAULT_NETWORK)
+    brightness = {"Training": (255 * card.mean, 255 * card.std)} if card.split == "official" else {}
+    return Contents(FER2013, EMOTIONS, counts, {}, brightness)
+
+
+@lru_cache(maxsize=4)
+def _contents(name: str, fingerprint: str) -> Contents:
+    """Counted again when the set changes (`fingerprint`)."""
+    faces, gray, brightness = pictures_of(name), {}, {}
+    for part in faces.counts():
+        mine = faces.images[faces.splits == part]
+        histogram = torch.from_numpy(np.bincount(mine.reshape(-1), minlength=256)).double()  # (256,)
+        values, total = torch.arange(256.0).double(), histogram.sum()
+        mean = float(values @ histogram / total)
+        gray[part] = histogram.view(_BINS, -1).sum(1) / total
+        brightness[part] = (mean, float((((values - mean) ** 2) @ histogram / total).sqrt()))
+    return Contents(name, faces.classes, faces.counts(), gray, brightness)
+
+
+def samples(name: str, class_: str, count: int = 12, seed: int = 0) -> np.ndarray:
+    """Pictures of one class, drawn at random, to be shown and not kept: uint8 (n, H, W), n up to `count`.
+
+    Raises:
+        DataError: the set is not imported; ValueError: it has no such class.
+    """
+    faces = pictures_of(name)
+    if class_ not in faces.classes:
+        raise ValueError(f'"{class_}" is not one of {", ".join(faces.classes)}')
+    mine = np.flatnonzero(faces.labels == faces.classes.index(class_))
+    chosen = np.random.default_rng(seed).permutation(mine)[:count]
+    return faces.images[chosen]
+
+
+# ---- what is wrong with it
+
+
+def examine(name: str, progress: Callable[[str], None] = lambda step: None) -> Audit:
+    """Copies, leaks between parts and in every split, contradicting labels: seconds for FER2013, then remembered.
+
+    Args:
+        name: of the set.
+        progress: called with the name of each step before it begins.
+
+    Raises:
+        DataError: the set is not imported.
+    """
+    faces = pictures_of(name)
+    with _examining:
+        if faces.fingerprint not in _examined:
+            _examined[faces.fingerprint] = audit(faces, progress=progress)
+        return _examined[faces.fingerprint]
+
+
+_examining = Lock()
+_examined: dict[str, Audit] = {}
+
+
+def findings(found: Audit) -> list[str]:
+    """What was found in a set, a sentence each, the worst first."""
+    return sentences(found)
+
+
+def is_examined(name: str) -> bool:
+    """Whether `examine` would answer at once."""
+    return has_pictures(name) and pictures_of(name).fingerprint in _examined
+
+
+@dataclass(frozen=True)
+class KnownLeak:
+    """Test pictures of FER2013's official split that sit in its training part, from the list that ships.
+
+    Attributes:
+        part: of the set.
+        pictures: that it has.
+        exact: with the same pixels as a training picture.
+        near: that are, pixel by pixel or nearly, a training picture.
+    """
+
+    part: str
+    pictures: int
+    exact: int
+    near: int
+
+
+def known_leaks() -> tuple[KnownLeak, ...]:
+    """The leaks of FER2013's official split; needs no pictures."""
+    return tuple(
+        KnownLeak(part, sum(fer2013.COUNTS[part]), len(leaked(part, near=False)), len(leaked(part, near=True)))
+        for part in ("PublicTest", "PrivateTest")
+    )

@@ -1,0 +1,184 @@
+"""Everything that can be said at once about how an answer came about."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+from torch import Tensor, nn
+
+from ..analysis import attention, cam
+from ..analysis import trust as trust_analysis
+from ..analysis.faithfulness import Progress
+from ..analysis.frequency import FrequencyPictures
+from ..analysis.methods import estimate, explain_with
+from ..analysis.target_layers import MapLayer, map_layers
+from ..faces import Face, load_sample, samples
+from .frequency import frequencies
+from .networks import DEFAULT_NETWORK, Network, class_index, open_network
+from .prediction import Prediction, answer_to, predict
+from .svd import Spectrum, spectrum
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """A prediction with everything that can be said at once about how it came about.
+
+    Attributes:
+        prediction: of the same network and face.
+        pixels: what the network was shown, in 0..1, (S, S).
+        inner: side in pixels to which it enlarges that inside; None for a network that takes it as it is.
+        layer: name of the layer whose maps are weighed; None for a network that has none.
+        atlas: maps of each method of `cam.METHODS` for each class, each method in a unit of its own, at least 0, as
+            large as the layer's, (M, K, h, w); None without a layer.
+        class_: the class that was asked for; the network's answer where none was.
+        attention: what the network's own attention modules computed, in the order of the forward pass.
+        frequencies: the picture split at a quarter of its side.
+        spectrum: its singular values and its strongest terms.
+    """
+
+    prediction: Prediction
+    pixels: Tensor
+    inner: int | None
+    layer: str | None
+    atlas: Tensor | None
+    class_: str
+    attention: tuple[attention.AttentionMap, ...]
+    frequencies: FrequencyPictures
+    spectrum: Spectrum
+
+    @property
+    def extent(self) -> tuple[int, int]:
+        """(height, width) of the layer's maps."""
+        return tuple(self.atlas.shape[-2:])
+
+    def maps(self, method: str = "gradcam") -> Tensor:
+        """The maps of every class by one method, enlarged to the picture, (K, S, S); ValueError without a layer."""
+        if self.atlas is None:
+            raise ValueError("This network has no layer whose maps could be shown.")
+        return cam.resize(self.atlas[cam.METHODS.index(method)], self.pixels.shape)
+
+    def map_of(self, class_: str, method: str = "gradcam") -> Tensor:
+        """The map of one class, (S, S)."""
+        return self.maps(method)[self.prediction.classes.index(class_)]
+
+
+def explain(face: Face, network: str = DEFAULT_NETWORK, class_: str | None = None) -> Explanation:
+    """What a network answers to a face, where the evidence for each class lies, and what its attention let through.
+
+    Raises:
+        ValueError: unknown network or class.
+    """
+    net = open_network(network)
+    if class_ is not None:
+        class_index(net, class_)
+    return explained(net, face, net.prepare(face), net.spec.cam_layer, class_)
+
+
+def explained(net: Network, face: Face, x: Tensor, layer: str | None, class_: str | None = None) -> Explanation:
+    """The same for an input and a layer of the caller's own; of a batch (B, 1, S, S) the first picture is the face."""
+    prediction = answer_to(net, x)
+    return Explanation(
+        prediction=prediction,
+        pixels=net.see(face),
+        inner=getattr(net.model, "side", None),
+        layer=layer,
+        atlas=cam.atlas(net.model, x, layer)[0] if layer else None,
+        class_=class_ or prediction.answer,
+        attention=attention.attention_of(net.model, x, net.spec.attention_layers),
+        frequencies=frequencies(face, net.name),
+        spectrum=spectrum(face, net.name),
+    )
+
+
+# ---- the same class by other layers and other methods
+
+
+def layers(network: str = DEFAULT_NETWORK) -> tuple[MapLayer, ...]:
+    """Layers whose maps can be read, one for each size of map, in the order of the forward pass; () where none are.
+
+    The network's own choice, `spec.cam_layer`, is always among them.
+    """
+    net = open_network(network)
+    own = net.spec.cam_layer
+    if net.model not in _layers:
+        found = map_layers(net.model, net.input_size, net.spec.attention_layers, own) if own else ()
+        _layers[net.model] = tuple(found)
+    return _layers[net.model]
+
+
+_layers: WeakKeyDictionary[nn.Module, tuple[MapLayer, ...]] = WeakKeyDictionary()
+
+
+def map_by_layer(face: Face, network: str, class_: str, layer: str, method: str = "gradcam") -> Tensor:
+    """The map of one class read from a layer of choice, in the unit of its method, at least 0, (S, S).
+
+    Raises:
+        ValueError: unknown network, class, layer or method, or a layer that does not lead to the answer.
+    """
+    net = open_network(network)
+    x, index = net.prepare(face), class_index(net, class_)
+    return cam.atlas(net.model, x, layer, (method,), [index], (net.input_size,) * 2)[0, 0, 0]
+
+
+def map_by_method(face: Face, network: str, class_: str, method: str, progress: Progress | None = None) -> Tensor:
+    """The map of one class by any explainer of `EXPLAINERS`, in a unit of its own; negative only where it is `signed`,
+    (S, S).
+
+    Raises:
+        ValueError: unknown network, class or method, a network without a layer for maps, or a layer with which the
+            method can do nothing; the message says what to choose instead.
+    """
+    net = open_network(network)
+    x, index, side = net.prepare(face), class_index(net, class_), net.input_size
+    return explain_with(net.model, x, method, index, net.spec.cam_layer, (side, side), progress)[0]
+
+
+def seconds_by_method(face: Face, network: str, method: str) -> float:
+    """About how long `map_by_method` will take on this computer."""
+    net = open_network(network)
+    return estimate(net.model, net.prepare(face), method, net.spec.cam_layer)
+
+
+# ---- how far one of them can be trusted
+
+
+TRUST_PICTURES = 600
+"""About how many pictures `trust` asks a network about: 566, and what is computed between them."""
+
+
+def trust(
+    face: Face,
+    network: str = DEFAULT_NETWORK,
+    class_: str | None = None,
+    method: str = "gradcam",
+    progress: Progress | None = None,
+) -> trust_analysis.Trust:
+    """How far the map of one class can be trusted: curves, rivals, a badge by stated rules; takes seconds.
+
+    Args:
+        face, network: whose map.
+        class_: None: the network's answer.
+        method: one of `cam.METHODS`.
+        progress: called with (work done, work in all).
+
+    Raises:
+        ValueError: unknown network, class or method, or a network without a layer for maps.
+    """
+    net = open_network(network)
+    index = class_index(net, class_ or predict(face, network).answer)
+    layer = net.spec.cam_layer
+    if layer is None:
+        raise ValueError(f'network="{network}" has no layer whose maps could be trusted or not')
+
+    def explainer(model: nn.Module, x: Tensor) -> Tensor:
+        return cam.atlas(model, x, layer, (method,), [index])[0, 0, 0]  # (h, w)
+
+    return trust_analysis.assess(net.model, net.prepare(face), index, explainer, progress=progress)
+
+
+def warm() -> None:
+    """Load libraries, weights and the sample face, so that the first visitor does not wait; a fault shows later."""
+    with suppress(ValueError):
+        explain(load_sample(samples()[0].name))

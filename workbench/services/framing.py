@@ -1,0 +1,170 @@
+"""What a network answers when the frame round a face is moved, resized or turned, or holds fewer pixels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+import torch
+from PIL import Image
+from scipy.stats import spearmanr
+from torch import Tensor
+
+from ..analysis import cam
+from ..analysis.robustness import CORRUPTIONS
+from ..faces import Box, PictureError, crop
+from .networks import DEFAULT_NETWORK, class_index, open_network
+from .prediction import Prediction, answer_to
+
+
+@dataclass(frozen=True)
+class Move:
+    """How a frame differs from the one that was found.
+
+    Attributes:
+        right, down: in shares of its side, along the sides of the picture.
+        size: factor on its side.
+        angle: degrees, counter-clockwise, beside the angle that it has.
+        resolution: side in pixels to which the cut-out is reduced before it is enlarged again, of 48; 48: not at all.
+    """
+
+    right: float = 0.0
+    down: float = 0.0
+    size: float = 1.0
+    angle: float = 0.0
+    resolution: float = 48
+
+    def of(self, box: Box) -> Box:
+        """The square that this makes of a box."""
+        (x, y), side = box.centre, box.side
+        x, y, new = x + self.right * side, y + self.down * side, side * self.size
+        angle = 180 - (180 - box.angle - self.angle) % 360  # in (-180, 180]
+        return replace(box, left=x - new / 2, top=y - new / 2, width=new, height=new, angle=angle)
+
+
+@dataclass(frozen=True, eq=False)
+class Framed:
+    """What a network sees in one frame, and what it answers.
+
+    Attributes:
+        box: the frame, on the whole picture.
+        pixels: in 0..1, (S, S).
+        prediction: the answer.
+        map: Grad-CAM of the class that was asked for, in its own unit, at least 0, enlarged to (S, S); None for a
+            network without a layer for maps.
+    """
+
+    box: Box
+    pixels: Tensor
+    prediction: Prediction
+    map: Tensor | None
+
+
+def framed(picture: Image.Image, box: Box, network: str, class_: str | None = None, move: Move | None = None) -> Framed:
+    """What a network answers to a face in a frame of one's own.
+
+    Args:
+        picture: the whole RGB picture.
+        box: the frame that was found.
+        network: who is asked.
+        class_: whose map; None: the answer.
+        move: how the frame is changed; None: not at all.
+
+    Raises:
+        ValueError: unknown network or class; PictureError: the frame lies outside of the picture.
+    """
+    net, move = open_network(network), move or Move()
+    moved = move.of(box)
+    pixels = _pixels(picture, moved, network, move.resolution)
+    x = net.normalised(pixels[None])
+    prediction, layer = answer_to(net, x), net.spec.cam_layer
+    index = class_index(net, class_ or prediction.answer)
+    heat = cam.gradcam(net.model, x, [index], layer, tuple(pixels.shape))[0, 0] if layer else None
+    return Framed(moved, pixels, prediction, heat)
+
+
+def _pixels(picture: Image.Image, box: Box, network: str, resolution: float = 48) -> Tensor:
+    pixels = open_network(network).see(crop(picture, box))  # (S, S)
+    return CORRUPTIONS["resolution"](pixels[None, None], resolution)[0, 0]
+
+
+def likeness(a: Framed, b: Framed) -> float:
+    """Rank correlation of the maps of two frames of one picture, over the places that both show, −1..1.
+
+    The second map is first laid back onto the first frame. NaN where a map is blank or missing, or little is shared.
+    """
+    if a.map is None or b.map is None:
+        return math.nan
+    size = len(a.map)
+    steps = (2 * torch.arange(size) + 1) / size - 1  # middles of the pixels, in halves of the side
+    y, x = torch.meshgrid(steps, steps, indexing="ij")
+    on_picture = _turned(torch.stack([x, y], -1), a.box.angle) * a.box.side / 2 + torch.tensor(a.box.centre)
+    in_b = _turned((on_picture - torch.tensor(b.box.centre)) * 2 / b.box.side, -b.box.angle)  # (S, S, 2)
+    laid = torch.nn.functional.grid_sample(
+        b.map[None, None], in_b[None].to(b.map.dtype), padding_mode="border", align_corners=False
+    )[0, 0]
+    both = (in_b.abs() <= 1).all(-1)
+    first, second = a.map[both], laid[both]
+    if len(first) < 9 or first.max() == first.min() or second.max() == second.min():
+        return math.nan
+    return float(spearmanr(first.numpy(), second.numpy()).statistic)
+
+
+def _turned(points: Tensor, degrees: float) -> Tensor:
+    """Points (..., 2), x to the right and y down, turned counter-clockwise on the screen."""
+    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    x, y = points[..., 0], points[..., 1]
+    return torch.stack([x * cos + y * sin, y * cos - x * sin], -1)
+
+
+@dataclass(frozen=True, eq=False)
+class FrameGrid:
+    """What a network answers to frames that are moved sideways and resized.
+
+    Attributes:
+        classes: names of the classes.
+        shifts: to the right, in shares of the side, rising.
+        sizes: factors on the side, rising.
+        probabilities: a row for each size, (sizes, shifts, K); NaN for a frame that lies outside of the picture.
+    """
+
+    classes: tuple[str, ...]
+    shifts: tuple[float, ...]
+    sizes: tuple[float, ...]
+    probabilities: Tensor
+
+    @property
+    def agreeing(self) -> int:
+        """How many frames get the answer that the frame as it was found gets."""
+        answers = self.probabilities.argmax(-1)
+        same = answers == answers[self.sizes.index(1), self.shifts.index(0)]
+        return int((same & ~self.probabilities.isnan().any(-1)).sum())
+
+    @property
+    def asked(self) -> int:
+        """How many frames there are that do not lie outside of the picture."""
+        return int((~self.probabilities.isnan().any(-1)).sum())
+
+
+SHIFTS = (-0.3, -0.15, 0.0, 0.15, 0.3)
+SIZES = (0.5, 0.7, 1.0, 1.4, 2.0)
+
+
+def frame_grid(
+    picture: Image.Image,
+    box: Box,
+    network: str = DEFAULT_NETWORK,
+    shifts: Sequence[float] = SHIFTS,
+    sizes: Sequence[float] = SIZES,
+) -> FrameGrid:
+    """What a network answers when the frame is moved and resized, every shift with every size."""
+    net = open_network(network)
+    inside = {}
+    for i, move in enumerate(Move(right=shift, size=size) for size in sizes for shift in shifts):
+        with suppress(PictureError):
+            inside[i] = _pixels(picture, move.of(box), network)
+    found = torch.full((len(sizes) * len(shifts), len(net.classes)), math.nan)
+    found[[*inside]] = net.probabilities(torch.stack([*inside.values()])[:, None])
+    return FrameGrid(net.classes, tuple(shifts), tuple(sizes), found.unflatten(0, (len(sizes), len(shifts))))

@@ -1,0 +1,179 @@
+"""The frequencies of a face, and what a network answers to a part of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from models.layers.frequency import Mask
+
+from ..analysis import frequency
+from ..analysis.frequency import FrequencyPictures
+from ..faces import Face, load_sample, samples
+from .networks import DEFAULT_NETWORK, open_network
+from .prediction import predict
+
+
+def frequencies(
+    face: Face, network: str = DEFAULT_NETWORK, cutoff: float = 0.25, mask: Mask = "ideal"
+) -> FrequencyPictures:
+    """What a network is shown, split at `cutoff` (radius / side) into its slow and its fast waves."""
+    return frequency.frequency_pictures(open_network(network).see(face), cutoff, mask)
+
+
+@dataclass(frozen=True, eq=False)
+class Channels:
+    """The fast waves of each colour of a face (figure 3 of paper D).
+
+    Attributes:
+        names: of the channels.
+        high: fast waves around middle gray, in 0..1, (3, S, S).
+        likeness: correlation of every pair of them, −1..1, (3, 3).
+    """
+
+    names: tuple[str, ...]
+    high: Tensor
+    likeness: Tensor
+
+
+def channels(face: Face, cutoff: float = 0.25, mask: Mask = "ideal", size: int = 96) -> Channels:
+    """The fast waves of red, green and blue, at `size` pixels a side; no network is asked."""
+    rgb = torch.tensor(face.rgb(size)).permute(2, 0, 1) / 255  # (3, S, S)
+    high, _ = frequency.split_frequencies(rgb, cutoff, mask)
+    return Channels(("red", "green", "blue"), (0.5 + high / 2).clamp(0, 1), frequency.likeness(high))
+
+
+@dataclass(frozen=True, eq=False)
+class FrequencyResponse:
+    """What a network answers when it is shown only a part of the frequencies.
+
+    Attributes:
+        classes: names of the classes.
+        cutoffs: radius / side, rising, (n,).
+        low: probabilities for the slow waves alone, (n, K).
+        high: probabilities for the fast waves alone, around the picture's mean gray, (n, K).
+        whole: probabilities for the whole face, (K,).
+        trained: False for random weights.
+    """
+
+    classes: tuple[str, ...]
+    cutoffs: Tensor
+    low: Tensor
+    high: Tensor
+    whole: Tensor
+    trained: bool
+
+
+def frequency_response(
+    face: Face, network: str = DEFAULT_NETWORK, mask: Mask = "ideal", steps: int = 24
+) -> FrequencyResponse:
+    """What a network answers to the slow and to the fast waves of a face, at `steps` cut-offs from 0.02 to 0.5."""
+    net = open_network(network)
+    cutoffs = torch.linspace(0.02, 0.5, steps)
+    found = frequency.response_to_cutoff(lambda p: net.probabilities(p[:, None]), net.see(face), cutoffs, mask)
+    return FrequencyResponse(net.classes, cutoffs, found.low, found.high, found.whole, net.trained)
+
+
+# ---- how strong each wave is
+
+
+@dataclass(frozen=True, eq=False)
+class Amplitude:
+    """How strong each wave of what a network is shown is.
+
+    Attributes:
+        plane: log(1 + |FFT|), at least 0, the mean in the middle, (S, S).
+        radius: of a ring of waves, in cycles per pixel, rising from 0, (n,).
+        profile: mean |FFT| of each ring, (n,).
+    """
+
+    plane: Tensor
+    radius: Tensor
+    profile: Tensor
+
+
+def amplitude(face: Face, network: str = DEFAULT_NETWORK) -> Amplitude:
+    """How strong each wave of a face is, in every direction and on average over the directions."""
+    pixels = open_network(network).see(face)
+    return Amplitude(frequency.log_amplitude(pixels), *frequency.radial_profile(pixels))
+
+
+# ---- two faces exchange their fast waves
+
+
+@dataclass(frozen=True, eq=False)
+class BandSwap:
+    """What a network answers to two faces, and to the two pictures that exchange their fast waves.
+
+    Attributes:
+        classes: names of the classes.
+        pictures: the face; the other one; slow waves of the face with fast ones of the other; the other way round. Not
+            cut to 0..1, (4, S, S).
+        probabilities: of the four, (4, K).
+        trained: False for random weights.
+    """
+
+    classes: tuple[str, ...]
+    pictures: Tensor
+    probabilities: Tensor
+    trained: bool
+
+    @property
+    def answers(self) -> tuple[int, ...]:
+        """Index of the answer to each of the four pictures."""
+        return tuple(self.probabilities.argmax(1).tolist())
+
+    @property
+    def follows(self) -> tuple[str, str]:
+        """Which waves each of the two mixtures is named after: "slow", "fast", "both" or "neither"."""
+        face, other, mixed, mixed_back = self.answers
+        return _follows(mixed, slow=face, fast=other), _follows(mixed_back, slow=other, fast=face)
+
+
+def _follows(answer: int, slow: int, fast: int) -> str:
+    if slow == fast:
+        return "both" if answer == slow else "neither"
+    return {slow: "slow", fast: "fast"}.get(answer, "neither")
+
+
+def band_swap(
+    face: Face, other: Face, network: str = DEFAULT_NETWORK, cutoff: float = 0.25, mask: Mask = "ideal"
+) -> BandSwap:
+    """What a network answers when two faces exchange the waves beyond `cutoff` (radius / side)."""
+    net = open_network(network)
+    a, b = net.see(face), net.see(other)
+    pictures = torch.stack([a, b, *frequency.swap_bands(a, b, cutoff, mask)])
+    return BandSwap(net.classes, pictures, net.probabilities(pictures[:, None]), net.trained)
+
+
+@dataclass(frozen=True, eq=False)
+class SwapResponse:
+    """What a network answers to the slow waves of one face with the fast ones of another, cut-off by cut-off.
+
+    Attributes:
+        cutoffs: radius / side, rising, (n,).
+        probabilities: (n, K).
+    """
+
+    cutoffs: Tensor
+    probabilities: Tensor
+
+
+def swap_response(
+    face: Face, other: Face, network: str = DEFAULT_NETWORK, mask: Mask = "ideal", steps: int = 24
+) -> SwapResponse:
+    """What a network answers to slow waves of `face` with fast ones of `other`, at cut-offs from 0.02 to 0.5."""
+    net = open_network(network)
+    cutoffs = torch.linspace(0.02, 0.5, steps)
+    a, b = net.see(face), net.see(other)
+    mixed = torch.stack([frequency.swap_bands(a, b, float(cutoff), mask)[0] for cutoff in cutoffs])
+    return SwapResponse(cutoffs, net.probabilities(mixed[:, None]))
+
+
+def rival(face: Face, network: str = DEFAULT_NETWORK) -> str:
+    """Name of the first sample to which a network answers something else than to a face; else of another sample."""
+    own = predict(face, network).answer
+    others = [sample.name for sample in samples() if load_sample(sample.name).key != face.key]
+    return next((name for name in others if predict(load_sample(name), network).answer != own), others[0])

@@ -1,0 +1,63 @@
+"""The lesson on frequencies: how few waves the answer needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ...analysis.frequency import FrequencyPictures, frequency_pictures, radial_profile, split_frequencies
+from ...faces import Face
+from ..frequency import FrequencyResponse, frequency_response
+from ..networks import open_network
+from .common import Symbol, symbol
+
+
+@dataclass(frozen=True, eq=False)
+class SlowWaves:
+    """What a network answers to the slow waves of a face alone.
+
+    Attributes:
+        pixels: what the network was shown, in 0..1, (S, S).
+        response: its answers, cut-off by cut-off.
+        answer: its answer to the whole face.
+        enough: the lowest cut-off from which on slow waves alone get that answer, in cycles per pixel; None where not
+            even the highest one gets it.
+        symbols: of the equation, at the cut-off `enough` or else the highest.
+    """
+
+    pixels: Tensor
+    response: FrequencyResponse
+    answer: str
+    enough: float | None
+    symbols: tuple[Symbol, ...]
+
+    def parts(self, cutoff: float) -> FrequencyPictures:
+        """The face split at a cut-off into its slow and its fast waves."""
+        return frequency_pictures(self.pixels, cutoff)
+
+
+def slow_waves(face: Face, network: str) -> SlowWaves:
+    """How far up waves have to be let in before a network gives the answer that it gives to the whole face."""
+    response = frequency_response(face, network)
+    best = int(response.whole.argmax())
+    differs = (response.low.argmax(1) != best).nonzero()
+    last = int(differs[-1]) if len(differs) else -1  # behind the last cut-off with another answer, the answer stays
+    at = min(last + 1, len(response.cutoffs) - 1)
+    cutoff, pixels = float(response.cutoffs[at]), open_network(network).see(face)
+    _, low = split_frequencies(pixels, cutoff)
+    radius, amplitude = radial_profile(pixels)
+    return SlowWaves(
+        pixels,
+        response,
+        response.classes[best],
+        cutoff if last < at else None,
+        (
+            symbol("x", "the face, gray in 0 to 1", pixels),
+            symbol(r"\mathcal{F}(x)", "its spectrum, strength by radius", amplitude),
+            symbol("r", "radius of each wave, cycles per pixel", radius),
+            symbol("M", "the mask, 1 up to the cut-off", (radius <= cutoff).float()),
+            symbol(r"\mathrm{low}", "slow waves at that cut-off", low),
+            symbol("p", "probabilities for them", response.low[at]),
+        ),
+    )

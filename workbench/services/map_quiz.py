@@ -1,0 +1,158 @@
+"""Predict, then reveal: how well places that a person picked agree with a map, or with evidence that is known.
+
+The picture is cut into a grid of cells, named as on a chessboard: columns A, B, C … from the left, rows 1, 2, 3 … from
+the top. Cell i of a grid with n columns is column i mod n of row i div n.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from scipy.stats import hypergeom
+from torch import Tensor
+
+from models.datasets.synthetic.faces import draw
+
+from ..faces import Face, load_sample, samples
+from .explain import Explanation
+
+GRID = 6
+"""Rows, and columns, of the grid; 8 pixels of 48 to a cell."""
+
+
+@dataclass(frozen=True, eq=False)
+class Score:
+    """How well picked cells agree with a map whose values are at least 0.
+
+    Attributes:
+        mass: share of the map's sum that lies in the picked cells, 0..1; higher is better.
+        area: share of the picture that they cover, 0..1: the mass that a blind guess of this size gets on average.
+        most: the mass that the best guess of this size gets, 0..1.
+        overlap: picked and strongest cells in common, over all that are one or the other (intersection over union),
+            0..1; higher is better. As many strongest cells count as were picked, without cells that hold nothing.
+        blind_overlap: what a blind guess of this size gets on average.
+        cells: what the map holds in each cell, (GRID · GRID,); sums to 1.
+        strongest: numbers of those strongest cells, the strongest first.
+    """
+
+    mass: float
+    area: float
+    most: float
+    overlap: float
+    blind_overlap: float
+    cells: Tensor
+    strongest: tuple[int, ...]
+
+    @property
+    def reached(self) -> float:
+        """The mass as a share of the most, 0..1: 1 is as good as a guess of this size can be; higher is better."""
+        return self.mass / self.most
+
+
+@dataclass(frozen=True, eq=False)
+class Guess:
+    """A guess beside what the network did, and beside what is true.
+
+    Attributes:
+        picked: numbers of the picked cells, rising.
+        map: how it agrees with the map; None for a blank map, with which nothing can agree.
+        truth: how it agrees with what was drawn; None for a photograph, whose evidence nobody knows.
+        evidence: where a drawn face differs from a face at rest, 0..1, (S, S); None for a photograph.
+        map_truth: how the map's own strongest cells, as many as were picked, agree with what was drawn; None where one
+            of them is missing.
+    """
+
+    picked: tuple[int, ...]
+    map: Score | None
+    truth: Score | None
+    evidence: Tensor | None
+    map_truth: Score | None
+
+
+def cell_name(cell: int) -> str:
+    """A1 for the cell in the upper left corner, F6 for the lower right one."""
+    return f"{chr(ord('A') + cell % GRID)}{cell // GRID + 1}"
+
+
+def guess(explanation: Explanation, face: Face, class_: str, cells: Collection[int], method: str = "gradcam") -> Guess:
+    """Score a guess where the map of a class is strong.
+
+    Args:
+        explanation: of this face.
+        face: where it is a drawn sample, its evidence is known.
+        class_: whose map was guessed. A drawn face's evidence is that for the expression that it was drawn with, and
+            counts for this class alone.
+        cells: numbers of the picked cells, from 0 to GRID · GRID − 1, one at least.
+        method: one of `cam.METHODS`.
+
+    Raises:
+        ValueError: no cell, a cell outside of the grid, or an unknown class or method.
+    """
+    heat = explanation.map_of(class_, method)
+    known = evidence(face, len(heat)) if drawn_as(face) == class_ else None
+    mapped, truth = score(heat, cells), None if known is None else score(known, cells)
+    own = score(known, mapped.strongest) if mapped and known is not None else None
+    return Guess(tuple(sorted(set(cells))), mapped, truth, known, own)
+
+
+def score(values: Tensor, cells: Collection[int]) -> Score | None:
+    """How well picked cells agree with a map (S, S), at least 0; None where it is 0 everywhere. Errors as `guess`."""
+    picked = set(cells)
+    if not picked or min(picked) < 0 or max(picked) >= GRID * GRID:
+        raise ValueError(f"cells={sorted(picked)}: pick one cell or more, by numbers from 0 to {GRID * GRID - 1}")
+    held = in_cells(values)
+    if held.sum() <= 0:
+        return None
+    pixels = in_cells(torch.ones_like(values))
+    held = held / held.sum()
+    order = held.argsort(descending=True, stable=True)[: len(picked)].tolist()
+    strongest = tuple(cell for cell in order if held[cell] > 0)
+    return Score(
+        mass=float(held[list(picked)].sum()),
+        area=float(pixels[list(picked)].sum() / pixels.sum()),
+        most=float(held[list(strongest)].sum()),
+        overlap=len(picked & set(strongest)) / len(picked | set(strongest)),
+        blind_overlap=_blind_overlap(len(picked), len(strongest)),
+        cells=held,
+        strongest=strongest,
+    )
+
+
+def in_cells(values: Tensor) -> Tensor:
+    """The sum of a picture (S, S) in each cell of the grid, (GRID · GRID,); each pixel counts for one cell."""
+    row, column = (torch.arange(side) * GRID // side for side in values.shape)  # cell of each line of pixels
+    by_row = values.new_zeros(GRID, values.shape[1]).index_add(0, row, values)
+    return by_row.new_zeros(GRID, GRID).index_add(1, column, by_row).flatten()
+
+
+def _blind_overlap(picked: int, strongest: int) -> float:
+    """Expected intersection over union of `picked` cells drawn blindly with `strongest` given ones."""
+    drawn = hypergeom(GRID * GRID, strongest, picked)
+    return float(sum(drawn.pmf(k) * k / (picked + strongest - k) for k in range(1, min(picked, strongest) + 1)))
+
+
+# ---- what is known of drawn faces
+
+
+def drawn_as(face: Face) -> str | None:
+    """The expression that a sample was drawn with; None for any other face."""
+    return _drawn_samples().get(face.key)
+
+
+def evidence(face: Face, size: int) -> Tensor | None:
+    """Where a drawn sample differs from a face at rest, 0..1, (size, size); None for any other face.
+
+    Of a neutral one, which differs nowhere, brows, eyes and mouth. What a face does not show is evidence too, and
+    cannot be marked.
+    """
+    emotion = drawn_as(face)
+    return None if emotion is None else torch.from_numpy(draw(emotion, size).evidence)
+
+
+@lru_cache(maxsize=1)
+def _drawn_samples() -> dict[str, str]:
+    names = [sample.name for sample in samples() if sample.name.startswith("drawn_")]
+    return {load_sample(name).key: name.removeprefix("drawn_") for name in names}

@@ -1,0 +1,74 @@
+"""Do raters agree with the labels that networks are taught with? Told from the votes of FER+, which ship."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from models.annotator_agreement import majorities
+from models.checkpoints import read_predictions
+from models.datasets import EMOTIONS, ferplus
+from models.metrics import Interval, share
+
+from ..dataset.contents import FER2013, has_pictures
+from ..dataset.imported import open_set
+from ..networks import DEFAULT_NETWORK
+
+
+@dataclass(frozen=True)
+class RaterView:
+    """What ten raters of FER+ said of the pictures with one label of FER2013; shares with intervals (Wilson).
+
+    Attributes:
+        class_: the label.
+        pictures: with votes.
+        agree: more than half of the raters say the label.
+        other: more than half agree on something else.
+        split: no answer has more than half.
+        most_other: what they most often agree on instead; "" where they never do.
+    """
+
+    class_: str
+    pictures: int
+    agree: Interval
+    other: Interval
+    split: Interval
+    most_other: str
+
+
+def raters_view() -> tuple[tuple[RaterView, ...], str]:
+    """How far the raters of FER+ agree with FER2013's labels, class by class, and of which pictures that is told.
+
+    Of the whole set where it is imported (of nothing where its names are not FER2013's), else of the two test parts,
+    whose labels lie beside the default checkpoint.
+    """
+    if has_pictures(FER2013):
+        return _raters_view(open_set(FER2013).fingerprint), "all parts"
+    return _raters_view(""), "PublicTest and PrivateTest"
+
+
+@lru_cache(maxsize=2)
+def _raters_view(fingerprint: str) -> tuple[RaterView, ...]:
+    """Of the imported set with this fingerprint, or of the two test parts where there is none."""
+    if not fingerprint:
+        parts = [read_predictions(DEFAULT_NETWORK, part) for part in ("PublicTest", "PrivateTest")]
+        names, labels = (np.concatenate([getattr(p, a) for p in parts]) for a in ("names", "labels"))
+        classes = EMOTIONS
+    else:
+        faces = open_set(FER2013)
+        names, labels, classes = faces.names, faces.labels, faces.classes
+    counts = ferplus.votes(names)
+    known = counts.sum(1) > 0
+    if not known.any():  # a set of other pictures under this name
+        return ()
+    majority, labels = majorities(counts[known]), labels[known]
+    found = []
+    for i, name in enumerate(classes):
+        mine = majority[labels == i]
+        others, n = np.unique(mine[(mine != name) & (mine != "")], return_counts=True)
+        most = str(others[n.argmax()]) if len(others) else ""
+        agree, split_ = mine == name, mine == ""
+        found.append(RaterView(name, len(mine), share(agree), share(~agree & ~split_), share(split_), most))
+    return tuple(found)

@@ -1,0 +1,300 @@
+"""What stored answers say of a trained network: measures with their intervals, recall of classes, calibration.
+
+All of it comes from `card.json` and `predictions.npz` beside the weights, which needs no dataset. Predictions are those
+of a single view of each picture, without averaging over its mirror image.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from models import Card
+from models.calibration import Reliability, RiskCoverage, brier, reliability, risk_coverage
+from models.checkpoints import ROOT, CheckpointError, broken_checkpoints, checkpoint_folder, read_card, read_predictions
+from models.datasets.audit import leaked
+from models.datasets.fer2013 import COUNTS
+from models.metrics import Interval, measure, share
+
+from ..networks import DEFAULT_NETWORK
+
+Part = Literal["PrivateTest", "PublicTest"]
+Pictures = Literal["all", "without copies", "without near copies"]
+"""Which pictures of a test part count: all, or those that are not, pixel by pixel or nearly, in Training too."""
+
+TEST_PARTS: tuple[str, ...] = get_args(Part)
+WHICH_PICTURES: tuple[str, ...] = get_args(Pictures)
+_DRAWS = 1000  # of the bootstrap
+_DASH = "\N{WORD JOINER}–\N{WORD JOINER}"  # the two ends of an interval stay on one line
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A measure that can label itself.
+
+    Attributes:
+        key: in `Scores.values`.
+        title: what it is called.
+        higher_is_better: its direction.
+        shares: whether it is read in per cent.
+        meaning: what it is, with its range, and where it comes from.
+    """
+
+    key: str
+    title: str
+    higher_is_better: bool
+    shares: bool
+    meaning: str
+
+    @property
+    def label(self) -> str:
+        """Its title with the arrow of the better direction."""
+        return f"{self.title} {'↑' if self.higher_is_better else '↓'}"
+
+
+MEASURES = (
+    Measure("accuracy", "accuracy", True, True, "share of pictures that get the label, 0 to 100 %"),
+    Measure("balanced_accuracy", "balanced accuracy", True, True, "mean recall of the classes, 0 to 100 %"),
+    Measure(
+        "macro_f1", "macro F1", True, True, "mean of 2·precision·recall/(precision + recall) over classes, to 100 %"
+    ),
+    Measure("kappa", "Cohen's kappa", True, False, "agreement beyond chance, −1 to 1, 0 is chance (Cohen 1960)"),
+    Measure("log_loss", "log loss", False, False, "mean of −ln of the label's probability, 0 up; ln 7 = 1.95 is even"),
+    Measure("log_loss_calibrated", "log loss, calibrated", False, False, "the same after division by the temperature"),
+    Measure("brier", "Brier score", False, False, "mean squared distance to the truth, 0 to 2 (Brier 1950)"),
+    Measure("brier_calibrated", "Brier score, calibrated", False, False, "the same after division by the temperature"),
+    Measure("ece", "calibration error", False, True, "gap between confidence and accuracy over 15 bins, 0 to 100 %"),
+    Measure("ece_calibrated", "calibration error, calibrated", False, True, "the same after the temperature"),
+)
+"""What the table shows, in its order."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What one network answered to the pictures that count.
+
+    Attributes:
+        name: of the checkpoint.
+        card: its card.
+        logits: single view, (N, K).
+        labels: index of the class that FER2013 says, (N,).
+        names, ids: of the pictures, str (N,).
+    """
+
+    name: str
+    card: Card
+    logits: Tensor
+    labels: Tensor
+    names: np.ndarray
+    ids: np.ndarray
+
+    @property
+    def calibrated(self) -> Tensor:
+        """Logits divided by the card's temperature, (N, K); as they are where none was fitted."""
+        return self.logits / (self.card.temperature or 1.0)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """What one network is worth on the pictures that count.
+
+    Attributes:
+        name: of the checkpoint.
+        card: its card.
+        pictures: how many.
+        values: for each key of `MEASURES` the value with its 95 % interval; NaN for the ends of calibration errors,
+            see `chance`; keys that end with "_calibrated" are left out where no temperature was fitted.
+        recall: for each class, the share of its pictures that are called so, with its interval (Wilson).
+        support: pictures of each class.
+        confusion: pictures by label (row) and answer (column), (K, K).
+        chance: calibration error that a perfectly calibrated network with these confidences shows on as many pictures,
+            lower and upper end of 95 %.
+    """
+
+    name: str
+    card: Card
+    pictures: int
+    values: dict[str, Interval]
+    recall: dict[str, Interval]
+    support: dict[str, int]
+    confusion: Tensor
+    chance: tuple[float, float]
+
+    @property
+    def spread(self) -> float:
+        """Distance between the best and the worst recall, 0 to 1; lower is more even."""
+        return max(self.recall.values())[0] - min(self.recall.values())[0]
+
+    def text(self, wanted: Measure) -> str:
+        """A measure in words, as 69.0 % (67.5–70.5) or 0.842 (0.818–0.867)."""
+        if wanted.key not in self.values:
+            return "not fitted"
+        factor, digits, unit = (100, 1, "\N{NO-BREAK SPACE}%") if wanted.shares else (1, 3, "")
+        value, low, high = (f"{factor * v:.{digits}f}" for v in self.values[wanted.key])
+        told = "not defined" if value == "nan" else f"{value}{unit}"
+        return told if low == "nan" else f"{told} ({low}{_DASH}{high})"
+
+
+def checkpoints() -> tuple[str, ...]:
+    """Names of all checkpoints with a sound card, also those whose weights did not ship: the networks' own first."""
+    names = {card.parent.name for card in ROOT.glob("*/card.json")} - broken_checkpoints().keys()
+    return tuple(sorted(names, key=lambda name: (name != DEFAULT_NETWORK, "-" in name, name)))
+
+
+def is_of_fer2013(card: Card) -> bool:
+    """Whether a network was measured on FER2013's PrivateTest; drawn sets and others call their parts so too."""
+    rows = card.metrics.get("PrivateTest", {}).get("plain", {}).get("per_class", {})
+    return sum(row["support"] for row in rows.values()) == sum(COUNTS["PrivateTest"])
+
+
+def stored_answers(name: str, part: Part = "PrivateTest", pictures: Pictures = "all") -> Answers:
+    """The stored answers of a checkpoint to the pictures that count.
+
+    Raises:
+        CheckpointError: card or answers are missing or damaged, or there are none to this part; the message says how to
+            get them.
+    """
+    folder = checkpoint_folder(name)
+    read_card(name)  # first: without a card the other files say nothing
+    if not (folder / "predictions.npz").is_file():
+        raise CheckpointError(f"{name} has no stored answers. With FER2013 imported: `ferscope evaluate {name}`")
+    stamp = tuple((folder / file).stat().st_mtime_ns for file in ("card.json", "predictions.npz"))
+    return _answers(name, part, pictures, stamp)
+
+
+@lru_cache(maxsize=64)
+def _answers(name: str, part: Part, pictures: Pictures, stamp: tuple[int, ...]) -> Answers:
+    """As `stored_answers`; read again when a file changes (`stamp`)."""
+    card, found = read_card(name), read_predictions(name, part)
+    k = len(card.classes)
+    again = f"Measure it again, with its set imported: `ferscope evaluate {name}`"
+    if len(found.labels) == 0:
+        known = ", ".join(card.metrics) or "no part"
+        raise CheckpointError(f"{name} was measured on {known}, not on {part}: its split is {card.split}.")
+    if found.logits.shape != (len(found.labels), k) or not 0 <= int(found.labels.min()) <= int(found.labels.max()) < k:
+        raise CheckpointError(f"The stored answers of {name} are not those of its {k} classes. {again}")
+    if not bool(found.logits.isfinite().all()):
+        raise CheckpointError(f"The stored answers of {name} are not all numbers. {again}")
+    keep = ~np.isin(found.ids, list(_left_out(part, pictures)))
+    mask = torch.from_numpy(keep)
+    return Answers(name, card, found.logits[mask], found.labels[mask], found.names[keep], found.ids[keep])
+
+
+def _left_out(part: str, pictures: Pictures) -> frozenset[str]:
+    return frozenset() if pictures == "all" else leaked(part, near=pictures == "without near copies")
+
+
+def scores(name: str, part: Part = "PrivateTest", pictures: Pictures = "all") -> Scores:
+    """All measures of a checkpoint with their 95 % intervals; errors as for `stored_answers`.
+
+    Shares of pictures have Wilson's interval; the others that of the percentile bootstrap (Efron 1979), in which each
+    class keeps its size. A calibration error has none: pictures drawn again make it larger, so that the percentiles
+    miss it; see `Scores.chance` instead.
+    """
+    return _scores(stored_answers(name, part, pictures))
+
+
+@lru_cache(maxsize=64)
+def _scores(given: Answers) -> Scores:
+    card, k = given.card, len(given.card.classes)
+    found = measure(given.logits, given.labels, card.classes)
+    ways = {"": given.logits} | ({"_calibrated": given.calibrated} if card.temperature else {})
+    told = given.logits.argmax(-1)
+    drawn = _drawn(given.labels)  # (draws, N)
+    values = {"accuracy": (found["accuracy"], *found["accuracy_interval"])}
+    again = drawn @ F.one_hot(given.labels * k + told, k * k).float()
+    for key, sample in _of_confusions(again.view(-1, k, k)).items():
+        values[key] = _interval(float("nan" if found[key] is None else found[key]), sample)
+    for suffix, logits in ways.items():
+        loss = F.cross_entropy(logits, given.labels, reduction="none")  # (N,)
+        square = (logits.softmax(-1) - F.one_hot(given.labels, k)).square().sum(-1)
+        means = drawn @ torch.stack([loss, square], 1) / len(given)  # (draws, 2)
+        values[f"log_loss{suffix}"] = _interval(float(loss.mean()), means[:, 0])
+        values[f"brier{suffix}"] = _interval(brier(logits, given.labels), means[:, 1])
+        values[f"ece{suffix}"] = (reliability(logits, given.labels).ece, float("nan"), float("nan"))
+    right = (told == given.labels).numpy()
+    mine = {name: given.labels.numpy() == i for i, name in enumerate(card.classes)}
+    return Scores(
+        name=given.name,
+        card=card,
+        pictures=len(given),
+        values=values,
+        recall={name: share(right[chosen]) for name, chosen in mine.items()},
+        support={name: int(chosen.sum()) for name, chosen in mine.items()},
+        confusion=torch.tensor(found["confusion"]),
+        chance=_chance(given.calibrated),
+    )
+
+
+def _drawn(labels: Tensor, draws: int = _DRAWS) -> Tensor:
+    """How often each picture is drawn when each class is drawn again with replacement, (draws, N); rows sum to N."""
+    generator = torch.Generator().manual_seed(0)
+    times = torch.zeros(draws, len(labels))
+    for k in labels.unique():
+        mine = (labels == k).nonzero()[:, 0]
+        chosen = torch.randint(len(mine), (draws, len(mine)), generator=generator)
+        times[:, mine] = torch.zeros(chosen.shape).scatter_add_(1, chosen, torch.ones(chosen.shape))
+    return times
+
+
+def _of_confusions(c: Tensor) -> dict[str, Tensor]:
+    """Balanced accuracy, macro F1 and kappa of many confusions (D, K, K), each (D,)."""
+    right, labels, told = c.diagonal(dim1=1, dim2=2), c.sum(2), c.sum(1)  # (D, K)
+    n = labels.sum(1)
+    agreed, chance = right.sum(1) / n, (labels * told).sum(1) / n**2
+    return {
+        "balanced_accuracy": (right / labels).nanmean(1),  # a class that does not occur has no recall
+        "macro_f1": torch.where(labels > 0, 2 * right / (labels + told), torch.nan).nanmean(1),
+        "kappa": (agreed - chance) / (1 - chance),
+    }
+
+
+def _interval(value: float, sample: Tensor) -> Interval:
+    low, high = sample.double().quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+    return value, low, high
+
+
+def _chance(logits: Tensor, bins: int = 15) -> tuple[float, float]:
+    """Calibration errors of a network that is right exactly as often as it says: 95 % of them (Bröcker, Smith 2007)."""
+    confidence = logits.softmax(-1).amax(-1)  # (N,)
+    at = (confidence * bins).long().clamp(max=bins - 1)
+    right = torch.rand(_DRAWS, len(confidence), generator=torch.Generator().manual_seed(0)) < confidence
+    gaps = torch.zeros(_DRAWS, bins).index_add_(1, at, right.float() - confidence)  # (draws, bins)
+    return _interval(0.0, gaps.abs().sum(1) / len(confidence))[1:]
+
+
+# ---- calibration
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """How far the probabilities can be believed.
+
+    Attributes:
+        before, after: reliability of the answers as trained, and with the logits divided by the temperature; `after` is
+            None where no temperature was fitted.
+        temperature: fitted on the validation part; above 1: the network was too sure.
+        risk: error of the surest answers, by the calibrated probability.
+    """
+
+    before: Reliability
+    after: Reliability | None
+    temperature: float | None
+    risk: RiskCoverage
+
+
+def calibration(name: str, part: Part = "PrivateTest", pictures: Pictures = "all") -> Calibration:
+    """Reliability and risk–coverage of a checkpoint; errors as for `stored_answers`."""
+    given = stored_answers(name, part, pictures)
+    before, risk = reliability(given.logits, given.labels), risk_coverage(given.calibrated, given.labels)
+    after = reliability(given.calibrated, given.labels) if given.card.temperature else None
+    return Calibration(before, after, given.card.temperature, risk)

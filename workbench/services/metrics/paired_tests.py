@@ -1,0 +1,90 @@
+"""Are two networks different, and what are the leaked test pictures worth? Told from stored answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import binomtest
+
+from models.checkpoints import CheckpointError
+from models.datasets.audit import leaked
+from models.metrics import Interval, paired_difference, share
+
+from .evaluation import Part, Pictures, stored_answers
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Accuracy with and without the test pictures that sit in FER2013's Training.
+
+    Attributes:
+        kind: "copies" or "copies and near copies".
+        pictures: how many of the part there are.
+        without, on: accuracy on the other pictures, and on these, each with its interval (Wilson).
+    """
+
+    kind: str
+    pictures: int
+    without: Interval
+    on: Interval
+
+
+def seen_before(name: str, part: Part = "PrivateTest") -> tuple[Seen, ...]:
+    """What the leaked pictures do to the accuracy of a checkpoint; errors as for `stored_answers`.
+
+    The list of leaks is that of the official split; other splits have other leaks, see the page Data.
+    """
+    given = stored_answers(name, part)
+    right = (given.logits.argmax(-1) == given.labels).numpy()
+    found = []
+    for kind, near in (("copies", False), ("copies and near copies", True)):
+        inside = np.isin(given.ids, list(leaked(part, near)))
+        found.append(Seen(kind, int(inside.sum()), share(right[~inside]), share(right[inside])))
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two networks on the same pictures.
+
+    Attributes:
+        first, second: names of the checkpoints.
+        both_right, first_only, second_only, neither: pictures by who calls them what their label says.
+        p_value: of McNemar's exact test, 0 to 1: how often two equally good networks would differ at least so much.
+        accuracy, balanced_accuracy: first minus second, with the 95 % interval.
+    """
+
+    first: str
+    second: str
+    both_right: int
+    first_only: int
+    second_only: int
+    neither: int
+    p_value: float
+    accuracy: Interval
+    balanced_accuracy: Interval
+
+
+def pair(first: str, second: str, part: Part = "PrivateTest", pictures: Pictures = "all") -> Pair:
+    """Is one network better than the other, or only luckier? McNemar's test (1947), exact, on the shared pictures.
+
+    Only pictures that one of them gets right and the other wrong can tell them apart. Were both equally good, each of
+    these would fall to either side like a coin: the p-value is that of a binomial test of one half.
+
+    Raises:
+        CheckpointError: as for `stored_answers`; or they have other classes, or share no picture.
+    """
+    a, b = stored_answers(first, part, pictures), stored_answers(second, part, pictures)
+    if a.card.classes != b.card.classes:
+        raise CheckpointError(f"{first} and {second} have different classes and cannot be compared picture by picture.")
+    _, i, j = np.intersect1d(a.ids, b.ids, return_indices=True)
+    if len(i) == 0:
+        raise CheckpointError(f"{first} and {second} were measured on different pictures and cannot be compared.")
+    ours, theirs, labels = a.logits[i], b.logits[j], a.labels[i]
+    x, y = (logits.argmax(-1) == labels for logits in (ours, theirs))
+    only_x, only_y = int((x & ~y).sum()), int((y & ~x).sum())
+    p = binomtest(only_x, only_x + only_y, 0.5).pvalue if only_x + only_y else 1.0
+    difference = paired_difference(ours, theirs, labels)
+    both, neither = int((x & y).sum()), int((~x & ~y).sum())
+    return Pair(first, second, both, only_x, only_y, neither, float(p), *difference.values())

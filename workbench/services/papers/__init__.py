@@ -1,0 +1,253 @@
+"""Do the papers' claims hold? Each with ours beside it, a verdict, and the way to it.
+
+`papers.py` reads the claims from data, `evaluators.py` says how ours is obtained, this module judges. Nothing of ours
+is written down anywhere: it is counted, drawn or measured when it is asked for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from models.checkpoints import ROOT, CheckpointError, read_card
+from models.metrics import percent
+
+from ...surveys.robustness import FILE as SURVEY
+from ..svd import memory_account
+from . import counts, elsewhere  # noqa: F401  both make their evaluators known
+from .definitions import Claim, Finding, Paper, Table, papers
+from .evaluators import EVALUATORS, Ours, count
+from .fractions import agrees, counted, shares, test_pictures
+from .networks import added, stock
+from .trained import nearest_run
+
+Verdict = Literal[
+    "recomputed",
+    "reproduced",
+    "different protocol",
+    "not run",
+    "not reproduced under our choices",
+    "inconsistent in the paper",
+    "not reproduced",
+]
+
+VERDICTS: dict[str, str] = {
+    "recomputed": "we compute the same from code, from the set, or from the paper's own figures",
+    "reproduced": "trained as the paper did, and its figure lies inside our 95 % interval",
+    "different protocol": "ours exists, but was trained or drawn otherwise, so the two cannot be compared",
+    "not run": "nobody has trained it here; the command is below",
+    "not reproduced under our choices": (
+        "as the paper did in all that it states, but with choices of ours where it is silent, and it comes out "
+        "otherwise: other choices might give its figure"
+    ),
+    "inconsistent in the paper": "another place of the same paper says otherwise",
+    "not reproduced": "we compute or measure it as the paper did, and it comes out otherwise",
+}
+"""What each verdict means, from what holds to what does not."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A claim with its verdict.
+
+    Attributes:
+        claim: the claim.
+        verdict: a key of VERDICTS.
+        ours: in words; "not run" where there is none.
+        way: how ours was obtained and how it differs, or what would have to be run.
+        value: ours in the claim's unit; None for a statement or where nothing was run.
+        interval: its 95 % interval in the claim's unit, where it was measured.
+    """
+
+    claim: Claim
+    verdict: Verdict
+    ours: str
+    way: str
+    value: float | None = None
+    interval: tuple[float, float] | None = None
+
+
+def judge(claim: Claim, ours: Ours) -> Verdict:
+    """The verdict on a claim that has something of ours beside it.
+
+    A figure agrees where ours is the printed one, rounded or cut off; a measured one where it lies in our interval.
+    """
+    if ours.kind == "measured":
+        if ours.differs:
+            return "different protocol"
+        low, high = ours.interval
+        if low <= claim.plain <= high:
+            return "reproduced"
+        return "not reproduced under our choices" if claim.choice or ours.choices else "not reproduced"
+    holds = ours.holds
+    if holds is None:
+        holds = agrees(claim.scale * ours.value, claim.claimed, claim.within)
+    if holds:
+        return "recomputed"
+    if claim.choice:
+        return "not reproduced under our choices"
+    return "inconsistent in the paper" if ours.kind == "own" or claim.contradicts else "not reproduced"
+
+
+def check(letter: str) -> tuple[Checked, ...]:
+    """Every claim of a paper with its verdict, in the order of the paper; counted anew when a checkpoint changes."""
+    return _check(letter, _stamp())
+
+
+def _stamp() -> tuple:
+    names = ("card.json", "predictions.npz", SURVEY)
+    files = [file for name in names for file in ROOT.glob(f"*/{name}")]
+    return tuple(sorted((str(file), file.stat().st_mtime_ns) for file in files))
+
+
+@lru_cache(maxsize=16)
+def _check(letter: str, stamp: tuple) -> tuple[Checked, ...]:
+    given = paper_of(letter)
+    nearest_run.cache_clear()
+    return tuple(_checked(claim, given) for claim in given.claims)
+
+
+def _checked(claim: Claim, given: Paper) -> Checked:
+    try:
+        ours = EVALUATORS[claim.by](claim, given)
+    except CheckpointError as error:
+        needs = str(error) if claim.protocol is None else f"train `{claim.network}`, see the commands"
+        return Checked(claim, "not run", "not run", needs)
+    differs = f"Trained or drawn otherwise: {'; '.join(ours.differs)}." if ours.differs else ""
+    open_ = ""
+    if ours.choices and not ours.differs:
+        open_ = f"Not stated in the paper, so our choice: {'; '.join(ours.choices)}. {claim.protocol.lacks}"
+    way = " ".join(filter(None, (f"{ours.way}.", differs, open_, claim.choice, claim.note)))
+    value = None if ours.value is None else claim.scale * ours.value
+    ends = None if ours.interval is None else tuple(claim.scale * end for end in ours.interval)
+    return Checked(claim, judge(claim, ours), ours.text, way, value, ends)
+
+
+def paper_of(letter: str) -> Paper:
+    """One of the five papers, "A" to "E"."""
+    return next(paper for paper in papers() if paper.letter == letter)
+
+
+def summary() -> dict[str, dict[str, int]]:
+    """For each paper's letter, how many claims have each verdict, in the order of VERDICTS."""
+    found = {}
+    for paper in papers():
+        verdicts = Counter(checked.verdict for checked in check(paper.letter))
+        found[paper.letter] = {verdict: verdicts[verdict] for verdict in VERDICTS}
+    return found
+
+
+@dataclass(frozen=True)
+class Command:
+    """What would run claims that were not run.
+
+    Attributes:
+        network: that is trained.
+        set: on which set of faces.
+        line: for a terminal.
+        lacks: what it cannot do of the paper's training.
+        claims: how many wait for it.
+    """
+
+    network: str
+    set: str
+    line: str
+    lacks: str
+    claims: int
+
+
+def commands(letter: str) -> tuple[Command, ...]:
+    """The trainings that a paper's claims wait for, also those that were trained otherwise, in the paper's order."""
+    waiting: dict[tuple, list[Claim]] = {}
+    for checked in check(letter):
+        claim = checked.claim
+        if claim.protocol and checked.verdict in ("not run", "different protocol"):
+            waiting.setdefault((claim.network, claim.protocol.name), []).append(claim)
+    return tuple(
+        Command(network, mine[0].protocol.set, mine[0].protocol.command(network), mine[0].protocol.lacks, len(mine))
+        for (network, _), mine in waiting.items()
+    )
+
+
+@dataclass(frozen=True)
+class PlainRow:
+    """A row of a table of classes in pictures: right answers of all, the plain accuracy with its 95 % interval."""
+
+    set: str
+    model: str
+    right: int
+    of: int
+    accuracy: tuple[float, float, float]
+    average: str
+
+
+def plain_rows(letter: str) -> tuple[PlainRow, ...]:
+    """The plain accuracy behind every printed average of a paper's tables."""
+    return tuple(_plain(table, row.id) for table in paper_of(letter).tables for row in table.rows)
+
+
+def _plain(table: Table, row_id: str) -> PlainRow:
+    row, found = table.row(row_id), counted(table, row_id)
+    return PlainRow(table.set, row.model, sum(found.right), sum(found.of), found.accuracy, row.average)
+
+
+def told(finding: Finding, letter: str) -> str:
+    """A finding in words, with every figure in its place looked up or computed now."""
+    return re.sub(r"\{(\w+):([\w/-]+)\}", lambda m: _FIGURES[m[1]](letter, m[2]), finding.text)
+
+
+def _found(letter: str, id: str) -> Checked:
+    wanted = paper_of(letter).claim(id).id
+    return next(checked for checked in check(letter) if checked.claim.id == wanted)
+
+
+def _right(letter: str, at: str) -> str:
+    table, row = at.split("/")
+    found = _plain(paper_of(letter).table(table), row)
+    value, low, high = (100 * v for v in found.accuracy)
+    return f"{count(found.right)} of {count(found.of)} right ({value:.1f}\N{NO-BREAK SPACE}%, {low:.1f} to {high:.1f})"
+
+
+def _epochs(letter: str, which: str) -> str:
+    rows = [row for table in paper_of(letter).tables for row in table.rows if row.best_epoch is not None]
+    found = sorted({row.best_epoch for row in rows if (row.plain is None) == (which == "plain")})
+    return str(found[0]) if len(found) == 1 else f"{found[0]} to {found[-1]}"
+
+
+def _accuracy(letter: str, name: str) -> str:
+    """What a checkpoint is right in on its test part, single view; "not run" where it is not measured."""
+    try:
+        plain = list(read_card(name).metrics.values())[-1]["plain"]
+    except (CheckpointError, LookupError):
+        return "(not run)"
+    return percent((plain["accuracy"], *plain["accuracy_interval"]))
+
+
+def _bytes(letter: str, reading: str) -> str:
+    value = getattr(memory_account(), reading)
+    return f"{value / 2**30:.3g} GiB" if value >= 2**27 else f"{value / 2**10:.0f} KiB"
+
+
+def _fit(letter: str, at: str) -> str:
+    """How many pictures of another class a printed recall would be, "claim/class"."""
+    id, class_ = at.split("/")
+    n = test_pictures(class_)
+    return " or ".join(f"{k} of {count(n)}" for k in shares(paper_of(letter).claim(id).claimed, n)) or "none"
+
+
+_FIGURES: dict[str, Callable[[str, str], str]] = {
+    "claimed": lambda letter, id: paper_of(letter).claim(id).text,
+    "ours": lambda letter, id: _found(letter, id).ours,
+    "fit": _fit,
+    "right": _right,
+    "epochs": _epochs,
+    "accuracy": _accuracy,
+    "memory": _bytes,
+    "added": lambda letter, network: count(added(network, "resnet18")),
+    "stock": lambda letter, name: count(stock(name)),
+}
+"""What stands for {name:argument} in the text of a finding."""

@@ -1,0 +1,304 @@
+"""The claims of the five papers as data: read from `workbench/papers/*.toml`, where each figure stands as printed."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib import resources
+from typing import Any
+
+from models.training.config import TrainConfig
+from models.training.recipes import from_recipe
+
+SCALES = {"%": 100.0, "points": 100.0, "M": 1e-6, "GiB": 2.0**-30}
+"""What a value is multiplied by before it stands before its unit."""
+
+
+@dataclass(frozen=True, eq=False)
+class Protocol:
+    """How a paper trained, as far as it says.
+
+    Attributes:
+        name: its own, such as "paper-d-ckplus".
+        set: name of the set of faces.
+        recipe: the one that follows the paper.
+        train: fields of `TrainConfig` in which it departs from the recipe.
+        silent: fields that the paper leaves open, so that no value of ours contradicts it.
+        lacks: a sentence about what it leaves open, and what has to be there first.
+    """
+
+    name: str
+    set: str
+    recipe: str
+    train: Mapping[str, Any]
+    silent: tuple[str, ...]
+    lacks: str
+
+    def config(self, network: str) -> TrainConfig:
+        """How a network is trained by it."""
+        return from_recipe(self.recipe, model=network, **self.train)
+
+    def command(self, network: str) -> str:
+        """The call that comes nearest to it, and leaves the result where this page finds it."""
+        options = "".join(f" --{name.replace('_', '-')} {value}" for name, value in self.train.items())
+        start = f"ferscope train --model {network} --recipe {self.recipe}"
+        return f"{start}{options} --out checkpoints/{network}-{self.name}"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One figure, or one statement that can be compared with something.
+
+    Attributes:
+        id: unique over all papers, such as "d-memory".
+        paper: its letter.
+        place: table, figure, equation, section or slide.
+        what: what it is a figure of.
+        claimed: as printed; a quotation where it is no figure.
+        unit: "%", "points" (of per cent), "M" (millions), "GiB" or none.
+        by: name of the evaluator that obtains ours, and `given`, what it needs.
+        network: the one that it is about, or None.
+        protocol: how that was trained, or None where training plays no part.
+        within: share by which a figure that is called approximate may differ.
+        contradicts: another place of the paper says what ours says.
+        choice: what the paper leaves open and we chose, where that may be why ours is another.
+        shown: `claimed` for the screen, where that differs.
+        note: a sentence for the reader.
+        row, class_: row of a table of classes that it is from, such as "fer2013/resnet18", and the class.
+    """
+
+    id: str
+    paper: str
+    place: str
+    what: str
+    claimed: str
+    unit: str
+    by: str
+    given: Mapping[str, Any]
+    network: str | None = None
+    protocol: Protocol | None = None
+    within: float = 0.0
+    contradicts: bool = False
+    choice: str = ""
+    shown: str = ""
+    note: str = ""
+    row: str | None = None
+    class_: str | None = None
+
+    @property
+    def value(self) -> float | None:
+        """The figure in its unit; None for a statement."""
+        return number(self.claimed)
+
+    @property
+    def plain(self) -> float | None:
+        """The figure without its unit: per cent as a share of 1, millions as a count."""
+        return None if self.value is None else self.value / self.scale
+
+    @property
+    def scale(self) -> float:
+        """What a plain value is multiplied by to stand before the unit."""
+        return SCALES.get(self.unit, 1.0)
+
+    @property
+    def text(self) -> str:
+        """As it stands on the screen, with its unit."""
+        if self.value is None:
+            size = re.fullmatch(r"[\d*x]+", self.claimed)
+            return self.shown or (self.claimed if size else f"“{self.claimed}”")
+        told = re.search(r"[%MG]|million|modules", self.claimed)
+        return re.sub(r" ?%", "\N{NO-BREAK SPACE}%", self.claimed if told else f"{self.claimed} {self.unit}".strip())
+
+
+@dataclass(frozen=True)
+class Row:
+    """One network in a table with a figure for each class, as printed; an empty value is not in the text at hand."""
+
+    id: str
+    model: str
+    network: str
+    values: tuple[str, ...]
+    average: str
+    best_epoch: int | None = None
+    gain: str | None = None
+    plain: str | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with a figure for each class.
+
+    Attributes:
+        id, place: in the paper.
+        set: name of the set of faces.
+        test: number of its test pictures as the paper has it.
+        classes: names of the columns.
+        rows: one for each network.
+    """
+
+    id: str
+    place: str
+    set: str
+    test: int
+    classes: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+    def row(self, id: str) -> Row:
+        """A row by its id."""
+        return next(row for row in self.rows if row.id == id)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What comparing brought to light; `text` holds {what:which} in the place of every figure."""
+
+    title: str
+    text: str
+    claims: tuple[str, ...]
+    table: str = ""
+
+
+@dataclass(frozen=True)
+class Paper:
+    """One of the five papers.
+
+    Attributes:
+        letter: "A" to "E".
+        short: a word or two for a button.
+        title, authors, source: as far as the text at hand has them; empty where it does not.
+        claims: in the order of the text, those of the tables of classes last.
+        tables: those with a figure for each class.
+        findings: the notable ones.
+    """
+
+    letter: str
+    short: str
+    title: str
+    authors: str
+    source: str
+    claims: tuple[Claim, ...]
+    tables: tuple[Table, ...] = ()
+    findings: tuple[Finding, ...] = field(default=())
+
+    def claim(self, id: str) -> Claim:
+        """A claim by its id, with or without the letter; KeyError where there is none."""
+        wanted = id if id.startswith(f"{self.letter.lower()}-") else f"{self.letter.lower()}-{id}"
+        for claim in self.claims:
+            if claim.id == wanted:
+                return claim
+        raise KeyError(wanted)
+
+    def table(self, id: str) -> Table:
+        """A table by its id."""
+        return next(table for table in self.tables if table.id == id)
+
+
+def number(text: str) -> float | None:
+    """The first figure in a text: "35 887", "+23,808", "~2.5M", "83.2%"; None in a quotation or a size."""
+    if re.search(r"\d[*x]\d", text):  # 24*24*128
+        return None
+    found = re.fullmatch(r"(?:about |around |by the )?([+<~∼−-]?)(\d[\d ,]*(?:\.\d+)?)\D*", text)
+    if found is None:
+        return None
+    value = float(found[2].replace(",", "").replace(" ", ""))
+    return -value if found[1] in ("-", "−") else value
+
+
+@lru_cache(maxsize=1)
+def papers() -> tuple[Paper, ...]:
+    """The five papers with all their claims, A to E."""
+    folder = resources.files("workbench") / "papers"
+    return tuple(_paper(tomllib.loads((folder / f"{letter}.toml").read_text(encoding="utf-8"))) for letter in "abcde")
+
+
+def _paper(data: dict) -> Paper:
+    letter = data["letter"]
+    protocols = {
+        name: _protocol(f"paper-{letter.lower()}-{name}", data["protocol"][name], data["protocol"])
+        for name in data.get("protocol", {})
+    }
+    single = tuple(_claim(letter, values, protocols) for values in data["claim"])
+    tests = {claim.id: int(claim.value) for claim in single if claim.value is not None}
+    tables = tuple(_table(letter, values, tests) for values in data.get("table", ()))
+    rows = tuple(
+        claim
+        for table, values in zip(tables, data.get("table", ()), strict=True)
+        for row, given in zip(table.rows, values["row"], strict=True)
+        for claim in _of_row(letter, table, row, protocols[given.get("protocol", values["protocol"])])
+    )
+    findings = tuple(
+        Finding(f["title"], " ".join(f["text"].split()), tuple(f["claims"]), f.get("table", ""))
+        for f in data.get("finding", ())
+    )
+    about = {key: data[key] for key in ("short", "title", "authors", "source")}
+    return Paper(letter, **about, claims=single + rows, tables=tables, findings=findings)
+
+
+def _protocol(name: str, own: dict, all_: dict) -> Protocol:
+    chain = [own]
+    while "like" in chain[0]:
+        chain.insert(0, all_[chain[0]["like"]])
+    merged = {key: value for protocol in chain for key, value in protocol.items()}
+    train = {key: value for protocol in chain for key, value in protocol.get("train", {}).items()}
+    return Protocol(name, merged["set"], merged["recipe"], train, tuple(merged.get("silent", ())), merged["lacks"])
+
+
+def _claim(letter: str, values: dict, protocols: dict[str, Protocol]) -> Claim:
+    ours = dict(values["ours"])
+    return Claim(
+        id=f"{letter.lower()}-{values['id']}",
+        paper=letter,
+        by=ours.pop("by"),
+        given=ours,
+        unit=values.get("unit", ""),
+        protocol=protocols[values["protocol"]] if "protocol" in values else None,
+        **{key: values[key] for key in ("place", "what", "claimed")},
+        **{
+            key: values[key] for key in ("network", "within", "contradicts", "choice", "shown", "note") if key in values
+        },
+    )
+
+
+_OPTIONAL = ("network", "within", "contradicts", "choice", "shown", "note")
+
+
+def _table(letter: str, values: dict, tests: dict[str, int]) -> Table:
+    names = ("id", "model", "network", "average", "best_epoch", "gain", "plain")
+    rows = tuple(
+        Row(values=tuple(row["values"]), **{name: row[name] for name in names if name in row}) for row in values["row"]
+    )
+    test = tests[f"{letter.lower()}-{values['test']}"]
+    return Table(values["id"], values["place"], values["set"], test, tuple(values["classes"]), rows)
+
+
+def _of_row(letter: str, table: Table, row: Row, protocol: Protocol) -> list[Claim]:
+    """The claims in one row: a figure for each class, the average, and what can be told of them without a network."""
+    at = f"{table.id}/{row.id}"
+    prefix, name = f"{letter.lower()}-{table.id}-{row.id}", f"{table.set}, {row.model}"
+    trained = {"network": row.network, "protocol": protocol}
+
+    def claim(end: str, what: str, claimed: str, by: str, unit: str = "%", **rest: Any) -> Claim:
+        given = rest.pop("given", {"table": table.id, "row": row.id})
+        words = f"{name}: {what}"
+        return Claim(f"{prefix}-{end}", letter, table.place, words, claimed, unit, by, given, row=at, **rest)
+
+    found = [
+        claim(class_, f"recall of {class_}", printed, "recall", given={"class": class_}, class_=class_, **trained)
+        for class_, printed in zip(table.classes, row.values, strict=True)
+        if printed
+    ]
+    key = {"key": "balanced_accuracy"}
+    found.append(claim("average", "average of the classes", row.average, "measure", given=key, **trained))
+    found.append(claim("mean", "the average is the mean of its figures", row.average, "mean"))
+    printed = ", ".join(row.values)
+    missing = [class_ for class_, value in zip(table.classes, row.values, strict=True) if not value]
+    note = f"Not in the text at hand, so taken from the average: {', '.join(missing)}." if missing else ""
+    words = "each figure is a whole number of pictures"
+    found.append(claim("k", words, printed.strip(", "), "whole_row", unit="", shown=printed.strip(", "), note=note))
+    if row.gain is not None:
+        two = {"first": f"{table.id}-{row.id}-mean", "second": f"{table.id}-{row.plain}-mean"}
+        found.append(claim("gain", "gain over the plain network", row.gain, "difference", "points", given=two))
+    return found

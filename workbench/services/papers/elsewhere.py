@@ -1,0 +1,79 @@
+"""Evaluators that hold a paper against itself: its other places, its averages, shares of whole pictures."""
+
+from __future__ import annotations
+
+from . import fractions
+from .definitions import Claim, Paper
+from .evaluators import Ours, count, evaluator, words
+
+
+@evaluator
+def _same(claim: Claim, paper: Paper) -> Ours:
+    other = paper.claim(claim.given["as"])
+    return Ours("own", other.text, f"{other.place}, same paper", other.plain)
+
+
+@evaluator
+def _difference(claim: Claim, paper: Paper) -> Ours:
+    first, second = (paper.claim(claim.given[key]) for key in ("first", "second"))
+    value = first.plain - second.plain
+    return Ours("own", words(claim, value), f"{first.text} less {second.text}, {first.place}, same paper", value)
+
+
+@evaluator
+def _rest(claim: Claim, paper: Paper) -> Ours:
+    less = paper.claim(claim.given["less"])
+    value = claim.given["of"] - less.value
+    return Ours("own", count(int(value)), f"{claim.given['of']} less {less.text}", value)
+
+
+@evaluator
+def _product(claim: Claim, paper: Paper) -> Ours:
+    a, b = claim.given["factors"]
+    return Ours("own", count(a * b), f"{a} × {b}", a * b)
+
+
+@evaluator
+def _reads(claim: Claim, paper: Paper) -> Ours:
+    text = claim.given.get("shown", f"“{claim.given['other']}”")
+    return Ours("own", text, f"{claim.given['where']}, same paper", holds=False)
+
+
+@evaluator
+def _mean(claim: Claim, paper: Paper) -> Ours:
+    table = paper.table(claim.given["table"])
+    value = fractions.mean_of_row(table, claim.given["row"]) / 100
+    return Ours("own", f"{100 * value:.2f}\N{NO-BREAK SPACE}%", "mean of the figures in its own row", value)
+
+
+@evaluator
+def _test_pictures(claim: Claim, paper: Paper) -> Ours:
+    table = paper.table(claim.given["table"])
+    n, free = fractions.least(table), fractions.free(table)
+    text = f"at least {n}; {', '.join(free)}, always 100 %, may be any number" if free else str(n)
+    way = "smallest numbers of which its own figures are shares"
+    return Ours("own", text, way, holds=n <= claim.value if free else n == claim.value)
+
+
+@evaluator
+def _whole_row(claim: Claim, paper: Paper) -> Ours:
+    table = paper.table(claim.given["table"])
+    found = fractions.counted(table, claim.given["row"])
+    plain = (
+        f"{sum(found.right)} of {count(sum(found.of))} right, {100 * found.accuracy[0]:.2f}\N{NO-BREAK SPACE}% plain"
+    )
+    odd = ", ".join(f"none gives {class_} {printed}, the nearest is {near}" for class_, printed, near in found.odd)
+    return Ours("exact", odd or plain, "k/n for whole numbers k of the test pictures of each class", holds=not odd)
+
+
+@evaluator
+def _whole_pictures(claim: Claim, paper: Paper) -> Ours:
+    n = fractions.test_pictures(claim.given["class"])
+    found = fractions.shares(claim.claimed, n)
+    k = found[0] if found else fractions.nearest(claim.claimed, n)
+    text = (
+        f"{count(k)} of {count(n)}"
+        if found
+        else f"the nearest is {k} of {count(n)}, {100 * k / n:.2f}\N{NO-BREAK SPACE}%"
+    )
+    return Ours("exact", text, "k/n for whole numbers k of both official test parts", holds=bool(found))

@@ -1,0 +1,81 @@
+"""How ours is obtained for each claim: one named function each, `EVALUATORS[claim.by](claim, paper)`.
+
+Three kinds of answer. *exact*: computed from code or from the set itself, so that it has no spread. *own*: told from
+what the same paper says elsewhere. *measured*: a trained network, with its 95 % interval. An evaluator that finds no
+trained network raises CheckpointError, and the claim is *not run*.
+
+The functions: `networks.py` counts parameters and sizes, `counts.py` pictures, splits and weights, `elsewhere.py` reads
+the paper against itself, `trained.py` asks our trained networks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from models.checkpoints import CheckpointError
+
+from .definitions import Claim, Paper
+
+Kind = Literal["exact", "own", "measured"]
+
+
+@dataclass(frozen=True)
+class Ours:
+    """What stands beside a claim.
+
+    Attributes:
+        kind: see the module.
+        text: in words, with its unit and, where it was measured, its interval.
+        way: how it was obtained.
+        value: without unit, shares of 1; None for a statement.
+        interval: lower and upper end of 95 %, where it was measured.
+        holds: whether the claim is true, where that is not to be told from `value`.
+        differs: how our training differs from the paper's; empty where it does not.
+        choices: what the paper leaves open of a training and ours has.
+    """
+
+    kind: Kind
+    text: str
+    way: str
+    value: float | None = None
+    interval: tuple[float, float] | None = None
+    holds: bool | None = None
+    differs: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+
+
+Evaluator = Callable[[Claim, Paper], Ours]
+EVALUATORS: dict[str, Evaluator] = {}
+"""Every evaluator by the name that the data call it by."""
+
+
+def evaluator(function: Evaluator) -> Evaluator:
+    """Decorator: make an evaluator known by its name."""
+    EVALUATORS[function.__name__.strip("_")] = function
+    return function
+
+
+def words(claim: Claim, value: float) -> str:
+    """A plain value in the claim's unit: 53.2 %, +1.04 points, 77.32 M, 11 192."""
+    if claim.unit == "":
+        return count(round(value)) if value == round(value) else f"{value:.4g}"
+    unit, sign = claim.unit, "+" if claim.unit == "points" else ""
+    digits = {"%": 1, "points": 2, "M": 3, "GiB": 2}[unit]
+    return f"{claim.scale * value:{sign}.{digits}f}\N{NO-BREAK SPACE}{unit}"
+
+
+def count(n: int) -> str:
+    """A count with thin spaces: 3 772 253."""
+    return f"{n:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def exact(claim: Claim, value: float, way: str, text: str = "") -> Ours:
+    """What was computed from code or from the set."""
+    return Ours("exact", text or words(claim, value), way, value)
+
+
+@evaluator
+def _nothing(claim: Claim, paper: Paper) -> Ours:
+    raise CheckpointError(claim.given.get("needs", "not run"))

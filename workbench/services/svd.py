@@ -1,0 +1,164 @@
+"""Singular values of a face, SVD attention step by step, and what it brought."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from models import get_spec, list_models
+from models.checkpoints import CheckpointError, checkpoint_folder
+from models.metrics import Interval, share
+
+from ..analysis import attention, svd
+from ..faces import Face, load_sample, samples
+from .metrics.evaluation import Answers, stored_answers
+from .metrics.paired_tests import pair
+from .networks import DEFAULT_NETWORK, open_network
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """The singular values of what a network is shown, and the picture of their first k terms.
+
+    Attributes:
+        pixels: the picture in 0..1, (S, S).
+        sigma: singular values, largest first, (S,).
+        energy: share of the squared picture in the first 1, 2, … terms, 0..1, (S,).
+        k: number of terms kept.
+        approximation: the picture of rank k, cut to 0..1, (S, S).
+        term: the k-th term alone, σ_k u_k v_kᵀ, (S, S).
+    """
+
+    pixels: Tensor
+    sigma: Tensor
+    energy: Tensor
+    k: int
+    approximation: Tensor
+    term: Tensor
+
+
+def spectrum(face: Face, network: str = DEFAULT_NETWORK, k: int = 8) -> Spectrum:
+    """The singular values of what a network is shown, the picture of the first k terms, and its k-th term alone."""
+    pixels = open_network(network).see(face)
+    sigma = svd.singular_spectrum(pixels)
+    u, _, v = svd.rank_one_terms(pixels, k)  # (k, S) each
+    term = sigma[k - 1] * u[-1, :, None] * v[-1]
+    return Spectrum(pixels, sigma, svd.energy(sigma), k, svd.rank_k(pixels, k).clamp(0, 1), term)
+
+
+@dataclass(frozen=True, eq=False)
+class RankAnswers:
+    """What a network answers to a face of few terms.
+
+    Attributes:
+        classes: names of the classes.
+        ranks: 1, 2, … S, (S,).
+        probabilities: for the picture of each rank, (S, K).
+        whole: probabilities for the whole face, (K,).
+        trained: False for random weights.
+    """
+
+    classes: tuple[str, ...]
+    ranks: Tensor
+    probabilities: Tensor
+    whole: Tensor
+    trained: bool
+
+    @property
+    def enough(self) -> int:
+        """The rank from which on the answer is that to the whole face, whatever more terms are added."""
+        same = self.probabilities.argmax(1) == self.whole.argmax()
+        wrong = (~same).nonzero()
+        return int(wrong[-1]) + 2 if len(wrong) else 1
+
+
+def rank_answers(face: Face, network: str = DEFAULT_NETWORK) -> RankAnswers:
+    """What a network answers to a face of its strongest 1, 2, … S terms."""
+    net = open_network(network)
+    found = svd.response_to_rank(lambda p: net.probabilities(p[:, None]), net.see(face))
+    return RankAnswers(net.classes, found.ranks, found.answers, found.whole, net.trained)
+
+
+def svd_networks() -> tuple[str, ...]:
+    """Networks with SVD attention, the trained ones first, then those of the paper's main comparison."""
+    names = [name for name in list_models() if get_spec(name).attention == "SVD"]
+    untrained = {name for name in names if not checkpoint_folder(name).is_dir()}
+    return tuple(sorted(names, key=lambda name: (name in untrained, name not in PAPER_D, name)))
+
+
+def memory_account(side: int = 112, batch: int = 32) -> attention.MemoryAccount:
+    """What comparing maps pixel by pixel, or by their singular values, costs in memory."""
+    return attention.memory_account(side, batch)
+
+
+def svd_attention(face: Face, network: str, layer: str) -> attention.SVDAttentionSteps:
+    """Every step of one SVD attention module on a face, tensors of a batch of one; errors as for `svd_steps`."""
+    net = open_network(network)
+    return attention.svd_steps(net.model, net.prepare(face), layer)
+
+
+def gate_spread(network: str, layer: str) -> Tensor:
+    """How far a gate of SVD attention differs between the samples: largest less smallest value, 0..1, (H, W)."""
+    gates = torch.stack([svd_attention(load_sample(sample.name), network, layer).a[0, 0] for sample in samples()])
+    return gates.amax(0) - gates.amin(0)
+
+
+@dataclass(frozen=True, eq=False)
+class Gain:
+    """What a module brought, ours beside the paper's; shares of 1, None where it was not run.
+
+    Attributes:
+        network, plain: the network with the module, and the one without.
+        accuracy, plain_accuracy: of the two on PrivateTest, single view, with 95 % interval.
+        difference: between them on the same pictures, with its interval.
+        reported: the paper's difference in accuracy, which follows from its rows; it prints balanced accuracy. None for
+            a network that is not in the paper.
+    """
+
+    network: str
+    plain: str
+    accuracy: Interval | None
+    plain_accuracy: Interval | None
+    difference: Interval | None
+    reported: float | None
+
+
+PAPER_D = {
+    "resnet18_bam": "resnet18",
+    "resnet18_svd_hfc": "resnet18",
+    "mobilenet_v2_bam": "mobilenet_v2",
+    "mobilenet_v2_svd_hfc": "mobilenet_v2",
+}
+"""The comparison of paper D: networks with a module, and the one without."""
+
+NORMALIZED = {"resnet18_svd_hfc_normalized": "resnet18", "mobilenet_v2_svd_hfc_normalized": "mobilenet_v2"}
+"""The same for SVD attention with singular values divided by the largest, which is ours."""
+
+
+def gains() -> tuple[Gain, ...]:
+    """What BAM, SVD attention and its normalized variant brought on FER2013, here and in paper D; by backbone."""
+    compared = sorted((PAPER_D | NORMALIZED).items(), key=lambda pair: pair[1] != "resnet18")  # a stable sort
+    return tuple(_gain(network, plain) for network, plain in compared)
+
+
+def _gain(network: str, plain: str) -> Gain:
+    figures = [get_spec(name).reported.get("accuracy on FER2013") for name in (network, plain)]
+    reported = None if None in figures else figures[0] - figures[1]
+    own, rival = (_stored(name) for name in (network, plain))
+    accuracy, plain_accuracy = (a and share((a.logits.argmax(-1) == a.labels).numpy()) for a in (own, rival))
+    try:
+        difference = own and rival and pair(own.name, rival.name).accuracy
+    except CheckpointError:  # not the same pictures
+        difference = None
+    return Gain(network, plain, accuracy, plain_accuracy, difference, reported)
+
+
+def _stored(network: str) -> Answers | None:
+    for name in (network, f"{network}-short-official-s0"):  # the second where its weights do not ship
+        try:
+            return stored_answers(name)
+        except CheckpointError:
+            continue
+    return None

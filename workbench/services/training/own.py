@@ -1,0 +1,205 @@
+"""Sets of people's own pictures, from a zip or from a camera: small, kept on this computer, deleted with one call.
+
+Nothing of the pictures stays but gray faces of 48 pixels, under numbers, never under names; a training of them belongs
+to its set, is neither promoted nor exported, and goes with it (`forget`).
+"""
+
+from __future__ import annotations
+
+import io
+import secrets
+import shutil
+import stat
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from models.datasets import DataError, FaceSet
+from models.datasets.faceset import CLASSES
+from models.datasets.folder import SIDE, class_of
+
+from ... import faces
+from ...jobs import runner, store
+from ...jobs.import_checks import unzipping
+from ...jobs.limits import LIMITS, check_own_set
+from ...jobs.store import JobError
+from . import epochs
+
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+_UNPACKED = 12 * LIMITS.own_bytes  # bytes, of all pictures of a zip together
+_LARGEST = (1600, 1600)  # pixels, while a face is looked for
+_CRUMBS = {"__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini"}  # what computers put into zips by themselves
+_DAMAGED = "This is not a zip that can be read, or a damaged one. Pack it again."
+_HOW = "Pack a folder that has one folder for each class, such as happy and sad, with pictures in it."
+
+Labelled = tuple[str, np.ndarray]
+"""A class and a gray face, uint8 (48, 48)."""
+
+
+@dataclass(frozen=True)
+class OwnSet:
+    """A set of people's own pictures.
+
+    Attributes:
+        id: made by us; the name of its folder.
+        made: seconds since 1970.
+        counts: pictures of each class.
+    """
+
+    id: str
+    made: float
+    counts: dict[str, int]
+
+    @property
+    def title(self) -> str:
+        """For people: when it was made, and how many pictures it has."""
+        return f"own pictures, {datetime.fromtimestamp(self.made):%d %b %H:%M} ({sum(self.counts.values())} faces)"
+
+
+def own_sets() -> tuple[OwnSet, ...]:
+    """The sets that there are, the newest first."""
+    found = [_read(folder) for folder in store.entries(store.OWN) if folder.is_dir()]
+    return tuple(sorted((s for s in found if s is not None), key=lambda s: -s.made))
+
+
+def own_set(id_: str) -> OwnSet:
+    """A set by its id; raises JobError where there is none."""
+    found = next((s for s in own_sets() if s.id == id_), None)
+    if found is None:
+        raise JobError("This set of own pictures is not here any more: make it again, or choose another one.")
+    return found
+
+
+def file_of(id_: str) -> Path:
+    """The file that a training reads; raises JobError where there is no such set."""
+    return (store.OWN / own_set(id_).id / "faces.npz").resolve()
+
+
+def _read(folder: Path) -> OwnSet | None:
+    path = folder / "faces.npz"
+    try:
+        found = FaceSet.load(path)
+    except DataError:
+        return None
+    counts = Counter(found.classes[label] for label in found.labels)
+    return OwnSet(folder.name, path.stat().st_mtime, {name: counts[name] for name in found.classes})
+
+
+def make(pictures: Sequence[Labelled], seed: int = 0) -> OwnSet:
+    """Write a set: of each class two thirds to train, a sixth to choose by, a sixth to test, one at least of each.
+
+    Raises:
+        JobError: too few or too many pictures or classes; DiskFullError: no room.
+    """
+    counts = Counter(name for name, _ in pictures)
+    check_own_set(counts)
+    classes = tuple(name for name in CLASSES if counts[name])
+    labels = np.array([classes.index(name) for name, _ in pictures])
+    splits, rng = np.full(len(labels), "Training", dtype="<U12"), np.random.default_rng(seed)
+    for label in range(len(classes)):
+        mine = rng.permutation(np.flatnonzero(labels == label))
+        n = max(1, len(mine) // 6)
+        splits[mine[:n]], splits[mine[n : 2 * n]] = "PublicTest", "PrivateTest"
+    names = np.array([f"own_{i}" for i in range(len(labels))])
+    made = FaceSet(np.stack([face for _, face in pictures]), labels, names, splits, classes)
+    id_ = secrets.token_hex(4)
+    folder = store.OWN / id_
+    folder.mkdir(parents=True, mode=0o700)
+    made.save(folder / "faces.npz", source="own pictures", private=True)
+    return own_set(id_)
+
+
+def forget(id_: str) -> int:
+    """Delete a set with its jobs and their checkpoints; how many jobs there were. JobError where there is none."""
+    folder = store.OWN / own_set(id_).id
+    jobs = runner.forget(id_)
+    shutil.rmtree(folder)
+    epochs.forget_pictures()
+    return jobs
+
+
+# ---- pictures
+
+
+def face_of(data: bytes) -> np.ndarray:
+    """The largest face in a picture file, gray, uint8 (48, 48).
+
+    Raises:
+        PictureError: it is no picture, or shows no face.
+    """
+    picture = faces.read(data)
+    picture.thumbnail(_LARGEST)
+    boxes = faces.detect(picture)
+    if not boxes:
+        raise faces.PictureError("No face was found in this picture. Come nearer, look into the camera, more light.")
+    return faces.crop(picture, boxes[0]).gray(SIDE)
+
+
+def read_zip(data: bytes, progress: Callable[[int, int], None] = lambda i, n: None) -> tuple[list[Labelled], list[str]]:
+    """The faces in a zip of class folders.
+
+    Args:
+        data: the file.
+        progress: called with (pictures read, pictures in all).
+
+    Returns:
+        Faces with their classes, and a sentence for each kind of picture that was left out.
+
+    Raises:
+        JobError: it is not such a zip; the sentence says what to do.
+    """
+    if len(data) > LIMITS.own_bytes:
+        raise JobError(f"This zip has more than {LIMITS.own_bytes >> 20} MB: put fewer or smaller pictures in.")
+    with unzipping(_DAMAGED):
+        file = zipfile.ZipFile(io.BytesIO(data))
+    with file:
+        entries = [entry for entry in file.infolist() if _counts(entry)]
+        _check(entries)
+        return _faces(file, entries, progress)
+
+
+def _counts(entry: zipfile.ZipInfo) -> bool:
+    parts = PurePosixPath(entry.filename).parts
+    if not parts or entry.filename.endswith("/"):  # nothing, or a folder
+        return False
+    return not _CRUMBS & set(parts) and not parts[-1].startswith("._")
+
+
+def _check(entries: list[zipfile.ZipInfo]) -> None:
+    """Raise JobError for a zip that is not what was asked for, before anything of it is unpacked."""
+    if len(entries) > LIMITS.own_pictures:
+        raise JobError(f"This zip holds {len(entries)} files; a set may have {LIMITS.own_pictures} pictures.")
+    if not entries:
+        raise JobError(f"This zip holds no picture. {_HOW}")
+    for entry in entries:
+        path = PurePosixPath(entry.filename)
+        if path.is_absolute() or ".." in path.parts or "\\" in entry.filename or ":" in entry.filename:
+            raise JobError(f"This zip holds a path that climbs out of it. {_HOW}")
+        if stat.S_ISLNK(entry.external_attr >> 16) or entry.flag_bits & 1:
+            raise JobError(f"This zip holds a link or a file with a password. {_HOW}")
+        if path.suffix.lower() not in _SUFFIXES:
+            raise JobError(f"This zip holds something else than JPEG, PNG or WebP pictures ({path.suffix[:8]}). {_HOW}")
+        if class_of(path.parent.name) is None:
+            raise JobError(f"The folder “{path.parent.name[:40]}” means no class: use {', '.join(CLASSES)}.")
+    if sum(entry.file_size for entry in entries) > _UNPACKED:
+        raise JobError(f"Unpacked, this zip would have more than {_UNPACKED >> 20} MB: put fewer pictures in.")
+
+
+def _faces(
+    file: zipfile.ZipFile, entries: list[zipfile.ZipInfo], progress: Callable[[int, int], None]
+) -> tuple[list[Labelled], list[str]]:
+    found, left_out = [], Counter()
+    for i, entry in enumerate(entries):
+        with unzipping(_DAMAGED), file.open(entry) as stream:
+            data = stream.read(faces.MAX_BYTES + 1)  # a header may lie about the size
+        try:
+            found.append((class_of(PurePosixPath(entry.filename).parent.name), face_of(data)))
+        except faces.PictureError as error:
+            left_out["shows no face" if "No face" in str(error) else "cannot be read"] += 1
+        progress(i + 1, len(entries))
+    return found, [f"{n} of {len(entries)} pictures left out: each {why}." for why, n in left_out.items()]

@@ -1,0 +1,216 @@
+"""Trainings that are ready to be started in class, and the way from a filled form to a job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from models.training.config import TrainConfig
+
+from ...jobs import runner
+from ...jobs.runner import Estimate
+from ...jobs.store import Job
+from .. import networks
+from ..dataset import imported
+from . import epochs, form, teaching
+
+NOTHING, IMAGENET = "Random", "ImageNet"
+"""Initial weights besides those of a checkpoint."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a person chose.
+
+    Attributes:
+        title: what the job is to be called; "" leaves it to us.
+        recipe: its name.
+        set: one of `teaching.set_names`.
+        start: the initial weights: a checkpoint's name, `NOTHING` or `IMAGENET`.
+        values: settings that differ from the recipe's, by their names in `TrainConfig`; with `trained_stages` and no
+            `phases` there are none, whatever the recipe has.
+        pinned: names of the two faces whose maps are drawn after each epoch (`epochs.PINNED`).
+    """
+
+    title: str = ""
+    recipe: str = "quick"
+    set: str = next(iter(teaching.DRAWINGS))
+    start: str = NOTHING
+    values: Mapping[str, Any] = field(default_factory=dict)
+    pinned: tuple[str, ...] = ("drawn_happy", "drawn_surprise")
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A training for class.
+
+    Attributes:
+        title: a few words, for a choice.
+        shows: what there is to be seen, in one or two sentences.
+        plan: what it trains.
+    """
+
+    title: str
+    shows: str
+    plan: Plan
+
+    @property
+    def missing(self) -> str:
+        """What has to be done before it can be started, in one sentence; "" where nothing."""
+        if self.plan.set in teaching.DRAWINGS or self.plan.set in imported.imported_sets():
+            return ""
+        return (
+            f"This training needs {self.plan.set.upper()}, which is not imported here. In a terminal: "
+            f"`ferscope data import SOURCE`, where SOURCE is the archive, the folder or the CSV; it becomes "
+            f"`data/{self.plan.set}.npz`. The other trainings need no set."
+        )
+
+
+_SMALL = {"batch_size": 64, "growing_sizes": (), "epochs": 8, "learning_rate": 0.05}
+_STICKER = "drawn faces, a sticker on neutral"
+
+PRESETS = (
+    Preset(
+        "One minute on drawn faces",
+        "A small network with random weights is trained on seven drawn expressions for eight epochs. Watch the "
+        "training curves, and how its class activation maps change.",
+        Plan("One minute on drawn faces", values={"model": "vanilla_cnn", **_SMALL}),
+    ),
+    Preset(
+        "Last layers on FER2013",
+        "Fine-tunes the head and the deepest stage of residual_cnn on the images that it was trained on, with the "
+        "other layers frozen. How much changes?",
+        Plan(
+            "Last layers of residual_cnn on FER2013",
+            set="fer2013",
+            start="residual_cnn",
+            values={
+                "model": "residual_cnn",
+                "trained_stages": 1,
+                "epochs": 3,
+                "learning_rate": 0.01,
+                "growing_sizes": (),
+            },
+            pinned=("astronaut", "drawn_happy"),
+        ),
+    ),
+    Preset(
+        "Progressive, paper B in small",
+        "As in paper B: first only the head trains, then more and more of the deepest stages, then the head again. "
+        "Here from photographs (residual_cnn) to drawn faces, each phase one or two epochs.",
+        Plan(
+            "Progressive, as in paper B",
+            start="residual_cnn",
+            values={
+                "model": "residual_cnn",
+                **_SMALL,
+                "phases": (
+                    {"epochs": 2, "learning_rate": 0.02, "trained_stages": 0},
+                    {"epochs": 1, "learning_rate": 0.02, "trained_stages": 1},
+                    {"epochs": 1, "learning_rate": 0.01, "trained_stages": 2},
+                    {"epochs": 2, "learning_rate": 0.005, "trained_stages": 3},
+                    {"epochs": 1, "learning_rate": 0.005, "trained_stages": 0},
+                ),
+                "epochs": 7,
+            },
+        ),
+    ),
+    Preset(
+        "Shortcut learning",
+        "In the training set every face with a sticker on its forehead is labeled neutral, whatever it shows, and no "
+        "other face has one. In the test set half of all faces do. What is learned, and which methods show it?",
+        Plan(
+            "Shortcut learning",
+            set=_STICKER,
+            values={"model": "vanilla_cnn", **_SMALL, "augmentation": "none"},
+            pinned=("drawn_happy", "sticker_happy"),
+        ),
+    ),
+)
+"""In the order of the page."""
+
+
+def config_of(plan: Plan, progress: Callable[[int, int], None] | None = None) -> TrainConfig:
+    """The training of a plan; draws its set where that is not done yet.
+
+    Args:
+        plan: what was chosen.
+        progress: called with (faces drawn, faces in all).
+
+    Raises:
+        JobError: what was chosen cannot be trained; CheckpointError: its starting point is damaged.
+    """
+    data = teaching.data_file(plan.set, progress)
+    return _config(plan, data, _from_checkpoint(plan) and teaching.start_folder(plan.start, data))
+
+
+def resolved(plan: Plan) -> TrainConfig:
+    """The training of a plan as `config_of` has it, but nothing is drawn, and no checkpoint's head is cut.
+
+    Raises:
+        JobError: what was chosen cannot be trained.
+    """
+    start = networks.folder_of(plan.start) if _from_checkpoint(plan) else None
+    return _config(plan, teaching.path_of(plan.set), start)
+
+
+def _from_checkpoint(plan: Plan) -> bool:
+    return plan.start not in (NOTHING, IMAGENET)
+
+
+def _config(plan: Plan, data: Path, start: Path | None) -> TrainConfig:
+    values = {"split": teaching.split_names(plan.set)[0], **plan.values, "data": data}
+    beginning = {"pretrained": plan.start == IMAGENET, "start_from": start or None}
+    return form.configure(plan.recipe, **values, **beginning, keep_epochs=True, evaluate=True)
+
+
+def start(plan: Plan, progress: Callable[[int, int], None] | None = None) -> Job:
+    """Queue the training of a plan; an equal one that waits or runs already is handed back.
+
+    Raises:
+        JobError: it cannot be trained; CheckpointError: its starting point is damaged; DiskFullError: no room.
+    """
+    config = config_of(plan, progress)
+    job = runner.submit(config, plan.title)
+    epochs.pin(job, plan.pinned)
+    return job
+
+
+# ---- how long it takes
+
+_pool = ThreadPoolExecutor(1, thread_name_prefix="estimate")
+_asked: dict[str, Future[Estimate]] = {}
+
+
+def measure(plan: Plan) -> None:
+    """Begin to measure how long a training would take, from ten steps in a process of its own; `estimate` has it then.
+
+    What is measured or known already is not measured again, unless that failed.
+    """
+    known = _asked.get(_key(plan))
+    if known is None or (known.done() and known.exception()):
+        _asked[_key(plan)] = _pool.submit(lambda: runner.estimate(config_of(plan)))
+
+
+def measuring(plan: Plan) -> bool:
+    """Whether that is going on now."""
+    known = _asked.get(_key(plan))
+    return known is not None and not known.done()
+
+
+def estimate(plan: Plan) -> Estimate | None:
+    """How long a training would take; None where it is not measured (yet).
+
+    Raises:
+        JobError: it cannot be trained; CheckpointError: its starting point is damaged; DiskFullError: no room.
+    """
+    known = _asked.get(_key(plan))
+    return known.result() if known is not None and known.done() else None
+
+
+def _key(plan: Plan) -> str:
+    """What the time hangs on: all but the title, the faces and the seed."""
+    return repr((plan.recipe, plan.set, plan.start, sorted((k, v) for k, v in plan.values.items() if k != "seed")))

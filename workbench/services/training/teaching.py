@@ -1,0 +1,198 @@
+"""What a training learns from: sets drawn here, imported ones, people's own; and what it may begin with."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import safetensors.torch
+import torch
+
+from models import create_model, load_checkpoint
+from models.checkpoints import Card, CheckpointError, read_card, save_checkpoint
+from models.datasets import FaceSet
+from models.datasets.splits import SPLITS
+from models.datasets.synthetic.faces import draw, drawn_set
+from models.files import UNPACKING_ERRORS
+from models.seeding import seeded
+from models.training.config import TrainConfig
+
+from ...jobs import store
+from ...jobs.store import JobError
+from .. import networks
+from ..dataset import imported
+from . import own
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A set that is drawn when it is first needed.
+
+    Attributes:
+        count: Training pictures of each class; a fifth as many in either test.
+        sticker: the label whose Training pictures all carry a sticker on the forehead, while every second of them shows
+            any expression: what is left to learn is the sticker. None: no picture carries one.
+    """
+
+    count: int = 80
+    sticker: str | None = None
+
+
+DRAWINGS = {
+    "drawn faces": Drawing(),
+    "drawn faces, a sticker on neutral": Drawing(sticker="neutral"),
+}
+"""Sets that need no import."""
+
+
+def set_names(own_too: bool = True) -> tuple[str, ...]:
+    """Sets that a training can have: drawn, imported, then people's own by their ids."""
+    return (*DRAWINGS, *imported.imported_sets(), *([s.id for s in own.own_sets()] if own_too else ()))
+
+
+def data_file(name: str, progress: Callable[[int, int], None] | None = None) -> Path:
+    """The file of a set; one that is drawn is drawn now, where that was not done before.
+
+    Raises:
+        JobError: there is no such set; DiskFullError: no room.
+    """
+    if name in DRAWINGS:
+        if not path_of(name).is_file():
+            _drawn(DRAWINGS[name], progress).save(path_of(name))
+        return path_of(name)
+    return path_of(name) if name in imported.imported_sets() else own.file_of(name)
+
+
+def path_of(name: str) -> Path:
+    """Where the file of a set is, or would be once it is drawn or imported."""
+    if name in DRAWINGS:
+        return _drawing_file(DRAWINGS[name])
+    own_file = store.OWN / name / "faces.npz"
+    return (own_file if os.path.isfile(own_file) else imported.FOLDER / f"{name}.npz").resolve()
+
+
+def _drawn(plan: Drawing, progress: Callable[[int, int], None] | None) -> FaceSet:
+    """The faces of a plan; those with the label of `sticker` show any expression in every second picture."""
+    made = drawn_set(plan.count, sticker_class=plan.sticker, sticker_share=1.0, progress=progress).faces
+    if plan.sticker is not None:
+        mine = np.flatnonzero((made.labels == made.classes.index(plan.sticker)) & (made.splits == "Training"))
+        for i, at in enumerate(mine[::2]):
+            made.images[at] = draw(made.classes[i % len(made.classes)], seed=(plan.count, i), sticker="forehead").image
+    return made
+
+
+def _drawing_file(plan: Drawing) -> Path:
+    kind = f"sticker-{plan.sticker}" if plan.sticker else "plain"
+    return (imported.FOLDER / "drawn" / f"{kind}-{plan.count}.npz").resolve()
+
+
+_FOLDS = 10
+"""Of a cross-validation that the choice of splits offers; fewer where there are fewer subjects."""
+
+
+def split_names(name: str) -> tuple[str, ...]:
+    """The splits that suit a set: told from the names of its parts, and from how many subjects it shows."""
+    if name not in imported.imported_sets():
+        return ("official",)
+    path = imported.FOLDER / f"{name}.npz"
+    parts, people = _parts_and_subjects(path, path.stat().st_mtime_ns)
+    official, subjects = {"Training", "PublicTest", "PrivateTest"} <= parts, people >= 3
+    other = {"folders": {"train", "test"} <= parts, "subject-out": subjects, "random-80-20": True}
+    found = (known for known in SPLITS if other.get(known, official or known == "paper-d"))
+    n = min(_FOLDS, people) if subjects else 0
+    return (*found, *(f"subject-{n}fold-{i}" for i in range(1, n + 1)))
+
+
+@lru_cache(maxsize=8)
+def _parts_and_subjects(path: Path, stamp: int) -> tuple[frozenset[str], int]:
+    """Names of a set's parts, and how many people it shows; 0 where it does not say so for every image."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            people = np.unique(file["subjects"]) if "subjects" in file else np.array([""])
+            return frozenset(file["splits"].tolist()), 0 if "" in people else len(people)
+    except (KeyError, *UNPACKING_ERRORS):
+        return frozenset(), 0
+
+
+# ---- what it begins with
+
+
+def starting_points(network: str) -> tuple[str, ...]:
+    """Names of checkpoints that a training of a network may begin with; none of people's own pictures."""
+    return tuple(name for name in (network, *networks.checkpoint_names()) if _suits(name, network))
+
+
+def _suits(name: str, network: str) -> bool:
+    try:
+        return read_card(networks.folder_of(name)).network == network and not _is_private(name)
+    except CheckpointError:
+        return False
+
+
+def _is_private(name: str) -> bool:
+    try:
+        return store.read(name).belongs_to is not None
+    except JobError:
+        return False
+
+
+def start_folder(name: str, data: Path) -> Path:
+    """The folder of a starting point for a set; where the set has fewer classes, with a head cut to them.
+
+    Of the last layers those rows stay that belong to the set's classes: what was learned of them is kept.
+
+    Raises:
+        JobError: the set has a class that the checkpoint does not know; CheckpointError: it is damaged.
+    """
+    folder, classes = networks.folder_of(name), classes_of(data)
+    card = read_card(folder)
+    if classes == card.classes:
+        return folder
+    if unknown := [class_ for class_ in classes if class_ not in card.classes]:
+        raise JobError(f"{name} does not know the class {unknown[0]} of this set: begin with random weights.")
+    key = hashlib.sha256(f"{classes} {(folder / 'model.safetensors').stat().st_mtime_ns}".encode()).hexdigest()
+    home = data.parent if data.is_relative_to(store.OWN.resolve()) else imported.FOLDER / "drawn"
+    place = home.resolve() / f"{name}-{len(classes)}-classes-{key[:8]}"
+    if not (place / "card.json").is_file():
+        _cut(folder, card, classes, place)
+    return place
+
+
+def _cut(folder: Path, card: Card, classes: tuple[str, ...], place: Path) -> None:
+    rows = torch.tensor([card.classes.index(class_) for class_ in classes])
+    weights = safetensors.torch.load_file(folder / "model.safetensors")
+    model = create_model(card.network, num_classes=len(classes), **card.overrides)
+    if model.state_dict().keys() != weights.keys():
+        raise JobError(f"{card.network} has a part for each class: it cannot begin with weights for other classes.")
+    for key, wanted in model.state_dict().items():
+        if weights[key].shape != wanted.shape:
+            weights[key] = weights[key][rows]
+    model.load_state_dict({key: v.float() if v.is_floating_point() else v for key, v in weights.items()})
+    values = {**card.__dict__, "classes": classes, "metrics": {}, "temperature": None}
+    save_checkpoint(place, model, Card(**values))
+
+
+def classes_of(data: Path) -> tuple[str, ...]:
+    """The classes of a set's file; JobError where it is none."""
+    try:
+        with np.load(data, allow_pickle=False) as file:
+            return tuple(str(name) for name in file["classes"])
+    except (KeyError, *UNPACKING_ERRORS) as error:
+        raise JobError(f"{data.name} is not an imported set of faces: import it again.") from error
+
+
+def first_model(config: TrainConfig, classes: tuple[str, ...]) -> torch.nn.Module:
+    """The network as a training begins with it, in evaluation mode.
+
+    Raises:
+        CheckpointError: what it began with is gone; ValueError: ImageNet weights cannot be had.
+    """
+    if config.start_from is not None:
+        return load_checkpoint(config.start_from)[0]
+    with seeded(config.seed):
+        return create_model(config.model, len(classes), config.pretrained, **config.overrides).eval()

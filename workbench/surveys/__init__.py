@@ -1,0 +1,1 @@
+"""Measurements of whole networks that are stored beside their weights."""

@@ -1,0 +1,163 @@
+"""Statistics of a checkpoint's gates over a fixed sample of its validation set, kept as `attention.json` beside it.
+
+`ferscope refresh` measures them where the dataset is at hand; the page Attention reads them where it is not.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import isnan, nan
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from models.checkpoints import CheckpointError, checkpoint_folder, load_checkpoint
+from models.datasets import FaceSet
+from models.files import write_json
+from models.preprocessing import to_unit
+
+from ..analysis.attention import Gate, GateStatistics, ModuleStatistics, fixed_share, gate_statistics, gates_of, passes
+from .sample import SurveySample, draw_sample, weights_digest
+
+FILE = "attention.json"
+IMAGES = 500
+"""Images of the validation set over which gates are measured."""
+
+
+@dataclass(frozen=True, eq=False)
+class GateSurvey:
+    """What was measured of a checkpoint's gates.
+
+    Attributes:
+        sample: the images, and the weights that it belongs to.
+        modules: of each attention module, and of all together; see `gate_statistics`.
+        pixels: the correlation ratio η² of the images themselves, 0..1, to compare those of gates with.
+    """
+
+    sample: SurveySample
+    modules: tuple[ModuleStatistics, ...]
+    pixels: float
+
+
+def read_gates(name_or_path: str | Path) -> GateSurvey:
+    """The statistics that lie beside a checkpoint's weights.
+
+    Raises:
+        CheckpointError: there are none, the file is damaged, or they belong to other weights.
+    """
+    path = checkpoint_folder(name_or_path) / FILE
+    again = "Measure it: ferscope refresh --only attention"
+    try:
+        found, weights = _read(path), weights_digest(path.parent)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{error.filename} is not there. {again}") from error
+    if found.sample.weights != weights:
+        raise CheckpointError(f"{path} belongs to other weights than those beside it. {again}")
+    return found
+
+
+def survey_gates(
+    name: str | Path,
+    faces: FaceSet,
+    limit: int = IMAGES,
+    seed: int = 0,
+    device: str = "cpu",
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> GateSurvey:
+    """Measure the gates of a checkpoint on its validation set and write them; what is there for this sample is kept.
+
+    Args:
+        name: a checkpoint's name, or the path of its folder.
+        faces: the dataset; the card's split divides it.
+        limit: number of images, a seeded draw that keeps the shares of the classes.
+        seed: of that draw.
+        device: where the network runs.
+        progress: called with the passes over the sample done, and with their number.
+
+    Raises:
+        CheckpointError: there is no such checkpoint.
+        DataError: the dataset has other classes, or lacks what the split needs.
+        ValueError: the network has no gates.
+    """
+    sample, chosen = draw_sample(name, faces, "validation", limit, seed)
+    known = kept_gates(name, sample)
+    if known:
+        return known
+    model, card = load_checkpoint(name, device)
+    total = passes(gates_of(model))
+    if not gates_of(model):
+        raise ValueError(f"{name}: the network has no attention gates to measure")
+    x = card.prepare(torch.from_numpy(chosen.images).to(device))
+    modules = gate_statistics(model, x, progress=lambda done: progress(done, total))
+    pixels = fixed_share(to_unit(torch.from_numpy(chosen.images), card.input_size)[:, 0])
+    found = GateSurvey(sample, modules, pixels)
+    _write(checkpoint_folder(name) / FILE, found)
+    return found
+
+
+def kept_gates(name: str | Path, sample: SurveySample) -> GateSurvey | None:
+    """The stored statistics if they are of this very sample and these weights; None otherwise."""
+    try:
+        found = read_gates(name)
+    except CheckpointError:
+        return None
+    return found if found.sample == sample else None
+
+
+# ---- the file
+
+
+def _write(path: Path, found: GateSurvey) -> None:
+    modules = [
+        {
+            "layer": module.layer,
+            "changed_mean": module.changed_mean,
+            "changed_off": module.changed_off,
+            "gates": [_plain(gate) for gate in module.gates],
+        }
+        for module in found.modules
+    ]
+    write_json(path, {**dataclasses.asdict(found.sample), "pixels": _or_none(found.pixels), "modules": modules})
+
+
+def _plain(found: GateStatistics) -> dict[str, Any]:
+    """A gate's statistics as JSON: rounded maps, None for NaN."""
+    values = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
+    rows = None if found.mean_map is None else [[round(v, 4) for v in row] for row in found.mean_map.tolist()]
+    fixed = _or_none(found.fixed)
+    return {**values, "gate": dataclasses.asdict(found.gate), "fixed": fixed, "mean_map": rows}
+
+
+def _or_none(value: float) -> float | None:
+    return None if isnan(value) else value
+
+
+def _read(path: Path) -> GateSurvey:
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        sample = SurveySample(**{field.name: stored[field.name] for field in dataclasses.fields(SurveySample)})
+        modules = tuple(
+            ModuleStatistics(m["layer"], tuple(map(_gate, m["gates"])), m["changed_mean"], m["changed_off"])
+            for m in stored["modules"]
+        )
+        return GateSurvey(sample, modules, _or_nan(stored["pixels"]))
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise CheckpointError(f"{path} holds no statistics of gates ({error}). Delete it and measure again.") from error
+
+
+def _gate(values: dict[str, Any]) -> GateStatistics:
+    rows = values["mean_map"]
+    mean_map = None if rows is None else torch.tensor(rows)
+    return GateStatistics(
+        **values | {"gate": Gate(**values["gate"]), "fixed": _or_nan(values["fixed"]), "mean_map": mean_map}
+    )
+
+
+def _or_nan(value: float | None) -> float:
+    return nan if value is None else value

@@ -1,0 +1,286 @@
+"""Measures of networks: bars with intervals, a confusion to click, spreads, reliability, risk and coverage."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+import streamlit as st
+from torch import Tensor
+
+from workbench.markup import percent
+
+from .. import page_content
+from .plots import _spread
+from .style import TEXT, class_colours, framed, inked
+
+Interval = tuple[float, float, float]
+_MARK = "#D6336C"
+_GRAY = "#7F7F7F"
+
+
+# Of Paul Tol's scheme "bright", which the colour-blind can tell apart; neighbours differ in gray too.
+_NETWORKS = ("#4477AA", "#DDAA33", "#AA3377", "#66CCEE", "#228833", "#EE6677", "#8C8C8C")
+DASHES = ("solid", "dash", "dot", "dashdot")
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x")
+_HATCHES = ("", "/", ".", "x", "\\", "+")
+
+
+def network_colours(names: Sequence[str]) -> tuple[str, ...]:
+    """A colour for each network; always shown with the name, and with a dash, a hatching or a symbol of its own."""
+    return tuple(_NETWORKS[i % len(_NETWORKS)] for i in range(len(names)))
+
+
+def recall_bars(recall: Mapping[str, Mapping[str, Interval]]) -> go.Figure:
+    """Bars of each class's recall with 95 % intervals: those of one network in the colours of the classes, with their
+    numbers; of several side by side, each in a colour and a hatching of its own that the line above the chart names.
+
+    Args:
+        recall: for each network, for each class, value and ends of the interval in 0..1.
+    """
+    alone, drawn = len(recall) == 1, []
+    looks = zip(network_colours([*recall]), itertools.cycle(_HATCHES), strict=False)
+    for (name, by_class), (colour, hatch) in zip(recall.items(), looks, strict=True):
+        bars = {
+            "x": [*by_class],
+            "y": [value for value, _, _ in by_class.values()],
+            "name": name,
+            "marker": {
+                "color": class_colours(tuple(by_class)) if alone else colour,
+                "line": {"width": 1, "color": _GRAY},
+                "pattern": {
+                    "shape": "" if alone else hatch,
+                    "size": 8,
+                    "solidity": 0.1,
+                    "fillmode": "overlay",
+                    "fgcolor": "rgba(255,255,255,0.7)",
+                },
+            },
+            "text": [percent(value) for value, _, _ in by_class.values()] if alone else None,
+            "textposition": "inside",
+            "insidetextanchor": "start",
+            "textangle": 0,
+            "constraintext": "none",
+            "insidetextfont": {"color": "#000000"},
+            "error_y": _whiskers([*by_class.values()]),
+            "hovertemplate": f"{name}, %{{x}}: %{{y:.1%}}<extra></extra>",
+        }
+        drawn.append(go.Bar(bars))
+    label = {"text": "label", "standoff": 8, "font": {"size": TEXT}}
+    layout = {
+        "xaxis": {"title": label, "showgrid": False, "fixedrange": True, "automargin": True, "autotickangles": [0, 90]},
+        "yaxis": _shares("recall ↑"),
+        "height": 330,
+        "bargap": 0.25,
+        "showlegend": not alone,
+        "legend": ABOVE,
+        "margin": {"t": 34, "b": 66},
+    }
+    return framed(go.Figure(drawn), "", layout=layout)
+
+
+ABOVE = {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom", "font": {"size": TEXT}}
+"""A legend in a line above the chart."""
+
+
+def _whiskers(intervals: list[Interval]) -> dict:
+    ends = {
+        "array": [high - value for value, _, high in intervals],
+        "arrayminus": [value - low for value, low, _ in intervals],
+    }
+    return {"type": "data", "symmetric": False, "thickness": 2, "width": 4, "color": _GRAY, **ends}
+
+
+def _shares(title: str, top: float = 1.0) -> dict[str, Any]:
+    """An axis upwards from 0 to `top`, in per cent."""
+    return {
+        "title": {"text": title, "font": {"size": TEXT}, "standoff": 12},
+        "range": [0, top],
+        "tickformat": ".0%",
+        "nticks": 6,
+        "fixedrange": True,
+        "automargin": True,
+        "zeroline": False,
+    }
+
+
+_SHARE_OF_ONE = {
+    "range": [0, 1],
+    "tickvals": [0.2, 0.4, 0.6, 0.8, 1],
+    "tickformat": ".0%",
+    "fixedrange": True,
+    "showgrid": False,
+    "zeroline": False,
+}
+"""An axis to the right from 0 to 100 %, whose 0 is that of the axis upwards."""
+
+
+def with_interval(values: Interval) -> str:
+    """A share with its interval, whose ends stay on one line: 69.0 % (67.5–70.5)."""
+    value, low, high = (f"{100 * v:.1f}" for v in values)
+    return f"{value}\N{NO-BREAK SPACE}% ({low}\N{WORD JOINER}–\N{WORD JOINER}{high})"
+
+
+def confusion(counts: Tensor, classes: tuple[str, ...], marked: tuple[str, str]) -> go.Figure:
+    """A confusion matrix to click: labels in rows, answers in columns; the stronger, the larger the share of its row.
+
+    Every cell carries its count; an invisible point with `customdata` (label, answer) takes the click.
+
+    Args:
+        counts: pictures, (K, K).
+        classes: K names.
+        marked: label and answer of the cell with the outline.
+    """
+    shares = counts / counts.sum(1, keepdim=True).clamp_min(1)
+    k = len(classes)
+    drawn = [
+        go.Heatmap(z=shares.numpy(), zmin=0, zmax=1, colorscale=_CLEAR_TO_STEEL, showscale=False, hoverinfo="skip")
+    ]
+    cells = [(row, column) for row in range(k) for column in range(k)]
+    strong = [cell for cell in cells if shares[cell] > 0.8]
+    for some, colour in ((strong, "#FFFFFF"), ([cell for cell in cells if cell not in strong], None)):
+        points = {
+            "x": [column for _, column in some],
+            "y": [row for row, _ in some],
+            "mode": "markers+text",
+            "text": [f"{int(counts[cell])}" for cell in some],
+            "textfont": {"size": TEXT, "color": colour},
+            "marker": {"size": 34, "opacity": 0, "symbol": "square"},
+            "customdata": [(classes[row], classes[column]) for row, column in some],
+            "hovertemplate": "label %{customdata[0]}, answer %{customdata[1]}: %{text}<extra></extra>",
+            "selected": {"marker": {"opacity": 0}},
+            "unselected": {"marker": {"opacity": 0}, "textfont": {"color": colour}},
+        }
+        drawn.append(go.Scatter(points))
+    row, column = (classes.index(name) for name in marked)
+    box = {"x0": column - 0.5, "x1": column + 0.5, "y0": row - 0.5, "y1": row + 0.5}
+    axis = {"tickvals": [*range(k)], "ticktext": [*classes], "showgrid": False, "zeroline": False, "fixedrange": True}
+    axis |= {"automargin": True, "showline": True, "mirror": True, "linecolor": _GRAY}
+    title = {"text": "label", "standoff": 8, "font": {"size": TEXT}}
+    layout = {
+        "xaxis": {**axis, "range": [-0.5, k - 0.5]},
+        "yaxis": {**axis, "range": [k - 0.5, -0.5], "title": title},
+        "shapes": [{"type": "rect", **box, "line": {"width": 4, "color": _MARK}}],
+        "height": 430,
+        "margin": {"b": 76, "t": 8},
+        "dragmode": False,
+    }
+    return framed(go.Figure(drawn), "answer", below=30, layout=layout)
+
+
+_CLEAR_TO_STEEL = [(0, "rgba(61,100,145,0)"), (1, "rgba(61,100,145,1)")]
+
+
+def recall_spread(recall: Mapping[str, Mapping[str, Interval]]) -> go.Figure:
+    """How far apart the classes are: a line a network from its worst to its best recall, a named dot for each class."""
+    drawn, words = [], []
+    for row, (name, by_class) in enumerate(recall.items()):
+        values = {c: value for c, (value, _, _) in sorted(by_class.items(), key=lambda item: item[1][0])}
+        drawn.append(
+            go.Scatter(
+                x=[*values.values()],
+                y=[row] * len(values),
+                mode="lines+markers",
+                line={"width": 3, "color": _GRAY},
+                marker={"size": 15, "color": class_colours(tuple(values)), "line": {"width": 1, "color": "#FFFFFF"}},
+                customdata=[*values],
+                hovertemplate=f"{name}, %{{customdata}}: %{{x:.1%}}<extra></extra>",
+            )
+        )
+        for (found, value), shift in zip(values.items(), _levels([*values.values()]), strict=True):
+            words.append({"x": value, "y": row, "text": found, "yshift": shift, "showarrow": False})
+    plain = {"fixedrange": True, "showgrid": False, "zeroline": False}
+    across = {**plain, "range": [-0.06, 1.02], "tickvals": [0, 0.25, 0.5, 0.75, 1], "tickformat": ".0%"}
+    down = {**plain, "range": [len(recall) - 0.35, -0.65], "tickvals": [*range(len(recall))], "ticktext": [*recall]}
+    layout = {"annotations": words, "xaxis": across, "yaxis": {**down, "automargin": True}}
+    layout |= {"height": 70 + 114 * len(recall), "margin": {"b": 66, "r": 24}}
+    return framed(go.Figure(drawn), "recall of each class ↑", below=22, layout=layout)
+
+
+def _levels(values: list[float], apart: float = 0.28) -> list[int]:
+    """Shifts in pixels, above and below, of the names of dots at rising `values`, so that neighbours do not touch."""
+    ends, shifts = {22: -1.0, -22: -1.0, 40: -1.0, -40: -1.0}, []
+    for value in values:
+        level = next((shift for shift, end in ends.items() if value - end >= apart), min(ends, key=ends.get))
+        ends[level] = value
+        shifts.append(level)
+    return shifts
+
+
+def reliability(
+    edges: Tensor, accuracy: Tensor, confidence: Tensor, count: Tensor, label: str, few: int = 20
+) -> go.Figure:
+    """The reliability diagram: bars are the accuracy of the answers in each bin of confidence, the dotted line is where
+    they would be equal; a bar under the line: surer than right.
+
+    Args:
+        edges: borders of the bins, 0..1, (bins + 1,).
+        accuracy, confidence: of each bin, NaN where it is empty, (bins,).
+        count: answers in each bin, (bins,).
+        label: what stands under the chart.
+        few: bars of fewer answers are hollow.
+    """
+    middle, filled = (edges[:-1] + edges[1:]) / 2, count > 0
+    bars = go.Bar(
+        x=middle[filled].tolist(),
+        y=accuracy[filled].tolist(),
+        width=float(edges[1] - edges[0]) * 0.86,
+        marker={
+            "color": ["#0072B2" if n >= few else "rgba(0,0,0,0)" for n in count[filled].tolist()],
+            "line": {"width": 1.5, "color": "#0072B2"},
+        },
+        customdata=list(zip(confidence[filled].tolist(), count[filled].tolist(), strict=True)),
+        hovertemplate="%{customdata[1]} answers: accuracy %{y:.1%}, confidence %{customdata[0]:.1%}<extra></extra>",
+    )
+    line = {"width": 3, "dash": "dot", "color": _MARK}
+    equal = go.Scatter(x=[0, 1], y=[0, 1], mode="lines", line=line, hoverinfo="skip")
+    layout = {
+        "xaxis": _SHARE_OF_ONE,
+        "yaxis": _shares("accuracy"),
+        "margin": {"b": 66, "t": 12, "r": 24},
+        "height": 330,
+    }
+    return framed(go.Figure([bars, equal]), label, below=22, layout=layout)
+
+
+def errors_by_coverage(coverage: Tensor, errors: Mapping[str, Tensor]) -> go.Figure:
+    """Risk and coverage: the share of wrong answers among the surest ones, a named line for each network.
+
+    Args:
+        coverage: share of the pictures that are answered, rising to 1, (n,).
+        errors: for each network, share of wrong answers, (n,).
+    """
+    names, drawn, words = [*errors], [], []
+    top = 1.1 * max(float(line.max()) for line in errors.values()) + 0.01
+    heights = _spread([float(line[-1]) for line in errors.values()], 0.0, top)
+    looks = zip(network_colours(names), itertools.cycle(DASHES), strict=False)
+    for name, height, (colour, dash) in zip(names, heights, looks, strict=True):
+        points = {
+            "x": coverage.tolist(),
+            "y": errors[name].tolist(),
+            "mode": "lines",
+            "line": {"width": 3, "color": colour, "dash": dash},
+            "hovertemplate": f"{name}, %{{x:.0%}} answered: %{{y:.1%}} wrong<extra></extra>",
+        }
+        drawn.append(go.Scatter(points))
+        beside = {"x": 1, "xref": "paper", "xanchor": "left", "xshift": 6, "showarrow": False}
+        words.append({**beside, "y": height, "text": name})
+    layout = {
+        "xaxis": _SHARE_OF_ONE,
+        "yaxis": _shares("errors ↓", top),
+        "annotations": words,
+        "margin": {"b": 66, "t": 14, "r": 14 + 9 * max(map(len, names))},
+        "height": 330,
+    }
+    label = "share of the pictures that are answered, the surest first"
+    return framed(go.Figure(drawn), label, below=22, layout=layout)
+
+
+def show_to_click(figure: go.Figure, key: str, alt: str, clicked: Callable[[], None]) -> None:
+    """As `show`; after a click on a point `clicked` is called, with `st.session_state[key]["selection"]` at hand."""
+    inked(figure, st.context.theme.type or "light")
+    page_content.chart(key, alt, figure)
+    config = {"displayModeBar": False, "scrollZoom": False}
+    st.plotly_chart(figure, key=key, alt=alt, theme=None, config=config, on_select=clicked, selection_mode="points")

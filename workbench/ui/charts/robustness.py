@@ -1,0 +1,130 @@
+"""A face that is changed step by step, and what is answered to it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+from torch import Tensor
+
+from workbench.markup import percent
+
+from .frequency import bar_around_zero
+from .images import _gray, clear_at_zero, laid_over
+from .metrics import DASHES, SYMBOLS, _whiskers, network_colours
+from .style import TEXT, class_colours, framed, square
+
+_GAP = 0.015  # between pictures of a row, share of its width
+
+
+def faces_row(pictures: Tensor, labels: Sequence[Sequence[str]]) -> go.Figure:
+    """Up to six gray pictures (n, S, S) beside each other, the lines of its label under each."""
+    count, side = len(pictures), pictures.shape[-1]
+    width = (1 - _GAP * (count - 1)) / count
+    faces = [_gray(pixels).update(xaxis=f"x{i}", yaxis=f"y{i}") for i, pixels in enumerate(pictures, 1)]
+    x = {"visible": False, "fixedrange": True, "range": [-0.5, side - 0.5], "constrain": "domain"}
+    y = {"visible": False, "fixedrange": True, "range": [side - 0.5, -0.5], "constrain": "domain"}
+    layout, words = {}, []
+    for i, lines in enumerate(labels, 1):
+        left = (i - 1) * (width + _GAP)
+        layout[f"xaxis{i}"] = {**x, "domain": [left, min(left + width, 1)], "anchor": f"y{i}"}
+        layout[f"yaxis{i}"] = {**y, "anchor": f"x{i}", "scaleanchor": f"x{i}", "constraintoward": "bottom"}
+        words.append({
+            "text": "<br>".join(lines), "x": left + width / 2, "y": 0, "yshift": -6, "xref": "paper", "yref": "paper",
+            "xanchor": "center", "yanchor": "top", "showarrow": False,
+        })  # fmt: skip
+    below = 12 + 22 * max(map(len, labels))
+    layout |= {"annotations": words, "height": max(160, 800 // count) + below, "margin": {"b": below}}
+    return framed(go.Figure(faces), "", layout=layout)
+
+
+def answers_grid(
+    classes: tuple[str, ...], probabilities: Tensor, columns: Sequence[str], rows: Sequence[str], x: str, y: str
+) -> go.Figure:
+    """The answer to each of a table of pictures, with its word, its probability and its colour.
+
+    Args:
+        classes: names of the classes.
+        probabilities: (rows, columns, K); NaN where nothing could be asked.
+        columns, rows: what stands at the axes.
+        x, y: titles of the axes.
+    """
+    shares, answers = probabilities.max(-1)
+    unknown = shares.isnan()
+    z = answers.double().masked_fill(unknown, math.nan)
+    colours = class_colours(classes)
+    steps = [(edge / len(classes), colours[i]) for i in range(len(classes)) for edge in (i, i + 1)]  # no blending
+    cells = go.Heatmap(
+        z=z.numpy(), zmin=-0.5, zmax=len(classes) - 0.5, colorscale=steps,
+        showscale=False, xgap=3, ygap=3, hoverinfo="skip",
+    )  # fmt: skip
+    words = []
+    for row, column in [(i, j) for i in range(len(rows)) for j in range(len(columns))]:
+        if unknown[row, column]:
+            continue
+        name, share = classes[answers[row, column]], percent(float(shares[row, column]))
+        words.append({
+            "x": column, "y": row, "text": f"<b>{name}</b><br>{share}", "showarrow": False,
+            "font": {"color": "#111418"}, "bgcolor": "rgba(255,255,255,0.82)", "borderpad": 2,
+        })  # fmt: skip
+    plain = {"showgrid": False, "zeroline": False, "fixedrange": True}
+    across = {**plain, "tickvals": [*range(len(columns))], "ticktext": list(columns)}
+    down = {
+        **plain, "tickvals": [*range(len(rows))], "ticktext": list(rows), "autorange": "reversed", "automargin": True,
+        "title": {"text": y, "font": {"size": TEXT}, "standoff": 8},
+    }  # fmt: skip
+    layout = {"xaxis": across, "yaxis": down, "annotations": words, "height": 60 * len(rows) + 60, "margin": {"b": 60}}
+    return framed(go.Figure(cells), x, below=20, layout=layout)
+
+
+def accuracies(
+    lines: dict[str, tuple[Tensor, Tensor, Tensor]], x_title: str, chance: float, mark: float | None = None
+) -> go.Figure:
+    """Accuracy against a value for several networks, each with its name in the legend and bars of its 95 % interval.
+
+    Args:
+        lines: name → (values (n,), accuracy (n,), interval (n, 2)), shares of 1.
+        x_title: what the values are.
+        chance: accuracy of naming a class at random, a dotted line.
+        mark: a value at which a dotted line stands.
+    """
+    drawn = []
+    for i, (name, (x, y, ends)) in enumerate(lines.items()):
+        intervals = [(float(v), float(low), float(high)) for v, (low, high) in zip(y, ends, strict=True)]
+        line = {"width": 3, "color": network_colours([*lines])[i], "dash": DASHES[i % len(DASHES)]}
+        drawn.append(
+            go.Scatter(
+                x=x.tolist(), y=y.tolist(), name=name, mode="lines+markers", line=line,
+                marker={"size": 10, "symbol": SYMBOLS[i % len(SYMBOLS)]},
+                error_y=_whiskers(intervals),
+            )
+        )  # fmt: skip
+    dotted = {"type": "line", "line": {"dash": "dot", "width": 2, "color": "#7F7F7F"}}
+    shapes = [{**dotted, "xref": "paper", "x0": 0, "x1": 1, "y0": chance, "y1": chance}]
+    if mark is not None:
+        shapes.append({**dotted, "yref": "paper", "x0": mark, "x1": mark, "y0": 0, "y1": 1})
+    guessing = {"x": 1, "xref": "paper", "y": chance, "text": "a class at random", "xanchor": "right", "yanchor": "top"}
+    plain = {"fixedrange": True, "zeroline": False}
+    title = {"text": "accuracy ↑", "font": {"size": TEXT}, "standoff": 12}
+    layout = {
+        "xaxis": {**plain, "showgrid": False},
+        "yaxis": {**plain, "title": title, "tickformat": ".0%", "range": [0, 1], "automargin": True},
+        "shapes": shapes,
+        "annotations": [{**guessing, "showarrow": False}],
+        "showlegend": len(lines) > 1,
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        "margin": {"r": 14, "t": 16},
+        "height": 340,
+    }
+    return framed(go.Figure(drawn), x_title, below=14, layout=layout)
+
+
+def face_with_signed(pixels: Tensor, values: Tensor, label: str) -> go.Figure:
+    """A map (S, S) around zero over a face (S, S): zero is clear, red above, blue below, the bar gives the numbers.
+
+    The scale reaches to 0.1 at least, so that next to nothing does not look strong.
+    """
+    most = max(float(values.abs().max()), 0.1)
+    over = laid_over(values, -most, most, clear_at_zero(0.85), label, bar_around_zero(most))
+    return square(go.Figure([_gray(pixels), *over]), pixels, "", label)

@@ -1,0 +1,106 @@
+"""What all charts share: colours, sizes, the frame, and how one gets onto the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import plotly.graph_objects as go
+import plotly.io as pio
+import streamlit as st
+from torch import Tensor
+
+from workbench.markup import EMOTION_COLOURS
+
+from .. import page_content
+
+_SIDE = 264  # pixels: of a picture on a page ...
+_STRIP = 46  # ... and of the strip under it for a colour bar or a label
+TEXT = 16
+_INK = {"light": "#111418", "dark": "#E8E6E1"}  # text on the two grounds of .streamlit/config.toml
+CONFIG = {
+    "displayModeBar": "hover",
+    "modeBarButtons": [["toImage"]],
+    "displaylogo": False,
+    "scrollZoom": False,
+}
+"""Of every chart: pointing at it shows one button, which saves it as a picture."""
+
+pio.templates.default = None  # Streamlit's, which would be copied into each chart and is not what ours look like
+
+
+def class_colours(classes: tuple[str, ...]) -> tuple[str, ...]:
+    """The colour of each class, the same on every chart."""
+    return tuple(EMOTION_COLOURS.get(name, "#7F7F7F") for name in classes)
+
+
+def show(figure: go.Figure, key: str, alt: str) -> None:
+    """Put a chart on the page; `alt` says in a few words what is in it."""
+    inked(figure, st.context.theme.type or "light")
+    picture = {"format": "png", "scale": 2, "filename": f"ferscope-{key}"}
+    place = st.plotly_chart(figure, key=key, alt=alt, theme=None, config={**CONFIG, "toImageButtonOptions": picture})
+    page_content.chart(
+        key, alt, figure, wide="column" not in place._ancestor_block_types
+    )  # which Streamlit keeps to itself
+
+
+# Below, a layout is put on at once: to change one, Plotly compares the whole figure for each property, and a page would
+# spend more time on that than on all else together.
+
+
+def inked(figure: go.Figure, theme: str) -> go.Figure:
+    """Text and axes in the colour that is legible on the ground of a theme, "light" or "dark"."""
+    ink = _INK[theme]
+    layout = {"xaxis": {}, "yaxis": {}} | figure.layout.to_plotly_json()
+    for name, part in layout.items():
+        if name.startswith(("xaxis", "yaxis")):
+            layout[name] = part | {"color": ink, "gridcolor": "rgba(128,128,128,0.35)"}
+    layout["font"] = layout.get("font", {}) | {"color": ink}
+    layout["modebar"] = {"bgcolor": "rgba(0,0,0,0)", "color": ink, "activecolor": ink}
+    figure.layout = layout
+    return figure
+
+
+def square(figure: go.Figure, pixels: Tensor, label: str, unit: str = "") -> go.Figure:
+    """Axes hidden, pixels square, the first row at the top; `unit` stands at the right end of the colour bar."""
+    height, width = pixels.shape
+    hidden = {"visible": False, "fixedrange": True, "constrain": "domain"}
+    across = hidden | {"range": [-0.5, width - 0.5]}
+    down = hidden | {"range": [height - 0.5, -0.5], "scaleanchor": "x"}
+    notes = [at_the_bar(unit)] if unit else []
+    return framed(figure, label, layout={"xaxis": across, "yaxis": down, "annotations": notes})
+
+
+def at_the_bar(unit: str) -> dict[str, Any]:
+    """What the numbers of a colour bar are, at its right end."""
+    place = {"x": 1, "y": 0, "yshift": -4, "xref": "paper", "yref": "paper", "xanchor": "right", "yanchor": "top"}
+    return {"text": unit, "showarrow": False, **place}
+
+
+def framed(figure: go.Figure, label: str, below: int = 0, layout: Mapping[str, Any] | None = None) -> go.Figure:
+    """One height, one text size, and a strip for the label under every chart, so that rows of them line up.
+
+    Args:
+        figure: it is changed.
+        label: what stands in the strip.
+        below: pixels from the chart down to it, for the words of an axis.
+        layout: what else the chart has; it beats the frame, and of the margins those that it names.
+    """
+    old, layout = figure.layout.to_plotly_json(), dict(layout or {})
+    under = {"text": label, "yshift": -10 - below, "x": 0.5, "y": 0, "xref": "paper", "yref": "paper"}
+    under |= {"yanchor": "top", "showarrow": False}
+    words = [*old.get("annotations", ()), *layout.get("annotations", ()), under]
+    margin = _FRAME["margin"] | layout.get("margin", {})
+    figure.layout = old | _FRAME | layout | {"annotations": words, "margin": margin}
+    return figure
+
+
+_FRAME = {
+    "height": _SIDE + _STRIP,
+    "margin": {"l": 0, "r": 0, "t": 0, "b": _STRIP, "autoexpand": True},
+    "font": {"size": TEXT, "family": '"Source Sans", sans-serif'},
+    "showlegend": False,
+    "hoverlabel": {"font": {"size": TEXT}},
+    "paper_bgcolor": "rgba(0,0,0,0)",
+    "plot_bgcolor": "rgba(0,0,0,0)",
+}

@@ -1,0 +1,104 @@
+"""How sure an answer is, and how far a map can be trusted: many answers to one face, curves beside random rivals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import plotly.graph_objects as go
+from torch import Tensor
+
+from workbench.markup import percent
+
+from .style import TEXT, class_colours, framed
+
+
+def spread(classes: tuple[str, ...], answers: Tensor, names: Sequence[str], label: str, own: Tensor) -> go.Figure:
+    """Many answers to one face: a dot for each, a line from the lowest to the highest, a diamond for the plain answer.
+
+    Args:
+        classes: names of the classes.
+        answers: probabilities, (n, K).
+        names: of the answers, for the hover.
+        label: what they are, under the chart.
+        own: the plain answer, (K,).
+    """
+    drawn, words = [], []
+    for name, shares, colour in zip(classes, answers.T, class_colours(classes), strict=True):
+        low, high = float(shares.min()), float(shares.max())
+        drawn.append({
+            "x": [low, high], "y": [name, name], "mode": "lines", "hoverinfo": "skip", "opacity": 0.35,
+            "line": {"width": 8, "color": colour},
+        })  # fmt: skip
+        drawn.append({
+            "x": shares.tolist(), "y": [name] * len(shares), "mode": "markers", "customdata": list(names),
+            "marker": {"size": 8, "color": colour, "opacity": 0.7},
+            "hovertemplate": "%{customdata}: %{x:.3f}<extra></extra>",
+        })  # fmt: skip
+        if high >= 0.05:
+            text = f"{percent(low)} to {percent(high)}"
+            words.append({"x": 1.03, "y": name, "text": text, "xanchor": "left", "showarrow": False})
+    drawn.append({
+        "x": own.tolist(), "y": list(classes), "mode": "markers",
+        "hovertemplate": "as it is: %{x:.3f}<extra></extra>",
+        "marker": {"size": 12, "symbol": "diamond-open", "color": "#7F7F7F", "line": {"width": 2}},
+    })  # fmt: skip
+    across = {"range": [-0.03, 1.56], "tickvals": [0, 0.5, 1], "tickformat": ".0%", "zeroline": False, "side": "top"}
+    down = {
+        "categoryorder": "array", "categoryarray": list(classes), "autorange": "reversed", "showgrid": False,
+        "automargin": True, "ticks": "outside", "tickcolor": "rgba(0,0,0,0)",
+    }  # fmt: skip
+    axes = {"xaxis": {**across, "fixedrange": True}, "yaxis": {**down, "fixedrange": True}}
+    figure = go.Figure([{"type": "scatter", **one} for one in drawn], {"annotations": words, **axes})
+    return framed(figure, label).update_layout(margin_t=28)
+
+
+def beside_random(fraction: Tensor, curves: Tensor, x_title: str, highest: float = 1.0) -> go.Figure:
+    """How a probability moves while pixels go or come: the map's own curve, a centred hill, and random maps in gray.
+
+    Args:
+        fraction: share of the pixels, (S,).
+        curves: probability, 0..1; the first row is the map's, the second the hill's, the others random maps', (N, S).
+        x_title: under the chart.
+        highest: end of the axis.
+    """
+    x, figure = fraction.tolist(), go.Figure()
+    randoms = [(row.tolist(), "rgba(128,128,128,0.35)", 1) for row in curves[2:]]
+    for y, colour, width in randoms:
+        figure.add_scatter(x=x, y=y, mode="lines", line={"width": width, "color": colour}, hoverinfo="skip")
+    for row, colour, dash, name in ((1, "#E69F00", "dot", "centred hill"), (0, "#0072B2", "solid", "this map")):
+        figure.add_scatter(
+            x=x, y=curves[row].tolist(), mode="lines", line={"width": 4, "color": colour, "dash": dash}, name=name,
+            hovertemplate=name + ": %{y:.3f} at %{x:.0%}<extra></extra>",
+        )  # fmt: skip
+    figure.update_xaxes(range=[0, 1], tickformat=".0%", showgrid=False, zeroline=False, fixedrange=True, nticks=5)
+    figure.update_yaxes(
+        title={"text": "probability, not calibrated", "font": {"size": TEXT}, "standoff": 8}, range=[-0.02, highest],
+        zeroline=False, fixedrange=True, automargin=True,
+    )  # fmt: skip
+    for trace in figure.data[: len(randoms)]:
+        trace.showlegend = False
+    legend = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": TEXT}}
+    return framed(figure, x_title, below=16).update_layout(showlegend=True, legend=legend, margin_r=12)
+
+
+def shares(rows: Mapping[str, float], label: str) -> go.Figure:
+    """Shares of 1, 0..1, as bars with their words over them and their numbers behind them, before the whole in gray."""
+    places = list(range(len(rows)))
+    whole = go.Bar(
+        x=[1] * len(rows), y=places, orientation="h", width=0.45, marker_color="rgba(128,128,128,0.2)", hoverinfo="skip"
+    )
+    figure = go.Figure([
+        whole,
+        go.Bar(
+            x=list(rows.values()), y=places, orientation="h", width=0.45, customdata=list(rows),
+            marker_color=["#D6336C" if name.startswith("you") else "#7F7F7F" for name in rows],
+            hovertemplate="%{customdata}: %{x:.3f}<extra></extra>",
+        ),
+    ])  # fmt: skip
+    for i, share in enumerate(rows.values()):
+        figure.add_annotation(x=1.02, y=i, text=percent(share), xanchor="left", showarrow=False)
+    for i, name in enumerate(rows):
+        figure.add_annotation(x=0, y=i, yshift=20, text=name, xanchor="left", showarrow=False)
+    figure.update_xaxes(visible=False, range=[0, 1.2], fixedrange=True)
+    figure.update_yaxes(visible=False, range=[max(5, len(rows)) - 0.5, -0.75], fixedrange=True)
+    return framed(figure, label).update_layout(barmode="overlay")

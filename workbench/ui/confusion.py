@@ -1,0 +1,134 @@
+"""The confusion matrix on the page Metrics: click a cell, and see what is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import urlencode
+
+import numpy as np
+import streamlit as st
+
+from models.text import counted
+from workbench import services
+from workbench.services import Cell, Mistake, Scores
+
+from . import charts, page_content, views
+
+_A_PAGE = 12  # pictures
+_SIDE = 112  # of a picture on the page, in pixels
+_ENLARGED = 3  # times, every pixel a square
+_CHART = "confusion"
+
+
+@page_content.fragment
+def confusion(found: Scores, part: str, pictures: str) -> None:
+    """The matrix of one checkpoint, the choice of a cell by click or by name, and the pictures in it."""
+    classes = found.card.classes
+    label, answer = _chosen(found)
+    left, right = st.columns([3, 2])
+    with right:
+        label = st.selectbox("Label", classes, classes.index(label), key="label", bind="query-params")
+        answer = st.selectbox("Answer", classes, classes.index(answer), key="answer", bind="query-params")
+        cell = services.cell(found.name, label, answer, part, pictures)
+        _summary(cell, found)
+    with left:
+        figure = charts.confusion(found.confusion, classes, (label, answer))
+        charts.show_to_click(figure, _CHART, f"Labels and answers of {found.name}", _clicked)
+        views.says(
+            f"**{found.name}: labels in rows, answers in columns;** the stronger the colour, the larger "
+            "the share of its row. Click a cell to see its pictures, or name it at the right."
+        )
+    _inside(cell, found)
+
+
+def _chosen(found: Scores) -> tuple[str, str]:
+    """Label and answer that were chosen; at first, and for a network without these classes, the fullest wrong cell."""
+    classes = found.card.classes
+    wrong = found.confusion.clone().fill_diagonal_(0)
+    row, column = divmod(int(wrong.argmax()), len(classes))
+    for key, default in (("label", classes[row]), ("answer", classes[column])):
+        if st.session_state.get(key) is not None and st.session_state[key] not in classes:
+            st.session_state[key] = default
+    return classes[row], classes[column]
+
+
+def _clicked() -> None:
+    points = st.session_state[_CHART]["selection"]["points"]
+    if points:
+        st.session_state["label"], st.session_state["answer"] = points[0]["customdata"][:2]
+
+
+def _summary(cell: Cell, found: Scores) -> None:
+    """How many pictures the cell has, and of which kinds."""
+    n, row = len(cell.pictures), found.support[cell.label]
+    st.markdown(f"**Of {row} pictures labelled {cell.label} this network calls {n} {cell.answer}.**")
+    lines = [f"- **{count} {kind}**{_because(cell, kind)}" for kind, count in cell.counts.items()]
+    views.says("\n".join(lines) or "The cell is empty.")
+    st.caption("Raters: the ten votes of FER+ for each picture. The label is FER2013's; either can be mistaken.")
+
+
+def _because(cell: Cell, kind: str) -> str:
+    return f": {cell.verdicts[kind]}" if kind in cell.verdicts else ""
+
+
+def _inside(cell: Cell, found: Scores) -> None:
+    """The pictures of one kind, where a set that holds them is imported, and all ids."""
+    if not cell.pictures:
+        return
+    kinds = list(cell.counts)
+    if st.session_state.get("kind") not in kinds:
+        st.session_state.pop("kind", None)
+    kind = st.segmented_control("Show those where", kinds, default=kinds[0], required=True, key="kind")
+    chosen = cell.of(kind)
+    pages = -(-len(chosen) // _A_PAGE)
+    page = 1
+    if pages > 1:
+        page = st.number_input(f"Page, of {pages}", 1, pages, key=f"page-{cell.label}-{cell.answer}-{kind}", width=180)
+    some = chosen[(page - 1) * _A_PAGE : page * _A_PAGE]
+    name, images = services.thumbnails(some)
+    if images:
+        _pictures(some, name, images, found)
+    else:
+        st.info(
+            "The set of these pictures is not imported here, so only their ids and the votes can be shown. In a "
+            "terminal: `ferscope data import SOURCE`"
+        )
+    with st.expander(f"{counted(len(cell.pictures), 'picture')} of this cell, with ids and votes", expanded=not images):
+        _ids(cell.pictures)
+
+
+def _pictures(some: Sequence[Mistake], set_: str, images: dict[str, np.ndarray], found: Scores) -> None:
+    """Pictures with the votes, the surest answer first, each with a link to the page Explain."""
+    with st.container(horizontal=True):
+        for picture in some:
+            cell = st.container(width=_SIDE, gap="xsmall")
+            big = images[picture.id].repeat(_ENLARGED, 0).repeat(_ENLARGED, 1)
+            cell.image(big, width=_SIDE, alt=f"Picture {picture.id}")
+            cell.markdown(
+                f"{picture.votes_text}  \nnetwork {charts.percent(picture.confidence)}  \n"
+                f"[Explain]({link_to(set_, picture.id, found.name)})"
+            )
+    views.says(
+        "The surest answers first, with the raters' votes. What a picture seems to show you is one more vote, not the "
+        "truth: nobody asked the people in it."
+    )
+
+
+def link_to(set_: str, id_: str, network: str) -> str:
+    """The page Explain with a face of a set, in a tab of its own; with the network, where the sidebar knows it."""
+    known = {"network": network} if network in (*services.network_names(), *services.checkpoint_names()) else {}
+    return "./?" + urlencode({"set": set_, "face": id_, **known})
+
+
+def _ids(pictures: Sequence[Mistake]) -> None:
+    st.dataframe(
+        {
+            "id": [p.id for p in pictures],
+            "file": [p.name for p in pictures],
+            "network": [round(100 * p.confidence, 1) for p in pictures],
+            "raters": [p.votes_text for p in pictures],
+            "kind": [p.verdict for p in pictures],
+        },
+        column_config={"network": st.column_config.NumberColumn("probability of the answer, %")},
+        hide_index=True,
+    )

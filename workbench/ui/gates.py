@@ -1,0 +1,108 @@
+"""What the attention gates of a network really do: a sentence beside a gate's map, mean maps, and a table of all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import isnan
+
+import streamlit as st
+
+from workbench import services
+from workbench.services import Gates, GateStatistics, ModuleStatistics
+
+from . import charts, slow_requests, state, views
+
+_HEAD = (
+    "| gate | saturated | deviation between faces | same for every face, η² | predictions changed by its mean "
+    "| switched off |\n|---|---:|---:|---:|---:|---:|"
+)
+
+
+def measured(network: str) -> Gates | None:
+    """The stored statistics; without them those on drawn faces, where that is quick or the visitor asked for it."""
+    stored = services.stored_gates(network)
+    if stored or not slow_requests.at_once(network, services.gate_passes(network), _key(network)):
+        return stored
+    with st.spinner("Measuring the gates on drawn faces"):
+        return state.kept(("gates", network), lambda: services.drawn_gates(network))
+
+
+def _key(network: str) -> str:
+    return f"gates-{network}"
+
+
+def beside_map(found: Gates | None, layer: str) -> None:
+    """Of a module's gates that hardly depend on the input, that they are nearly constant."""
+    module = found and found.of(layer)
+    for gate in module.gates if module else ():
+        if gate.constant:
+            which = "This gate is" if gate.gate.title == "gate" else f"Its {gate.gate.title}: this gate is"
+            same = "" if isnan(gate.fixed) else f", {charts.percent(gate.fixed)} of their variance is the same for all"
+            views.says(
+                f"**{which} nearly constant:** between {found.images} its values deviate by {_deviation(gate)}{same}. "
+                f"With its mean in its place, {_share(1 - gate.changed_mean)} of predictions stay."
+            )
+
+
+def section(network: str, found: Gates | None, names: Mapping[str, str]) -> None:
+    """Mean maps and the table of all gates; where nothing is measured, a button that does it.
+
+    Args:
+        network: its name.
+        found: what `measured` returned.
+        names: module → what the page calls it; others are called by their kind and their name in the network.
+    """
+    st.subheader("Does attention depend on the input?")
+    if found is None:
+        slow_requests.ready(network, services.gate_passes(network), "Measure the gates on drawn faces", _key(network))
+        return
+    modules = [module for module in found.modules if module.layer]
+    named = {m.layer: names.get(m.layer, f"{m.gates[0].gate.kind} {m.layer}") for m in modules}
+    maps = {named[m.layer]: g.mean_map for m in modules for g in m.gates if g.mean_map is not None}
+    if maps:
+        charts.show(charts.small_maps(maps, 0.0, 1.0), "masks", f"Mean of each gate over {found.images}")
+        views.says(f"**Mean of each gate over {found.images}.** A nearly constant gate looks like this for every face.")
+    rows = [row for module in found.modules for row in _rows(module, named.get(module.layer, "all together"))]
+    views.says("\n".join([_HEAD, *rows]))
+    _says(found)
+
+
+def _rows(module: ModuleStatistics, name: str) -> list[str]:
+    """A row for each gate, and one for the module where it is more than its gate."""
+    several, whole = len(module.gates) > 1, module.gates and module.gates[0].changed_off is None
+    rows = [_row(gate, f"{name}, {gate.gate.title}" if several or whole else name) for gate in module.gates]
+    if several or whole or not module.gates:
+        mean = "–" if whole else _share(module.changed_mean)
+        label = name if not module.gates else f"{name}, {'both' if several else 'whole block'}"
+        rows.append(f"| {label} | – | – | – | {mean} | {_share(module.changed_off)} |")
+    return rows
+
+
+def _row(gate: GateStatistics, name: str) -> str:
+    saturated = "–" if gate.saturated is None else _share(gate.saturated)
+    fixed = "all equal" if isnan(gate.fixed) else charts.percent(gate.fixed)
+    off = f"{_share(gate.changed_uniform)} (uniform)" if gate.changed_off is None else _share(gate.changed_off)
+    mark = " (nearly constant)" if gate.constant else ""
+    return f"| {name}{mark} | {saturated} | {_deviation(gate)} | {fixed} | {_share(gate.changed_mean)} | {off} |"
+
+
+def _says(found: Gates) -> None:
+    whole = found.modules[-1]
+    mean, off = _share(1 - whole.changed_mean), _share(1 - whole.changed_off)
+    what = "With every gate at its mean" if not whole.layer else "With its mean in place of the gate"
+    live = f" Measured now on drawn faces, which are no photographs. {found.live}" if found.live else ""
+    views.says(f"**{what}, {mean} of predictions stay; switched off, {off}** ({found.images}).{live}")
+    views.says(
+        "Saturated: below 0.05 or above 0.95. Deviation: root mean square over the gate's values of their standard "
+        f"deviation between faces. The images themselves have η² {charts.percent(found.pixels)}. A gate is called "
+        f"nearly constant where it deviates by less than {services.CONSTANT_DEVIATION} or has η² of at least "
+        f"{charts.percent(services.CONSTANT_SHARE)}."
+    )
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.1f}\N{NO-BREAK SPACE}%"
+
+
+def _deviation(gate: GateStatistics) -> str:
+    return f"{gate.deviation:.3f}" + (" × 1/N" if gate.changed_off is None else "")

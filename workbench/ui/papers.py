@@ -1,0 +1,223 @@
+"""Sections of the page Papers: verdicts, findings, the table of claims, figures of classes, commands."""
+
+from __future__ import annotations
+
+import html
+import io
+import re
+from collections import Counter
+from functools import partial
+
+import streamlit as st
+
+from models.tables import write_rows
+from models.text import counted
+from workbench.services import papers
+from workbench.services.metrics import leaderboard
+from workbench.services.papers import VERDICTS, Checked, Finding
+
+from . import charts, page_content, views
+
+_ALL = "all"
+_STYLE = """<style>
+.claims {width: 100%; border-collapse: collapse; font-size: 1rem; line-height: 1.4}
+.claims th, .claims td {text-align: left; vertical-align: top; padding: .45rem .7rem .45rem 0;
+  border-bottom: 1px solid rgba(128,128,128,.4); overflow-wrap: anywhere}
+.claims small {opacity: .8; font-size: .85rem}
+.claims code {font-size: .85em; overflow-wrap: anywhere}
+.verdict {display: inline-block; padding: 0 .5rem; border-radius: .4rem; white-space: nowrap}
+@media (max-width: 640px) {
+  .claims thead {display: none}
+  .claims tr {display: block; padding: .6rem 0; border-bottom: 1px solid rgba(128,128,128,.6)}
+  .claims td {display: block; border: 0; padding: .1rem 0}
+  .claims td[data-name]::before {content: attr(data-name) ": "; opacity: .8}
+}
+</style>"""
+
+
+def overview() -> None:
+    """How many claims of each paper have which verdict."""
+    with st.spinner("Checking every claim"):
+        counts = papers.summary()
+    named = {f"{paper.letter}  {paper.short}": counts[paper.letter] for paper in papers.definitions()}
+    all_ = Counter({verdict: sum(by[verdict] for by in counts.values()) for verdict in VERDICTS})
+    st.html(_STYLE + "&ensp;".join(_chip(verdict) for verdict in VERDICTS))
+    charts.show(charts.verdicts(named), "verdicts", "How many claims of each paper have which verdict")
+    views.says(
+        f"**Of {all_.total()} claims {all_['recomputed']} are recomputed, {all_['reproduced'] or 'none'} reproduced, "
+        f"{all_['not reproduced']} not reproduced, {all_['inconsistent in the paper']} inconsistent in the paper.** "
+        "*Recomputed* are sizes, counts, and sums of the paper's own figures; *reproduced* is a training as the paper "
+        f"had it. Open are the others: {all_['not run']} wait for a training, {all_['different protocol']} were "
+        f"trained otherwise, and {counted(all_['not reproduced under our choices'], 'depends', 'depend')} on "
+        "choices of ours where the paper is silent. Blue holds, gray and yellow are open, orange and red do not hold."
+    )
+    if left_out := leaderboard.left_out():
+        st.caption(left_out)
+    with st.expander("What the verdicts mean"):
+        st.markdown("\n".join(f"- *{name}*: {meaning}." for name, meaning in VERDICTS.items()))
+
+
+def choose() -> str:
+    """Let the visitor choose a paper; its letter."""
+    letters = [paper.letter for paper in papers.definitions()]
+    return views.one_of("Paper", letters, default="A", key="paper")
+
+
+def source(letter: str) -> None:
+    """What the paper is, as far as the text at hand says."""
+    paper = papers.paper_of(letter)
+    named = f"{paper.authors}: *{paper.title}*. " if paper.title else ""
+    st.caption(f"**Paper {letter}.** {named}{paper.source[0].upper()}{paper.source[1:]}.")
+
+
+def findings(letter: str) -> None:
+    """The notable ones, each behind its headline."""
+    for finding in papers.paper_of(letter).findings:
+        with st.expander(finding.title):
+            st.markdown(papers.told(finding, letter))
+            if finding.table == "plain":
+                _plain(letter)
+            _beside(finding, letter)
+
+
+def _beside(finding: Finding, letter: str) -> None:
+    wanted = {papers.paper_of(letter).claim(id).id for id in finding.claims}
+    chosen = [checked for checked in papers.check(letter) if checked.claim.id in wanted]
+    if chosen:
+        st.html(_table(chosen))
+
+
+def _plain(letter: str) -> None:
+    rows = [
+        f"| {row.set} | {row.model} | {row.average} | {row.right} of {row.of} | {charts.interval(row.accuracy)} |"
+        for row in papers.plain_rows(letter)
+    ]
+    head = "| set | network | average, % | right | plain accuracy, % |\n|---|---|---:|---:|---:|"
+    st.markdown("\n".join([head, *rows]))
+
+
+@page_content.fragment
+def table(letter: str) -> None:
+    """Every claim of a paper but those of classes: claimed, ours, verdict, the way."""
+    st.subheader("Every claim")
+    verdict = views.one_of("Verdict", (_ALL, *VERDICTS), default=_ALL, key="verdict")
+    single = [checked for checked in papers.check(letter) if not _of_a_class(checked)]
+    chosen = [checked for checked in single if verdict in (_ALL, checked.verdict)]
+    if chosen:
+        st.html(_table(chosen))
+        page_content.words(_as_markdown(chosen))
+    else:
+        st.info(f"None of these claims of paper {letter} has the verdict “{verdict}”. Choose another verdict.")
+    more = len(papers.check(letter)) - len(single)
+    views.says(
+        f"**{counted(len(chosen), 'claim is', 'claims are')} listed, of {len(single)}"
+        + (f"; {more} more, of classes and their averages, are below" if more else "")
+        + ".** A verdict is about a figure as it is printed, not about whether the idea behind it is good."
+    )
+    st.download_button(
+        "Every claim of this paper (CSV)", partial(_csv, letter), f"ferscope-paper-{letter.lower()}.csv", "text/csv"
+    )
+
+
+def _csv(letter: str) -> str:
+    text = io.StringIO()
+    write_rows(text, [("id", "place", "what", "claimed", "ours", "verdict", "way")])
+    checked = papers.check(letter)
+    write_rows(
+        text, ((c.claim.id, c.claim.place, c.claim.what, c.claim.text, c.ours, c.verdict, c.way) for c in checked)
+    )
+    return text.getvalue()
+
+
+def _as_markdown(chosen: list[Checked]) -> str:
+    rows = [(c.claim.what, c.claim.place, c.claim.text, c.ours, c.verdict, c.way) for c in chosen]
+    lines = ["| what | place | claimed | ours | verdict | way |", "|---|---|---|---|---|---|"]
+    return "\n".join(lines + [f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows])
+
+
+def _of_a_class(checked: Checked) -> bool:
+    return checked.claim.row is not None and checked.claim.protocol is not None
+
+
+def _table(chosen: list[Checked]) -> str:
+    body = "".join(_row(checked) for checked in chosen)
+    head = "".join(
+        f'<th style="width:{width}%">{name}</th>'
+        for name, width in (("what", 30), ("claimed", 15), ("ours", 20), ("verdict, and the way to it", 35))
+    )
+    return f'{_STYLE}<table class="claims"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def _row(checked: Checked) -> str:
+    claim = checked.claim
+    ours = "" if checked.verdict == "not run" else _safe(checked.ours)
+    return (
+        f"<tr><td>{_safe(claim.what)}<br><small>{_safe(claim.place)}</small></td>"
+        f'<td data-name="claimed">{_safe(claim.text)}</td>'
+        + (f'<td data-name="ours">{ours}</td>' if ours else "<td></td>")
+        + f"<td>{_chip(checked.verdict)}<br><small>{_safe(checked.way)}</small></td></tr>"
+    )
+
+
+def _chip(verdict: str) -> str:
+    ground, ink = charts.VERDICT_COLOURS[verdict]
+    return f'<span class="verdict" style="background:{ground};color:{ink}">{verdict}</span>'
+
+
+def _safe(text: str) -> str:
+    """Text for HTML, with `code` as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
+
+
+@page_content.fragment
+def classes(letter: str) -> None:
+    """The figures of single classes of a paper that prints them."""
+    tables = {table.set: table for table in papers.paper_of(letter).tables}
+    if not tables:
+        return
+    st.subheader("Class by class")
+    left, right = st.columns(2)
+    set_ = views.one_of("Set", tables, default=next(iter(tables)), key="table", place=left)
+    table = tables[set_]
+    rows = {row.model: row for row in table.rows}
+    model = right.selectbox("Network", rows, key="row", bind="query-params")
+    found = [c for c in papers.check(letter) if c.claim.row == f"{table.id}/{rows[model].id}" and _of_a_class(c)]
+    by_class = {checked.claim.class_ or "average": checked for checked in found}
+    columns = (*table.classes, "average")
+    claimed = [by_class[name].claim.value if name in by_class else None for name in columns]
+    ours = {name: (c.value, *c.interval) for name, c in by_class.items() if c.value is not None}
+    text = f"Recall of each class on {set_}, {model}, claimed and ours"
+    charts.show(charts.claimed_and_ours(columns, claimed, ours), "classes", text)
+    views.says(_about_classes(found))
+    with st.expander("The same as a table"):
+        st.html(_table(found))
+
+
+def _about_classes(found: list[Checked]) -> str:
+    way = found[-1].way
+    if found[-1].verdict == "not run":
+        return (
+            "**Bars are the paper's figures; ours was not run.** The commands below come nearest to it, and an error "
+            "bar would then say which difference other pictures could have made."
+        )
+    return (
+        "**Bars are the paper's figures, diamonds ours with 95 % intervals, over test images and, where there are "
+        "several, random seeds.** Where the protocol differs, a distance "
+        f"says nothing about the paper. {way}"
+    )
+
+
+def commands(letter: str) -> None:
+    """What would run the claims that wait for a training."""
+    waiting = papers.commands(letter)
+    if not waiting:
+        return
+    with st.expander("Commands that would run the rest"):
+        st.markdown(
+            "Each trains one network as near to the paper as our training can, and leaves the result where this page "
+            "finds it."
+        )
+        for lacks in dict.fromkeys(command.lacks for command in waiting):
+            mine = [command for command in waiting if command.lacks == lacks]
+            st.markdown(f"**{', '.join(dict.fromkeys(c.set for c in mine))}.** {lacks}")
+            st.code("\n".join(command.line for command in mine), language="bash", wrap_lines=True)
