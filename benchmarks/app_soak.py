@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
 IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 SAMPLES = [sample.name for sample in faces.samples()]
-NETWORKS = [name for name in services.network_names() if services.is_trained(name)]
+NETWORKS = [name for name in services.networks.network_names() if services.networks.is_trained(name)]
 OTHERS = [Path(file).stem for file, *_ in PAGES if file not in ("explain.py", "share.py")]
 # The sum of the map that the page shows, before colours: of the last heat map of the second chart.
 SHOWN = """() => {
@@ -55,7 +55,7 @@ async def settled(page: Page) -> None:
 
 async def explain_once(page: Page, url: str, chance: random.Random, outcomes: Counter) -> None:
     sample, network = chance.choice(SAMPLES), chance.choice(NETWORKS)
-    class_ = chance.choice(services.open_network(network).classes)
+    class_ = chance.choice(services.networks.open_network(network).classes)
     await page.goto(f"{url}/?sample={sample}&network={network}&class={class_}")
     await page.locator(".js-plotly-plot .heatmaplayer image").nth(1).wait_for(state="attached", timeout=120_000)
     await settled(page)
@@ -69,7 +69,7 @@ async def explain_once(page: Page, url: str, chance: random.Random, outcomes: Co
             await page.wait_for_timeout(500)
         else:
             outcomes[f"WRONG MAP: {sample}, {network}, {class_}: {shown} instead of {wanted}"] += 1
-        class_ = chance.choice(services.open_network(network).classes)
+        class_ = chance.choice(services.networks.open_network(network).classes)
         await page.get_by_role("radio", name=class_, exact=True).first.click()
         await settled(page)
 

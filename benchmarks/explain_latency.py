@@ -38,7 +38,7 @@ def noisy(face: faces.Face, seed: int) -> faces.Face:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--network", default=services.DEFAULT_NETWORK)
+    parser.add_argument("--network", default=services.networks.DEFAULT_NETWORK)
     parser.add_argument("--calls", type=int, default=300)
     parser.add_argument("--many", type=int, default=10_000)
     parser.add_argument("--threads", type=int, default=2)

@@ -19,6 +19,7 @@ from PIL import Image
 from skimage.data import astronaut
 
 from workbench import faces, services
+from workbench.services.explain import warm
 
 ROOT = Path(__file__).resolve().parents[1]
 LIMIT = 30
@@ -36,12 +37,12 @@ def frame(i: int) -> Image.Image:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--frames", type=int, default=300)
-    parser.add_argument("--network", default=services.DEFAULT_NETWORK)
+    parser.add_argument("--network", default=services.networks.DEFAULT_NETWORK)
     options = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     frames = [frame(i) for i in range(options.frames)]
-    services.warm()
+    warm()
     follower, seconds, found = faces.Follower(), [], 0
     for picture in frames:
         start = time.perf_counter()

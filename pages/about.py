@@ -3,6 +3,7 @@
 import streamlit as st
 
 from workbench import services
+from workbench.analysis.methods import EXPLAINERS
 from workbench.server import access
 from workbench.services import papers
 from workbench.ui import views
@@ -83,8 +84,8 @@ with st.expander("What it cannot tell"):
     )
 
 with st.expander("Whose work it rests on: the papers and sets"):
-    for paper in papers.definitions():
-        named = f"{paper.authors}: *{paper.title}*; " if paper.title else f"{services.paper(paper.letter)}; "
+    for paper in papers.papers():
+        named = f"{paper.authors}: *{paper.title}*; " if paper.title else f"{services.networks.paper(paper.letter)}; "
         st.markdown(f"**Paper {paper.letter}.** {named}{paper.source}.")
     st.markdown(
         "- **FER2013**: Goodfellow, Erhan, Carrier, Courville et al. 2013, *Challenges in representation learning: a "
@@ -101,7 +102,7 @@ with st.expander("Whose work it rests on: the papers and sets"):
     )
 
 with st.expander("Whose work it rests on: methods"):
-    cams = "; ".join(f"{explainer.title}: {explainer.paper}" for explainer in services.EXPLAINERS.values())
+    cams = "; ".join(f"{explainer.title}: {explainer.paper}" for explainer in EXPLAINERS.values())
     st.markdown(
         f"**Maps.** {cams}.\n\n"
         "**Trust in maps.** Petsiuk et al. 2018, BMVC (deletion, insertion); Rong et al. 2022, ICML (ROAD); Adebayo et "

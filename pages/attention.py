@@ -11,12 +11,12 @@ views.title(
     "Attention modules weigh channels and places inside a network: their weights, and the answer without them.",
 )
 face, network = state.face_or_stop(), state.network()
-if not services.get_spec(network).attention_layers:
+if not services.networks.get_spec(network).attention_layers:
     attention.without_modules(network)
     state.stop()
 try:
     with st.spinner("Asking the network"):
-        found = state.kept(("inside", face.key, network), lambda: services.attention(face, network))
+        found = state.kept(("inside", face.key, network), lambda: services.attention.inside(face, network))
 except ValueError as error:  # a damaged checkpoint: the message says what to do
     st.error(str(error))
     state.stop()

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from workbench import services
+from workbench.services.compare import side_by_side
 from workbench.ui import charts, compare, page_content, state, views
 
 views.title(
@@ -12,7 +13,7 @@ views.title(
 face, network = state.face_or_stop(), state.network()
 networks = compare.choose_networks(network)
 if len(networks) < 2:
-    other = next(name for name in (*services.side_by_side(), *services.network_names()) if name != network)
+    other = next(name for name in (*side_by_side(), *services.networks.network_names()) if name != network)
     st.info("One network alone cannot be compared. Choose another above.")
     add = {"networks": [other]}
     st.button(f"Add {compare.named(other)}", on_click=st.session_state.update, args=(add,), type="primary")

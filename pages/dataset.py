@@ -16,13 +16,13 @@ if found.brightness:
     st.subheader("How bright are the pictures?")
     dataset.brightness(found)
 
-if services.has_pictures(found.name):
+if services.dataset.contents.has_pictures(found.name):
     st.subheader("What do they look like?")
     dataset.samples(found)
 
-if found.name == services.FER2013:
+if found.name == services.dataset.contents.FER2013:
     st.subheader("Do people agree with the labels?")
-    dataset.raters(*services.raters_view())
+    dataset.raters(*services.metrics.annotators.raters_view())
 
 st.subheader("What is wrong with it?")
 dataset.audit(found)
@@ -33,7 +33,7 @@ st.subheader("What does augmentation make of a face?")
 dataset.augmentation()
 
 st.subheader("Who gets the loss?")
-dataset.weights(found, services.weightings(found))
+dataset.weights(found, services.dataset.class_imbalance.weightings(found))
 
 with views.computed(
     "workbench.services.dataset.contents:contents",

@@ -7,16 +7,17 @@ from workbench.ui import debug_challenge, debug_checks, model_picker, page_conte
 
 views.title(
     "What is broken here?",
-    f"The network is asked wrongly on purpose, in one of {len(services.FAULTS)} ways: find out in which of them.",
+    f"The network is asked wrongly on purpose, in one of {len(services.debug_challenge.FAULTS)} ways: find out in "
+    f"which of them.",
 )
 face, network = state.face_or_stop(), state.network()
 if not state.network_or_stop().trained:
     model_picker.random_weights_banner(network)
     st.info("Random weights are broken from the start, so no fault can be found in them. Choose a trained network.")
     st.button(
-        f"Show {services.get_spec(services.DEFAULT_NETWORK).title}",
+        f"Show {services.networks.get_spec(services.networks.DEFAULT_NETWORK).title}",
         on_click=state.choose_network,
-        args=(services.DEFAULT_NETWORK,),
+        args=(services.networks.DEFAULT_NETWORK,),
         type="primary",
     )
     state.stop()
@@ -36,7 +37,7 @@ def puzzle() -> None:
 
 puzzle()
 with views.computed("workbench.services.debug_challenge:spoil", "workbench.services.debug_challenge:_in_training"):
-    titles = ", ".join(fault.title.lower() for fault in services.FAULTS.values())
+    titles = ", ".join(fault.title.lower() for fault in services.debug_challenge.FAULTS.values())
     st.markdown(
         f"The faults: {titles}. The number of the puzzle decides which, the same for everybody who opens this link; in "
         "their order, the numbers go through all faults that a network can have, again and again. The network that "

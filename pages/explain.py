@@ -3,6 +3,7 @@
 import streamlit as st
 
 from workbench import services
+from workbench.analysis.methods import EXPLAINERS
 from workbench.ui import charts, compare, map_details, map_quiz, model_picker, page_content, state, uncertainty, views
 
 views.title(
@@ -10,7 +11,7 @@ views.title(
     "A network names the expression, and a map shows where in the picture the evidence for a class lies.",
 )
 face, network = state.face_or_stop(), state.network()
-if services.get_spec(network).cam_layer is None:
+if services.networks.get_spec(network).cam_layer is None:
     try:
         prediction = services.predict(face, network)
     except ValueError as error:  # a damaged member
@@ -18,7 +19,7 @@ if services.get_spec(network).cam_layer is None:
         state.stop()
     st.info(
         "It is a vote and has no layer of its own whose maps could be shown. Choose a member for maps: "
-        f"{compare.listed(services.members(network))}."
+        f"{compare.listed(services.networks.members(network))}."
     )
     if not prediction.trained:
         model_picker.random_weights_banner(network)
@@ -81,7 +82,7 @@ def face_map_answer(class_: str, method: str, opacity: float, shared: bool) -> N
         )
     with over:
         chart = charts.face_with_map(explanation.pixels, heat, top, opacity)
-        charts.show(chart, "map", f"{services.EXPLAINERS[method].title} for {class_} over the face")
+        charts.show(chart, "map", f"{EXPLAINERS[method].title} for {class_} over the face")
         views.says(what_the_map_says(class_, float(heat.max()), top))
     with bars:
         chart = charts.probabilities(prediction.classes, prediction.probabilities, class_, prediction.trained)

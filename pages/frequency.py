@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from models.layers.frequency import Mask
 from workbench import services
 from workbench.ui import frequency, model_picker, page_content, slow_requests, state, views
 
@@ -23,14 +24,14 @@ def waves() -> None:
     mask = views.one_of(
         "Edge of the mask", ("ideal", "gaussian", "butterworth"), default="ideal", key="mask", place=right
     )
-    views.waves(services.frequencies(face, network, cutoff, mask))
+    views.waves(services.frequency.frequencies(face, network, cutoff, mask))
     answers(cutoff, mask)
     swap(cutoff, mask)
     strength(cutoff)
     colours(cutoff, mask)
 
 
-def answers(cutoff: float, mask: services.Mask) -> None:
+def answers(cutoff: float, mask: Mask) -> None:
     st.subheader("What does the network answer to a part of the waves?")
     if slow_requests.ready(network, 49, "Ask about 24 cut-offs", f"waves-{mask}-{face.key}-{network}"):
         with st.spinner("Asking about every cut-off"):
@@ -39,34 +40,35 @@ def answers(cutoff: float, mask: services.Mask) -> None:
 
 
 @page_content.fragment
-def swap(cutoff: float, mask: services.Mask) -> None:
+def swap(cutoff: float, mask: Mask) -> None:
     st.subheader("Whose answer does it give when two faces exchange their fast waves?")
     if not slow_requests.ready(network, 28, "Exchange the waves of two faces", f"swap-{mask}-{face.key}-{network}"):
         return
-    rival = state.kept(("rival", face.key, network), lambda: services.rival(face, network))
+    rival = state.kept(("rival", face.key, network), lambda: services.frequency.rival(face, network))
     other = frequency.choose_other(face, rival)
-    frequency.swap(services.band_swap(face, other, network, cutoff, mask))
+    frequency.swap(services.frequency.band_swap(face, other, network, cutoff, mask))
     with st.spinner("Exchanging at every cut-off"):
         key = ("swap", face.key, other.key, network, mask)
-        response = state.kept(key, lambda: services.swap_response(face, other, network, mask))
-    frequency.swap_at_every_cutoff(response, services.open_network(network).classes, cutoff)
+        response = state.kept(key, lambda: services.frequency.swap_response(face, other, network, mask))
+    frequency.swap_at_every_cutoff(response, services.networks.open_network(network).classes, cutoff)
 
 
 def strength(cutoff: float) -> None:
     st.subheader("How strong is each wave?")
-    found = services.amplitude(face, network)
+    found = services.frequency.amplitude(face, network)
     frequency.amplitudes(found, cutoff)
 
 
-def colours(cutoff: float, mask: services.Mask) -> None:
+def colours(cutoff: float, mask: Mask) -> None:
     st.subheader("Do the colours differ in their fine lines?")
-    parts = services.channels(face, cutoff, mask)
+    parts = services.frequency.channels(face, cutoff, mask)
     frequency.channels(parts)
     pairs = ((0, 1, "red and green"), (0, 2, "red and blue"), (1, 2, "green and blue"))
     words = ", ".join(f"{title} {float(parts.likeness[i, j]):.2f}" for i, j, title in pairs)
     views.says(
         f"**Correlation of the fast waves:** {words} (1 is the same picture). Where the three are alike, one channel "
-        f"is enough. So argues paper D, *{services.paper('D')}*, and presses its maps into one; for the maps inside a "
+        f"is enough. So argues paper D, *{services.networks.paper('D')}*, and presses its maps into one; for the "
+        f"maps inside a "
         "network that does not follow."
     )
 

@@ -28,9 +28,9 @@ def detail() -> None:
     st.subheader("Which classes does it take for each other?")
     confusion.confusion(found[name], part, pictures)
     st.subheader("Can its probabilities be believed?")
-    metrics.reliability(services.calibration(name, part, pictures))
+    metrics.reliability(services.metrics.evaluation.calibration(name, part, pictures))
     st.subheader("How did its training go?")
-    if trained := metrics.or_warning(services.history, name):
+    if trained := metrics.or_warning(services.metrics.training_curves.history, name):
         metrics.training(trained)
 
 
@@ -45,13 +45,13 @@ metrics.leaks(names, part)
 @page_content.fragment
 def pair() -> None:
     st.subheader("Is one better than the other, or luckier?")
-    known = services.checkpoints()
+    known = services.metrics.evaluation.checkpoints()
     left, right = st.columns(2)
     first = left.selectbox("First", known, key="first", bind="query-params")
     second = right.selectbox("Second", known, min(1, len(known) - 1), key="second", bind="query-params")
     if first == second:
         st.info("A network cannot be compared with itself. Choose another one.")
-    elif compared := metrics.or_warning(services.pair, first, second, part, pictures):
+    elif compared := metrics.or_warning(services.metrics.paired_tests.pair, first, second, part, pictures):
         metrics.pair(compared)
 
 

@@ -4,6 +4,7 @@ import streamlit as st
 
 from workbench import services
 from workbench.faces import PictureError
+from workbench.services.robustness import CORRUPTIONS, Response, occlusion, occlusion_count, occlusion_patch
 from workbench.ui import charts, model_picker, page_content, robustness, slow_requests, state, views
 
 views.title(
@@ -18,12 +19,12 @@ if not net.trained:
 
 @page_content.fragment
 def changed() -> None:
-    titles = {name: corruption.title for name, corruption in services.CORRUPTIONS.items()}
+    titles = {name: corruption.title for name, corruption in CORRUPTIONS.items()}
     choose, told = st.columns([2, 3], vertical_alignment="bottom")
     name = choose.selectbox(
         "What happens to the picture", titles, format_func=titles.get, key="change", bind="query-params"
     )
-    corruption = services.CORRUPTIONS[name]
+    corruption = CORRUPTIONS[name]
     if not slow_requests.ready(network, len(corruption.values), "Ask the network", f"{name}-{face.key}-{network}"):
         return
     with st.spinner("Asking the network"):
@@ -42,7 +43,7 @@ def changed() -> None:
 
 
 @page_content.fragment
-def at_a_value(found: services.Response) -> None:
+def at_a_value(found: Response) -> None:
     left, right = st.columns([5, 2])
     with right:
         i = robustness.choose_value(found)
@@ -62,11 +63,11 @@ def places() -> None:
     with left:
         class_ = state.choose_class(net.classes, services.predict(face, network).answer, "Probability of the class")
     share = robustness.choose_patch(right)
-    count = services.occlusion_count(network, share)
+    count = occlusion_count(network, share)
     if not slow_requests.ready(network, count, "Cover it place by place", f"places-{share}-{face.key}-{network}"):
         return
     with st.spinner("Covering the face place by place"):
-        drop = state.kept(("occlusion", *me, class_, share), lambda: services.occlusion(face, network, class_, share))
+        drop = state.kept(("occlusion", *me, class_, share), lambda: occlusion(face, network, class_, share))
     seen, over, text = st.columns(3)
     with seen:
         side = net.input_size
@@ -76,7 +77,7 @@ def places() -> None:
             charts.face_with_signed(net.see(face), drop, "fall"), "places", f"What {class_} loses where covered"
         )
     with text:
-        views.says(robustness.what_covering_does(drop, class_, services.occlusion_patch(network, share)[0]))
+        views.says(robustness.what_covering_does(drop, class_, occlusion_patch(network, share)[0]))
         views.says(
             "A square has edges that no face has, and what two places say together cannot be seen by hiding one. "
             "Compare it with the map on the page Explain, which hides nothing."
@@ -87,11 +88,11 @@ def places() -> None:
 def frames() -> None:
     st.subheader("Does it matter where the frame is?")
     picture, box = state.picture()
-    start = state.kept(("framed", *me, box), lambda: services.framed(picture, box, network))
+    start = state.kept(("framed", *me, box), lambda: services.framing.framed(picture, box, network))
     class_ = start.prediction.answer
     move = robustness.choose_move()
     try:
-        moved = services.framed(picture, box, network, class_, move)
+        moved = services.framing.framed(picture, box, network, class_, move)
     except PictureError:
         st.info("The moved frame lies outside of the picture. Move it less.")
         return
@@ -108,7 +109,8 @@ def frames() -> None:
         of_maps = "." if moved.map is None else ", the class of both maps."
         views.says(f"The moved frame; outlined: {class_}{of_maps}")
     views.says(
-        f"**One face, two frames, one scale of colours.** {robustness.same_place(services.likeness(start, moved))} "
+        f"**One face, two frames, one scale of colours.** "
+        f"{robustness.same_place(services.framing.likeness(start, moved))} "
         "Nothing in the face has changed, so every difference comes of the frame; which of the two is better it does "
         "not say."
     )
@@ -119,7 +121,7 @@ def grid() -> None:
         return
     picture, box = state.picture()
     with st.spinner("Trying frames"):
-        found = state.kept(("grid", *me, box), lambda: services.frame_grid(picture, box, network))
+        found = state.kept(("grid", *me, box), lambda: services.framing.frame_grid(picture, box, network))
     robustness.grid(found)
 
 

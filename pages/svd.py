@@ -18,7 +18,7 @@ if not net.trained:
 @page_content.fragment
 def strokes() -> None:
     k = st.slider("Rank: number of terms kept", 1, net.input_size, 8, key="rank", bind="query-params")
-    result = services.spectrum(face, network, k)
+    result = services.svd.spectrum(face, network, k)
     sum_, last, values = st.columns(3)
     with sum_:
         views.strongest_terms(result)
@@ -30,35 +30,38 @@ def strokes() -> None:
     if not slow_requests.ready(network, net.input_size + 1, "Ask about every rank", f"ranks-{face.key}-{network}"):
         return
     with st.spinner("Asking about every rank"):
-        found = state.kept(("ranks", face.key, network), lambda: services.rank_answers(face, network))
+        found = state.kept(("ranks", face.key, network), lambda: services.svd.rank_answers(face, network))
     svd.rank_answers(found, k)
 
 
 def attention() -> None:
     st.subheader("What does SVD attention make of it?")
     st.markdown(
-        f"The idea of paper D, *{services.paper('D')}*: let the fast waves of a feature map (the query) meet the map "
+        f"The idea of paper D, *{services.networks.paper('D')}*: let the fast waves of a feature map (the query) "
+        f"meet the map "
         "itself, and make of that a gate, a number from 0 to 1 by which each position is multiplied. "
         "HFC: the query is the high-frequency component; LFC: the low one. BAM is an older attention module, its rival."
     )
     if net.svd_layers:
         steps()
         return
-    other = services.svd_networks()[0]
+    other = services.svd.svd_networks()[0]
     st.info("The chosen network has no SVD attention. Choose one that has it to see inside.")
-    st.button(f"Show {services.get_spec(other).title}", on_click=state.choose_network, args=(other,), type="primary")
+    st.button(
+        f"Show {services.networks.get_spec(other).title}", on_click=state.choose_network, args=(other,), type="primary"
+    )
 
 
 @page_content.fragment
 def steps() -> None:
     names = {f"module {i}": layer for i, layer in enumerate(net.svd_layers, 1)}
     name = views.one_of("Module", names, default="module 1", key="module")
-    found = services.svd_attention(face, network, names[name])
+    found = services.svd.svd_attention(face, network, names[name])
     svd.arrival(found, net.model.get_submodule(names[name]).normalize)
     samples = len(faces.samples())
     if slow_requests.ready(network, samples, "See inside", f"gate-{network}"):
         with st.spinner("Asking about every sample"):
-            spread = state.kept(("gate", network, name), lambda: services.gate_spread(network, names[name]))
+            spread = state.kept(("gate", network, name), lambda: services.svd.gate_spread(network, names[name]))
         svd.gate(found, spread, samples, net.trained)
     st.warning(
         "**What this gate is not.** Its value at row i, column j is computed from the singular values around the i-th "

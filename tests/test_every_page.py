@@ -86,7 +86,7 @@ def test_a_link_opens_every_page_and_a_wrong_one_gives_way_to_the_defaults(page)
     # Only what Streamlit ties to the link by itself, and where nonsense is not a text like any other.
     bound = [w for w in (*app.main.slider, *app.main.button_group, *app.main.selectbox) if w.proto.query_param_key]
     wrong = opened(page, **{w.proto.query_param_key: "nonsense" for w in bound}, network="nobody", sample="nobody")
-    assert wrong.selectbox(key="network").value == services.DEFAULT_NETWORK
+    assert wrong.selectbox(key="network").value == services.networks.DEFAULT_NETWORK
     assert "`nobody`, which is not here" in wrong.warning[0].value
     assert wrong.warning[0].value.count("nonsense") <= len(bound)
 
@@ -145,7 +145,7 @@ def test_a_network_without_svd_attention_offers_one_that_has_it():
     assert "has no SVD attention" in app.info[0].value
     app.main.button[0].click().run()
     assert faults(app) == []
-    assert app.selectbox(key="network").value == services.svd_networks()[0]
+    assert app.selectbox(key="network").value == services.svd.svd_networks()[0]
     assert "What this gate is not" in "".join(w.value for w in app.warning)
 
 

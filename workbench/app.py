@@ -15,6 +15,7 @@ from workbench.faces import sample_picture, samples
 from workbench.server.connections import limit_connections
 from workbench.server.logs import limit_log
 from workbench.server.memory import share_heaps
+from workbench.services.explain import warm
 from workbench.ui import export, face_input, gateway, model_picker, page_content, shell, state, url_state
 
 STYLE = """<style>
@@ -29,7 +30,7 @@ STYLE = """<style>
 # A gray whose contrast is over 3:1 on the light and on the dark ground, enough for letters of this size.
 NAME = """<svg xmlns="http://www.w3.org/2000/svg" width="160" height="32"><text x="0" y="25" font-size="27"
 font-family="sans-serif" font-weight="bold" fill="#6B7280">FERScope</text></svg>"""
-DEFAULTS = {"network": services.DEFAULT_NETWORK, "sample": samples()[0].name}
+DEFAULTS = {"network": services.networks.DEFAULT_NETWORK, "sample": samples()[0].name}
 
 
 def main() -> None:
@@ -61,7 +62,7 @@ def choose(used: tuple[str, ...]) -> dict[str, str | None]:
             choices: dict[str, str | None] = {**model_picker.choose()}
         with st.container(key="choose-face"):
             choices |= face_input.choose()
-        chosen = {"network": services.get_spec(state.network()).title, "face": state.face_name() or "none yet"}
+        chosen = {"network": services.networks.get_spec(state.network()).title, "face": state.face_name() or "none yet"}
         if unused := [part for part in chosen if part not in used]:
             named = ", ".join(f"{part} {chosen[part]}" for part in unused)
             st.caption(f"Not used on this page, and still chosen for the others: {named}.")
@@ -74,7 +75,7 @@ async def warmed(_app):
     """Explain one face before the first visitor comes, so that libraries and weights are loaded."""
     limit_log()
     share_heaps()
-    services.warm()
+    warm()
     services.training.watch()
     model_picker.warm()
     gc.collect()

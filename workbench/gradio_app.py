@@ -24,8 +24,8 @@ import psutil
 from starlette.middleware import Middleware
 
 from models.files import write_json
+from workbench.services.explain import warm
 
-from . import services
 from .cli import ADDRESS, host_name, port_is_free, port_number
 from .demo import components
 from .demo import page as gradio_page
@@ -87,7 +87,7 @@ def serve(options: Options, host: str = ADDRESS, port: int = 7860, auth: tuple[s
     os.environ["GRADIO_TEMP_DIR"] = str(folder)  # read when components are built
     limit_connections()
     share_heaps()
-    services.warm()
+    warm()
     links: list[str] = []
     uploads, pictures = Uploads(folder), components.Pictures()
     page = gradio_page.build(options, lambda: bool(links), uploads, pictures)

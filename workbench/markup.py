@@ -8,7 +8,7 @@ import io
 
 from PIL import Image
 
-from .services import Prediction
+from workbench.services.prediction import Prediction
 
 EMOTION_COLOURS = {
     "angry": "#D55E00",

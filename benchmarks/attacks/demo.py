@@ -29,8 +29,8 @@ def network_by_path(instance: Instance) -> str:
     browser = Browser(instance)
     path = browser.upload(face_png())
     with tempfile.TemporaryDirectory() as name:
-        shutil.copytree(ROOT / "checkpoints" / services.DEFAULT_NETWORK, Path(name) / "evil")
-        shipped = (c.name for c in (ROOT / "checkpoints").iterdir() if c.name not in services.network_names())
+        shutil.copytree(ROOT / "checkpoints" / services.networks.DEFAULT_NETWORK, Path(name) / "evil")
+        shipped = (c.name for c in (ROOT / "checkpoints").iterdir() if c.name not in services.networks.network_names())
         names = [f"{name}/evil", f"file://{name}/evil", "../checkpoints/vanilla_cnn", "./checkpoints/vanilla_cnn", "."]
         names += [str(ROOT / "checkpoints" / "vanilla_cnn"), *shipped, 7, None, "x" * 100_000]
         taken = []
@@ -134,7 +134,7 @@ def request_flood(instance: Instance) -> str:
     def flood() -> None:
         with suppress(httpx.HTTPError), httpx.Client(base_url=instance.url, timeout=15) as client:
             path = client.post(f"{API}upload", files={"files": ("face.png", face_png())}).json()[0]
-            body = {"data": [{"path": path, "meta": META}, services.DEFAULT_NETWORK, "", "gradcam"]}
+            body = {"data": [{"path": path, "meta": META}, services.networks.DEFAULT_NETWORK, "", "gradcam"]}
             while time.monotonic() < until:
                 client.post(f"{API}call/explain", json=body)
                 time.sleep(0.1)
@@ -233,7 +233,7 @@ def wrong_passwords(instance: Instance) -> str:
 def before_the_login(instance: Instance) -> str:
     with httpx.Client(base_url=instance.url) as client:
         sent = client.post(f"{API}upload", files={"files": ("face.png", face_png())}).status_code
-        asked = client.post(f"{API}call/predict", json={"data": [None, services.DEFAULT_NETWORK]}).status_code
+        asked = client.post(f"{API}call/predict", json={"data": [None, services.networks.DEFAULT_NETWORK]}).status_code
         shown = client.get("config").status_code
     return "" if {sent, asked, shown} == {401} else f"upload {sent}, call {asked}, page {shown}"
 
@@ -252,7 +252,7 @@ def _left_behind(instance: Instance, end) -> str:
     marked = face_png() + b"a mark behind the picture"
     path = browser.upload(marked)
     browser.predicted(path)
-    body = {"data": [{"path": path, "meta": META}, services.DEFAULT_NETWORK, "", "gradcam"]}
+    body = {"data": [{"path": path, "meta": META}, services.networks.DEFAULT_NETWORK, "", "gradcam"]}
     browser.client.get(f"{API}call/explain/{browser.client.post(f'{API}call/explain', json=body).json()['event_id']}")
     end()
     with suppress(psutil.TimeoutExpired):

@@ -58,7 +58,7 @@ class Browser:
         response = self.client.post(f"{API}upload", files={"files": ("face.png", data)})
         return response.raise_for_status().json()[0]
 
-    def predicted(self, path: str, network: object = services.DEFAULT_NETWORK) -> dict[str, float]:
+    def predicted(self, path: str, network: object = services.networks.DEFAULT_NETWORK) -> dict[str, float]:
         """Class: probability; ValueError with the demo's error."""
         body = {"data": [{"path": path, "meta": META}, network]}
         event = self.client.post(f"{API}call/predict", json=body).raise_for_status().json()["event_id"]

@@ -1,11 +1,11 @@
 """What tests of several pages share."""
 
-import pytest
+import sys
 
-from workbench import services
+import pytest
 
 
 @pytest.fixture
 def quick(monkeypatch):
     """Every network is quick enough to be asked at once, however busy this computer is."""
-    monkeypatch.setattr(services, "pace", lambda network: 0.001)
+    monkeypatch.setattr(sys.modules["workbench.services.robustness"], "pace", lambda network: 0.001)

@@ -1,5 +1,6 @@
 """The page Attention: every kind of module, the switches, and what is shown where there is nothing to open."""
 
+import sys
 from functools import partial
 
 import pytest
@@ -22,7 +23,7 @@ def test_a_network_without_attention_offers_one_that_has_it():
     assert "has no attention modules" in app.info[0].value
     app.main.button[0].click().run()
     assert not app.exception
-    assert app.selectbox(key="network").value == services.networks_with_attention()[0]
+    assert app.selectbox(key="network").value == services.attention.networks_with_attention()[0]
     assert "has no attention modules" not in text_of(app)
 
 
@@ -50,7 +51,7 @@ def test_the_link_opens_a_module_with_what_its_kind_computes(network, module, wo
     assert app.segmented_control(key="module").value == module
     for word in words:
         assert word in text_of(app) + "".join(s.value for s in app.subheader)
-    trained = services.open_network(network).trained
+    trained = services.networks.open_network(network).trained
     assert any("Random weights" in w.value for w in app.warning) == (not trained)
 
 
@@ -77,7 +78,7 @@ def table_of(app) -> list[list[str]]:
 
 
 def test_gates_are_told_of_a_fixed_sample_and_a_constant_one_is_called_so_beside_its_map(shelf, monkeypatch):
-    gates = [module.gates[0] for module in services.stored_gates(SVD).modules[:-1]]
+    gates = [module.gates[0] for module in services.gates.stored_gates(SVD).modules[:-1]]
     constant, other = (list(map(wanted.__eq__, (gate.constant for gate in gates))).index(True) for wanted in (1, 0))
     app = opened(network=SVD, module=f"{constant + 1} SVD")
     assert "**This gate is nearly constant:** between 14 images of PublicTest" in text_of(app)
@@ -106,7 +107,7 @@ def test_gates_of_other_weights_are_measured_on_drawn_faces_and_the_page_says_so
 
 def test_a_slow_network_has_its_gates_measured_when_the_visitor_says_so(shelf, monkeypatch):
     write_checkpoint(shelf, SVD, seed=1)
-    monkeypatch.setattr(services, "pace", lambda network: 1.0)
+    monkeypatch.setattr(sys.modules["workbench.services.robustness"], "pace", lambda network: 1.0)
     app = opened(network=SVD)
     assert f"the network about {21 * 17} pictures" in text_of(app)
     assert not any(m.value.startswith("| gate") for m in app.markdown)
@@ -145,7 +146,7 @@ def test_switching_modules_off_tells_the_answer_without_them():
         app.toggle(key=f"module{number}").set_value(False).run()
     assert not app.exception
     face, layers = app.session_state["face"], get_spec("multibranch_dsc_cbam").attention_layers
-    without = services.switched(face, "multibranch_dsc_cbam", layers)
+    without = services.attention.switched(face, "multibranch_dsc_cbam", layers)
     assert f"**Without them the network answers {without.answer_without}" in text_of(app)
 
 
@@ -160,15 +161,15 @@ def test_the_table_has_a_row_for_each_module_and_one_for_all():
 def test_attention_is_told_beside_the_maps_and_not_called_an_explanation():
     app = opened(network="resnet18_bam")
     assert "**Attention is not explanation.**" in text_of(app)
-    low, high = services.beside_cams(app.session_state["face"], "resnet18_bam").extent
+    low, high = services.attention.beside_cams(app.session_state["face"], "resnet18_bam").extent
     assert f"run from {low:.2f} to {high:.2f}".replace("-", "−") in text_of(app)
     assert "places in the coarsest map" in text_of(app)
     assert "places in the coarsest map" not in text_of(opened(network="rarn"))
 
 
 def test_a_map_without_order_has_its_dash_explained(monkeypatch):
-    found = services.beside_cams(load_sample("astronaut"), "resnet18_bam")
-    monkeypatch.setattr(services, "beside_cams", lambda *_: found)
+    found = services.attention.beside_cams(load_sample("astronaut"), "resnet18_bam")
+    monkeypatch.setattr(services.attention, "beside_cams", lambda *_: found)
     told = "A dash: one of the two maps is blank or flat."
     found.likeness.nan_to_num_(0.0)
     assert told not in text_of(opened(network="resnet18_bam"))

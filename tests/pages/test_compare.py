@@ -1,6 +1,7 @@
 """The page Compare: which networks stand in it, what it says of them, and what it does when there are too few."""
 
 import re
+import sys
 from functools import partial
 
 import visiting
@@ -8,6 +9,7 @@ from visiting import text_of
 
 from models.checkpoints import CheckpointError
 from workbench import services
+from workbench.services.compare import side_by_side
 from workbench.ui import compare
 
 opened = partial(visiting.opened, "compare.py")
@@ -15,12 +17,12 @@ opened = partial(visiting.opened, "compare.py")
 
 def test_the_trained_networks_stand_side_by_side_with_a_verdict():
     app = opened()
-    assert app.multiselect(key="networks").value == list(services.side_by_side())
+    assert app.multiselect(key="networks").value == list(side_by_side())
     assert "**They agree:**" in text_of(app)
     assert "the most alike are those of" in text_of(app)
     assert not app.warning
-    for name in services.side_by_side():
-        assert f"**{services.get_spec(name).title}** gives happy" in text_of(app)
+    for name in side_by_side():
+        assert f"**{services.networks.get_spec(name).title}** gives happy" in text_of(app)
 
 
 def test_the_link_names_networks_class_and_the_pair_that_is_compared():
@@ -83,7 +85,7 @@ def test_a_damaged_checkpoint_is_one_sentence(monkeypatch):
     def damaged(*_, **__):
         raise CheckpointError("Get the checkpoint again.")
 
-    monkeypatch.setattr(services, "compare", damaged)
+    monkeypatch.setattr(sys.modules["workbench.services.compare"], "compare", damaged)
     app.multiselect(key="networks").set_value(["resnet18"]).run()
     assert not app.exception
     assert app.error[0].value == "Get the checkpoint again."

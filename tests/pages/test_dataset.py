@@ -70,7 +70,7 @@ def test_a_damaged_set_says_what_to_do(folder):
 
 def test_every_augmentation_says_what_it_does_and_what_has_no_effect(folder):
     app = opened()
-    for found in services.augmentations():
+    for found in services.dataset.class_imbalance.augmentations():
         app.segmented_control(key="augmentation").set_value(found.name).run()
         assert not app.exception
         text = text_of(app)

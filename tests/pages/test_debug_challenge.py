@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from workbench import services
 from workbench.navigation import FOLDER
-from workbench.services import FAULTS
+from workbench.services.debug_challenge import FAULTS
 from workbench.ui import debug_checks
 
 APP = FOLDER.parent / "workbench" / "app.py"
@@ -63,7 +63,7 @@ def test_the_banner_stands_and_is_kept_while_the_switch_is_on_and_goes_with_it()
 def test_each_puzzle_is_diagnosed_and_then_explained():
     app = opened()
     for number in range(1, 6):
-        fault = services.fault_of(number)
+        fault = services.debug_challenge.fault_of(number)
         assert app.number_input(key="puzzle").value == number
         assert app.segmented_control(key="diagnosis").value is None
         assert fault.wrong not in words(app)
@@ -77,7 +77,7 @@ def test_each_puzzle_is_diagnosed_and_then_explained():
 
 def test_a_wrong_diagnosis_is_told_so():
     app = opened(puzzle="1")
-    wrong = next(fault.title for fault in FAULTS.values() if fault != services.fault_of(1))
+    wrong = next(fault.title for fault in FAULTS.values() if fault != services.debug_challenge.fault_of(1))
     app.segmented_control(key="diagnosis").set_value(wrong)
     checked(app.run())
     press(app, "commit")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
 from workbench import faces, services
 from workbench.navigation import FOLDER
-from workbench.services import Explanation
+from workbench.services.explain import Explanation, map_by_method
 from workbench.services.map_quiz import score
 from workbench.ui import charts, map_details
 
@@ -71,7 +73,7 @@ def test_every_section_says_what_is_seen(network, said):
 
 
 def test_a_network_that_enlarges_the_picture_inside_says_so():
-    side = services.open_network("hybrid_mobilenet_v3_small").model.side
+    side = services.networks.open_network("hybrid_mobilenet_v3_small").model.side
     assert f"Inside it enlarges them to {side} × {side}" in words(started(network="hybrid_mobilenet_v3_small"))
     assert "Inside it enlarges" not in words(started(network="residual_cnn"))
 
@@ -82,13 +84,13 @@ def test_a_section_and_a_method_are_opened_by_their_link():
 
 def test_a_slow_method_is_named_with_its_seconds_and_drawn_on_request(monkeypatch):
     asked = []
-    real = services.map_by_method
+    real = map_by_method
 
     def counted(*question):
         asked.append(question[3])
         return real(*question)
 
-    monkeypatch.setattr(services, "map_by_method", counted)
+    monkeypatch.setattr(sys.modules["workbench.services.explain"], "map_by_method", counted)
     app = started(look="Methods")
     app.multiselect(key="methods").set_value(["Eigen-CAM", "Integrated gradients"])
     checked(app.run())
@@ -105,7 +107,9 @@ def test_a_slow_method_is_named_with_its_seconds_and_drawn_on_request(monkeypatc
 
 def test_trust_is_measured_on_request_and_then_kept(monkeypatch):
     found, real = [], services.trust
-    monkeypatch.setattr(services, "trust", lambda *question: found.append(real(*question)) or found[-1])
+    monkeypatch.setattr(
+        sys.modules["workbench.services.explain"], "trust", lambda *question: found.append(real(*question)) or found[-1]
+    )
     app = started(look="Trust")
     assert found == []
     press(app, "measure")
@@ -133,7 +137,7 @@ def test_map_and_answer_stay_hidden_until_a_guess_is_made_and_then_it_is_scored(
     assert "The network answers" not in words(app)
     assert "reveal" not in [b.key for b in app.main.button], "nothing was picked yet"
     best = score(services.explain(faces.load_sample("astronaut")).map_of("happy"), range(4)).strongest
-    app.multiselect(key="cells").set_value([services.cell_name(cell) for cell in best])
+    app.multiselect(key="cells").set_value([services.map_quiz.cell_name(cell) for cell in best])
     press(checked(app.run()), "reveal")
     said = words(app)
     assert "4 in common: intersection over union 1.00 of 1, a blind guess gets 0.07" in said
@@ -172,9 +176,9 @@ def test_a_guess_against_a_blank_map_has_no_score(monkeypatch):
 
 def test_the_cells_of_the_chart_bear_the_names_of_the_service_and_stand_where_it_counts_them():
     side = 48
-    figure = charts.gridded(charts.face(torch.zeros(side, side), ""), side, services.GRID, picked=[7])
+    figure = charts.gridded(charts.face(torch.zeros(side, side), ""), side, services.map_quiz.GRID, picked=[7])
     points = figure.data[-1]
-    assert list(points.customdata) == [services.cell_name(cell) for cell in range(services.GRID**2)]
+    assert list(points.customdata) == [services.map_quiz.cell_name(cell) for cell in range(services.map_quiz.GRID**2)]
     for cell, (x, y) in enumerate(zip(points.x, points.y, strict=True)):
         pixels = torch.zeros(side, side)
         pixels[int(y), int(x)] = 1

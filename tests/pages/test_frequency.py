@@ -1,5 +1,6 @@
 """The page Frequency: parts of the waves, faces that exchange theirs, and how strong they are."""
 
+import sys
 from functools import partial
 
 import pytest
@@ -14,12 +15,12 @@ pytestmark = pytest.mark.usefixtures("quick")
 
 def test_the_page_says_which_waves_each_mixture_is_named_after():
     app = opened()
-    assert app.selectbox(key="other").value == services.rival(faces.load_sample("astronaut"))
+    assert app.selectbox(key="other").value == services.frequency.rival(faces.load_sample("astronaut"))
     pair = faces.load_sample("astronaut"), faces.load_sample("grace_hopper")
-    assert services.band_swap(*pair, cutoff=0.2).follows == ("fast", "fast")
+    assert services.frequency.band_swap(*pair, cutoff=0.2).follows == ("fast", "fast")
     assert "Both mixtures are named after their fast waves" in text_of(app)
     app.slider(key="cutoff").set_value(0.3).run()
-    assert services.band_swap(*pair, cutoff=0.3).follows == ("slow", "slow")
+    assert services.frequency.band_swap(*pair, cutoff=0.3).follows == ("slow", "slow")
     assert "Both mixtures are named after their slow waves" in text_of(app)
 
 
@@ -44,7 +45,7 @@ def test_the_other_face_gives_way_when_it_becomes_the_face():
 
 
 def test_a_slow_network_is_asked_when_the_visitor_says_so(monkeypatch):
-    monkeypatch.setattr(services, "pace", lambda network: 1.0)
+    monkeypatch.setattr(sys.modules["workbench.services.robustness"], "pace", lambda network: 1.0)
     app = opened()
     assert "takes about 49 s" in text_of(app)
     assert "Slow waves only" not in text_of(app)
@@ -59,5 +60,5 @@ def test_a_soft_mask_changes_every_part_of_the_page(mask):
     app = opened()
     app.segmented_control(key="mask").set_value(mask).run()
     assert not app.exception
-    parts = services.channels(faces.load_sample("astronaut"), 0.2, mask)
+    parts = services.frequency.channels(faces.load_sample("astronaut"), 0.2, mask)
     assert f"red and green {float(parts.likeness[0, 1]):.2f}" in text_of(app)

@@ -118,8 +118,8 @@ def test_a_lesson_takes_a_network_that_suits_and_says_so(app, lesson, network):
     taken, text = LESSONS[lesson].network(network), text_of(app)
     assert ("this lesson needs" in text) == (taken != network)
     if taken != network:
-        assert services.get_spec(taken).title in text
-    assert ("Random weights" in text) == (not services.open_network(taken).trained)
+        assert services.networks.get_spec(taken).title in text
+    assert ("Random weights" in text) == (not services.networks.open_network(taken).trained)
     press(app, "Predict")
     commit(app, lesson)
     app.selectbox(key="network").set_value("residual_cnn").run()

@@ -38,9 +38,9 @@ def test_the_table_has_every_measure_of_every_chosen_checkpoint(no_set):
     chosen = app.multiselect(key="checkpoints").value
     assert set(chosen) <= set(shelf.list_checkpoints())
     for name in chosen:
-        accuracy = services.scores(name).text(services.MEASURES[0])
+        accuracy = services.metrics.evaluation.scores(name).text(services.metrics.evaluation.MEASURES[0])
         assert f"{accuracy}" in text
-    assert all(f"| {wanted.label} |" in text for wanted in services.MEASURES)
+    assert all(f"| {wanted.label} |" in text for wanted in services.metrics.evaluation.MEASURES)
     assert "it does not tell who is shown" in text
 
 
@@ -48,14 +48,19 @@ def test_part_and_leaked_pictures_are_taken_from_the_link(no_set):
     app = opened(part="PublicTest", pictures="without near copies", checkpoints=["resnet18"])
     text = text_of(app)
     assert app.multiselect(key="checkpoints").value == ["resnet18"]
-    assert services.scores("resnet18", "PublicTest", "without near copies").text(services.MEASURES[0]) in text
+    assert (
+        services.metrics.evaluation.scores("resnet18", "PublicTest", "without near copies").text(
+            services.metrics.evaluation.MEASURES[0]
+        )
+        in text
+    )
     assert "| pictures | 3 124 |" in text
     assert "It was fitted on PublicTest itself" in text
 
 
 def test_a_cell_can_be_named_without_a_mouse(no_set):
     app = opened(label="fear", answer="sad")
-    expected = services.cell("residual_cnn", "fear", "sad")
+    expected = services.metrics.confusion.cell("residual_cnn", "fear", "sad")
     text = text_of(app)
     assert f"Of 528 pictures labelled fear this network calls {len(expected.pictures)} sad" in text
     for kind, n in expected.counts.items():
@@ -88,7 +93,7 @@ def test_a_link_to_explain_names_set_face_and_a_network_that_the_sidebar_has():
 def test_a_pair_is_tested_and_a_network_beside_itself_is_not(no_set):
     other = "resnet18_bam-short-official-s0"
     app = opened(first="resnet18", second=other)
-    p = services.pair("resnet18", other).p_value
+    p = services.metrics.paired_tests.pair("resnet18", other).p_value
     assert f"p = {p:.3f}; the pictures do not tell them apart" in text_of(app)
     app.selectbox(key="second").set_value("resnet18").run()
     assert not app.exception
@@ -114,7 +119,9 @@ def test_what_is_missing_or_damaged_is_said_and_the_rest_is_shown(no_set, own_sh
     assert "resnet18 has no stored answers" in warnings
     assert "`ferscope evaluate resnet18`" in warnings
     assert "The history of residual_cnn cannot be read" in warnings
-    assert services.scores("residual_cnn").text(services.MEASURES[0]) in text_of(app)
+    assert services.metrics.evaluation.scores("residual_cnn").text(services.metrics.evaluation.MEASURES[0]) in text_of(
+        app
+    )
 
 
 def test_a_shelf_without_checkpoints_opens_with_a_sentence(no_set, tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+import sys
 from functools import partial
 
 import pytest
@@ -13,6 +14,7 @@ from visiting import text_of
 from models import checkpoints
 from workbench import faces, services
 from workbench.analysis.robustness import CORRUPTIONS
+from workbench.services.robustness import tips
 from workbench.surveys.robustness import FILE
 from workbench.surveys.sample import weights_digest
 from workbench.ui import robustness
@@ -24,8 +26,8 @@ pytestmark = pytest.mark.usefixtures("quick")
 def test_the_page_says_how_far_a_face_can_be_turned_before_the_answer_changes():
     app = opened()
     found = services.robustness(faces.load_sample("astronaut"), "residual_cnn", "rotation")
-    below, above = services.tips(found)
-    classes = services.open_network("residual_cnn").classes
+    below, above = tips(found)
+    classes = services.networks.open_network("residual_cnn").classes
     told = text_of(app)
     assert f"answers happy from {robustness.number(below.kept)}° to {robustness.number(above.kept)}°" in told
     assert f"at {robustness.number(above.value)}°, to {classes[above.answer]}" in told
@@ -48,20 +50,20 @@ def test_every_change_of_the_picture_has_its_values_and_its_sentence():
 @pytest.mark.parametrize("name", CORRUPTIONS)
 def test_the_sentence_and_the_row_begin_with_the_picture_as_it_is(name):
     found = services.robustness(faces.load_sample("grace_hopper"), "residual_cnn", name)
-    sentence = robustness.where_it_changes(found, services.open_network("residual_cnn").classes)
+    sentence = robustness.where_it_changes(found, services.networks.open_network("residual_cnn").classes)
     assert sentence.startswith("**The network answers neutral ")
     assert ("and first changes at" in sentence) != ("at every value from" in sentence)
     row = [found.values[i] for i in robustness._chosen(found)]
     assert len(row) == 5
     assert CORRUPTIONS[name].neutral in row
     assert row == sorted(row)
-    assert all(tip.value in row for tip in services.tips(found) if tip.value is not None)
+    assert all(tip.value in row for tip in tips(found) if tip.value is not None)
 
 
 def test_an_answer_that_changes_at_once_is_kept_at_one_value_only():
     found = services.robustness(faces.load_sample("astronaut"), "residual_cnn", "blur")
     found.probabilities[1:] = found.probabilities[1:].roll(1, 1)
-    sentence = robustness.where_it_changes(found, services.open_network("residual_cnn").classes)
+    sentence = robustness.where_it_changes(found, services.networks.open_network("residual_cnn").classes)
     assert "answers happy at 0 only, and first changes at 0.5, to neutral" in sentence
 
 
@@ -126,7 +128,7 @@ def test_a_network_without_a_layer_for_maps_moves_its_frame_all_the_same():
 
 
 def test_a_slow_network_is_asked_when_the_visitor_says_so(monkeypatch):
-    monkeypatch.setattr(services, "pace", lambda network: 1.0)
+    monkeypatch.setattr(sys.modules["workbench.services.robustness"], "pace", lambda network: 1.0)
     app = opened()
     assert "takes about 15 s" in text_of(app)
     assert "The network answers happy" not in text_of(app)
@@ -155,8 +157,8 @@ def test_the_frame_of_an_upload_moves_on_the_whole_picture():
     app.slider(key="turn").set_value(0).run()
     picture = faces.sample_picture("grace_hopper")
     box = faces.load_sample("grace_hopper").box
-    move = services.Move(right=app.slider(key="right").value / 100, size=2)
-    expected = services.framed(picture, box, "residual_cnn", move=move).prediction
+    move = services.framing.Move(right=app.slider(key="right").value / 100, size=2)
+    expected = services.framing.framed(picture, box, "residual_cnn", move=move).prediction
     assert f"**Moved: {expected.answer}" in text_of(app)
 
 

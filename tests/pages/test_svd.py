@@ -1,5 +1,6 @@
 """The page SVD: strokes, how many the network needs, SVD attention step by step, what it brought and saves."""
 
+import sys
 from functools import partial
 
 import pytest
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("quick")
 
 def test_the_page_says_how_many_terms_the_answer_needs():
     app = opened()
-    found = services.rank_answers(faces.load_sample("astronaut"))
+    found = services.svd.rank_answers(faces.load_sample("astronaut"))
     assert f"From {found.enough} terms on, the answer stays happy" in text_of(app)
     app.slider(key="rank").set_value(2).run()
     assert not app.exception
@@ -26,7 +27,7 @@ def test_the_page_says_how_many_terms_the_answer_needs():
 def test_the_gate_of_a_trained_network_is_shown_without_a_banner_and_beside_other_faces():
     app = opened(network="resnet18_svd_hfc")
     assert "Random weights" not in text_of(app)
-    spread = services.gate_spread("resnet18_svd_hfc", "attention.2")
+    spread = services.svd.gate_spread("resnet18_svd_hfc", "attention.2")
     app.segmented_control(key="module").set_value("module 3").run()
     assert not app.exception
     told = text_of(app)
@@ -42,9 +43,11 @@ def test_the_gate_of_an_untrained_network_stands_under_the_banner():
 
 def test_what_the_module_brought_stands_beside_the_paper():
     told = text_of(opened())
-    for gain in services.gains():
+    for gain in services.svd.gains():
         row = next(
-            line for line in told.splitlines() if line.startswith(f"| {services.get_spec(gain.network).title} |")
+            line
+            for line in told.splitlines()
+            if line.startswith(f"| {services.networks.get_spec(gain.network).title} |")
         )
         normalized = gain.network.endswith("_normalized")
         assert (gain.reported is None) == normalized
@@ -67,7 +70,7 @@ def test_the_memory_of_the_paper_is_computed_and_not_copied():
 
 
 def test_a_slow_network_is_asked_when_the_visitor_says_so(monkeypatch):
-    monkeypatch.setattr(services, "pace", lambda network: 1.0)
+    monkeypatch.setattr(sys.modules["workbench.services.robustness"], "pace", lambda network: 1.0)
     app = opened()
     assert "takes about 49 s" in text_of(app)
     assert "the answer stays" not in text_of(app)

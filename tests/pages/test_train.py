@@ -74,7 +74,7 @@ def test_each_preset_fills_the_form_and_only_one_needs_a_set(monkeypatch):
 def test_imagenet_weights_are_offered_where_there_are_any(network):
     app = opened()
     app.selectbox(key="train-model").set_value(network).run()
-    assert (IMAGENET in app.selectbox(key="train-start_from").options) == services.get_spec(network).imagenet
+    assert (IMAGENET in app.selectbox(key="train-start_from").options) == services.networks.get_spec(network).imagenet
 
 
 @pytest.fixture

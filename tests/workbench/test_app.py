@@ -1,6 +1,7 @@
 """The app as Streamlit runs it, without a browser."""
 
 import io
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -73,15 +74,19 @@ def test_another_class_gets_its_own_map():
 
 def test_every_network_can_be_chosen(monkeypatch, subtests):
     # Of random weights the uncertainty, up to 40 forward passes of a large network, is offered and not computed.
-    monkeypatch.setattr(services, "pace", lambda network: 0.001 if services.open_network(network).trained else 100)
+    monkeypatch.setattr(
+        sys.modules["workbench.services.robustness"],
+        "pace",
+        lambda network: 0.001 if services.networks.open_network(network).trained else 100,
+    )
     app = start()
-    for network in services.network_names():
+    for network in services.networks.network_names():
         with subtests.test(network):
             app.selectbox(key="network").set_value(network).run()
             assert not app.exception
             assert not app.error
             assert "The network answers" in text_of(app)
-            assert ("Random weights" in text_of(app)) == (not services.open_network(network).trained)
+            assert ("Random weights" in text_of(app)) == (not services.networks.open_network(network).trained)
 
 
 def test_a_network_without_a_checkpoint_stands_under_a_banner(without_checkpoints):

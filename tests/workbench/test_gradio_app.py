@@ -397,7 +397,9 @@ def test_a_comparison_says_whether_two_networks_agree():
 
 
 def test_a_comparison_with_a_vote_says_that_it_has_no_map(monkeypatch):
-    monkeypatch.setattr(services, "is_trained", lambda name: True)  # no ensemble ships: this one is of random weights
+    monkeypatch.setattr(
+        services.networks, "is_trained", lambda name: True
+    )  # no ensemble ships: this one is of random weights
     text, _, card = responses.compared(
         responses.sample("astronaut"), 0, "residual_cnn", "ensemble", responses.ITS_ANSWER
     )

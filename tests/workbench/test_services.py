@@ -9,6 +9,9 @@ from workbench import faces, services
 from workbench.analysis import cam
 from workbench.analysis.cam import METHODS
 from workbench.services import networks
+from workbench.services.explain import TRUST_PICTURES, map_by_layer, map_by_method, seconds_by_method
+from workbench.services.explain import layers as layers_of
+from workbench.services.robustness import occlusion
 
 
 @pytest.fixture
@@ -19,7 +22,7 @@ def face():
 @pytest.mark.parametrize("network", list_models())
 def test_every_network_explains_a_face(face, network):
     result = services.explain(face, network)
-    k, s = len(result.prediction.classes), services.open_network(network).input_size
+    k, s = len(result.prediction.classes), services.networks.open_network(network).input_size
     if get_spec(network).cam_layer is None:
         assert result.layer is result.atlas is None
         with pytest.raises(ValueError, match="no layer"):
@@ -45,14 +48,14 @@ def test_the_default_network_is_trained_and_calls_the_smiling_astronaut_happy(fa
 
 
 def test_probabilities_are_calibrated_with_the_temperature_of_the_card(face):
-    card = services.open_network(services.DEFAULT_NETWORK).card
+    card = services.networks.open_network(services.networks.DEFAULT_NETWORK).card
     prediction = services.predict(face)
     assert card.temperature != 1
     torch.testing.assert_close(prediction.probabilities, (prediction.logits / card.temperature).softmax(0))
 
 
 def test_the_app_sees_a_face_as_the_evaluation_does(face):
-    net = services.open_network(services.DEFAULT_NETWORK)
+    net = services.networks.open_network(services.networks.DEFAULT_NETWORK)
     gray = face.gray(net.input_size)
     torch.testing.assert_close(net.prepare(face), net.card.prepare(gray[None]))
     torch.testing.assert_close(net.see(face) * 255, torch.from_numpy(gray).float())
@@ -68,7 +71,7 @@ def test_the_map_of_a_class_is_that_of_its_index(face):
     assert result.class_ == "sad"
     index = result.prediction.classes.index("sad")
     assert torch.equal(result.map_of("sad", "layercam"), result.maps("layercam")[index])
-    net = services.open_network("residual_cnn")
+    net = services.networks.open_network("residual_cnn")
     expected = cam.gradcam(net.model, net.prepare(face), [index], net.spec.cam_layer, (48, 48))
     torch.testing.assert_close(result.map_of("sad"), expected[0, 0])
 
@@ -80,10 +83,15 @@ def test_an_unknown_network_raises_with_the_nearest_names(face):
 
 @pytest.mark.parametrize("form", ["{}", "./{}", "{}/", "checkpoints/../{}", "file://{}"])
 def test_a_name_of_a_network_is_never_a_path(face, form, tmp_path, monkeypatch):
-    shutil.copytree(checkpoints.ROOT / services.DEFAULT_NETWORK, tmp_path / "evil")
+    shutil.copytree(checkpoints.ROOT / services.networks.DEFAULT_NETWORK, tmp_path / "evil")
     monkeypatch.chdir(tmp_path)
     name = form.format(tmp_path / "evil" if form in ("{}", "file://{}") else "evil/.")
-    for function in (services.get_spec, services.is_trained, services.open_network, services.folder_of):
+    for function in (
+        services.networks.get_spec,
+        services.networks.is_trained,
+        services.networks.open_network,
+        services.networks.folder_of,
+    ):
         with pytest.raises(ValueError, match="is not a n"):
             function(name)
     with pytest.raises(ValueError, match="is not a network"):
@@ -96,20 +104,20 @@ def test_results_cannot_be_changed(face):
 
 
 def test_the_default_network_stands_first():
-    assert services.network_names()[0] == services.DEFAULT_NETWORK
+    assert services.networks.network_names()[0] == services.networks.DEFAULT_NETWORK
 
 
 def test_a_network_is_opened_once_and_again_when_its_checkpoint_changes(tmp_path, monkeypatch):
-    card = services.open_network("residual_cnn").card
+    card = services.networks.open_network("residual_cnn").card
     monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
-    untrained = services.open_network("residual_cnn")
+    untrained = services.networks.open_network("residual_cnn")
     assert not untrained.trained
-    assert services.open_network("residual_cnn") is untrained
-    before = services.weights_changed()
+    assert services.networks.open_network("residual_cnn") is untrained
+    before = services.networks.weights_changed()
     checkpoints.save_checkpoint(tmp_path / "residual_cnn", create_model("residual_cnn"), card)
     networks._opened.clear()  # as where many others were opened meanwhile
-    assert services.open_network("residual_cnn").trained
-    assert services.weights_changed() == before + 1
+    assert services.networks.open_network("residual_cnn").trained
+    assert services.networks.weights_changed() == before + 1
 
 
 def test_random_weights_are_the_same_each_time_and_leave_the_generator_alone(tmp_path, monkeypatch, face):
@@ -125,13 +133,13 @@ def test_random_weights_are_the_same_each_time_and_leave_the_generator_alone(tmp
 
 
 def test_high_and_low_make_up_what_the_network_sees(face):
-    parts = services.frequencies(face, cutoff=0.1)
-    pixels = services.open_network(services.DEFAULT_NETWORK).see(face)
+    parts = services.frequency.frequencies(face, cutoff=0.1)
+    pixels = services.networks.open_network(services.networks.DEFAULT_NETWORK).see(face)
     torch.testing.assert_close(parts.original, pixels, atol=1e-6, rtol=0)
 
 
 def test_all_terms_give_the_picture_back(face):
-    result = services.spectrum(face, k=48)
+    result = services.svd.spectrum(face, k=48)
     torch.testing.assert_close(result.approximation, result.pixels, atol=1e-4, rtol=0)
     assert result.energy[-1] == pytest.approx(1)
     assert (result.sigma.diff() <= 0).all()
@@ -141,7 +149,7 @@ def test_all_terms_give_the_picture_back(face):
 
 
 def test_the_answer_to_all_slow_waves_is_nearly_the_answer_to_the_whole_face(face):
-    response = services.frequency_response(face, steps=8)
+    response = services.frequency.frequency_response(face, steps=8)
     assert response.low.shape == response.high.shape == (8, 7)
     torch.testing.assert_close(response.whole, services.predict(face).probabilities, atol=1e-5, rtol=1e-4)
     # Beyond 0.5 only the corners of the spectrum are missing.
@@ -151,28 +159,28 @@ def test_the_answer_to_all_slow_waves_is_nearly_the_answer_to_the_whole_face(fac
 
 
 def test_the_fast_waves_of_the_colours_of_a_photograph_are_alike_and_those_of_gray_equal(face):
-    colours = services.channels(face, 0.1)
+    colours = services.frequency.channels(face, 0.1)
     assert colours.high.shape == (3, 96, 96)
     assert colours.likeness.min() > 0.9
     gray = dataclasses.replace(face, picture=face.picture.convert("L").convert("RGB"))
-    torch.testing.assert_close(services.channels(gray, 0.1).likeness, torch.ones(3, 3))
+    torch.testing.assert_close(services.frequency.channels(gray, 0.1).likeness, torch.ones(3, 3))
 
 
 def test_the_last_term_is_what_the_rank_gains(face):
-    fewer, more = services.spectrum(face, k=5), services.spectrum(face, k=6)
+    fewer, more = services.svd.spectrum(face, k=5), services.svd.spectrum(face, k=6)
     inside = (more.approximation > 0) & (more.approximation < 1) & (fewer.approximation > 0) & (fewer.approximation < 1)
     gained = (more.approximation - fewer.approximation)[inside]
     torch.testing.assert_close(gained, more.term[inside], atol=1e-4, rtol=1e-3)
 
 
 def test_networks_with_svd_attention_are_found_by_what_they_are_made_of():
-    assert set(services.svd_networks()) == {name for name in list_models() if "svd" in name}
-    assert services.open_network("residual_cnn").svd_layers == ()
-    assert services.open_network("resnet18_svd_hfc").svd_layers == tuple(f"attention.{i}" for i in range(4))
+    assert set(services.svd.svd_networks()) == {name for name in list_models() if "svd" in name}
+    assert services.networks.open_network("residual_cnn").svd_layers == ()
+    assert services.networks.open_network("resnet18_svd_hfc").svd_layers == tuple(f"attention.{i}" for i in range(4))
 
 
 def test_svd_attention_hands_out_the_steps_of_one_module(face):
-    steps = services.svd_attention(face, "resnet18_svd_hfc", "attention.1")
+    steps = services.svd.svd_attention(face, "resnet18_svd_hfc", "attention.1")
     assert steps.a.shape == (1, 1, 12, 12)
     assert steps.sigma_h.shape == (1, 12)
 
@@ -180,14 +188,14 @@ def test_svd_attention_hands_out_the_steps_of_one_module(face):
 @pytest.mark.parametrize(
     ("call", "name"),
     [
-        (lambda face: services.frequencies(face, cutoff=1.5), "cutoff"),
-        (lambda face: services.frequencies(face, cutoff=-0.1), "cutoff"),
-        (lambda face: services.frequencies(face, mask="square"), "mask"),
-        (lambda face: services.channels(face, cutoff=2.0), "cutoff"),
-        (lambda face: services.frequency_response(face, mask="box"), "mask"),
-        (lambda face: services.spectrum(face, k=49), "k"),
-        (lambda face: services.spectrum(face, k=0), "k"),
-        (lambda face: services.svd_attention(face, "residual_cnn", "stage1"), "layer"),
+        (lambda face: services.frequency.frequencies(face, cutoff=1.5), "cutoff"),
+        (lambda face: services.frequency.frequencies(face, cutoff=-0.1), "cutoff"),
+        (lambda face: services.frequency.frequencies(face, mask="square"), "mask"),
+        (lambda face: services.frequency.channels(face, cutoff=2.0), "cutoff"),
+        (lambda face: services.frequency.frequency_response(face, mask="box"), "mask"),
+        (lambda face: services.svd.spectrum(face, k=49), "k"),
+        (lambda face: services.svd.spectrum(face, k=0), "k"),
+        (lambda face: services.svd.svd_attention(face, "residual_cnn", "stage1"), "layer"),
     ],
 )
 def test_a_wrong_argument_is_named(face, call, name, unchecked):
@@ -201,7 +209,7 @@ def _run_of(network: str) -> str:
 
 
 def test_what_a_module_brought_is_measured_on_the_same_pictures():
-    for gain in services.gains():
+    for gain in services.svd.gains():
         found = {gain.network: gain.accuracy, gain.plain: gain.plain_accuracy}
         there = [(checkpoints.ROOT / _run_of(name) / "predictions.npz").is_file() for name in found]
         assert there == [accuracy is not None for accuracy in found.values()], "no figure without a run"
@@ -220,10 +228,10 @@ def test_what_a_module_brought_is_measured_on_the_same_pictures():
 
 def test_only_the_networks_asked_for_last_stay_open(monkeypatch):
     monkeypatch.setattr(services.networks, "_KEPT_OPEN", 2)
-    first = services.open_network("residual_cnn")
-    services.open_network("vanilla_cnn")
-    assert services.open_network("residual_cnn") is first
-    services.open_network("five_layer_cnn")
+    first = services.networks.open_network("residual_cnn")
+    services.networks.open_network("vanilla_cnn")
+    assert services.networks.open_network("residual_cnn") is first
+    services.networks.open_network("five_layer_cnn")
     assert set(services.networks._opened) == {"residual_cnn", "five_layer_cnn"}
 
 
@@ -234,7 +242,7 @@ def test_networks_are_compared_by_the_maps_of_one_class_at_one_size(face):
     found = services.compare(face, ["residual_cnn", "inception_v3", "ensemble"], "sad")
     assert found.networks == ("residual_cnn", "inception_v3", "ensemble")
     assert {e.class_ for e in found.explanations} == {"sad"}
-    side = max(services.open_network(n).input_size for n in found.networks)
+    side = max(services.networks.open_network(n).input_size for n in found.networks)
     assert found.maps.shape == (3, side, side)
     assert found.maps[2].max() == 0, "the ensemble has no layer for maps"
     assert torch.equal(found.maps[0], services.explain(face, "residual_cnn").map_of("sad"))
@@ -260,7 +268,7 @@ def test_the_trust_in_a_map_is_told_with_reasons_and_progress(face):
     found = services.trust(face, progress=lambda done, total: told.append((done, total)))
     assert found.badge.level in ("trusted", "weak", "not trusted")
     assert len(found.badge.reasons) == 3
-    net = services.open_network("residual_cnn")
+    net = services.networks.open_network("residual_cnn")
     own = cam.gradcam(net.model, net.prepare(face), [net.classes.index("happy")], net.spec.cam_layer)[0, 0]
     torch.testing.assert_close(found.map, own)
     shares = [done / total for done, total in told]
@@ -270,12 +278,12 @@ def test_the_trust_in_a_map_is_told_with_reasons_and_progress(face):
 
 @pytest.mark.parametrize("network", ["residual_cnn", "resnet18_bam", "rarn"])
 def test_the_map_by_layer_is_that_of_the_page_at_the_layer_of_the_page(face, network):
-    layers, page = services.layers(network), services.explain(face, network)
+    layers, page = layers_of(network), services.explain(face, network)
     assert page.layer in [layer.name for layer in layers]
     assert next(layer for layer in layers if layer.name == page.layer).extent == page.extent
     assert len({layer.extent for layer in layers}) == len(layers) > 2
     for layer in layers:
-        found = services.map_by_layer(face, network, page.class_, layer.name)
+        found = map_by_layer(face, network, page.class_, layer.name)
         assert found.shape == page.pixels.shape
         assert found.min() >= 0
         if layer.name == page.layer:
@@ -283,38 +291,38 @@ def test_the_map_by_layer_is_that_of_the_page_at_the_layer_of_the_page(face, net
 
 
 def test_a_network_without_maps_has_no_layers(face):
-    assert services.layers("ensemble") == ()
+    assert layers_of("ensemble") == ()
 
 
 def test_the_map_by_method_is_that_of_the_page_for_a_method_of_the_page(face):
     page = services.explain(face)
     torch.testing.assert_close(
-        services.map_by_method(face, "residual_cnn", "happy", "layercam"), page.map_of("happy", "layercam")
+        map_by_method(face, "residual_cnn", "happy", "layercam"), page.map_of("happy", "layercam")
     )
     told = []
-    signed = services.map_by_method(face, "residual_cnn", "happy", "occlusion", lambda *done: told.append(done))
+    signed = map_by_method(face, "residual_cnn", "happy", "occlusion", lambda *done: told.append(done))
     assert signed.shape == page.pixels.shape
     assert signed.min() < 0 < signed.max()
     assert told[-1][0] == told[-1][1]
-    assert 0 < services.seconds_by_method(face, "residual_cnn", "eigencam") < 10
+    assert 0 < seconds_by_method(face, "residual_cnn", "eigencam") < 10
 
 
 def test_what_trust_asks_is_known_beforehand(face, monkeypatch):
-    asked, kind = [], type(services.open_network("vanilla_cnn").model)
+    asked, kind = [], type(services.networks.open_network("vanilla_cnn").model)
     forward = kind.forward
     monkeypatch.setattr(kind, "forward", lambda self, x: asked.append(len(x)) or forward(self, x))
     services.trust(face, "vanilla_cnn", "happy")
-    assert 0.8 * services.TRUST_PICTURES < sum(asked) <= services.TRUST_PICTURES
+    assert 0.8 * TRUST_PICTURES < sum(asked) <= TRUST_PICTURES
 
 
 def test_what_uncertainty_asks_is_known_beforehand(face, monkeypatch):
     for name in ("resnet18", "residual_cnn"):
-        asked, kind = [], type(services.open_network(name).model)
+        asked, kind = [], type(services.networks.open_network(name).model)
         forward = kind.forward
         with monkeypatch.context() as patched:
             patched.setattr(kind, "forward", lambda self, x, f=forward, a=asked: a.append(len(x)) or f(self, x))
-            services.uncertainty(face, name, samples=6)
-        assert sum(asked) == services.uncertainty_count(name, samples=6)
+            services.prediction.uncertainty(face, name, samples=6)
+        assert sum(asked) == services.prediction.uncertainty_count(name, samples=6)
 
 
 @pytest.mark.parametrize(
@@ -337,15 +345,17 @@ def test_a_face_that_is_turned_changes_the_answer_and_the_neutral_value_does_not
 
 
 def test_hiding_a_place_shows_whether_the_class_needs_it(face):
-    drop = services.occlusion(face, "vanilla_cnn")  # less sure of this face than the default network
+    drop = occlusion(face, "vanilla_cnn")  # less sure of this face than the default network
     assert drop.shape == (48, 48)
     assert drop.max() > 0.01
     assert -1 <= drop.min() <= drop.max() <= 1
 
 
 def test_uncertainty_has_views_for_every_network_and_passes_where_there_is_dropout(face):
-    with_dropout, without = (services.uncertainty(face, name, samples=4) for name in ("vulpe_cnn", "resnet18"))
+    with_dropout, without = (
+        services.prediction.uncertainty(face, name, samples=4) for name in ("vulpe_cnn", "resnet18")
+    )
     assert with_dropout.dropout.draws.shape == (4, 1, 7)
     assert without.dropout is None
-    views = services.uncertainty(face, samples=4).views
+    views = services.prediction.uncertainty(face, samples=4).views
     torch.testing.assert_close(views.probabilities[0, 0], services.predict(face).probabilities)

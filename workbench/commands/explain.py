@@ -21,6 +21,7 @@ from rich.progress import MofNCompleteColumn, Progress
 from models.checkpoints import CheckpointError
 from models.files import DiskFullError, written_at_once
 from models.tables import write_rows
+from workbench.services.explain import Explanation
 
 from .. import faces, services
 from ..analysis.overlay import overlay, png
@@ -44,7 +45,7 @@ class Explained:
     file: Path
     number: int
     box: faces.Box
-    explanation: services.Explanation
+    explanation: Explanation
 
 
 def pictures(given: list[Path]) -> list[Path]:
@@ -85,7 +86,7 @@ def write_report(
         ValueError: nothing that can be read, unknown network or class; CheckpointError; DiskFullError.
     """
     files = pictures(given)
-    net = services.open_network(network)
+    net = services.networks.open_network(network)
     if class_ is not None and class_ not in net.classes:
         raise ValueError(f'The network has no class "{class_}". It has {", ".join(net.classes)}.')
     count, faceless, failed = 0, 0, []
@@ -133,9 +134,10 @@ margin: .3em 0; background: #0072b2 } small { grid-column: 1 / -1 }
 """
 
 
-def _head(net: services.Network) -> str:
+def _head(net: services.networks.Network) -> str:
     trained = (
-        f"Trained{' on FER2013' * services.is_of_fer2013(net.card)} (split {html.escape(net.card.split)})."
+        f"Trained{' on FER2013' * services.metrics.evaluation.is_of_fer2013(net.card)} (split "
+        f"{html.escape(net.card.split)})."
         if net.card
         else "<strong>Random weights: nothing here means anything.</strong>"
     )
@@ -191,7 +193,9 @@ def main(argv: list[str] | None = None) -> None:
         help="the page; the table ends with .csv, its column `face` is 0 where no face was found",
     )
     parser.add_argument(
-        "--network", default=services.DEFAULT_NETWORK, help="name of a network (by default the most accurate one)"
+        "--network",
+        default=services.networks.DEFAULT_NETWORK,
+        help="name of a network (by default the most accurate one)",
     )
     parser.add_argument("--class", dest="class_", help="whose map is shown; by default that of the network's answer")
     options = parser.parse_args(argv)
@@ -202,7 +206,7 @@ def main(argv: list[str] | None = None) -> None:
     except (CheckpointError, DiskFullError, ValueError, OSError) as error:
         sys.exit(str(error))
     print(f"{options.out}, {options.out.with_suffix('.csv')}: faces found: {count}; pictures without one: {faceless}")
-    if not services.open_network(options.network).trained:
+    if not services.networks.open_network(options.network).trained:
         print(f"{options.network} has random weights: its answers mean nothing.")
     for file, why in failed[:5]:
         print(f"{file}: {why}")

@@ -48,7 +48,7 @@ def programmes(uploads: Uploads) -> None:
     """The two functions that `gradio_client` and other programmes call."""
     with gr.Row(visible=False):
         sent = picture(uploads, label="A JPEG, PNG or WebP picture with a face, up to 5 MB")
-        network = gr.Textbox(services.DEFAULT_NETWORK, label="Name of a network")
+        network = gr.Textbox(services.networks.DEFAULT_NETWORK, label="Name of a network")
         class_ = gr.Textbox("", label="Class of the map; empty: the network's answer")
         method = gr.Textbox(METHODS[0], label=f"Method of the map: {', '.join(METHODS)}")
         shares, text = gr.JSON(label="Class: probability"), gr.Textbox(label="What is seen, and what it does not prove")
@@ -192,12 +192,12 @@ def _choices() -> tuple[gr.Dropdown, gr.Dropdown, gr.Dropdown]:
 def _network(label: str = "Network", place: int = 0) -> gr.Dropdown:
     """The trained networks; at first the one in this place among those with maps, the default network or the last."""
     known = responses.networks()
-    mapped = [name for _, name in known if services.get_spec(name).cam_layer]
+    mapped = [name for _, name in known if services.networks.get_spec(name).cam_layer]
     return gr.Dropdown(known, value=mapped[min(place, len(mapped) - 1)], label=label, min_width=240)
 
 
 def _class() -> gr.Dropdown:
-    classes = [responses.ITS_ANSWER, *services.open_network(services.DEFAULT_NETWORK).classes]
+    classes = [responses.ITS_ANSWER, *services.networks.open_network(services.networks.DEFAULT_NETWORK).classes]
     return gr.Dropdown(classes, value=responses.ITS_ANSWER, label="Map for the class")
 
 

@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from models.text import signed
+from workbench.services.explain import Explanation
 
 from .. import faces, services
 from ..analysis.cam import METHODS, resize
@@ -62,21 +63,25 @@ class Seen:
 
 def networks() -> list[tuple[str, str]]:
     """(title, name) of the networks that have trained weights."""
-    return [(services.get_spec(name).title, name) for name in services.network_names() if services.is_trained(name)]
+    return [
+        (services.networks.get_spec(name).title, name)
+        for name in services.networks.network_names()
+        if services.networks.is_trained(name)
+    ]
 
 
-def trained(name: str) -> services.Network:
+def trained(name: str) -> services.networks.Network:
     """A network of `networks()` by name, never by path: strangers ask.
 
     Raises:
         ValueError: it is not listed; the message names those that are. CheckpointError: its checkpoint is damaged.
     """
     name, listed = str(name)[:60], [listed for _, listed in networks()]
-    if name in services.network_names() and name not in listed:
+    if name in services.networks.network_names() and name not in listed:
         raise ValueError(f"{name} has no trained weights here. Choose one of: {', '.join(listed)}.")
     if name not in listed:
         raise ValueError(f'"{name}" is not a network of this demo. Choose one of: {", ".join(listed)}.')
-    return services.open_network(name)
+    return services.networks.open_network(name)
 
 
 def seen(data: bytes | None) -> Seen:
@@ -101,13 +106,13 @@ def thumbnail(name: str) -> Image.Image:
     return face
 
 
-def explained(face: faces.Face, network: str, class_: str) -> services.Explanation:
+def explained(face: faces.Face, network: str, class_: str) -> Explanation:
     """`services.explain` with a sentence for the visitor where the class is unknown."""
     net = trained(network)
     return services.explain(face, net.name, None if class_ in ("", None, ITS_ANSWER) else str(class_))
 
 
-def overlaid(explanation: services.Explanation, method: str) -> bytes:
+def overlaid(explanation: Explanation, method: str) -> bytes:
     """The map over the face as a PNG file; the face alone for a network without maps."""
     if method not in METHODS:
         raise ValueError(f'method="{method}" is not known; there are: {", ".join(METHODS)}')
@@ -118,7 +123,7 @@ def overlaid(explanation: services.Explanation, method: str) -> bytes:
     return png(overlay(explanation.pixels, heat, top=float(maps.max())), SIDE)
 
 
-def note(explanation: services.Explanation, method: str) -> str:
+def note(explanation: Explanation, method: str) -> str:
     """What is seen and what it does not prove, in two sentences."""
     answer = explanation.prediction.answer
     share = 100 * float(explanation.prediction.probabilities.max())
@@ -133,18 +138,18 @@ def note(explanation: services.Explanation, method: str) -> str:
     )
 
 
-def probabilities(prediction: services.Prediction) -> dict[str, float]:
+def probabilities(prediction: services.prediction.Prediction) -> dict[str, float]:
     """Class → calibrated probability."""
     return dict(zip(prediction.classes, prediction.probabilities.tolist(), strict=True))
 
 
-def predict(image: bytes | None, network: str = services.DEFAULT_NETWORK) -> dict[str, float]:
+def predict(image: bytes | None, network: str = services.networks.DEFAULT_NETWORK) -> dict[str, float]:
     """What a network answers to the largest face of a picture: class → calibrated probability."""
     return probabilities(services.predict(seen(image).face(0), trained(network).name))
 
 
 def explain(
-    image: bytes | None, network: str = services.DEFAULT_NETWORK, class_: str = "", method: str = METHODS[0]
+    image: bytes | None, network: str = services.networks.DEFAULT_NETWORK, class_: str = "", method: str = METHODS[0]
 ) -> tuple:
     """The map of a class over the face as a PNG file, the probabilities, and two sentences; class_="": that of the
     network's answer."""
@@ -152,7 +157,7 @@ def explain(
     return overlaid(result, method), probabilities(result.prediction), note(result, method)
 
 
-def own_maps(explanation: services.Explanation) -> str:
+def own_maps(explanation: Explanation) -> str:
     """The network's own attention over places, as a strip of pictures."""
     size = explanation.pixels.shape
     figures = [
@@ -168,7 +173,7 @@ def own_maps(explanation: services.Explanation) -> str:
     return f'<p>{text}</p><div class="strip">{"".join(figures)}</div>'
 
 
-def waves(explanation: services.Explanation) -> str:
+def waves(explanation: Explanation) -> str:
     """The face, its fast and its slow waves, as a strip of pictures."""
     parts = explanation.frequencies
     titles = {"original": parts.original, "fast waves: edges, wrinkles": parts.high, "slow waves: shapes": parts.low}
@@ -260,7 +265,7 @@ def live(data: bytes | None, watch: Watch | None, network: str, accepted: bool) 
         return f"<p>{html.escape(str(error))}</p>", watch
 
 
-def _with_map(picture: Image.Image, box: faces.Box, result: services.Explanation) -> Image.Image:
+def _with_map(picture: Image.Image, box: faces.Box, result: Explanation) -> Image.Image:
     shown = picture.copy()
     if result.layer is not None:
         side = max(1, round(box.side))

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from workbench import services
 from workbench.faces import Face
-from workbench.services import BesideCams, Gates, Inside, Module
+from workbench.services.attention import BesideCams, Inside, Module
+from workbench.services.gates import Gates
 
 from . import charts, gates, page_content, state, views
 
@@ -34,7 +35,7 @@ _KINDS = {  # attention of a network → what it weighs, and whose idea it is
 
 def without_modules(network: str) -> None:
     """In place of the page for a network that has no attention module to open: why, and one of each kind that has."""
-    spec = services.get_spec(network)
+    spec = services.networks.get_spec(network)
     if spec.attention:
         st.info(f"The attention of {spec.title} ({spec.attention}) sits inside its blocks and has no maps to show.")
         gates.section(network, gates.measured(network), {})
@@ -45,11 +46,14 @@ def without_modules(network: str) -> None:
         )
     st.subheader("Open one that has some")
     shown: dict[str, str] = {}  # of each kind the first, so a trained one where there is one
-    for name in services.networks_with_attention():
-        shown.setdefault(services.get_spec(name).attention, name)
+    for name in services.attention.networks_with_attention():
+        shown.setdefault(services.networks.get_spec(name).attention, name)
     for i, (kind, name) in enumerate(shown.items()):
         button, text = st.columns([1, 2], vertical_alignment="center")
-        title, weights = services.get_spec(name).title, "" if services.is_trained(name) else " Random weights so far."
+        title, weights = (
+            services.networks.get_spec(name).title,
+            "" if services.networks.is_trained(name) else " Random weights so far.",
+        )
         button.button(
             f"Show {title}", key=f"show-{name}", on_click=state.choose_network, args=(name,), width="stretch",
             type="primary" if i == 0 else "secondary",
@@ -238,7 +242,7 @@ def switches(face: Face, network: str, modules: tuple[Module, ...]) -> None:
             name, key = f"Module {label(i, modules[i])}", f"module{i + 1}"
             if not column.toggle(name, value=True, key=key, bind="query-params"):
                 off.append(modules[i].layer)
-    found = services.switched(face, network, off)
+    found = services.attention.switched(face, network, off)
     left, right = st.columns([2, 1])
     with left:
         charts.show(
@@ -268,7 +272,7 @@ def worth(face: Face, network: str, modules: tuple[Module, ...]) -> None:
     """Each module switched off alone, and all together, as a table."""
     names = {module.layer: f"module {label(i, module)}" for i, module in enumerate(modules)}
     rows = []
-    for row in state.kept(("switched", face.key, network), lambda: services.switched_each(face, network)):
+    for row in state.kept(("switched", face.key, network), lambda: services.attention.switched_each(face, network)):
         index, (class_, change) = row.classes.index(row.answer), row.largest_change
         off = names[row.off[0]] if len(row.off) == 1 else "all of them"
         left, now = (charts.percent(float(p[index])) for p in (row.probabilities, row.probabilities_without))
@@ -287,7 +291,7 @@ def worth(face: Face, network: str, modules: tuple[Module, ...]) -> None:
 def beside_cams(face: Face, network: str, modules: tuple[Module, ...]) -> None:
     """How little the order of places is the same in attention and in class activation maps."""
     st.subheader("Is attention the explanation?")
-    found = state.kept(("beside", face.key, network), lambda: services.beside_cams(face, network))
+    found = state.kept(("beside", face.key, network), lambda: services.attention.beside_cams(face, network))
     names = {module.layer: label(i, module) for i, module in enumerate(modules)}
     columns = [f"<b>{name}</b>" if name == found.answer else name for name in found.classes]
     rows = [names[m.layer] + (f", {m.title}" if m.pairs is not None else "") for m in found.maps]
@@ -312,7 +316,7 @@ def _cautions(found: BesideCams) -> str:
 
 def class_branches(face: Face, network: str) -> None:
     """What the branch of each class contributes; nothing for a network without class branches."""
-    found = state.kept(("branches", face.key, network), lambda: services.branches(face, network))
+    found = state.kept(("branches", face.key, network), lambda: services.attention.branches(face, network))
     if found is None:
         return
     st.subheader("What does each class branch say?")

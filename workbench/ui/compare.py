@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from workbench import services
-from workbench.services import Comparison, MapPair
+from workbench.services.compare import Comparison, MapPair, side_by_side
 
 from . import charts, page_content, views
 
@@ -19,8 +19,8 @@ def choose_networks(first: str) -> tuple[str, ...]:
     """The network of the sidebar, then those that the visitor chooses beside it: at most `MOST`."""
     chosen = st.multiselect(
         "Networks to compare, up to six; the sidebar's is always the first",
-        (*services.network_names(), *services.checkpoint_names()),
-        default=services.side_by_side(),
+        (*services.networks.network_names(), *services.networks.checkpoint_names()),
+        default=side_by_side(),
         max_selections=MOST,
         key="networks",
         bind="query-params",
@@ -35,13 +35,13 @@ def choose_networks(first: str) -> tuple[str, ...]:
 
 def named(network: str) -> str:
     """A network as this page calls it."""
-    mark = "" if services.is_trained(network) else ", random weights"
-    return services.get_spec(network).title + mark
+    mark = "" if services.networks.is_trained(network) else ", random weights"
+    return services.networks.get_spec(network).title + mark
 
 
 def listed(networks: tuple[str, ...]) -> str:
     """A, B and C."""
-    names = [services.get_spec(network).title for network in networks]
+    names = [services.networks.get_spec(network).title for network in networks]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
@@ -143,13 +143,13 @@ def differences(found: Comparison, over_classes: bool) -> None:
         charts.show(
             charts.face_with_signed(pixels, values, "share"), "difference", f"Map of {first} less that of {second}"
         )
-        more, less = (services.get_spec(name).title for name in (first, second))
+        more, less = (services.networks.get_spec(name).title for name in (first, second))
         views.says(
             f"**Red: more in {more}; blue: more in {less}.** Each map is first divided by {_DIVIDED[over_classes]}. "
             "Neither map is the right one."
         )
     with table:
-        titles = [services.get_spec(name).title.replace(" + ", "<br>+ ") for name in found.networks]
+        titles = [services.networks.get_spec(name).title.replace(" + ", "<br>+ ") for name in found.networks]
         charts.show(charts.correlation_table(titles, titles, found.likeness), "likeness", "Likeness of every two maps")
         views.says(
             f"**How alike the maps for {found.class_} are:** rank correlation of all places, 1 for the same order, 0 "

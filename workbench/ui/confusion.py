@@ -10,7 +10,8 @@ import streamlit as st
 
 from models.text import counted
 from workbench import services
-from workbench.services import Cell, Mistake, Scores
+from workbench.services.metrics.confusion import Cell, Mistake
+from workbench.services.metrics.evaluation import Scores
 
 from . import charts, page_content, views
 
@@ -29,7 +30,7 @@ def confusion(found: Scores, part: str, pictures: str) -> None:
     with right:
         label = st.selectbox("Label", classes, classes.index(label), key="label", bind="query-params")
         answer = st.selectbox("Answer", classes, classes.index(answer), key="answer", bind="query-params")
-        cell = services.cell(found.name, label, answer, part, pictures)
+        cell = services.metrics.confusion.cell(found.name, label, answer, part, pictures)
         _summary(cell, found)
     with left:
         figure = charts.confusion(found.confusion, classes, (label, answer))
@@ -85,7 +86,7 @@ def _inside(cell: Cell, found: Scores) -> None:
     if pages > 1:
         page = st.number_input(f"Page, of {pages}", 1, pages, key=f"page-{cell.label}-{cell.answer}-{kind}", width=180)
     some = chosen[(page - 1) * _A_PAGE : page * _A_PAGE]
-    name, images = services.thumbnails(some)
+    name, images = services.metrics.confusion.thumbnails(some)
     if images:
         _pictures(some, name, images, found)
     else:
@@ -116,7 +117,11 @@ def _pictures(some: Sequence[Mistake], set_: str, images: dict[str, np.ndarray],
 
 def link_to(set_: str, id_: str, network: str) -> str:
     """The page Explain with a face of a set, in a tab of its own; with the network, where the sidebar knows it."""
-    known = {"network": network} if network in (*services.network_names(), *services.checkpoint_names()) else {}
+    known = (
+        {"network": network}
+        if network in (*services.networks.network_names(), *services.networks.checkpoint_names())
+        else {}
+    )
     return "./?" + urlencode({"set": set_, "face": id_, **known})
 
 

@@ -8,8 +8,11 @@ import numpy as np
 import streamlit as st
 
 from models.datasets import DataError
+from models.datasets.splits import named_splits
 from workbench import services
-from workbench.services import Augmenting, Contents, RaterView, Weighting
+from workbench.services.dataset.class_imbalance import Augmenting, Weighting
+from workbench.services.dataset.contents import Contents
+from workbench.services.metrics.annotators import RaterView
 
 from . import charts, page_content, state, views
 
@@ -25,14 +28,14 @@ _ENLARGED = 3  # times, every pixel a square
 def choose() -> Contents:
     """The set that the visitor chose; ends the page where it cannot be opened."""
     left, _ = st.columns([2, 3])
-    name = left.selectbox("Set", services.set_names(), key="data", bind="query-params")
+    name = left.selectbox("Set", services.dataset.contents.set_names(), key="data", bind="query-params")
     try:
         with st.spinner(f"Opening {name}"):
-            found = services.contents(name)
+            found = services.dataset.contents.contents(name)
     except DataError as error:
         st.warning(str(error))
         state.stop()
-    if not services.has_pictures(name):
+    if not services.dataset.contents.has_pictures(name):
         st.info(_NOT_IMPORTED)
     return found
 
@@ -78,7 +81,7 @@ def samples(found: Contents) -> None:
     """Some pictures of one class, drawn at random."""
     class_ = state.choose_class(found.classes, found.classes[0], "Pictures labelled")
     seed = st.session_state.setdefault("samples_seed", 0)
-    pictures = services.samples(found.name, class_, _SAMPLES, seed)
+    pictures = services.dataset.contents.samples(found.name, class_, _SAMPLES, seed)
     with st.container(horizontal=True):
         for picture in pictures:
             st.image(enlarged(picture), width=_SIDE, alt=f"A picture labelled {class_}")
@@ -120,26 +123,31 @@ def raters(found: Sequence[RaterView], of: str) -> None:
 
 def audit(found: Contents) -> None:
     """Copies, leaks and contradictions, when the visitor asks for them."""
-    if found.name == services.FER2013:
-        known = [f"{k.near} of {k.pictures} in {k.part} ({k.exact} pixel by pixel)" for k in services.known_leaks()]
+    if found.name == services.dataset.contents.FER2013:
+        known = [
+            f"{k.near} of {k.pictures} in {k.part} ({k.exact} pixel by pixel)"
+            for k in services.dataset.contents.known_leaks()
+        ]
         views.says(
             f"**Test pictures that sit in Training too, of the official split:** {'; '.join(known)}. The list ships "
             "with the project; the page Metrics shows what they do to an accuracy."
         )
-    if not services.has_pictures(found.name):
+    if not services.dataset.contents.has_pictures(found.name):
         st.info("Looking for copies and contradicting labels needs the pictures. `ferscope data import SOURCE`")
         return
     place = st.empty()
-    if not services.is_examined(found.name):
+    if not services.dataset.contents.is_examined(found.name):
         if not place.button("Look for copies and leaks", type="primary", key="audit"):
             st.caption("Compares every picture with every other; some seconds for 36 000 pictures, then remembered.")
             return
         place.empty()
     steps = {"copies": 0.05, "near copies": 0.2, "splits": 0.6}
     bar = st.progress(0.0, "Looking")
-    result = services.examine(found.name, lambda step: bar.progress(steps.get(step, 0.5), f"Looking at {step}"))
+    result = services.dataset.contents.examine(
+        found.name, lambda step: bar.progress(steps.get(step, 0.5), f"Looking at {step}")
+    )
     bar.empty()
-    views.says("\n".join(f"- {line}" for line in services.findings(result)))
+    views.says("\n".join(f"- {line}" for line in services.dataset.contents.findings(result)))
     head = "| split | training | validation | test | copies | near copies | epoch chosen on test |\n"
     rows = [
         f"| {k.split} | {k.training} | {k.validation} | {k.test} | {_of(k.exact, k.test)} | "
@@ -160,18 +168,18 @@ def _of(n: int, all_: int) -> str:
 
 def splits() -> None:
     """Every named split with its note; needs no pictures."""
-    rows = [f"| `{s.name}` | {s.paper or 'ours or public'} | {s.note} |" for s in services.named_splits()]
+    rows = [f"| `{s.name}` | {s.paper or 'ours or public'} | {s.note} |" for s in named_splits()]
     st.markdown("| split | paper | what it is |\n|---|---|---|\n" + "\n".join(rows))
 
 
 @page_content.fragment
 def augmentation() -> None:
     """What a paper's augmentation makes of a face."""
-    known = {a.name: a for a in services.augmentations()}
+    known = {a.name: a for a in services.dataset.class_imbalance.augmentations()}
     name = views.one_of("Augmentation", known, default="paper-a", key="augmentation")
     face, seed = state.face(), st.session_state.setdefault("augmentation_seed", 0)
-    picture = services.drawn_face("happy") if face is None else face.gray(96)
-    strip = services.changed(picture, name, versions=5, seed=seed)
+    picture = services.dataset.class_imbalance.drawn_face("happy") if face is None else face.gray(96)
+    strip = services.dataset.class_imbalance.changed(picture, name, versions=5, seed=seed)
     st.image(strip.repeat(2, 0).repeat(2, 1), width="stretch", alt=f"The face, and five versions of it by {name}")
     st.button("Change again", on_click=_count_up, args=("augmentation_seed",), key="change-again")
     _explain(known[name], "a drawn face" if face is None else "the face in the sidebar")

@@ -11,7 +11,9 @@ from torch import Tensor
 
 from workbench import services
 from workbench.faces import Face
-from workbench.services import Explanation, Fault, Prediction, Spoiled
+from workbench.services.debug_challenge import Fault, Spoiled
+from workbench.services.explain import Explanation
+from workbench.services.prediction import Prediction
 
 from . import charts, page_content, state, views
 
@@ -44,7 +46,7 @@ class Case:
         if self.fault is None:
             found = [services.predict(one, self.network) for one in pictures]
         else:
-            found = services.ask_spoiled(pictures, self.network, self.fault.name, self.number, asked)
+            found = services.debug_challenge.ask_spoiled(pictures, self.network, self.fault.name, self.number, asked)
         return torch.stack([one.probabilities for one in found])
 
     @property
@@ -66,7 +68,8 @@ class Case:
     def spoiled(self) -> Spoiled:
         """The same with what really went in; only of a case with a fault."""
         return state.kept(
-            ("spoiled", *self.key), lambda: services.spoil(self.face, self.network, self.fault.name, self.number)
+            ("spoiled", *self.key),
+            lambda: services.debug_challenge.spoil(self.face, self.network, self.fault.name, self.number),
         )
 
 
@@ -79,11 +82,11 @@ def choose(face: Face, network: str) -> tuple[Case, bool]:
         puzzle = int(number.number_input("Puzzle", 1, 9999, 1, key="puzzle-without-link"))
     broken = switch.toggle("Broken", value=True, key="broken", bind="query-params")
     both = beside.toggle("Sound network beside it", key="beside", bind="query-params")
-    titles = {fault.title: fault for fault in services.possible_faults(network)}
+    titles = {fault.title: fault for fault in services.debug_challenge.possible_faults(network)}
     with teacher.popover("Show one fault"):
         wanted = st.radio("Fault", (BY_NUMBER, *titles), key="fault", bind="query-params")
         st.caption("To demonstrate one instead of guessing. Its name then stands in the link.")
-    fault = titles.get(wanted) or services.fault_of(puzzle, network)
+    fault = titles.get(wanted) or services.debug_challenge.fault_of(puzzle, network)
     return Case(face, network, fault if broken else None, puzzle), both
 
 
@@ -175,7 +178,7 @@ def show(case: Case, figure: go.Figure, key: str, alt: str) -> None:
 def diagnose(case: Case) -> None:
     """Commit to one of the faults; then the answer, with how one could have known."""
     st.subheader("What is broken?")
-    titles = [fault.title for fault in services.possible_faults(case.network)]
+    titles = [fault.title for fault in services.debug_challenge.possible_faults(case.network)]
     given = st.segmented_control("Diagnosis", titles, wrap=True, key="diagnosis", label_visibility="collapsed")
     puzzle = (case.network, case.number, case.fault.name)
     if st.session_state.get("diagnosed", (None,))[0] == puzzle:

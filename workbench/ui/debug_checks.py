@@ -57,7 +57,7 @@ def _others(case: Case, both: bool) -> None:
 
 
 def _turned(case: Case, both: bool) -> None:
-    pictures = [services.turned(case.face, quarters) for quarters in range(4)]
+    pictures = [services.debug_challenge.turned(case.face, quarters) for quarters in range(4)]
     names = ["upright", "90° to the left", "upside down", "90° to the right"]
     _table(case, both, lambda one: one.ask(pictures), names, "the face turned")
     views.says(
@@ -68,7 +68,7 @@ def _turned(case: Case, both: bool) -> None:
 
 def _numbers(case: Case, _both: bool) -> None:
     if case.fault is None:
-        net = services.open_network(case.network)
+        net = services.networks.open_network(case.network)
         inputs = net.prepare(case.face)
     else:
         inputs = case.spoiled.inputs

@@ -19,7 +19,7 @@ from markdown_it import MarkdownIt
 from plotly.offline import get_plotlyjs
 
 from models.tables import write_rows
-from workbench.services import get_spec
+from workbench.services.networks import get_spec
 
 from . import model_picker, state
 from .charts import style

@@ -55,8 +55,12 @@ def _arrive(sources: tuple[str, ...]) -> None:
     set_, id_, sample = url_state.asked("set") or "", url_state.asked("face") or "", url_state.asked("sample")
     if set_ or id_:
         try:
-            set_ = set_ or next(iter(services.imported_sets()), "")
-            place = services.find_face(set_, id_) if id_ else services.set_face(set_, 0).position
+            set_ = set_ or next(iter(services.dataset.imported.imported_sets()), "")
+            place = (
+                services.dataset.imported.find_face(set_, id_)
+                if id_
+                else services.dataset.imported.set_face(set_, 0).position
+            )
         except DataError:
             place = None
         if place is None or "Set" not in sources:
@@ -85,17 +89,17 @@ def _from_sample() -> dict[str, str]:
 
 def _from_set() -> dict[str, str]:
     """A face of a set that was imported, by its id."""
-    names = services.imported_sets()
+    names = services.dataset.imported.imported_sets()
     if not names:
-        st.session_state["no_face"] = services.NOT_IMPORTED
-        st.caption(services.NOT_IMPORTED)
+        st.session_state["no_face"] = services.dataset.imported.NOT_IMPORTED
+        st.caption(services.dataset.imported.NOT_IMPORTED)
         return {}
     name = st.selectbox("Imported set", names, key="set", persist_state="session") if len(names) > 1 else names[0]
     if st.session_state.get("set_place", ("",))[0] != name:
         st.session_state["set_place"] = (name, 0)
     try:
         with st.spinner("Opening the set"):
-            found = services.set_face(*st.session_state["set_place"])
+            found = services.dataset.imported.set_face(*st.session_state["set_place"])
     except DataError as error:
         st.session_state["no_face"] = "This set cannot be opened; the sidebar says why."
         st.error(str(error))
@@ -120,7 +124,7 @@ def _go_to(name: str, place: int) -> None:
 
 def _go_to_id(name: str) -> None:
     try:
-        _go_to(name, services.find_face(name, st.session_state["face_id"].strip()))
+        _go_to(name, services.dataset.imported.find_face(name, st.session_state["face_id"].strip()))
     except DataError as error:
         st.session_state["wrong_id"] = str(error)
 

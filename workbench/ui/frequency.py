@@ -6,7 +6,7 @@ import streamlit as st
 import torch
 
 from workbench.faces import Face, load_sample, samples
-from workbench.services import Amplitude, BandSwap, Channels, FrequencyResponse, SwapResponse
+from workbench.services.frequency import Amplitude, BandSwap, Channels, FrequencyResponse, SwapResponse
 
 from . import charts, views
 

@@ -8,7 +8,8 @@ from math import isnan
 import streamlit as st
 
 from workbench import services
-from workbench.services import Gates, GateStatistics, ModuleStatistics
+from workbench.analysis.attention import CONSTANT_DEVIATION, CONSTANT_SHARE, GateStatistics, ModuleStatistics
+from workbench.services.gates import Gates
 
 from . import charts, slow_requests, state, views
 
@@ -20,11 +21,11 @@ _HEAD = (
 
 def measured(network: str) -> Gates | None:
     """The stored statistics; without them those on drawn faces, where that is quick or the visitor asked for it."""
-    stored = services.stored_gates(network)
-    if stored or not slow_requests.at_once(network, services.gate_passes(network), _key(network)):
+    stored = services.gates.stored_gates(network)
+    if stored or not slow_requests.at_once(network, services.gates.gate_passes(network), _key(network)):
         return stored
     with st.spinner("Measuring the gates on drawn faces"):
-        return state.kept(("gates", network), lambda: services.drawn_gates(network))
+        return state.kept(("gates", network), lambda: services.gates.drawn_gates(network))
 
 
 def _key(network: str) -> str:
@@ -54,7 +55,9 @@ def section(network: str, found: Gates | None, names: Mapping[str, str]) -> None
     """
     st.subheader("Does attention depend on the input?")
     if found is None:
-        slow_requests.ready(network, services.gate_passes(network), "Measure the gates on drawn faces", _key(network))
+        slow_requests.ready(
+            network, services.gates.gate_passes(network), "Measure the gates on drawn faces", _key(network)
+        )
         return
     modules = [module for module in found.modules if module.layer]
     named = {m.layer: names.get(m.layer, f"{m.gates[0].gate.kind} {m.layer}") for m in modules}
@@ -95,8 +98,8 @@ def _says(found: Gates) -> None:
     views.says(
         "Saturated: below 0.05 or above 0.95. Deviation: root mean square over the gate's values of their standard "
         f"deviation between faces. The images themselves have η² {charts.percent(found.pixels)}. A gate is called "
-        f"nearly constant where it deviates by less than {services.CONSTANT_DEVIATION} or has η² of at least "
-        f"{charts.percent(services.CONSTANT_SHARE)}."
+        f"nearly constant where it deviates by less than {CONSTANT_DEVIATION} or has η² of at least "
+        f"{charts.percent(CONSTANT_SHARE)}."
     )
 
 

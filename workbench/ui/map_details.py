@@ -11,13 +11,15 @@ from streamlit.delta_generator import DeltaGenerator
 from torch import Tensor
 
 from models.text import counted
-from workbench import services
+from workbench.analysis.cam import METHODS
+from workbench.analysis.methods import EXPLAINERS
 from workbench.faces import Face
-from workbench.services import EXPLAINERS, Explanation
+from workbench.services.explain import Explanation, map_by_layer, map_by_method, seconds_by_method
+from workbench.services.explain import layers as layers_of
 
 from . import charts, page_content, slow_requests, state, uncertainty, views
 
-ONE_PASS = {EXPLAINERS[name].title: name for name in services.METHODS}
+ONE_PASS = {EXPLAINERS[name].title: name for name in METHODS}
 """Title → name of the methods whose maps are there at once."""
 
 
@@ -29,7 +31,7 @@ class Chosen:
         face, network: what was asked.
         explanation: the answer.
         class_: whose map.
-        method: one of `services.METHODS`.
+        method: one of `METHODS`.
         opacity: of the strongest colour, 0..1.
         shared: whether maps of one method have one scale.
     """
@@ -109,7 +111,7 @@ def _more_methods(chosen: Chosen) -> dict[str, Tensor]:
     missing = [name for name in wanted if name not in drawn]
     with st.spinner("Looking how fast the network is"):
         for name in [name for name in missing if name not in seconds]:
-            seconds[name] = services.seconds_by_method(chosen.face, chosen.network, name)
+            seconds[name] = seconds_by_method(chosen.face, chosen.network, name)
     if missing:
         total = sum(seconds[name] for name in missing)
         each = ", ".join(f"{EXPLAINERS[name].title} {_seconds(seconds[name])}" for name in missing)
@@ -132,14 +134,14 @@ def _draw(chosen: Chosen, names: list[str], drawn: dict[str, Tensor], place: Del
             bar.progress(min(1.0, (i + done / total) / len(names)), EXPLAINERS[name].title)
 
         try:
-            drawn[name] = services.map_by_method(chosen.face, chosen.network, chosen.class_, name, tell)
+            drawn[name] = map_by_method(chosen.face, chosen.network, chosen.class_, name, tell)
         except ValueError as error:  # a method that can do nothing with this layer: the message says what to do
             st.warning(f"{EXPLAINERS[name].title}: {error}")
     place.empty()
 
 
 def _layers(chosen: Chosen) -> None:
-    layers, own = services.layers(chosen.network), chosen.explanation.layer
+    layers, own = layers_of(chosen.network), chosen.explanation.layer
     key = (chosen.face.key, chosen.network, chosen.class_, chosen.method)
     if not slow_requests.ready(chosen.network, 3 * len(layers), "Read every layer", "-".join(("layers", *key))):
         return
@@ -159,9 +161,7 @@ def _layers(chosen: Chosen) -> None:
 
 
 def _by_layer(chosen: Chosen, layers: list[str]) -> dict[str, Tensor]:
-    return {
-        name: services.map_by_layer(chosen.face, chosen.network, chosen.class_, name, chosen.method) for name in layers
-    }
+    return {name: map_by_layer(chosen.face, chosen.network, chosen.class_, name, chosen.method) for name in layers}
 
 
 def _own_maps(chosen: Chosen) -> None:

@@ -7,11 +7,12 @@ import streamlit as st
 from models.text import counted
 from workbench import services
 from workbench.faces import Face
-from workbench.services import GRID, Explanation, Guess, Score
+from workbench.services.explain import Explanation
+from workbench.services.map_quiz import GRID, Guess, Score
 
 from . import charts, views
 
-_CELLS = tuple(services.cell_name(cell) for cell in range(GRID * GRID))
+_CELLS = tuple(services.map_quiz.cell_name(cell) for cell in range(GRID * GRID))
 
 
 def revealed(face: Face, network: str, class_: str, method: str) -> bool:
@@ -61,7 +62,7 @@ def _numbers(names: list[str]) -> list[int]:
 
 def show(explanation: Explanation, face: Face, class_: str, method: str, opacity: float) -> None:
     """The guess beside the map, and for a drawn face beside what was drawn."""
-    found = services.guess(explanation, face, class_, st.session_state["revealed"][1], method)
+    found = services.map_quiz.guess(explanation, face, class_, st.session_state["revealed"][1], method)
     first, second, third = st.columns(3)
     with first:
         _map(explanation, found, class_, method, opacity)

@@ -11,7 +11,9 @@ import torch
 from models import list_models
 from models.checkpoints import CheckpointError
 from workbench import services
-from workbench.services import MEASURES, Calibration, History, Pair, Scores
+from workbench.services.metrics.evaluation import MEASURES, Calibration, Scores
+from workbench.services.metrics.paired_tests import Pair
+from workbench.services.metrics.training_curves import History
 
 from . import charts, state, views
 
@@ -20,14 +22,24 @@ _CURVES = {"train": "#7F7F7F", "validation": "#0072B2", "test": "#D55E00"}
 
 def choose() -> tuple[list[str], str, str]:
     """The visitor's checkpoints, the part of the set, and which of its pictures count."""
-    known = services.checkpoints()
+    known = services.metrics.evaluation.checkpoints()
     names = st.multiselect(
         "Checkpoints", known, default=_trained(known), key="checkpoints", bind="query-params", placeholder="Choose some"
     )
     left, right = st.columns(2)
-    part = views.one_of("Part", services.TEST_PARTS, default=services.TEST_PARTS[0], key="part", place=left)
+    part = views.one_of(
+        "Part",
+        services.metrics.evaluation.TEST_PARTS,
+        default=services.metrics.evaluation.TEST_PARTS[0],
+        key="part",
+        place=left,
+    )
     pictures = right.selectbox(
-        "Which pictures", services.WHICH_PICTURES, key="pictures", bind="query-params", help=_LEAKS_HELP
+        "Which pictures",
+        services.metrics.evaluation.WHICH_PICTURES,
+        key="pictures",
+        bind="query-params",
+        help=_LEAKS_HELP,
     )
     return names, part, pictures
 
@@ -49,7 +61,7 @@ def scores_or_stop(names: list[str], part: str, pictures: str) -> dict[str, Scor
     with st.spinner("Measuring"):
         for name in names:
             try:
-                found[name] = services.scores(name, part, pictures)
+                found[name] = services.metrics.evaluation.scores(name, part, pictures)
             except CheckpointError as error:
                 st.warning(str(error))
     for name, measured in found.items():
@@ -58,14 +70,17 @@ def scores_or_stop(names: list[str], part: str, pictures: str) -> dict[str, Scor
                 f"{name} was trained by the split {measured.card.split}, not by FER2013's own: it may have learned "
                 "from many of these pictures. Do not compare it with the others."
             )
-        elif not services.is_of_fer2013(measured.card):
+        elif not services.metrics.evaluation.is_of_fer2013(measured.card):
             st.warning(f"{name} was measured on another set than FER2013. Do not compare it with the others.")
         if caveat := measured.card.caveat:
             st.warning(f"{name}: {caveat} Do not compare it with the others.")
     if found:
         return found
     st.info("No checkpoint to show. Choose one that was measured on this part.")
-    again = {"checkpoints": _trained(services.checkpoints()), "part": services.TEST_PARTS[0]}
+    again = {
+        "checkpoints": _trained(services.metrics.evaluation.checkpoints()),
+        "part": services.metrics.evaluation.TEST_PARTS[0],
+    }
     st.button("Show the trained networks", on_click=st.session_state.update, args=(again,), type="primary")
     state.stop()
 
@@ -137,7 +152,7 @@ def leaks(names: list[str], part: str) -> None:
     """Accuracy with and without the leaked pictures, and on them alone."""
     rows = []
     for name in names:
-        for seen in or_warning(services.seen_before, name, part) or ():
+        for seen in or_warning(services.metrics.paired_tests.seen_before, name, part) or ():
             cells = (f"{charts.with_interval(v)}" if seen.pictures else "none" for v in (seen.without, seen.on))
             rows.append(f"| {name} | {seen.kind} | {seen.pictures} | {' | '.join(cells)} |")
     head = "| | left out | pictures | accuracy without them ↑ | on them |\n|---|---|---:|---:|---:|"
@@ -170,7 +185,7 @@ def reliability(found: Calibration) -> None:
 def risk(names: list[str], part: str, pictures: str) -> None:
     """Errors among the surest answers, a line for each checkpoint."""
     grid = torch.linspace(0.02, 1, 99)
-    curves = {name: services.calibration(name, part, pictures).risk.risk for name in names}
+    curves = {name: services.metrics.evaluation.calibration(name, part, pictures).risk.risk for name in names}
     lines = {name: risk[(grid * len(risk)).long().clamp(1) - 1] for name, risk in curves.items()}
     charts.show(charts.errors_by_coverage(grid, lines), "risk", "Share of errors among the surest answers")
     half = ", ".join(f"{name} {charts.percent(float(risk[len(risk) // 2 - 1]))}" for name, risk in curves.items())

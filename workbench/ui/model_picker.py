@@ -19,12 +19,13 @@ from . import url_state
 def choose() -> dict[str, str]:
     """Let the visitor choose a network; `state.network()` is the result, and here it is as the link names it."""
     names = grouped()
-    before = st.session_state.setdefault("network", services.DEFAULT_NETWORK)
+    before = st.session_state.setdefault("network", services.networks.DEFAULT_NETWORK)
     if before not in names:  # a training that was removed, or goes on
         url_state.note(
-            f"The network {url_state.quoted(before)} is not here any more; shown is {services.DEFAULT_NETWORK}."
+            f"The network {url_state.quoted(before)} is not here any more; shown is "
+            f"{services.networks.DEFAULT_NETWORK}."
         )
-        st.session_state["network"] = services.DEFAULT_NETWORK
+        st.session_state["network"] = services.networks.DEFAULT_NETWORK
     asked = url_state.asked("network")
     if asked in names:
         st.session_state["network"] = asked
@@ -49,7 +50,9 @@ def random_weights_banner(network: str) -> None:
 
 def _measured_before(network: str) -> str:
     """Of a network whose weights were not kept: where what it answered still stands."""
-    trained = [name for name in services.checkpoints() if (card := _card(name)) and card.network == network]
+    trained = [
+        name for name in services.metrics.evaluation.checkpoints() if (card := _card(name)) and card.network == network
+    ]
     if not trained:
         return ""
     return f" Of earlier trainings the answers are kept, not the weights (page Metrics): {', '.join(trained)}."
@@ -58,8 +61,8 @@ def _measured_before(network: str) -> str:
 def grouped() -> tuple[str, ...]:
     """What was trained here, then all networks by paper, the trained ones first; other trainings behind each."""
     jobs, others = [], {}
-    for name in services.checkpoint_names():
-        if services.is_job(name):
+    for name in services.networks.checkpoint_names():
+        if services.networks.is_job(name):
             jobs.append(name)
         elif card := _card(name):
             others.setdefault(card.network, []).append(name)
@@ -67,25 +70,25 @@ def grouped() -> tuple[str, ...]:
 
 
 def _networks() -> tuple[str, ...]:
-    return tuple(sorted(services.network_names(), key=lambda name: services.get_spec(name).paper))
+    return tuple(sorted(services.networks.network_names(), key=lambda name: services.networks.get_spec(name).paper))
 
 
 def label(name: str) -> str:
     """One line of the list: paper, title, accuracy if it is trained, size; of a job title and accuracy."""
-    spec, share = services.get_spec(name), accuracy(name)
+    spec, share = services.networks.get_spec(name), accuracy(name)
     told = [spec.title] if share is None else [spec.title, f"{100 * share:.1f} %"]
     if (card := _card(name)) and card.seen:
         told.append("not a test")
-    if not services.is_job(name):
+    if not services.networks.is_job(name):
         told.insert(0, spec.paper)
-    if name in services.network_names():
+    if name in services.networks.network_names():
         told.append(millions(name))
     return " · ".join(told)
 
 
 def described(name: str) -> str:
     """A network in one or two sentences: whose it is, how large, what it is worth."""
-    spec, share, card = services.get_spec(name), accuracy(name), _card(name)
+    spec, share, card = services.networks.get_spec(name), accuracy(name), _card(name)
     if card is not None and share is None:
         return (
             f"`{card.network}`, paper {spec.paper}, {millions(name)} parameters. {spec.title}: its weights after epoch "
@@ -123,7 +126,7 @@ def accuracy(name: str) -> float | None:
 def _measured(name: str) -> tuple[str, dict[str, Any]] | None:
     """How views were averaged, and the measures on FER2013's PrivateTest: by flip averaging, else in a single view."""
     card = _card(name)
-    if card is None or not services.is_of_fer2013(card):
+    if card is None or not services.metrics.evaluation.is_of_fer2013(card):
         return None
     ways = card.metrics["PrivateTest"]
     return ("flip averaging", ways["flip"]) if "flip" in ways else ("single view", ways["plain"])
@@ -150,7 +153,7 @@ _HELP = (
 
 
 def _card(name: str) -> Card | None:
-    path = services.folder_of(name) / "card.json"
+    path = services.networks.folder_of(name) / "card.json"
     try:
         return _read(str(path.parent), path.stat().st_mtime_ns)
     except OSError:

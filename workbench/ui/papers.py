@@ -39,7 +39,7 @@ def overview() -> None:
     """How many claims of each paper have which verdict."""
     with st.spinner("Checking every claim"):
         counts = papers.summary()
-    named = {f"{paper.letter}  {paper.short}": counts[paper.letter] for paper in papers.definitions()}
+    named = {f"{paper.letter}  {paper.short}": counts[paper.letter] for paper in papers.papers()}
     all_ = Counter({verdict: sum(by[verdict] for by in counts.values()) for verdict in VERDICTS})
     st.html(_STYLE + "&ensp;".join(_chip(verdict) for verdict in VERDICTS))
     charts.show(charts.verdicts(named), "verdicts", "How many claims of each paper have which verdict")
@@ -59,7 +59,7 @@ def overview() -> None:
 
 def choose() -> str:
     """Let the visitor choose a paper; its letter."""
-    letters = [paper.letter for paper in papers.definitions()]
+    letters = [paper.letter for paper in papers.papers()]
     return views.one_of("Paper", letters, default="A", key="paper")
 
 

@@ -9,7 +9,10 @@ from torch import Tensor
 
 from models.text import signed
 from workbench import services
-from workbench.services import CORRUPTIONS, Framed, FrameGrid, Move, Response, Survey
+from workbench.services.framing import Framed, FrameGrid, Move
+from workbench.services.robustness import CORRUPTIONS, Response, Survey, survey_minutes, surveys
+from workbench.services.robustness import survey as survey_of
+from workbench.services.robustness import tips as tips_of
 
 from . import charts, views
 
@@ -24,7 +27,7 @@ def number(value: float, corruption: str = "") -> str:
 
 def where_it_changes(found: Response, classes: tuple[str, ...]) -> str:
     """The sentence that says how far the answer stays, and where it first changes."""
-    name, tips = found.corruption, services.tips(found)
+    name, tips = found.corruption, tips_of(found)
     neutral = CORRUPTIONS[name].neutral
     answer = classes[found.probabilities[found.values.tolist().index(neutral)].argmax()]
     changes = [
@@ -89,7 +92,7 @@ def _chosen(found: Response) -> list[int]:
     """Both ends, the picture as it is, where the answer first changes; then others, evenly, until there are enough."""
     values = found.values.tolist()
     neutral = values.index(CORRUPTIONS[found.corruption].neutral)
-    changes = [values.index(tip.value) for tip in services.tips(found) if tip.value is not None]
+    changes = [values.index(tip.value) for tip in tips_of(found) if tip.value is not None]
     wanted = dict.fromkeys([neutral, *changes, 0, len(values) - 1])
     evenly = (round(i * (len(values) - 1) / (_ROW - 1)) for i in range(_ROW))
     return sorted(list(dict.fromkeys([*wanted, *evenly, *range(len(values))]))[:_ROW])
@@ -175,11 +178,11 @@ def same_place(likeness: float) -> str:
 
 def command(network: str, corruptions: tuple[str, ...] = ()) -> None:
     """What is missing for a curve over the test set, the command that measures it, and about how long it takes."""
-    if not services.open_network(network).trained:
+    if not services.networks.open_network(network).trained:
         st.info(f"Not run: {network} has no trained weights. Train it first, then measure it in a terminal.")
         st.code(f"ferscope train --model {network}\nferscope robustness {network}", language="bash")
         return
-    minutes = services.survey_minutes(network, corruptions=corruptions)
+    minutes = survey_minutes(network, corruptions=corruptions)
     what = CORRUPTIONS[corruptions[0]].title.lower() if corruptions else f"all {_TWELVE} curves"
     about = f"about {minutes:.0f} minutes" if minutes >= 1.5 else "about a minute"
     st.info(
@@ -193,9 +196,9 @@ def command(network: str, corruptions: tuple[str, ...] = ()) -> None:
 
 def accuracy(surveys: list[Survey], corruption: str, key: str) -> None:
     """Accuracy against a corruption for the networks whose curve is stored, and over which pictures."""
-    curves = {services.get_spec(survey.network).title: survey.found.curves[corruption] for survey in surveys}
+    curves = {services.networks.get_spec(survey.network).title: survey.found.curves[corruption] for survey in surveys}
     lines = {title: (curve.values, curve.accuracy, curve.interval) for title, curve in curves.items()}
-    chance = 1 / len(services.open_network(surveys[0].network).classes)
+    chance = 1 / len(services.networks.open_network(surveys[0].network).classes)
     chart = charts.accuracies(lines, CORRUPTIONS[corruption].unit, chance, CORRUPTIONS[corruption].neutral)
     charts.show(chart, key, f"Accuracy against {CORRUPTIONS[corruption].title.lower()}")
 
@@ -217,28 +220,29 @@ def upright_and_turned(surveys: list[Survey]) -> str:
         curve = survey.found.curves["rotation"]
         at = [curve.values.tolist().index(a) for a in angles]
         cells = [charts.interval((float(curve.accuracy[i]), *curve.interval[i].tolist())) for i in at]
-        rows.append(f"| {services.get_spec(survey.network).title} | " + " | ".join(cells) + " |")
+        rows.append(f"| {services.networks.get_spec(survey.network).title} | " + " | ".join(cells) + " |")
     return "\n".join(rows)
 
 
 def telling(found: Response) -> float:
     """The value to begin with: where the answer first changes; else the last one."""
-    changes = [tip.value for tip in services.tips(found) if tip.value is not None]
+    changes = [tip.value for tip in tips_of(found) if tip.value is not None]
     return CORRUPTIONS[found.corruption].values[found.values.tolist().index((changes or found.values.tolist())[-1])]
 
 
 def test_set(network: str, corruption: str) -> None:
     """The stored curve of one network, or what is missing."""
-    survey = services.survey(network)
+    survey = survey_of(network)
     if survey.fault:
         st.warning(survey.fault)
     elif survey.found and corruption in survey.found.curves:
         accuracy([survey], corruption, "test-set")
         views.says(
-            f"**Accuracy of {services.get_spec(network).title}:** {pictures_asked([survey])} Labels are those of the "
+            f"**Accuracy of {services.networks.get_spec(network).title}:** {pictures_asked([survey])} Labels are "
+            f"those of the "
             "pictures as they were; whether people would still give them is another question."
         )
-    elif services.is_job(network):
+    elif services.networks.is_job(network):
         st.info(
             "Not run: curves are measured of checkpoints with a name. Promote this training on the page Train first."
         )
@@ -248,7 +252,7 @@ def test_set(network: str, corruption: str) -> None:
 
 def rotation() -> None:
     """RARN and all other networks whose rotation curve is stored, in one chart; the others by name."""
-    everyone = services.surveys()
+    everyone = surveys()
     measured = [s for s in everyone if s.found and "rotation" in s.found.curves]
     missing = [s for s in everyone if s not in measured]
     if measured:
@@ -262,7 +266,8 @@ def rotation() -> None:
     rarn = next(s for s in everyone if s.network == "rarn")
     if rarn in missing:
         views.says(
-            f"**RARN: not run.** Paper A, *{services.paper('A')}*, claims that its attention makes it aware of "
+            f"**RARN: not run.** Paper A, *{services.networks.paper('A')}*, claims that its attention makes it aware "
+            f"of "
             "rotation; a curve against the angle, beside those of other networks, is the test."
         )
         command("rarn", ("rotation",))

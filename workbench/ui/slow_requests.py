@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from workbench import services
+from workbench.services.robustness import pace
 
 _AT_ONCE = 4.0  # seconds
 
@@ -20,7 +20,7 @@ def ready(network: str, pictures: int, what: str, key: str) -> bool:
     """
     if at_once(network, pictures, key):
         return True
-    seconds = pictures * services.pace(network)
+    seconds = pictures * pace(network)
     st.info(f"This asks the network about {pictures} pictures, which takes about {seconds:.0f} s on this computer.")
     st.button(what, key=f"ask-{key}", on_click=_asked().add, args=(key,), type="primary")
     return False
@@ -29,7 +29,7 @@ def ready(network: str, pictures: int, what: str, key: str) -> bool:
 def at_once(network: str, pictures: int, key: str) -> bool:
     """Whether so many forward passes are quick, or the visitor asked for them; arguments as for `ready`."""
     with st.spinner("Looking how fast the network is"):
-        return pictures * services.pace(network) < _AT_ONCE or key in _asked()
+        return pictures * pace(network) < _AT_ONCE or key in _asked()
 
 
 def _asked() -> set[str]:

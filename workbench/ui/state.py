@@ -10,9 +10,12 @@ import streamlit as st
 from PIL.Image import Image
 from streamlit.runtime.scriptrunner import StopException
 
+from models.layers.frequency import Mask
 from workbench import services
 from workbench.faces import Box, Face, sample_picture, whole
-from workbench.services import Explanation, FrequencyResponse, Mask, Network
+from workbench.services.explain import Explanation
+from workbench.services.frequency import FrequencyResponse
+from workbench.services.networks import Network
 
 from . import views
 
@@ -31,7 +34,7 @@ def face_name() -> str:
 
 def network() -> str:
     """Name of the network in the sidebar."""
-    return st.session_state.get("network", services.DEFAULT_NETWORK)
+    return st.session_state.get("network", services.networks.DEFAULT_NETWORK)
 
 
 def choose_network(name: str) -> None:
@@ -42,7 +45,7 @@ def choose_network(name: str) -> None:
 def network_or_stop() -> Network:
     """The network in the sidebar, open; where its checkpoint is damaged, say what to do, and end the page."""
     try:
-        return services.open_network(network())
+        return services.networks.open_network(network())
     except ValueError as error:
         st.error(str(error))
         stop()
@@ -87,14 +90,18 @@ def explanation(face: Face, network: str) -> Explanation:
 
 
 def frequency_response(face: Face, network: str, mask: Mask) -> FrequencyResponse:
-    """What `services.frequency_response` answers, kept in the same way."""
-    return kept(("response", face.key, network, mask), lambda: services.frequency_response(face, network, mask))
+    """What `services.frequency.frequency_response` answers, kept in the same way."""
+    return kept(
+        ("response", face.key, network, mask), lambda: services.frequency.frequency_response(face, network, mask)
+    )
 
 
 def kept(key: tuple, ask: Callable[[], Any]) -> Any:
     """The answer to a question that this visitor asked before, or asked now; the oldest ones are dropped."""
     answers: OrderedDict[tuple, Any] = st.session_state.setdefault("answers", OrderedDict())
-    if st.session_state.get("answers_of") != (now := services.weights_changed()):  # a network has other weights now
+    if st.session_state.get("answers_of") != (
+        now := services.networks.weights_changed()
+    ):  # a network has other weights now
         answers.clear()
         st.session_state["answers_of"] = now
     if key not in answers:

@@ -8,7 +8,7 @@ from torch import Tensor
 from models.layers.svd_attention import SVDAttentionSteps
 from models.text import counted, signed
 from workbench import services
-from workbench.services import RankAnswers
+from workbench.services.svd import RankAnswers
 
 from . import charts, views
 
@@ -106,14 +106,16 @@ def _two(value: Tensor) -> str:
 def gains() -> None:
     """What BAM and SVD attention brought, here and in paper D."""
     rows, hosts = [], set()
-    for gain in services.gains():
+    for gain in services.svd.gains():
         if gain.plain_accuracy and gain.plain not in hosts:
             hosts.add(gain.plain)
-            rows.append(f"| {services.get_spec(gain.plain).title} | {charts.interval(gain.plain_accuracy)} | | |")
+            rows.append(
+                f"| {services.networks.get_spec(gain.plain).title} | {charts.interval(gain.plain_accuracy)} | | |"
+            )
         ours = charts.interval(gain.accuracy) if gain.accuracy else "not run"
         change = charts.interval(gain.difference, signed=True) if gain.difference else "not run"
         paper = signed(100 * gain.reported, 2) if gain.reported is not None else "not in the paper"
-        rows.append(f"| {services.get_spec(gain.network).title} | {ours} | {change} | {paper} |")
+        rows.append(f"| {services.networks.get_spec(gain.network).title} | {ours} | {change} | {paper} |")
     head = "| | accuracy here, % ↑ | difference to the one without | in paper D, from its rows |\n|---|---:|---:|---:|"
     views.says("\n".join([head, *rows]))
     views.says(
@@ -127,7 +129,7 @@ def gains() -> None:
 
 def memory() -> None:
     """What comparing all pixels with all pixels would cost."""
-    account = services.memory_account()
+    account = services.svd.memory_account()
     rows = {
         "Kronecker product, one picture": account.kronecker_picture,
         "Kronecker product, each picture of the batch": account.kronecker_batch,

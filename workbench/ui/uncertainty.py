@@ -9,18 +9,20 @@ import torch
 
 from workbench import services
 from workbench.faces import Face
-from workbench.services import Prediction, Uncertainty
+from workbench.services.explain import TRUST_PICTURES
+from workbench.services.prediction import Prediction, Uncertainty
+from workbench.services.robustness import pace
 
 from . import charts, slow_requests, state, views
 
 
 def sure(face: Face, network: str, prediction: Prediction) -> None:
     """The calibrated answer with its spread: over views of the face, and over passes with dropout."""
-    count = services.uncertainty_count(network)
+    count = services.prediction.uncertainty_count(network)
     if not slow_requests.ready(network, count, "Ask again and again", f"sure-{face.key}-{network}"):
         return
     with st.spinner(f"Asking {count} times"):
-        found = state.kept(("sure", face.key, network), lambda: services.uncertainty(face, network))
+        found = state.kept(("sure", face.key, network), lambda: services.prediction.uncertainty(face, network))
     left, right = st.columns(2)
     with left:
         _views(found, prediction)
@@ -78,10 +80,10 @@ def trust(face: Face, network: str, class_: str, method: str, title: str) -> Non
     """The badge of one map by stated rules, measured when the visitor asks for it, with curves beside random maps."""
     key = ("trust", face.key, network, class_, method)
     if key not in st.session_state.get("answers", {}):
-        seconds = services.TRUST_PICTURES * services.pace(network)
+        seconds = TRUST_PICTURES * pace(network)
         st.markdown(
             f"Is the map for **{class_}** ({title}) better than maps drawn at random, and does it depend on what was "
-            f"learned? Places are taken away and put back, the weights made random: about {services.TRUST_PICTURES} "
+            f"learned? Places are taken away and put back, the weights made random: about {TRUST_PICTURES} "
             "questions to the network."
         )
         place = st.empty()  # for the button, then for the progress

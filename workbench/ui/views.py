@@ -15,7 +15,8 @@ from typing import Any
 import streamlit as st
 
 from models.text import counted
-from workbench.services import FrequencyPictures, Spectrum
+from workbench.analysis.frequency import FrequencyPictures
+from workbench.services.svd import Spectrum
 
 from . import charts, page_content
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import sys
 import weakref
 
 import pytest
@@ -55,9 +56,11 @@ def test_every_face_is_on_the_page_and_in_the_table(folder, tmp_path, capsys):
     assert "faces found: 4; pictures without one: 1" in printed
     assert "<b>text.png: This is not a JPEG, PNG or WebP picture." in printed
     for row in table:
-        shares = [float(row[name]) for name in services.open_network("residual_cnn").classes]
+        shares = [float(row[name]) for name in services.networks.open_network("residual_cnn").classes]
         assert sum(shares) == pytest.approx(1, abs=1e-4)
-        assert row["answer"] == max(services.open_network("residual_cnn").classes, key=lambda name: float(row[name]))
+        assert row["answer"] == max(
+            services.networks.open_network("residual_cnn").classes, key=lambda name: float(row[name])
+        )
 
 
 def test_the_page_needs_nothing_else_and_names_are_no_markup(folder, tmp_path):
@@ -130,7 +133,7 @@ def test_an_error_in_the_middle_leaves_the_earlier_report(folder, tmp_path, monk
             raise MemoryError
         return explain(*args)
 
-    monkeypatch.setattr(services, "explain", broken)
+    monkeypatch.setattr(sys.modules["workbench.services.explain"], "explain", broken)
     with pytest.raises(MemoryError):
         report.main([str(folder), "--out", str(out)])
     assert out.read_text() == "earlier"
@@ -154,7 +157,7 @@ def test_many_pictures_need_no_more_memory_than_few(folder, tmp_path, monkeypatc
 
         return call
 
-    monkeypatch.setattr(services, "explain", watched(services.explain))
+    monkeypatch.setattr(sys.modules["workbench.services.explain"], "explain", watched(services.explain))
     monkeypatch.setattr(faces, "read", watched(faces.read))
     report.main([str(many), "--out", str(tmp_path / "many.html")])
     assert len(seen) == 24

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from workbench import faces, services
+from workbench.services.compare import side_by_side
 
 NETWORKS = ("residual_cnn", "resnet18", "mobilenet_v1")  # the last one is untrained
 
@@ -47,9 +48,9 @@ def test_random_weights_are_shown_but_not_counted(found):
 
 
 def test_pairs_are_sorted_by_likeness(face):
-    pairs = services.compare(face, services.side_by_side(), "happy").pairs
+    pairs = services.compare(face, side_by_side(), "happy").pairs
     likenesses = [pair.likeness for pair in pairs]
-    assert len(pairs) == len(services.side_by_side()) * (len(services.side_by_side()) - 1) / 2
+    assert len(pairs) == len(side_by_side()) * (len(side_by_side()) - 1) / 2
     assert likenesses == sorted(likenesses, reverse=True)
     assert len(set(likenesses)) > 1
 
@@ -109,7 +110,7 @@ def test_an_answer_that_another_network_cannot_give_makes_room_for_a_shared_clas
 
 
 def test_what_is_compared_at_first_is_trained_and_begins_with_the_default_network():
-    names = services.side_by_side()
-    assert names[0] == services.DEFAULT_NETWORK
+    names = side_by_side()
+    assert names[0] == services.networks.DEFAULT_NETWORK
     assert len(names) >= 2
-    assert all(services.open_network(name).trained for name in names)
+    assert all(services.networks.open_network(name).trained for name in names)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from workbench import faces, services
-from workbench.services import FAULTS
+from workbench.services.debug_challenge import FAULTS
 
 every_fault = pytest.mark.parametrize("fault", FAULTS)
 
@@ -21,7 +21,7 @@ def sound(face):
 
 
 def spoiled(face, fault, **more):
-    return services.spoil(face, "residual_cnn", fault, **more)
+    return services.debug_challenge.spoil(face, "residual_cnn", fault, **more)
 
 
 @every_fault
@@ -37,7 +37,7 @@ def test_a_fault_changes_the_answer_or_the_map_and_keeps_the_shapes(face, sound,
 
 @every_fault
 def test_the_open_network_comes_back_as_it_was(face, fault):
-    model = services.open_network("residual_cnn").model
+    model = services.networks.open_network("residual_cnn").model
     before = {name: value.clone() for name, value in model.state_dict().items()}
     hooks = [len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.modules()]
     spoiled(face, fault, seed=5)
@@ -92,8 +92,8 @@ def test_training_mode_answers_anew_each_time_and_the_same_under_the_same_number
 
 
 def test_training_mode_is_what_pytorch_does_in_training(face):
-    net = services.open_network("resnet18")  # it has batch-norm, and no dropout
-    found = services.spoil(face, "resnet18", "training", asked=7)
+    net = services.networks.open_network("resnet18")  # it has batch-norm, and no dropout
+    found = services.debug_challenge.spoil(face, "resnet18", "training", asked=7)
     batch = torch.cat([net.prepare(one) for one in (face, *services.debug_challenge._company(7))])
     twin = copy.deepcopy(net.model).train()
     with torch.no_grad():
@@ -102,7 +102,10 @@ def test_training_mode_is_what_pytorch_does_in_training(face):
 
 
 def test_a_turned_picture_is_mended_by_turning_the_face_back(face, sound):
-    answers = [services.ask_spoiled([services.turned(face, q)], "residual_cnn", "turned", 1)[0] for q in range(4)]
+    answers = [
+        services.debug_challenge.ask_spoiled([services.debug_challenge.turned(face, q)], "residual_cnn", "turned", 1)[0]
+        for q in range(4)
+    ]
     nearest = min((a.probabilities - sound.prediction.probabilities).abs().max() for a in answers)
     assert nearest < 0.02
     assert (answers[0].probabilities - sound.prediction.probabilities).abs().max() > 0.3
@@ -112,37 +115,41 @@ def test_wrong_normalisation_feeds_pixels_up_to_255_and_forgets_the_face(face):
     found = spoiled(face, "normalisation")
     assert found.inputs.max() > 100
     everybody = [faces.load_sample(s.name) for s in faces.samples()]
-    broken = services.ask_spoiled(everybody, "residual_cnn", "normalisation")
+    broken = services.debug_challenge.ask_spoiled(everybody, "residual_cnn", "normalisation")
     assert len({p.answer for p in broken}) < len({services.predict(one).answer for one in everybody})
 
 
 def test_answers_to_several_faces_are_those_of_the_explanations(face):
     for fault in FAULTS:
-        asked = services.ask_spoiled([face], "residual_cnn", fault, seed=2, asked=3)[0]
+        asked = services.debug_challenge.ask_spoiled([face], "residual_cnn", fault, seed=2, asked=3)[0]
         found = spoiled(face, fault, seed=2, asked=3).explanation.prediction
         torch.testing.assert_close(asked.logits, found.logits)
 
 
 def test_a_number_stands_for_the_same_fault_and_each_round_holds_every_fault_once():
-    names = [services.fault_of(seed).name for seed in range(1, 21)]
-    assert names == [services.fault_of(seed).name for seed in range(1, 21)]
+    names = [services.debug_challenge.fault_of(seed).name for seed in range(1, 21)]
+    assert names == [services.debug_challenge.fault_of(seed).name for seed in range(1, 21)]
     assert all(set(names[i : i + 5]) == set(FAULTS) for i in (0, 5, 10, 15))
     assert len({tuple(names[i : i + 5]) for i in (0, 5, 10, 15)}) > 1
 
 
 def test_a_network_has_only_the_faults_that_it_can_have():
-    assert {f.name for f in services.possible_faults("ensemble")} >= {"normalisation", "turned", "labels"}
-    assert "layer" not in {f.name for f in services.possible_faults("ensemble")}
-    assert {f.name for f in services.possible_faults("residual_cnn")} == set(FAULTS)
+    assert {f.name for f in services.debug_challenge.possible_faults("ensemble")} >= {
+        "normalisation",
+        "turned",
+        "labels",
+    }
+    assert "layer" not in {f.name for f in services.debug_challenge.possible_faults("ensemble")}
+    assert {f.name for f in services.debug_challenge.possible_faults("residual_cnn")} == set(FAULTS)
 
 
 @pytest.mark.parametrize(("network", "fault"), [("residual_cnn", "gremlins"), ("ensemble", "layer")])
 def test_a_fault_that_cannot_be_is_refused(face, network, fault):
     with pytest.raises(ValueError, match="fault="):
-        services.spoil(face, network, fault)
+        services.debug_challenge.spoil(face, network, fault)
 
 
 def test_a_network_without_maps_can_be_spoiled_too(face):
-    found = services.spoil(face, "ensemble", "labels", seed=1)
+    found = services.debug_challenge.spoil(face, "ensemble", "labels", seed=1)
     assert found.explanation.atlas is None
     assert found.explanation.prediction.answer != services.predict(face, "ensemble").answer

@@ -9,7 +9,7 @@ from PIL import Image
 
 from workbench import faces, services
 from workbench.faces import Box
-from workbench.services import Framed, Move
+from workbench.services.framing import Framed, Move
 
 
 @pytest.fixture(scope="module")
@@ -19,9 +19,9 @@ def astronaut():
 
 def test_a_frame_that_was_not_moved_is_the_face_that_was_found(astronaut):
     picture, face = astronaut
-    found = services.framed(picture, face.box, "residual_cnn")
+    found = services.framing.framed(picture, face.box, "residual_cnn")
     assert found.box == face.box
-    torch.testing.assert_close(found.pixels, services.open_network("residual_cnn").see(face))
+    torch.testing.assert_close(found.pixels, services.networks.open_network("residual_cnn").see(face))
     torch.testing.assert_close(found.prediction.probabilities, services.predict(face).probabilities)
     torch.testing.assert_close(found.map, services.explain(face).map_of("happy"))
 
@@ -40,8 +40,8 @@ def test_a_frame_that_moves_to_the_right_shows_what_lies_there():
     pixels = np.zeros((96, 192, 3), np.uint8)
     pixels[:, 96:] = 255
     picture, box = Image.fromarray(pixels), Box(0, 0, 96, 96)
-    assert services.framed(picture, box, "residual_cnn").pixels.max() == 0
-    moved = services.framed(picture, box, "residual_cnn", move=Move(right=0.5)).pixels
+    assert services.framing.framed(picture, box, "residual_cnn").pixels.max() == 0
+    moved = services.framing.framed(picture, box, "residual_cnn", move=Move(right=0.5)).pixels
     assert moved[:, :20].max() < 0.05
     assert moved[:, -20:].min() > 0.95
 
@@ -49,8 +49,8 @@ def test_a_frame_that_moves_to_the_right_shows_what_lies_there():
 def test_a_frame_that_is_turned_shows_the_face_turned_the_other_way():
     picture = faces.sample_picture("drawn_happy")
     box = faces.whole(picture)
-    upright = services.framed(picture, box, "residual_cnn").pixels
-    turned = services.framed(picture, box, "residual_cnn", move=Move(angle=90)).pixels
+    upright = services.framing.framed(picture, box, "residual_cnn").pixels
+    turned = services.framing.framed(picture, box, "residual_cnn", move=Move(angle=90)).pixels
     assert (turned - upright.rot90(-1)).abs().mean() < 0.02  # clockwise
     assert (turned - upright.rot90(1)).abs().mean() > 0.05
 
@@ -58,7 +58,8 @@ def test_a_frame_that_is_turned_shows_the_face_turned_the_other_way():
 def test_fewer_pixels_leave_a_smoother_picture(astronaut):
     picture, face = astronaut
     whole, coarse = (
-        services.framed(picture, face.box, "residual_cnn", move=Move(resolution=side)).pixels for side in (48, 8)
+        services.framing.framed(picture, face.box, "residual_cnn", move=Move(resolution=side)).pixels
+        for side in (48, 8)
     )
     assert coarse.diff().abs().mean() < 0.5 * whole.diff().abs().mean()
 
@@ -66,14 +67,14 @@ def test_fewer_pixels_leave_a_smoother_picture(astronaut):
 def test_a_class_that_does_not_exist_is_named(astronaut):
     picture, face = astronaut
     with pytest.raises(ValueError, match='class_="bored"'):
-        services.framed(picture, face.box, "residual_cnn", "bored")
+        services.framing.framed(picture, face.box, "residual_cnn", "bored")
 
 
 def test_a_network_without_a_layer_for_maps_has_none(astronaut):
     picture, face = astronaut
-    found = services.framed(picture, face.box, "ensemble")
+    found = services.framing.framed(picture, face.box, "ensemble")
     assert found.map is None
-    assert math.isnan(services.likeness(found, found))
+    assert math.isnan(services.framing.likeness(found, found))
 
 
 def looking(box: Box, of_picture, size: int = 48) -> Framed:
@@ -96,32 +97,32 @@ def blob(x, y):
 def test_maps_that_mark_the_same_places_of_the_picture_are_alike_in_every_frame(move):
     box = Box(30, 40, 70, 70, -10)
     a, b = looking(box, blob), looking(move.of(box), blob)
-    assert services.likeness(a, b) > 0.98
+    assert services.framing.likeness(a, b) > 0.98
     against = looking(move.of(box), lambda x, y: 1 - blob(x, y))
-    assert services.likeness(a, against) < -0.98
+    assert services.framing.likeness(a, against) < -0.98
 
 
 def test_maps_that_cannot_be_compared_have_no_likeness():
     box = Box(0, 0, 48, 48)
     a = looking(box, blob)
     blank = looking(box, lambda x, y: torch.zeros_like(x))
-    assert math.isnan(services.likeness(a, blank))
-    assert math.isnan(services.likeness(a, looking(Box(400, 0, 48, 48), blob)))
+    assert math.isnan(services.framing.likeness(a, blank))
+    assert math.isnan(services.framing.likeness(a, looking(Box(400, 0, 48, 48), blob)))
 
 
 def test_the_middle_of_the_grid_is_the_answer_to_the_frame_as_it_was_found(astronaut):
     picture, face = astronaut
-    grid = services.frame_grid(picture, face.box, "residual_cnn", (-0.2, 0, 0.3), (0.5, 1))
+    grid = services.framing.frame_grid(picture, face.box, "residual_cnn", (-0.2, 0, 0.3), (0.5, 1))
     assert grid.probabilities.shape == (2, 3, 7)
     torch.testing.assert_close(grid.probabilities[1, 1], services.predict(face).probabilities, atol=1e-5, rtol=1e-4)
-    moved = services.framed(picture, face.box, "residual_cnn", move=Move(right=0.3, size=0.5))
+    moved = services.framing.framed(picture, face.box, "residual_cnn", move=Move(right=0.3, size=0.5))
     torch.testing.assert_close(grid.probabilities[0, 2], moved.prediction.probabilities, atol=1e-5, rtol=1e-4)
     same = grid.probabilities.argmax(-1) == grid.probabilities[1, 1].argmax()
     assert grid.agreeing == int(same.sum()) < 6
 
 
 def test_frames_outside_of_the_picture_have_no_answer_and_are_not_counted():
-    grid = services.frame_grid(
+    grid = services.framing.frame_grid(
         Image.new("RGB", (96, 96), "gray"), Box(-24, 24, 48, 48), "residual_cnn", (-0.6, 0), (0.5, 1)
     )
     assert grid.probabilities.isnan().all(-1).tolist() == [[True, False], [True, False]]

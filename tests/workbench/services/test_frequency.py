@@ -5,7 +5,7 @@ import torch
 
 from workbench import faces, services
 from workbench.analysis.frequency import split_frequencies
-from workbench.services import BandSwap
+from workbench.services.frequency import BandSwap
 
 
 @pytest.fixture(scope="module")
@@ -14,8 +14,8 @@ def pair():
 
 
 def test_the_strength_of_waves_is_that_of_what_the_network_sees(pair):
-    found = services.amplitude(pair[0])
-    pixels = services.open_network(services.DEFAULT_NETWORK).see(pair[0])
+    found = services.frequency.amplitude(pair[0])
+    pixels = services.networks.open_network(services.networks.DEFAULT_NETWORK).see(pair[0])
     assert found.plane.shape == pixels.shape
     assert found.plane[24, 24] == found.plane.max() == pytest.approx(float(pixels.sum().log1p()), rel=1e-5)
     assert found.profile[0] == pytest.approx(float(pixels.sum()), rel=1e-5)
@@ -23,7 +23,7 @@ def test_the_strength_of_waves_is_that_of_what_the_network_sees(pair):
 
 
 def test_two_faces_that_exchange_their_fast_waves_keep_their_sum(pair):
-    found = services.band_swap(*pair, cutoff=0.15)
+    found = services.frequency.band_swap(*pair, cutoff=0.15)
     a, b, mixed, back = found.pictures
     torch.testing.assert_close(a + b, mixed + back, atol=1e-5, rtol=0)
     slow_of = [split_frequencies(picture, 0.15)[1] for picture in (a, mixed, b, back)]
@@ -51,17 +51,17 @@ def test_a_mixture_follows_the_waves_of_the_face_that_has_its_answer(answers, fo
 
 
 def test_the_mixture_goes_from_the_other_face_to_this_one_as_the_cut_off_rises(pair):
-    found = services.swap_response(*pair, steps=6)
+    found = services.frequency.swap_response(*pair, steps=6)
     this, other = (services.predict(face).probabilities for face in pair)
     assert found.probabilities.shape == (6, 7)
     assert (found.probabilities[-1] - this).abs().max() < 0.1
     assert found.probabilities[0].argmax() == other.argmax()
-    at = services.band_swap(*pair, cutoff=float(found.cutoffs[2]))
+    at = services.frequency.band_swap(*pair, cutoff=float(found.cutoffs[2]))
     torch.testing.assert_close(found.probabilities[2], at.probabilities[2], atol=1e-5, rtol=1e-4)
 
 
 def test_the_rival_of_a_face_gets_another_answer_and_is_another_face(pair):
-    rival = services.rival(pair[0])
+    rival = services.frequency.rival(pair[0])
     assert services.predict(faces.load_sample(rival)).answer != services.predict(pair[0]).answer
     drawn = faces.load_sample("drawn_sad")
-    assert services.rival(drawn) != "drawn_sad"
+    assert services.frequency.rival(drawn) != "drawn_sad"

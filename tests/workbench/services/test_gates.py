@@ -22,7 +22,7 @@ def shelf(tmp_path, monkeypatch):
 
 
 def test_stored_statistics_say_which_images_they_are_of(shelf):
-    found = services.stored_gates(NETWORK)
+    found = services.gates.stored_gates(NETWORK)
     assert (found.count, found.live) == (14, "")
     assert found.images == "14 images of PublicTest (seed 0)"
     assert [module.layer for module in found.modules] == [*get_spec(NETWORK).attention_layers, ""]
@@ -32,33 +32,33 @@ def test_stored_statistics_say_which_images_they_are_of(shelf):
 
 def test_statistics_of_other_weights_are_not_used_and_the_drawn_faces_say_why(shelf):
     write_checkpoint(shelf, NETWORK, seed=1)
-    assert services.stored_gates(NETWORK) is None
-    found = services.drawn_gates(NETWORK)
-    assert found.count == services.DRAWN_FACES == 21
+    assert services.gates.stored_gates(NETWORK) is None
+    found = services.gates.drawn_gates(NETWORK)
+    assert found.count == services.gates.DRAWN_FACES == 21
     assert "21 drawn faces" in found.images
     assert "belongs to other weights" in found.live
 
 
 def test_where_nothing_is_stored_the_command_that_measures_it_is_named(shelf):
     (shelf / FILE).unlink()
-    assert services.stored_gates(NETWORK) is None
-    assert "ferscope refresh --only attention" in services.drawn_gates(NETWORK).live
-    assert "weights are random" in services.drawn_gates("mobilenet_v2_bam").live
+    assert services.gates.stored_gates(NETWORK) is None
+    assert "ferscope refresh --only attention" in services.gates.drawn_gates(NETWORK).live
+    assert "weights are random" in services.gates.drawn_gates("mobilenet_v2_bam").live
 
 
 def test_the_estimate_counts_every_forward_pass_of_an_image(shelf):
-    assert services.gate_passes(NETWORK) == 21 * (1 + 2 * 7 + 2)
-    assert services.gate_passes("mobilenet_v2") == 0
+    assert services.gates.gate_passes(NETWORK) == 21 * (1 + 2 * 7 + 2)
+    assert services.gates.gate_passes("mobilenet_v2") == 0
 
 
 def test_a_network_without_gates_is_refused(shelf):
     with pytest.raises(ValueError, match="no attention gate"):
-        services.drawn_gates("mobilenet_v2")
+        services.gates.drawn_gates("mobilenet_v2")
 
 
 def test_the_gate_of_paper_d_is_nearly_constant_and_more_saturated_from_module_to_module():
     """Paper D's gate sees sorted singular values, which forget where they came from."""
-    gates = [module.gates[0] for module in services.drawn_gates("resnet18_svd_hfc").modules[:-1]]
+    gates = [module.gates[0] for module in services.gates.drawn_gates("resnet18_svd_hfc").modules[:-1]]
     assert [gate.saturated for gate in gates] == sorted(gate.saturated for gate in gates)
     assert gates[2].saturated > 0.95
     assert gates[2].constant

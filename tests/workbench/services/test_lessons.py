@@ -28,7 +28,7 @@ def test_the_nine_fields_of_a_map_are_shares_row_by_row():
 
 
 def test_the_lesson_on_convolution_shows_the_grad_cam_of_the_answer():
-    found, net = lessons.convolution(HAPPY, "residual_cnn"), services.open_network("residual_cnn")
+    found, net = lessons.convolution(HAPPY, "residual_cnn"), services.networks.open_network("residual_cnn")
     index = net.classes.index(found.answer)
     expected = cam.gradcam(net.model, net.prepare(HAPPY), [index], found.layer, size=(48, 48))[0, 0]
     assert torch.allclose(found.heat, expected, atol=1e-6)
@@ -37,7 +37,7 @@ def test_the_lesson_on_convolution_shows_the_grad_cam_of_the_answer():
 
 
 def test_the_kernel_that_the_lesson_shows_adds_its_map_times_its_weight():
-    found, net = lessons.convolution(HAPPY, "residual_cnn"), services.open_network("residual_cnn")
+    found, net = lessons.convolution(HAPPY, "residual_cnn"), services.networks.open_network("residual_cnn")
     with torch.no_grad():
         A, _ = cam.forward_from(net.model, net.prepare(HAPPY), found.layer)
     assert torch.allclose(found.term, found.weight * A[0, found.most], atol=1e-6)
@@ -45,13 +45,13 @@ def test_the_kernel_that_the_lesson_shows_adds_its_map_times_its_weight():
 
 
 def test_the_first_convolution_answers_as_its_weights_say():
-    found, net = lessons.convolution(HAPPY, "residual_cnn"), services.open_network("residual_cnn")
+    found, net = lessons.convolution(HAPPY, "residual_cnn"), services.networks.open_network("residual_cnn")
     expected = F.conv2d(net.prepare(HAPPY), found.kernels[:, None], padding=1)[0]
     assert torch.allclose(found.responses, expected, atol=1e-5)
 
 
 def test_the_filtered_channels_add_up_to_the_full_convolution():
-    found, net = lessons.separable(HAPPY, "residual_cnn"), services.open_network("residual_cnn")
+    found, net = lessons.separable(HAPPY, "residual_cnn"), services.networks.open_network("residual_cnn")
     conv, taken = net.model.get_submodule(found.layer), []
     with conv.register_forward_hook(lambda _m, _i, output: taken.append(output)), torch.no_grad():
         net.model(net.prepare(HAPPY))
@@ -202,13 +202,13 @@ def test_lessons_on_stored_answers_take_a_network_that_has_them():
 
 def test_a_lesson_takes_the_first_trained_network_that_suits():
     suits = lessons.weighs_channels_and_places
-    first = next(name for name in services.network_names() if suits(services.get_spec(name)))
+    first = next(name for name in services.networks.network_names() if suits(services.networks.get_spec(name)))
     assert lessons.network_for("residual_cnn", suits) == first
-    assert services.is_trained(first)
+    assert services.networks.is_trained(first)
     assert lessons.network_for("multibranch_dsc_cbam", lessons.weighs_channels_and_places) == "multibranch_dsc_cbam"
     assert lessons.network_for("ensemble", lambda spec: spec.cam_layer is not None) == "residual_cnn"
     assert lessons.own_or_first("vgg16", lessons.trained_with_maps) == "residual_cnn"
-    assert lessons.own_or_first("resnet18", services.is_trained) == "resnet18"
+    assert lessons.own_or_first("resnet18", services.networks.is_trained) == "resnet18"
     with pytest.raises(ValueError, match="No network here suits"):
         lessons.network_for("residual_cnn", lambda spec: False)
 

@@ -71,15 +71,15 @@ def test_cells_outside_of_the_grid_are_refused(cells):
 
 
 def test_cells_are_named_as_on_a_chessboard():
-    assert [services.cell_name(cell) for cell in (0, 5, 6, 35)] == ["A1", "F1", "A2", "F6"]
+    assert [services.map_quiz.cell_name(cell) for cell in (0, 5, 6, 35)] == ["A1", "F1", "A2", "F6"]
 
 
 def test_the_truth_of_a_drawn_face_is_known_and_that_of_a_photograph_is_not():
     drawn, photograph = faces.load_sample("drawn_surprise"), faces.load_sample("astronaut")
-    assert services.drawn_as(drawn) == "surprise"
-    assert services.drawn_as(photograph) is None
-    assert services.evidence(photograph, 48) is None
-    mask = services.evidence(drawn, 48)
+    assert services.map_quiz.drawn_as(drawn) == "surprise"
+    assert services.map_quiz.drawn_as(photograph) is None
+    assert services.map_quiz.evidence(photograph, 48) is None
+    mask = services.map_quiz.evidence(drawn, 48)
     assert mask.shape == (48, 48)
     assert 0 <= mask.min() < mask.max() <= 1
 
@@ -89,15 +89,15 @@ def test_a_guess_is_scored_against_the_map_and_for_a_drawn_face_against_what_was
     explanation = services.explain(face)
     heat = explanation.map_of("surprise")
     best = map_quiz.score(heat, [0, 1, 2, 3]).strongest
-    found = services.guess(explanation, face, "surprise", best)
+    found = services.map_quiz.guess(explanation, face, "surprise", best)
     assert found.map.overlap == 1
     assert found.map.mass == pytest.approx(found.map.most) == pytest.approx(float(found.map.cells[list(best)].sum()))
     assert found.truth.mass == pytest.approx(found.map_truth.mass)
-    assert found.truth.strongest == map_quiz.score(services.evidence(face, 48), best).strongest
+    assert found.truth.strongest == map_quiz.score(services.map_quiz.evidence(face, 48), best).strongest
     assert found.picked == tuple(sorted(best))
 
 
 def test_what_was_drawn_is_evidence_for_its_own_expression_alone():
     face = faces.load_sample("drawn_surprise")
-    found = services.guess(services.explain(face), face, "sad", [0])
+    found = services.map_quiz.guess(services.explain(face), face, "sad", [0])
     assert found.truth is found.evidence is found.map_truth is None

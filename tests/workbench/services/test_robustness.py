@@ -11,6 +11,15 @@ from workbench import faces, services
 from workbench.analysis.robustness import CORRUPTIONS, Response
 from workbench.services import robustness
 from workbench.services.networks import Network
+from workbench.services.robustness import (
+    occlusion,
+    occlusion_count,
+    occlusion_patch,
+    pace,
+    survey_minutes,
+    surveys,
+    tips,
+)
 from workbench.surveys.robustness import FILE
 
 
@@ -28,22 +37,22 @@ def answered(corruption: str, answers: list[int], share: float = 0.6) -> Respons
 
 
 def test_the_answer_tips_at_the_changed_value_that_is_nearest_to_the_picture_as_it_is():
-    below, above = services.tips(answered("shift", [2, 0, 1, 0, 0, 1, 0]))  # -0.3 to 0.3
+    below, above = tips(answered("shift", [2, 0, 1, 0, 0, 1, 0]))  # -0.3 to 0.3
     assert (below.kept, below.value, below.answer) == (0, pytest.approx(-0.1), 1)
     assert (above.kept, above.value, above.answer) == (pytest.approx(0.1), pytest.approx(0.2), 1)
     assert above.share == pytest.approx(0.6)
 
 
 def test_an_answer_that_never_changes_has_no_tip_but_says_how_far_it_was_asked():
-    below, above = services.tips(answered("shift", [0] * 7))
+    below, above = tips(answered("shift", [0] * 7))
     assert below.value is below.answer is below.share is above.value is None
     assert (below.kept, above.kept) == (pytest.approx(-0.3), pytest.approx(0.3))
 
 
 def test_a_change_that_goes_only_one_way_has_one_tip():
-    (blur,) = services.tips(answered("blur", [0, 0, 0, 0, 1, 1, 1]))
+    (blur,) = tips(answered("blur", [0, 0, 0, 0, 1, 1, 1]))
     assert (blur.kept, blur.value) == (1.5, 2)
-    (quality,) = services.tips(answered("jpeg", [1, 1, 0, 0, 0, 0, 0, 0]))  # the neutral value is the last one
+    (quality,) = tips(answered("jpeg", [1, 1, 0, 0, 0, 0, 0, 0]))  # the neutral value is the last one
     assert (quality.kept, quality.value) == (10, 5)
 
 
@@ -51,7 +60,7 @@ def test_a_real_tip_lies_between_two_neighbouring_values(face):
     found = services.robustness(face, "residual_cnn", "rotation")
     answers = found.probabilities.argmax(1).tolist()
     values = found.values.tolist()
-    for tip in services.tips(found):
+    for tip in tips(found):
         assert abs(values.index(tip.value) - values.index(tip.kept)) == 1
         assert answers[values.index(tip.value)] == tip.answer != answers[values.index(0)]
 
@@ -60,25 +69,25 @@ def test_a_real_tip_lies_between_two_neighbouring_values(face):
 def test_as_many_pictures_are_asked_about_as_is_said_before(face, share, monkeypatch):
     asked, answer = [], Network.probabilities
     monkeypatch.setattr(Network, "probabilities", lambda net, x: (asked.append(len(x)), answer(net, x))[1])
-    drop = services.occlusion(face, "residual_cnn", "neutral", share)
-    assert sum(asked) == services.occlusion_count("residual_cnn", share)
+    drop = occlusion(face, "residual_cnn", "neutral", share)
+    assert sum(asked) == occlusion_count("residual_cnn", share)
     assert drop.shape == (48, 48)
-    assert services.occlusion_patch("residual_cnn", share)[0] == int(48 * share)
+    assert occlusion_patch("residual_cnn", share)[0] == int(48 * share)
 
 
 def test_the_pace_of_a_network_is_measured_once(monkeypatch):
     robustness.pace.cache_clear()
-    first = services.pace("residual_cnn")
+    first = pace("residual_cnn")
     assert 0 < first < 5
     monkeypatch.setattr(robustness, "_seconds", lambda net, pixels: 1 / 0)
-    assert services.pace("residual_cnn") == first
+    assert pace("residual_cnn") == first
 
 
 def test_the_minutes_of_a_survey_follow_from_the_pace(monkeypatch):
     monkeypatch.setattr(robustness, "pace", lambda network: 0.06)
-    assert services.survey_minutes("any", 100, ("blur",)) == pytest.approx(100 * 7 * 0.06 / 60)
+    assert survey_minutes("any", 100, ("blur",)) == pytest.approx(100 * 7 * 0.06 / 60)
     values = sum(len(corruption.values) for corruption in CORRUPTIONS.values())
-    assert services.survey_minutes("any", 100) == pytest.approx(100 * (values - 11) * 0.06 / 60)
+    assert survey_minutes("any", 100) == pytest.approx(100 * (values - 11) * 0.06 / 60)
 
 
 # ---- curves that were measured before
@@ -105,7 +114,7 @@ def measured(tmp_path, monkeypatch):
 
 
 def test_a_survey_beside_the_weights_is_read_and_the_others_are_not_run(measured):
-    found = {survey.network: survey for survey in services.surveys()}
+    found = {survey.network: survey for survey in surveys()}
     assert found["residual_cnn"].found.question.pictures == 100
     assert list(found["residual_cnn"].found.curves) == ["rotation"]
     assert found["residual_cnn"].trained
@@ -116,7 +125,7 @@ def test_a_survey_beside_the_weights_is_read_and_the_others_are_not_run(measured
 def test_a_survey_of_other_weights_is_a_fault_and_no_curve(measured):
     stored = json.loads((measured / FILE).read_text())
     (measured / FILE).write_text(json.dumps({**stored, "weights": "others"}))
-    (survey,) = (s for s in services.surveys() if s.network == "residual_cnn")
+    (survey,) = (s for s in surveys() if s.network == "residual_cnn")
     assert survey.found is None
     assert "other weights" in survey.fault
 
@@ -124,6 +133,6 @@ def test_a_survey_of_other_weights_is_a_fault_and_no_curve(measured):
 def test_a_survey_that_is_measured_while_the_app_runs_is_seen(measured):
     stored = (measured / FILE).read_text()
     (measured / FILE).unlink()
-    assert next(s for s in services.surveys() if s.network == "residual_cnn").found is None
+    assert next(s for s in surveys() if s.network == "residual_cnn").found is None
     (measured / FILE).write_text(stored)
-    assert next(s for s in services.surveys() if s.network == "residual_cnn").found is not None
+    assert next(s for s in surveys() if s.network == "residual_cnn").found is not None

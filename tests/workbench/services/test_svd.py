@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from workbench import faces, services
-from workbench.services import RankAnswers
+from workbench.services.svd import RankAnswers
 
 
 def test_the_answer_to_all_terms_is_the_answer_to_the_face():
     face = faces.load_sample("astronaut")
-    found = services.rank_answers(face)
+    found = services.svd.rank_answers(face)
     assert found.ranks.tolist() == list(range(1, 49))
     torch.testing.assert_close(found.probabilities[-1], found.whole, atol=1e-3, rtol=1e-2)
     torch.testing.assert_close(found.whole, services.predict(face).probabilities, atol=1e-5, rtol=1e-4)
@@ -26,8 +26,8 @@ def test_enough_terms_are_those_from_which_on_the_answer_stays(answers, enough):
 
 def test_the_spread_of_a_gate_is_the_range_over_all_samples():
     network, layer = "resnet18_svd_hfc", "attention.1"
-    spread = services.gate_spread(network, layer)
-    gates = [services.svd_attention(faces.load_sample(s.name), network, layer).a[0, 0] for s in faces.samples()]
+    spread = services.svd.gate_spread(network, layer)
+    gates = [services.svd.svd_attention(faces.load_sample(s.name), network, layer).a[0, 0] for s in faces.samples()]
     assert spread.shape == gates[0].shape
     for gate in gates[1:]:
         assert ((gates[0] - gate).abs() <= spread + 1e-6).all()

@@ -16,6 +16,7 @@ from models.checkpoints import read_card, save_checkpoint
 from models.datasets import FaceSet
 from models.training.config import TrainConfig
 from workbench import services
+from workbench.analysis.cam import METHODS
 from workbench.jobs import store
 from workbench.jobs.store import JobError
 from workbench.services import training as trainings
@@ -118,7 +119,7 @@ def test_a_starting_point_keeps_of_its_head_what_the_set_has_classes_for(place):
     made = FaceSet(faces, np.repeat([0, 1], 3), np.array(list("abcdef")), parts, ("happy", "sad"))
     made.save(place / "two.npz")
     folder = teaching.start_folder(
-        "vanilla_cnn" if services.is_trained("vanilla_cnn") else "residual_cnn", place / "two.npz"
+        "vanilla_cnn" if services.networks.is_trained("vanilla_cnn") else "residual_cnn", place / "two.npz"
     )
     cut, card = load_checkpoint(folder)
     whole, before = load_checkpoint(card.network)
@@ -278,7 +279,7 @@ def test_the_sticker_is_found_in_the_name_of_its_set_only(place, tiny, monkeypat
     assert trainings.shortcut(job.id, "neutral") is found
     os.utime(job.folder / "card.json", ns=(1, 1))
     assert trainings.shortcut(job.id, "neutral") is not found, "its checkpoint changed"
-    assert set(found.on_sticker) == set(services.METHODS)
+    assert set(found.on_sticker) == set(METHODS)
     assert 0.02 < found.area < 0.25
     assert all(0 <= value <= 1 for value in found.on_sticker.values())
 
@@ -288,17 +289,17 @@ def test_the_sticker_is_found_in_the_name_of_its_set_only(place, tiny, monkeypat
 
 def test_an_ended_job_is_a_network_by_its_id_and_one_that_runs_is_none(place, tiny):
     ended, runs = jobs_made.job(tiny, title="Ours"), jobs_made.job(tiny, "running")
-    assert services.checkpoint_names()[0] == ended.id
-    assert runs.id not in services.checkpoint_names()
-    assert "Ours" in services.get_spec(ended.id).title
-    assert services.open_network(ended.id).trained
+    assert services.networks.checkpoint_names()[0] == ended.id
+    assert runs.id not in services.networks.checkpoint_names()
+    assert "Ours" in services.networks.get_spec(ended.id).title
+    assert services.networks.open_network(ended.id).trained
     assert services.predict(epochs.pinned_face("drawn_sad"), ended.id).trained
     with pytest.raises(ValueError, match="nearest"):
-        services.get_spec(runs.id)
+        services.networks.get_spec(runs.id)
 
 
 def test_half_a_checkpoint_is_in_no_list(place, tiny):
     job = jobs_made.job(tiny)
     (job.folder / "card.json").unlink()
-    assert job.id not in services.checkpoint_names()
+    assert job.id not in services.networks.checkpoint_names()
     assert store.read(job.id).state == "done"

@@ -15,10 +15,10 @@ APP = Path(__file__).resolve().parents[3] / "workbench" / "app.py"
 
 def test_networks_stand_by_paper_and_trained_ones_first():
     names = model_picker.grouped()
-    assert sorted(names) == sorted((*list_models(), *services.checkpoint_names()))
-    papers = [services.get_spec(name).paper for name in names]
+    assert sorted(names) == sorted((*list_models(), *services.networks.checkpoint_names()))
+    papers = [services.networks.get_spec(name).paper for name in names]
     assert papers == sorted(papers)
-    of_d = [model_picker.accuracy(name) is not None for name in names if services.get_spec(name).paper == "D"]
+    of_d = [model_picker.accuracy(name) is not None for name in names if services.networks.get_spec(name).paper == "D"]
     assert of_d == sorted(of_d, reverse=True)
     assert any(of_d)
 
@@ -26,7 +26,7 @@ def test_networks_stand_by_paper_and_trained_ones_first():
 def test_other_trainings_of_a_network_stand_behind_it():
     names = model_picker.grouped()
     at = names.index("residual_cnn")
-    others = [name for name in services.checkpoint_names() if read_card(name).network == "residual_cnn"]
+    others = [name for name in services.networks.checkpoint_names() if read_card(name).network == "residual_cnn"]
     assert others
     assert list(names[at + 1 : at + 1 + len(others)]) == others
     assert model_picker.label("residual_cnn-revise-official-s0").startswith("C · Residual CNN, revise · ")
@@ -67,7 +67,7 @@ def test_a_class_that_a_network_never_recognises_is_told():
 
 def test_sizes_are_counted_as_open_networks_count_them():
     for name in ("vanilla_cnn", "rarn", "ensemble"):
-        assert model_picker.millions(name).startswith(f"{services.open_network(name).parameters / 1e6:.2f}")
+        assert model_picker.millions(name).startswith(f"{services.networks.open_network(name).parameters / 1e6:.2f}")
 
 
 def test_a_network_that_has_gone_gives_way_to_the_default_one():
@@ -75,7 +75,7 @@ def test_a_network_that_has_gone_gives_way_to_the_default_one():
     app.session_state["network"] = "20261122-000000-gone"
     app.run()
     assert not app.exception
-    assert app.selectbox(key="network").value == services.DEFAULT_NETWORK
+    assert app.selectbox(key="network").value == services.networks.DEFAULT_NETWORK
     assert "is not here any more" in app.warning[0].value
 
 

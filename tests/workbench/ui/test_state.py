@@ -76,5 +76,5 @@ def test_what_weights_answered_that_have_changed_is_asked_for_again(monkeypatch)
 
     app = AppTest.from_function(asks).run().run()
     assert app.session_state["asked"] == [1]
-    monkeypatch.setattr(services, "weights_changed", lambda: -1)
+    monkeypatch.setattr(services.networks, "weights_changed", lambda: -1)
     assert app.run().session_state["asked"] == [1, 1]

@@ -48,8 +48,8 @@ def test_what_is_chosen_is_written_by_name_and_survives_another_page():
 
 def test_going_back_to_the_defaults_says_so_in_the_link():
     app = opened(network="resnet18")
-    app.selectbox(key="network").set_value(services.DEFAULT_NETWORK).run()
-    assert app.query_params == {"network": services.DEFAULT_NETWORK, "sample": "astronaut"}
+    app.selectbox(key="network").set_value(services.networks.DEFAULT_NETWORK).run()
+    assert app.query_params == {"network": services.networks.DEFAULT_NETWORK, "sample": "astronaut"}
 
 
 def test_an_upload_stays_out_of_the_link():
@@ -74,7 +74,7 @@ def test_an_upload_stays_out_of_the_link():
 def test_a_wrong_value_gives_way_to_the_default_with_a_sentence(parameters, said):
     app = opened(**parameters)
     assert said in warnings(app)
-    assert app.selectbox(key="network").value == services.DEFAULT_NETWORK
+    assert app.selectbox(key="network").value == services.networks.DEFAULT_NETWORK
     assert app.selectbox(key="sample").value == "astronaut"
     app.run()
     assert said not in warnings(app)  # once is enough

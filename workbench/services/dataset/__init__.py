@@ -1,1 +1,3 @@
 """Imported datasets and what is in them."""
+
+from . import class_imbalance, contents, imported

@@ -1,1 +1,3 @@
 """Evaluation of trained networks on the test set."""
+
+from . import annotators, confusion, evaluation, paired_tests, training_curves

@@ -18,7 +18,7 @@ from models.metrics import percent
 
 from ...surveys.robustness import FILE as SURVEY
 from ..svd import memory_account
-from . import counts, elsewhere  # noqa: F401  both make their evaluators known
+from . import counts, elsewhere
 from .definitions import Claim, Finding, Paper, Table, papers
 from .evaluators import EVALUATORS, Ours, count
 from .fractions import agrees, counted, shares, test_pictures

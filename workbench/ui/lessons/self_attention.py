@@ -22,9 +22,11 @@ def _attempt(found, words, pictures) -> None:
         )
         if not found.learned:
             other = next(
-                n for n in services.networks_with_attention() if "transformer" in services.get_spec(n).attention
+                n
+                for n in services.attention.networks_with_attention()
+                if "transformer" in services.networks.get_spec(n).attention
             )
-            st.button(f"Show {services.get_spec(other).title}", on_click=state.choose_network, args=(other,))
+            st.button(f"Show {services.networks.get_spec(other).title}", on_click=state.choose_network, args=(other,))
     heat = found.asked_by(n - 1)
     figure = charts.weighed(found.pixels, heat, "share", 0, float(heat.max()))
     side_by_side(pictures, _fields(found), (figure, "asks", f"What the middle of field {n} attends to"))

@@ -190,9 +190,9 @@ def _go(step: str, lesson: str | None = None) -> None:
 def whose(place: Place, chosen: str) -> None:
     """Say which network the lesson takes where that is not the chosen one, and warn of random weights."""
     if place.network != chosen:
-        title, other = (services.get_spec(name).title for name in (chosen, place.network))
+        title, other = (services.networks.get_spec(name).title for name in (chosen, place.network))
         st.markdown(f"{title} is chosen; this lesson needs {place.lesson.needs}, and takes **{other}**.")
-    if not services.open_network(place.network).trained:
+    if not services.networks.open_network(place.network).trained:
         model_picker.random_weights_banner(place.network)
 
 

@@ -166,7 +166,11 @@ def _up_front() -> None:
     networks = training.trainable_networks()
     network, start, set_ = st.columns(3)
     network.selectbox(
-        "Network", networks, format_func=lambda name: services.get_spec(name).title, key="train-model", on_change=_refit
+        "Network",
+        networks,
+        format_func=lambda name: services.networks.get_spec(name).title,
+        key="train-model",
+        on_change=_refit,
     )
     weights = _keep("start_from", training.starts(held["train-model"]))
     start.selectbox(
@@ -180,7 +184,7 @@ def _up_front() -> None:
     recipe.selectbox("Recipe", training.recipes(), key="train-recipe", on_change=_take_recipe, help=_RECIPE)
     layers = _keep("trained_stages", training.parts(held["train-model"], held["train-phases"]))
     part.selectbox("Trainable layers", layers, key="train-trained_stages", help=_LAYERS)
-    own = services.get_spec(held["train-model"]).recipe
+    own = services.networks.get_spec(held["train-model"]).recipe
     if own not in (held["train-recipe"], "quick"):
         st.caption(f"The usual recipe for this network is `{own}`.")
     epochs, minutes, weights, seed = st.columns(4)

@@ -114,7 +114,7 @@ def _picture(id_: str, before: tuple, playing: bool) -> None:
 
 def _state(job: Job, found: Progress) -> None:
     """How far it is, in one line, and a bar."""
-    spec = services.get_spec(job.network)
+    spec = services.networks.get_spec(job.network)
     told = f"**{job.title}**: {spec.title} {training.WORDS[job.state]}"
     if job.paused:
         told += " for now: its minutes are used up"

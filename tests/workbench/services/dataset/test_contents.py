@@ -24,17 +24,21 @@ def small(n: int = 20) -> FaceSet:
 
 def test_fer2013_and_drawn_faces_are_always_known(folder):
     small().save(folder / "mine.npz")
-    assert services.set_names() == ("fer2013", "drawn", "mine")
-    assert [services.has_pictures(name) for name in services.set_names()] == [False, True, True]
+    assert services.dataset.contents.set_names() == ("fer2013", "drawn", "mine")
+    assert [services.dataset.contents.has_pictures(name) for name in services.dataset.contents.set_names()] == [
+        False,
+        True,
+        True,
+    ]
 
 
 def test_of_fer2013_the_counts_are_known_without_its_pictures(folder):
-    found = services.contents("fer2013")
+    found = services.dataset.contents.contents("fer2013")
     assert found.counts == fer2013.COUNTS
     assert found.training == fer2013.COUNTS["Training"]
     assert found.gray == {}
     assert found.brightness["Training"] == pytest.approx((129.47, 65.04), abs=0.1)
-    views, of = services.raters_view()
+    views, of = services.metrics.annotators.raters_view()
     assert of == "PublicTest and PrivateTest"
     assert sum(view.pictures for view in views) <= 7178
 
@@ -42,7 +46,7 @@ def test_of_fer2013_the_counts_are_known_without_its_pictures(folder):
 def test_gray_values_are_counted_in_each_part(folder):
     faces = small()
     faces.save(folder / "mine.npz")
-    found = services.contents("mine")
+    found = services.dataset.contents.contents("mine")
     for part in ("train", "test"):
         pixels = faces.images[faces.splits == part]
         assert found.brightness[part] == pytest.approx((pixels.mean(), pixels.std()))
@@ -55,45 +59,45 @@ def test_samples_have_the_label_that_was_asked_for(folder):
     faces = small()
     faces.save(folder / "mine.npz")
     sad = faces.images[faces.labels == 1]
-    found = services.samples("mine", "sad", count=4)
+    found = services.dataset.contents.samples("mine", "sad", count=4)
     assert found.shape == (4, 48, 48)
     assert all((picture == sad).all((1, 2)).any() for picture in found)
-    assert (found != services.samples("mine", "sad", count=4, seed=1)).any()
+    assert (found != services.dataset.contents.samples("mine", "sad", count=4, seed=1)).any()
     with pytest.raises(ValueError, match='"angry" is not one of happy, sad'):
-        services.samples("mine", "angry")
+        services.dataset.contents.samples("mine", "angry")
 
 
 def test_examining_a_set_finds_its_leak_and_is_remembered(folder):
     small().save(folder / "mine.npz")
-    assert not services.is_examined("mine")
+    assert not services.dataset.contents.is_examined("mine")
     steps = []
-    found = services.examine("mine", steps.append)
+    found = services.dataset.contents.examine("mine", steps.append)
     assert steps == ["copies", "near copies", "splits"]
     assert found.groups_across == 1
-    assert "1 group of pixel-identical pictures" in services.findings(found)[0]
-    assert services.is_examined("mine")
-    assert services.examine("mine", steps.append) is found
+    assert "1 group of pixel-identical pictures" in services.dataset.contents.findings(found)[0]
+    assert services.dataset.contents.is_examined("mine")
+    assert services.dataset.contents.examine("mine", steps.append) is found
     assert len(steps) == 3
 
 
 def test_a_set_that_is_not_there_or_damaged_is_named(folder):
     with pytest.raises(DataError):
-        services.contents("ckplus")
+        services.dataset.contents.contents("ckplus")
     (folder / "ckplus.npz").write_bytes(b"nothing")
     with pytest.raises(DataError, match="is not an imported set"):
-        services.contents("ckplus")
-    assert not services.is_examined("fer2013")
+        services.dataset.contents.contents("ckplus")
+    assert not services.dataset.contents.is_examined("fer2013")
 
 
 def test_the_leaks_that_ship_are_those_of_the_evaluation():
-    for known in services.known_leaks():
-        exact, near = services.seen_before("residual_cnn", known.part)
+    for known in services.dataset.contents.known_leaks():
+        exact, near = services.metrics.paired_tests.seen_before("residual_cnn", known.part)
         assert (known.exact, known.near, known.pictures) == (exact.pictures, near.pictures, 3589)
 
 
 def test_raters_agree_differ_or_have_no_majority(folder):
-    views, _ = services.raters_view()
-    assert [view.class_ for view in views] == list(services.contents("fer2013").classes)
+    views, _ = services.metrics.annotators.raters_view()
+    assert [view.class_ for view in views] == list(services.dataset.contents.contents("fer2013").classes)
     for view in views:
         assert view.agree[0] + view.other[0] + view.split[0] == pytest.approx(1)
         assert view.most_other not in ("", view.class_)
@@ -101,12 +105,12 @@ def test_raters_agree_differ_or_have_no_majority(folder):
 
 def test_a_set_of_other_pictures_under_the_name_of_fer2013_has_no_votes(folder):
     small().save(folder / "fer2013.npz")
-    assert services.raters_view() == ((), "all parts")
+    assert services.metrics.annotators.raters_view() == ((), "all parts")
 
 
 def test_paper_c_gives_the_largest_class_most_of_the_loss(folder):
-    found = services.contents("fer2013")
-    by_name = {weighting.name: weighting for weighting in services.weightings(found)}
+    found = services.dataset.contents.contents("fer2013")
+    by_name = {weighting.name: weighting for weighting in services.dataset.class_imbalance.weightings(found)}
     assert list(by_name) == ["none", "inverse", "paper-b", "paper-c", "heavy"]
     happy = found.classes.index("happy")
     c = by_name["paper-c"].loss
@@ -119,15 +123,17 @@ def test_paper_c_gives_the_largest_class_most_of_the_loss(folder):
 
 def test_weights_made_for_other_classes_are_left_out(folder):
     small().save(folder / "mine.npz")
-    assert [w.name for w in services.weightings(services.contents("mine"))] == ["none", "inverse"]
+    assert [
+        w.name for w in services.dataset.class_imbalance.weightings(services.dataset.contents.contents("mine"))
+    ] == ["none", "inverse"]
 
 
 def test_every_paper_has_an_augmentation_that_changes_a_face():
-    known = services.augmentations()
+    known = services.dataset.class_imbalance.augmentations()
     assert [a.paper for a in known[:5]] == list("ABCDE")
-    face = services.drawn_face("happy", 48)
+    face = services.dataset.class_imbalance.drawn_face("happy", 48)
     for found in known:
-        strip = services.changed(face, found.name, versions=6)
+        strip = services.dataset.class_imbalance.changed(face, found.name, versions=6)
         assert strip.shape == (52, 7 * 50 + 2)
         np.testing.assert_array_equal(strip[2:50, 2:50], face)
         assert (strip[2:50, 2:50] != strip[2:50, 52:100]).any() or found.name == "paper-d"

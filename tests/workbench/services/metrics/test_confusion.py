@@ -15,11 +15,11 @@ NAME = "residual_cnn"
 
 
 def test_every_cell_holds_as_many_pictures_as_the_matrix_says():
-    found = services.scores(NAME)
+    found = services.metrics.evaluation.scores(NAME)
     classes = found.card.classes
     for i, label in enumerate(classes[:2]):
         for j, answer in enumerate(classes):
-            cell = services.cell(NAME, label, answer)
+            cell = services.metrics.confusion.cell(NAME, label, answer)
             assert len(cell.pictures) == found.confusion[i, j]
             assert sum(cell.counts.values()) == len(cell.pictures)
 
@@ -32,19 +32,19 @@ def test_verdicts_of_all_wrong_cells_are_those_of_the_evaluation():
     for label in classes:
         for answer in classes:
             if label != answer:
-                found.update(services.cell(NAME, label, answer).counts)
+                found.update(services.metrics.confusion.cell(NAME, label, answer).counts)
     found.pop("no votes known", None)
     assert found == expected.errors
 
 
 def test_a_right_answer_is_never_called_wrong():
-    cell = services.cell(NAME, "happy", "happy")
+    cell = services.metrics.confusion.cell(NAME, "happy", "happy")
     assert set(cell.counts) <= {*confusion.RIGHT_VERDICTS, confusion.NO_VOTES}
     assert all(p.votes[0][0] == "happy" and p.votes[0][1] > 5 for p in cell.of("raters say so too"))
 
 
 def test_the_surest_answers_come_first_with_their_votes():
-    cell = services.cell(NAME, "sad", "neutral")
+    cell = services.metrics.confusion.cell(NAME, "sad", "neutral")
     sure = [picture.confidence for picture in cell.pictures]
     assert sure == sorted(sure, reverse=True)
     assert 1 / 7 < sure[-1] <= sure[0] <= 1
@@ -56,7 +56,7 @@ def test_the_surest_answers_come_first_with_their_votes():
 
 def test_a_class_that_the_network_does_not_have_is_named():
     with pytest.raises(ValueError, match='"contempt" is not one of'):
-        services.cell(NAME, "contempt", "happy")
+        services.metrics.confusion.cell(NAME, "contempt", "happy")
 
 
 def test_pictures_are_found_in_the_set_that_holds_them_and_nowhere_else(tmp_path, monkeypatch):
@@ -64,9 +64,9 @@ def test_pictures_are_found_in_the_set_that_holds_them_and_nowhere_else(tmp_path
     faces = FaceSet(images, np.array([0, 1, 2]), np.array(["a", "b", "c"]), np.full(3, "PrivateTest"))
     monkeypatch.setattr(imported, "FOLDER", tmp_path)
     wanted = [confusion.Mistake(str(id_), "", 0.5, (), "") for id_ in faces.ids[1:]]
-    assert services.thumbnails(wanted) == ("", {})
+    assert services.metrics.confusion.thumbnails(wanted) == ("", {})
     (tmp_path / "broken.npz").write_bytes(b"nothing")
     faces.save(tmp_path / "mine.npz")
-    name, found = services.thumbnails(wanted)
+    name, found = services.metrics.confusion.thumbnails(wanted)
     assert name == "mine"
     np.testing.assert_array_equal(found[wanted[0].id], images[1])

@@ -32,21 +32,21 @@ def rewrite(folder, **changes):
 
 
 def test_every_checkpoint_with_a_card_is_offered_also_without_weights():
-    names = services.checkpoints()
-    assert names[0] == services.DEFAULT_NETWORK
+    names = services.metrics.evaluation.checkpoints()
+    assert names[0] == services.networks.DEFAULT_NETWORK
     assert "resnet18-short-official-s1" in names  # its weights did not ship
     assert len(set(names)) == len(names)
 
 
 def test_values_are_those_of_the_evaluation_and_lie_in_their_intervals():
-    found = services.scores(NAME)
+    found = services.metrics.evaluation.scores(NAME)
     given = evaluation.stored_answers(NAME)
     expected = measure(given.logits, given.labels, given.card.classes)
     for key in ("accuracy", "balanced_accuracy", "macro_f1", "kappa", "log_loss"):
         assert found.values[key][0] == pytest.approx(expected[key], abs=1e-6), key
     assert found.values["ece"][0] == pytest.approx(expected["calibration_error"], abs=1e-6)
-    assert set(found.values) == {wanted.key for wanted in services.MEASURES}
-    for wanted in services.MEASURES:
+    assert set(found.values) == {wanted.key for wanted in services.metrics.evaluation.MEASURES}
+    for wanted in services.metrics.evaluation.MEASURES:
         value, low, high = found.values[wanted.key]
         if not wanted.key.startswith("ece"):  # a calibration error has none
             assert low < value < high, wanted.key
@@ -80,7 +80,7 @@ def test_an_interval_has_the_width_that_theory_gives():
         )
         / len(loss) ** 2
     )
-    _, low, high = services.scores(NAME).values["log_loss"]
+    _, low, high = services.metrics.evaluation.scores(NAME).values["log_loss"]
     assert high - low == pytest.approx(2 * 1.96 * float(variance) ** 0.5, rel=0.1)
 
 
@@ -94,7 +94,7 @@ def test_a_perfectly_calibrated_network_lies_in_the_range_of_chance():
 
 
 def test_recall_and_support_are_those_of_the_confusion():
-    found = services.scores(NAME)
+    found = services.metrics.evaluation.scores(NAME)
     for i, name in enumerate(found.card.classes):
         row = found.confusion[i]
         assert found.support[name] == row.sum()
@@ -106,12 +106,12 @@ def test_recall_and_support_are_those_of_the_confusion():
 
 @pytest.mark.parametrize(("pictures", "left"), [("all", 3589), ("without copies", 3301), ("without near copies", 3109)])
 def test_leaked_pictures_can_be_left_out(pictures, left):
-    assert services.scores(NAME, "PrivateTest", pictures).pictures == left
+    assert services.metrics.evaluation.scores(NAME, "PrivateTest", pictures).pictures == left
 
 
 def test_a_measure_says_its_direction_and_its_value_with_the_interval():
-    found = services.scores(NAME)
-    told = {wanted.key: (wanted.label, found.text(wanted)) for wanted in services.MEASURES}
+    found = services.metrics.evaluation.scores(NAME)
+    told = {wanted.key: (wanted.label, found.text(wanted)) for wanted in services.metrics.evaluation.MEASURES}
     assert told["accuracy"][0] == "accuracy ↑"
     assert told["log_loss"][0] == "log loss ↓"
     value, low, high = (f"{100 * v:.1f}" for v in found.values["accuracy"])
@@ -120,32 +120,36 @@ def test_a_measure_says_its_direction_and_its_value_with_the_interval():
 
 
 def test_calibration_judges_the_same_answers_before_and_after_the_temperature():
-    found = services.calibration(NAME)
+    found = services.metrics.evaluation.calibration(NAME)
     assert found.temperature == evaluation.stored_answers(NAME).card.temperature
     assert found.before.count.sum() == found.after.count.sum() == 3589
     assert found.before.ece != found.after.ece
-    assert found.risk.risk[-1].item() == pytest.approx(1 - services.scores(NAME).values["accuracy"][0], abs=1e-6)
+    assert found.risk.risk[-1].item() == pytest.approx(
+        1 - services.metrics.evaluation.scores(NAME).values["accuracy"][0], abs=1e-6
+    )
 
 
 def test_without_a_temperature_nothing_is_called_calibrated(own_shelf):
     card = json.loads((own_shelf / "card.json").read_text("utf-8"))
     (own_shelf / "card.json").write_text(json.dumps(card | {"temperature": None}), "utf-8")
-    found = services.scores(NAME)
+    found = services.metrics.evaluation.scores(NAME)
     assert not any(key.endswith("calibrated") for key in found.values)
-    assert found.text(next(m for m in services.MEASURES if m.key == "ece_calibrated")) == "not fitted"
-    assert services.calibration(NAME).after is None
+    assert (
+        found.text(next(m for m in services.metrics.evaluation.MEASURES if m.key == "ece_calibrated")) == "not fitted"
+    )
+    assert services.metrics.evaluation.calibration(NAME).after is None
 
 
 def test_a_card_without_answers_says_how_to_get_them(own_shelf):
     (own_shelf / "predictions.npz").unlink()
     with pytest.raises(CheckpointError, match=f"ferscope evaluate {NAME}"):
-        services.scores(NAME)
+        services.metrics.evaluation.scores(NAME)
 
 
 def test_a_part_that_was_not_measured_is_named(own_shelf):
     rewrite(own_shelf, splits=np.full(7178, "test"))
     with pytest.raises(CheckpointError, match="not on PublicTest: its split is official"):
-        services.scores(NAME, "PublicTest")
+        services.metrics.evaluation.scores(NAME, "PublicTest")
 
 
 @pytest.mark.parametrize(
@@ -161,13 +165,13 @@ def test_a_part_that_was_not_measured_is_named(own_shelf):
 def test_answers_that_do_not_fit_the_card_are_refused(own_shelf, damage):
     rewrite(own_shelf, **damage)
     with pytest.raises(CheckpointError, match=f"ferscope evaluate {NAME}"):
-        services.scores(NAME)
+        services.metrics.evaluation.scores(NAME)
 
 
 def test_a_damaged_file_and_a_damaged_card_are_named(own_shelf):
     (own_shelf / "predictions.npz").write_bytes(b"no archive")
     with pytest.raises(CheckpointError, match="holds no predictions"):
-        services.scores(NAME)
+        services.metrics.evaluation.scores(NAME)
     (own_shelf / "card.json").write_text("{", "utf-8")
     with pytest.raises(CheckpointError, match="is not the card"):
-        services.scores(NAME)
+        services.metrics.evaluation.scores(NAME)

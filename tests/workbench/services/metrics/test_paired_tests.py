@@ -12,7 +12,7 @@ from workbench.services.metrics import evaluation, paired_tests
 
 
 def test_mcnemars_test_is_the_binomial_of_the_pictures_that_tell_apart():
-    found = services.pair("resnet18", "vanilla_cnn")
+    found = services.metrics.paired_tests.pair("resnet18", "vanilla_cnn")
     x, n = min(found.first_only, found.second_only), found.first_only + found.second_only
     expected = sum(comb(n, i) for i in range(x + 1)) * 2 / 2**n
     assert found.p_value == pytest.approx(expected, rel=1e-6)
@@ -20,8 +20,11 @@ def test_mcnemars_test_is_the_binomial_of_the_pictures_that_tell_apart():
 
 
 def test_the_difference_is_that_of_the_two_accuracies():
-    found = services.pair("residual_cnn", "resnet18", "PublicTest")
-    ours, theirs = (services.scores(name, "PublicTest").values["accuracy"][0] for name in ("residual_cnn", "resnet18"))
+    found = services.metrics.paired_tests.pair("residual_cnn", "resnet18", "PublicTest")
+    ours, theirs = (
+        services.metrics.evaluation.scores(name, "PublicTest").values["accuracy"][0]
+        for name in ("residual_cnn", "resnet18")
+    )
     value, low, high = found.accuracy
     assert value == pytest.approx(ours - theirs, abs=1e-6)
     assert low < value < high
@@ -29,14 +32,17 @@ def test_the_difference_is_that_of_the_two_accuracies():
 
 
 def test_exchanging_the_two_exchanges_the_signs():
-    one, other = services.pair("resnet18", "vanilla_cnn"), services.pair("vanilla_cnn", "resnet18")
+    one, other = (
+        services.metrics.paired_tests.pair("resnet18", "vanilla_cnn"),
+        services.metrics.paired_tests.pair("vanilla_cnn", "resnet18"),
+    )
     assert one.p_value == other.p_value
     assert (one.first_only, one.second_only) == (other.second_only, other.first_only)
     assert one.accuracy[0] == pytest.approx(-other.accuracy[0])
 
 
 def test_a_network_beside_itself_is_never_told_apart():
-    found = services.pair("resnet18", "resnet18")
+    found = services.metrics.paired_tests.pair("resnet18", "resnet18")
     assert (found.first_only, found.second_only, found.p_value) == (0, 0, 1.0)
     assert found.accuracy == (0, 0, 0)
 
@@ -55,15 +61,17 @@ def test_what_cannot_be_compared_is_said(monkeypatch, change, words):
 
     monkeypatch.setattr(paired_tests, "stored_answers", other)
     with pytest.raises(CheckpointError, match=words):
-        services.pair("residual_cnn", "resnet18")
+        services.metrics.paired_tests.pair("residual_cnn", "resnet18")
 
 
 def test_leaked_pictures_and_the_others_make_up_the_accuracy():
-    accuracy = services.scores("residual_cnn").values["accuracy"][0]
-    exact, near = services.seen_before("residual_cnn")
+    accuracy = services.metrics.evaluation.scores("residual_cnn").values["accuracy"][0]
+    exact, near = services.metrics.paired_tests.seen_before("residual_cnn")
     assert (exact.pictures, near.pictures) == (288, 480)
     for seen in (exact, near):
         n = seen.pictures
         assert n * seen.on[0] + (3589 - n) * seen.without[0] == pytest.approx(3589 * accuracy, rel=1e-6)
-    without = services.scores("residual_cnn", "PrivateTest", "without near copies").values["accuracy"]
+    without = services.metrics.evaluation.scores("residual_cnn", "PrivateTest", "without near copies").values[
+        "accuracy"
+    ]
     assert near.without == pytest.approx(without)

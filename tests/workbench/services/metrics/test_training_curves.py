@@ -13,8 +13,8 @@ from workbench import services
 
 def test_a_training_that_went_on_from_another_begins_with_its_curves():
     earlier, whole = (
-        services.history("residual_cnn-quick-official-s0"),
-        services.history("residual_cnn-polish-official-s0"),
+        services.metrics.training_curves.history("residual_cnn-quick-official-s0"),
+        services.metrics.training_curves.history("residual_cnn-polish-official-s0"),
     )
     kept = earlier.best  # the weights that the second training began with
     assert whole.joins == (kept,)
@@ -26,7 +26,7 @@ def test_a_training_that_went_on_from_another_begins_with_its_curves():
 def test_all_that_led_to_the_default_network_stands_before_it():
     parts = ("quick", "polish", "born-again", "settle", "revise")
     cards = [read_card(f"residual_cnn-{recipe}-official-s0") for recipe in parts]
-    found = services.history("residual_cnn")
+    found = services.metrics.training_curves.history("residual_cnn")
     assert found.joins == tuple(accumulate(card.best_epoch for card in cards))
     assert found.best == found.joins[-1] + read_card("residual_cnn").best_epoch
     assert len(found.epochs) == len(found.columns["train_loss"]) == found.joins[-1] + 8
@@ -37,11 +37,11 @@ def test_a_start_that_is_not_here_leaves_the_history_of_the_training_alone(tmp_p
     monkeypatch.setattr(shelf, "ROOT", tmp_path)
     card = read_card("resnet18")
     shelf.write_card(tmp_path / "resnet18", replace(card, ancestors=(card.as_ancestor("gone", "start"),)))
-    assert services.history("resnet18").joins == ()
+    assert services.metrics.training_curves.history("resnet18").joins == ()
 
 
 def test_a_training_of_its_own_has_no_join():
-    found = services.history("resnet18")
+    found = services.metrics.training_curves.history("resnet18")
     assert found.joins == ()
     assert found.epochs.tolist() == list(range(1, 10))
     assert 1 <= found.best <= 9
@@ -67,5 +67,5 @@ def test_a_history_that_cannot_be_read_says_how_to_get_it(tmp_path, monkeypatch,
     if content is not None:
         path.write_text(content, "utf-8")
     with pytest.raises(CheckpointError, match=words) as error:
-        services.history("resnet18")
+        services.metrics.training_curves.history("resnet18")
     assert "ferscope train --model resnet18" in str(error.value)
