@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from importlib import import_module
 from types import MappingProxyType
 from typing import Any
 
@@ -81,6 +82,13 @@ class ModelSpec:
 
 _SPECS: dict[str, ModelSpec] = {}
 
+
+def _specs() -> dict[str, ModelSpec]:
+    """All of them; the first call imports `architectures`, whose files register their networks."""
+    import_module(".architectures", __package__)
+    return _SPECS
+
+
 RESNET_STAGES = (("conv1", "bn1"), ("layer1",), ("layer2",), ("layer3",), ("layer4",))
 """The stages of a ResNet, as torchvision and timm name its modules."""
 
@@ -136,7 +144,7 @@ def register_model(
 
 def get_spec(name: str) -> ModelSpec:
     """The `ModelSpec` of a network; an unknown name raises ValueError with the three nearest names."""
-    if name not in _SPECS:
+    if name not in _specs():
         near = difflib.get_close_matches(name, _SPECS, n=3, cutoff=0.0)
         raise ValueError(f'name="{name}" is not a network. The nearest names: {", ".join(near)}')
     return _SPECS[name]
@@ -144,7 +152,7 @@ def get_spec(name: str) -> ModelSpec:
 
 def list_models(paper: str | None = None) -> list[str]:
     """Sorted names of all networks, or of those of one paper ("A" to "E")."""
-    return sorted(name for name, spec in _SPECS.items() if paper is None or spec.paper == paper)
+    return sorted(name for name, spec in _specs().items() if paper is None or spec.paper == paper)
 
 
 def create_model(name: str, num_classes: int = 7, pretrained: bool = False, **overrides: Any) -> nn.Module:

@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from models.layers.frequency import Mask
 from workbench import services
 from workbench.ui import frequency, model_picker, page_content, slow_requests, state, views
 
@@ -31,7 +30,7 @@ def waves() -> None:
     colours(cutoff, mask)
 
 
-def answers(cutoff: float, mask: Mask) -> None:
+def answers(cutoff: float, mask: services.frequency.Mask) -> None:
     st.subheader("What does the network answer to a part of the waves?")
     if slow_requests.ready(network, 49, "Ask about 24 cut-offs", f"waves-{mask}-{face.key}-{network}"):
         with st.spinner("Asking about every cut-off"):
@@ -40,7 +39,7 @@ def answers(cutoff: float, mask: Mask) -> None:
 
 
 @page_content.fragment
-def swap(cutoff: float, mask: Mask) -> None:
+def swap(cutoff: float, mask: services.frequency.Mask) -> None:
     st.subheader("Whose answer does it give when two faces exchange their fast waves?")
     if not slow_requests.ready(network, 28, "Exchange the waves of two faces", f"swap-{mask}-{face.key}-{network}"):
         return
@@ -59,7 +58,7 @@ def strength(cutoff: float) -> None:
     frequency.amplitudes(found, cutoff)
 
 
-def colours(cutoff: float, mask: Mask) -> None:
+def colours(cutoff: float, mask: services.frequency.Mask) -> None:
     st.subheader("Do the colours differ in their fine lines?")
     parts = services.frequency.channels(face, cutoff, mask)
     frequency.channels(parts)

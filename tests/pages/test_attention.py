@@ -1,6 +1,5 @@
 """The page Attention: every kind of module, the switches, and what is shown where there is nothing to open."""
 
-import sys
 from functools import partial
 
 import pytest
@@ -107,7 +106,7 @@ def test_gates_of_other_weights_are_measured_on_drawn_faces_and_the_page_says_so
 
 def test_a_slow_network_has_its_gates_measured_when_the_visitor_says_so(shelf, monkeypatch):
     write_checkpoint(shelf, SVD, seed=1)
-    monkeypatch.setattr(sys.modules["workbench.services.robustness"], "pace", lambda network: 1.0)
+    monkeypatch.setattr("workbench.ui.slow_requests.pace", lambda network: 1.0)
     app = opened(network=SVD)
     assert f"the network about {21 * 17} pictures" in text_of(app)
     assert not any(m.value.startswith("| gate") for m in app.markdown)

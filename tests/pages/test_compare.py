@@ -1,7 +1,6 @@
 """The page Compare: which networks stand in it, what it says of them, and what it does when there are too few."""
 
 import re
-import sys
 from functools import partial
 
 import visiting
@@ -85,7 +84,7 @@ def test_a_damaged_checkpoint_is_one_sentence(monkeypatch):
     def damaged(*_, **__):
         raise CheckpointError("Get the checkpoint again.")
 
-    monkeypatch.setattr(sys.modules["workbench.services.compare"], "compare", damaged)
+    monkeypatch.setattr(services, "compare", damaged)
     app.multiselect(key="networks").set_value(["resnet18"]).run()
     assert not app.exception
     assert app.error[0].value == "Get the checkpoint again."

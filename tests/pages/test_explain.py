@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 import torch
 from streamlit.testing.v1 import AppTest
@@ -90,7 +88,7 @@ def test_a_slow_method_is_named_with_its_seconds_and_drawn_on_request(monkeypatc
         asked.append(question[3])
         return real(*question)
 
-    monkeypatch.setattr(sys.modules["workbench.services.explain"], "map_by_method", counted)
+    monkeypatch.setattr("workbench.ui.map_details.map_by_method", counted)
     app = started(look="Methods")
     app.multiselect(key="methods").set_value(["Eigen-CAM", "Integrated gradients"])
     checked(app.run())
@@ -107,9 +105,7 @@ def test_a_slow_method_is_named_with_its_seconds_and_drawn_on_request(monkeypatc
 
 def test_trust_is_measured_on_request_and_then_kept(monkeypatch):
     found, real = [], services.trust
-    monkeypatch.setattr(
-        sys.modules["workbench.services.explain"], "trust", lambda *question: found.append(real(*question)) or found[-1]
-    )
+    monkeypatch.setattr(services, "trust", lambda *question: found.append(real(*question)) or found[-1])
     app = started(look="Trust")
     assert found == []
     press(app, "measure")

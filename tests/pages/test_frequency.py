@@ -1,6 +1,5 @@
 """The page Frequency: parts of the waves, faces that exchange theirs, and how strong they are."""
 
-import sys
 from functools import partial
 
 import pytest
@@ -45,7 +44,7 @@ def test_the_other_face_gives_way_when_it_becomes_the_face():
 
 
 def test_a_slow_network_is_asked_when_the_visitor_says_so(monkeypatch):
-    monkeypatch.setattr(sys.modules["workbench.services.robustness"], "pace", lambda network: 1.0)
+    monkeypatch.setattr("workbench.ui.slow_requests.pace", lambda network: 1.0)
     app = opened()
     assert "takes about 49 s" in text_of(app)
     assert "Slow waves only" not in text_of(app)

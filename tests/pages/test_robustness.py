@@ -3,7 +3,6 @@
 import io
 import json
 import shutil
-import sys
 from functools import partial
 
 import pytest
@@ -128,7 +127,7 @@ def test_a_network_without_a_layer_for_maps_moves_its_frame_all_the_same():
 
 
 def test_a_slow_network_is_asked_when_the_visitor_says_so(monkeypatch):
-    monkeypatch.setattr(sys.modules["workbench.services.robustness"], "pace", lambda network: 1.0)
+    monkeypatch.setattr("workbench.ui.slow_requests.pace", lambda network: 1.0)
     app = opened()
     assert "takes about 15 s" in text_of(app)
     assert "The network answers happy" not in text_of(app)

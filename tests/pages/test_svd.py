@@ -1,6 +1,5 @@
 """The page SVD: strokes, how many the network needs, SVD attention step by step, what it brought and saves."""
 
-import sys
 from functools import partial
 
 import pytest
@@ -70,7 +69,7 @@ def test_the_memory_of_the_paper_is_computed_and_not_copied():
 
 
 def test_a_slow_network_is_asked_when_the_visitor_says_so(monkeypatch):
-    monkeypatch.setattr(sys.modules["workbench.services.robustness"], "pace", lambda network: 1.0)
+    monkeypatch.setattr("workbench.ui.slow_requests.pace", lambda network: 1.0)
     app = opened()
     assert "takes about 49 s" in text_of(app)
     assert "the answer stays" not in text_of(app)

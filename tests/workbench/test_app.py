@@ -1,7 +1,6 @@
 """The app as Streamlit runs it, without a browser."""
 
 import io
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -75,8 +74,7 @@ def test_another_class_gets_its_own_map():
 def test_every_network_can_be_chosen(monkeypatch, subtests):
     # Of random weights the uncertainty, up to 40 forward passes of a large network, is offered and not computed.
     monkeypatch.setattr(
-        sys.modules["workbench.services.robustness"],
-        "pace",
+        "workbench.ui.slow_requests.pace",
         lambda network: 0.001 if services.networks.open_network(network).trained else 100,
     )
     app = start()

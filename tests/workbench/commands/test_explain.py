@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import re
-import sys
 import weakref
 
 import pytest
@@ -133,7 +132,7 @@ def test_an_error_in_the_middle_leaves_the_earlier_report(folder, tmp_path, monk
             raise MemoryError
         return explain(*args)
 
-    monkeypatch.setattr(sys.modules["workbench.services.explain"], "explain", broken)
+    monkeypatch.setattr(services, "explain", broken)
     with pytest.raises(MemoryError):
         report.main([str(folder), "--out", str(out)])
     assert out.read_text() == "earlier"
@@ -157,7 +156,7 @@ def test_many_pictures_need_no_more_memory_than_few(folder, tmp_path, monkeypatc
 
         return call
 
-    monkeypatch.setattr(sys.modules["workbench.services.explain"], "explain", watched(services.explain))
+    monkeypatch.setattr(services, "explain", watched(services.explain))
     monkeypatch.setattr(faces, "read", watched(faces.read))
     report.main([str(many), "--out", str(tmp_path / "many.html")])
     assert len(seen) == 24

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="limits open files as
 SERVER = """
 import resource, sys
 import uvicorn
-from workbench import connections
+from workbench.server import connections
 resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
 connections.HEADER_SECONDS = float(sys.argv[2])
 connections.WRITE_SECONDS = float(sys.argv[3])

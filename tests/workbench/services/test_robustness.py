@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 
 import pytest
 import torch
@@ -9,7 +10,6 @@ import torch
 from models import checkpoints
 from workbench import faces, services
 from workbench.analysis.robustness import CORRUPTIONS, Response
-from workbench.services import robustness
 from workbench.services.networks import Network
 from workbench.services.robustness import (
     occlusion,
@@ -76,15 +76,15 @@ def test_as_many_pictures_are_asked_about_as_is_said_before(face, share, monkeyp
 
 
 def test_the_pace_of_a_network_is_measured_once(monkeypatch):
-    robustness.pace.cache_clear()
+    pace.cache_clear()
     first = pace("residual_cnn")
     assert 0 < first < 5
-    monkeypatch.setattr(robustness, "_seconds", lambda net, pixels: 1 / 0)
+    monkeypatch.setattr(sys.modules["workbench.services.robustness"], "_seconds", lambda net, pixels: 1 / 0)
     assert pace("residual_cnn") == first
 
 
 def test_the_minutes_of_a_survey_follow_from_the_pace(monkeypatch):
-    monkeypatch.setattr(robustness, "pace", lambda network: 0.06)
+    monkeypatch.setattr(sys.modules["workbench.services.robustness"], "pace", lambda network: 0.06)
     assert survey_minutes("any", 100, ("blur",)) == pytest.approx(100 * 7 * 0.06 / 60)
     values = sum(len(corruption.values) for corruption in CORRUPTIONS.values())
     assert survey_minutes("any", 100) == pytest.approx(100 * (values - 11) * 0.06 / 60)

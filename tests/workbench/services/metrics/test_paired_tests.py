@@ -56,7 +56,7 @@ def test_what_cannot_be_compared_is_said(monkeypatch, change, words):
         if change == "ids":
             return dataclasses.replace(given, ids=np.char.add(given.ids, "x"))
         return dataclasses.replace(
-            given, card=dataclasses.replace(given.card, classes=(*given.card.classes, "contempt"))
+            given, card=dataclasses.replace(given.card, classes=(*given.card.classes, "contempt"), metrics={})
         )
 
     monkeypatch.setattr(paired_tests, "stored_answers", other)

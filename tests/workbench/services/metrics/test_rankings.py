@@ -61,7 +61,14 @@ def test_a_network_whose_ancestors_have_seen_test_images_is_not_ranked():
 def test_networks_that_were_trained_otherwise_are_not_ranked():
     put("resnet18", knows(range(6)), weights=False, network="resnet18", recipe="short")
     put("resnet18_svd_hfc", knows(range(6)), weights=False, network="resnet18_svd_hfc", recipe="quick")
-    put("resnet18_bam", knows(range(6)), weights=False, network="resnet18_bam", recipe="short", overrides={"x": 1})
+    put(
+        "resnet18_bam",
+        knows(range(6)),
+        weights=False,
+        network="resnet18_bam",
+        recipe="short",
+        overrides={"reduction": 8},
+    )
     assert rankings.rankings() == ()
     left = rankings.rankings_not_run()
     assert {("resnet18_svd_hfc", "resnet18"), ("resnet18_bam", "resnet18")} < set(left)
