@@ -11,6 +11,7 @@ import pytest
 
 from models.training.recipes import RECIPES
 from workbench.cli import COMMANDS
+from workbench.navigation import PAGES as APP_PAGES
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -66,6 +67,13 @@ def test_python_of_a_document_runs_as_printed(page, capsys):
 
 def test_every_page_of_the_site_is_in_its_navigation():
     assert [p.name for p in DOCS.rglob("*.md") if p.relative_to(DOCS).as_posix() not in CONFIG] == []
+
+
+def test_every_page_of_the_app_has_a_guide_and_a_screenshot():
+    for file, *_ in APP_PAGES:
+        name = Path(file).stem
+        assert f"../images/pages/{name}.webp" in (DOCS / "pages" / f"{name}.md").read_text("utf-8")
+    assert len(list((DOCS / "images" / "pages").iterdir())) == len(APP_PAGES)
 
 
 def test_every_module_of_the_api_exists():
