@@ -168,7 +168,7 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("--status", type=Path, help=argparse.SUPPRESS)  # a file for the page Share
     options = parser.parse_args(argv)
-    if not port_is_free(options.port):
+    if not port_is_free(options.port, options.host):
         sys.exit(f"Port {options.port} is in use or not permitted: choose another with --port.")
     auth = None
     if options.user:

@@ -80,7 +80,7 @@ def start(share: bool, samples_only: bool = False, user: str = "", password: str
         raise SharingError(f"None of the ports {_PORTS[0]} to {_PORTS[-1]} is free: end what uses them.")
     folder = _folder()
     (folder / "status.json").unlink(missing_ok=True)
-    command = [sys.executable, "-m", "workbench.gradio_app", f"--port={port}", f"--status={folder / 'status.json'}"]
+    command = [sys.executable, "-m", "workbench.gradio_app", f"--port={port}", _status()]
     command += ["--share"] * share + ["--samples-only"] * samples_only + ([f"--user={user}"] if user else [])
     with (folder / "log.txt").open("wb") as log:
         process = subprocess.Popen(
@@ -92,8 +92,7 @@ def start(share: bool, samples_only: bool = False, user: str = "", password: str
             env={**os.environ, "FERSCOPE_DEMO_PASSWORD": password},
             start_new_session=True,
         )
-    born = psutil.Process(process.pid).create_time()
-    write_json(folder / "process.json", {"pid": process.pid, "born": born, "asked": share, "started": time.time()})
+    write_json(folder / "process.json", {"pid": process.pid, "asked": share, "started": time.time()})
     return Demo(process.pid, share)
 
 
@@ -135,14 +134,18 @@ def qr_code(address: str) -> bytes:
 
 
 def _process(known: dict) -> psutil.Process | None:
-    """The process of the files, if it is still the same one; a number alone may be another's by now."""
+    """The process of the files, if it is still the same one: its number may be another's by now, its command is not."""
     try:
         process = psutil.Process(known["pid"])
-        same = abs(process.create_time() - known["born"]) < 2  # it moves with the computer's clock
-        alive = same and process.status() != psutil.STATUS_ZOMBIE
+        alive = _status() in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE
     except (psutil.Error, KeyError):
         return None
     return process if alive else None
+
+
+def _status() -> str:
+    """The argument by which a demo that the workbench started is told from other processes."""
+    return f"--status={_folder() / 'status.json'}"
 
 
 def _folder() -> Path:

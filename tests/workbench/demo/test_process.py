@@ -49,24 +49,32 @@ def test_a_demo_is_started_found_again_and_ended(monkeypatch):
 
 
 def test_another_process_of_the_same_number_is_not_taken_for_the_demo():
-    process.write_json(
-        process._folder() / "process.json", {"pid": os.getpid(), "born": 1.0, "asked": False, "started": time.time()}
-    )
+    known = {"pid": os.getpid(), "asked": False, "started": time.time()}
+    process.write_json(process._folder() / "process.json", known)
     assert process.current() is None
     process.stop()  # and does not end it: we are still here
 
 
-def test_a_clock_that_was_set_does_not_lose_the_demo():
-    born = psutil.Process().create_time() + 1
-    assert process._process({"pid": os.getpid(), "born": born}) is not None
+def sleeper(*arguments: str) -> psutil.Popen:
+    return psutil.Popen([sys.executable, "-c", "import time; time.sleep(600)", *arguments])
+
+
+def test_a_clock_that_was_set_does_not_lose_the_demo(monkeypatch):
+    demo = sleeper(process._status())
+    try:
+        monkeypatch.setattr(psutil.Process, "create_time", lambda one: 0.0)
+        assert process._process({"pid": demo.pid}).pid == demo.pid
+    finally:
+        demo.kill()
+        demo.wait()
 
 
 def test_a_demo_that_never_answers_is_given_up(monkeypatch):
-    sleeper = psutil.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-    known = {"pid": sleeper.pid, "born": sleeper.create_time(), "asked": True, "started": time.time() - 1000}
+    silent = sleeper(process._status())
+    known = {"pid": silent.pid, "asked": True, "started": time.time() - 1000}
     process.write_json(process._folder() / "process.json", known)
     assert process.current() is None
-    assert sleeper.wait(10) != 0
+    assert silent.wait(10) != 0
 
 
 def test_half_a_name_and_password_is_refused():
