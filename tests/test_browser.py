@@ -174,6 +174,15 @@ def test_a_visitor_uploads_a_picture_sees_a_map_and_switches_the_network(app_url
     answer.wait_for()
 
 
+def test_a_link_to_the_earlier_name_of_a_page_opens_the_page_with_what_it_says(app_url, page):
+    page.goto(f"{app_url}/fault?puzzle=2&network=vanilla_cnn")
+    page.wait_for_url("**/debug_challenge?*")
+    settled(page)
+    assert "puzzle=2" in page.url
+    assert "network=vanilla_cnn" in page.url
+    assert error_boxes(page) == []
+
+
 def test_a_link_opens_the_same_view_which_the_menu_and_a_report_keep(app_url, page, tmp_path):
     page.goto(f"{app_url}/?network=resnet18&sample=grace_hopper&class=sad")
     page.get_by_text("speaks for sad").first.wait_for()
