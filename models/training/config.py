@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ..cards import first_reason, parse_json
 from ..files import write_json
@@ -13,6 +13,10 @@ from ..files import write_json
 FILE = "config.json"
 _LARGEST = 2**20  # bytes; one has two thousand
 RUNS = Path(__file__).resolve().parents[2] / "checkpoints" / "runs"
+
+
+Number = Annotated[float, AllowInfNan(True)]
+"""An architecture option may be any number here: `check_overrides` says which the network takes."""
 
 
 class Phase(BaseModel):
@@ -36,7 +40,7 @@ class TrainConfig(BaseModel):
 
     model: str = "residual_cnn"
     """Name of the network."""
-    overrides: dict[str, bool | int | float | str] = Field(default_factory=dict, max_length=20)
+    overrides: dict[str, bool | int | Number | str] = Field(default_factory=dict, max_length=20)
     """Architecture options, e.g. `--overrides backbone resnet18 fusion False`; `ferscope models NAME` lists those of a
     network. By default those of `start_from`."""
     recipe: str = "quick"

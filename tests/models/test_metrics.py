@@ -152,9 +152,9 @@ def test_the_average_does_not_care_whether_the_picture_is_mirrored(network, face
     model, card = network
     some = faces.images[:10]
     mirrored = np.ascontiguousarray(some[..., ::-1])
-    assert (predict(model, card, some) - predict(model, card, mirrored)).abs().max() > 1e-3
+    apart = (predict(model, card, some) - predict(model, card, mirrored)).abs().max()
     one, other = predict(model, card, some, tta), predict(model, card, mirrored, tta)
-    torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
+    assert (one - other).abs().max() < 0.02 * apart
     torch.testing.assert_close(one.exp().sum(-1), torch.ones(10))
 
 
