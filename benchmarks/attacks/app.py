@@ -11,7 +11,7 @@ from contextlib import ExitStack, suppress
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from websockets.exceptions import WebSocketException
 
-from .demo_client import close, connected, growth
+from .demo_client import close, connected, growth, unfinished_headers
 from .instances import Attack, Instance
 from .streamlit_client import HOST, elements, handshake, status
 from .streamlit_client import Visitor as Session
@@ -58,15 +58,7 @@ def foreign_page(instance: Instance) -> str:
 
 
 def slow_headers(instance: Instance) -> str:
-    before = instance.log.stat().st_size
-    socks = [connected(instance, b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\nx: ") for _ in range(300)]
-    for _ in range(6):
-        time.sleep(2)
-        for sock in filter(None, socks):
-            with suppress(OSError):
-                sock.sendall(b"y")
-    close(socks)
-    written = instance.log.stat().st_size - before
+    written = unfinished_headers(instance)
     return f"{written} bytes of log" if written > 100_000 else ""
 
 

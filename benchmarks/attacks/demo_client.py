@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import socket
+import time
 from contextlib import suppress
 from functools import cache
 
@@ -98,3 +99,16 @@ def close(socks: list[socket.socket | None]) -> None:
     """End connections."""
     for sock in filter(None, socks):
         sock.close()
+
+
+def unfinished_headers(instance: Instance) -> int:
+    """Hold 300 connections open whose headers never end, for twelve seconds; how many bytes the log grew by."""
+    before = instance.log.stat().st_size
+    socks = [connected(instance, b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\nx: ") for _ in range(300)]
+    for _ in range(6):
+        time.sleep(2)
+        for sock in filter(None, socks):
+            with suppress(OSError):
+                sock.sendall(b"y")
+    close(socks)
+    return instance.log.stat().st_size - before

@@ -1,7 +1,7 @@
 """The parts of a drawn face: how a person and the action units of an expression shape brows, eyes, nose and mouth.
 
 `paint_face` paints them; `moved_parts` says which of them an expression moves, as polygons of the same coordinates
-(`drawing.py`). Lines whose place is asked for twice, once to paint and once to mark them, are functions of their own.
+(`drawing.py`). Lines whose position is needed twice, once to paint and once to mark them, are functions of their own.
 """
 
 from __future__ import annotations
