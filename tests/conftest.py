@@ -20,15 +20,17 @@ os.environ["FERSCOPE_JOBS"] = str(Path(tempfile.mkdtemp()) / "jobs")  # and see 
 
 # Before the hook below: whatever a module imports while the hook is at work is compiled anew; torch would take seconds.
 import captum.attr  # noqa: F401
+import helpers.typecheck  # noqa: F401
 import jaxtyping
 import matplotlib.pyplot  # noqa: F401
 import pytest
 import scipy.stats  # noqa: F401
 import torchvision.transforms.v2  # noqa: F401
-import typecheck  # noqa: F401
 
 gc.disable()  # until all tests are collected: imports leave little garbage, and searching for it takes seconds
-jaxtyping.install_import_hook(["models.layers", "models.architectures", "workbench.analysis"], "typecheck.checked")
+jaxtyping.install_import_hook(
+    ["models.layers", "models.architectures", "workbench.analysis"], "helpers.typecheck.checked"
+)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from browsing import CHROMIUM, FLAGS, free_port, needs_chromium, served
+from helpers.browser import CHROMIUM, FLAGS, free_port, needs_chromium, served
 
 from workbench import faces
 from workbench.navigation import PAGES

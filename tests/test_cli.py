@@ -13,7 +13,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from browsing import free_port, wait_until_served
+from helpers.browser import free_port, wait_until_served
 
 from models.training.recipes import RECIPES
 from workbench import cli

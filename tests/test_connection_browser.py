@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from browsing import CHROMIUM, FLAGS, free_port, needs_chromium, served
+from helpers.browser import CHROMIUM, FLAGS, free_port, needs_chromium, served
 
 from workbench.ui import shell
 

@@ -4,7 +4,7 @@ import io
 import sys
 
 import pytest
-from browsing import CHROMIUM, FLAGS, free_port, needs_chromium, served
+from helpers.browser import CHROMIUM, FLAGS, free_port, needs_chromium, served
 from PIL import Image
 
 from workbench import faces

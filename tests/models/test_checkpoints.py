@@ -9,11 +9,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import damage
 import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from helpers import corrupted_files
 
 from models import list_models, load_checkpoint
 from models.checkpoints import (
@@ -113,7 +113,7 @@ def test_whatever_is_damaged_in_stored_answers_they_are_refused_or_read_and_neve
         (tmp_path / "predictions.npz").write_bytes(data)
         read_predictions(tmp_path, "PrivateTest")
 
-    assert damage.refusals(whole, read, CheckpointError) > damage.TIMES / 2
+    assert corrupted_files.refusals(whole, read, CheckpointError) > corrupted_files.TIMES / 2
 
 
 # ---- damaged weights

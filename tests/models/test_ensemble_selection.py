@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from shelves import CARD, LABELS, knows, put
+from helpers.checkpoint_folders import CARD, LABELS, knows, put
 
 from models import checkpoints, ensemble_selection
 from models.checkpoints import CheckpointError, load_checkpoint, read_card, read_predictions

@@ -14,7 +14,7 @@ from functools import partial
 import pytest
 import torch
 import torch.nn.functional as F
-from explained import asked_small
+from helpers.small_networks import resized_to_96_at_most
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -53,7 +53,7 @@ def settled(name: str) -> Settled:
     before = [m.momentum for m in norms]
     for m in norms:
         m.momentum = 1.0
-    with torch.enable_grad(), asked_small(model):
+    with torch.enable_grad(), resized_to_96_at_most(model):
         F.cross_entropy(model(pictures(name, 8)), torch.tensor([0, 1, 2, 3, 4, 5, 6, 6])).backward()
     for m, momentum in zip(norms, before, strict=True):
         m.momentum = momentum
@@ -113,7 +113,7 @@ def test_a_new_network_is_in_training_mode_and_gives_one_logit_a_class_at_two_si
 @every_model
 def test_a_picture_is_answered_alike_alone_and_whatever_stands_beside_it(name):
     a, b, c = pictures(name, 3, extra=16).split(1)
-    with torch.no_grad(), asked_small(settled(name).model) as model:
+    with torch.no_grad(), resized_to_96_at_most(settled(name).model) as model:
         alone, with_b, with_c = model(a), model(torch.cat([a, b])), model(torch.cat([a, c]))
     assert alone.shape == (1, 7)
     assert torch.equal(with_b[0], with_c[0])
@@ -231,7 +231,7 @@ def keep(passed: dict, layer: str, _module: nn.Module, inputs: tuple, output: Te
 @every_model_with_attention
 def test_an_attention_layer_that_is_switched_off_returns_its_input(name):
     x, passed = pictures(name, 1), {}
-    with torch.no_grad(), asked_small(settled(name).model) as model, ExitStack() as hooks:
+    with torch.no_grad(), resized_to_96_at_most(settled(name).model) as model, ExitStack() as hooks:
         with_attention = model(x)
         layers = {layer: model.get_submodule(layer) for layer in get_spec(name).attention_layers}
         for layer, attention in layers.items():
@@ -261,7 +261,7 @@ def test_saved_weights_are_loaded_as_they_were_rounded_and_saving_again_changes_
     for key, value in loaded.named_parameters():
         assert torch.equal(value, model.get_parameter(key).half().float())
     x = pictures(name, 1)
-    with torch.no_grad(), asked_small(model), asked_small(loaded):
+    with torch.no_grad(), resized_to_96_at_most(model), resized_to_96_at_most(loaded):
         original, expected, found = model(x), torch.func.functional_call(model, state, x), loaded(x)
     assert torch.equal(found, expected)
     if not deep(model):
@@ -288,7 +288,7 @@ class QuickBfloat16(TorchDispatchMode):
 @every_model
 def test_float32_and_bfloat16_give_finite_logits_that_are_close(name):
     x = pictures(name, 1, extra=1)
-    with torch.no_grad(), asked_small(settled(name).model) as model:
+    with torch.no_grad(), resized_to_96_at_most(settled(name).model) as model:
         full = model(x)
         with torch.autocast("cpu", torch.bfloat16), QuickBfloat16():
             mixed = model(x.bfloat16()).float()  # as Fabric hands it in

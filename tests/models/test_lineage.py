@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from shelves import CARD, knows, put
+from helpers.checkpoint_folders import CARD, knows, put
 
 from models import checkpoints
 from models.cards import IMAGENET, Ancestor

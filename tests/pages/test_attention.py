@@ -4,9 +4,9 @@ from functools import partial
 
 import pytest
 import torch
-import visiting
-from attended import noise_faces, write_checkpoint
-from visiting import text_of
+from helpers import page_visits
+from helpers.attention_networks import noise_faces, write_checkpoint
+from helpers.page_visits import text_of
 
 from models import checkpoints, get_spec
 from workbench import services
@@ -14,7 +14,7 @@ from workbench.faces import load_sample
 from workbench.surveys.gates import survey_gates
 
 SVD = "mobilenet_v2_svd_hfc"
-opened = partial(visiting.opened, "attention.py")
+opened = partial(page_visits.opened, "attention.py")
 
 
 def test_a_network_without_attention_offers_one_that_has_it():

@@ -3,15 +3,15 @@
 import re
 from functools import partial
 
-import visiting
-from visiting import text_of
+from helpers import page_visits
+from helpers.page_visits import text_of
 
 from models.checkpoints import CheckpointError
 from workbench import services
 from workbench.services.compare import side_by_side
 from workbench.ui import compare
 
-opened = partial(visiting.opened, "compare.py")
+opened = partial(page_visits.opened, "compare.py")
 
 
 def test_the_trained_networks_stand_side_by_side_with_a_verdict():

@@ -4,14 +4,14 @@ from functools import partial
 
 import numpy as np
 import pytest
-import visiting
-from visiting import text_of
+from helpers import page_visits
+from helpers.page_visits import text_of
 
 from models.datasets import FaceSet
 from workbench import services
 from workbench.services.dataset import imported
 
-opened = partial(visiting.opened, "dataset.py")
+opened = partial(page_visits.opened, "dataset.py")
 
 
 @pytest.fixture

@@ -3,12 +3,12 @@
 from functools import partial
 
 import pytest
-import visiting
-from visiting import text_of
+from helpers import page_visits
+from helpers.page_visits import text_of
 
 from workbench import faces, services
 
-opened = partial(visiting.opened, "frequency.py")
+opened = partial(page_visits.opened, "frequency.py")
 pytestmark = pytest.mark.usefixtures("quick")
 
 

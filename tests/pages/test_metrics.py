@@ -4,8 +4,8 @@ import shutil
 from functools import partial
 
 import pytest
-import visiting
-from visiting import text_of
+from helpers import page_visits
+from helpers.page_visits import text_of
 
 from models import checkpoints as shelf
 from workbench import services
@@ -13,7 +13,7 @@ from workbench.services.dataset import imported
 from workbench.services.metrics import evaluation
 from workbench.ui import confusion
 
-opened = partial(visiting.opened, "metrics.py")
+opened = partial(page_visits.opened, "metrics.py")
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import shutil
 from functools import partial
 
 import pytest
-import visiting
+from helpers import page_visits
+from helpers.page_visits import text_of
 from PIL import Image
-from visiting import text_of
 
 from models import checkpoints
 from workbench import faces, services
@@ -18,7 +18,7 @@ from workbench.surveys.robustness import FILE
 from workbench.surveys.sample import weights_digest
 from workbench.ui import robustness
 
-opened = partial(visiting.opened, "robustness.py")
+opened = partial(page_visits.opened, "robustness.py")
 pytestmark = pytest.mark.usefixtures("quick")
 
 

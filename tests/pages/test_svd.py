@@ -3,13 +3,13 @@
 from functools import partial
 
 import pytest
-import visiting
-from visiting import text_of
+from helpers import page_visits
+from helpers.page_visits import text_of
 
 from models.text import signed
 from workbench import faces, services
 
-opened = partial(visiting.opened, "svd.py")
+opened = partial(page_visits.opened, "svd.py")
 pytestmark = pytest.mark.usefixtures("quick")
 
 

@@ -6,10 +6,10 @@ import io
 import time
 import zipfile
 
-import jobs_made
 import pytest
+from helpers import job_folders
+from helpers.page_visits import APP, text_of
 from streamlit.testing.v1 import AppTest
-from visiting import APP, text_of
 
 from models.training.config import TrainConfig
 from workbench import services
@@ -24,14 +24,14 @@ from workbench.services.training import IMAGENET, NOTHING, PRESETS, epochs, teac
 @pytest.fixture(autouse=True)
 def place(tmp_path, monkeypatch):
     monkeypatch.setattr(processes, "_NICENESS", 0)  # a background job would wait for the other tests
-    yield jobs_made.at(tmp_path, monkeypatch)
+    yield job_folders.at(tmp_path, monkeypatch)
     for job in store.jobs():
         processes.end_now(job)
 
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
-    return jobs_made.drawn(tmp_path_factory.mktemp("tiny"))
+    return job_folders.drawn(tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture
@@ -202,7 +202,7 @@ def test_the_usual_recipe_of_a_network_is_told_until_it_is_chosen():
 
 
 def test_a_job_is_named_by_the_address_and_shows_its_curves_and_faces(tiny):
-    job = jobs_made.job(tiny, "running", epochs=5, done=3)
+    job = job_folders.job(tiny, "running", epochs=5, done=3)
     epochs.look(job)
     app = opened(job=job.id)
     assert "job-stop" in {button.key for button in app.main.button}
@@ -221,20 +221,20 @@ def test_an_unknown_job_in_the_address_is_told_and_the_form_stands():
 
 
 def test_a_failed_job_says_why_and_can_go_on(tiny):
-    job = jobs_made.job(tiny, "failed", done=1, message="Out of memory: a batch of 16 would fit.")
+    job = job_folders.job(tiny, "failed", done=1, message="Out of memory: a batch of 16 would fit.")
     app = opened(job=job.id)
     assert app.error[0].value == "Out of memory: a batch of 16 would fit."
     assert "Go on" in labels(app)
 
 
 def test_a_lost_job_says_so(tiny):
-    app = opened(job=jobs_made.job(tiny, "lost", done=0, weights=False).id)
+    app = opened(job=job_folders.job(tiny, "lost", done=0, weights=False).id)
     assert "ended without a word" in app.error[0].value
     assert "was lost" in _bar(app)
 
 
 def test_a_finished_job_tells_before_and_after_and_is_in_the_list_of_networks(tiny):
-    job = jobs_made.job(tiny)
+    job = job_folders.job(tiny)
     epochs.look(job)
     app = opened(job=job.id)
     assert not app.error
@@ -250,14 +250,14 @@ def test_a_finished_job_tells_before_and_after_and_is_in_the_list_of_networks(ti
 
 
 def test_what_learned_from_own_pictures_is_neither_promoted_nor_exported(tiny):
-    job = jobs_made.job(tiny, belongs_to="abcd1234", done=1)
+    job = job_folders.job(tiny, belongs_to="abcd1234", done=1)
     app = opened(job=job.id)
     assert not {"Promote", "Export"} & labels(app)
     assert "neither promoted nor exported" in " ".join(caption.value for caption in app.caption)
 
 
 def test_a_finished_job_is_promoted_and_exported_by_its_buttons(tiny, monkeypatch):
-    job, promoted = jobs_made.job(tiny, done=1), []
+    job, promoted = job_folders.job(tiny, done=1), []
     monkeypatch.setattr(transfer, "promote", lambda id_: (promoted.append(id_), "vanilla_cnn-of-today")[1])
     app = opened(job=job.id)
     app.button(key="promote").click().run()
@@ -280,7 +280,7 @@ def test_a_finished_job_is_promoted_and_exported_by_its_buttons(tiny, monkeypatc
 def test_a_job_is_stopped_resumed_and_removed_from_the_list_and_from_its_own_view(
     state, row, alone, does, tiny, monkeypatch
 ):
-    job, asked = jobs_made.job(tiny, state, done=1), []
+    job, asked = job_folders.job(tiny, state, done=1), []
     monkeypatch.setattr(runner, does, asked.append)
     opened().button(key=f"{row}-{job.id}").click().run()
     opened(job=job.id).button(key=alone).click().run()
@@ -291,7 +291,7 @@ def test_what_cannot_be_done_to_a_job_is_told_once(tiny, monkeypatch):
     def busy(_id: str) -> None:
         raise JobError("Another one is being stopped.")
 
-    job = jobs_made.job(tiny, "running", done=1)
+    job = job_folders.job(tiny, "running", done=1)
     monkeypatch.setattr(runner, "stop", busy)
     app = opened()
     app.button(key=f"stop-{job.id}").click().run()
@@ -300,7 +300,7 @@ def test_what_cannot_be_done_to_a_job_is_told_once(tiny, monkeypatch):
 
 
 def test_a_job_of_the_list_is_looked_at_and_left_again(tiny):
-    job = jobs_made.job(tiny, "failed", done=1)
+    job = job_folders.job(tiny, "failed", done=1)
     app = opened()
     app.button(key=f"watch-{job.id}").click().run()
     assert not app.exception
@@ -339,9 +339,9 @@ def test_a_bad_zip_is_refused_on_the_page_and_the_form_stands():
 
 
 def test_an_own_set_is_deleted_with_its_jobs_by_one_button(tiny):
-    faces = [(name, jobs_made.gray(i)) for i, name in enumerate(["happy", "sad"] * limits.LIMITS.own_each)]
+    faces = [(name, job_folders.gray(i)) for i, name in enumerate(["happy", "sad"] * limits.LIMITS.own_each)]
     made = training.make(faces)
-    jobs_made.job(tiny, belongs_to=made.id, done=1)
+    job_folders.job(tiny, belongs_to=made.id, done=1)
     app = opened()
     app.button(key=f"own-delete-{made.id}").click().run()
     assert not app.exception
@@ -358,7 +358,7 @@ def test_samples_only_offers_no_own_pictures(monkeypatch):
 
 
 def test_in_class_visitors_watch_and_only_the_token_starts(in_class, tiny):
-    job = jobs_made.job(tiny, "running", done=1)
+    job = job_folders.job(tiny, "running", done=1)
     visitor = opened()
     assert not {"Start the training", "Stop", "Bring it in"} & labels(visitor)
     assert not any("own pictures" in expander.label for expander in visitor.expander)

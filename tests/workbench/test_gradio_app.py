@@ -14,7 +14,7 @@ import httpx
 import numpy as np
 import pytest
 import torch
-from browsing import free_port
+from helpers.browser import free_port
 from PIL import Image
 
 from workbench import faces, gradio_app, services

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import curves
 import pytest
+from helpers import histories
 
 from models.training.history import FILE, read_history, write_history
 
 
 def test_a_history_comes_back_with_six_digits(tmp_path):
-    curves.put(tmp_path, 2, train_loss=[1.23456789, float("nan")], validation_loss=[float("inf"), 0.5])
+    histories.put(tmp_path, 2, train_loss=[1.23456789, float("nan")], validation_loss=[float("inf"), 0.5])
     rows = read_history(tmp_path / FILE)
     assert [row["epoch"] for row in rows] == [1, 2]
     assert (rows[0]["train_loss"], rows[0]["validation_loss"]) == (1.23457, float("inf"))
@@ -33,7 +33,7 @@ def test_a_history_comes_back_with_six_digits(tmp_path):
     ],
 )
 def test_a_damaged_history_is_refused_and_the_place_named(tmp_path, old, new, why):
-    curves.put(tmp_path, 2)
+    histories.put(tmp_path, 2)
     path = tmp_path / FILE
     path.write_bytes(path.read_bytes().replace(old, new, 1))
     with pytest.raises(ValueError, match=why):
@@ -41,7 +41,7 @@ def test_a_damaged_history_is_refused_and_the_place_named(tmp_path, old, new, wh
 
 
 def test_what_is_no_history_is_not_written(tmp_path):
-    curves.put(tmp_path, 1)
+    histories.put(tmp_path, 1)
     before = (tmp_path / FILE).read_bytes()
     rows = read_history(tmp_path / FILE)
     with pytest.raises(ValueError, match="train_accuracy"):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import pytorch_grad_cam as reference
 import torch
-from explained import Net, asked_small, pictures, state_of
+from helpers.small_networks import Net, pictures, resized_to_96_at_most, state_of
 from pytorch_grad_cam.utils.image import scale_cam_image
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
@@ -132,7 +132,7 @@ def test_a_network_comes_back_as_it_was(name):
     list(model.parameters())[-1].grad = torch.ones_like(list(model.parameters())[-1])
     x = pictures(1, models.get_spec(name).input_size)
     before, weights = state_of(model), {key: value.clone() for key, value in model.state_dict().items()}
-    with asked_small(model):
+    with resized_to_96_at_most(model):
         atlas(model, x, models.get_spec(name).cam_layer)
     assert state_of(model) == before
     assert all(torch.equal(value, weights[key]) for key, value in model.state_dict().items())

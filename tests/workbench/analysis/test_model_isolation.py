@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from explained import Net, pictures, state_of
+from helpers.small_networks import Net, pictures, state_of
 from torch import Tensor
 
 import models

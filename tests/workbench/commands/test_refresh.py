@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from attended import noise_faces, write_checkpoint
-from shelves import knows, put
+from helpers.attention_networks import noise_faces, write_checkpoint
+from helpers.checkpoint_folders import knows, put
 
 from models import checkpoints, ensemble_selection
 from models.checkpoints import read_card

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from shelves import knows, put
+from helpers.checkpoint_folders import knows, put
 
 from models import checkpoints, list_models
 from models.checkpoints import read_card, write_card

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from jobbing import ACTS, SCRIPT
+from helpers.running_jobs import ACTS, SCRIPT
 
 from models import checkpoints
 from models.training.config import TrainConfig

@@ -7,9 +7,9 @@ import re
 import zipfile
 from dataclasses import replace
 
-import curves
 import pytest
-from jobbing import begun, ended
+from helpers import histories
+from helpers.running_jobs import begun, ended
 
 from models import create_model
 from models.checkpoints import Card, list_checkpoints, read_card, save_checkpoint
@@ -29,7 +29,7 @@ def test_the_command_shows_and_does_what_the_page_does(acting, capsys, monkeypat
 
     assert "no jobs" in said("list")
     job = begun(acting(overrides={"width": 4}).id)
-    curves.put(job.folder, 1, train_loss=[0.7])
+    histories.put(job.folder, 1, train_loss=[0.7])
     assert re.search(rf"{job.id} +running +1/26 +works on", said("list"))
     assert "stopping" in said("stop", job.id)
     ended(job.id)

@@ -13,10 +13,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import curves
 import psutil
 import pytest
-from jobbing import begun, ended, until
+from helpers import histories
+from helpers.running_jobs import begun, ended, until
 
 from models.checkpoints import Card, write_card
 from models.datasets import EMOTIONS
@@ -118,7 +118,7 @@ def test_while_the_disk_is_short_nothing_begins_and_the_job_says_so(acting, monk
 )
 def test_how_a_job_ended_is_told(acting, title, state, message):
     job = acting(title, batch_size=512)
-    curves.put(job.folder, 3)
+    histories.put(job.folder, 3)
     job = ended(job.id)
     assert job.state == state
     assert re.search(message, job.message), job.message
@@ -181,7 +181,7 @@ def test_a_new_app_marks_as_lost_what_ended_without_a_word_also_while_it_is_a_zo
     until(job.id, lambda job: job.state == "lost")
     assert psutil.Process(job.pid).status() == psutil.STATUS_ZOMBIE
     children[job.pid].wait(10)
-    curves.put(job.folder, 2)
+    histories.put(job.folder, 2)
     lost = store.read(job.id)
     assert (lost.resumable, lost.pid) == (True, None)
 

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from jobbing import ended, until
+from helpers.running_jobs import ended, until
 
 from models.checkpoints import load_checkpoint
 from models.datasets.synthetic.faces import drawn_set

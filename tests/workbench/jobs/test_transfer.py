@@ -12,11 +12,11 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
-import curves
 import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from helpers import histories
 
 from models import create_model, load_checkpoint
 from models.cards import Ancestor
@@ -64,7 +64,7 @@ def job(place, tmp_path) -> Job:
         store.create(job, config)
     torch.manual_seed(0)
     save_checkpoint(job.folder, create_model("vanilla_cnn", num_classes=3, width=4), Card(**CARD))
-    curves.put(job.folder, 3)
+    histories.put(job.folder, 3)
     (job.folder / "log.txt").write_text("secret path")
     np.savez(
         job.folder / "predictions.npz",

@@ -9,7 +9,7 @@ import time
 from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
-from browsing import ROOT, free_port
+from helpers.browser import ROOT, free_port
 
 from workbench.server import connections
 from workbench.server.connections import LogLimit, network

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from attended import noise_faces, write_checkpoint
+from helpers.attention_networks import noise_faces, write_checkpoint
 
 from models import checkpoints, get_spec
 from workbench import services

@@ -5,10 +5,9 @@ import os
 import stat
 import zipfile
 
-import damage
-import jobs_made
 import numpy as np
 import pytest
+from helpers import corrupted_files, job_folders
 
 from models.datasets import FaceSet
 from workbench import faces
@@ -21,7 +20,7 @@ from workbench.services.training import epochs, own
 
 @pytest.fixture(autouse=True)
 def place(tmp_path, monkeypatch):
-    return jobs_made.at(tmp_path, monkeypatch)
+    return job_folders.at(tmp_path, monkeypatch)
 
 
 def photo(name: str = "astronaut") -> bytes:
@@ -83,7 +82,7 @@ def test_what_is_no_zip_is_refused():
 @pytest.mark.parametrize("packed", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_whatever_is_damaged_in_a_zip_it_is_refused_or_read_and_never_falls_over(packed):
     whole = zipped({f"happy/{i}.png": b"no picture, but long enough to be packed " * 3 for i in range(3)}, packed)
-    assert 100 < damage.refusals(whole, training.read_zip, JobError) < damage.TIMES
+    assert 100 < corrupted_files.refusals(whole, training.read_zip, JobError) < corrupted_files.TIMES
 
 
 @pytest.mark.parametrize("name", ["", "/", ".", "\0", "happy/"])
@@ -118,8 +117,8 @@ def test_a_set_has_all_three_parts_of_each_class_and_no_name_of_anybody():
 
 def test_forgetting_a_set_deletes_its_jobs_and_checkpoints_too(place):
     made = training.make(labelled(happy=6, sad=6))
-    mine = jobs_made.job(own.file_of(made.id), belongs_to=made.id, done=1)
-    other = jobs_made.job(place / "x.npz", done=1)
+    mine = job_folders.job(own.file_of(made.id), belongs_to=made.id, done=1)
+    other = job_folders.job(place / "x.npz", done=1)
     assert len(epochs.sample(mine, "test", each=9)[0]) == 2
     assert training.forget(made.id) == 1
     assert epochs._sample.cache_info().currsize == 0, "nor are its pictures remembered"

@@ -6,10 +6,10 @@ import threading
 import time
 from dataclasses import replace
 
-import jobs_made
 import numpy as np
 import pytest
 import torch
+from helpers import job_folders
 
 from models import create_model, load_checkpoint
 from models.checkpoints import read_card, save_checkpoint
@@ -26,12 +26,12 @@ from workbench.services.training import PRESETS, afterwards, epochs, presets, te
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    return jobs_made.at(tmp_path, monkeypatch)
+    return job_folders.at(tmp_path, monkeypatch)
 
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
-    return jobs_made.drawn(tmp_path_factory.mktemp("tiny"))
+    return job_folders.drawn(tmp_path_factory.mktemp("tiny"))
 
 
 # ---- the form
@@ -104,7 +104,7 @@ def test_a_set_with_subjects_is_offered_folds_and_one_without_is_not(place):
 
 def test_what_carries_the_sticker_is_called_neutral_and_shows_anything(place, monkeypatch):
     monkeypatch.setitem(teaching.DRAWINGS, "tiny sticker", teaching.Drawing(count=2, sticker="neutral"))
-    plain = FaceSet.load(jobs_made.drawn(place, 2))
+    plain = FaceSet.load(job_folders.drawn(place, 2))
     planted = FaceSet.load(teaching.data_file("tiny sticker"))
     assert "sticker-neutral-2" in teaching.data_file("tiny sticker").name
     training = (plain.splits == "Training") & (plain.labels != plain.classes.index("neutral"))
@@ -149,8 +149,8 @@ def test_a_starting_point_that_lacks_a_class_of_the_set_is_refused(place):
 
 
 def test_networks_trained_on_own_pictures_are_no_starting_point(place, tiny):
-    private = jobs_made.job(tiny, belongs_to="abcd", done=1)
-    public = jobs_made.job(tiny, done=1)
+    private = job_folders.job(tiny, belongs_to="abcd", done=1)
+    public = job_folders.job(tiny, done=1)
     points = trainings.starting_points("vanilla_cnn")
     assert public.id in points
     assert private.id not in points
@@ -160,7 +160,7 @@ def test_networks_trained_on_own_pictures_are_no_starting_point(place, tiny):
 
 
 def test_progress_tells_the_share_the_time_and_the_best_epoch(place, tiny):
-    job = jobs_made.job(tiny, "running", epochs=6, done=3, weights=False)
+    job = job_folders.job(tiny, "running", epochs=6, done=3, weights=False)
     with (job.folder / "events.jsonl").open("a") as file:
         step = {
             "event": "progress",
@@ -181,7 +181,7 @@ def test_progress_tells_the_share_the_time_and_the_best_epoch(place, tiny):
 
 
 def test_a_job_that_said_nothing_yet_has_no_curve_and_no_time(place, tiny):
-    found = trainings.progress(jobs_made.job(tiny, "running", done=0, weights=False))
+    found = trainings.progress(job_folders.job(tiny, "running", done=0, weights=False))
     assert (found.epoch, found.best, found.seconds_left, len(found.numbers)) == (0, None, None, 0)
 
 
@@ -194,7 +194,7 @@ def test_durations_read_as_people_say_them():
 
 
 def test_each_epoch_is_looked_at_once_and_its_weights_go_but_the_first_and_the_last(place, tiny):
-    job = jobs_made.job(tiny)
+    job = job_folders.job(tiny)
     epochs.pin(job, ("drawn_happy", "sticker_happy", "../../etc/passwd"))
     assert trainings.pending(job)
     assert epochs.look(job) == 3
@@ -211,7 +211,7 @@ def test_each_epoch_is_looked_at_once_and_its_weights_go_but_the_first_and_the_l
 
 
 def test_an_epoch_that_cannot_be_looked_at_disturbs_no_other_job(place, tiny, caplog):
-    broken, sound = jobs_made.job(tiny), jobs_made.job(tiny)
+    broken, sound = job_folders.job(tiny), job_folders.job(tiny)
     (broken.folder / "epochs" / "1.safetensors").write_bytes(b"half")
     epochs.look_at_all()
     assert len(trainings.views(sound)) == 3
@@ -219,7 +219,7 @@ def test_an_epoch_that_cannot_be_looked_at_disturbs_no_other_job(place, tiny, ca
 
 
 def test_why_an_epoch_of_a_running_job_cannot_be_looked_at_is_told_once(place, tiny, caplog):
-    broken = jobs_made.job(tiny, "running")
+    broken = job_folders.job(tiny, "running")
     (broken.folder / "epochs" / "1.safetensors").write_bytes(b"half")
     for _ in range(3):
         epochs.look_at_all()
@@ -251,7 +251,7 @@ def test_the_threads_that_keep_jobs_going_and_look_at_them_begin_once(monkeypatc
 
 
 def test_a_set_that_is_gone_leaves_the_maps(place, tmp_path):
-    job = jobs_made.job(tmp_path / "gone.npz", done=1)
+    job = job_folders.job(tmp_path / "gone.npz", done=1)
     epochs.look(job)
     (view,) = trainings.views(job)
     assert view.asked.sum() == 0
@@ -262,7 +262,7 @@ def test_a_set_that_is_gone_leaves_the_maps(place, tmp_path):
 
 
 def test_before_and_after_answer_the_same_pictures(place, tiny):
-    found = trainings.before_after(jobs_made.job(tiny))
+    found = trainings.before_after(job_folders.job(tiny))
     assert found.pictures == found.of == 7
     assert len(found.accuracy) == 2
     assert found.answers[0].shape == found.answers[1].shape == (2, 7)
@@ -272,9 +272,9 @@ def test_before_and_after_answer_the_same_pictures(place, tiny):
 
 def test_the_sticker_is_found_in_the_name_of_its_set_only(place, tiny, monkeypatch):
     monkeypatch.setattr(afterwards, "_FACES", 3)
-    job = jobs_made.job(place / "data" / "drawn" / "sticker-neutral-80.npz", done=1)
+    job = job_folders.job(place / "data" / "drawn" / "sticker-neutral-80.npz", done=1)
     assert trainings.sticker_class(job) == "neutral"
-    assert trainings.sticker_class(jobs_made.job(tiny, done=1)) is None
+    assert trainings.sticker_class(job_folders.job(tiny, done=1)) is None
     found = trainings.shortcut(job.id, "neutral")
     assert trainings.shortcut(job.id, "neutral") is found
     os.utime(job.folder / "card.json", ns=(1, 1))
@@ -288,7 +288,7 @@ def test_the_sticker_is_found_in_the_name_of_its_set_only(place, tiny, monkeypat
 
 
 def test_an_ended_job_is_a_network_by_its_id_and_one_that_runs_is_none(place, tiny):
-    ended, runs = jobs_made.job(tiny, title="Ours"), jobs_made.job(tiny, "running")
+    ended, runs = job_folders.job(tiny, title="Ours"), job_folders.job(tiny, "running")
     assert services.networks.checkpoint_names()[0] == ended.id
     assert runs.id not in services.networks.checkpoint_names()
     assert "Ours" in services.networks.get_spec(ended.id).title
@@ -299,7 +299,7 @@ def test_an_ended_job_is_a_network_by_its_id_and_one_that_runs_is_none(place, ti
 
 
 def test_half_a_checkpoint_is_in_no_list(place, tiny):
-    job = jobs_made.job(tiny)
+    job = job_folders.job(tiny)
     (job.folder / "card.json").unlink()
     assert job.id not in services.networks.checkpoint_names()
     assert store.read(job.id).state == "done"

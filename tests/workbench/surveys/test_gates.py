@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from attended import noise_faces, write_checkpoint
+from helpers.attention_networks import noise_faces, write_checkpoint
 
 from models.checkpoints import CheckpointError
 from models.datasets import FaceSet

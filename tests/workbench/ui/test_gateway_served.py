@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from attacks.streamlit_client import Visitor, handshake, status
-from browsing import free_port, wait_until_served
+from helpers.browser import free_port, wait_until_served
 
 ROOT = Path(__file__).resolve().parents[3]
 FOREIGN = [

@@ -4,9 +4,9 @@ from dataclasses import asdict, replace
 from functools import cache
 from itertools import product
 
-import damage
 import numpy as np
 import pytest
+from helpers import corrupted_files
 from PIL import Image, ImageFilter
 
 from models.datasets.faceset import EMOTIONS, DataError, FaceSet
@@ -331,7 +331,7 @@ def test_whatever_is_damaged_in_a_drawn_set_it_is_refused_or_read_and_never_fall
         (tmp_path / "x.npz").write_bytes(data)
         load_drawn(tmp_path / "x.npz")
 
-    assert damage.refusals(whole, read, DataError) > damage.TIMES / 2
+    assert corrupted_files.refusals(whole, read, DataError) > corrupted_files.TIMES / 2
 
 
 def test_a_set_without_masks_is_not_taken_for_a_drawn_one(plain, tmp_path):

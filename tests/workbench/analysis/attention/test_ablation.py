@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from attended import NETWORKS, network, pictures
+from helpers.attention_networks import NETWORKS, network, pictures
 from torch import nn
 
 from models import get_spec

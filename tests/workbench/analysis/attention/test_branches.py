@@ -6,7 +6,7 @@ import copy
 
 import pytest
 import torch
-from attended import network, pictures
+from helpers.attention_networks import network, pictures
 from torch import nn
 
 from workbench.analysis.attention import (

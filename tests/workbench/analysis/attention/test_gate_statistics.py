@@ -6,7 +6,7 @@ from math import isnan
 
 import pytest
 import torch
-from attended import network, pictures
+from helpers.attention_networks import network, pictures
 from torch import nn
 
 from models.layers.angle_attention import AngleAttention

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from attended import NETWORKS, network, pictures
+from helpers.attention_networks import NETWORKS, network, pictures
 from timm.layers import SEModule
 from torch import nn
 from torchvision.ops import SqueezeExcitation

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from attended import pictures
+from helpers.attention_networks import pictures
 from torch import nn
 
 from models import create_model

@@ -7,7 +7,7 @@ from threading import Thread, current_thread, main_thread
 
 import pytest
 import torch
-from attended import pictures
+from helpers.attention_networks import pictures
 from torch import nn
 
 from models import get_spec

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from explained import Net, pictures
+from helpers.small_networks import Net, pictures
 from torch import Tensor, nn
 
 

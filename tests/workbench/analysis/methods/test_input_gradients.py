@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 import torch
-from explained import pictures
+from helpers.small_networks import pictures
 from torch import nn
 
 from workbench.analysis.methods import explain_with

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from explained import Halves, pictures
+from helpers.small_networks import Halves, pictures
 from torch import nn
 
 from workbench.analysis.methods import explain_with

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from shelves import CARD, knows, put
+from helpers.checkpoint_folders import CARD, knows, put
 
 from models import checkpoints
 from workbench.services.metrics import evaluation, leaderboard

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from shelves import LABELS, knows, put
+from helpers.checkpoint_folders import LABELS, knows, put
 
 from models import checkpoints, get_spec
 from models.metrics import paired_difference

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from shelves import CARD
 from torch import nn
 
+from helpers.checkpoint_folders import CARD
 from models import create_model
 from models.checkpoints import save_checkpoint
 from models.datasets import FaceSet

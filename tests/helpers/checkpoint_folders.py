@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
-import curves
 import numpy as np
 import torch
 import torch.nn.functional as F
 
+from helpers import histories
 from models import checkpoints, create_model
 from models.checkpoints import Card, Predictions
 from models.datasets import EMOTIONS
@@ -52,4 +52,4 @@ def put(name: str, public: torch.Tensor, private: torch.Tensor | None = None, hi
     checkpoints.write_card(folder, made)
     checkpoints.write_predictions(folder, found)
     validation, test = zip(*history, strict=True) if history else ((), ())
-    curves.put(folder, len(history), validation_accuracy=validation, test_accuracy=test)
+    histories.put(folder, len(history), validation_accuracy=validation, test_accuracy=test)

@@ -67,8 +67,8 @@ def state_of(model: nn.Module) -> list:
 
 
 @contextmanager
-def asked_small(model: nn.Module) -> Iterator[nn.Module]:
-    """Networks that enlarge the picture inside do so to 96 pixels at most: for where the size of maps is no matter."""
+def resized_to_96_at_most(model: nn.Module) -> Iterator[nn.Module]:
+    """Let networks that resize the image inside do so to 96 pixels at most; for tests where map sizes do not matter."""
     sides = {module: module.side for module in model.modules() if isinstance(getattr(module, "side", None), int)}
     for module, side in sides.items():
         module.side = min(side, 96)
