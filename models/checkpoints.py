@@ -25,7 +25,10 @@ from .footprint import footprint, on_meta
 from .registry import create_model, get_spec, list_models
 
 ROOT = Path(__file__).resolve().parents[1] / "checkpoints"
-"""Where checkpoints that a name stands for lie."""
+"""Folder of the checkpoints that are loaded by name."""
+
+EXPERIMENTS = "experiments"
+"""Folder in `ROOT` of trainings that no list of networks offers; they are loaded by name too."""
 
 _LARGEST_CARD = 2**22  # bytes; one with a hundred classes has half a million
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.+-]*", re.IGNORECASE)
@@ -36,20 +39,29 @@ class CheckpointError(ValueError):
 
 
 def list_checkpoints() -> list[str]:
-    """Sorted names of the checkpoints that `load_checkpoint` finds by name; those with a damaged card are left out."""
+    """Sorted names of the checkpoints with weights that lists of networks offer: those in `ROOT`, not `EXPERIMENTS`.
+
+    Those with a damaged card are left out.
+    """
     broken = broken_checkpoints()
     found = (card.parent for card in ROOT.glob("*/card.json") if (card.parent / "model.safetensors").is_file())
     return sorted(folder.name for folder in found if folder.name not in broken)
 
 
+def checkpoint_folders() -> dict[str, Path]:
+    """Folders of all checkpoints by name in alphabetical order, with `EXPERIMENTS` and those without weights."""
+    cards = (*ROOT.glob(f"{EXPERIMENTS}/*/card.json"), *ROOT.glob("*/card.json"))  # of two with one name, the second
+    return dict(sorted({card.parent.name: card.parent for card in cards}.items()))
+
+
 def broken_checkpoints() -> dict[str, str]:
-    """What is wrong with each checkpoint in `ROOT` whose card cannot be used, by its name in alphabetical order."""
+    """What is wrong with each checkpoint whose card cannot be used, by its name in alphabetical order."""
     found = {}
-    for path in sorted(ROOT.glob("*/card.json")):
+    for name, folder in checkpoint_folders().items():
         try:
-            read_card(path.parent)
+            read_card(folder)
         except CheckpointError as error:
-            found[path.parent.name] = str(error)
+            found[name] = str(error)
     return found
 
 
@@ -59,9 +71,13 @@ def is_name(text: str) -> bool:
 
 
 def checkpoint_folder(name_or_path: str | Path) -> Path:
-    """The folder of a checkpoint: a name stands for `checkpoints/<name>/`; anything with a separator is a path."""
+    """The folder of a checkpoint by its name or path; anything with a separator is a path.
+
+    A name stands for `checkpoints/<name>/` or, where that does not exist, `checkpoints/experiments/<name>/`.
+    """
     if isinstance(name_or_path, str) and is_name(name_or_path):
-        return ROOT / name_or_path
+        own, experiment = ROOT / name_or_path, ROOT / EXPERIMENTS / name_or_path
+        return experiment if experiment.is_dir() and not own.is_dir() else own
     return Path(name_or_path)
 
 
@@ -137,7 +153,7 @@ def load_checkpoint(name_or_path: str | Path, device: str | torch.device = "cpu"
     """Load trained weights.
 
     Args:
-        name_or_path: a name, which stands for `checkpoints/<name>/`, or the path of a folder.
+        name_or_path: a name, see `checkpoint_folder`, or the path of a folder.
         device: where the network is put.
 
     Returns:
@@ -217,6 +233,12 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
 
 def _missing(path: Path) -> str:
     name = path.parent.name
+    if path.parent.parent == ROOT / EXPERIMENTS and path.name == "model.safetensors" and path.parent.is_dir():
+        card = read_card(path.parent)
+        again = f"ferscope train --model {card.network} --recipe {card.recipe}"
+        return (
+            f'The weights of "{name}" are not in {path.parent}, only its card and predictions. Train it again: {again}'
+        )
     if path.parent.parent != ROOT or path.parent.is_dir():
         return f"{path} is not there. {_get_it_again(path)}"
     if name in list_models() and not get_spec(name).stages:  # it has no layers of its own to train

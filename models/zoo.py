@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from .cards import IMAGENET
-from .checkpoints import ROOT, CheckpointError, broken_checkpoints, read_card
+from .checkpoints import EXPERIMENTS, ROOT, CheckpointError, broken_checkpoints, checkpoint_folder, read_card
 from .datasets import FaceSet
 from .devices import device_of
 from .evaluate import evaluate
@@ -58,12 +58,12 @@ class ZooRun:
     @property
     def shelf(self) -> Path:
         """Where the finished run is put."""
-        return ROOT / (self.network if self.ships else self.name)
+        return ROOT / self.network if self.ships else ROOT / EXPERIMENTS / self.name
 
     def config(self, **values) -> TrainConfig:
         """What `models.train` is called with."""
-        start = ROOT / self.start_from if self.start_from else None
-        teacher = ROOT / self.teacher if self.teacher else None
+        start = checkpoint_folder(self.start_from) if self.start_from else None
+        teacher = checkpoint_folder(self.teacher) if self.teacher else None
         mine = {"model": self.network, "overrides": self.overrides, "split": self.split, "seed": self.seed}
         mine |= self.settings
         return from_recipe(self.recipe, **mine, start_from=start, teacher=teacher, out=RUNS / self.name, **values)

@@ -12,7 +12,6 @@ from models import checkpoints
 from workbench import faces, services
 from workbench.jobs import store
 from workbench.navigation import FOLDER, PAGES
-from workbench.services.metrics import evaluation
 
 APP = FOLDER.parent / "workbench" / "app.py"
 NETWORKS = ("residual_cnn", "resnet18_svd_lfc", "ensemble")
@@ -128,13 +127,12 @@ def test_damaged_cards_and_jobs_take_down_no_page(page, tmp_path, monkeypatch):
         path = tmp_path / "shelf" / name / "card.json"
         path.write_text(json.dumps(json.loads(path.read_text()) | card))
     for name in ("residual_cnn", "residual_cnn-quick-official-s0"):
-        shutil.copytree(checkpoints.ROOT / name, tmp_path / "shelf" / name)
+        shutil.copytree(checkpoints.checkpoint_folder(name), tmp_path / "shelf" / name)
     for i, (file, text) in enumerate((("status.json", "{"), ("history.csv", "1,abc"), ("config.json", "[]"))):
         job = store.ROOT / f"20260101-00000{i}-nothing-000{i}"
         job.mkdir(parents=True)
         (job / file).write_text(text)
     monkeypatch.setattr(checkpoints, "ROOT", tmp_path / "shelf")
-    monkeypatch.setattr(evaluation, "ROOT", tmp_path / "shelf")
     app = opened(page)
     assert faults(app) == []
     if any(box.key == "network" for box in app.selectbox):

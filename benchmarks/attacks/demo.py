@@ -18,6 +18,7 @@ import httpx
 import psutil
 from PIL import Image
 
+from models.checkpoints import checkpoint_folders
 from workbench import services
 from workbench.cli import ROOT
 
@@ -30,7 +31,7 @@ def network_by_path(instance: Instance) -> str:
     path = browser.upload(face_png())
     with tempfile.TemporaryDirectory() as name:
         shutil.copytree(ROOT / "checkpoints" / services.networks.DEFAULT_NETWORK, Path(name) / "evil")
-        shipped = (c.name for c in (ROOT / "checkpoints").iterdir() if c.name not in services.networks.network_names())
+        shipped = (run for run in checkpoint_folders() if run not in services.networks.network_names())
         names = [f"{name}/evil", f"file://{name}/evil", "../checkpoints/vanilla_cnn", "./checkpoints/vanilla_cnn", "."]
         names += [str(ROOT / "checkpoints" / "vanilla_cnn"), *shipped, 7, None, "x" * 100_000]
         taken = []

@@ -6,11 +6,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 import torchvision
+from helpers import checkpoint_folders
 from torch import nn
 
-from models import create_model, get_spec, load_checkpoint
+from models import checkpoints, create_model, get_spec, load_checkpoint
 from models.architectures.hybrid import Backbone
 from models.backbones import PIXELS
+from models.checkpoints import read_card
 from models.training.optimization import freeze
 
 
@@ -200,9 +202,13 @@ def test_an_ensemble_averages_what_its_members_say_on_their_own_input():
     assert net.names == ("residual_cnn", "vanilla_cnn")
 
 
-def test_an_ensemble_of_one_training_is_refused():
+def test_an_ensemble_of_one_training_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
+    checkpoint_folders.put("vanilla_cnn", checkpoint_folders.knows(range(3)))
+    start = read_card("vanilla_cnn").as_ancestor("vanilla_cnn", "start")
+    checkpoint_folders.put("longer", checkpoint_folders.knows(range(4)), ancestors=(start,))
     with pytest.raises(ValueError, match="are of one training"):
-        create_model("ensemble", members=["residual_cnn", "residual_cnn-revise-official-s0"])
+        create_model("ensemble", members=["vanilla_cnn", "longer"])
 
 
 # ---- ImageNet weights

@@ -17,11 +17,13 @@ from helpers import corrupted_files
 
 from models import list_models, load_checkpoint
 from models.checkpoints import (
+    EXPERIMENTS,
     ROOT,
     CheckpointError,
     Predictions,
     broken_checkpoints,
     checkpoint_folder,
+    checkpoint_folders,
     half_precision,
     list_checkpoints,
     read_card,
@@ -95,9 +97,28 @@ def test_a_name_too_long_for_a_file_is_refused():
     assert refusal("a" * 5000)
 
 
-@pytest.mark.parametrize("name", ["residual_cnn", "residual_cnn-quick-official-s0", "Net_1.5"])
+@pytest.mark.parametrize("name", ["residual_cnn", "Net_1.5"])
 def test_a_plain_name_stands_for_a_folder_of_the_checkpoints(name):
     assert checkpoint_folder(name) == ROOT / name
+
+
+def test_an_experiment_is_loaded_by_name_and_not_offered(tmp_path, monkeypatch, folder):
+    monkeypatch.setattr("models.checkpoints.ROOT", tmp_path)
+    shutil.copytree(folder, tmp_path / "experiments" / "plain-quick-official-s0")
+    assert load_checkpoint("plain-quick-official-s0")[1] == read_card(folder)
+    assert list_checkpoints() == ["small"]
+    assert list(checkpoint_folders()) == ["plain-quick-official-s0", "small"]
+    shutil.copytree(folder, tmp_path / "plain-quick-official-s0")
+    assert checkpoint_folder("plain-quick-official-s0") == tmp_path / "plain-quick-official-s0"
+    assert checkpoint_folders()["plain-quick-official-s0"] == tmp_path / "plain-quick-official-s0"
+
+
+def test_an_experiment_without_weights_says_how_to_train_it_again(tmp_path, monkeypatch, folder):
+    monkeypatch.setattr("models.checkpoints.ROOT", tmp_path)
+    shutil.copytree(folder, tmp_path / "experiments" / "another", ignore=shutil.ignore_patterns("*.safetensors"))
+    card = read_card("another")
+    with pytest.raises(CheckpointError, match=f"only its card and predictions.* {card.network} --recipe {card.recipe}"):
+        load_checkpoint("another")
 
 
 # ---- damaged answers
@@ -375,8 +396,17 @@ def cards() -> list[str]:
     Not what somebody promoted here, as far as git knows.
     """
     known = subprocess.run(["git", "ls-files", "*/card.json"], cwd=ROOT, capture_output=True, text=True, check=False)
-    found = [Path(line) for line in known.stdout.splitlines()] or ROOT.glob("*/card.json")
-    return sorted({path.parent.name for path in found} | {"residual_cnn"})
+    found = [Path(line).parent for line in known.stdout.splitlines()] or checkpoint_folders().values()
+    return sorted({path.name for path in found} | {"residual_cnn"})
+
+
+def test_every_folder_beside_the_experiments_has_the_name_of_its_network():
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    folders = {Path(line).parts[0] for line in tracked.stdout.splitlines()} - {EXPERIMENTS, "README.md"}
+    if tracked.returncode != 0:
+        pytest.skip("not a git checkout")
+    assert folders <= {*list_models()}
+    assert {name: read_card(name).network for name in folders} == {name: name for name in folders}
 
 
 def weights() -> list[str]:
@@ -445,7 +475,7 @@ def test_predictions_that_ship_give_the_measures_of_the_card(subtests):
     for name in cards():
         with subtests.test(name):
             card = read_card(name)
-            with np.load(ROOT / name / "predictions.npz", allow_pickle=False) as file:
+            with np.load(checkpoint_folder(name) / "predictions.npz", allow_pickle=False) as file:
                 predictions = dict(file)
             assert set(predictions["splits"].tolist()) == set(card.metrics)
             for part in card.metrics:
@@ -460,8 +490,8 @@ def test_predictions_that_ship_give_the_measures_of_the_card(subtests):
 
 
 def test_what_ships_is_small_enough_for_a_repository():
-    files = (path for path in (*ROOT.glob("*.*"), *ROOT.glob("*/*.*")) if path.is_file())
-    sizes = {path: path.stat().st_size for path in files if path.parent.name in (*cards(), ROOT.name)}
+    files = [ROOT / "README.md", *(path for name in cards() for path in checkpoint_folder(name).iterdir())]
+    sizes = {path: path.stat().st_size for path in files}
     assert sizes
     assert max(sizes.values()) < 25e6
     assert sum(sizes.values()) < 120e6

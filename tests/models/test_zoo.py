@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from models import get_spec, load_checkpoint, zoo
+from models import checkpoints, get_spec, load_checkpoint, zoo
 from models.checkpoints import read_card
 from models.evaluate import evaluate
 from models.training import config as training_config
@@ -39,6 +39,7 @@ def small_zoo(tmp_path, monkeypatch):
     shelf, runs = tmp_path / "shelf", tmp_path / "unfinished"
     for module, name, value in (
         (zoo, "ROOT", shelf),
+        (checkpoints, "ROOT", shelf),
         (zoo, "RUNS", runs),
         (training_config, "RUNS", runs),
     ):
@@ -92,7 +93,7 @@ def test_the_list_is_trained_within_the_budget_and_goes_on_where_it_stopped(smal
     shipped = {path.name for path in (small_zoo / "vanilla_cnn").iterdir()}
     assert shipped == {"model.safetensors", "card.json", "history.csv", "predictions.npz"}
     assert {path.name for path in second.shelf.iterdir()} == shipped - {"model.safetensors"}
-    assert second.shelf == small_zoo / "vanilla_cnn-tiny-official-s1"
+    assert second.shelf == small_zoo / "experiments" / "vanilla_cnn-tiny-official-s1"
     assert (read_card(first.shelf).seed, read_card(second.shelf).seed) == (0, 1)
     load_checkpoint(first.shelf)
     assert len((first.shelf / "history.csv").read_text().splitlines()) == 3

@@ -10,7 +10,6 @@ from helpers.page_visits import text_of
 from models import checkpoints as shelf
 from workbench import services
 from workbench.services.dataset import imported
-from workbench.services.metrics import evaluation
 from workbench.ui import confusion
 
 opened = partial(page_visits.opened, "metrics.py")
@@ -28,7 +27,6 @@ def own_shelf(tmp_path, monkeypatch):
     for name in ("residual_cnn", "resnet18"):
         shutil.copytree(shelf.ROOT / name, tmp_path / "shelf" / name)
     monkeypatch.setattr(shelf, "ROOT", tmp_path / "shelf")
-    monkeypatch.setattr(evaluation, "ROOT", tmp_path / "shelf")
     return tmp_path / "shelf"
 
 
@@ -125,6 +123,6 @@ def test_what_is_missing_or_damaged_is_said_and_the_rest_is_shown(no_set, own_sh
 
 
 def test_a_shelf_without_checkpoints_opens_with_a_sentence(no_set, tmp_path, monkeypatch):
-    monkeypatch.setattr(evaluation, "ROOT", tmp_path / "nothing")
+    monkeypatch.setattr(shelf, "ROOT", tmp_path / "nothing")
     app = opened()
     assert "No checkpoint to show" in text_of(app)

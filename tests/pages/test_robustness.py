@@ -179,7 +179,10 @@ def test_a_picture_that_is_cropped_by_hand_at_its_corner_moves_without_an_error(
     assert "Empty: outside of the picture." in text_of(app)
 
 
-def test_a_checkpoint_with_a_name_of_its_own_has_its_page():
-    name = "residual_cnn-revise-official-s0"
-    app = opened(network=name)
-    assert f"ferscope robustness {name}" in "".join(code.value for code in app.main.code)
+def test_a_checkpoint_with_a_name_of_its_own_has_its_page(tmp_path, monkeypatch):
+    shutil.copytree(
+        checkpoints.checkpoint_folder("vanilla_cnn"), tmp_path / "mine", ignore=shutil.ignore_patterns(FILE)
+    )
+    monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
+    app = opened(network="mine")
+    assert "ferscope robustness mine" in "".join(code.value for code in app.main.code)

@@ -203,20 +203,16 @@ def test_a_wrong_argument_is_named(face, call, name, unchecked):
         call(face)
 
 
-def _run_of(network: str) -> str:
-    own = (checkpoints.ROOT / network / "predictions.npz").is_file()
-    return network if own else f"{network}-short-official-s0"
-
-
 def test_what_a_module_brought_is_measured_on_the_same_pictures():
     for gain in services.svd.gains():
         found = {gain.network: gain.accuracy, gain.plain: gain.plain_accuracy}
-        there = [(checkpoints.ROOT / _run_of(name) / "predictions.npz").is_file() for name in found]
+        runs = [name if checkpoints.checkpoint_folder(name).is_dir() else f"{name}-short-official-s0" for name in found]
+        there = [(checkpoints.checkpoint_folder(name) / "predictions.npz").is_file() for name in runs]
         assert there == [accuracy is not None for accuracy in found.values()], "no figure without a run"
         if not all(there):
             assert gain.difference is None
             continue
-        a, b = (checkpoints.read_predictions(_run_of(name), "PrivateTest") for name in found)
+        a, b = (checkpoints.read_predictions(name, "PrivateTest") for name in runs)
         assert torch.equal(a.labels, b.labels)
         right = [(p.logits.argmax(1) == p.labels).double().mean() for p in (a, b)]
         difference = right[0] - right[1]

@@ -45,11 +45,11 @@ def text(ensemble: Choice | None = None) -> str:
 def _head() -> Iterator[str]:
     yield "# The trained networks"
     yield ""
-    yield "Made by `ferscope refresh` from cards, stored answers and histories in this folder; do not edit it."
+    yield "Written by `ferscope refresh` from the cards, predictions and histories in this folder; do not edit it."
     yield ""
     yield (
-        "A folder of a network's name holds its weights. A folder `NETWORK-RECIPE-SPLIT-sSEED` holds another training "
-        "of it: card, history and answers, the weights only where something needs them."
+        "A folder with the name of a network holds the weights that the app offers. `experiments/` holds all other "
+        "trainings: card, history and predictions, and the weights only where a later training starts from them."
     )
     yield ""
     yield (

@@ -207,7 +207,7 @@ def get_spec(name: str) -> ModelSpec:
 def _title(name: str, spec: ModelSpec) -> str:
     job = _job(name)
     if job is None:
-        return f"{spec.title}, {name.removeprefix(spec.name).removesuffix('-official-s0').strip('-')}"
+        return f"{spec.title} ({name})"
     return f"{job.title} ({spec.title}, {datetime.fromtimestamp(job.created):%d %b %H:%M})"
 
 
@@ -222,7 +222,10 @@ def _job(name: str) -> Job | None:
 
 
 def checkpoint_names() -> tuple[str, ...]:
-    """Names of checkpoints besides the networks' own: of ended jobs, the newest first, then those in `checkpoints/`."""
+    """Names of checkpoints besides the networks' own: of ended jobs, the newest first, then those in `checkpoints/`.
+
+    None in `checkpoints/experiments/`.
+    """
     ended = [job.id for job in store.jobs() if job.has_checkpoint and not job.alive]
     return (*ended, *(name for name in list_checkpoints() if name not in list_models()))
 

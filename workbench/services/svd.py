@@ -14,6 +14,7 @@ from models.metrics import Interval, share
 from ..analysis import attention, svd
 from ..faces import Face, load_sample, samples
 from .metrics.evaluation import Answers, stored_answers
+from .metrics.leaderboard import cards
 from .metrics.paired_tests import pair
 from .networks import DEFAULT_NETWORK, open_network
 
@@ -156,7 +157,9 @@ def _gain(network: str, plain: str) -> Gain:
 
 
 def _stored(network: str) -> Answers | None:
-    for name in (network, f"{network}-short-official-s0"):  # the second where its weights do not ship
+    """Stored predictions of a network's own checkpoint, else of its training with the lowest seed; official split."""
+    mine = {n: c for n, c in cards().items() if (c.network, c.split, c.overrides) == (network, "official", {})}
+    for name in sorted(mine, key=lambda name: (name != network, mine[name].seed, name)):
         try:
             return stored_answers(name)
         except CheckpointError:

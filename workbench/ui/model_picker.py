@@ -147,7 +147,7 @@ def warm() -> None:
 _HELP = (
     "Ordered by paper, A to E; type to search, for example BAM or mobile. Each network with the number of its "
     "parameters; of a trained one also the share of FER2013's PrivateTest faces that it names as they are labelled "
-    "(flip averaging). Other trainings of a network stand behind it, under the name of their recipe. What you trained "
+    "(flip averaging). Other trainings of a network stand behind it, with the names of their folders. What you trained "
     "here comes first."
 )
 

@@ -12,7 +12,7 @@ from models import checkpoints, ensemble_selection
 from models.checkpoints import read_card
 from models.datasets import FaceSet
 from workbench.commands import refresh
-from workbench.services.metrics import evaluation, leaderboard
+from workbench.services.metrics import leaderboard
 from workbench.surveys import robustness
 from workbench.surveys.gates import read_gates
 from workbench.surveys.robustness import FILE
@@ -24,7 +24,7 @@ SMALL = {"overrides": {"width": 4}}
 @pytest.fixture(autouse=True)
 def shelf(tmp_path, monkeypatch):
     """Two small networks in the place of checkpoints/."""
-    for module in (checkpoints, ensemble_selection, evaluation, refresh):
+    for module in (checkpoints, ensemble_selection, refresh):
         monkeypatch.setattr(module, "ROOT", tmp_path)
     monkeypatch.setattr(leaderboard, "STEPS", tmp_path / "results")
     monkeypatch.setattr(refresh, "verdicts", lambda: "3 not run")  # the claims' own tests ask for them

@@ -11,13 +11,12 @@ from models import checkpoints, list_models
 from models.checkpoints import read_card, write_card
 from models.ensemble_selection import Choice
 from workbench.commands import results
-from workbench.services.metrics import evaluation, leaderboard
+from workbench.services.metrics import leaderboard
 
 
 @pytest.fixture(autouse=True)
 def shelf(tmp_path, monkeypatch):
-    for module in (checkpoints, evaluation):
-        monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
     monkeypatch.setattr(leaderboard, "STEPS", tmp_path / "results")
     return tmp_path
 

@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers.checkpoint_folders import knows, put
 
-from models import get_spec
+from models import checkpoints, get_spec
 from models.checkpoints import read_predictions
 from models.datasets.audit import leaked
 from workbench import faces, services
 from workbench.analysis import cam
 from workbench.services import lessons
+from workbench.services.lessons import judgements
 from workbench.services.lessons.common import fields
 
 HAPPY = faces.load_sample("drawn_happy")
@@ -227,3 +229,13 @@ def test_the_first_lessons_take_other_architectures(network):
     assert lessons.convolution(HAPPY, network).shares.sum() in (0, pytest.approx(1, abs=1e-4))
     assert lessons.separable(HAPPY, network).factor > 1
     assert lessons.self_attention(HAPPY, network).near.mean() <= 1
+
+
+def test_both_splits_are_compared_by_cards_of_one_network_trained_alike(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
+    put("first", knows(range(3)))
+    put("second", knows(range(5)), split="kaggle-oheix", seed=1)
+    assert judgements._on_both_splits() is None, "the seeds differ"
+    put("experiments/third", knows(range(6)), split="kaggle-oheix")
+    a, b = (checkpoints.read_card(n).metrics["PrivateTest"]["plain"]["accuracy"] for n in ("first", "third"))
+    assert judgements._on_both_splits() == (a, b)

@@ -330,8 +330,7 @@ def test_there_are_no_other_verdicts(found):
 @pytest.fixture
 def elsewhere(tmp_path, monkeypatch):
     """Checkpoints in a folder of our own."""
-    for module in (checkpoints, claims, claims.trained.evaluation):
-        monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
     yield tmp_path
     trained.nearest_run.cache_clear()
 

@@ -3,9 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
+from helpers.checkpoint_folders import knows, put
 from streamlit.testing.v1 import AppTest
 
-from models import list_models
+from models import checkpoints, list_models
 from models.checkpoints import read_card
 from workbench import services
 from workbench.ui import model_picker
@@ -23,13 +24,16 @@ def test_networks_stand_by_paper_and_trained_ones_first():
     assert any(of_d)
 
 
-def test_other_trainings_of_a_network_stand_behind_it():
+def test_other_trainings_of_a_network_stand_behind_it_and_experiments_nowhere(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
+    put("vanilla_cnn", knows(range(3)))
+    put("mine", knows(range(4)))
+    put(f"{checkpoints.EXPERIMENTS}/vanilla_cnn-quick-official-s1", knows(range(4)), seed=1)
     names = model_picker.grouped()
-    at = names.index("residual_cnn")
-    others = [name for name in services.networks.checkpoint_names() if read_card(name).network == "residual_cnn"]
-    assert others
-    assert list(names[at + 1 : at + 1 + len(others)]) == others
-    assert model_picker.label("residual_cnn-revise-official-s0").startswith("C · Residual CNN, revise · ")
+    at = names.index("vanilla_cnn")
+    assert names[at + 1] == "mine"
+    assert model_picker.label("mine") == "C · Vanilla CNN (mine)"
+    assert [name for name in names if name not in list_models()] == ["mine"]
 
 
 def test_a_label_says_paper_title_accuracy_and_size():

@@ -17,7 +17,14 @@ from torch import Tensor
 
 from models import Card
 from models.calibration import Reliability, RiskCoverage, brier, reliability, risk_coverage
-from models.checkpoints import ROOT, CheckpointError, broken_checkpoints, checkpoint_folder, read_card, read_predictions
+from models.checkpoints import (
+    CheckpointError,
+    broken_checkpoints,
+    checkpoint_folder,
+    checkpoint_folders,
+    read_card,
+    read_predictions,
+)
 from models.datasets.audit import leaked
 from models.datasets.fer2013 import COUNTS
 from models.metrics import Interval, measure, share
@@ -146,8 +153,8 @@ class Scores:
 
 def checkpoints() -> tuple[str, ...]:
     """Names of all checkpoints with a sound card, also those whose weights did not ship: the networks' own first."""
-    names = {card.parent.name for card in ROOT.glob("*/card.json")} - broken_checkpoints().keys()
-    return tuple(sorted(names, key=lambda name: (name != DEFAULT_NETWORK, "-" in name, name)))
+    names = checkpoint_folders().keys() - broken_checkpoints().keys()
+    return tuple(sorted(names, key=lambda name: (name != DEFAULT_NETWORK, name != read_card(name).network, name)))
 
 
 def is_of_fer2013(card: Card) -> bool:

@@ -97,7 +97,9 @@ class Standing:
 def standings() -> tuple[Standing, ...]:
     """Every measured checkpoint: by paper and network, each network's own first."""
     found = [_standing(name, card) for name, card in cards().items()]
-    return tuple(sorted(found, key=lambda s: (get_spec(s.card.network).paper, s.card.network, "-" in s.name, s.name)))
+    return tuple(
+        sorted(found, key=lambda s: (get_spec(s.card.network).paper, s.card.network, s.name != s.card.network, s.name))
+    )
 
 
 def _standing(name: str, card: Card) -> Standing:

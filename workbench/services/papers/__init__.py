@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from models.checkpoints import ROOT, CheckpointError, read_card
+from models.checkpoints import CheckpointError, checkpoint_folders, read_card
 from models.metrics import percent
 
 from ...surveys.robustness import FILE as SURVEY
@@ -100,8 +100,8 @@ def check(letter: str) -> tuple[Checked, ...]:
 
 def _stamp() -> tuple:
     names = ("card.json", "predictions.npz", SURVEY)
-    files = [file for name in names for file in ROOT.glob(f"*/{name}")]
-    return tuple(sorted((str(file), file.stat().st_mtime_ns) for file in files))
+    files = [folder / name for folder in checkpoint_folders().values() for name in names]
+    return tuple((str(file), file.stat().st_mtime_ns) for file in files if file.is_file())
 
 
 @lru_cache(maxsize=16)

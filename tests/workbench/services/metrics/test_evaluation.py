@@ -21,7 +21,6 @@ def own_shelf(tmp_path, monkeypatch):
     """A folder of checkpoints with one copy, which a test may damage."""
     shutil.copytree(shelf.ROOT / NAME, tmp_path / NAME, ignore=shutil.ignore_patterns("*.safetensors"))
     monkeypatch.setattr(shelf, "ROOT", tmp_path)
-    monkeypatch.setattr(evaluation, "ROOT", tmp_path)
     return tmp_path / NAME
 
 

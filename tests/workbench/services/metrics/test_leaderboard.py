@@ -8,14 +8,13 @@ import pytest
 from helpers.checkpoint_folders import CARD, knows, put
 
 from models import checkpoints
-from workbench.services.metrics import evaluation, leaderboard
+from workbench.services.metrics import leaderboard
 
 
 @pytest.fixture(autouse=True)
 def shelf(tmp_path, monkeypatch):
     """An empty folder in the place of checkpoints/, and no measured steps."""
-    for module in (checkpoints, evaluation):
-        monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
     monkeypatch.setattr(leaderboard, "STEPS", tmp_path / "results")
     return tmp_path
 

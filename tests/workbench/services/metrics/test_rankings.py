@@ -7,14 +7,13 @@ from helpers.checkpoint_folders import LABELS, knows, put
 
 from models import checkpoints, get_spec
 from models.metrics import paired_difference
-from workbench.services.metrics import evaluation, rankings
+from workbench.services.metrics import rankings
 
 
 @pytest.fixture(autouse=True)
 def shelf(tmp_path, monkeypatch):
     """An empty folder in the place of checkpoints/."""
-    for module in (checkpoints, evaluation):
-        monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
 
 
 def ranked(seeds: tuple[int, ...], better: int, worse: int) -> rankings.Ranking:
