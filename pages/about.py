@@ -1,4 +1,4 @@
-"""About: what FERScope is for, what it must not be used for, where pictures go, and whose work it rests on."""
+"""About: purpose, limits, where images go, and sources."""
 
 import streamlit as st
 
@@ -8,16 +8,12 @@ from workbench.server import access
 from workbench.services import papers
 from workbench.ui import views
 
-views.title(
-    "What is this for, and what not?",
-    "FERScope opens up networks that were trained to name facial expressions, so that a class can see how they work "
-    "and where they fail.",
-)
+views.title("About", "What is FERScope for, and what must it not be used for?")
 
 use, limits, privacy = st.columns(3)
 with use:
     st.subheader("What it is for")
-    views.says(
+    views.caption(
         "Teaching and research: seeing what in a picture carried a network's answer, and how little that may "
         "prove.\n\n"
         "**A network here predicts what raters called a face, not what a person feels.** It learned from FER2013, "
@@ -26,7 +22,7 @@ with use:
     )
 with limits:
     st.subheader("What it must not be used for")
-    views.says(
+    views.caption(
         "- Not for judging students, staff, applicants, patients or customers.\n"
         "- Not for watching people who did not agree to it.\n"
         "- Not for any decision about a person.\n\n"
@@ -44,7 +40,7 @@ with privacy:
         else "**This app serves this computer only.** A picture that you upload or take stays in your browser and in "
         "the memory of this computer."
     )
-    views.says(
+    views.caption(
         f"{seen} It is not written to disk, not sent to another host, not shown to other visitors and not used for "
         "training. It is dropped when you choose another one or close the tab. Nobody is counted or reported."
     )
@@ -113,10 +109,10 @@ with st.expander("Whose work it rests on: methods"):
         "**Probabilities.** Guo et al. 2017, ICML (temperature scaling); Gal and Ghahramani 2016, ICML (MC dropout)."
     )
 
-with st.expander("How to cite, licence, weights"):
+with st.expander("How to cite, license, weights"):
     st.markdown(
         "`CITATION.cff` in the repository says how to cite FERScope and names the papers and sets that it rests on.\n\n"
-        "The code is under the Apache License 2.0. That licence covers the code only. The weights in `checkpoints/` "
+        "The code is under the Apache License 2.0. That license covers the code only. The weights in `checkpoints/` "
         "were trained on FER2013, pictures from a web search without documented consent of the people shown: use them "
         "for research and teaching. The votes of FER+ are Microsoft's, under the MIT License. No picture of any set is "
         "part of the project."

@@ -1,4 +1,4 @@
-"""Attention: what did the network let through?"""
+"""Attention: the weights of each attention module, and ablations."""
 
 import streamlit as st
 
@@ -6,17 +6,14 @@ from workbench import services
 from workbench.ui import attention, model_picker, page_content, state, views
 from workbench.ui import gates as gate_views
 
-views.title(
-    "What did the network let through?",
-    "Attention modules weigh channels and places inside a network: their weights, and the answer without them.",
-)
+views.title("Attention", "What does attention weight, and does the prediction depend on it?")
 face, network = state.face_or_stop(), state.network()
 if not services.networks.get_spec(network).attention_layers:
     attention.without_modules(network)
     state.stop()
 try:
     with st.spinner("Asking the network"):
-        found = state.kept(("inside", face.key, network), lambda: services.attention.inside(face, network))
+        found = state.cached(("inside", face.key, network), lambda: services.attention.inside(face, network))
 except ValueError as error:  # a damaged checkpoint: the message says what to do
     st.error(str(error))
     state.stop()
@@ -31,7 +28,7 @@ def one_module() -> None:
     with left:
         module = attention.choose_module(found)
     with right.popover("Map settings"):
-        whole = st.toggle("Colours from 0 to 1", value=True, key="whole", bind="query-params")
+        whole = st.toggle("Colors from 0 to 1", value=True, key="whole", bind="query-params")
         by_number = st.toggle("Channels by number", value=False, key="numbered", bind="query-params")
     weights, rest = st.columns([1, 2])
     with weights:

@@ -1,4 +1,4 @@
-"""Compare: do networks agree, and for the same reason?"""
+"""Compare: predictions and maps of several networks for one face."""
 
 import streamlit as st
 
@@ -6,10 +6,7 @@ from workbench import services
 from workbench.services.compare import side_by_side
 from workbench.ui import charts, compare, page_content, state, views
 
-views.title(
-    "Do networks agree, and for the same reason?",
-    "One face, several networks: what each answers, and where in the picture its evidence for one class lies.",
-)
+views.title("Compare", "Do networks agree, and do the same image regions support their predictions?")
 face, network = state.face_or_stop(), state.network()
 networks = compare.choose_networks(network)
 if len(networks) < 2:
@@ -31,11 +28,11 @@ if compared.untrained:
         "the verdict leaves them out."
     )
 
-views.says(compare.agreement(compared))
+views.caption(compare.agreement(compared))
 names = [compare.named(name) for name in compared.networks]
-chart = charts.answers_side_by_side(names, compared.classes, compared.probabilities)
+chart = charts.predictions_side_by_side(names, compared.classes, compared.probabilities)
 charts.show(chart, "answers", "Probability of each class by each network")
-views.says(
+views.caption(
     "**Calibrated probabilities;** the largest of each network is bold. They say what raters would call this face, "
     "and agreement is no proof: networks that learned from the same pictures can share an error."
 )
@@ -49,7 +46,7 @@ def evidence() -> None:
         class_ = state.choose_class(compared.shared_classes, compared.class_, "Maps for the class")
     with right.popover("Map settings"):
         scale = st.radio(
-            "Brightest colour: each network's strongest value of",
+            "Brightest color: each network's strongest value of",
             compare.SCALES,
             key="scale",
             bind="query-params",
@@ -59,7 +56,7 @@ def evidence() -> None:
             "brighter in one network is not more than darker in another."
         )
     found = compared.of(class_)
-    views.says(compare.likeness(found))
+    views.caption(compare.likeness(found))
     compare.maps(found, scale == compare.SCALES[0])
     compare.differences(found, scale == compare.SCALES[0])
 

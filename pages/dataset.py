@@ -1,14 +1,11 @@
-"""Data: what was it taught with?"""
+"""Dataset: classes, duplicates, leakage, splits, augmentation and class weighting."""
 
 import streamlit as st
 
 from workbench import services
 from workbench.ui import dataset, views
 
-views.title(
-    "What was it taught with?",
-    "A network knows nothing but its training set: what is in it, what is wrong with it, and what papers did about it.",
-)
+views.title("Dataset", "What were the networks trained on, and what is wrong with it?")
 found = dataset.choose()
 dataset.classes(found)
 

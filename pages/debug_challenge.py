@@ -1,15 +1,11 @@
-"""Find the fault: a network that is broken on purpose, and a visitor who finds out how."""
+"""Debug challenge: a network with a hidden fault, for the visitor to diagnose."""
 
 import streamlit as st
 
 from workbench import services
 from workbench.ui import debug_challenge, debug_checks, model_picker, page_content, state, views
 
-views.title(
-    "What is broken here?",
-    f"The network is asked wrongly on purpose, in one of {len(services.debug_challenge.FAULTS)} ways: find out in "
-    f"which of them.",
-)
+views.title("Debug challenge", "The network receives corrupted input or settings on purpose: what is wrong?")
 face, network = state.face_or_stop(), state.network()
 if not state.network_or_stop().trained:
     model_picker.random_weights_banner(network)

@@ -1,4 +1,4 @@
-"""Explain: what in the picture carried the decision?"""
+"""Explain: the prediction for a face, a map over it, and tests of both."""
 
 import streamlit as st
 
@@ -6,10 +6,7 @@ from workbench import services
 from workbench.analysis.methods import EXPLAINERS
 from workbench.ui import charts, compare, map_details, map_quiz, model_picker, page_content, state, uncertainty, views
 
-views.title(
-    "What in the picture carried the decision?",
-    "A network names the expression, and a map shows where in the picture the evidence for a class lies.",
-)
+views.title("Explain", "Which image regions support the prediction?")
 face, network = state.face_or_stop(), state.network()
 if services.networks.get_spec(network).cam_layer is None:
     try:
@@ -18,7 +15,7 @@ if services.networks.get_spec(network).cam_layer is None:
         st.error(str(error))
         state.stop()
     st.info(
-        "It is a vote and has no layer of its own whose maps could be shown. Choose a member for maps: "
+        "An ensemble has no layer of its own, so there is no map. Choose a member for maps: "
         f"{compare.listed(services.networks.members(network))}."
     )
     if not prediction.trained:
@@ -26,15 +23,15 @@ if services.networks.get_spec(network).cam_layer is None:
     chart = charts.probabilities(prediction.classes, prediction.probabilities, "", prediction.trained)
     charts.show(chart, "probabilities", "Probability of each class")
     share = charts.percent(float(prediction.probabilities.max()))
-    views.says(
-        f"**The network answers {prediction.answer}, {share}.** It predicts what raters would call this face, "
-        "not what the person feels."
+    views.caption(
+        f"**Prediction: {prediction.answer}, {share}.** It is the label that annotators would give this face, not what "
+        "the person feels."
     )
-    uncertainty.sure(face, network, prediction)
+    uncertainty.show(face, network, prediction)
     state.stop()
 
 try:
-    with st.spinner("Asking the network"):
+    with st.spinner("Computing the prediction"):
         explanation = state.explanation(face, network)
 except ValueError as error:  # a damaged checkpoint, a network without maps: the message says what to do
     st.error(str(error))
@@ -44,10 +41,10 @@ if not prediction.trained:
     model_picker.random_weights_banner(network)
 
 size = len(explanation.pixels)
-picture = charts.face(explanation.pixels, f"{size} × {size} pixels")  # once, not again at each change of class
+image = charts.face(explanation.pixels, f"{size} × {size} pixels")  # once, not again at each change of class
 inner = explanation.inner
-ENLARGED = f" Inside it enlarges them to {inner} × {inner}, which adds no detail." if inner and inner > size else ""
-RANDOM = "Its weights are random, so this means nothing."
+RESIZED = f" It resizes them to {inner} × {inner}, which adds no detail." if inner and inner > size else ""
+RANDOM = "The weights are random, so this means nothing."
 
 
 @page_content.fragment
@@ -66,60 +63,59 @@ def maps() -> None:
     if predict_first:
         map_quiz.show(explanation, face, class_, method, opacity)
     else:
-        face_map_answer(class_, method, opacity, shared)
-    map_details.look(map_details.Chosen(face, network, explanation, class_, method, opacity, shared))
+        face_map_prediction(class_, method, opacity, shared)
+    map_details.tabs(map_details.Chosen(face, network, explanation, class_, method, opacity, shared))
 
 
-def face_map_answer(class_: str, method: str, opacity: float, shared: bool) -> None:
+def face_map_prediction(class_: str, method: str, opacity: float, shared: bool) -> None:
     heat = explanation.map_of(class_, method)
     top = float(explanation.maps(method).max() if shared else heat.max())
     seen, over, bars = st.columns(3)
     with seen:
-        charts.show(picture, "seen", "The face as the network sees it")
-        views.says(
-            f"**What the network sees:** {size} × {size} gray pixels. "
-            "Colour and finer detail are gone, so they cannot have counted." + ENLARGED
+        charts.show(image, "seen", "The input of the network")
+        views.caption(
+            f"**Input:** {size} × {size} gray pixels. Color and finer detail are lost before the network." + RESIZED
         )
     with over:
         chart = charts.face_with_map(explanation.pixels, heat, top, opacity)
         charts.show(chart, "map", f"{EXPLAINERS[method].title} for {class_} over the face")
-        views.says(what_the_map_says(class_, float(heat.max()), top))
+        views.caption(map_caption(class_, float(heat.max()), top))
     with bars:
         chart = charts.probabilities(prediction.classes, prediction.probabilities, class_, prediction.trained)
         charts.show(chart, "probabilities", "Probability of each class")
         share = charts.percent(float(prediction.probabilities.max()))
         means = (
-            "It predicts what raters would call this face, not what the person feels." if prediction.trained else RANDOM
+            "It is the label that annotators would give this face, not what the person feels."
+            if prediction.trained
+            else RANDOM
         )
-        views.says(
-            f"**The network answers {prediction.answer}, {share}.** {means} The outlined bar is the class of the map."
-        )
+        views.caption(f"**Prediction: {prediction.answer}, {share}.** {means} Outlined: the class of the map.")
 
 
-def what_the_map_says(class_: str, most: float, top: float) -> str:
+def map_caption(class_: str, most: float, top: float) -> str:
     if most == 0:
-        return f"**This map is blank:** no place speaks for {class_}. A blank map is no evidence of anything."
+        return f"**This map is blank:** no region supports {class_}. A blank map is not evidence of anything."
     if most < 0.15 * top:
         return (
-            f"**Hardly anything speaks for {class_}:** on the scale that all classes share its map is faint. "
-            "Map settings gives it a scale of its own, which makes weak evidence look strong."
+            f"**Weak evidence for {class_}:** on the scale shared by all classes its map is faint. *Map settings* can "
+            "give it its own scale, which makes weak evidence look strong."
         )
     h, w = explanation.extent
     means = (
-        "It does not prove that these pixels decided: a wrong answer can have a sensible map."
+        "It does not prove that these pixels caused the prediction; a wrong prediction can have a sensible map."
         if prediction.trained
         else RANDOM
     )
     return (
-        f"**The brighter, the more** layer `{explanation.layer}` ({h}\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}{w}, "
-        f"enlarged) speaks for {class_} there. {means}"
+        f"**Brighter: stronger evidence for {class_}** in layer `{explanation.layer}` "
+        f"({h}\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}{w}, resized). {means}"
     )
 
 
 maps()
 left, right = st.columns(2)
-left.page_link("../pages/frequency.py", label="Is it the fine lines or the broad shapes? Page Frequency")
-right.page_link("../pages/svd.py", label="How many strokes make a face? Page SVD")
+left.page_link("../pages/frequency.py", label="High or low frequencies? Page Frequency")
+right.page_link("../pages/svd.py", label="Low-rank approximation: page SVD")
 with views.computed(
     "workbench.analysis.cam:_gradcam",
     "workbench.analysis.cam:atlas",
@@ -128,17 +124,18 @@ with views.computed(
     "workbench.analysis.trust:badge",
 ):
     st.markdown(
-        "**Grad-CAM** (Selvaraju et al. 2017) weighs the maps $A^k$ of a layer by the mean gradient of the logit $y^c$:"
+        "**Grad-CAM** (Selvaraju et al. 2017) weights the feature maps $A^k$ of a layer by the mean gradient of the "
+        "logit $y^c$:"
     )
     st.latex(r"\alpha_k^c = \frac{1}{Z}\sum_{i,j}\frac{\partial y^c}{\partial A^k_{ij}}")
     st.latex(r"L^c = \mathrm{ReLU}\Big(\sum_k \alpha_k^c A^k\Big)")
     st.markdown(
-        "The bar under the map counts in units of the logit $y^c$, the number of a class before softmax turns all of "
-        "them into probabilities."
+        "The color bar is in units of the logit $y^c$, the score of a class before softmax turns scores into "
+        "probabilities."
     )
     st.markdown(
-        "**A guess** of cells $G$ is scored by what it holds of the map, as a share of what as many of the strongest "
-        "cells $S$ hold, and by its overlap with them:"
+        "***Predict first*:** a guess of cells $G$ is scored by its share of the map relative to that of the same "
+        "number of strongest cells $S$, and by its overlap with them:"
     )
     st.latex(
         r"\frac{\sum_{ij \in G} L^c_{ij}}{\sum_{ij \in S} L^c_{ij}},"

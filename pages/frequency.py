@@ -1,14 +1,11 @@
-"""Frequency: is it the wrinkles or the shape?"""
+"""Frequency: high- and low-frequency components of a face, and the prediction for each."""
 
 import streamlit as st
 
 from workbench import services
 from workbench.ui import frequency, model_picker, page_content, slow_requests, state, views
 
-views.title(
-    "Is it the wrinkles or the shape?",
-    "A picture is a sum of waves: cut it into its fast and its slow ones, and ask the network about each.",
-)
+views.title("Frequency", "Does the prediction rest on high or on low frequencies?")
 face, network = state.face_or_stop(), state.network()
 if not state.network_or_stop().trained:
     model_picker.random_weights_banner(network)
@@ -20,14 +17,14 @@ def waves() -> None:
     cutoff = left.slider(
         "Cut-off in cycles per pixel (radius / side)", 0.04, 0.4, 0.2, 0.01, key="cutoff", bind="query-params"
     )
-    mask = views.one_of(
+    mask = views.choose_one(
         "Edge of the mask", ("ideal", "gaussian", "butterworth"), default="ideal", key="mask", place=right
     )
-    views.waves(services.frequency.frequencies(face, network, cutoff, mask))
+    views.frequency_components(services.frequency.frequencies(face, network, cutoff, mask))
     answers(cutoff, mask)
     swap(cutoff, mask)
     strength(cutoff)
-    colours(cutoff, mask)
+    colors(cutoff, mask)
 
 
 def answers(cutoff: float, mask: services.frequency.Mask) -> None:
@@ -43,12 +40,12 @@ def swap(cutoff: float, mask: services.frequency.Mask) -> None:
     st.subheader("Whose answer does it give when two faces exchange their fast waves?")
     if not slow_requests.ready(network, 28, "Exchange the waves of two faces", f"swap-{mask}-{face.key}-{network}"):
         return
-    rival = state.kept(("rival", face.key, network), lambda: services.frequency.rival(face, network))
+    rival = state.cached(("rival", face.key, network), lambda: services.frequency.rival(face, network))
     other = frequency.choose_other(face, rival)
     frequency.swap(services.frequency.band_swap(face, other, network, cutoff, mask))
     with st.spinner("Exchanging at every cut-off"):
         key = ("swap", face.key, other.key, network, mask)
-        response = state.kept(key, lambda: services.frequency.swap_response(face, other, network, mask))
+        response = state.cached(key, lambda: services.frequency.swap_response(face, other, network, mask))
     frequency.swap_at_every_cutoff(response, services.networks.open_network(network).classes, cutoff)
 
 
@@ -58,13 +55,13 @@ def strength(cutoff: float) -> None:
     frequency.amplitudes(found, cutoff)
 
 
-def colours(cutoff: float, mask: services.frequency.Mask) -> None:
-    st.subheader("Do the colours differ in their fine lines?")
+def colors(cutoff: float, mask: services.frequency.Mask) -> None:
+    st.subheader("Do the colors differ in their fine lines?")
     parts = services.frequency.channels(face, cutoff, mask)
     frequency.channels(parts)
     pairs = ((0, 1, "red and green"), (0, 2, "red and blue"), (1, 2, "green and blue"))
     words = ", ".join(f"{title} {float(parts.likeness[i, j]):.2f}" for i, j, title in pairs)
-    views.says(
+    views.caption(
         f"**Correlation of the fast waves:** {words} (1 is the same picture). Where the three are alike, one channel "
         f"is enough. So argues paper D, *{services.networks.paper('D')}*, and presses its maps into one; for the "
         f"maps inside a "

@@ -1,4 +1,4 @@
-"""Learn: ten lessons of five minutes, each with a prediction before the answer."""
+"""Lessons: ten lessons of five minutes, each with a prediction before the result."""
 
 import streamlit as st
 
@@ -9,13 +9,13 @@ left, right = st.columns(2, vertical_alignment="bottom")
 with left:
     lesson = lessons.choose_lesson(lessons.LESSONS)
 with head:
-    views.title(lesson.question, "Five minutes: try it, commit to a prediction, and only then open the answer.")
+    views.title("Lessons", lesson.question)
 
 face, chosen = state.face_or_stop(), state.network()
 try:
-    with st.spinner("Asking the network"):
+    with st.spinner("Computing the lesson"):
         network = lesson.network(chosen)
-        found = state.kept(("lesson", lesson.key, face.key, network), lambda: lesson.find(face, network))
+        found = state.cached(("lesson", lesson.key, face.key, network), lambda: lesson.find(face, network))
 except ValueError as error:  # a damaged checkpoint, no network that suits: the message says what to do
     st.error(str(error))
     state.stop()

@@ -1,14 +1,11 @@
-"""Metrics: where is it good, and where not?"""
+"""Metrics: evaluation of the networks on the test set."""
 
 import streamlit as st
 
 from workbench import services
 from workbench.ui import confusion, metrics, page_content, views
 
-views.title(
-    "Where is it good, and where not?",
-    "What trained networks answered to test pictures of FER2013 in a single view, as stored beside their weights.",
-)
+views.title("Metrics", "How accurate are the networks on the test set?")
 names, part, pictures = metrics.choose()
 found = metrics.scores_or_stop(names, part, pictures)
 names = list(found)

@@ -1,13 +1,10 @@
-"""Papers: what do the papers claim, and does it hold?"""
+"""Papers: the claims of the five papers, each with a verdict."""
 
 import streamlit as st
 
 from workbench.ui import papers, views
 
-views.title(
-    "What do the papers claim, and does it hold?",
-    "Every figure of the five papers that can be compared with anything, beside ours: counted, drawn or measured now.",
-)
+views.title("Papers", "What do the papers claim, and does it hold?")
 papers.overview()
 letter = papers.choose()
 papers.source(letter)

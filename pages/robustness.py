@@ -1,4 +1,4 @@
-"""Robustness: how little does it take to change its mind?"""
+"""Robustness: the prediction under perturbations, occlusion and another crop."""
 
 import streamlit as st
 
@@ -7,10 +7,7 @@ from workbench.faces import PictureError
 from workbench.services.robustness import CORRUPTIONS, Response, occlusion, occlusion_count, occlusion_patch
 from workbench.ui import charts, model_picker, page_content, robustness, slow_requests, state, views
 
-views.title(
-    "How little does it take to change its mind?",
-    "One face gets worse step by step, its label stays the same, and the network is asked at every step.",
-)
+views.title("Robustness", "How does the prediction change when the image is perturbed?")
 face, network = state.face_or_stop(), state.network()
 net, me = state.network_or_stop(), (face.key, network)
 if not net.trained:
@@ -28,16 +25,18 @@ def changed() -> None:
     if not slow_requests.ready(network, len(corruption.values), "Ask the network", f"{name}-{face.key}-{network}"):
         return
     with st.spinner("Asking the network"):
-        found = state.kept(("robustness", *me, name), lambda: services.robustness(face, network, name))
+        found = state.cached(("robustness", *me, name), lambda: services.robustness(face, network, name))
     with told:
-        views.says(robustness.where_it_changes(found, net.classes))
+        views.caption(robustness.where_it_changes(found, net.classes))
     at_a_value(found)
-    views.says(
+    views.caption(
         "Between the points nothing was asked. A falling line says that the network needs what was taken away, or "
         "merely that it never saw such pictures."
     )
     robustness.row_of_faces(found, net.classes)
-    views.says(f"**{corruption.title}:** {corruption.note} Under each picture: the value, the answer, its probability.")
+    views.caption(
+        f"**{corruption.title}:** {corruption.note} Under each picture: the value, the answer, its probability."
+    )
     st.subheader("And over a whole test set?")
     robustness.test_set(network, name)
 
@@ -53,7 +52,9 @@ def at_a_value(found: Response) -> None:
     with left:
         robustness.curves(found, net.classes, float(value))
         answer = found.probabilities[i]
-        views.says(f"**At {words} it answers {net.classes[answer.argmax()]}, {charts.percent(float(answer.max()))}.**")
+        views.caption(
+            f"**At {words} it answers {net.classes[answer.argmax()]}, {charts.percent(float(answer.max()))}.**"
+        )
 
 
 @page_content.fragment
@@ -67,7 +68,7 @@ def places() -> None:
     if not slow_requests.ready(network, count, "Cover it place by place", f"places-{share}-{face.key}-{network}"):
         return
     with st.spinner("Covering the face place by place"):
-        drop = state.kept(("occlusion", *me, class_, share), lambda: occlusion(face, network, class_, share))
+        drop = state.cached(("occlusion", *me, class_, share), lambda: occlusion(face, network, class_, share))
     seen, over, text = st.columns(3)
     with seen:
         side = net.input_size
@@ -77,8 +78,8 @@ def places() -> None:
             charts.face_with_signed(net.see(face), drop, "fall"), "places", f"What {class_} loses where covered"
         )
     with text:
-        views.says(robustness.what_covering_does(drop, class_, occlusion_patch(network, share)[0]))
-        views.says(
+        views.caption(robustness.what_covering_does(drop, class_, occlusion_patch(network, share)[0]))
+        views.caption(
             "A square has edges that no face has, and what two places say together cannot be seen by hiding one. "
             "Compare it with the map on the page Explain, which hides nothing."
         )
@@ -88,7 +89,7 @@ def places() -> None:
 def frames() -> None:
     st.subheader("Does it matter where the frame is?")
     picture, box = state.picture()
-    start = state.kept(("framed", *me, box), lambda: services.framing.framed(picture, box, network))
+    start = state.cached(("framed", *me, box), lambda: services.framing.framed(picture, box, network))
     class_ = start.prediction.answer
     move = robustness.choose_move()
     try:
@@ -107,9 +108,9 @@ def frames() -> None:
         chart = charts.probabilities(answer.classes, answer.probabilities, class_, answer.trained)
         charts.show(chart, "moved-bars", "Probability of each class for the moved frame")
         of_maps = "." if moved.map is None else ", the class of both maps."
-        views.says(f"The moved frame; outlined: {class_}{of_maps}")
-    views.says(
-        f"**One face, two frames, one scale of colours.** "
+        views.caption(f"The moved frame; outlined: {class_}{of_maps}")
+    views.caption(
+        f"**One face, two frames, one scale of colors.** "
         f"{robustness.same_place(services.framing.likeness(start, moved))} "
         "Nothing in the face has changed, so every difference comes of the frame; which of the two is better it does "
         "not say."
@@ -121,7 +122,7 @@ def grid() -> None:
         return
     picture, box = state.picture()
     with st.spinner("Trying frames"):
-        found = state.kept(("grid", *me, box), lambda: services.framing.frame_grid(picture, box, network))
+        found = state.cached(("grid", *me, box), lambda: services.framing.frame_grid(picture, box, network))
     robustness.grid(found)
 
 

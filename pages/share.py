@@ -1,4 +1,4 @@
-"""Share: who else may look?"""
+"""Share: start, show and stop the public demo."""
 
 import streamlit as st
 
@@ -6,10 +6,7 @@ from workbench.demo import process
 from workbench.server.consent import where_pictures_go
 from workbench.ui import classroom, page_content, views
 
-views.title(
-    "Who else may look?",
-    "The public demo is a smaller page than this one; with a public link everybody in the room opens it on a phone.",
-)
+views.title("Share", "How can others open FERScope on their phones?")
 classroom.teacher_or_stop("share")
 
 
@@ -32,8 +29,8 @@ def before() -> None:
         told = f"{where_pictures_go(link)} Each accepts a notice before using a camera or a picture of their own."
         if samples:
             told = "that only sample faces and drawn ones are used."
-        views.says(f"**What visitors are told:** {told}")
-        views.says(
+        views.caption(f"**What visitors are told:** {told}")
+        views.caption(
             "**What you should tell them:** that a network names what raters would call a face, not what anybody "
             "feels; that nobody has to take part; and that samples and drawn faces show the same."
         )

@@ -1,14 +1,11 @@
-"""SVD: how many strokes make a face?"""
+"""SVD: low-rank approximations of a face, and SVD attention step by step."""
 
 import streamlit as st
 
 from workbench import faces, services
 from workbench.ui import model_picker, page_content, slow_requests, state, svd, views
 
-views.title(
-    "How many strokes make a face?",
-    "Each term of the singular value decomposition is one column pattern times one row pattern: one stroke.",
-)
+views.title("SVD", "How much of a face does a low-rank approximation keep, and what does the network still recognize?")
 face, network = state.face_or_stop(), state.network()
 net = state.network_or_stop()
 if not net.trained:
@@ -21,7 +18,7 @@ def strokes() -> None:
     result = services.svd.spectrum(face, network, k)
     sum_, last, values = st.columns(3)
     with sum_:
-        views.strongest_terms(result)
+        views.approximation(result)
     with last:
         svd.last_term(result.term, k)
     with values:
@@ -30,7 +27,7 @@ def strokes() -> None:
     if not slow_requests.ready(network, net.input_size + 1, "Ask about every rank", f"ranks-{face.key}-{network}"):
         return
     with st.spinner("Asking about every rank"):
-        found = state.kept(("ranks", face.key, network), lambda: services.svd.rank_answers(face, network))
+        found = state.cached(("ranks", face.key, network), lambda: services.svd.rank_answers(face, network))
     svd.rank_answers(found, k)
 
 
@@ -55,13 +52,13 @@ def attention() -> None:
 @page_content.fragment
 def steps() -> None:
     names = {f"module {i}": layer for i, layer in enumerate(net.svd_layers, 1)}
-    name = views.one_of("Module", names, default="module 1", key="module")
+    name = views.choose_one("Module", names, default="module 1", key="module")
     found = services.svd.svd_attention(face, network, names[name])
     svd.arrival(found, net.model.get_submodule(names[name]).normalize)
     samples = len(faces.samples())
     if slow_requests.ready(network, samples, "See inside", f"gate-{network}"):
         with st.spinner("Asking about every sample"):
-            spread = state.kept(("gate", network, name), lambda: services.svd.gate_spread(network, names[name]))
+            spread = state.cached(("gate", network, name), lambda: services.svd.gate_spread(network, names[name]))
         svd.gate(found, spread, samples, net.trained)
     st.warning(
         "**What this gate is not.** Its value at row i, column j is computed from the singular values around the i-th "

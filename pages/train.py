@@ -1,14 +1,11 @@
-"""Train: start a training, watch it, and see what it changed."""
+"""Train: start a training, watch it, and compare the network before and after."""
 
 import streamlit as st
 
 from workbench.ui import classroom, views
 from workbench.ui.training import form, live, outcome, own, queue
 
-views.title(
-    "What does a network learn, epoch by epoch?",
-    "Start a training and watch it. It keeps running after the tab or the app is closed.",
-)
+views.title("Train", "How does a network learn, epoch by epoch?")
 job = live.chosen()
 if job is not None:
     live.show(job)

@@ -141,11 +141,11 @@ def test_the_main_way_through_a_page_works_on_a_phone_and_at_a_desk(app_url, pag
 
 
 def test_a_visitor_uploads_a_picture_sees_a_map_and_switches_the_network(app_url, page):
-    answer = page.get_by_text("The network answers")
+    answer = page.get_by_text("Prediction: ")
     page.goto(app_url)
     answer.wait_for()
     page.get_by_text("Upload", exact=True).click()
-    page.get_by_text("No picture yet").wait_for()
+    page.get_by_text("No image yet").wait_for()
     answer.wait_for(state="hidden")
     buffer = io.BytesIO()
     faces.sample_picture("grace_hopper").save(buffer, "JPEG")
@@ -185,7 +185,7 @@ def test_a_link_to_the_earlier_name_of_a_page_opens_the_page_with_what_it_says(a
 
 def test_a_link_opens_the_same_view_which_the_menu_and_a_report_keep(app_url, page, tmp_path):
     page.goto(f"{app_url}/?network=resnet18&sample=grace_hopper&class=sad")
-    page.get_by_text("speaks for sad").first.wait_for()
+    page.get_by_text("evidence for sad").first.wait_for()
     settled(page)
     assert "ResNet-18" in page.get_by_test_id("stSidebar").locator("input").first.input_value()
     assert page.url.endswith("/?network=resnet18&sample=grace_hopper&class=sad")

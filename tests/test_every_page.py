@@ -43,9 +43,12 @@ def png() -> bytes:
 
 
 @every_page
-def test_a_page_asks_a_question_of_every_kind_of_network_and_of_face(page):
+def test_a_page_shows_its_title_and_question_for_every_kind_of_network_and_face(page):
     app = opened(page)
-    assert app.title[0].value.endswith("?")
+    assert app.title[0].value == next(title for file, title, *_ in PAGES if file == page)
+    question = [element for element in app.main if element.type in ("title", "markdown")][1]
+    assert question.value.endswith("?"), "the question stands right below the title"
+    assert app.session_state["screen"].question == question.value
     shown = len(app.main)
 
     def choose(name: str) -> None:
@@ -58,11 +61,11 @@ def test_a_page_asks_a_question_of_every_kind_of_network_and_of_face(page):
     for network in NETWORKS:
         choose(network)
         assert app.session_state["face"] is None
-        assert len(app.main) >= shown or "No picture yet" in app.info[0].value  # or it needs no face
+        assert len(app.main) >= shown or "No image yet" in app.info[0].value  # or it needs no face
     app.sidebar.file_uploader[0].upload("me.png", png())
     for network in reversed(NETWORKS):
         choose(network)
-        assert app.session_state["face_name"] == "uploaded picture"
+        assert app.session_state["face_name"] == "uploaded image"
 
 
 @every_page
@@ -86,7 +89,7 @@ def test_a_link_opens_every_page_and_a_wrong_one_gives_way_to_the_defaults(page)
     bound = [w for w in (*app.main.slider, *app.main.button_group, *app.main.selectbox) if w.proto.query_param_key]
     wrong = opened(page, **{w.proto.query_param_key: "nonsense" for w in bound}, network="nobody", sample="nobody")
     assert wrong.selectbox(key="network").value == services.networks.DEFAULT_NETWORK
-    assert "`nobody`, which is not here" in wrong.warning[0].value
+    assert "`nobody`, which does not exist here" in wrong.warning[0].value
     assert wrong.warning[0].value.count("nonsense") <= len(bound)
 
 

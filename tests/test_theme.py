@@ -63,13 +63,13 @@ def test_the_accent_is_no_color_of_an_emotion():
     import numpy as np
     from skimage.color import deltaE_ciede2000, rgb2lab
 
-    from workbench.ui.charts import EMOTION_COLOURS
+    from workbench.ui.charts import EMOTION_COLORS
 
     def difference(a: str, b: str) -> float:
         return float(deltaE_ciede2000(*(rgb2lab(np.array(channels(color))) for color in (a, b))))
 
     # The ruler: the nearest two of the emotions themselves.
-    nearest = min(difference(a, b) for a, b in combinations(EMOTION_COLOURS.values(), 2))
+    nearest = min(difference(a, b) for a, b in combinations(EMOTION_COLORS.values(), 2))
     for theme in THEMES:
-        for emotion, color in EMOTION_COLOURS.items():
+        for emotion, color in EMOTION_COLORS.items():
             assert difference(theme["primaryColor"], color) > max(20, nearest), emotion

@@ -10,7 +10,7 @@ from PIL import Image
 
 from workbench.services.prediction import Prediction
 
-EMOTION_COLOURS = {
+EMOTION_COLORS = {
     "angry": "#D55E00",
     "disgust": "#009E73",
     "fear": "#CC79A7",
@@ -20,7 +20,7 @@ EMOTION_COLOURS = {
     "surprise": "#56B4E9",
     "contempt": "#6A4C93",
 }
-"""Safe for the colour-blind; always shown together with the word."""
+"""Safe for the color-blind; always shown together with the word."""
 
 
 def image(data: bytes, alt: str, kind: str = "png") -> str:
@@ -41,10 +41,10 @@ def jpeg(picture: Image.Image, quality: int = 85) -> bytes:
 
 
 def bars(prediction: Prediction) -> str:
-    """A row for each class in the fixed order: its word, a bar in its colour, its probability."""
+    """A row for each class in the fixed order: its word, a bar in its color, its probability."""
     rows = (
         f'<div class="bar"><span>{html.escape(name)}</span>'
-        f'<i style="background:linear-gradient(to right,{EMOTION_COLOURS.get(name, "#7F7F7F")} {100 * share:.1f}%,'
+        f'<i style="background:linear-gradient(to right,{EMOTION_COLORS.get(name, "#7F7F7F")} {100 * share:.1f}%,'
         f'transparent {100 * share:.1f}%)"></i><span>{html.escape(percent(share))}</span></div>'
         for name, share in zip(prediction.classes, prediction.probabilities.tolist(), strict=True)
     )

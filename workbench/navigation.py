@@ -1,4 +1,4 @@
-"""The one table of pages: file, title, section, and what each uses of the sidebar. Adding a page is adding a line."""
+"""The table of pages: file, title, section, and which parts of the sidebar each uses. To add a page, add a line."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ import streamlit as st
 FOLDER = Path(__file__).resolve().parents[1] / "pages"
 
 PAGES = (
-    # file, title, section, what the page asks of the sidebar
-    ("explain.py", "Explain", "One face", ("network", "face")),
-    ("compare.py", "Compare", "One face", ("network", "face")),
-    ("attention.py", "Attention", "One face", ("network", "face")),
-    ("frequency.py", "Frequency", "One face", ("network", "face")),
-    ("svd.py", "SVD", "One face", ("network", "face")),
-    ("robustness.py", "Robustness", "One face", ("network", "face")),
-    ("metrics.py", "Metrics", "Networks", ()),
-    ("dataset.py", "Data", "Networks", ("face",)),
-    ("papers.py", "Papers", "Networks", ()),
-    ("train.py", "Train", "Networks", ()),
-    ("lessons.py", "Learn", "Class", ("network", "face")),
-    ("debug_challenge.py", "Find the fault", "Class", ("network", "face")),
-    ("share.py", "Share", "Class", ()),
-    ("about.py", "About", "FERScope", ()),
+    # file, title, section, parts of the sidebar that the page uses
+    ("explain.py", "Explain", "Analyze", ("network", "face")),
+    ("compare.py", "Compare", "Analyze", ("network", "face")),
+    ("attention.py", "Attention", "Analyze", ("network", "face")),
+    ("frequency.py", "Frequency", "Analyze", ("network", "face")),
+    ("svd.py", "SVD", "Analyze", ("network", "face")),
+    ("robustness.py", "Robustness", "Analyze", ("network", "face")),
+    ("metrics.py", "Metrics", "Evaluate", ()),
+    ("dataset.py", "Dataset", "Evaluate", ("face",)),
+    ("papers.py", "Papers", "Evaluate", ()),
+    ("train.py", "Train", "Train", ()),
+    ("lessons.py", "Lessons", "Teach", ("network", "face")),
+    ("debug_challenge.py", "Debug challenge", "Teach", ("network", "face")),
+    ("share.py", "Share", "Share", ()),
+    ("about.py", "About", "About", ()),
 )
 MOVED = {"data": "dataset.py", "learn": "lessons.py", "fault": "debug_challenge.py"}
-"""Earlier names of pages in the address, in links that were shared; each leads to its page with what the link says."""
+"""Earlier names of pages in the address; a link with one of them opens the page with the same query parameters."""
 SECTIONS = tuple(dict.fromkeys(section for _, _, section, _ in PAGES))
 
 
 def names() -> list[str]:
-    """What each page but the first is called in the address."""
+    """The path of each page but the first in the address, earlier names included."""
     return [*(Path(file).stem for file, *_ in PAGES[1:]), *MOVED]
 
 
 def navigate():
-    """Build the menu and return the page that the visitor chose; the first of the table is the start."""
+    """Build the menu and return the chosen page; the first of the table is the default."""
     sections: dict[str, list] = {}
     for i, (file, title, section, _) in enumerate(PAGES):
         sections.setdefault(section, []).append(st.Page(FOLDER / file, title=title, default=i == 0))
@@ -46,8 +46,10 @@ def navigate():
     ]
     page = st.navigation(sections, position="top", expanded=True)
     if page.title in MOVED:
-        page.run()  # which ends here: the page that it leads to begins
-    st.html(_MARK.format(place=1 + SECTIONS.index(section_of(page.title)), title=page.title))
+        page.run()  # switches to the page of today, which ends this run
+    section = section_of(page.title)
+    shown = "" if section == page.title else f" · {page.title}"
+    st.html(_MARK.format(i=1 + SECTIONS.index(section), page=shown))
     return page
 
 
@@ -55,17 +57,17 @@ def _lead_to(file: str) -> None:
     st.switch_page(FOLDER / file, query_params={key: st.query_params.get_all(key) for key in st.query_params})
 
 
-# The menu at the top opens on a click; closed, it would not say where one is.
-_MARK = """<style>[data-testid="stTopNav"] > div:nth-child({place}) {{
+# Streamlit's closed menu shows the sections only: mark the section of the current page and append the page's title.
+_MARK = """<style>[data-testid="stTopNav"] > div:nth-child({i}) {{
 border-bottom: 3px solid light-dark(#12504B, #99F2DC)}}
-[data-testid="stTopNav"] > div:nth-child({place}) p::after {{content: " · {title}"; font-weight: 700}}</style>"""
+[data-testid="stTopNav"] > div:nth-child({i}) p::after {{content: "{page}"; font-weight: 700}}</style>"""
 
 
 def section_of(title: str) -> str:
-    """The section of the menu in which a page stands."""
+    """The section of the menu that a page belongs to."""
     return next(section for _, other, section, _ in PAGES if other == title)
 
 
 def used(title: str) -> tuple[str, ...]:
-    """What a page uses of the sidebar: "network", "face", both or nothing."""
+    """The parts of the sidebar that a page uses: "network", "face", both or none."""
     return next(uses for _, other, _, uses in PAGES if other == title)

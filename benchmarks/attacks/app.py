@@ -36,7 +36,7 @@ class Someone:
     def use(self) -> bool:
         """Whether the sample face is explained."""
         with Session(self._port, ELSEWHERE) as session:
-            return any("The network answers" in text.body for text in elements(session.run(seconds=20), "markdown"))
+            return any("Prediction: " in text.body for text in elements(session.run(seconds=20), "markdown"))
 
 
 def foreign_origins(instance: Instance) -> str:

@@ -36,7 +36,7 @@ def test_without_the_set_everything_that_ships_is_told(folder):
     assert "happy (7215) has 16.5 times the pictures of disgust (436)" in text
     assert "480 of 3589 in PrivateTest (288 pixel by pixel)" in text
     assert "paper-c gives happy, 25\u00a0% of the pictures, 59\u00a0% of the loss" in text
-    assert "labelled fear, more than half of ten raters say so in only 7" in text
+    assert "labeled fear, more than half of ten raters say so in only 7" in text
     assert "`kaggle-oheix` | E |" in text
     assert not any(button.key == "audit" for button in app.main.button)
 

@@ -1,4 +1,4 @@
-"""Explain as Streamlit runs it: the answer, the sections below it, and *Predict, then reveal*."""
+"""Explain as Streamlit runs it: the prediction, the tabs below it, and *Predict first*."""
 
 from __future__ import annotations
 
@@ -43,20 +43,20 @@ def press(app: AppTest, key: str) -> AppTest:
         (
             "residual_cnn",
             {
-                "How sure": "30 passes with dropout on",
-                "Classes": "All on one scale, so a faint map is weak evidence",
+                "Uncertainty": "30 passes with dropout on",
+                "Classes": "All share one scale, so a faint map is weak evidence",
                 "Methods": "6 methods for happy",
-                "Layers": "the map above reads `stage3`",
-                "Trust": "better than maps drawn at random",
-                "Own maps": "no attention that weighs places",
+                "Layers": "the map above uses `stage3`",
+                "Faithfulness": "with random maps",
+                "Attention maps": "no spatial attention",
             },
         ),
         (
             "resnet18_svd_hfc",
             {
-                "How sure": "no dropout to leave on",
-                "Layers": "reads `layer2`",
-                "Own maps": "Attention is not explanation",
+                "Uncertainty": "no dropout, so repeated",
+                "Layers": "uses `layer2`",
+                "Attention maps": "Attention is not explanation",
             },
         ),
         ("mobilenet_v1", dict.fromkeys(map_details.SECTIONS, "Random weights")),
@@ -72,12 +72,12 @@ def test_every_section_says_what_is_seen(network, said):
 
 def test_a_network_that_enlarges_the_picture_inside_says_so():
     side = services.networks.open_network("hybrid_mobilenet_v3_small").model.side
-    assert f"Inside it enlarges them to {side} × {side}" in words(started(network="hybrid_mobilenet_v3_small"))
-    assert "Inside it enlarges" not in words(started(network="residual_cnn"))
+    assert f"It resizes them to {side} × {side}" in words(started(network="hybrid_mobilenet_v3_small"))
+    assert "It resizes" not in words(started(network="residual_cnn"))
 
 
 def test_a_section_and_a_method_are_opened_by_their_link():
-    assert "LayerCAM of every class" in words(started(method="LayerCAM", look="Classes"))
+    assert "LayerCAM for every class" in words(started(method="LayerCAM", look="Classes"))
 
 
 def test_a_slow_method_is_named_with_its_seconds_and_drawn_on_request(monkeypatch):
@@ -93,20 +93,20 @@ def test_a_slow_method_is_named_with_its_seconds_and_drawn_on_request(monkeypatc
     app.multiselect(key="methods").set_value(["Eigen-CAM", "Integrated gradients"])
     checked(app.run())
     assert asked == []
-    assert "Draw 2 maps (about" in app.button(key="draw").label
+    assert "Compute 2 maps (about" in app.button(key="draw").label
     press(app, "draw")
     assert asked == ["eigencam", "integrated_gradients"]
     assert "8 methods for happy" in words(app)
-    assert "Red speaks for the class" in words(app)
+    assert "Red: evidence for the class" in words(app)
     checked(app.run())
     assert len(asked) == 2, "what was drawn is kept"
-    assert "Draw 2 maps" not in [b.label for b in app.main.button]
+    assert "Compute 2 maps" not in [b.label for b in app.main.button]
 
 
 def test_trust_is_measured_on_request_and_then_kept(monkeypatch):
     found, real = [], services.trust
     monkeypatch.setattr(services, "trust", lambda *question: found.append(real(*question)) or found[-1])
-    app = started(look="Trust")
+    app = started(look="Faithfulness")
     assert found == []
     press(app, "measure")
     badge = found[0].badge
@@ -116,37 +116,37 @@ def test_trust_is_measured_on_request_and_then_kept(monkeypatch):
     assert len(found) == 1
 
 
-def test_a_network_without_maps_still_says_how_sure_it_is():
+def test_a_network_without_maps_still_shows_its_uncertainty():
     app = started(network="ensemble")
     assert "no layer of its own" in words(app)
     assert "Choose a member for maps: " in words(app)
     assert "Residual CNN" in words(app)
-    assert "The network answers" in words(app)
+    assert "Prediction: " in words(app)
 
 
-# ---- predict, then reveal
+# ---- predict first
 
 
 def test_map_and_answer_stay_hidden_until_a_guess_is_made_and_then_it_is_scored():
     app = started(guess="true")
     assert "Where will the map for happy be strongest?" in words(app)
-    assert "The network answers" not in words(app)
+    assert "Prediction: " not in words(app)
     assert "reveal" not in [b.key for b in app.main.button], "nothing was picked yet"
     best = score(services.explain(faces.load_sample("astronaut")).map_of("happy"), range(4)).strongest
     app.multiselect(key="cells").set_value([services.map_quiz.cell_name(cell) for cell in best])
     press(checked(app.run()), "reveal")
     said = words(app)
-    assert "4 in common: intersection over union 1.00 of 1, a blind guess gets 0.07" in said
-    assert "Your guess reaches 100\N{NO-BREAK SPACE}% of what 4 cells can reach" in said
-    assert "blindly picked ones 11\N{NO-BREAK SPACE}% on average" in said
-    assert "What made raters name it is not known" in said
+    assert "4 in common: intersection over union 1.00; random baseline 0.07" in said
+    assert "Your score: 100\N{NO-BREAK SPACE}% of the best possible with 4 cells" in said
+    assert "random cells 11\N{NO-BREAK SPACE}% on average" in said
+    assert "Which regions annotators relied on is not known" in said
 
 
 def test_a_guess_on_a_drawn_face_is_scored_against_what_was_drawn_too():
     app = started(guess="true", sample="drawn_surprise", cells=["B2", "E2", "C6", "D6"])
     press(app, "reveal")
-    assert "What was drawn for surprise" in words(app)
-    assert "4 in common: intersection over union 1.00 of 1" in words(app)
+    assert "Features drawn for surprise" in words(app)
+    assert "4 in common: intersection over union 1.00;" in words(app)
 
 
 def test_another_class_is_another_guess_and_guess_again_begins_anew():

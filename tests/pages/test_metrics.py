@@ -60,14 +60,14 @@ def test_a_cell_can_be_named_without_a_mouse(no_set):
     app = opened(label="fear", answer="sad")
     expected = services.metrics.confusion.cell("residual_cnn", "fear", "sad")
     text = text_of(app)
-    assert f"Of 528 pictures labelled fear this network calls {len(expected.pictures)} sad" in text
+    assert f"Of 528 pictures labeled fear this network calls {len(expected.pictures)} sad" in text
     for kind, n in expected.counts.items():
         assert f"**{n} {kind}**" in text
     assert "is not imported here" in text
     assert list(app.main.dataframe[0].value["id"]) == [picture.id for picture in expected.pictures]
     app.selectbox(key="answer").set_value("fear").run()
     assert not app.exception
-    assert "pictures labelled fear this network calls" in text_of(app)
+    assert "pictures labeled fear this network calls" in text_of(app)
 
 
 def test_a_click_chooses_the_cell(monkeypatch):

@@ -1,6 +1,6 @@
 """The page of the public demo: its layout, and what triggers what.
 
-Strangers use it, so it is small: a face, two networks, a camera, and two functions for programmes (/predict, /explain).
+Strangers use it, so it is small: a face, two networks, a camera, and two functions for programs (/predict, /explain).
 `demo.py` computes what it shows, `gradio_parts.py` holds its components and what is kept of visitors, `notice.py` what
 a visitor is told; `gradio_app.py` serves it.
 """
@@ -41,11 +41,11 @@ class Options:
     framed_by: str | None = None
 
 
-# ---- for programmes
+# ---- for programs
 
 
-def programmes(uploads: Uploads) -> None:
-    """The two functions that `gradio_client` and other programmes call."""
+def programs(uploads: Uploads) -> None:
+    """The two functions that `gradio_client` and other programs call."""
     with gr.Row(visible=False):
         sent = picture(uploads, label="A JPEG, PNG or WebP picture with a face, up to 5 MB")
         network = gr.Textbox(services.networks.DEFAULT_NETWORK, label="Name of a network")
@@ -95,7 +95,7 @@ def build(
         if accepted:
             with gr.Tab("Live camera"):
                 _live_tab(accepted, uploads)
-            programmes(uploads)
+            programs(uploads)
         page.load(
             lambda: dict(zip(words, _told(options, tunnelled), strict=False)),
             outputs=words,

@@ -1,35 +1,35 @@
-"""What a visitor is told before using a camera or a picture of his own, the same in the workbench and in the demo."""
+"""The consent notice before a visitor uses the camera or an image of their own, in the workbench and in the demo."""
 
 from __future__ import annotations
 
 LIMITS = (
-    "A network here names what raters would call a face, not what a person feels; a map shows where it found evidence, "
-    "and does not prove that these pixels decided."
+    "These networks predict the label that annotators would give a face, not what a person feels; a map shows where "
+    "evidence was found, and does not prove that these pixels caused the prediction."
 )
 """The limits of the method, in one sentence."""
 
-ACCEPT = "I have read this, and everybody in my picture agrees to it"
+ACCEPT = "I have read this, and everybody in my image agrees to its use"
 """What the visitor confirms."""
 
 
 def where_pictures_go(shared: bool) -> str:
-    """Where an uploaded picture goes, in one sentence: through a tunnel, or straight to the computer that answers."""
+    """Where an uploaded image goes, in one sentence: through a tunnel, or directly to this computer."""
     way = (
         "through the servers of Gradio's tunnel to the computer of the person who shares this page"
         if shared
-        else "straight to the computer that runs this page"
+        else "directly to the computer that runs this page"
     )
-    return f"Your picture travels {way}, is deleted there within 15 minutes, and is shown to nobody else."
+    return f"Your image is sent {way}, is deleted there within 15 minutes, and is not shown to anybody else."
 
 
 def notice(shared: bool, kept: str | None = None) -> str:
     """The whole notice as Markdown; `kept` replaces the sentence of where pictures go."""
     return (
-        "**Before you use your own face.** FERScope shows how networks that name facial expressions come to their "
-        f"answers. {LIMITS}\n\n"
-        f"{kept or where_pictures_go(shared)} Nothing is used for training, and nothing about you is counted or "
-        "reported.\n\n"
+        "**Before you use your own image.** FERScope shows how networks that classify facial expressions come to their "
+        f"predictions. {LIMITS}\n\n"
+        f"{kept or where_pictures_go(shared)} It is not used for training, and no data about you is collected "
+        "or reported.\n\n"
         "In the European Union, Article 5(1)(f) of the AI Act (Regulation 2024/1689) prohibits inferring people's "
-        "emotions in schools and workplaces, with medical and safety uses excepted. You need not take part: the "
-        "samples and the drawn faces show everything that your own face would."
+        "emotions in schools and workplaces, except for medical or safety reasons. You need not take part: the "
+        "samples and drawn faces show everything that an image of yours would."
     )

@@ -17,10 +17,10 @@ from . import charts, gates, page_content, state, views
 _GATES = {  # kind of module → what its weights do to the map that they meet
     "BAM": "The map is multiplied by one plus this, so nothing is held back: bright places pass up to twice as strong",
     "SVDAttention": "Computed from sorted singular values, it weighs positions without having seen what stands there",
-    "AngleAttention": "Each place is multiplied by this: bright ones pass, uncoloured ones are held back",
+    "AngleAttention": "Each place is multiplied by this: bright ones pass, uncolored ones are held back",
     "TransformerBlock": "How much of all attention each place receives, with the residual path beside it counted in",
 }
-_GATE = "Each place is multiplied by this, after the channels: bright ones pass, uncoloured ones are held back"
+_GATE = "Each place is multiplied by this, after the channels: bright ones pass, uncolored ones are held back"
 
 FEW = 25  # places: by chance every twentieth rank correlation of two maps is beyond ±0.4, with nine beyond ±0.7
 
@@ -77,7 +77,7 @@ def choose_module(found: Inside) -> Module:
     labels = [label(i, module) for i, module in enumerate(found.modules)]
     if st.session_state.get("module", labels[0]) not in labels:
         st.session_state["module"] = labels[0]  # it was chosen for another network
-    chosen = views.one_of("Module, in the order of the forward pass", labels, default=labels[0], key="module")
+    chosen = views.choose_one("Module, in the order of the forward pass", labels, default=labels[0], key="module")
     return found.modules[labels.index(chosen)]
 
 
@@ -86,7 +86,9 @@ def gate(found: Inside, module: Module, whole: bool, measured: Gates | None) -> 
     weights = module.gate.values[0]
     low, high = (0.0, 1.0) if whole and not module.heads else tuple(float(end) for end in weights.aminmax())
     charts.show(
-        charts.weighed(found.pixels, found.over_face(weights), "share" if module.heads else "weight", low, high),
+        charts.weights_over_face(
+            found.pixels, found.over_face(weights), "share" if module.heads else "weight", low, high
+        ),
         "gate",
         f"The weights of places of module {module.layer} over the face",
     )
@@ -95,7 +97,7 @@ def gate(found: Inside, module: Module, whole: bool, measured: Gates | None) -> 
     lowest, highest = (f"{float(end):.{digits}f}" for end in weights.aminmax())
     reach = f"from {lowest} to {highest}" if lowest != highest else f"{lowest} everywhere"
     faint = whole and not module.heads and float(weights.max() - weights.min()) < 0.25
-    views.says(
+    views.caption(
         f"**{module.gate.title.capitalize()}**, {h} × {w}, enlarged, {reach}. "
         + ("These differ little; Map settings can give them a scale of their own. " if faint else "")
         + f"{_GATES.get(module.kind, _GATE)}. A high weight does not mean that the answer needed the place."
@@ -143,7 +145,7 @@ def steps(module: Module, by_number: bool) -> None:
 def _places(module: Module, title: str, words: str) -> None:
     values = module.named(title).values[0]
     charts.show(charts.signed(values, "value"), title, f"{title} of {module.layer}")
-    views.says(f"**{title.capitalize()}:** {words}")
+    views.caption(f"**{title.capitalize()}:** {words}")
 
 
 def _channels(module: Module, title: str, unit: str, by_number: bool) -> None:
@@ -154,7 +156,7 @@ def _channels(module: Module, title: str, unit: str, by_number: bool) -> None:
     )
     most, least = int(weights.argmax()), int(weights.argmin())
     highest, lowest = (charts.hundredths(float(weights[i])) for i in (most, least))
-    views.says(
+    views.caption(
         f"**{title.capitalize()}**, {len(weights)} of them: channel {most} gets the most ({highest}), "
         f"{least} the least ({lowest}). What pattern a channel stands for, its weight does not say."
     )
@@ -167,7 +169,7 @@ def _angles(module: Module) -> None:
         turns, counts = degrees.unique(return_counts=True)
         charts.show(charts.winning_angles(degrees), "angles", "The angle that won at each place")
         first = int(counts.argmax())
-        views.says(
+        views.caption(
             f"**The angle that won** at each place: {turns[first]:g}° most often, at "
             f"{charts.percent(float(counts[first]) / degrees.numel())} of them. It is the turn of a learned kernel, "
             "not of the head."
@@ -177,7 +179,7 @@ def _angles(module: Module) -> None:
         charts.show(
             charts.strength(values, "response", *values.aminmax()), "response", "How strongly the winner answered"
         )
-        views.says(
+        views.caption(
             "**How strongly it answered there.** Average and maximum over all angles make the weight of a place, so a "
             "strong answer need not be let through."
         )
@@ -200,7 +202,7 @@ def _heads(module: Module) -> None:
     high = max(float(values.max()) for values in maps.values())
     charts.show(charts.small_maps(maps, 0.0, high, mark=mark), "heads", "What each head attends to")
     asks = "the places together attend to" if mark is None else "the place with the cross attends to"
-    views.says(
+    views.caption(
         f"**What {asks} in each of {len(maps)} heads:** shares that sum to 1, all on one scale; even attention would "
         f"be {1 / len(pairs):.3f} everywhere. {_where_heads_look(maps)} What is done with the values that are fetched, "
         "they do not say."
@@ -226,7 +228,7 @@ def all_modules(modules: tuple[Module, ...]) -> None:
     charts.show(charts.small_maps(maps, 0.0, 1.0), "all", "The weights of places of every module")
     means = {name: float(values.mean()) for name, values in maps.items()}
     most, least = max(means, key=means.get), min(means, key=means.get)
-    views.says(
+    views.caption(
         f"**From the picture's side to the answer's, each on its own grid.** On average module {most} weighs places "
         f"highest ({means[most]:.2f}), module {least} lowest ({means[least]:.2f}); whether that matters is asked below."
     )
@@ -253,14 +255,14 @@ def switches(face: Face, network: str, modules: tuple[Module, ...]) -> None:
     with right:
         before = f"{found.answer}, {charts.percent(float(found.probabilities.max()))}"
         if not off:
-            views.says(
+            views.caption(
                 f"**With every module the network answers {before}.** Switch one off: it then returns what it gets, "
                 "for this question only, and pale bars show the logits that are left."
             )
             return
         after = f"{found.answer_without}, {charts.percent(float(found.probabilities_without.max()))}"
         class_, change = found.largest_change
-        views.says(
+        views.caption(
             f"**Without {'it' if len(off) == 1 else 'them'} the network answers {after}** (with all: {before}). The "
             f"logit of {class_} changes most, by {charts.hundredths(change)}. "
             "The rest was trained with the module in place, so this is what it does here, not what attention is "
@@ -272,7 +274,7 @@ def worth(face: Face, network: str, modules: tuple[Module, ...]) -> None:
     """Each module switched off alone, and all together, as a table."""
     names = {module.layer: f"module {label(i, module)}" for i, module in enumerate(modules)}
     rows = []
-    for row in state.kept(("switched", face.key, network), lambda: services.attention.switched_each(face, network)):
+    for row in state.cached(("switched", face.key, network), lambda: services.attention.switched_each(face, network)):
         index, (class_, change) = row.classes.index(row.answer), row.largest_change
         off = names[row.off[0]] if len(row.off) == 1 else "all of them"
         left, now = (charts.percent(float(p[index])) for p in (row.probabilities, row.probabilities_without))
@@ -281,7 +283,7 @@ def worth(face: Face, network: str, modules: tuple[Module, ...]) -> None:
     head = f"| off | answer | probability of {row.answer} | largest change of a logit |\n|---|---|---:|---:|"
     st.markdown("\n".join([head, *rows]))
     what = "Each module switched off alone, then all" if len(modules) > 1 else "The module switched off"
-    views.says(
+    views.caption(
         f"**{what}.** Off, it lets everything pass as it comes: where its weights were small, the layers behind get "
         "far larger values than they learned with, so a large change need not mean a large part. One face says little "
         "too; whether a module makes a network better, only a training without it can say."
@@ -291,16 +293,16 @@ def worth(face: Face, network: str, modules: tuple[Module, ...]) -> None:
 def beside_cams(face: Face, network: str, modules: tuple[Module, ...]) -> None:
     """How little the order of places is the same in attention and in class activation maps."""
     st.subheader("Is attention the explanation?")
-    found = state.kept(("beside", face.key, network), lambda: services.attention.beside_cams(face, network))
+    found = state.cached(("beside", face.key, network), lambda: services.attention.beside_cams(face, network))
     names = {module.layer: label(i, module) for i, module in enumerate(modules)}
     columns = [f"<b>{name}</b>" if name == found.answer else name for name in found.classes]
     rows = [names[m.layer] + (f", {m.title}" if m.pairs is not None else "") for m in found.maps]
     charts.show(charts.correlation_table(rows, columns, found.likeness), "beside", "Attention beside CAM")
     if found.extent is None:
-        views.says("**Every map is blank or flat,** so there is no order of places to compare.")
+        views.caption("**Every map is blank or flat,** so there is no order of places to compare.")
         return
     low, high = (charts.hundredths(end) for end in found.extent)
-    views.says(
+    views.caption(
         f"**Attention is not explanation.** Rank correlations with the Grad-CAM of each class run from {low} to "
         f"{high} here. Attention has one map for all classes, so it cannot say why the bold one was answered (after "
         "Jain and Wallace 2019); and where the two do agree, that proves neither." + _cautions(found)
@@ -316,7 +318,7 @@ def _cautions(found: BesideCams) -> str:
 
 def class_branches(face: Face, network: str) -> None:
     """What the branch of each class contributes; nothing for a network without class branches."""
-    found = state.kept(("branches", face.key, network), lambda: services.attention.branches(face, network))
+    found = state.cached(("branches", face.key, network), lambda: services.attention.branches(face, network))
     if found is None:
         return
     st.subheader("What does each class branch say?")
@@ -324,7 +326,7 @@ def class_branches(face: Face, network: str) -> None:
     chart = charts.change_table(rows, list(found.classes), found.change)
     charts.show(chart, "branches", "Change of every logit without one class branch")
     own = ", ".join(found.own) or "none"
-    views.says(
+    views.caption(
         "**How each logit (column) changes when the branch of one class (row) says nothing.** Classes whose own logit "
         f"then falls most: {own}. Only training ties a branch to its class: the fusion layer reads all of them."
     )

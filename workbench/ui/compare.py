@@ -12,7 +12,7 @@ from . import charts, page_content, views
 MOST = 6  # networks
 ALIKE, UNLIKE = 0.7, 0.3  # rank correlations: from here up maps are called alike, under that unlike; our choice
 _ALL = {2: "both", 3: "all three", 4: "all four", 5: "all five", 6: "all six"}
-SCALES = ("all classes", "this class")  # whose strongest value gets the brightest colour
+SCALES = ("all classes", "this class")  # whose strongest value gets the brightest color
 
 
 def choose_networks(first: str) -> tuple[str, ...]:
@@ -82,8 +82,8 @@ def _word(pair: MapPair) -> str:
 
 
 _BRIGHTEST = {
-    True: "The brightest colour is each network's strongest value over all classes.",
-    False: "The brightest colour is each network's strongest value for this class.",
+    True: "The brightest color is each network's strongest value over all classes.",
+    False: "The brightest color is each network's strongest value for this class.",
 }
 _DIVIDED = {
     True: "its network's strongest value over all classes, so one that is weak for this class counts less",
@@ -98,7 +98,7 @@ def maps(found: Comparison, over_classes: bool) -> None:
         for i, column in zip(range(start, min(start + 3, len(found.networks))), st.columns(3), strict=False):
             with column:
                 _map(found, i, float(tops[i]))
-    views.says(
+    views.caption(
         "**Different maps do not mean that one of them is wrong,** nor like ones that both are right: a map shows what "
         "one layer and the gradient say together, and not that these pixels decided. "
         f"{_BRIGHTEST[over_classes]} Brightness is not comparable between networks."
@@ -109,7 +109,7 @@ def _map(found: Comparison, i: int, top: float) -> None:
     network, explanation = found.networks[i], found.explanations[i]
     if explanation.layer is None:
         charts.show(charts.face(explanation.pixels, "no map"), f"map-{i}", f"The face; {network} has no map")
-        views.says(f"**{named(network)}** has no layer of its own whose maps could be shown.")
+        views.caption(f"**{named(network)}** has no layer of its own whose maps could be shown.")
         return
     heat = explanation.map_of(found.class_)
     charts.show(
@@ -119,11 +119,11 @@ def _map(found: Comparison, i: int, top: float) -> None:
     h, w = explanation.extent
     seen = f"**{named(network)}** gives {found.class_} {share}"
     if float(heat.max()) == 0:
-        views.says(f"{seen}; its map is blank: no place of `{explanation.layer}` speaks for it.")
+        views.caption(f"{seen}; its map is blank: no place of `{explanation.layer}` speaks for it.")
     elif float(heat.max()) < 0.15 * top:
-        views.says(f"{seen}; on the scale of all its classes the map is faint: hardly anything speaks for it.")
+        views.caption(f"{seen}; on the scale of all its classes the map is faint: hardly anything speaks for it.")
     else:
-        views.says(f"{seen}. The map highlights where `{explanation.layer}` ({h} × {w}, enlarged) speaks for it.")
+        views.caption(f"{seen}. The map highlights where `{explanation.layer}` ({h} × {w}, enlarged) speaks for it.")
 
 
 @page_content.fragment
@@ -144,14 +144,14 @@ def differences(found: Comparison, over_classes: bool) -> None:
             charts.face_with_signed(pixels, values, "share"), "difference", f"Map of {first} less that of {second}"
         )
         more, less = (services.networks.get_spec(name).title for name in (first, second))
-        views.says(
+        views.caption(
             f"**Red: more in {more}; blue: more in {less}.** Each map is first divided by {_DIVIDED[over_classes]}. "
             "Neither map is the right one."
         )
     with table:
         titles = [services.networks.get_spec(name).title.replace(" + ", "<br>+ ") for name in found.networks]
         charts.show(charts.correlation_table(titles, titles, found.likeness), "likeness", "Likeness of every two maps")
-        views.says(
+        views.caption(
             f"**How alike the maps for {found.class_} are:** rank correlation of all places, 1 for the same order, 0 "
             f"for none in common. Here {ALIKE} and more is called alike, less than {UNLIKE} unlike; coarse maps over "
             "one face resemble each other by chance too, so a high number is no proof of one reason."

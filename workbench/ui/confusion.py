@@ -35,8 +35,8 @@ def confusion(found: Scores, part: str, pictures: str) -> None:
     with left:
         figure = charts.confusion(found.confusion, classes, (label, answer))
         charts.show_to_click(figure, _CHART, f"Labels and answers of {found.name}", _clicked)
-        views.says(
-            f"**{found.name}: labels in rows, answers in columns;** the stronger the colour, the larger "
+        views.caption(
+            f"**{found.name}: labels in rows, answers in columns;** the stronger the color, the larger "
             "the share of its row. Click a cell to see its pictures, or name it at the right."
         )
     _inside(cell, found)
@@ -62,9 +62,9 @@ def _clicked() -> None:
 def _summary(cell: Cell, found: Scores) -> None:
     """How many pictures the cell has, and of which kinds."""
     n, row = len(cell.pictures), found.support[cell.label]
-    st.markdown(f"**Of {row} pictures labelled {cell.label} this network calls {n} {cell.answer}.**")
+    st.markdown(f"**Of {row} pictures labeled {cell.label} this network calls {n} {cell.answer}.**")
     lines = [f"- **{count} {kind}**{_because(cell, kind)}" for kind, count in cell.counts.items()]
-    views.says("\n".join(lines) or "The cell is empty.")
+    views.caption("\n".join(lines) or "The cell is empty.")
     st.caption("Raters: the ten votes of FER+ for each picture. The label is FER2013's; either can be mistaken.")
 
 
@@ -109,7 +109,7 @@ def _pictures(some: Sequence[Mistake], set_: str, images: dict[str, np.ndarray],
                 f"{picture.votes_text}  \nnetwork {charts.percent(picture.confidence)}  \n"
                 f"[Explain]({link_to(set_, picture.id, found.name)})"
             )
-    views.says(
+    views.caption(
         "The surest answers first, with the raters' votes. What a picture seems to show you is one more vote, not the "
         "truth: nobody asked the people in it."
     )

@@ -55,7 +55,7 @@ def classes(found: Contents) -> None:
     told = f"{most[1]} ({most[0]}) has {most[0] / max(least[0], 1):.1f} times the pictures of {least[1]} ({least[0]})"
     if most[0] == least[0]:
         told = f"each class has {most[0]} pictures"
-    views.says(
+    views.caption(
         f"**In the part {found.counted}, {told}.** A network that never answers a rare class loses little accuracy; "
         "whether one learned to do so, the page Metrics shows. Each picture has one label, also where people would "
         "disagree."
@@ -73,21 +73,21 @@ def brightness(found: Contents) -> None:
         if found.gray
         else "This is what a network subtracts and divides by; how the values are spread, only the pictures can tell."
     )
-    views.says(f"**Mean ± standard deviation of the gray values, of 255:** {rows}. {means}")
+    views.caption(f"**Mean ± standard deviation of the gray values, of 255:** {rows}. {means}")
 
 
 @page_content.fragment
 def samples(found: Contents) -> None:
     """Some pictures of one class, drawn at random."""
-    class_ = state.choose_class(found.classes, found.classes[0], "Pictures labelled")
+    class_ = state.choose_class(found.classes, found.classes[0], "Pictures labeled")
     seed = st.session_state.setdefault("samples_seed", 0)
     pictures = services.dataset.contents.samples(found.name, class_, _SAMPLES, seed)
     with st.container(horizontal=True):
         for picture in pictures:
-            st.image(enlarged(picture), width=_SIDE, alt=f"A picture labelled {class_}")
+            st.image(enlarged(picture), width=_SIDE, alt=f"A picture labeled {class_}")
     st.button("Draw others", on_click=_count_up, args=("samples_seed",), key="other-samples")
-    views.says(
-        f"**Drawn at random from all parts, all labelled {class_}.** Twelve pictures are an impression, no statistic; "
+    views.caption(
+        f"**Drawn at random from all parts, all labeled {class_}.** Twelve pictures are an impression, no statistic; "
         "they are shown here only and kept nowhere."
     )
 
@@ -113,8 +113,8 @@ def raters(found: Sequence[RaterView], of: str) -> None:
     figure = charts.panels(columns, names, texts, "share of the pictures with this label", top=1.0)
     charts.show(figure, "raters", "What ten raters said of the pictures with each label")
     worst = min(found, key=lambda view: view.agree[0])
-    views.says(
-        f"**Of the {worst.pictures} pictures labelled {worst.class_}, more than half of ten raters say so in only "
+    views.caption(
+        f"**Of the {worst.pictures} pictures labeled {worst.class_}, more than half of ten raters say so in only "
         f"{charts.with_interval(worst.agree)};** where they agree on something else, it is most often "
         f"{worst.most_other}. FER+'s votes, {of}. A network that follows such labels is taught what few people see; "
         "the raters are no truth either."
@@ -128,7 +128,7 @@ def audit(found: Contents) -> None:
             f"{k.near} of {k.pictures} in {k.part} ({k.exact} pixel by pixel)"
             for k in services.dataset.contents.known_leaks()
         ]
-        views.says(
+        views.caption(
             f"**Test pictures that sit in Training too, of the official split:** {'; '.join(known)}. The list ships "
             "with the project; the page Metrics shows what they do to an accuracy."
         )
@@ -147,7 +147,7 @@ def audit(found: Contents) -> None:
         found.name, lambda step: bar.progress(steps.get(step, 0.5), f"Looking at {step}")
     )
     bar.empty()
-    views.says("\n".join(f"- {line}" for line in services.dataset.contents.findings(result)))
+    views.caption("\n".join(f"- {line}" for line in services.dataset.contents.findings(result)))
     head = "| split | training | validation | test | copies | near copies | epoch chosen on test |\n"
     rows = [
         f"| {k.split} | {k.training} | {k.validation} | {k.test} | {_of(k.exact, k.test)} | "
@@ -155,7 +155,7 @@ def audit(found: Contents) -> None:
         for k in result.leaks
     ]
     st.markdown(head + "|---|---:|---:|---:|---:|---:|---|\n" + "\n".join(rows))
-    views.says(
+    views.caption(
         "**Test pictures that sit in training, for every split that this set can be divided by:** copies have the same "
         "pixels, near copies that or nearly so (cut, brightened, compressed again). A high share means that a test "
         "partly asks what was learned by heart; how much that lifted a paper's figure, only a training can tell."
@@ -176,7 +176,7 @@ def splits() -> None:
 def augmentation() -> None:
     """What a paper's augmentation makes of a face."""
     known = {a.name: a for a in services.dataset.class_imbalance.augmentations()}
-    name = views.one_of("Augmentation", known, default="paper-a", key="augmentation")
+    name = views.choose_one("Augmentation", known, default="paper-a", key="augmentation")
     face, seed = state.face(), st.session_state.setdefault("augmentation_seed", 0)
     picture = services.dataset.class_imbalance.drawn_face("happy") if face is None else face.gray(96)
     strip = services.dataset.class_imbalance.changed(picture, name, versions=5, seed=seed)
@@ -187,9 +187,9 @@ def augmentation() -> None:
 
 def _explain(found: Augmenting, what: str) -> None:
     of = f" (paper {found.paper})" if found.paper else ""
-    views.says(f"**First {what}, then what `{found.name}`{of} makes of it:** {', '.join(found.steps)}. {found.note}")
+    views.caption(f"**First {what}, then what `{found.name}`{of} makes of it:** {', '.join(found.steps)}. {found.note}")
     if found.no_effect:
-        views.says(f"**Listed in the paper, without effect here, left out:** {'; '.join(found.no_effect)}.")
+        views.caption(f"**Listed in the paper, without effect here, left out:** {'; '.join(found.no_effect)}.")
 
 
 def weights(found: Contents, known: Sequence[Weighting]) -> None:
@@ -200,7 +200,7 @@ def weights(found: Contents, known: Sequence[Weighting]) -> None:
         columns, found.classes, texts, "share of the loss if all pictures were equally hard", top=1.0
     )
     charts.show(figure, "weights", "Share of the loss that each class gets")
-    views.says(f"**{_largest(found, known)}** Which weighting serves a class best, only a training can tell.")
+    views.caption(f"**{_largest(found, known)}** Which weighting serves a class best, only a training can tell.")
     rows = [f"| {w.name} | {' | '.join(f'{x:.2f}' for x in w.weights)} |" for w in known]
     head = f"| weights | {' | '.join(found.classes)} |\n|---|{'---:|' * len(found.classes)}\n"
     st.markdown(head + "\n".join(rows))

@@ -67,7 +67,7 @@ class Case:
     @property
     def spoiled(self) -> Spoiled:
         """The same with what really went in; only of a case with a fault."""
-        return state.kept(
+        return state.cached(
             ("spoiled", *self.key),
             lambda: services.debug_challenge.spoil(self.face, self.network, self.fault.name, self.number),
         )
@@ -93,7 +93,7 @@ def choose(face: Face, network: str) -> tuple[Case, bool]:
 def banner(case: Case) -> None:
     """In red, whenever the switch is on; it is kept with the page too."""
     if case.fault is None:
-        views.says("**The switch is off:** this is the sound network.")
+        views.caption("**The switch is off:** this is the sound network.")
         return
     text = (
         f"Broken on purpose (puzzle {case.number}). {case.network} is asked wrongly: what follows says nothing about "
@@ -103,7 +103,7 @@ def banner(case: Case) -> None:
         f'<div role="alert" style="background:{_ALARM};color:#FFFFFF;padding:.6rem 1rem;border-radius:.4rem">'
         f"<strong>{text.partition('. ')[0]}.</strong> {text.partition('. ')[2]}</div>"
     )
-    page_content.words(f"**{text}**")
+    page_content.add_text(f"**{text}**")
 
 
 def answers(case: Case, both: bool) -> None:
@@ -118,7 +118,7 @@ def answers(case: Case, both: bool) -> None:
         else:
             size = len(explanation.pixels)
             show(case, charts.face(explanation.pixels, f"{size} × {size} pixels"), "seen", "The face")
-            views.says("**The face as this page was given it,** which need not be what reached the network.")
+            views.caption("**The face as this page was given it,** which need not be what reached the network.")
     with middle:
         _map(case, explanation, class_)
     with right:
@@ -134,7 +134,7 @@ def _map(case: Case, explanation: Explanation, class_: str) -> None:
     figure = charts.face_with_map(pixels, heat, float(heat.max()), 0.7)
     show(case, figure, f"map-{case.word}", f"Map for {class_}, {case.word}")
     blank = " It is blank." if float(heat.max()) == 0 else ""
-    views.says(f"**The {case.word} map for {class_}.**{blank} Does it lie where a face has something to show?")
+    views.caption(f"**The {case.word} map for {class_}.**{blank} Does it lie where a face has something to show?")
 
 
 def _bars(case: Case, explanation: Explanation, class_: str, beside: Explanation | None) -> None:
@@ -150,7 +150,7 @@ def _bars(case: Case, explanation: Explanation, class_: str, beside: Explanation
         )  # fmt: skip
         more = f" The sound one (green, from 5 % up) answers {sound.answer}, {_share(sound)}."
     show(case, figure, "bars", f"Probabilities of the {case.word} network")
-    views.says(
+    views.caption(
         f"**The {case.word} network answers {prediction.answer}, {_share(prediction)}.**{more} A sure answer is no "
         "sign of health."
     )
@@ -162,11 +162,11 @@ def _share(prediction: Prediction) -> str:
 
 def show(case: Case, figure: go.Figure, key: str, alt: str) -> None:
     """A chart with a stamp over it, so that one that comes from a fault cannot pass for a sound one elsewhere."""
-    text, colour = ("sound", "#12504B") if case.fault is None else ("broken on purpose", _ALARM)
+    text, color = ("sound", "#12504B") if case.fault is None else ("broken on purpose", _ALARM)
     above = figure.layout.margin.t or 0
     figure.add_annotation(
         text=text, x=0.5, y=1, xref="paper", yref="paper", xanchor="center", yanchor="bottom", yshift=above,
-        showarrow=False, font={"color": "#FFFFFF", "size": 14}, bgcolor=colour, borderpad=3,
+        showarrow=False, font={"color": "#FFFFFF", "size": 14}, bgcolor=color, borderpad=3,
     )  # fmt: skip
     figure.update_layout(margin_t=above + 28, height=figure.layout.height + 28)
     charts.show(figure, key, alt)
@@ -204,7 +204,7 @@ def _answer(case: Case, given: str) -> None:
     verdict = "Right" if given == fault.title else f"Not this time: you said {given.lower()}"
     left, right = st.columns([2, 1])
     with left:
-        views.says(
+        views.caption(
             f"**{verdict}. The fault: {fault.title.lower()}.** {fault.wrong} Here: {spoiled.detail}.\n\n"
             f"**How one could have known.** {fault.sign} On this face the broken network answers {broken.answer} "
             f"({_share(broken)}), the sound one {sound.answer} ({_share(sound)}).\n\n"
@@ -217,4 +217,4 @@ def _answer(case: Case, given: str) -> None:
         low, high = float(inputs.min()), float(inputs.max())
         figure = charts.strength(inputs, "input", low, high)
         show(case, figure, "inputs", "What really reached the network")
-        views.says("**What really reached the network,** in the numbers that it got.")
+        views.caption("**What really reached the network,** in the numbers that it got.")

@@ -23,23 +23,23 @@ _ASKED = 5  # times
 def examine(case: Case, both: bool) -> None:
     """One test of the visitor's choice."""
     st.subheader("Examine it")
-    test = views.one_of("Test", TESTS, default="Ask again", key="test", label_visibility="collapsed")
+    test = views.choose_one("Test", TESTS, default="Ask again", key="test", label_visibility="collapsed")
     TESTS[test](case, both)
 
 
 def _table(case: Case, both: bool, ask: Callable[[Case], Tensor], columns: list[str], x: str) -> None:
     cases = [case, case.sound] if both and case.fault else [case]
-    asked = [state.kept(("check", x, *one.key), partial(ask, one)) for one in cases]
+    asked = [state.cached(("check", x, *one.key), partial(ask, one)) for one in cases]
     shares = torch.stack(asked)  # (rows, columns, K)
     classes = case.explanation.prediction.classes
-    figure = charts.answers_grid(classes, shares, columns, [one.word for one in cases], x, "network")
+    figure = charts.predictions_grid(classes, shares, columns, [one.word for one in cases], x, "network")
     charts.show(figure, "bench", f"Answers of the {case.word} network: {x}")
 
 
 def _again(case: Case, both: bool) -> None:
     times = [f"time {i + 1}" for i in range(_ASKED)]
     _table(case, both, lambda one: torch.cat([one.ask([case.face], i) for i in range(_ASKED)]), times, "the same face")
-    views.says(
+    views.caption(
         "**The same face, asked again and again.** A sound network answers the same each time, to the last digit. If "
         "the answers differ, it either draws something at random, or something besides the face goes into them."
     )
@@ -50,7 +50,7 @@ def _others(case: Case, both: bool) -> None:
     titles = {sample.name: sample.title for sample in samples()}
     names = [titles[name].partition(" (")[0].replace("Drawn face: ", "drawn ") for name in _FACES]
     _table(case, both, lambda one: one.ask(pictures), names, "sample faces")
-    views.says(
+    views.caption(
         "**Faces that differ.** One answer for all of them means that the face hardly counts; the same mix-up on each "
         "means that names are exchanged. Drawn faces are named by what was drawn; the sound network misses some too."
     )
@@ -60,7 +60,7 @@ def _turned(case: Case, both: bool) -> None:
     pictures = [services.debug_challenge.turned(case.face, quarters) for quarters in range(4)]
     names = ["upright", "90° to the left", "upside down", "90° to the right"]
     _table(case, both, lambda one: one.ask(pictures), names, "the face turned")
-    views.says(
+    views.caption(
         "**The face turned before it goes in.** A sound network is usually surest upright; if another turn brings "
         "back a sure and sensible answer, something turns the picture on its way."
     )
@@ -73,7 +73,7 @@ def _numbers(case: Case, _both: bool) -> None:
     else:
         inputs = case.spoiled.inputs
     low, high, mean, spread = (float(f(inputs)) for f in (torch.min, torch.max, torch.mean, torch.std))
-    views.says(
+    views.caption(
         f"**The numbers that reach the network** run from {low:.2f} to {high:.2f}, with mean {mean:.2f} and standard "
         f"deviation {spread:.2f}. Over all pictures that it was taught with the mean is 0 and the standard deviation "
         "1; of a single face each may lie one or two away from that."
@@ -87,7 +87,7 @@ def _all_maps(case: Case, _both: bool) -> None:
         return
     maps = dict(zip(explanation.prediction.classes, explanation.maps(), strict=True))
     show(case, charts.many_maps(explanation.pixels, maps, None, 0.7), "bench", "Maps of every class")
-    views.says(
+    views.caption(
         "**Maps of every class, each on a scale of its own.** Wide spots over parts of the face are what the end of a "
         "network gives; thin lines along edges, much alike for all classes, are not."
     )

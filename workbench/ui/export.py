@@ -1,4 +1,4 @@
-"""*Keep this*, below every page: what is on the screen as one page of HTML, and the numbers of its charts as CSV."""
+"""*Export*, below every page: the page as shown as one HTML file, and the numbers of its charts as CSV."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from .charts import style
 from .page_content import Item, Screen
 
 LIMITS = (
-    "A network here predicts what raters called a face, not what a person feels; no decision about a person may rest "
-    "on it. In the European Union, Article 5(1)(f) of the AI Act prohibits inferring people's emotions in schools and "
-    "workplaces, with medical and safety uses excepted."
+    "These networks predict the label that annotators would give a face, not what a person feels; do not base any "
+    "decision about a person on it. In the European Union, Article 5(1)(f) of the AI Act prohibits inferring people's "
+    "emotions in schools and workplaces, except for medical or safety reasons."
 )
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 _STYLE = """
@@ -37,19 +37,19 @@ main { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(22rem, 
 figure { margin: 0; min-width: 0 } .wide { grid-column: 1 / -1 } footer, .facts { color: #4B5563 }
 table { border-collapse: collapse } td, th { border: 1px solid #D5D5CE; padding: .2rem .6rem } pre { overflow-x: auto }
 """
-# Charts are drawn while the page is read; once all stand in their places, each gets the width of its own.
+# Charts are drawn while the page is parsed; once the layout is complete, each is resized to its own width.
 _FIT = "onload = () => document.querySelectorAll('.js-plotly-plot').forEach(chart => Plotly.Plots.resize(chart))"
 
 
 @dataclass(frozen=True)
 class About:
-    """What stands in a report besides charts and sentences.
+    """The facts in a report besides charts and captions.
 
     Attributes:
         page: title of the page.
-        network, face: in words, Markdown.
-        address: of the page without what is chosen on it, e.g. "/svd".
-        choices: network and face as the link names them.
+        network, face: descriptions in Markdown.
+        address: path of the page, e.g. "/svd".
+        choices: network and face as query parameters.
     """
 
     page: str
@@ -60,23 +60,26 @@ class About:
 
 
 def offer(page: str, url_path: str, choices: Mapping[str, str | None]) -> None:
-    """The button below a page that has a chart. Nothing is written before somebody asks for it."""
+    """Draw the *Export* menu below a page that has a chart. Files are written only when they are downloaded."""
     shown: Screen = st.session_state["screen"]
     if not any(item.figure for item in shown.items):
         return
     network = f"{get_spec(state.network()).title}, {model_picker.described(state.network())}"
     about = About(page, network, state.face_name(), f"/{url_path}", choices)
     name = f"ferscope-{page.lower()}-{choices.get('sample') or choices.get('set') or 'picture'}-{state.network()}"
-    with st.popover("Keep this"):
-        st.markdown("Everything on this page as it stands now, to open without a network connection:")
+    with st.popover("Export"):
+        st.markdown("Save this page as shown; the report opens without a network connection.")
         with st.container(horizontal=True):
             for title, kind, write in (
                 ("Report (HTML)", "html", partial(report, shown, about)),
                 ("Numbers (CSV)", "csv", partial(table, shown)),
             ):
                 file = f"{name}.{kind}"
-                st.download_button(title, write, file, f"text/{kind}", key=f"keep-{kind}", on_click="ignore")
-        st.caption("One chart as a picture: point at it and press the camera. The address of the page is its link.")
+                st.download_button(title, write, file, f"text/{kind}", key=f"export-{kind}", on_click="ignore")
+        st.caption(
+            "To save one chart as an image, point at it and click the camera. To share this view, copy the address of "
+            "the page."
+        )
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -84,14 +87,14 @@ def offer(page: str, url_path: str, choices: Mapping[str, str | None]) -> None:
 
 
 def report(shown: Screen, about: About) -> str:
-    """One page of HTML that holds everything in itself, also the library that draws its charts."""
-    question = shown.question or about.page
+    """A self-contained HTML page; Plotly's JavaScript is included."""
+    title = shown.title or about.page
     when = datetime.now().astimezone().strftime("%d %B %Y, %H:%M %Z")
     cards = "".join(_cards(shown.items))
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>FERScope: {escape(question)}</title>'
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>FERScope: {escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style>'
-        f"<script>{get_plotlyjs()}</script><body><h1>{escape(question)}</h1>{_html(shown.how)}"
+        f"<script>{get_plotlyjs()}</script><body><h1>{escape(title)}</h1>{_html(shown.question)}"
         f'<div class="facts">{_html(_facts(shown, about, when))}</div><main>{cards}</main>'
         f"<footer><p>{escape(LIMITS)}</p></footer><script>{_FIT}</script></body></html>\n"
     )
@@ -101,14 +104,14 @@ def _facts(shown: Screen, about: About, when: str) -> str:
     chosen = {key: value for key, value in about.choices.items() if value is not None}
     link = f"{about.address}?{urlencode(chosen | shown.link, doseq=True)}"
     return (
-        f"- Page {about.page}, kept on {when}\n- Network in the sidebar: {about.network}\n"
+        f"- Page {about.page}, saved on {when}\n- Network in the sidebar: {about.network}\n"
         f"- Face in the sidebar: {about.face or 'none'}\n"
-        f"- This view in FERScope: `{link}`"
+        f"- Link to this view in FERScope: `{link}`"
     )
 
 
 def _cards(items: list[Item]) -> Iterator[str]:
-    """Each chart with the sentences that follow it; those before the first chart over the whole width."""
+    """Each chart with the captions that follow it; captions before the first chart take the whole width."""
     inside = False
     for item in list(items):
         if item.figure is None:
@@ -132,7 +135,7 @@ def _html(text: str) -> str:
 
 
 def table(shown: Screen) -> str:
-    """The numbers of every chart, one a row: chart, series, x, y, value. In a picture x is the column and y the row."""
+    """The numbers of all charts as CSV: chart, series, x, y, value. In an image x is the column and y the row."""
     text = io.StringIO()
     write_rows(text, [("chart", "series", "x", "y", "value")])
     for item in shown.items:
@@ -143,13 +146,13 @@ def table(shown: Screen) -> str:
 
 
 def _measured(trace: Any) -> str:
-    """What the values of a grid are, by the word before them in its hover, such as "gray"; else empty."""
+    """What the values of a grid measure, such as "gray", taken from its hover text; empty if it has none."""
     found = re.search(r"([^%{}:,]+?)\s*%{z", getattr(trace, "hovertemplate", None) or "")
     return found[1].strip() if found else ""
 
 
 def _numbers(trace: Any) -> Iterator[tuple[Any, Any, Any]]:
-    """(x, y, value) of one series: a grid's value at each place, else x and y as they are drawn."""
+    """(x, y, value) of one series: the value of each cell of a grid, else x and y as drawn."""
     if getattr(trace, "z", None) is not None:
         grid = np.asarray(trace.z)
         xs = range(grid.shape[1]) if trace.x is None else trace.x
@@ -160,7 +163,7 @@ def _numbers(trace: Any) -> Iterator[tuple[Any, Any, Any]]:
         yield from ((label, "", value) for label, value in zip(trace.labels, trace.values, strict=False))
     else:
         one, other = (getattr(trace, axis, None) for axis in ("x", "y"))
-        if one is None or other is None:  # a single list: x is the place in it
+        if one is None or other is None:  # a single list: x is the index
             only = next((axis for axis in (one, other) if axis is not None), ())
             one, other = range(len(only)), only
         yield from ((x, y, "") for x, y in zip(one, other, strict=False))

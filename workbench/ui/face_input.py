@@ -1,4 +1,4 @@
-"""The lower part of the sidebar: where the face comes from, and which of the faces in a picture it is."""
+"""The lower part of the sidebar: the source of the face, and which face of an image is chosen."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from workbench.faces import Box, PictureError
 from . import classroom, uploads, url_state
 
 OWN = ("Upload", "Camera")
-SOURCES = ("Sample", *OWN, "Set")
-LARGEST = (2400, 2400)  # pixels of the picture that a visitor's session keeps in memory: at most 17 MB
-MOST = 12  # uploaded pictures to choose from
-NO_FACE = "No face was found in this picture. Crop it by hand, or choose another picture."
+SOURCES = ("Sample", *OWN, "Dataset")
+LARGEST = (2400, 2400)  # pixels of the image that a visitor's session keeps in memory: at most 17 MB
+MOST = 12  # uploaded images to choose from
+NO_FACE = "No face was found in this image. Crop it by hand, or choose another image."
 _TITLES = {sample.name: sample.title for sample in faces.samples()}
 _MARK = "#D6336C"
 
 
 def choose() -> dict[str, str | None]:
-    """Let the visitor choose a face; `state.face()` is the result, and here it is as the link names it."""
+    """Let the visitor choose a face, stored for `state.face()`; return it as query parameters."""
     sources = tuple(source for source in SOURCES if classroom.offers(source))
     _arrive(sources)
     st.session_state.update(face=None, face_name="", can_crop=False)
@@ -34,25 +34,29 @@ def choose() -> dict[str, str | None]:
         source = st.segmented_control("Face", sources, required=True, key="source", width="stretch")
     chosen: dict[str, str | None] = {"sample": None, "set": None, "face": None}
     if source not in OWN and st.session_state.pop("picture", None):
-        st.session_state.pop("answers", None)  # nothing is left of an own picture once another one is chosen
+        st.session_state.pop("results", None)  # nothing of an uploaded image is kept once another one is chosen
     try:
         if source == "Sample":
             chosen |= _from_sample()
-        elif source == "Set":
-            chosen |= _from_set()
+        elif source == "Dataset":
+            chosen |= _from_dataset()
         elif not classroom.accepted():
-            st.session_state["no_face"] = "Before you use your own face: read the notice in the sidebar, and accept it."
+            st.session_state["no_face"] = "Before you use an image of your own, accept the notice in the sidebar."
         else:
             _from_picture(*(_upload() if source == "Upload" else _photo()))
     except PictureError as error:
-        st.session_state["no_face"] = "This file holds no picture that could be used; the sidebar says why."
+        st.session_state["no_face"] = "This file cannot be used as an image; the sidebar says why."
         st.error(str(error))
     return chosen
 
 
 def _arrive(sources: tuple[str, ...]) -> None:
-    """Take the face that the link names, if the visitor has just come by it."""
-    set_, id_, sample = url_state.asked("set") or "", url_state.asked("face") or "", url_state.asked("sample")
+    """Choose the face that the link names, if the visitor has just followed it."""
+    set_, id_, sample = (
+        url_state.requested("set") or "",
+        url_state.requested("face") or "",
+        url_state.requested("sample"),
+    )
     if set_ or id_:
         try:
             set_ = set_ or next(iter(services.dataset.imported.imported_sets()), "")
@@ -63,19 +67,19 @@ def _arrive(sources: tuple[str, ...]) -> None:
             )
         except DataError:
             place = None
-        if place is None or "Set" not in sources:
-            asked = url_state.quoted(f"{set_} {id_}")
-            url_state.note(f"The link asks for a face {asked}, which no set that is imported here has.")
+        if place is None or "Dataset" not in sources:
+            face = url_state.quoted(f"{set_} {id_}")
+            url_state.note(f"The link has the face {face}, which is in no dataset that is imported here.")
         else:
-            st.session_state.update(source="Set", set=set_, set_place=(set_, place))
+            st.session_state.update(source="Dataset", set=set_, set_place=(set_, place))
     elif sample in _TITLES:
         st.session_state.update(source="Sample", sample=sample)
     elif sample is not None:
-        url_state.note(f"The link asks for a sample {url_state.quoted(sample)}, which is not here.")
+        url_state.note(f"The link has the sample {url_state.quoted(sample)}, which does not exist here.")
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Samples and sets
+# Samples and datasets
 
 
 def _from_sample() -> dict[str, str]:
@@ -87,34 +91,34 @@ def _from_sample() -> dict[str, str]:
     return {"sample": name}
 
 
-def _from_set() -> dict[str, str]:
-    """A face of a set that was imported, by its id."""
+def _from_dataset() -> dict[str, str]:
+    """A face of an imported dataset, by its id."""
     names = services.dataset.imported.imported_sets()
     if not names:
         st.session_state["no_face"] = services.dataset.imported.NOT_IMPORTED
         st.caption(services.dataset.imported.NOT_IMPORTED)
         return {}
-    name = st.selectbox("Imported set", names, key="set", persist_state="session") if len(names) > 1 else names[0]
+    name = st.selectbox("Dataset", names, key="set", persist_state="session") if len(names) > 1 else names[0]
     if st.session_state.get("set_place", ("",))[0] != name:
         st.session_state["set_place"] = (name, 0)
     try:
-        with st.spinner("Opening the set"):
+        with st.spinner("Opening the dataset"):
             found = services.dataset.imported.set_face(*st.session_state["set_place"])
     except DataError as error:
-        st.session_state["no_face"] = "This set cannot be opened; the sidebar says why."
+        st.session_state["no_face"] = "This dataset cannot be opened; the sidebar says why."
         st.error(str(error))
         return {}
     st.session_state["face_id"] = found.id
-    st.text_input("Id of the face", key="face_id", on_change=_go_to_id, args=(name,))
+    st.text_input("Face ID", key="face_id", on_change=_go_to_id, args=(name,))
     if wrong := st.session_state.pop("wrong_id", None):
         st.error(wrong)
     steps = {"Previous": found.position - 1, "Random": random.randrange(found.count), "Next": found.position + 1}
     with st.container(horizontal=True, gap="xsmall"):
-        for word, place in steps.items():
-            st.button(word, key=f"set-{word.lower()}", on_click=_go_to, args=(name, place), width="stretch")
+        for label, place in steps.items():
+            st.button(label, key=f"set-{label.lower()}", on_click=_go_to, args=(name, place), width="stretch")
     _show(found.face.picture, [], chosen=0)
-    st.caption(f"{found.part}: labelled {found.label}. Face {found.position + 1} of {found.count} of {name}.")
-    st.session_state.update(face=found.face, face_name=f"{name}, {found.id}; labelled {found.label}")
+    st.caption(f"{found.part}, labeled {found.label}. Image {found.position + 1} of {found.count} in {name}.")
+    st.session_state.update(face=found.face, face_name=f"{name}, {found.id}; labeled {found.label}")
     return {"set": name, "face": found.id}
 
 
@@ -130,15 +134,15 @@ def _go_to_id(name: str) -> None:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Pictures of the visitor's own
+# Images of the visitor's own
 
 
 def _upload() -> tuple[bytes | None, str]:
-    """The picture in use, of all that were uploaded: the newest, until another one is chosen."""
+    """The chosen one of the uploaded images: the newest, until the visitor chooses another one."""
     classroom.no_camera()
-    files = uploads.file_uploader("Pictures with faces: JPEG, PNG or WebP", key="upload", accept_multiple_files=True)
+    files = uploads.file_uploader("Images with faces: JPEG, PNG or WebP", key="upload", accept_multiple_files=True)
     if len(files) > MOST:
-        st.caption(f"Of these, the last {MOST} are offered.")
+        st.caption(f"Only the last {MOST} can be chosen.")
     offered = {file.file_id: file for file in files[-MOST:]}
     if not offered:
         return None, ""
@@ -151,8 +155,8 @@ def _upload() -> tuple[bytes | None, str]:
         names = [file.name for file in offered.values()]
         titles = {id_: f"{i}. {name}" for i, (id_, name) in enumerate(zip(offered, names, strict=True), 1)}
         st.session_state["picture_in_use"] = used if used in offered else next(reversed(offered))
-        used = st.selectbox(f"{len(offered)} pictures", offered, format_func=titles.get, key="picture_in_use")
-    return offered.get(used, next(reversed(offered.values()))).getvalue(), "uploaded picture"
+        used = st.selectbox(f"{len(offered)} images", offered, format_func=titles.get, key="picture_in_use")
+    return offered.get(used, next(reversed(offered.values()))).getvalue(), "uploaded image"
 
 
 def _photo() -> tuple[bytes | None, str]:
@@ -162,14 +166,14 @@ def _photo() -> tuple[bytes | None, str]:
 
 def _from_picture(data: bytes | None, name: str) -> None:
     if data is None:
-        st.session_state["no_face"] = "No picture yet. Choose or take one in the sidebar, or go back to the samples."
+        st.session_state["no_face"] = "No image yet. Upload or take one in the sidebar, or go back to the samples."
         return
     key = hashlib.sha256(data).hexdigest()
-    if (st.session_state.get("picture") or ("",))[0] != key:  # a new picture: decode it and look for faces once
+    if (st.session_state.get("picture") or ("",))[0] != key:  # a new image: decode it and detect faces once
         st.session_state["picture"] = None
         st.session_state["by_hand"] = False
-        st.session_state.pop("answers", None)
-        with st.spinner("Looking for faces"):
+        st.session_state.pop("results", None)
+        with st.spinner("Detecting faces"):
             picture = faces.read(data)
             picture.thumbnail(LARGEST)
             st.session_state["picture"] = (key, picture, faces.detect(picture))
@@ -195,19 +199,19 @@ def _from_picture(data: bytes | None, name: str) -> None:
 
 
 def _hand_box(picture: Image.Image, start: Box) -> Box:
-    """A square that four sliders move, beginning at `start`."""
+    """A square set by four sliders, starting from `start`."""
     width, height = picture.size
     x, y = start.centre
     longest = min(width, height)
     side = st.slider("Size", 5, 100, int(min(100, max(5, 100 * start.side / longest))), format="%d %%") * longest / 100
-    x = st.slider("From the left", 0, 100, int(100 * min(max(x / width, 0), 1)), format="%d %%") * width / 100
-    y = st.slider("From the top", 0, 100, int(100 * min(max(y / height, 0), 1)), format="%d %%") * height / 100
-    angle = st.slider("Turned by", -180, 180, int(start.angle), format="%d°")
+    x = st.slider("Center, from the left", 0, 100, int(100 * min(max(x / width, 0), 1)), format="%d %%") * width / 100
+    y = st.slider("Center, from the top", 0, 100, int(100 * min(max(y / height, 0), 1)), format="%d %%") * height / 100
+    angle = st.slider("Rotation", -180, 180, int(start.angle), format="%d°")
     return Box(x - side / 2, y - side / 2, side, side, angle)
 
 
 def _show(picture: Image.Image, boxes: list[Box], chosen: int) -> None:
-    """The picture in the sidebar, every face boxed and numbered, the chosen one in a thick line."""
+    """Draw the image in the sidebar with a numbered box around each face, thicker around the chosen one."""
     shown = picture.copy()
     shown.thumbnail((560, 560))
     scale = shown.width / picture.width
@@ -217,4 +221,4 @@ def _show(picture: Image.Image, boxes: list[Box], chosen: int) -> None:
         draw.line([*corners, corners[0]], fill=_MARK, width=6 if i == chosen else 2, joint="curve")
         if len(boxes) > 1:
             draw.text(corners[0], f" {i + 1}", fill=_MARK, font_size=28, stroke_width=3, stroke_fill="white")
-    st.image(shown, width="stretch", alt="The picture with a box round each face that was found")
+    st.image(shown, width="stretch", alt="The image with a box around each detected face")

@@ -31,12 +31,12 @@ def answers(response: FrequencyResponse, cutoff: float) -> None:
     for column, (title, (part, text)) in zip(st.columns(2), texts.items(), strict=True):
         with column:
             _curves(response.cutoffs, part, response.classes, cutoff, title)
-            views.says(f"**{title}.** {text} The dotted line is the slider's cut-off.")
+            views.caption(f"**{title}.** {text} The dotted line is the slider's cut-off.")
 
 
 def _curves(cutoffs: torch.Tensor, shares: torch.Tensor, classes: tuple[str, ...], cutoff: float, title: str) -> None:
-    colours = charts.class_colours(classes)
-    chart = charts.curves(cutoffs, shares.T, classes, _AXIS, "probability", colours, marks=(cutoff,))
+    colors = charts.class_colors(classes)
+    chart = charts.curves(cutoffs, shares.T, classes, _AXIS, "probability", colors, marks=(cutoff,))
     charts.show(chart, title, f"Probability of each class. {title}")
 
 
@@ -69,7 +69,7 @@ def swap(found: BandSwap) -> None:
     charts.show(
         charts.faces_row(found.pictures, labels), "swap", "Two faces, and the two that exchange their fast waves"
     )
-    views.says(_which(found))
+    views.caption(_which(found))
 
 
 def _which(found: BandSwap) -> str:
@@ -92,7 +92,7 @@ def swap_at_every_cutoff(response: SwapResponse, classes: tuple[str, ...], cutof
     """Probabilities for the slow waves of this face with the fast ones of the other, against the cut-off."""
     title = "Slow waves of this face, fast waves of the other"
     _curves(response.cutoffs, response.probabilities, classes, cutoff, title)
-    views.says(
+    views.caption(
         f"**{title}.** To the left the picture is nearly all the other face, to the right nearly all this one: where "
         "the lines cross, the waves have changed hands that the answer hangs on, for these two faces."
     )
@@ -106,7 +106,7 @@ def amplitudes(found: Amplitude, cutoff: float) -> None:
     plane, profile = st.columns([1, 2])
     with plane:
         charts.show(charts.amplitudes(found.plane, cutoff), "amplitudes", "Logarithm of the amplitude of each wave")
-        views.says(
+        views.caption(
             "**Every wave of the face,** log(1 + amplitude): in the middle the mean gray, towards the edge the faster "
             "ones. Inside of the circle lie the slow waves. Where they are in the face this picture does not say."
         )
@@ -123,14 +123,14 @@ def amplitudes(found: Amplitude, cutoff: float) -> None:
             marks=(cutoff,),
         )
         charts.show(chart, "profile", "Mean amplitude against the frequency")
-        views.says(
+        views.caption(
             f"**From {float(strength.max()):.0f} down to {float(strength.min()):.2g}:** in pictures of the world slow "
             "waves are far stronger than fast ones, in faces too. A weak wave can still be the one that decides."
         )
 
 
 def channels(parts: Channels) -> None:
-    """The fast waves of each colour, all on one scale."""
+    """The fast waves of each color, all on one scale."""
     waves = 2 * parts.high - 1
     most = float(waves.abs().flatten().quantile(0.995))
     for column, name, values in zip(st.columns(3), parts.names, waves, strict=True):

@@ -25,7 +25,7 @@ def measured(network: str) -> Gates | None:
     if stored or not slow_requests.at_once(network, services.gates.gate_passes(network), _key(network)):
         return stored
     with st.spinner("Measuring the gates on drawn faces"):
-        return state.kept(("gates", network), lambda: services.gates.drawn_gates(network))
+        return state.cached(("gates", network), lambda: services.gates.drawn_gates(network))
 
 
 def _key(network: str) -> str:
@@ -39,7 +39,7 @@ def beside_map(found: Gates | None, layer: str) -> None:
         if gate.constant:
             which = "This gate is" if gate.gate.title == "gate" else f"Its {gate.gate.title}: this gate is"
             same = "" if isnan(gate.fixed) else f", {charts.percent(gate.fixed)} of their variance is the same for all"
-            views.says(
+            views.caption(
                 f"**{which} nearly constant:** between {found.images} its values deviate by {_deviation(gate)}{same}. "
                 f"With its mean in its place, {_share(1 - gate.changed_mean)} of predictions stay."
             )
@@ -64,9 +64,11 @@ def section(network: str, found: Gates | None, names: Mapping[str, str]) -> None
     maps = {named[m.layer]: g.mean_map for m in modules for g in m.gates if g.mean_map is not None}
     if maps:
         charts.show(charts.small_maps(maps, 0.0, 1.0), "masks", f"Mean of each gate over {found.images}")
-        views.says(f"**Mean of each gate over {found.images}.** A nearly constant gate looks like this for every face.")
+        views.caption(
+            f"**Mean of each gate over {found.images}.** A nearly constant gate looks like this for every face."
+        )
     rows = [row for module in found.modules for row in _rows(module, named.get(module.layer, "all together"))]
-    views.says("\n".join([_HEAD, *rows]))
+    views.caption("\n".join([_HEAD, *rows]))
     _says(found)
 
 
@@ -94,8 +96,8 @@ def _says(found: Gates) -> None:
     mean, off = _share(1 - whole.changed_mean), _share(1 - whole.changed_off)
     what = "With every gate at its mean" if not whole.layer else "With its mean in place of the gate"
     live = f" Measured now on drawn faces, which are no photographs. {found.live}" if found.live else ""
-    views.says(f"**{what}, {mean} of predictions stay; switched off, {off}** ({found.images}).{live}")
-    views.says(
+    views.caption(f"**{what}, {mean} of predictions stay; switched off, {off}** ({found.images}).{live}")
+    views.caption(
         "Saturated: below 0.05 or above 0.95. Deviation: root mean square over the gate's values of their standard "
         f"deviation between faces. The images themselves have η² {charts.percent(found.pixels)}. A gate is called "
         f"nearly constant where it deviates by less than {CONSTANT_DEVIATION} or has η² of at least "

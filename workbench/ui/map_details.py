@@ -1,4 +1,4 @@
-"""Look closer: one map beside those of other classes, methods and layers, and beside the network's own attention."""
+"""Details: one map beside those of other classes, methods and layers, and beside the network's attention maps."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from workbench.services.explain import layers as layers_of
 from . import charts, page_content, slow_requests, state, uncertainty, views
 
 ONE_PASS = {EXPLAINERS[name].title: name for name in METHODS}
-"""Title → name of the methods whose maps are there at once."""
+"""Title → name of the methods that need no further forward pass."""
 
 
 @dataclass(frozen=True, eq=False)
 class Chosen:
-    """What the page shows a map of.
+    """The map that the page shows.
 
     Attributes:
-        face, network: what was asked.
-        explanation: the answer.
-        class_: whose map.
+        face, network: input of the explanation.
+        explanation: prediction and maps.
+        class_: target class of the map.
         method: one of `METHODS`.
-        opacity: of the strongest colour, 0..1.
-        shared: whether maps of one method have one scale.
+        opacity: of the strongest color, 0..1.
+        shared: whether maps of one method share one scale.
     """
 
     face: Face
@@ -46,23 +46,23 @@ class Chosen:
 
     @property
     def title(self) -> str:
-        """Of the method."""
+        """Title of the method."""
         return EXPLAINERS[self.method].title
 
 
 @page_content.fragment
-def look(chosen: Chosen) -> None:
-    """One of the sections, as the visitor chooses."""
-    st.subheader("Look closer")
-    section = views.one_of("What to look at", SECTIONS, default="How sure", key="look", label_visibility="collapsed")
+def tabs(chosen: Chosen) -> None:
+    """Draw the section that the visitor chooses."""
+    st.subheader("Details")
+    section = views.choose_one("Details", SECTIONS, default="Uncertainty", key="look", label_visibility="collapsed")
     SECTIONS[section](chosen)
 
 
-def _sure(chosen: Chosen) -> None:
-    uncertainty.sure(chosen.face, chosen.network, chosen.explanation.prediction)
+def _uncertainty(chosen: Chosen) -> None:
+    uncertainty.show(chosen.face, chosen.network, chosen.explanation.prediction)
 
 
-def _trust(chosen: Chosen) -> None:
+def _faithfulness(chosen: Chosen) -> None:
     uncertainty.trust(chosen.face, chosen.network, chosen.class_, chosen.method, chosen.title)
 
 
@@ -75,13 +75,13 @@ def _classes(chosen: Chosen) -> None:
     top = float(maps.max()) if chosen.shared else None
     _show(chosen, titled, top, "Maps of every class")
     scale = (
-        "All on one scale, so a faint map is weak evidence"
+        "All share one scale, so a faint map is weak evidence"
         if chosen.shared
-        else "Each on a scale of its own, which makes weak evidence look strong"
+        else "Each has its own scale, which makes weak evidence look strong"
     )
-    views.says(
-        f"**{chosen.title} of every class,** each with the probability of the class. {scale}. Maps of different "
-        "classes often highlight the same places: where, and not what, is all that they show."
+    views.caption(
+        f"**{chosen.title} for every class,** with the probability of the class. {scale}. Maps of different classes "
+        "often highlight the same regions: they show where, not which feature."
     )
 
 
@@ -89,11 +89,11 @@ def _methods(chosen: Chosen) -> None:
     explanation = chosen.explanation
     maps = {name: explanation.map_of(chosen.class_, name) for name in ONE_PASS.values()} | _more_methods(chosen)
     _show(chosen, {_with_strength(EXPLAINERS[name].title, heat): heat for name, heat in maps.items()}, None, "Methods")
-    signs = " Red speaks for the class, blue against it." if any(float(one.min()) < 0 for one in maps.values()) else ""
-    views.says(
-        f"**{len(maps)} methods for {chosen.class_},** each in a unit of its own and therefore on a scale of its own; "
-        f"the number is its strongest value.{signs} What they share is likelier to be the network's doing, and what "
-        "only one shows that method's; agreement is no proof, because most of them read the same layer."
+    negative = any(float(one.min()) < 0 for one in maps.values())
+    signs = " Red: evidence for the class; blue: against it." if negative else ""
+    views.caption(
+        f"**{len(maps)} methods for {chosen.class_},** each with its own unit and scale; the number is the largest "
+        f"value.{signs} Agreement of methods is not a proof, since most of them use the same layer."
     )
     with st.expander("What each method does, and what it does not prove"):
         for name in maps:
@@ -102,14 +102,14 @@ def _methods(chosen: Chosen) -> None:
 
 
 def _more_methods(chosen: Chosen) -> dict[str, Tensor]:
-    """Maps of further methods: named with their seconds, drawn when the visitor says so, and then kept."""
+    """Maps of further methods: a button states the time, and maps are computed after a click and cached."""
     titles = {method.title: name for name, method in EXPLAINERS.items() if name not in ONE_PASS.values()}
     wanted = [titles[title] for title in st.multiselect("More methods", titles, key="methods", bind="query-params")]
     key = (chosen.face.key, chosen.network)
-    drawn: dict[str, Tensor] = state.kept(("methods", *key, chosen.class_), dict)
-    seconds: dict[str, float] = state.kept(("seconds", *key), dict)
+    drawn: dict[str, Tensor] = state.cached(("methods", *key, chosen.class_), dict)
+    seconds: dict[str, float] = state.cached(("seconds", *key), dict)
     missing = [name for name in wanted if name not in drawn]
-    with st.spinner("Looking how fast the network is"):
+    with st.spinner("Measuring the speed of the network"):
         for name in [name for name in missing if name not in seconds]:
             seconds[name] = seconds_by_method(chosen.face, chosen.network, name)
     if missing:
@@ -117,7 +117,7 @@ def _more_methods(chosen: Chosen) -> dict[str, Tensor]:
         each = ", ".join(f"{EXPLAINERS[name].title} {_seconds(seconds[name])}" for name in missing)
         place = st.empty()  # for the button, then for the progress
         if place.button(
-            f"Draw {counted(len(missing), 'map')} (about {_seconds(total)})",
+            f"Compute {counted(len(missing), 'map')} (about {_seconds(total)})",
             type="primary",
             key="draw",
             help=f"{each}.",
@@ -135,7 +135,7 @@ def _draw(chosen: Chosen, names: list[str], drawn: dict[str, Tensor], place: Del
 
         try:
             drawn[name] = map_by_method(chosen.face, chosen.network, chosen.class_, name, tell)
-        except ValueError as error:  # a method that can do nothing with this layer: the message says what to do
+        except ValueError as error:  # the method does not support this layer: the message says what to do
             st.warning(f"{EXPLAINERS[name].title}: {error}")
     place.empty()
 
@@ -143,20 +143,20 @@ def _draw(chosen: Chosen, names: list[str], drawn: dict[str, Tensor], place: Del
 def _layers(chosen: Chosen) -> None:
     layers, own = layers_of(chosen.network), chosen.explanation.layer
     key = (chosen.face.key, chosen.network, chosen.class_, chosen.method)
-    if not slow_requests.ready(chosen.network, 3 * len(layers), "Read every layer", "-".join(("layers", *key))):
+    if not slow_requests.ready(chosen.network, 3 * len(layers), "Compute all layers", "-".join(("layers", *key))):
         return
-    with st.spinner(f"Reading {len(layers)} layers"):
-        maps = state.kept(("layers", *key), lambda: _by_layer(chosen, [layer.name for layer in layers]))
+    with st.spinner(f"Computing {len(layers)} layers"):
+        maps = state.cached(("layers", *key), lambda: _by_layer(chosen, [layer.name for layer in layers]))
     titled = {
         f"{'<b>' if layer.name == own else ''}{layer.name}{'</b>' if layer.name == own else ''}<br>"
         f"{layer.extent[0]} × {layer.extent[1]}, up to {float(maps[layer.name].max()):.2g}": maps[layer.name]
         for layer in layers
     }
     _show(chosen, titled, None, "Maps of one class by layer")
-    views.says(
-        f"**{chosen.title} for {chosen.class_} at the end of each stage,** from the picture's side to the answer's; "
-        f"the map above reads `{own}`. Early layers give fine maps of edges, late ones coarse maps of parts. Each has "
-        "a unit, and so a scale, of its own; a finer map is not a truer one."
+    views.caption(
+        f"**{chosen.title} for {chosen.class_} at the end of each stage,** from input to output, each on its own "
+        f"scale; the map above uses `{own}`. Early layers give fine maps of edges, late ones coarse maps of parts; "
+        "finer does not mean more faithful."
     )
 
 
@@ -164,13 +164,13 @@ def _by_layer(chosen: Chosen, layers: list[str]) -> dict[str, Tensor]:
     return {name: map_by_layer(chosen.face, chosen.network, chosen.class_, name, chosen.method) for name in layers}
 
 
-def _own_maps(chosen: Chosen) -> None:
+def _attention_maps(chosen: Chosen) -> None:
     explanation = chosen.explanation
     found = [one for one in explanation.attention if one.spatial]
     if not found:
         st.info(
-            "This network has no attention that weighs places, so it makes no maps of its own. Choose one that does in "
-            "the sidebar, for example ResNet-18 with BAM."
+            "This network has no spatial attention, so it has no attention maps. Choose one that has in the sidebar, "
+            "for example ResNet-18 with BAM."
         )
         return
     side = explanation.pixels.shape
@@ -179,16 +179,16 @@ def _own_maps(chosen: Chosen) -> None:
         for one in found
     }
     weights = all(one.limits == (0.0, 1.0) and not one.unit for one in found)
-    _show(chosen, titled, 1.0 if weights else None, "The network's own maps", unit="weight")
-    views.says(
-        f"**What {counted(len(found), 'map')} of attention computed on this face,** "
-        f"{'weights from 0 to 1 on one scale' if weights else 'each on a scale of its own'}. **Attention is not "
-        "explanation** (Jain and Wallace 2019): a place that passes need not be one that the answer needs."
+    _show(chosen, titled, 1.0 if weights else None, "Attention maps", unit="weight")
+    views.caption(
+        f"**{counted(len(found), 'attention map')} for this face,** "
+        f"{'weights from 0 to 1 on one scale' if weights else 'each on its own scale'}. **Attention is not "
+        "explanation** (Jain and Wallace 2019): the prediction need not depend on a region with a high weight."
     )
     for title, one in {one.title: one for one in found}.items():
         st.markdown(f"*{title.capitalize()}* ({one.source}):")
         st.latex(one.equation)
-    st.page_link("../pages/attention.py", label="Every step of attention, and the answer without it: page Attention")
+    st.page_link("../pages/attention.py", label="Each step of attention, and its ablation: page Attention")
 
 
 def _show(chosen: Chosen, titled: dict[str, Tensor], top: float | None, alt: str, unit: str = "logit") -> None:
@@ -207,11 +207,11 @@ def _seconds(seconds: float) -> str:
 
 
 SECTIONS: dict[str, Callable[[Chosen], None]] = {
-    "How sure": _sure,
+    "Uncertainty": _uncertainty,
     "Classes": _classes,
     "Methods": _methods,
     "Layers": _layers,
-    "Trust": _trust,
-    "Own maps": _own_maps,
+    "Faithfulness": _faithfulness,
+    "Attention maps": _attention_maps,
 }
-"""Name of a section → what shows it."""
+"""Name of a section → function that draws it."""

@@ -1,4 +1,4 @@
-"""Predict, then reveal: a visitor picks the places where he expects the map, and then sees how far he was right."""
+"""Predict first: visitors pick the cells where they expect the map to be strongest, then see their score."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ _CELLS = tuple(services.map_quiz.cell_name(cell) for cell in range(GRID * GRID))
 
 
 def revealed(face: Face, network: str, class_: str, method: str) -> bool:
-    """Whether the visitor has committed himself for this map."""
+    """Whether the visitor has submitted a guess for this map."""
     return st.session_state.get("revealed", (None,))[0] == (face.key, network, class_, method)
 
 
 def ask(explanation: Explanation, face: Face, network: str, class_: str, method: str) -> None:
-    """The face under a grid; a click picks a cell, and so does its name in a list. The button reveals the map."""
+    """Draw the face under a grid of cells, picked by click or by name, and the button that reveals the map."""
     left, right = st.columns([1, 1])
     with right:
         st.markdown(
-            f"**Where will the map for {class_} be strongest?** Pick the cells on the face, or by their names below; "
-            "then commit yourself. The map and the probabilities stay hidden until you do."
+            f"**Where will the map for {class_} be strongest?** Pick cells on the face or by name below, then reveal "
+            "the map. Map and probabilities are hidden until then."
         )
         names = st.multiselect("Cells", _CELLS, key="cells", bind="query-params", placeholder="A1 is the upper left")
         key, cells = (face.key, network, class_, method), _numbers(names)
         if names:
             st.button("Reveal", type="primary", on_click=_reveal, args=(key, cells), key="reveal")
-        st.caption("A handful of cells is a good guess: who picks everything finds everything, and so does chance.")
+        st.caption("Pick about four to eight cells: with all cells any guess scores 100 %, as a random one does.")
     with left:
         figure = charts.gridded(charts.face(explanation.pixels, ""), len(explanation.pixels), GRID, cells)
         clicks = st.session_state.setdefault("grid_clicks", 0)  # a new key after each click, with nothing selected
@@ -48,7 +48,7 @@ def _again() -> None:
 
 
 def _clicked() -> None:
-    """Pick the cell that was clicked, or put it back."""
+    """Pick the cell that was clicked, or unpick it."""
     clicks = st.session_state["grid_clicks"]
     data = [point["customdata"] for point in st.session_state[f"grid-{clicks}"]["selection"]["points"]]
     clicked = {name if isinstance(name, str) else name[0] for name in data}
@@ -61,7 +61,7 @@ def _numbers(names: list[str]) -> list[int]:
 
 
 def show(explanation: Explanation, face: Face, class_: str, method: str, opacity: float) -> None:
-    """The guess beside the map, and for a drawn face beside what was drawn."""
+    """Draw the guess beside the map, and for a drawn face beside the features that were drawn."""
     found = services.map_quiz.guess(explanation, face, class_, st.session_state["revealed"][1], method)
     first, second, third = st.columns(3)
     with first:
@@ -80,19 +80,18 @@ def _map(explanation: Explanation, found: Guess, class_: str, method: str, opaci
     figure = charts.gridded(figure, len(heat), GRID, found.picked, strongest)
     charts.show(figure, "guessed-map", f"The map for {class_}, with the picked and the strongest cells framed")
     if found.map is None:
-        views.says(f"**The map for {class_} is blank,** so no guess can agree with it.")
+        views.caption(f"**The map for {class_} is blank,** so no guess can agree with it.")
     else:
-        views.says(
+        views.caption(
             f"**Solid green: the map's strongest {counted(len(strongest), 'cell')}; dashed red: yours.** "
-            f"{_in_common(found.map, found.picked)} Agreement proves neither right."
+            f"{_in_common(found.map, found.picked)} Agreement does not prove the map right."
         )
 
 
 def _in_common(score: Score, picked: tuple[int, ...]) -> str:
     common = len(set(picked) & set(score.strongest))
     return (
-        f"{common} in common: intersection over union {score.overlap:.2f} of 1, a blind guess gets "
-        f"{score.blind_overlap:.2f}."
+        f"{common} in common: intersection over union {score.overlap:.2f}; random baseline {score.blind_overlap:.2f}."
     )
 
 
@@ -101,38 +100,38 @@ def _truth(explanation: Explanation, found: Guess, class_: str) -> None:
     if found.truth is None:
         figure = charts.gridded(charts.face(pixels, ""), len(pixels), GRID, found.picked)
         charts.show(figure, "guessed-face", "The face with the picked cells framed")
-        views.says(
-            "**Your cells on the face.** What made raters name it is not known; of a drawn sample face, for its own "
-            "expression, it is, and the guess is scored against that too."
+        views.caption(
+            "**Your cells on the face.** Which regions annotators relied on is not known. For a drawn sample face it "
+            "is, so there the guess is scored against the drawing too."
         )
         return
     figure = charts.face_with_map(pixels, found.evidence, 1.0, 0.55, unit="drawn")
     figure = charts.gridded(figure, len(pixels), GRID, found.picked, found.truth.strongest)
-    charts.show(figure, "guessed-truth", "Where the drawn face differs from a face at rest, with the picked cells")
-    views.says(
-        f"**What was drawn for {class_},** its strongest cells in green. {_in_common(found.truth, found.picked)} What "
-        "a face does not show (no open mouth) is evidence too, and no mask can mark it."
+    charts.show(figure, "guessed-truth", "Where the drawn face differs from a neutral one, with the picked cells")
+    views.caption(
+        f"**Features drawn for {class_},** strongest cells in green. {_in_common(found.truth, found.picked)} A missing "
+        "feature, such as no open mouth, is evidence too, but cannot be marked."
     )
 
 
 def _scores(found: Guess, class_: str) -> None:
-    """Each guess as a share of the best one that as many cells allow, so that a perfect guess fills its bar."""
+    """Draw each guess as a share of the best possible guess with the same number of cells."""
     rows: dict[str, float] = {}
     if found.map:
-        rows |= {"you, of the map": found.map.reached, "blind guess, of the map": found.map.area / found.map.most}
+        rows |= {"you, on the map": found.map.reached, "random, on the map": found.map.area / found.map.most}
     if found.truth:
-        rows |= {"you, of what was drawn": found.truth.reached}
+        rows |= {"you, on the drawing": found.truth.reached}
         if found.map_truth:
-            rows |= {"the map, of what was drawn": found.map_truth.mass / found.truth.most}
-        rows |= {"blind guess, of what was drawn": found.truth.area / found.truth.most}
+            rows |= {"map, on the drawing": found.map_truth.mass / found.truth.most}
+        rows |= {"random, on the drawing": found.truth.area / found.truth.most}
     if not rows:
         return
-    label = f"share of the best guess of {counted(len(found.picked), 'cell')}"
-    charts.show(charts.shares(rows, label), "scores", "Yours and a blind guess, as shares of the best guess")
+    label = f"share of the best {counted(len(found.picked), 'cell')}"
+    charts.show(charts.shares(rows, label), "scores", "Your guess and the random baseline, relative to the best guess")
     if found.map:
         n, best = counted(len(found.picked), "cell"), charts.percent(found.map.most)
-        views.says(
-            f"**Your guess reaches {charts.percent(found.map.reached)} of what {n} can reach:** yours hold "
-            f"{charts.percent(found.map.mass)} of the map for {class_}, the strongest {best}, blindly picked ones "
+        views.caption(
+            f"**Your score: {charts.percent(found.map.reached)} of the best possible with {n}.** Your cells hold "
+            f"{charts.percent(found.map.mass)} of the map for {class_}, the strongest {best}, random cells "
             f"{charts.percent(found.map.area)} on average."
         )

@@ -27,7 +27,7 @@ def choose() -> tuple[list[str], str, str]:
         "Checkpoints", known, default=_trained(known), key="checkpoints", bind="query-params", placeholder="Choose some"
     )
     left, right = st.columns(2)
-    part = views.one_of(
+    part = views.choose_one(
         "Part",
         services.metrics.evaluation.TEST_PARTS,
         default=services.metrics.evaluation.TEST_PARTS[0],
@@ -101,7 +101,7 @@ def classes(found: dict[str, Scores]) -> None:
     best, worst = (pick(first.recall, key=lambda name: first.recall[name][0]) for pick in (max, min))
     rarest = min(first.support, key=first.support.get)
     told = " and ".join(f"{name} in {charts.with_interval(first.recall[name])}" for name in (best, worst))
-    views.says(
+    views.caption(
         f"**Recall** is the share of a class's pictures that the network calls so: {first.name} finds {told} of them, "
         f"the best and the worst. Lines are 95 % intervals, wide where pictures are few ({rarest}: "
         f"{first.support[rarest]}). How good it is for women or men, the old or the young, nobody can say "
@@ -123,7 +123,7 @@ def table(found: dict[str, Scores], part: str) -> None:
     st.markdown("\n".join([head, *rows]))
     low, high = (100 * v for v in next(iter(found.values())).chance)
     own = " It was fitted on PublicTest itself, so there it flatters." if part == "PublicTest" else ""
-    views.says(
+    views.caption(
         "**Single view, 95 % intervals in brackets; arrows point to the better direction, the best of a row is bold.** "
         "Where intervals overlap, the best may be luck: see the pair test below. *Calibrated* divides the logits by "
         f"the temperature, under 1 where the network was not sure enough.{own} A calibration error has no interval; "
@@ -142,7 +142,7 @@ def spread(found: dict[str, Scores]) -> None:
     """How unequal the classes are, a line for each checkpoint."""
     charts.show(charts.recall_spread({name: s.recall for name, s in found.items()}), "spread", "Spread of the recalls")
     widths = ", ".join(f"{name} {100 * s.spread:.0f}" for name, s in found.items())
-    views.says(
+    views.caption(
         f"**From the worst to the best class, in percentage points:** {widths}. One accuracy hides this; a network can "
         "gain accuracy by giving up a rare class, and a narrow spread alone is no merit either."
     )
@@ -157,7 +157,7 @@ def leaks(names: list[str], part: str) -> None:
             rows.append(f"| {name} | {seen.kind} | {seen.pictures} | {' | '.join(cells)} |")
     head = "| | left out | pictures | accuracy without them ↑ | on them |\n|---|---|---:|---:|---:|"
     st.markdown("\n".join([head, *rows]))
-    views.says(
+    views.caption(
         f"**Pictures of {part} that sit in Training too:** where the last column is the higher one, they are answered "
         "better than the others and lift the accuracy. That they were learned by heart does not follow: pictures that "
         "go round in copies may be easier ones. The list is that of the official split; the page Data counts the leaks "
@@ -174,8 +174,8 @@ def reliability(found: Calibration) -> None:
         with column:
             figure = charts.reliability(r.edges, r.accuracy, r.confidence, r.count, f"confidence, {label}")
             charts.show(figure, f"reliability-{label[:2]}", f"Accuracy of answers by confidence, {label}")
-            views.says(f"**{label.capitalize()}:** calibration error {100 * r.ece:.1f}\N{NO-BREAK SPACE}%.")
-    views.says(
+            views.caption(f"**{label.capitalize()}:** calibration error {100 * r.ece:.1f}\N{NO-BREAK SPACE}%.")
+    views.caption(
         "A bar over the dotted line: more often right than it says; under it: surer than right. Hollow bars are fewer "
         "than 20 answers. A small error says nothing about a single face, and nothing about classes that were not "
         "answered."
@@ -187,9 +187,9 @@ def risk(names: list[str], part: str, pictures: str) -> None:
     grid = torch.linspace(0.02, 1, 99)
     curves = {name: services.metrics.evaluation.calibration(name, part, pictures).risk.risk for name in names}
     lines = {name: risk[(grid * len(risk)).long().clamp(1) - 1] for name, risk in curves.items()}
-    charts.show(charts.errors_by_coverage(grid, lines), "risk", "Share of errors among the surest answers")
+    charts.show(charts.risk_coverage(grid, lines), "risk", "Share of errors among the surest answers")
     half = ", ".join(f"{name} {charts.percent(float(risk[len(risk) // 2 - 1]))}" for name, risk in curves.items())
-    views.says(
+    views.caption(
         f"**Let each answer only where it is surest:** of the surer half of its answers these are wrong: {half}. That "
         "being sure goes with being right on these pictures is no promise for other ones."
     )
@@ -204,7 +204,7 @@ def pair(found: Pair) -> None:
     )
     p = "p < 0.001" if found.p_value < 0.001 else f"p = {found.p_value:.3f}"
     told = "the pictures tell them apart" if found.p_value < 0.05 else "the pictures do not tell them apart"
-    views.says(
+    views.caption(
         f"**McNemar's test, exact: {p}; {told}** (at 5 %). Only the {found.first_only + found.second_only} "
         f"pictures that one gets right and the other wrong count. {a} less {b}, in percentage points: accuracy "
         f"{charts.interval(found.accuracy, signed=True)}, balanced accuracy "
@@ -223,10 +223,10 @@ def training(found: History) -> None:
             if not lines or len(found.epochs) < 2:
                 st.info(f"The history has no curve of the {kind}: one epoch, or no such column.")
                 continue
-            colours = tuple(_CURVES[name] for name in lines)
+            colors = tuple(_CURVES[name] for name in lines)
             figure = charts.curves(
                 found.epochs, torch.stack([*lines.values()]), tuple(lines), "epoch", f"{kind} {'↓' if log else '↑'}",
-                colours, log=log, marks=found.joins,
+                colors, log=log, marks=found.joins,
             )  # fmt: skip
             charts.show(figure, f"history-{kind}", f"{kind.capitalize()} of each epoch")
     join = ""
@@ -234,7 +234,7 @@ def training(found: History) -> None:
         join = (
             " At a dotted line another training took over the best weights so far; what came after them is not drawn."
         )
-    views.says(
+    views.caption(
         f"**Epoch {found.best} was kept,** by its accuracy on the validation part.{join} Training accuracy is taken on "
         "changed (augmented) pictures with dropout on, so it can lie below the others; the test curve was watched by "
         "nobody and chose nothing."

@@ -17,49 +17,48 @@ from . import url_state
 
 
 def choose() -> dict[str, str]:
-    """Let the visitor choose a network; `state.network()` is the result, and here it is as the link names it."""
+    """Let the visitor choose a network, stored for `state.network()`; return it as a query parameter."""
     names = grouped()
     before = st.session_state.setdefault("network", services.networks.DEFAULT_NETWORK)
-    if before not in names:  # a training that was removed, or goes on
+    if before not in names:  # a training that was removed or resumed
         url_state.note(
-            f"The network {url_state.quoted(before)} is not here any more; shown is "
-            f"{services.networks.DEFAULT_NETWORK}."
+            f"The network {url_state.quoted(before)} no longer exists; using {services.networks.DEFAULT_NETWORK}."
         )
         st.session_state["network"] = services.networks.DEFAULT_NETWORK
-    asked = url_state.asked("network")
-    if asked in names:
-        st.session_state["network"] = asked
-    elif asked is not None:
-        url_state.note(f"The link asks for a network {url_state.quoted(asked)}, which is not here.")
+    requested = url_state.requested("network")
+    if requested in names:
+        st.session_state["network"] = requested
+    elif requested is not None:
+        url_state.note(f"The link has the network {url_state.quoted(requested)}, which does not exist here.")
     name = st.selectbox("Network", names, format_func=label, key="network", help=_HELP)
     st.caption(described(name))
     if others := [why for broken, why in broken_checkpoints().items() if broken != name]:
-        with st.expander(f"{counted(len(others), 'checkpoint is', 'checkpoints are')} broken"):
+        with st.expander(f"{counted(len(others), 'checkpoint is', 'checkpoints are')} damaged"):
             for why in others:
                 st.text(why)
     return {"network": name}
 
 
 def random_weights_banner(network: str) -> None:
-    """What stands above every result of a network that was not trained."""
+    """Warn above every result of a network that was not trained."""
     st.warning(
-        f"**Random weights.** {network} has no trained weights here, so its answers and maps mean nothing. "
+        f"**Random weights.** {network} has no trained weights here, so its predictions and maps mean nothing. "
         f"Train it with `ferscope train --model {network}`, or choose another network." + _measured_before(network)
     )
 
 
 def _measured_before(network: str) -> str:
-    """Of a network whose weights were not kept: where what it answered still stands."""
+    """For a network whose weights were not kept: which earlier trainings have stored predictions."""
     trained = [
         name for name in services.metrics.evaluation.checkpoints() if (card := _card(name)) and card.network == network
     ]
     if not trained:
         return ""
-    return f" Of earlier trainings the answers are kept, not the weights (page Metrics): {', '.join(trained)}."
+    return f" The page Metrics has stored predictions of earlier trainings: {', '.join(trained)}."
 
 
 def grouped() -> tuple[str, ...]:
-    """What was trained here, then all networks by paper, the trained ones first; other trainings behind each."""
+    """Trainings of this computer, then all networks by paper; other checkpoints follow their network."""
     jobs, others = [], {}
     for name in services.networks.checkpoint_names():
         if services.networks.is_job(name):
@@ -74,44 +73,47 @@ def _networks() -> tuple[str, ...]:
 
 
 def label(name: str) -> str:
-    """One line of the list: paper, title, accuracy if it is trained, size; of a job title and accuracy."""
+    """One line of the list: paper, title, test accuracy, number of parameters; for a job title and accuracy."""
     spec, share = services.networks.get_spec(name), accuracy(name)
-    told = [spec.title] if share is None else [spec.title, f"{100 * share:.1f} %"]
+    parts = [spec.title] if share is None else [spec.title, f"{100 * share:.1f} %"]
     if (card := _card(name)) and card.seen:
-        told.append("not a test")
+        parts.append("saw test images")
     if not services.networks.is_job(name):
-        told.insert(0, spec.paper)
+        parts.insert(0, spec.paper)
     if name in services.networks.network_names():
-        told.append(millions(name))
-    return " · ".join(told)
+        parts.append(millions(name))
+    return " · ".join(parts)
 
 
 def described(name: str) -> str:
-    """A network in one or two sentences: whose it is, how large, what it is worth."""
+    """A network in one or two sentences: name, paper, number of parameters, test accuracy, caveats."""
     spec, share, card = services.networks.get_spec(name), accuracy(name), _card(name)
     if card is not None and share is None:
         return (
-            f"`{card.network}`, paper {spec.paper}, {millions(name)} parameters. {spec.title}: its weights after epoch "
-            f"{card.best_epoch}. Not measured on FER2013's test faces."
+            f"`{card.network}`, paper {spec.paper}, {millions(name)} parameters. {spec.title}: weights after epoch "
+            f"{card.best_epoch}. Not evaluated on FER2013."
         )
     if name in (broken := broken_checkpoints()):
-        return f"`{name}`, paper {spec.paper}. Its checkpoint is broken: `{broken[name].replace('`', ' ')}`"
-    whose = f"`{name}`, paper {spec.paper}, {millions(name)} parameters."
+        return f"`{name}`, paper {spec.paper}. Its checkpoint is damaged: `{broken[name].replace('`', ' ')}`"
+    text = f"`{name}`, paper {spec.paper}, {millions(name)} parameters."
     if share is None:
-        return f"{whose} Untrained: random weights, which answer nothing."
-    way, measures = _measured(name)
-    worth = f"{whose} Names {100 * share:.1f} % of FER2013's PrivateTest faces as they are labelled ({way})."
-    one_class = _no_better_than(measures)
+        return f"{text} Untrained: random weights."
+    how, measures = _measured(name)
+    text += f" Test accuracy {100 * share:.1f} % (FER2013 PrivateTest, {how})."
+    majority = _no_better_than(measures)
     if card.caveat:
-        worth += f" {card.caveat}"
-    if one_class is None:
+        text += f" {card.caveat}"
+    if majority is None:
         never = [name for name, row in measures["per_class"].items() if row["recall"] == 0]
-        return f"{worth} It never recognises {' and '.join(never)}." if never else worth
-    return f"{worth} One class named always is right in {100 * one_class:.1f} %: it has hardly learned, trust no map."
+        return f"{text} It never predicts {' or '.join(never)} correctly." if never else text
+    return (
+        f"{text} Always predicting the largest class gives {100 * majority:.1f} %: it has hardly learned anything, so "
+        "trust none of its maps."
+    )
 
 
 def _no_better_than(measured: dict[str, Any]) -> float | None:
-    """The share of the most frequent class, where the accuracy's 95 % interval reaches down to it."""
+    """The share of the largest class, if the accuracy's 95 % interval reaches down to it; else None."""
     supports = [row["support"] for row in measured.get("per_class", {}).values()]
     if not supports or measured["accuracy_interval"][0] > max(supports) / sum(supports):
         return None
@@ -119,12 +121,12 @@ def _no_better_than(measured: dict[str, Any]) -> float | None:
 
 
 def accuracy(name: str) -> float | None:
-    """Share of right answers on FER2013's PrivateTest, see `_measured`; None where that was not measured."""
+    """Accuracy on FER2013's PrivateTest, 0..1, see `_measured`; None if it was not measured."""
     return measured[1]["accuracy"] if (measured := _measured(name)) else None
 
 
 def _measured(name: str) -> tuple[str, dict[str, Any]] | None:
-    """How views were averaged, and the measures on FER2013's PrivateTest: by flip averaging, else in a single view."""
+    """How it was evaluated, and the measures on FER2013's PrivateTest: flip averaging if there is, else single view."""
     card = _card(name)
     if card is None or not services.metrics.evaluation.is_of_fer2013(card):
         return None
@@ -133,22 +135,21 @@ def _measured(name: str) -> tuple[str, dict[str, Any]] | None:
 
 
 def millions(name: str) -> str:
-    """Number of trainable parameters: 1.94 M."""
+    """Number of trainable parameters in millions, e.g. "1.94 M"."""
     card = _card(name)
     return f"{(card.parameters if card else _parameters(name)) / 1e6:.2f}\N{NO-BREAK SPACE}M"
 
 
 def warm() -> None:
-    """Count the parameters of every network, which takes some seconds the first time."""
+    """Count the parameters of every network in advance, which takes some seconds."""
     for name in grouped():
         millions(name)
 
 
 _HELP = (
-    "Ordered by paper, A to E; type to search, for example BAM or mobile. Each network with the number of its "
-    "parameters; of a trained one also the share of FER2013's PrivateTest faces that it names as they are labelled "
-    "(flip averaging). Other trainings of a network stand behind it, with the names of their folders. What you trained "
-    "here comes first."
+    "Ordered by paper, A to E; type to search, for example BAM or mobile. Each line has the number of parameters and, "
+    "if trained, the accuracy on FER2013's PrivateTest (flip averaging). Other checkpoints of a network follow it, "
+    "named by their folder. Your own trainings come first."
 )
 
 

@@ -1,4 +1,4 @@
-"""What is on the screen: charts and sentences, collected while a page runs, for *Keep this*."""
+"""The content of the page as shown, collected while its script runs: charts and captions, for *Export*."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from streamlit.runtime.scriptrunner_utils.script_run_context import ThreadState
 
 @dataclass(frozen=True, eq=False)
 class Item:
-    """A chart, or sentences.
+    """A chart or a caption.
 
     Attributes:
-        text: of a chart, what is in it in a few words; else sentences in Markdown.
-        key: of a chart, its name on the page; empty for sentences.
-        figure: the chart; None for sentences.
-        wide: whether it has the whole width of the page.
+        text: alternative text of a chart; of a caption its Markdown.
+        key: of a chart, its key on the page; empty for a caption.
+        figure: the chart; None for a caption.
+        wide: whether it takes the whole width of the page.
     """
 
     text: str
@@ -31,22 +31,21 @@ class Item:
 
 
 Part: TypeAlias = "list[Item | Part]"
-"""What the page, or a fragment of it, shows from the top to the bottom; a fragment inside of it is one entry."""
+"""What the page or one of its fragments shows, from top to bottom; a nested fragment is one entry."""
 
 
 @dataclass(eq=False)
 class Screen:
-    """One page as it stands: its question, how it is answered, and its parts by the id of their fragment.
+    """One page as shown: title, question, and its parts by the id of their fragment.
 
-    A fragment that runs again shows everything anew in its own place, also the fragments inside of it, and leaves the
-    rest of the page alone.
+    A fragment that runs again replaces its own part, nested fragments included, and leaves the rest of the page alone.
     """
 
+    title: str = ""
     question: str = ""
-    how: str = ""
     link: dict[str, list[str]] = field(default_factory=dict)
     parts: dict[str | None, Part] = field(default_factory=lambda: {None: []})
-    running: list[str | None] = field(default_factory=lambda: [None])  # the page, then fragments, each inside the last
+    running: list[str | None] = field(default_factory=lambda: [None])  # the page, then nested fragments, innermost last
 
     @property
     def items(self) -> list[Item]:
@@ -54,13 +53,13 @@ class Screen:
         return list(_flat(self.parts[None]))
 
     def add(self, item: Item) -> None:
-        """Put an item below what the running part has shown."""
+        """Append an item to the part that is running."""
         self.parts[self.running[-1]].append(item)
         self._take_link()
 
     @contextmanager
     def part(self, fragment: str) -> Iterator[None]:
-        """While a fragment runs: by itself, or as a piece of the part that is running."""
+        """Collect the items of a fragment while it runs, alone or nested in the part that is running."""
         self._take_link()
         if self.running[-1] is None and fragment in self.parts:
             self.parts[fragment].clear()
@@ -84,7 +83,7 @@ def begin() -> Screen:
 
 
 def fragment(function: Callable | None = None, *, run_every: float | None = None) -> Any:
-    """`st.fragment`, whose charts and sentences leave the screen when it runs again and shows others, or none."""
+    """`st.fragment` whose charts and captions replace those of its last run."""
     if function is None:
         return partial(fragment, run_every=run_every)
 
@@ -96,19 +95,19 @@ def fragment(function: Callable | None = None, *, run_every: float | None = None
     return st.fragment(part, run_every=run_every)
 
 
-def titled(question: str, how: str) -> None:
-    """The page's question, and how it answers it."""
+def set_title(title: str, question: str) -> None:
+    """Set the page's title and its question."""
     shown = _screen()
-    shown.question, shown.how = question, how
+    shown.title, shown.question = title, question
 
 
-def words(text: str) -> None:
-    """Sentences in Markdown, which belong to the chart above."""
+def add_text(text: str) -> None:
+    """Add a caption in Markdown, which belongs to the chart above it."""
     _screen().add(Item(text))
 
 
-def chart(key: str, alt: str, figure: go.Figure, wide: bool = True) -> None:
-    """A chart; `alt` says in a few words what is in it."""
+def add_chart(key: str, alt: str, figure: go.Figure, wide: bool = True) -> None:
+    """Add a chart; `alt` is its alternative text."""
     _screen().add(Item(alt, key, figure, wide))
 
 

@@ -43,7 +43,7 @@ def overview() -> None:
     all_ = Counter({verdict: sum(by[verdict] for by in counts.values()) for verdict in VERDICTS})
     st.html(_STYLE + "&ensp;".join(_chip(verdict) for verdict in VERDICTS))
     charts.show(charts.verdicts(named), "verdicts", "How many claims of each paper have which verdict")
-    views.says(
+    views.caption(
         f"**Of {all_.total()} claims {all_['recomputed']} are recomputed, {all_['reproduced'] or 'none'} reproduced, "
         f"{all_['not reproduced']} not reproduced, {all_['inconsistent in the paper']} inconsistent in the paper.** "
         "*Recomputed* are sizes, counts, and sums of the paper's own figures; *reproduced* is a training as the paper "
@@ -60,7 +60,7 @@ def overview() -> None:
 def choose() -> str:
     """Let the visitor choose a paper; its letter."""
     letters = [paper.letter for paper in papers.papers()]
-    return views.one_of("Paper", letters, default="A", key="paper")
+    return views.choose_one("Paper", letters, default="A", key="paper")
 
 
 def source(letter: str) -> None:
@@ -100,16 +100,16 @@ def _plain(letter: str) -> None:
 def table(letter: str) -> None:
     """Every claim of a paper but those of classes: claimed, ours, verdict, the way."""
     st.subheader("Every claim")
-    verdict = views.one_of("Verdict", (_ALL, *VERDICTS), default=_ALL, key="verdict")
+    verdict = views.choose_one("Verdict", (_ALL, *VERDICTS), default=_ALL, key="verdict")
     single = [checked for checked in papers.check(letter) if not _of_a_class(checked)]
     chosen = [checked for checked in single if verdict in (_ALL, checked.verdict)]
     if chosen:
         st.html(_table(chosen))
-        page_content.words(_as_markdown(chosen))
+        page_content.add_text(_as_markdown(chosen))
     else:
         st.info(f"None of these claims of paper {letter} has the verdict “{verdict}”. Choose another verdict.")
     more = len(papers.check(letter)) - len(single)
-    views.says(
+    views.caption(
         f"**{counted(len(chosen), 'claim is', 'claims are')} listed, of {len(single)}"
         + (f"; {more} more, of classes and their averages, are below" if more else "")
         + ".** A verdict is about a figure as it is printed, not about whether the idea behind it is good."
@@ -160,7 +160,7 @@ def _row(checked: Checked) -> str:
 
 
 def _chip(verdict: str) -> str:
-    ground, ink = charts.VERDICT_COLOURS[verdict]
+    ground, ink = charts.VERDICT_COLORS[verdict]
     return f'<span class="verdict" style="background:{ground};color:{ink}">{verdict}</span>'
 
 
@@ -177,7 +177,7 @@ def classes(letter: str) -> None:
         return
     st.subheader("Class by class")
     left, right = st.columns(2)
-    set_ = views.one_of("Set", tables, default=next(iter(tables)), key="table", place=left)
+    set_ = views.choose_one("Set", tables, default=next(iter(tables)), key="table", place=left)
     table = tables[set_]
     rows = {row.model: row for row in table.rows}
     model = right.selectbox("Network", rows, key="row", bind="query-params")
@@ -188,7 +188,7 @@ def classes(letter: str) -> None:
     ours = {name: (c.value, *c.interval) for name, c in by_class.items() if c.value is not None}
     text = f"Recall of each class on {set_}, {model}, claimed and ours"
     charts.show(charts.claimed_and_ours(columns, claimed, ours), "classes", text)
-    views.says(_about_classes(found))
+    views.caption(_about_classes(found))
     with st.expander("The same as a table"):
         st.html(_table(found))
 

@@ -61,14 +61,14 @@ def choose_value(found: Response) -> int:
 
 def curves(found: Response, classes: tuple[str, ...], value: float) -> None:
     """Probabilities against the values of a corruption; a dotted line stands at one of them."""
-    corruption, colours = CORRUPTIONS[found.corruption], charts.class_colours(classes)
+    corruption, colors = CORRUPTIONS[found.corruption], charts.class_colors(classes)
     chart = charts.curves(
         found.values,
         found.probabilities.T,
         classes,
         corruption.unit,
         "probability",
-        colours,
+        colors,
         marks=(value,),
         points=True,
     )
@@ -105,7 +105,7 @@ _SHARES = {"a quarter": 1 / 4, "a third": 1 / 3, "a half": 1 / 2}
 
 def choose_patch(place) -> float:
     """Side of the square that hides a part of the face, as a share of the picture's."""
-    words = views.one_of("Side of the square", _SHARES, default="a quarter", key="patch", place=place)
+    words = views.choose_one("Side of the square", _SHARES, default="a quarter", key="patch", place=place)
     return _SHARES[words]
 
 
@@ -147,7 +147,7 @@ def frame(found: Framed, class_: str, top: float, title: str, key: str) -> None:
         chart = charts.face_with_map(found.pixels, found.map, top, 0.7)
     charts.show(chart, key, f"{title}, with the map for {class_}")
     share = charts.percent(float(found.prediction.probabilities.max()))
-    views.says(f"**{title}: {found.prediction.answer}, {share}.**")
+    views.caption(f"**{title}: {found.prediction.answer}, {share}.**")
 
 
 def grid(found: FrameGrid) -> None:
@@ -155,10 +155,10 @@ def grid(found: FrameGrid) -> None:
     columns = [f"{number(round(100 * shift))}\N{NO-BREAK SPACE}%" for shift in found.shifts]
     rows = [f"{round(100 * size)}\N{NO-BREAK SPACE}%" for size in found.sizes]
     across, along = "frame moved to the right, % of its side", "size of the frame"
-    chart = charts.answers_grid(found.classes, found.probabilities, columns, rows, across, along)
+    chart = charts.predictions_grid(found.classes, found.probabilities, columns, rows, across, along)
     charts.show(chart, "frames", "The answer to each of the frames")
     empty = found.asked < len(rows) * len(columns)
-    views.says(
+    views.caption(
         f"**{found.agreeing} of {found.asked} frames get the answer of the frame as it was found**, which stands in "
         "the middle (0\N{NO-BREAK SPACE}%, 100\N{NO-BREAK SPACE}%). It says how steady the answer to "
         "this one face is, not how often it is right." + (" Empty: outside of the picture." if empty else "")
@@ -237,7 +237,7 @@ def test_set(network: str, corruption: str) -> None:
         st.warning(survey.fault)
     elif survey.found and corruption in survey.found.curves:
         accuracy([survey], corruption, "test-set")
-        views.says(
+        views.caption(
             f"**Accuracy of {services.networks.get_spec(network).title}:** {pictures_asked([survey])} Labels are "
             f"those of the "
             "pictures as they were; whether people would still give them is another question."
@@ -258,14 +258,14 @@ def rotation() -> None:
     if measured:
         accuracy(measured, "rotation", "rotation")
         st.markdown(upright_and_turned(measured))
-        views.says(
+        views.caption(
             f"**Who keeps its accuracy when faces are turned?** {pictures_asked(measured)} A network that was trained "
             "on turned pictures keeps it too, with or without attention to angles: only a comparison of networks that "
             "were trained alike tells the two apart."
         )
     rarn = next(s for s in everyone if s.network == "rarn")
     if rarn in missing:
-        views.says(
+        views.caption(
             f"**RARN: not run.** Paper A, *{services.networks.paper('A')}*, claims that its attention makes it aware "
             f"of "
             "rotation; a curve against the angle, beside those of other networks, is the test."

@@ -1,4 +1,4 @@
-"""Questions that take long: asked at once where that is quick, and otherwise when the visitor says so."""
+"""Slow computations: run at once where they are quick, otherwise after a click."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from workbench.services.robustness import pace
 _AT_ONCE = 4.0  # seconds
 
 
-def ready(network: str, pictures: int, what: str, key: str) -> bool:
-    """Whether a network may be asked about so many pictures now; where that takes long, a button stands here first.
+def ready(network: str, images: int, label: str, key: str) -> bool:
+    """Whether a number of forward passes may run now; if they are slow, draw a button and wait for the click.
 
     Args:
-        network: who is asked.
-        pictures: how many.
-        what: what the button says before the time.
-        key: of the button and of the question; must hold the face and the network, so that a new one asks again.
+        network: name of the network.
+        images: number of forward passes.
+        label: of the button.
+        key: of the button and the request; include face and network, so that another one needs another click.
     """
-    if at_once(network, pictures, key):
+    if at_once(network, images, key):
         return True
-    seconds = pictures * pace(network)
-    st.info(f"This asks the network about {pictures} pictures, which takes about {seconds:.0f} s on this computer.")
-    st.button(what, key=f"ask-{key}", on_click=_asked().add, args=(key,), type="primary")
+    seconds = images * pace(network)
+    st.info(f"This needs {images} forward passes, about {seconds:.0f} s on this computer.")
+    st.button(label, key=f"ask-{key}", on_click=_requested().add, args=(key,), type="primary")
     return False
 
 
-def at_once(network: str, pictures: int, key: str) -> bool:
-    """Whether so many forward passes are quick, or the visitor asked for them; arguments as for `ready`."""
-    with st.spinner("Looking how fast the network is"):
-        return pictures * pace(network) < _AT_ONCE or key in _asked()
+def at_once(network: str, images: int, key: str) -> bool:
+    """Whether so many forward passes are quick, or the visitor has requested them; arguments as for `ready`."""
+    with st.spinner("Measuring the speed of the network"):
+        return images * pace(network) < _AT_ONCE or key in _requested()
 
 
-def _asked() -> set[str]:
-    return st.session_state.setdefault("asked", set())
+def _requested() -> set[str]:
+    return st.session_state.setdefault("requested", set())

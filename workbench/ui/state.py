@@ -1,4 +1,4 @@
-"""What a visitor has chosen, for as long as the browser tab is open. Nothing of it is written to disk."""
+"""A visitor's choices and cached results, for as long as the browser tab is open. Nothing is written to disk."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from workbench.services.networks import Network
 
 from . import views
 
-_REMEMBERED = 16  # answers to one visitor
+_REMEMBERED = 16  # results of one visitor
 
 
 def face() -> Face | None:
-    """The face in the sidebar; None when the picture holds none that is chosen yet."""
+    """The face in the sidebar; None if none is chosen or found yet."""
     return st.session_state.get("face")
 
 
 def face_name() -> str:
-    """What to call the face in words: a sample's title, the id in a set, "uploaded picture"; empty without a face."""
+    """A description of the face: a sample's title, the id in a dataset, "uploaded image"; empty without a face."""
     return st.session_state.get("face_name", "")
 
 
@@ -38,12 +38,12 @@ def network() -> str:
 
 
 def choose_network(name: str) -> None:
-    """Set the network in the sidebar; for a button on a page."""
+    """Choose the network in the sidebar; for a button on a page."""
     st.session_state["network"] = name
 
 
 def network_or_stop() -> Network:
-    """The network in the sidebar, open; where its checkpoint is damaged, say what to do, and end the page."""
+    """The network in the sidebar, loaded; if its checkpoint is damaged, show the error and end the page."""
     try:
         return services.networks.open_network(network())
     except ValueError as error:
@@ -52,7 +52,7 @@ def network_or_stop() -> Network:
 
 
 def face_or_stop() -> Face:
-    """The face in the sidebar; where there is none, say why, offer a way on, and end the page."""
+    """The face in the sidebar; if there is none, say why, offer to crop by hand where possible, and end the page."""
     chosen = face()
     if chosen is None:
         st.info(st.session_state.get("no_face"))
@@ -63,7 +63,7 @@ def face_or_stop() -> Face:
 
 
 def stop() -> NoReturn:
-    """End the page here, as `st.stop` does; but what stands below every page (*Keep this*) is still shown."""
+    """End the page here, as `st.stop` does, but still show what is below every page (*Export*)."""
     raise StopException
 
 
@@ -72,50 +72,49 @@ def _crop_by_hand() -> None:
 
 
 def choose_class(classes: tuple[str, ...], default: str, label: str = "Map for the class") -> str:
-    """Let the visitor choose a class in the main area; it stands in the link as `class`.
+    """Let the visitor choose a class in the main area, kept in the link as `class`.
 
-    Until one is chosen it is `default`, usually the network's answer, also when that changes with the face or the
-    network. A class that this network does not have gives way to `default`.
+    Until one is chosen it is `default`, usually the predicted class, and follows it when face or network change. A
+    class that the network does not have is replaced by `default`.
     """
     now, before = st.session_state.get("class"), st.session_state.get("class_default", default)
-    if now is not None:  # set anew on each page: a control that only another page showed would be forgotten
+    if now is not None:  # set again on each page: Streamlit forgets a widget that only another page showed
         st.session_state["class"] = default if now not in classes or now == before != default else now
     st.session_state["class_default"] = default
-    return views.one_of(label, classes, default=default, key="class")
+    return views.choose_one(label, classes, default=default, key="class")
 
 
 def explanation(face: Face, network: str) -> Explanation:
-    """What `services.explain` answers, kept for this visitor, so that a redrawn page need not ask again."""
-    return kept(("explain", face.key, network), lambda: services.explain(face, network))
+    """The result of `services.explain`, cached for this visitor."""
+    return cached(("explain", face.key, network), lambda: services.explain(face, network))
 
 
 def frequency_response(face: Face, network: str, mask: Mask) -> FrequencyResponse:
-    """What `services.frequency.frequency_response` answers, kept in the same way."""
-    return kept(
+    """The result of `services.frequency.frequency_response`, cached for this visitor."""
+    return cached(
         ("response", face.key, network, mask), lambda: services.frequency.frequency_response(face, network, mask)
     )
 
 
-def kept(key: tuple, ask: Callable[[], Any]) -> Any:
-    """The answer to a question that this visitor asked before, or asked now; the oldest ones are dropped."""
-    answers: OrderedDict[tuple, Any] = st.session_state.setdefault("answers", OrderedDict())
-    if st.session_state.get("answers_of") != (
-        now := services.networks.weights_changed()
-    ):  # a network has other weights now
-        answers.clear()
-        st.session_state["answers_of"] = now
-    if key not in answers:
-        answers[key] = ask()
-        while len(answers) > _REMEMBERED:
-            answers.popitem(last=False)
-    answers.move_to_end(key)
-    return answers[key]
+def cached(key: tuple, compute: Callable[[], Any]) -> Any:
+    """The cached result under `key`, computed now if there is none; least recently used results are dropped."""
+    results: OrderedDict[tuple, Any] = st.session_state.setdefault("results", OrderedDict())
+    changed = services.networks.weights_changed()
+    if st.session_state.get("results_of") != changed:  # a network has other weights now
+        results.clear()
+        st.session_state["results_of"] = changed
+    if key not in results:
+        results[key] = compute()
+        while len(results) > _REMEMBERED:
+            results.popitem(last=False)
+    results.move_to_end(key)
+    return results[key]
 
 
 def picture() -> tuple[Image, Box]:
-    """The whole picture that the face in the sidebar was cut out of, and its frame there.
+    """The whole image that the face in the sidebar was cropped from, and its box there.
 
-    A face that was a picture to begin with is its own picture.
+    A face that was not cropped is its own image.
     """
     chosen = face()
     if chosen.box is None:

@@ -16,7 +16,7 @@ from . import charts, views
 def last_term(term: Tensor, k: int) -> None:
     """The k-th term alone."""
     charts.show(charts.signed(term, "gray"), "term", f"Term number {k} alone")
-    views.says(
+    views.caption(
         f"**Term {k} alone:** what the last stroke adds (red) and takes away (blue). It is stripes and blocks, "
         "never a nose: no single term means a part of the face."
     )
@@ -24,12 +24,12 @@ def last_term(term: Tensor, k: int) -> None:
 
 def rank_answers(found: RankAnswers, k: int) -> None:
     """Probabilities against the number of terms that are kept."""
-    colours = charts.class_colours(found.classes)
+    colors = charts.class_colors(found.classes)
     title = "rank: number of terms kept"
-    chart = charts.curves(found.ranks, found.probabilities.T, found.classes, title, "probability", colours, marks=(k,))
+    chart = charts.curves(found.ranks, found.probabilities.T, found.classes, title, "probability", colors, marks=(k,))
     charts.show(chart, "ranks", "Probability of each class against the rank")
     now, whole = (found.classes[int(shares.argmax())] for shares in (found.probabilities[k - 1], found.whole))
-    views.says(
+    views.caption(
         f"**From {counted(found.enough, 'term')} on, the answer stays {whole}**, of {len(found.ranks)}; at the "
         f"slider's {k} it is {now}, {charts.percent(float(found.probabilities[k - 1].max()))}. A picture of few terms "
         "is striped as no training picture was, so a wrong answer there does not prove that the network needs weak "
@@ -46,14 +46,14 @@ def arrival(steps: SVDAttentionSteps, normalized: bool) -> None:
     pressed, waves, lists = st.columns(3)
     with pressed:
         charts.show(charts.signed(steps.x_tilde[0], "x̃"), "x_tilde", "The map pressed into one channel")
-        views.says(
+        views.caption(
             f"**Equation 1:** the map that arrives, {h} × {w}, pressed into one channel. "
             "Which sign is up was learned by chance, so red is not more than blue."
         )
     with waves:
         name, query, word = ("l", steps.low, "slow") if steps.sigma_h is None else ("h", steps.high, "fast")
         charts.show(charts.signed(query[0], name), "query", f"The {word} waves of that map, the query")
-        views.says(
+        views.caption(
             f"**Equations 2 and 3:** its {word} waves {name}, the query. "
             "So far every value has its place; that something stands out here does not mean that it will count."
         )
@@ -61,7 +61,7 @@ def arrival(steps: SVDAttentionSteps, normalized: bool) -> None:
         found = {"σ of x̃": steps.sigma_x, "σ of h": steps.sigma_h, "σ of l": steps.sigma_l}
         chart = charts.spectra({key: sigma[0] for key, sigma in found.items() if sigma is not None})
         charts.show(chart, "lists", "Singular values of the map and of the query")
-        views.says(
+        views.caption(
             "**Equations 5 to 7:** both become lists of singular values, in descending order"
             f"{', each divided by the largest of their list (ours)' if normalized else ''}. "
             "From here on nothing tells where in the map a value came from."
@@ -75,7 +75,7 @@ def gate(steps: SVDAttentionSteps, spread: Tensor, faces: int, trained: bool) ->
         outer = (steps.outer[0, 0] + 1e-6).log10()
         more = f" (the first of {steps.outer.shape[1]})" if steps.outer.shape[1] > 1 else ""
         charts.show(charts.strength(outer, "log₁₀", *outer.aminmax()), "outer", "Outer product of the two lists")
-        views.says(
+        views.caption(
             f"**Equation 8:** the product of every pair, logarithmic{more}. It is brightest at the upper left in every "
             "picture, because that is where the largest numbers stand."
         )
@@ -83,13 +83,13 @@ def gate(steps: SVDAttentionSteps, spread: Tensor, faces: int, trained: bool) ->
         a = steps.a[0, 0]
         charts.show(charts.strength(a, "a"), "gate", "The gate by which positions are multiplied")
         how = "as it was trained" if trained else "of random weights"
-        views.says(
+        views.caption(
             f"**Equations 9 and 10:** convolved and pressed into 0 to 1, the gate, {how}: {_two(a.min())} to "
             f"{_two(a.max())} here. Bright places pass, dark ones are held back, whatever stands there."
         )
     with differs:
         charts.show(charts.strength(spread, "range"), "gate-spread", "How far the gate differs between the samples")
-        views.says(
+        views.caption(
             f"**The same gate for everybody?** Largest less smallest value over the {faces} samples: "
             f"{_two(spread.mean())} on average, {_two(spread.max())} at most. Where it is dark, this gate hardly "
             "depends on the face; that many faces would agree alike it does not show."
@@ -117,8 +117,8 @@ def gains() -> None:
         paper = signed(100 * gain.reported, 2) if gain.reported is not None else "not in the paper"
         rows.append(f"| {services.networks.get_spec(gain.network).title} | {ours} | {change} | {paper} |")
     head = "| | accuracy here, % ↑ | difference to the one without | in paper D, from its rows |\n|---|---:|---:|---:|"
-    views.says("\n".join([head, *rows]))
-    views.says(
+    views.caption("\n".join([head, *rows]))
+    views.caption(
         "**PrivateTest of FER2013, single view; differences in percentage points, 95 % intervals in brackets.** Where "
         "an interval holds zero, the pictures do not tell the two apart. Ours are short trainings at 48 pixels, one "
         "seed of each here (all seeds: checkpoints/README.md); the paper reports the best of 100 epochs on its test "
@@ -138,9 +138,9 @@ def memory() -> None:
         "Outer product of singular values, each picture of the batch": account.outer_batch,
     }
     table = "\n".join(f"| {name} | {charts.memory(count)} |" for name, count in rows.items())
-    views.says(f"| {account.side} × {account.side}, batch {account.batch}, float32 | memory |\n|---|---:|\n{table}")
+    views.caption(f"| {account.side} × {account.side}, batch {account.batch}, float32 | memory |\n|---|---:|\n{table}")
     times = account.kronecker_picture / account.outer_picture
-    views.says(
+    views.caption(
         "**The paper's 600.25 GB** appears only when the product is taken over the batch as well, which compares faces "
         f"of different people with each other (it means GiB). For one picture the saving is still {times:,.0f}-fold; "
         "its price is that the outer product no longer knows places."

@@ -1,4 +1,4 @@
-"""How sure is the network of its answer, and how far can one map be trusted?"""
+"""Uncertainty of a prediction, and faithfulness of a map."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from workbench.services.robustness import pace
 from . import charts, slow_requests, state, views
 
 
-def sure(face: Face, network: str, prediction: Prediction) -> None:
-    """The calibrated answer with its spread: over views of the face, and over passes with dropout."""
+def show(face: Face, network: str, prediction: Prediction) -> None:
+    """Draw the spread of the calibrated probabilities over views of the face and over passes with dropout."""
     count = services.prediction.uncertainty_count(network)
-    if not slow_requests.ready(network, count, "Ask again and again", f"sure-{face.key}-{network}"):
+    if not slow_requests.ready(network, count, "Measure the uncertainty", f"uncertainty-{face.key}-{network}"):
         return
-    with st.spinner(f"Asking {count} times"):
-        found = state.kept(("sure", face.key, network), lambda: services.prediction.uncertainty(face, network))
+    with st.spinner(f"Computing {count} forward passes"):
+        found = state.cached(("uncertainty", face.key, network), lambda: services.prediction.uncertainty(face, network))
     left, right = st.columns(2)
     with left:
         _views(found, prediction)
@@ -39,16 +39,16 @@ def _views(found: Uncertainty, prediction: Prediction) -> None:
     )
     answer, (agreeing, count) = found.classes.index(prediction.answer), found.agreeing
     low, high = (charts.percent(float(end)) for end in shares[:, answer].aminmax())
-    views.says(
-        f"**{prediction.answer.capitalize()} is the answer to {agreeing} of {count} views,** with {low} to {high}: "
-        "the face as it is (diamond), mirrored, turned by 7°, moved by 1/24 of its side, 7 % smaller and larger. "
-        "It shows how far the answer hangs on the frame, not whether it is right."
+    views.caption(
+        f"**{prediction.answer.capitalize()} is predicted for {agreeing} of {count} views,** with {low} to {high} "
+        "(diamond: unchanged; others: flipped, rotated by 7°, shifted by 1/24, scaled by 7 %). This is sensitivity to "
+        "cropping, not accuracy."
     )
 
 
 def _passes(found: Uncertainty, prediction: Prediction) -> None:
     if found.dropout is None:
-        st.info("This network has no dropout to leave on, so asking it again gives the same answer each time.")
+        st.info("This network has no dropout, so repeated forward passes give the same prediction.")
         return
     draws = found.by_pass
     names = [f"pass {i + 1}" for i in range(len(draws))]
@@ -60,76 +60,76 @@ def _passes(found: Uncertainty, prediction: Prediction) -> None:
     answer, once = found.classes.index(prediction.answer), found.dropout
     most = math.log(len(found.classes))
     entropy, weights = float(once.entropy[0]), float(once.mutual_information[0])
-    views.says(
-        f"**{len(draws)} passes with dropout on** (Gal and Ghahramani 2016) give {prediction.answer} "
-        f"{charts.percent(float(draws[:, answer].mean()))} on average. If it guessed evenly "
-        f"between {len(found.classes)} classes, its uncertainty (entropy) would be 100 %; it is "
-        f"{charts.percent(entropy / most)}: {charts.percent(weights / most)} because passes contradict each other, the "
-        "rest is there in every pass. A network can be steadily wrong."
+    views.caption(
+        f"**{len(draws)} passes with dropout on:** mean probability of {prediction.answer} "
+        f"{charts.percent(float(draws[:, answer].mean()))}. Normalized predictive entropy "
+        f"{charts.percent(entropy / most)} (100 %: uniform), of which {charts.percent(weights / most)} is epistemic "
+        "(passes disagree) and the rest aleatoric. A wrong prediction can have low entropy."
     )
 
 
-# ---- trust
+# ---- faithfulness
 
 
-_COLOURS = {"trusted": "green", "weak": "orange", "not trusted": "red"}
+_COLORS = {"trusted": "green", "weak": "orange", "not trusted": "red"}
 _NAMES = {"trusted": "Trusted", "weak": "Weak", "not trusted": "Not trusted"}
 
 
 def trust(face: Face, network: str, class_: str, method: str, title: str) -> None:
-    """The badge of one map by stated rules, measured when the visitor asks for it, with curves beside random maps."""
+    """Draw the badge of one map with its reasons and curves, measured after a click."""
     key = ("trust", face.key, network, class_, method)
-    if key not in st.session_state.get("answers", {}):
+    if key not in st.session_state.get("results", {}):
         seconds = TRUST_PICTURES * pace(network)
         st.markdown(
-            f"Is the map for **{class_}** ({title}) better than maps drawn at random, and does it depend on what was "
-            f"learned? Places are taken away and put back, the weights made random: about {TRUST_PICTURES} "
-            "questions to the network."
+            f"Deletion and insertion tests compare the map for **{class_}** ({title}) with random maps; a sanity check "
+            f"randomizes the weights. About {TRUST_PICTURES} forward passes."
         )
         place = st.empty()  # for the button, then for the progress
-        if not place.button(f"Measure it (about {max(1, round(seconds))} s)", type="primary", key="measure"):
+        if not place.button(f"Run the tests (about {max(1, round(seconds))} s)", type="primary", key="measure"):
             return
-        bar = place.progress(0.0, "Taking places away, putting them back")
-        state.kept(
+        bar = place.progress(0.0, "Deleting and inserting pixels")
+        state.cached(
             key, lambda: services.trust(face, network, class_, method, lambda done, total: bar.progress(done / total))
         )
         place.empty()
-    found = state.kept(key, lambda: services.trust(face, network, class_, method))
+    found = state.cached(key, lambda: services.trust(face, network, class_, method))
     reasons = "\n".join(
         f"- {'Passed' if passed else 'Failed'}: {reason}"
         for passed, reason in zip(found.badge.passed, found.badge.reasons, strict=True)
     )
     level = found.badge.level
-    views.says(
-        f":{_COLOURS[level]}-background[**{_NAMES[level]}:**] the map for {class_} ({title}) passes "
+    views.caption(
+        f":{_COLORS[level]}-background[**{_NAMES[level]}:**] the map for {class_} ({title}) passes "
         f"{sum(found.badge.passed)} of {len(found.badge.passed)} tests.\n{reasons}"
     )
     if found.measures is not None:
         _curves(found.measures.deletion, found.measures.insertion)
-    views.says(
-        "A trusted map shows places that this network needs for this answer. It does not say that the answer is right, "
-        "or why those places matter."
+    views.caption(
+        "A trusted map shows regions that this network needs for this class. It does not show that the prediction is "
+        "right, or why those regions matter."
     )
 
 
 def _curves(deletion: dict, insertion: dict) -> None:
-    """Both curves, each the mean over what takes the place of pixels, as the badge judges them."""
+    """Draw the deletion and the insertion curve, each the mean over the baselines that replace pixels."""
     means = [torch.stack([one.probability for one in curves.values()]).mean(0) for curves in (deletion, insertion)]
     highest = min(1.02, 1.1 * max(float(values.max()) for values in means))
     fraction, randoms = next(iter(deletion.values())).fraction, len(means[0]) - 2
     texts = {
         "deletion": (
-            "share of the face taken away",
-            "the map's highest places go first. Lower is better: blue under gray means that the class needs them more "
-            f"than {randoms} random choices. A face with holes is nothing that the network has learned.",
+            "share of pixels deleted",
+            "pixels with the highest values are deleted first. Lower is better: blue is this map, gray the "
+            f"{randoms} random maps. Images with holes are unlike the training images.",
         ),
         "insertion": (
-            "share of the face put back",
-            "the map's highest places come first. Higher is better: blue over gray means that they suffice sooner. The "
-            "hill is what a map gets that knows only that faces are centred.",
+            "share of pixels inserted",
+            "pixels with the highest values are inserted first. Higher is better: blue is this map, gray are random "
+            "maps, orange is the Gaussian center baseline, which knows only that faces are centered.",
         ),
     }
     for column, (name, (x_title, text)), values in zip(st.columns(2), texts.items(), means, strict=True):
         with column:
-            charts.show(charts.beside_random(fraction, values, x_title, highest), name, f"{name} beside random maps")
-            views.says(f"**{name.capitalize()}:** {text}")
+            charts.show(
+                charts.against_random(fraction, values, x_title, highest), name, f"{name} curve and random maps"
+            )
+            views.caption(f"**{name.capitalize()}:** {text}")

@@ -1,8 +1,8 @@
-"""Uploads of visitors: which sessions may upload, and how much of it is held in memory.
+"""Uploads of visitors: which sessions may upload, and how many bytes are held in memory.
 
-Streamlit takes a file from any session that is connected, whether or not a page showed it a file uploader, and limits
-the size of a file, not their number. So the uploader and the camera of the pages register their session here, and
-`gateway.py` asks before it lets a file through.
+Streamlit accepts a file from any connected session, whether or not a page showed it a file uploader, and limits the
+size of a file, not the number of files. So the uploader and the camera of the pages register their session here, and
+`gateway.py` checks it before a file is accepted.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from workbench.server import access
 
 MIB = 1024**2
 SESSIONS = 4096  # that are remembered
-SMALLEST = 16 * 1024  # bytes that a file counts at least, so that the number of files is bounded too
+SMALLEST = 16 * 1024  # bytes that each file counts at least, so that the number of files is bounded too
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Bytes of uploads that are held in memory at the same time: of a session, of an address, of all."""
+    """Bytes of uploads that may be in memory at the same time: of a session, of an address, of all visitors."""
 
     session: int
     address: int
@@ -40,19 +40,19 @@ _lock = threading.Lock()
 
 
 def file_uploader(*args: Any, **kwargs: Any) -> Any:
-    """`st.file_uploader`, whose session may upload from now on."""
+    """`st.file_uploader`, after permitting the session to upload."""
     permit_session()
     return st.file_uploader(*args, **kwargs)
 
 
 def camera_input(*args: Any, **kwargs: Any) -> Any:
-    """`st.camera_input`, whose session may upload from now on."""
+    """`st.camera_input`, after permitting the session to upload."""
     permit_session()
     return st.camera_input(*args, **kwargs)
 
 
 def permit_session() -> None:
-    """Let the session of the running script upload."""
+    """Permit the session of the running script to upload."""
     context = get_script_run_ctx()
     if context is None:
         return
@@ -64,12 +64,12 @@ def permit_session() -> None:
 
 
 def permitted(session: str) -> bool:
-    """Whether a page has shown this session an uploader or a camera."""
+    """Whether a page has shown this session an uploader or the camera."""
     return session in _may
 
 
 class Ledger:
-    """Bytes that each session and address has uploaded and that are still held, or on their way.
+    """Count the bytes of uploads that each session and address holds in memory or is sending.
 
     Args:
         files: Streamlit's files by session and id, each with `data`.
@@ -81,26 +81,26 @@ class Ledger:
         self._addresses: dict[str, str] = {}
 
     def refusal(self, session: str, address: str, length: int) -> tuple[int, str] | None:
-        """HTTP status and sentence where `length` bytes more are too many; None where they are not."""
+        """HTTP status and message if `length` more bytes are too many; None if they are accepted."""
         limits = SHARED if access.on_the_network() else ALONE
         held = self._held()
         here = {one for one, known in self._addresses.items() if known == address} | {session}
-        room = "Remove pictures that you no longer need, then try again."
+        room = "Remove images that you no longer need, then try again."
         if held.get(session, 0) + length > limits.session:
-            return 413, f"This visit holds more than {limits.session // MIB} MB of uploads. {room}"
+            return 413, f"Your uploads exceed {limits.session // MIB} MB. {room}"
         if sum(held.get(one, 0) for one in here) + length > limits.address:
-            return 413, f"Your address holds more than {limits.address // MIB} MB of uploads. {room}"
+            return 413, f"The uploads from your network address exceed {limits.address // MIB} MB. {room}"
         if sum(held.values()) + length > limits.all:
-            return 503, "The computer that runs this page holds as many uploads as it can. Try again in some minutes."
+            return 503, "This server has no room for further uploads. Try again in a few minutes."
         return None
 
     def begin(self, session: str, address: str, length: int) -> None:
-        """Count bytes that are on their way."""
+        """Count bytes that are being sent."""
         self._coming[session] = self._coming.get(session, 0) + length
         self._addresses[session] = address
 
     def end(self, session: str, length: int) -> None:
-        """Stop counting bytes as on their way: they have arrived, or never will."""
+        """Stop counting bytes as being sent: they have arrived, or the upload failed."""
         left = self._coming.pop(session, 0) - length
         if left > 0:
             self._coming[session] = left

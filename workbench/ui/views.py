@@ -1,4 +1,4 @@
-"""What pages are built of: a title, sentences, the code of a computation, and pictures that several pages show."""
+"""Parts that several pages share: title, captions, segmented controls, the code of a computation, a few charts."""
 
 from __future__ import annotations
 
@@ -27,37 +27,37 @@ _UP = "<script>document.querySelector('[data-testid=\"stMain\"]').scrollTo({top:
 
 
 def go_up() -> None:
-    """For a button at the end of a page that opens something new: what comes next is seen from its top."""
+    """Scroll to the top at the next run; for a button at the end of a page that opens something new."""
     st.session_state["up"] = True
 
 
 def begin() -> None:
-    """Where a page or the part of it that is drawn anew begins: show its top, if `go_up` asked for it."""
+    """Scroll to the top if `go_up` was called before this run; call it where a page or its main fragment begins."""
     if st.session_state.pop("up", False):
         with st.container(key="unseen-up"):
-            st.html(_UP, unsafe_allow_javascript=True)  # a fixed line of ours: Streamlit has no command for it
+            st.html(_UP, unsafe_allow_javascript=True)  # a constant script: Streamlit has no command for it
 
 
-def title(question: str, how: str) -> None:
-    """The question that a page answers, and how in one sentence; what can be kept of the page begins here."""
+def title(name: str, question: str) -> None:
+    """Draw the title of a page, and below it the question that the page answers, in one sentence."""
     begin()
-    st.title(question)
-    st.markdown(how)
-    page_content.titled(question, how)
+    st.title(name)
+    st.markdown(question)
+    page_content.set_title(name, question)
 
 
-def says(text: str) -> None:
-    """The two sentences under a picture, in Markdown: what is seen, and what it does not prove."""
+def caption(text: str) -> None:
+    """Draw the sentences under a chart, in Markdown: what is seen, and what it does not prove."""
     st.markdown(text)
-    page_content.words(text)
+    page_content.add_text(text)
 
 
-def one_of(label: str, options: Iterable[Any], default: Any, key: str, place: Any = st, **more: Any) -> Any:
-    """One of some options, which stands in the link as `key`; the default where a damaged link names none (`?class=`).
+def choose_one(label: str, options: Iterable[Any], default: Any, key: str, place: Any = st, **more: Any) -> Any:
+    """A segmented control with exactly one option chosen, kept in the link as `key`.
 
     Args:
-        label, options, default, key: as for `st.segmented_control`.
-        place: where it stands, for example a column.
+        label, options, default, key: as for `st.segmented_control`; `default` also replaces an empty value in the link.
+        place: container that it is drawn in, for example a column.
         more: as for `st.segmented_control`.
     """
     chosen = place.segmented_control(
@@ -68,7 +68,7 @@ def one_of(label: str, options: Iterable[Any], default: Any, key: str, place: An
 
 @contextmanager
 def computed(*functions: str) -> Iterator[None]:
-    """The expander *How it is computed*: what is put inside, and below it the code of the named functions.
+    """The expander *How it is computed*: what is drawn inside, and below it the source code of the named functions.
 
     Args:
         *functions: "module:name" of functions, methods or classes, e.g. "workbench.analysis.cam:gradcam".
@@ -83,7 +83,7 @@ def computed(*functions: str) -> Iterator[None]:
 
 @lru_cache(maxsize=256)
 def source(function: str) -> tuple[str, str]:
-    """File and line of "module:name", and its code without the docstring."""
+    """File and line of "module:name", and its source code without the docstring."""
     module, _, name = function.partition(":")
     found = importlib.import_module(module)
     for part in name.split("."):
@@ -95,7 +95,7 @@ def source(function: str) -> tuple[str, str]:
 
 
 def _without_docstring(code: str) -> str:
-    """A function or a class whose first statement, if it is its text, is left out."""
+    """The code of a function or class without its docstring."""
     first = ast.parse(code).body[0].body[0]
     lines = code.splitlines(keepends=True)
     if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
@@ -103,19 +103,18 @@ def _without_docstring(code: str) -> str:
     return "".join(lines)
 
 
-def waves(parts: FrequencyPictures) -> None:
-    """A face, its high and its low frequencies side by side."""
+def frequency_components(parts: FrequencyPictures) -> None:
+    """Draw a face, its high-frequency and its low-frequency component side by side."""
     lost = charts.percent(float(parts.detail))
     texts = {
-        "Original": (parts.original, "High and low frequencies together make it up again, up to rounding."),
+        "Original": (parts.original, "The sum of the high- and the low-frequency component."),
         "High frequencies": (
             parts.high,
-            f"The fast waves, edges and wrinkles, stretched as far as the bar says: {lost} of the contrast (squared "
-            "differences from the mean). That they look telling does not mean that the network uses them.",
+            f"Edges and wrinkles, {lost} of the variance of the pixels. The contrast is stretched, see the color bar.",
         ),
         "Low frequencies": (
             parts.low,
-            "The slow waves, shapes and shadows. That you can read them, or not, says nothing about the network.",
+            "Shapes and shadows. Whether you recognize the expression does not tell whether the network does.",
         ),
     }
     for column, (title, (pixels, text)) in zip(st.columns(3), texts.items(), strict=True):
@@ -126,21 +125,22 @@ def waves(parts: FrequencyPictures) -> None:
             st.markdown(f"**{title}.** {text}")
 
 
-def strongest_terms(result: Spectrum) -> None:
-    """The face from its first k terms."""
-    n = counted(result.k, "term")
-    charts.show(charts.face(result.approximation, f"rank {result.k}"), "rank-k", f"The face from {n}")
+def approximation(result: Spectrum) -> None:
+    """Draw the rank-k approximation of a face."""
+    n = counted(result.k, "component")
+    alt = f"Rank-{result.k} approximation of the face"
+    charts.show(charts.face(result.approximation, f"rank {result.k}"), "rank-k", alt)
     st.markdown(
-        f"**The face from its strongest {n}**, of {len(result.sigma)}. No other picture of this rank has pixels nearer "
-        "to the original; that alone does not keep an expression."
+        f"**Rank-{result.k} approximation:** the sum of the first {n} of {len(result.sigma)}. Of all images of this "
+        "rank it has the smallest squared error, which does not mean that it keeps the expression."
     )
 
 
 def singular_values(result: Spectrum) -> None:
-    """The singular values, those that are kept in blue, and the energy that they hold."""
-    charts.show(charts.singular_values(result.sigma, result.k), "sigma", "Singular values, the strongest first")
+    """Draw the singular values, the first k in blue, with their share of the energy."""
+    charts.show(charts.singular_values(result.sigma, result.k), "sigma", "Singular values in descending order")
     held = f"{100 * float(result.energy[result.k - 1]):.1f}\N{NO-BREAK SPACE}%"
     st.markdown(
-        f"**What is blue holds {held} of the energy** (the sum of squared gray values). It says how simple the picture "
-        "is, and nothing about where anything is in it."
+        f"**The first {result.k} (blue) hold {held} of the energy** (sum of squared singular values). Singular values "
+        "say nothing about where something is in the image."
     )

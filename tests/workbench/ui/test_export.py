@@ -1,4 +1,4 @@
-"""*Keep this*: the report and the table of what is on the screen."""
+"""*Export*: the report and the table of what is on the screen."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ from workbench.ui.export import About
 from workbench.ui.page_content import Item, Screen
 
 APP = Path(__file__).resolve().parents[3] / "workbench" / "app.py"
-ABOUT = About("Explain", "`net` **68.8 %**", "uploaded picture", "/", {"network": "net", "sample": None})
+ABOUT = About("Explain", "`net` **68.8 %**", "uploaded image", "/", {"network": "net", "sample": None})
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def shown() -> Screen:
         Item("**The map highlights** the mouth. <script>alert(1)</script>"),
         Item("Bars", "probabilities", bars),
     ]
-    return Screen("What carried the decision?", "A map shows *where*.", {"class": ["sad"]}, {None: items})
+    return Screen("Explain", "Which regions *support* the prediction?", {"class": ["sad"]}, {None: items})
 
 
 def body_of(page: str) -> str:
@@ -41,11 +41,11 @@ def test_the_report_holds_title_sentences_charts_and_facts(shown):
     page = export.report(shown, ABOUT)
     body = body_of(page)
     for words in (
-        "<h1>What carried the decision?</h1>",
-        "<em>where</em>",
+        "<h1>Explain</h1>",
+        "<em>support</em>",
         "<strong>The map highlights</strong> the mouth.",
         "<strong>68.8 %</strong>",
-        "Face in the sidebar: uploaded picture",
+        "Face in the sidebar: uploaded image",
         "/?network=net&amp;class=sad",
         "not what a person feels",
         "Article 5(1)(f)",
@@ -128,9 +128,9 @@ def test_it_stands_below_a_page_with_charts_and_writes_nothing_by_itself(monkeyp
     app.query_params["class"] = "sad"
     app.run()
     assert not app.exception
-    assert [button.key for button in app.get("download_button")] == ["keep-html", "keep-csv"]
+    assert [button.key for button in app.get("download_button")] == ["export-html", "export-csv"]
     shown = app.session_state["screen"]
-    assert shown.question == app.title[0].value
+    assert shown.title == app.title[0].value
     assert {"seen", "map", "probabilities"} <= {item.key for item in shown.items}
     assert shown.link == {"class": ["sad"]}
 
@@ -143,7 +143,7 @@ def test_a_page_that_stops_early_does_not_stop_what_stands_below_it(monkeypatch)
     app.session_state["source"] = "Upload"
     app.run()
     assert not app.exception
-    assert "No picture yet" in app.info[0].value
+    assert "No image yet" in app.info[0].value
     assert asked == ["offered"]
 
 

@@ -70,7 +70,7 @@ def test_the_upload_in_use_survives_another_page():
     app.switch_page("../pages/svd.py").run()
     assert not app.exception
     assert face_of(app).key == chosen
-    assert app.session_state["face_name"] == "uploaded picture"
+    assert app.session_state["face_name"] == "uploaded image"
 
 
 def test_of_many_uploads_one_decoded_picture_is_kept():
@@ -80,9 +80,9 @@ def test_of_many_uploads_one_decoded_picture_is_kept():
 
 
 def test_a_face_of_a_set_is_shown_with_its_part_and_label(imported):
-    app = opened("Set")
+    app = opened("Dataset")
     assert (face_of(app).gray(48) == 0).all()
-    assert any("Training: labelled happy. Face 1 of 4" in caption.value for caption in app.sidebar.caption)
+    assert any("Training, labeled happy. Image 1 of 4" in caption.value for caption in app.sidebar.caption)
     app.button(key="set-next").click().run()
     assert (face_of(app).gray(48) == 40).all()
     app.button(key="set-previous").click().run()
@@ -94,7 +94,7 @@ def test_a_face_of_a_set_is_shown_with_its_part_and_label(imported):
 
 
 def test_a_face_of_a_set_is_found_by_its_id(imported):
-    app = opened("Set")
+    app = opened("Dataset")
     app.text_input(key="face_id").set_value(f" {imported.ids[2]} ").run()
     assert (face_of(app).gray(48) == 80).all()
     app.text_input(key="face_id").set_value("nobody").run()
@@ -104,7 +104,7 @@ def test_a_face_of_a_set_is_found_by_its_id(imported):
 
 
 def test_a_link_opens_a_face_of_a_set(imported):
-    app = opened("Set", set="drawn", face=imported.ids[2])
+    app = opened("Dataset", set="drawn", face=imported.ids[2])
     assert (face_of(app).gray(48) == 80).all()
     assert app.query_params["face"] == imported.ids[2]
     assert imported.ids[2] in app.session_state["face_name"]
@@ -114,7 +114,7 @@ def test_a_link_opens_a_face_of_a_set(imported):
 def test_a_damaged_set_is_a_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(sets, "FOLDER", tmp_path)
     (tmp_path / "damaged.npz").write_bytes(b"not a set")
-    app = opened("Set")
+    app = opened("Dataset")
     assert "is not an imported set of faces" in app.error[0].value
 
 
@@ -136,10 +136,10 @@ def test_in_a_class_the_notice_comes_before_ones_own_picture(monkeypatch):
 
 def test_nothing_is_left_of_an_own_picture_once_another_one_is_chosen():
     app = upload(opened("Upload"), "grace_hopper")
-    app.session_state["answers"] = {"of the picture": 1}
+    app.session_state["results"] = {"of the picture": 1}
     upload(app, "grace_hopper", "astronaut")
-    assert "answers" not in app.session_state
-    app.session_state["answers"] = {"of the picture": 1}
+    assert "results" not in app.session_state
+    app.session_state["results"] = {"of the picture": 1}
     app.segmented_control(key="source").set_value("Sample").run()
     assert "picture" not in app.session_state
-    assert "answers" not in app.session_state
+    assert "results" not in app.session_state

@@ -45,13 +45,13 @@ def test_a_label_says_paper_title_accuracy_and_size():
 def test_a_network_whose_ancestors_have_seen_test_images_is_called_so(monkeypatch):
     card = replace(read_card("residual_cnn"), seen={"PrivateTest": 123})
     monkeypatch.setattr(model_picker, "_card", lambda name: card)
-    assert "% · not a test · " in model_picker.label("residual_cnn")
+    assert "% · saw test images · " in model_picker.label("residual_cnn")
     assert card.caveat in model_picker.described("residual_cnn")
 
 
 def test_an_untrained_network_is_called_so():
     assert "random weights" in model_picker.described("mobilenet_v1")
-    assert "as they are labelled (flip averaging)" in model_picker.described("residual_cnn")
+    assert "(FER2013 PrivateTest, flip averaging)" in model_picker.described("residual_cnn")
 
 
 def test_a_network_that_is_no_better_than_one_class_named_always_is_called_so(monkeypatch):
@@ -61,12 +61,12 @@ def test_a_network_that_is_no_better_than_one_class_named_always_is_called_so(mo
     monkeypatch.setattr(model_picker, "_card", lambda name: card)
     for low, told in ((always, True), (always + 0.001, False)):
         monkeypatch.setitem(flip, "accuracy_interval", [low, 0.3])
-        assert ("right in 24.5 %: it has hardly learned" in model_picker.described("residual_cnn")) == told
+        assert ("gives 24.5 %: it has hardly learned" in model_picker.described("residual_cnn")) == told
 
 
-def test_a_class_that_a_network_never_recognises_is_told():
-    assert "It never recognises disgust." in model_picker.described("resnet18")
-    assert "never recognises" not in model_picker.described("residual_cnn")
+def test_a_class_that_a_network_never_recognizes_is_told():
+    assert "It never predicts disgust correctly." in model_picker.described("resnet18")
+    assert "never predicts" not in model_picker.described("residual_cnn")
 
 
 def test_sizes_are_counted_as_open_networks_count_them():
@@ -80,7 +80,7 @@ def test_a_network_that_has_gone_gives_way_to_the_default_one():
     app.run()
     assert not app.exception
     assert app.selectbox(key="network").value == services.networks.DEFAULT_NETWORK
-    assert "is not here any more" in app.warning[0].value
+    assert "no longer exists" in app.warning[0].value
 
 
 def test_a_single_view_is_told_and_another_sets_test_part_is_not_fer2013s(monkeypatch):
@@ -88,7 +88,7 @@ def test_a_single_view_is_told_and_another_sets_test_part_is_not_fer2013s(monkey
     plain = card.metrics["PrivateTest"]["plain"]
     monkeypatch.setattr(model_picker, "_card", lambda name: card)
     monkeypatch.setitem(card.metrics, "PrivateTest", {"plain": plain})
-    assert "(single view)" in model_picker.described("residual_cnn")
+    assert "single view)" in model_picker.described("residual_cnn")
     monkeypatch.setitem(plain, "per_class", {"happy": {"support": 112}})
-    assert "Not measured on FER2013" in model_picker.described("residual_cnn")
+    assert "Not evaluated on FER2013" in model_picker.described("residual_cnn")
     assert model_picker.accuracy("residual_cnn") is None

@@ -102,10 +102,10 @@ def test_two_fragments_of_one_function_are_two_parts():
 
         @page_content.fragment
         def say(name: str) -> None:
-            page_content.words(name)
+            page_content.add_text(name)
 
         say("first")
-        page_content.words("between")
+        page_content.add_text("between")
         say("second")
 
     app = AppTest.from_function(page).run()

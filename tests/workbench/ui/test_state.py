@@ -57,12 +57,12 @@ def test_answers_are_asked_for_once_and_the_oldest_dropped():
 
         asked = st.session_state.setdefault("asked", [])
         for i in (0, 0, *range(20), 19):
-            state.kept(("square", i), lambda i=i: asked.append(i) or i * i)
+            state.cached(("square", i), lambda i=i: asked.append(i) or i * i)
 
     app = AppTest.from_function(asks).run()
     assert not app.exception
     assert app.session_state["asked"] == list(range(20))
-    assert len(app.session_state["answers"]) == 16
+    assert len(app.session_state["results"]) == 16
 
 
 def test_what_weights_answered_that_have_changed_is_asked_for_again(monkeypatch):
@@ -72,7 +72,7 @@ def test_what_weights_answered_that_have_changed_is_asked_for_again(monkeypatch)
         from workbench.ui import state
 
         asked = st.session_state.setdefault("asked", [])
-        state.kept(("answer",), lambda: asked.append(1))
+        state.cached(("answer",), lambda: asked.append(1))
 
     app = AppTest.from_function(asks).run().run()
     assert app.session_state["asked"] == [1]

@@ -27,7 +27,7 @@ def warnings(app: AppTest) -> str:
 
 def test_a_link_opens_the_same_network_and_face():
     app = opened("svd.py", network="vanilla_cnn", sample="drawn_sad")
-    assert app.title[0].value == "How many strokes make a face?"
+    assert app.title[0].value == "SVD"
     assert app.selectbox(key="network").value == "vanilla_cnn"
     assert app.selectbox(key="sample").value == "drawn_sad"
     assert app.query_params == {"network": "vanilla_cnn", "sample": "drawn_sad"}
@@ -63,12 +63,12 @@ def test_an_upload_stays_out_of_the_link():
 @pytest.mark.parametrize(
     ("parameters", "said"),
     [
-        ({"network": "resnet19"}, "a network `resnet19`, which is not here"),
-        ({"network": ""}, "a network ``, which is not here"),
-        ({"sample": "../../etc/passwd"}, "a sample `../../etc/passwd`"),
-        ({"set": "nowhere", "face": "Training-0-0"}, "a face `nowhere Training-0-0`, which no set"),
-        ({"set": "nowhere"}, "a face `nowhere`"),
-        ({"face": "Training-0-0"}, "Training-0-0`, which no set"),
+        ({"network": "resnet19"}, "the network `resnet19`, which does not exist"),
+        ({"network": ""}, "the network ``, which does not exist"),
+        ({"sample": "../../etc/passwd"}, "the sample `../../etc/passwd`"),
+        ({"set": "nowhere", "face": "Training-0-0"}, "the face `nowhere Training-0-0`, which is in no dataset"),
+        ({"set": "nowhere"}, "the face `nowhere`"),
+        ({"face": "Training-0-0"}, "Training-0-0`, which is in no dataset"),
     ],
 )
 def test_a_wrong_value_gives_way_to_the_default_with_a_sentence(parameters, said):
@@ -95,7 +95,7 @@ def test_a_wrong_value_of_a_widget_is_a_sentence_too():
         st.slider("Rank", 1, 48, 8, key="rank", bind="query-params")
         st.slider("Share", 0.0, 1.0, 0.5, 0.1, key="share", bind="query-params")
         st.segmented_control("Class", ("happy", "sad"), default="sad", key="class", bind="query-params")
-        url_state.put({}, {})
+        url_state.write({}, {})
         url_state.check()
         url_state.warn()
 
@@ -107,7 +107,7 @@ def test_a_wrong_value_of_a_widget_is_a_sentence_too():
     wrong = asked(rank="many", share="7", **{"class": "hungry"}, utm_source="news")
     assert not wrong.exception
     assert wrong.slider(key="rank").value == 8
-    for said in ("`rank` = `many`, which does not fit; shown is 8", "`share` = `7`", "`class` = `hungry`"):
+    for said in ("`rank` = `many`, which is not valid here; using 8", "`share` = `7`", "`class` = `hungry`"):
         assert said in warnings(wrong)
     assert "utm_source" not in warnings(wrong)
     for fine in ({"rank": "3", "class": "happy"}, {"rank": "8", "share": "0.5", "class": "sad"}):
@@ -116,10 +116,18 @@ def test_a_wrong_value_of_a_widget_is_a_sentence_too():
         assert app.slider(key="rank").value == int(fine["rank"])
 
 
+@pytest.mark.parametrize(("old", "new"), url_state.EARLIER["look"].items())
+def test_a_link_with_an_earlier_name_of_an_option_opens_the_same_view(old, new):
+    app = opened("explain.py", look=old, network="resnet18_bam")
+    assert app.segmented_control(key="look").value == new
+    assert "`look`" not in warnings(app)
+    assert app.run().segmented_control(key="look").value == new
+
+
 def test_without_an_imported_set_the_source_says_how_to_get_one(tmp_path, monkeypatch):
     monkeypatch.setattr(imported, "FOLDER", tmp_path)
     app = opened("svd.py")
-    app.segmented_control(key="source").set_value("Set").run()
+    app.segmented_control(key="source").set_value("Dataset").run()
     assert not app.exception
     assert "ferscope data import" in app.info[0].value
     assert "ferscope data import" in " ".join(c.value for c in app.sidebar.caption)

@@ -15,7 +15,7 @@ from ...analysis import attention
 from ...analysis.model_isolation import borrowed
 from ...faces import Face
 from ..networks import open_network
-from .common import Symbol, centres, fields, first_module, symbol
+from .common import Symbol, centers, fields, first_module, symbol
 
 
 def weighs_channels_and_places(spec: ModelSpec) -> bool:
@@ -117,7 +117,7 @@ def places(face: Face, network: str) -> Places:
     net = open_network(network)
     layer, module = first_module(net, (BAM, CBAM))
     map_ = attention.input_of(net.model, net.prepare(face), layer)  # (1, C, h, w)
-    asked = tuple(centres(*map_.shape[-2:]))
+    asked = tuple(centers(*map_.shape[-2:]))
     with borrowed(net.model), torch.enable_grad():
         start = map_.detach().requires_grad_()
         steps = module.steps(start)

@@ -47,7 +47,7 @@ def fields(map_: Tensor) -> Tensor:
     return means / means.sum() if float(means.sum()) > 0 else means
 
 
-def centres(height: int, width: int) -> list[tuple[int, int]]:
+def centers(height: int, width: int) -> list[tuple[int, int]]:
     """Row and column of the position in the middle of each of the nine fields of a map."""
     return [((2 * i + 1) * height // 6, (2 * j + 1) * width // 6) for i in range(3) for j in range(3)]
 

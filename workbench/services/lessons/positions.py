@@ -14,7 +14,7 @@ from ...analysis import attention, cam
 from ...analysis.model_isolation import borrowed
 from ...faces import Face
 from ..networks import Network, open_network
-from .common import Symbol, centres, first_module, symbol
+from .common import Symbol, centers, first_module, symbol
 
 HEADS = 8
 """Heads of self-attention where the network has none of its own: as many as in paper B's block."""
@@ -31,7 +31,7 @@ class SelfAttention:
         pixels: what the network was shown, in 0..1, (S, S).
         pairs: mean over heads, who (row) attends to whom (column), each row summing to 1, (N, N) with N = h·w.
         size: (h, w).
-        near: share of the attention of each head that goes to a position's own 3×3 neighbourhood, mean over
+        near: share of the attention of each head that goes to a position's own 3×3 neighborhood, mean over
             positions, 0..1, (heads,).
         equal: the same if all positions got equal attention.
         rolled: the same after rollout, with the way beside the attention (Abnar and Zuidema 2020).
@@ -51,7 +51,7 @@ class SelfAttention:
 
     def asked_by(self, field: int) -> Tensor:
         """How the attention of the position in the middle of one of nine fields is spread, enlarged, (S, S)."""
-        row, column = centres(*self.size)[field]
+        row, column = centers(*self.size)[field]
         spread = self.pairs[row * self.size[1] + column].unflatten(0, self.size)
         return cam.resize(spread, self.pixels.shape)
 
@@ -76,7 +76,7 @@ def self_attention(face: Face, network: str) -> SelfAttention:
         heads = HEADS if tokens.shape[1] % HEADS == 0 else 1
         q = k = F.layer_norm(tokens, tokens.shape[-1:]).unflatten(1, (heads, -1)).transpose(0, 1)  # (heads, N, d)
         A = (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1)  # (heads, N, N)
-    neighbours = _neighbours(*size)  # (N, N)
+    neighbors = _neighbors(*size)  # (N, N)
     rolled = attention.rollout([A[None]])[0]
     return SelfAttention(
         learned=learned,
@@ -85,9 +85,9 @@ def self_attention(face: Face, network: str) -> SelfAttention:
         pixels=net.see(face),
         pairs=A.mean(0),
         size=size,
-        near=(A * neighbours).sum(-1).mean(-1),
-        equal=float(neighbours.sum(-1).mean() / len(neighbours)),
-        rolled=float((rolled * neighbours).sum(-1).mean()),
+        near=(A * neighbors).sum(-1).mean(-1),
+        equal=float(neighbors.sum(-1).mean() / len(neighbors)),
+        rolled=float((rolled * neighbors).sum(-1).mean()),
         symbols=(
             symbol("x", "tokens: the positions of the map, N × D", tokens),
             symbol("q", "queries, heads × N × d", q),
@@ -104,8 +104,8 @@ def _map_of(net: Network, x: Tensor) -> Tensor:
         return cam.forward_from(net.model, x, net.spec.cam_layer)[0].detach()[0]
 
 
-def _neighbours(height: int, width: int) -> Tensor:
-    """Which positions lie in each other's 3×3 neighbourhood, themselves included, as 0 and 1, (N, N)."""
+def _neighbors(height: int, width: int) -> Tensor:
+    """Which positions lie in each other's 3×3 neighborhood, themselves included, as 0 and 1, (N, N)."""
     rows = torch.arange(height).repeat_interleave(width)
     columns = torch.arange(width).repeat(height)
     near = ((rows[:, None] - rows).abs() <= 1) & ((columns[:, None] - columns).abs() <= 1)

@@ -8,12 +8,12 @@ from torch import Tensor
 
 from .compare import hundredths
 from .images import _BAR, _gray, clear_to_bright, laid_over, panels
-from .style import TEXT, class_colours, framed, square
+from .style import TEXT, class_colors, framed, square
 
 _PANEL = 170  # pixels: the height of a small map with its title
 
 
-def weighed(pixels: Tensor, weights: Tensor, label: str, low: float = 0.0, high: float = 1.0) -> go.Figure:
+def weights_over_face(pixels: Tensor, weights: Tensor, label: str, low: float = 0.0, high: float = 1.0) -> go.Figure:
     """Weights of places (S, S) over a face (S, S): clear at `low`, bright at `high`; the bar gives the numbers."""
     over = laid_over(weights, low, max(high, low + 1e-9), clear_to_bright(0.8), label)
     return square(go.Figure([_gray(pixels), *over]), pixels, "", label)
@@ -81,7 +81,7 @@ def channel_weights(
 def winning_angles(degrees: Tensor) -> go.Figure:
     """The angle that won at each place (h, w), 0..360 counter-clockwise, as a short line in that direction.
 
-    The colours go round with the angle, so that 359 and 0 are alike.
+    The colors go round with the angle, so that 359 and 0 are alike.
     """
     figure = go.Figure(
         go.Heatmap(
@@ -112,7 +112,7 @@ def logit_pairs(classes: tuple[str, ...], before: Tensor, after: Tensor | None) 
             x=values.tolist(),
             orientation="h",
             width=0.36,
-            marker={"color": class_colours(classes), "opacity": opacity},
+            marker={"color": class_colors(classes), "opacity": opacity},
             text=[f"{word} {hundredths(value)}".strip() for value in values.tolist()],
             textposition="outside",
             textfont={"size": 14},

@@ -7,13 +7,13 @@ from torch import Tensor
 
 from workbench.markup import percent
 
-from .style import TEXT, class_colours, framed
+from .style import TEXT, class_colors, framed
 
 _CELL = 0.88  # of a column: the length of a bar that means 100 %
 _ROW = 56  # pixels: name, numbers, bars
 
 
-def answers_side_by_side(names: list[str], classes: tuple[str, ...], shares: Tensor) -> go.Figure:
+def predictions_side_by_side(names: list[str], classes: tuple[str, ...], shares: Tensor) -> go.Figure:
     """A row for each network, a column for each class, in each cell the probability as a number over a bar.
 
     Args:
@@ -37,7 +37,7 @@ def answers_side_by_side(names: list[str], classes: tuple[str, ...], shares: Ten
                 base=[j for _, j, _ in known],
                 x=[_CELL * share for *_, share in known],
                 y=[i + 0.8 for i, *_ in known],
-                marker_color=[class_colours(classes)[j] for _, j, _ in known],
+                marker_color=[class_colors(classes)[j] for _, j, _ in known],
                 customdata=[[names[i], classes[j], share] for i, j, share in known],
                 hovertemplate="%{customdata[0]}, %{customdata[1]}: %{customdata[2]:.4f}<extra></extra>",
                 **bar,
@@ -109,7 +109,7 @@ def change_table(rows: list[str], columns: list[str], values: Tensor) -> go.Figu
 
 
 def _table(rows: list[str], columns: list[str], values: Tensor, most: float, name: str) -> go.Figure:
-    """Numbers (rows, columns) in cells whose colour goes from −most to most."""
+    """Numbers (rows, columns) in cells whose color goes from −most to most."""
     figure = go.Figure(
         go.Heatmap(
             z=values.numpy(),

@@ -9,7 +9,7 @@ from plotly.subplots import make_subplots
 from torch import Tensor
 
 from .metrics import ABOVE
-from .style import TEXT, class_colours, framed
+from .style import TEXT, class_colors, framed
 
 
 def panels(
@@ -37,7 +37,7 @@ def panels(
             text=[*texts[title]],
             textposition="outside",
             cliponaxis=False,
-            marker_color=class_colours(classes),
+            marker_color=class_colors(classes),
             hovertemplate=f"{title}, %{{y}}: %{{text}}<extra></extra>",
             row=1,
             col=i,
@@ -56,14 +56,14 @@ def intensities(shares: Mapping[str, Tensor]) -> go.Figure:
     """
     figure = go.Figure()
     styles = zip(("#0072B2", "#D55E00", "#009E73", "#7F7F7F"), ("solid", "dash", "dot", "dashdot"), strict=True)
-    for (name, values), (colour, dash) in zip(shares.items(), styles, strict=False):
+    for (name, values), (color, dash) in zip(shares.items(), styles, strict=False):
         width = 256 / len(values)
         figure.add_scatter(
             x=[width * (i + 0.5) for i in range(len(values))],
             y=(100 * values / width).tolist(),
             mode="lines",
             name=name,
-            line={"width": 3, "color": colour, "dash": dash},
+            line={"width": 3, "color": color, "dash": dash},
             hovertemplate=f"{name}, gray %{{x:.0f}}: %{{y:.2f}}\N{NO-BREAK SPACE}%<extra></extra>",
         )
     figure.update_xaxes(

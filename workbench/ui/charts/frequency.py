@@ -15,7 +15,7 @@ _CIRCLE = "#F2A33A"
 
 
 def bar_around_zero(most: float) -> dict:
-    """A bar of colours from −most to most, with a number on either side of zero whatever `most` is."""
+    """A bar of colors from −most to most, with a number on either side of zero whatever `most` is."""
     ends = (-most / 2, 0, most / 2)
     words = [f"{end:.2g}".replace("-", "\N{MINUS SIGN}") for end in ends]
     return {**_BAR, "tickvals": ends, "ticktext": words}

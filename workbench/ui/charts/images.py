@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .style import TEXT, at_the_bar, framed, square
 
-_BAR = {  # of colours, in the strip under a picture
+_BAR = {  # of colors, in the strip under a picture
     "orientation": "h",
     "thickness": 12,
     "thicknessmode": "pixels",
@@ -41,8 +41,8 @@ def face_with_map(pixels: Tensor, heat: Tensor, top: float, opacity: float, unit
     Args:
         pixels: gray picture in 0..1.
         heat: the map, at least 0.
-        top: the value that gets the brightest colour; where it is 0 the map is blank and no bar is drawn.
-        opacity: of the strongest colour, 0..1.
+        top: the value that gets the brightest color; where it is 0 the map is blank and no bar is drawn.
+        opacity: of the strongest color, 0..1.
         unit: of the numbers at the bar.
     """
     drawn = [_gray(pixels)]
@@ -52,15 +52,15 @@ def face_with_map(pixels: Tensor, heat: Tensor, top: float, opacity: float, unit
 
 
 Stops = tuple[tuple[float, tuple[float, ...], float], ...]
-"""A colour scale: place 0..1; red, green and blue 0..255; opacity 0..1."""
+"""A color scale: place 0..1; red, green and blue 0..255; opacity 0..1."""
 
 
 @lru_cache
 def clear_to_bright(opacity: float) -> Stops:
     """Inferno whose transparency follows the strength."""
     places = [i / 16 for i in range(17)]
-    colours = sample_colorscale("Inferno", [0.25 + 0.75 * place for place in places])
-    return tuple((s, unlabel_rgb(c), opacity * s**0.7) for s, c in zip(places, colours, strict=True))
+    colors = sample_colorscale("Inferno", [0.25 + 0.75 * place for place in places])
+    return tuple((s, unlabel_rgb(c), opacity * s**0.7) for s, c in zip(places, colors, strict=True))
 
 
 def many_maps(
@@ -71,8 +71,8 @@ def many_maps(
     Args:
         pixels: gray picture (S, S) in 0..1.
         maps: title → map. One with negative values is drawn around zero, red above and blue below.
-        top: the value that gets the brightest colour in all of them; None: in each its own strongest, without a bar.
-        opacity: of the strongest colour, 0..1.
+        top: the value that gets the brightest color in all of them; None: in each its own strongest, without a bar.
+        opacity: of the strongest color, 0..1.
         columns: maps in a row.
         unit: of the numbers at the bar.
     """
@@ -126,7 +126,7 @@ def panels(titles: Mapping[str, tuple[int, int]], columns: int, across: float, d
 def laid_over(
     values: Tensor, low: float, high: float, stops: Stops, hover: str, bar: Mapping[str, Any] | None = _BAR
 ) -> list[go.Heatmap | go.Scatter]:
-    """A map (S, S) to lay over a face, and a bar of its colours as they look on a face, whatever the page's ground."""
+    """A map (S, S) to lay over a face, and a bar of its colors as they look on a face, whatever the page's ground."""
     clear = [(s, f"rgba({r:.0f},{g:.0f},{b:.0f},{a:.3f})") for s, (r, g, b), a in stops]
     limits = {"zmin": low, "zmax": high, "zsmooth": "fast", "showscale": False}
     drawn = [go.Heatmap(z=values.numpy(), colorscale=clear, hovertemplate=hover + " %{z:.4g}<extra></extra>", **limits)]
@@ -148,8 +148,8 @@ def _over(heat: Tensor, most: float, opacity: float, title: str, bar: bool) -> l
 def clear_at_zero(opacity: float) -> Stops:
     """Blue, clear, red."""
     places = [i / 20 for i in range(21)]
-    colours = sample_colorscale("RdBu_r", places)
-    return tuple((s, unlabel_rgb(c), opacity * abs(2 * s - 1) ** 0.6) for s, c in zip(places, colours, strict=True))
+    colors = sample_colorscale("RdBu_r", places)
+    return tuple((s, unlabel_rgb(c), opacity * abs(2 * s - 1) ** 0.6) for s, c in zip(places, colors, strict=True))
 
 
 PICKED, FOUND = "#D6336C", "#2F9E44"
@@ -168,17 +168,17 @@ def gridded(
         picked, found: numbers of cells, row by row from 0.
     """
     step = side / cells
-    for width, colour in ((3, "rgba(0,0,0,0.3)"), (1, "rgba(255,255,255,0.8)")):  # seen on dark and on bright skin
+    for width, color in ((3, "rgba(0,0,0,0.3)"), (1, "rgba(255,255,255,0.8)")):  # seen on dark and on bright skin
         for at in [i * step - 0.5 for i in range(1, cells)]:
-            line = {"type": "line", "line": {"width": width, "color": colour}}
+            line = {"type": "line", "line": {"width": width, "color": color}}
             figure.add_shape(x0=at, x1=at, y0=-0.5, y1=side - 0.5, **line)
             figure.add_shape(y0=at, y1=at, x0=-0.5, x1=side - 0.5, **line)
-    for group, colour, inset, dash in ((found, FOUND, 0.03, "solid"), (picked, PICKED, 0.11, "dash")):
+    for group, color, inset, dash in ((found, FOUND, 0.03, "solid"), (picked, PICKED, 0.11, "dash")):
         for cell in group:
             x, y, gap = (cell % cells) * step - 0.5, (cell // cells) * step - 0.5, inset * step
             figure.add_shape(
                 type="rect", x0=x + gap, x1=x + step - gap, y0=y + gap, y1=y + step - gap,
-                line={"width": 4, "color": colour, "dash": dash},
+                line={"width": 4, "color": color, "dash": dash},
             )  # fmt: skip
     middles = [(i + 0.5) * step - 0.5 for i in range(cells)]
     names = [f"{chr(ord('A') + i % cells)}{i // cells + 1}" for i in range(cells * cells)]
@@ -205,10 +205,10 @@ def strength(values: Tensor, label: str, low: float = 0.0, high: float = 1.0) ->
     return square(go.Figure(_scaled(values, float(low), float(high), "Cividis", label)), values, "", label)
 
 
-def _scaled(values: Tensor, low: float, high: float, colours: str, label: str) -> go.Heatmap:
+def _scaled(values: Tensor, low: float, high: float, colors: str, label: str) -> go.Heatmap:
     """A map with its bar of numbers; `label` names what they are."""
     hover = label + " %{z:.4g}, row %{y}, column %{x}<extra></extra>"
-    return go.Heatmap(z=values.numpy(), zmin=low, zmax=high, colorscale=colours, colorbar=_BAR, hovertemplate=hover)
+    return go.Heatmap(z=values.numpy(), zmin=low, zmax=high, colorscale=colors, colorbar=_BAR, hovertemplate=hover)
 
 
 def _gray(pixels: Tensor) -> go.Heatmap:

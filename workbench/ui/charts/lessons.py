@@ -34,7 +34,7 @@ def numbered(figure: go.Figure, side: int, predicted: int | None = None, answer:
         figure.add_annotation(
             x=left, y=top, text=str(i + 1), xanchor="left", yanchor="top", xshift=5, yshift=-5, showarrow=False, **box
         )
-    for field, colour, inset in ((predicted, PREDICTED, 0.03), (answer, ANSWER, 0.08)):
+    for field, color, inset in ((predicted, PREDICTED, 0.03), (answer, ANSWER, 0.08)):
         if field is not None:
             x, y, gap = (field % 3) * step - 0.5, (field // 3) * step - 0.5, inset * step
             figure.add_shape(
@@ -43,15 +43,15 @@ def numbered(figure: go.Figure, side: int, predicted: int | None = None, answer:
                 x1=x + step - gap,
                 y0=y + gap,
                 y1=y + step - gap,
-                line={"width": 4, "color": colour, "dash": "dash" if colour == PREDICTED else "solid"},
+                line={"width": 4, "color": color, "dash": "dash" if color == PREDICTED else "solid"},
             )
     return figure
 
 
 def marked(figure: go.Figure, marks: Mapping[str, tuple[float, str]]) -> go.Figure:
-    """Vertical lines over a chart: name → (x, colour); the names stand above, those that are near each other apart."""
-    for row, (name, (x, colour)) in enumerate(sorted(marks.items(), key=lambda mark: mark[1][0])):
-        figure.add_vline(x, line={"width": 3, "color": colour, "dash": "dash" if colour == PREDICTED else "solid"})
+    """Vertical lines over a chart: name → (x, color); the names stand above, those that are near each other apart."""
+    for row, (name, (x, color)) in enumerate(sorted(marks.items(), key=lambda mark: mark[1][0])):
+        figure.add_vline(x, line={"width": 3, "color": color, "dash": "dash" if color == PREDICTED else "solid"})
         figure.add_annotation(
             x=x, y=1, yref="paper", text=name, yshift=4 + 20 * row, yanchor="bottom", showarrow=False,
             font={"size": TEXT},
@@ -65,7 +65,7 @@ def bars(
     label: str,
     predicted: str | None = None,
     top: float | None = None,
-    colours: Sequence[str] | None = None,
+    colors: Sequence[str] | None = None,
 ) -> go.Figure:
     """Horizontal bars, each with its word and its number.
 
@@ -75,7 +75,7 @@ def bars(
         label: what they are, under the chart.
         predicted: the bar that is the student's.
         top: length of the axis; None: the longest bar's.
-        colours: of the bars; None: one for all, another for the student's.
+        colors: of the bars; None: one for all, another for the student's.
     """
     figure = go.Figure(
         go.Bar(
@@ -85,7 +85,7 @@ def bars(
             text=list(texts),
             textposition="outside",
             cliponaxis=False,
-            marker_color=colours or [PREDICTED if name == predicted else "#0072B2" for name in values],
+            marker_color=colors or [PREDICTED if name == predicted else "#0072B2" for name in values],
             hovertemplate="%{y}: %{x:.4g}<extra></extra>",
         )
     )

@@ -14,41 +14,41 @@ from workbench.markup import percent
 
 from .. import page_content
 from .plots import _spread
-from .style import TEXT, class_colours, framed, inked
+from .style import TEXT, class_colors, framed, inked
 
 Interval = tuple[float, float, float]
 _MARK = "#D6336C"
 _GRAY = "#7F7F7F"
 
 
-# Of Paul Tol's scheme "bright", which the colour-blind can tell apart; neighbours differ in gray too.
+# Of Paul Tol's scheme "bright", which the color-blind can tell apart; neighbors differ in gray too.
 _NETWORKS = ("#4477AA", "#DDAA33", "#AA3377", "#66CCEE", "#228833", "#EE6677", "#8C8C8C")
 DASHES = ("solid", "dash", "dot", "dashdot")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x")
 _HATCHES = ("", "/", ".", "x", "\\", "+")
 
 
-def network_colours(names: Sequence[str]) -> tuple[str, ...]:
-    """A colour for each network; always shown with the name, and with a dash, a hatching or a symbol of its own."""
+def network_colors(names: Sequence[str]) -> tuple[str, ...]:
+    """A color for each network; always shown with the name, and with a dash, a hatching or a symbol of its own."""
     return tuple(_NETWORKS[i % len(_NETWORKS)] for i in range(len(names)))
 
 
 def recall_bars(recall: Mapping[str, Mapping[str, Interval]]) -> go.Figure:
-    """Bars of each class's recall with 95 % intervals: those of one network in the colours of the classes, with their
-    numbers; of several side by side, each in a colour and a hatching of its own that the line above the chart names.
+    """Bars of each class's recall with 95 % intervals: those of one network in the colors of the classes, with their
+    numbers; of several side by side, each in a color and a hatching of its own that the line above the chart names.
 
     Args:
         recall: for each network, for each class, value and ends of the interval in 0..1.
     """
     alone, drawn = len(recall) == 1, []
-    looks = zip(network_colours([*recall]), itertools.cycle(_HATCHES), strict=False)
-    for (name, by_class), (colour, hatch) in zip(recall.items(), looks, strict=True):
+    looks = zip(network_colors([*recall]), itertools.cycle(_HATCHES), strict=False)
+    for (name, by_class), (color, hatch) in zip(recall.items(), looks, strict=True):
         bars = {
             "x": [*by_class],
             "y": [value for value, _, _ in by_class.values()],
             "name": name,
             "marker": {
-                "color": class_colours(tuple(by_class)) if alone else colour,
+                "color": class_colors(tuple(by_class)) if alone else color,
                 "line": {"width": 1, "color": _GRAY},
                 "pattern": {
                     "shape": "" if alone else hatch,
@@ -140,18 +140,18 @@ def confusion(counts: Tensor, classes: tuple[str, ...], marked: tuple[str, str])
     ]
     cells = [(row, column) for row in range(k) for column in range(k)]
     strong = [cell for cell in cells if shares[cell] > 0.8]
-    for some, colour in ((strong, "#FFFFFF"), ([cell for cell in cells if cell not in strong], None)):
+    for some, color in ((strong, "#FFFFFF"), ([cell for cell in cells if cell not in strong], None)):
         points = {
             "x": [column for _, column in some],
             "y": [row for row, _ in some],
             "mode": "markers+text",
             "text": [f"{int(counts[cell])}" for cell in some],
-            "textfont": {"size": TEXT, "color": colour},
+            "textfont": {"size": TEXT, "color": color},
             "marker": {"size": 34, "opacity": 0, "symbol": "square"},
             "customdata": [(classes[row], classes[column]) for row, column in some],
             "hovertemplate": "label %{customdata[0]}, answer %{customdata[1]}: %{text}<extra></extra>",
             "selected": {"marker": {"opacity": 0}},
-            "unselected": {"marker": {"opacity": 0}, "textfont": {"color": colour}},
+            "unselected": {"marker": {"opacity": 0}, "textfont": {"color": color}},
         }
         drawn.append(go.Scatter(points))
     row, column = (classes.index(name) for name in marked)
@@ -184,7 +184,7 @@ def recall_spread(recall: Mapping[str, Mapping[str, Interval]]) -> go.Figure:
                 y=[row] * len(values),
                 mode="lines+markers",
                 line={"width": 3, "color": _GRAY},
-                marker={"size": 15, "color": class_colours(tuple(values)), "line": {"width": 1, "color": "#FFFFFF"}},
+                marker={"size": 15, "color": class_colors(tuple(values)), "line": {"width": 1, "color": "#FFFFFF"}},
                 customdata=[*values],
                 hovertemplate=f"{name}, %{{customdata}}: %{{x:.1%}}<extra></extra>",
             )
@@ -200,7 +200,7 @@ def recall_spread(recall: Mapping[str, Mapping[str, Interval]]) -> go.Figure:
 
 
 def _levels(values: list[float], apart: float = 0.28) -> list[int]:
-    """Shifts in pixels, above and below, of the names of dots at rising `values`, so that neighbours do not touch."""
+    """Shifts in pixels, above and below, of the names of dots at rising `values`, so that neighbors do not touch."""
     ends, shifts = {22: -1.0, -22: -1.0, 40: -1.0, -40: -1.0}, []
     for value in values:
         level = next((shift for shift, end in ends.items() if value - end >= apart), min(ends, key=ends.get))
@@ -245,7 +245,7 @@ def reliability(
     return framed(go.Figure([bars, equal]), label, below=22, layout=layout)
 
 
-def errors_by_coverage(coverage: Tensor, errors: Mapping[str, Tensor]) -> go.Figure:
+def risk_coverage(coverage: Tensor, errors: Mapping[str, Tensor]) -> go.Figure:
     """Risk and coverage: the share of wrong answers among the surest ones, a named line for each network.
 
     Args:
@@ -255,13 +255,13 @@ def errors_by_coverage(coverage: Tensor, errors: Mapping[str, Tensor]) -> go.Fig
     names, drawn, words = [*errors], [], []
     top = 1.1 * max(float(line.max()) for line in errors.values()) + 0.01
     heights = _spread([float(line[-1]) for line in errors.values()], 0.0, top)
-    looks = zip(network_colours(names), itertools.cycle(DASHES), strict=False)
-    for name, height, (colour, dash) in zip(names, heights, looks, strict=True):
+    looks = zip(network_colors(names), itertools.cycle(DASHES), strict=False)
+    for name, height, (color, dash) in zip(names, heights, looks, strict=True):
         points = {
             "x": coverage.tolist(),
             "y": errors[name].tolist(),
             "mode": "lines",
-            "line": {"width": 3, "color": colour, "dash": dash},
+            "line": {"width": 3, "color": color, "dash": dash},
             "hovertemplate": f"{name}, %{{x:.0%}} answered: %{{y:.1%}} wrong<extra></extra>",
         }
         drawn.append(go.Scatter(points))
@@ -281,6 +281,6 @@ def errors_by_coverage(coverage: Tensor, errors: Mapping[str, Tensor]) -> go.Fig
 def show_to_click(figure: go.Figure, key: str, alt: str, clicked: Callable[[], None]) -> None:
     """As `show`; after a click on a point `clicked` is called, with `st.session_state[key]["selection"]` at hand."""
     inked(figure, st.context.theme.type or "light")
-    page_content.chart(key, alt, figure)
+    page_content.add_chart(key, alt, figure)
     config = {"displayModeBar": False, "scrollZoom": False}
     st.plotly_chart(figure, key=key, alt=alt, theme=None, config=config, on_select=clicked, selection_mode="points")

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from .style import TEXT, class_colours, framed
+from .style import TEXT, class_colors, framed
 
-VERDICT_COLOURS = {
+VERDICT_COLORS = {
     "recomputed": ("#1B5E8C", "#FFFFFF"),
     "reproduced": ("#6DB3DC", "#111418"),
     "different protocol": ("#A3A9B0", "#111418"),
@@ -32,10 +32,10 @@ def verdicts(counts: Mapping[str, Mapping[str, int]]) -> go.Figure:
     figure, names = go.Figure(), [*counts]
     totals = [sum(by_verdict.values()) for by_verdict in counts.values()]
     wide = [
-        {verdict: max(by_verdict[verdict] / total, _THIN * (by_verdict[verdict] > 0)) for verdict in VERDICT_COLOURS}
+        {verdict: max(by_verdict[verdict] / total, _THIN * (by_verdict[verdict] > 0)) for verdict in VERDICT_COLORS}
         for by_verdict, total in zip(counts.values(), totals, strict=True)
     ]
-    for verdict, (ground, ink) in VERDICT_COLOURS.items():
+    for verdict, (ground, ink) in VERDICT_COLORS.items():
         n = [by_verdict[verdict] for by_verdict in counts.values()]
         figure.add_bar(
             y=[*range(len(names))],
@@ -78,7 +78,7 @@ def claimed_and_ours(
         go.Bar(
             x=names,
             y=[*claimed],
-            marker={"color": class_colours(tuple(classes)), "line": {"width": 1, "color": _GRAY}},
+            marker={"color": class_colors(tuple(classes)), "line": {"width": 1, "color": _GRAY}},
             hovertemplate="claimed %{y} %<extra></extra>",
         )
     )

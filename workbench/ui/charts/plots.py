@@ -10,7 +10,7 @@ from torch import Tensor
 
 from workbench.markup import percent
 
-from .style import TEXT, class_colours, framed
+from .style import TEXT, class_colors, framed
 
 
 def probabilities(classes: tuple[str, ...], values: Tensor, marked: str, trained: bool = True) -> go.Figure:
@@ -26,7 +26,7 @@ def probabilities(classes: tuple[str, ...], values: Tensor, marked: str, trained
             cliponaxis=False,
             hovertemplate="%{y}: %{x:.4f}<extra></extra>",
             marker={
-                "color": class_colours(classes),
+                "color": class_colors(classes),
                 "line": {"width": [3 if name == marked else 0 for name in classes], "color": "#D6336C"},
             },
         ),
@@ -51,7 +51,7 @@ def curves(
     names: tuple[str, ...],
     x_title: str,
     y_title: str,
-    colours: tuple[str, ...],
+    colors: tuple[str, ...],
     log: bool = False,
     marks: Sequence[float] = (),
     points: bool = False,
@@ -63,13 +63,13 @@ def curves(
     """
     drawn = {"type": "scatter", "mode": "lines+markers" if points else "lines", "x": x.numpy(), "marker": {"size": 8}}
     lines = [
-        {**drawn, "y": y.numpy(), "line": {"width": 3, "color": colour}, "name": name, "cliponaxis": not points}
-        for y, name, colour in zip(ys, names, colours, strict=True)
+        {**drawn, "y": y.numpy(), "line": {"width": 3, "color": color}, "name": name, "cliponaxis": not points}
+        for y, name, color in zip(ys, names, colors, strict=True)
     ]
     shown = ys.clamp_min(1e-12).log10() if log else ys
     low, high = (float(shown.min()), float(shown.max())) if log else (0.0, 1.0)
     beside = {"x": 1, "xref": "paper", "xanchor": "left", "xshift": 6, "showarrow": False}
-    ends = zip(_spread(shown[:, -1].tolist(), low, high), names, colours, strict=True)
+    ends = zip(_spread(shown[:, -1].tolist(), low, high), names, colors, strict=True)
     words = [{**beside, "y": y, "text": f'<span style="color:{c}">■</span> {name}'} for y, name, c in ends if name]
     fixed = {"fixedrange": True, "zeroline": False}
     across = {**fixed, "range": [float(x[0]), float(x[-1])], "showgrid": False}
@@ -108,8 +108,8 @@ def spectra(lists: dict[str, Tensor]) -> go.Figure:
     """Up to three lists of singular values (n,), each with its name, on a logarithmic axis."""
     values = torch.stack([*lists.values()]).clamp_min(1e-4)
     i = torch.arange(1, values.shape[1] + 1)
-    colours = ("#0072B2", "#D55E00", "#009E73")[: len(lists)]
-    return curves(i, values, tuple(lists), "number i", "σ", colours, log=True)
+    colors = ("#0072B2", "#D55E00", "#009E73")[: len(lists)]
+    return curves(i, values, tuple(lists), "number i", "σ", colors, log=True)
 
 
 def singular_values(sigma: Tensor, k: int) -> go.Figure:

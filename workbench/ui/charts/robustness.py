@@ -12,8 +12,8 @@ from workbench.markup import percent
 
 from .frequency import bar_around_zero
 from .images import _gray, clear_at_zero, laid_over
-from .metrics import DASHES, SYMBOLS, _whiskers, network_colours
-from .style import TEXT, class_colours, framed, square
+from .metrics import DASHES, SYMBOLS, _whiskers, network_colors
+from .style import TEXT, class_colors, framed, square
 
 _GAP = 0.015  # between pictures of a row, share of its width
 
@@ -39,10 +39,10 @@ def faces_row(pictures: Tensor, labels: Sequence[Sequence[str]]) -> go.Figure:
     return framed(go.Figure(faces), "", layout=layout)
 
 
-def answers_grid(
+def predictions_grid(
     classes: tuple[str, ...], probabilities: Tensor, columns: Sequence[str], rows: Sequence[str], x: str, y: str
 ) -> go.Figure:
-    """The answer to each of a table of pictures, with its word, its probability and its colour.
+    """The answer to each of a table of pictures, with its word, its probability and its color.
 
     Args:
         classes: names of the classes.
@@ -53,8 +53,8 @@ def answers_grid(
     shares, answers = probabilities.max(-1)
     unknown = shares.isnan()
     z = answers.double().masked_fill(unknown, math.nan)
-    colours = class_colours(classes)
-    steps = [(edge / len(classes), colours[i]) for i in range(len(classes)) for edge in (i, i + 1)]  # no blending
+    colors = class_colors(classes)
+    steps = [(edge / len(classes), colors[i]) for i in range(len(classes)) for edge in (i, i + 1)]  # no blending
     cells = go.Heatmap(
         z=z.numpy(), zmin=-0.5, zmax=len(classes) - 0.5, colorscale=steps,
         showscale=False, xgap=3, ygap=3, hoverinfo="skip",
@@ -92,7 +92,7 @@ def accuracies(
     drawn = []
     for i, (name, (x, y, ends)) in enumerate(lines.items()):
         intervals = [(float(v), float(low), float(high)) for v, (low, high) in zip(y, ends, strict=True)]
-        line = {"width": 3, "color": network_colours([*lines])[i], "dash": DASHES[i % len(DASHES)]}
+        line = {"width": 3, "color": network_colors([*lines])[i], "dash": DASHES[i % len(DASHES)]}
         drawn.append(
             go.Scatter(
                 x=x.tolist(), y=y.tolist(), name=name, mode="lines+markers", line=line,

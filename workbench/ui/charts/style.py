@@ -1,4 +1,4 @@
-"""What all charts share: colours, sizes, the frame, and how one gets onto the page."""
+"""What all charts share: colors, sizes, the frame, and how one gets onto the page."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import plotly.io as pio
 import streamlit as st
 from torch import Tensor
 
-from workbench.markup import EMOTION_COLOURS
+from workbench.markup import EMOTION_COLORS
 
 from .. import page_content
 
 _SIDE = 264  # pixels: of a picture on a page ...
-_STRIP = 46  # ... and of the strip under it for a colour bar or a label
+_STRIP = 46  # ... and of the strip under it for a color bar or a label
 TEXT = 16
 _INK = {"light": "#111418", "dark": "#E8E6E1"}  # text on the two grounds of .streamlit/config.toml
 CONFIG = {
@@ -29,9 +29,9 @@ CONFIG = {
 pio.templates.default = None  # Streamlit's, which would be copied into each chart and is not what ours look like
 
 
-def class_colours(classes: tuple[str, ...]) -> tuple[str, ...]:
-    """The colour of each class, the same on every chart."""
-    return tuple(EMOTION_COLOURS.get(name, "#7F7F7F") for name in classes)
+def class_colors(classes: tuple[str, ...]) -> tuple[str, ...]:
+    """The color of each class, the same on every chart."""
+    return tuple(EMOTION_COLORS.get(name, "#7F7F7F") for name in classes)
 
 
 def show(figure: go.Figure, key: str, alt: str) -> None:
@@ -39,7 +39,7 @@ def show(figure: go.Figure, key: str, alt: str) -> None:
     inked(figure, st.context.theme.type or "light")
     picture = {"format": "png", "scale": 2, "filename": f"ferscope-{key}"}
     place = st.plotly_chart(figure, key=key, alt=alt, theme=None, config={**CONFIG, "toImageButtonOptions": picture})
-    page_content.chart(
+    page_content.add_chart(
         key, alt, figure, wide="column" not in place._ancestor_block_types
     )  # which Streamlit keeps to itself
 
@@ -49,7 +49,7 @@ def show(figure: go.Figure, key: str, alt: str) -> None:
 
 
 def inked(figure: go.Figure, theme: str) -> go.Figure:
-    """Text and axes in the colour that is legible on the ground of a theme, "light" or "dark"."""
+    """Text and axes in the color that is legible on the ground of a theme, "light" or "dark"."""
     ink = _INK[theme]
     layout = {"xaxis": {}, "yaxis": {}} | figure.layout.to_plotly_json()
     for name, part in layout.items():
@@ -62,7 +62,7 @@ def inked(figure: go.Figure, theme: str) -> go.Figure:
 
 
 def square(figure: go.Figure, pixels: Tensor, label: str, unit: str = "") -> go.Figure:
-    """Axes hidden, pixels square, the first row at the top; `unit` stands at the right end of the colour bar."""
+    """Axes hidden, pixels square, the first row at the top; `unit` stands at the right end of the color bar."""
     height, width = pixels.shape
     hidden = {"visible": False, "fixedrange": True, "constrain": "domain"}
     across = hidden | {"range": [-0.5, width - 0.5]}
@@ -72,7 +72,7 @@ def square(figure: go.Figure, pixels: Tensor, label: str, unit: str = "") -> go.
 
 
 def at_the_bar(unit: str) -> dict[str, Any]:
-    """What the numbers of a colour bar are, at its right end."""
+    """What the numbers of a color bar are, at its right end."""
     place = {"x": 1, "y": 0, "yshift": -4, "xref": "paper", "yref": "paper", "xanchor": "right", "yanchor": "top"}
     return {"text": unit, "showarrow": False, **place}
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from .plots import _spread
 from .style import TEXT, framed
 
-LEARNING_COLOURS = {"training": "#7F7F7F", "validation": "#0072B2"}
+LEARNING_COLORS = {"training": "#7F7F7F", "validation": "#0072B2"}
 """Of the two curves, always with the word."""
 _BEST = "#D6336C"
 
@@ -38,13 +38,13 @@ def learning(
     figure, x = go.Figure(), epochs.tolist()
     for name, values in lines.items():
         figure.add_scatter(
-            x=x, y=values.tolist(), mode="lines+markers", name=name, line={"width": 3, "color": LEARNING_COLOURS[name]},
+            x=x, y=values.tolist(), mode="lines+markers", name=name, line={"width": 3, "color": LEARNING_COLORS[name]},
             marker={"size": 7}, cliponaxis=False, hovertemplate=f"{name}, epoch %{{x}}: %{{y:.4f}}<extra></extra>",
         )  # fmt: skip
     if now is not None:
         figure.add_scatter(
             x=[len(x) + 1], y=[now], mode="markers", cliponaxis=False,
-            marker={"size": 11, "symbol": "circle-open", "line_width": 3, "color": LEARNING_COLOURS["training"]},
+            marker={"size": 11, "symbol": "circle-open", "line_width": 3, "color": LEARNING_COLORS["training"]},
             hovertemplate="training, the epoch that runs: %{y:.4f}<extra></extra>",
         )  # fmt: skip
     ends = [float(values[-1]) for values in lines.values()] if x else []
@@ -60,7 +60,7 @@ def learning(
         )  # fmt: skip
     beside = {"xanchor": "left", "xshift": 10, "showarrow": False}
     for name, y in zip(lines, _spread(ends, 0.0, top), strict=False):
-        figure.add_annotation(x=x[-1], y=y, text=name, font={"color": LEARNING_COLOURS[name], "size": TEXT}, **beside)
+        figure.add_annotation(x=x[-1], y=y, text=name, font={"color": LEARNING_COLORS[name], "size": TEXT}, **beside)
     figure.update_xaxes(
         range=[0.5, max(total, 2) + 0.5], showgrid=False, fixedrange=True, zeroline=False,
         nticks=min(max(total, 2), 12), tickformat="d", showline=True, linecolor="rgba(128,128,128,0.35)",

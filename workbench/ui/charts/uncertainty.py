@@ -9,7 +9,7 @@ from torch import Tensor
 
 from workbench.markup import percent
 
-from .style import TEXT, class_colours, framed
+from .style import TEXT, class_colors, framed
 
 
 def spread(classes: tuple[str, ...], answers: Tensor, names: Sequence[str], label: str, own: Tensor) -> go.Figure:
@@ -23,15 +23,15 @@ def spread(classes: tuple[str, ...], answers: Tensor, names: Sequence[str], labe
         own: the plain answer, (K,).
     """
     drawn, words = [], []
-    for name, shares, colour in zip(classes, answers.T, class_colours(classes), strict=True):
+    for name, shares, color in zip(classes, answers.T, class_colors(classes), strict=True):
         low, high = float(shares.min()), float(shares.max())
         drawn.append({
             "x": [low, high], "y": [name, name], "mode": "lines", "hoverinfo": "skip", "opacity": 0.35,
-            "line": {"width": 8, "color": colour},
+            "line": {"width": 8, "color": color},
         })  # fmt: skip
         drawn.append({
             "x": shares.tolist(), "y": [name] * len(shares), "mode": "markers", "customdata": list(names),
-            "marker": {"size": 8, "color": colour, "opacity": 0.7},
+            "marker": {"size": 8, "color": color, "opacity": 0.7},
             "hovertemplate": "%{customdata}: %{x:.3f}<extra></extra>",
         })  # fmt: skip
         if high >= 0.05:
@@ -52,8 +52,8 @@ def spread(classes: tuple[str, ...], answers: Tensor, names: Sequence[str], labe
     return framed(figure, label).update_layout(margin_t=28)
 
 
-def beside_random(fraction: Tensor, curves: Tensor, x_title: str, highest: float = 1.0) -> go.Figure:
-    """How a probability moves while pixels go or come: the map's own curve, a centred hill, and random maps in gray.
+def against_random(fraction: Tensor, curves: Tensor, x_title: str, highest: float = 1.0) -> go.Figure:
+    """How a probability moves while pixels go or come: the map's own curve, a centered hill, and random maps in gray.
 
     Args:
         fraction: share of the pixels, (S,).
@@ -63,11 +63,11 @@ def beside_random(fraction: Tensor, curves: Tensor, x_title: str, highest: float
     """
     x, figure = fraction.tolist(), go.Figure()
     randoms = [(row.tolist(), "rgba(128,128,128,0.35)", 1) for row in curves[2:]]
-    for y, colour, width in randoms:
-        figure.add_scatter(x=x, y=y, mode="lines", line={"width": width, "color": colour}, hoverinfo="skip")
-    for row, colour, dash, name in ((1, "#E69F00", "dot", "centred hill"), (0, "#0072B2", "solid", "this map")):
+    for y, color, width in randoms:
+        figure.add_scatter(x=x, y=y, mode="lines", line={"width": width, "color": color}, hoverinfo="skip")
+    for row, color, dash, name in ((1, "#E69F00", "dot", "centered hill"), (0, "#0072B2", "solid", "this map")):
         figure.add_scatter(
-            x=x, y=curves[row].tolist(), mode="lines", line={"width": 4, "color": colour, "dash": dash}, name=name,
+            x=x, y=curves[row].tolist(), mode="lines", line={"width": 4, "color": color, "dash": dash}, name=name,
             hovertemplate=name + ": %{y:.3f} at %{x:.0%}<extra></extra>",
         )  # fmt: skip
     figure.update_xaxes(range=[0, 1], tickformat=".0%", showgrid=False, zeroline=False, fixedrange=True, nticks=5)

@@ -14,7 +14,7 @@ def _attempt(found, words, pictures) -> None:
     with words:
         T = st.slider("Temperature T", 0.25, 4.0, 2.0, 0.05, key="temperature", bind="query-params")
         cooler = "flatter: less sure" if T > 1 else "steeper: surer" if T < 1 else "the same"
-        views.says(
+        views.caption(
             f"The network's logits for this face (left as they are) are divided by T = {T:.2f} before they become "
             f"probabilities (right): {cooler}. **The order of the classes stays, and so does the answer, "
             f"{prediction.answer}.** Which T tells the truth cannot be seen on one face."
@@ -22,8 +22,8 @@ def _attempt(found, words, pictures) -> None:
     shown = []
     for t, key in ((1.0, "as-trained"), (T, "divided")):
         values = dict(zip(prediction.classes, (prediction.logits / t).softmax(-1).tolist(), strict=True))
-        texts, colours = [charts.percent(v) for v in values.values()], charts.class_colours(prediction.classes)
-        figure = charts.bars(values, texts, f"probability, T = {t:.2f}", top=1, colours=colours)
+        texts, colors = [charts.percent(v) for v in values.values()], charts.class_colors(prediction.classes)
+        figure = charts.bars(values, texts, f"probability, T = {t:.2f}", top=1, colors=colors)
         shown.append((figure, key, f"Probabilities at temperature {t:.2f}"))
     side_by_side(pictures, *shown)
 
@@ -63,7 +63,7 @@ def _reveal(found, said, words, pictures) -> None:
         else "it was less sure than it is right"
     )
     with words:
-        views.says(
+        views.caption(
             f"Right: {charts.interval(found.right)} %; mean confidence {100 * found.confidence:.1f} %: {fits}. Over "
             f"all answers the gap (ECE ↓, ten bins) is {100 * found.before.ece:.1f} points, with the temperature "
             f"{100 * found.after.ece:.1f}. It speaks of faces like FER2013's, not of the one at the left."

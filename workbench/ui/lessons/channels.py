@@ -12,7 +12,7 @@ def _attempt(found, words, pictures) -> None:
         n = count("Channel, by its weight", len(found.weights), 1, "channel")
         c = int(found.weights.argsort(descending=True)[n - 1])
         open_ended = " (in BAM a sigmoid follows, after the weight of the place was added)" if _bam(found) else ""
-        views.says(
+        views.caption(
             "**Squeeze:** each channel is summed up by its mean. **Excitation:** two small layers make one weight a "
             f"channel of all these means{open_ended}. Channel {c} has the mean {float(found.map_[c].mean()):.3f} and "
             f"the weight {float(found.weights[c]):.3f}. A large weight says that this module lets more of the channel "
@@ -61,7 +61,7 @@ def _reveal(found, said, words, pictures) -> None:
         (figure, "before-after", "The weight of each channel before and after the shuffle"),
     )
     with words:
-        views.says(
+        views.caption(
             f"The largest change of a weight is {small} of their range. Dots on the dotted line did not "
             "move. The squeeze keeps how much of a pattern there is and loses where, so a mouth on the forehead is as "
             "good to it as a mouth. Other parts of the network may see the difference."

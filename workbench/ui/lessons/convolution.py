@@ -11,7 +11,7 @@ def _attempt(found, words, pictures) -> None:
     with words:
         n = count("Kernel of the first convolution", len(found.kernels), found.liveliest + 1, "kernel")
         k = found.kernels.shape[-1]
-        views.says(
+        views.caption(
             f"A convolution lays a pattern of {k} × {k} weights on every place of the picture and notes how well it "
             f"fits. What kernel {n} notes is a map: **every value keeps its place.** That a map looks like the face "
             "does not mean that this kernel counts for the answer."
@@ -48,13 +48,13 @@ def _reveal(found, said, words, pictures) -> None:
     )
     with words:
         if answer is None:
-            views.says("No place speaks for this answer. A blank map is no evidence of anything.")
+            views.caption("No place speaks for this answer. A blank map is no evidence of anything.")
             return
         h, w = found.term.shape
         mine = (
             "" if said in (None, answer) else f", yours {charts.percent(float(found.shares[said]))} (the dashed frame)"
         )
-        views.says(
+        views.caption(
             f"**From kernels to Grad-CAM:** deep inside, the kernels of `{found.layer}` note patterns of patterns, "
             f"each in a map of {h} × {w} places. Left: {kernel}, whose map, times its weight, adds most to "
             f"*{found.answer}*. Right: the sum over all of them, enlarged.\n\n"

@@ -13,10 +13,10 @@ from .steps import Lesson, Steps, side_by_side
 def _attempt(found, words, pictures) -> None:
     with words:
         cut = st.slider("Cut-off in cycles per pixel", 0.02, 0.5, 0.1, 0.01, key="cut", bind="query-params")
-        views.says(
+        views.caption(
             "A picture is a sum of waves. Up to the cut-off they are slow: shadows, the shape of the head. Beyond it "
             f"they are fast: edges, wrinkles. At {cut:.2f} a wave is {1 / cut:.0f} pixels long or more on the left, "
-            "less on the right. What you recognise, the network need not."
+            "less on the right. What you recognize, the network need not."
         )
     parts = found.parts(cut)
     side_by_side(
@@ -58,9 +58,9 @@ def _reveal(found, said, words, pictures) -> None:
         marks["predicted"] = (said, charts.PREDICTED)
     if found.enough is not None:
         marks["answer"] = (found.enough, charts.ANSWER)
-    colours = charts.class_colours(response.classes)
+    colors = charts.class_colors(response.classes)
     figure = charts.curves(
-        response.cutoffs, response.low.T, response.classes, "slow waves up to this cut-off", "probability", colours
+        response.cutoffs, response.low.T, response.classes, "slow waves up to this cut-off", "probability", colors
     )
     side_by_side(pictures, (charts.marked(figure, marks), "slow-response", "Each class as waves come in"), wide=True)
     with words:
@@ -72,7 +72,7 @@ def _reveal(found, said, words, pictures) -> None:
             if found.enough is not None
             else "Even with nearly all waves another class leads: the very fastest, diagonal ones make the difference."
         )
-        views.says(
+        views.caption(
             f"{lead} Measured at {len(response.cutoffs)} cut-offs. A blurred face is unlike those that the network was "
             "trained on, so this does not prove that it uses nothing faster."
         )

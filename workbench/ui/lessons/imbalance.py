@@ -9,7 +9,7 @@ from .steps import JUDGED, Lesson, Steps, side_by_side
 
 def _attempt(found, words, pictures) -> None:
     with words:
-        name = views.one_of("Weights in the loss", [*found.loss_shares], default="paper-c", key="weights")
+        name = views.choose_one("Weights in the loss", [*found.loss_shares], default="paper-c", key="weights")
         shares = found.loss_shares[name]
         first = found.classes[int(shares.argmax())]
         leads = (
@@ -17,7 +17,7 @@ def _attempt(found, words, pictures) -> None:
             if float(shares.max() - shares.min()) < 1e-6
             else f"{first.capitalize()} gets the most, {charts.percent(float(shares.max()))}."
         )
-        views.says(
+        views.caption(
             "FER2013 trains on classes of unequal size (left). The loss adds up over pictures, so a class counts by "
             f"its pictures times its weight (right). {leads} This is what training is asked for, not what comes of it."
         )
@@ -28,7 +28,7 @@ def _attempt(found, words, pictures) -> None:
 
 def _bars(found, values, texts, label):
     by_class = dict(zip(found.classes, values.tolist(), strict=True))
-    return charts.bars(by_class, texts, label, colours=charts.class_colours(found.classes))
+    return charts.bars(by_class, texts, label, colors=charts.class_colors(found.classes))
 
 
 def _counts(found):
@@ -43,7 +43,7 @@ def _think(found, pictures) -> None:
 def _guess(found) -> Number:
     rare = found.classes[found.rarest]
     question = (
-        f"Of the PrivateTest pictures that are labelled **{rare}**, the smallest class, which share does this network "
+        f"Of the PrivateTest pictures that are labeled **{rare}**, the smallest class, which share does this network "
         f"call {rare}?"
     )
     return Number(
@@ -60,7 +60,7 @@ def _reveal(found, said, words, pictures) -> None:
     )
     with words:
         lost = 100 * (found.accuracy[0] - found.silent)
-        views.says(
+        views.caption(
             f"**Accuracy {charts.interval(found.accuracy)} %; mean of the classes {100 * found.balanced:.1f} %.** If "
             f"it never answered {rare}, its accuracy would be {100 * found.silent:.1f} %, "
             + (f"{lost:.1f} points less" if lost >= 0.05 else "no lower")

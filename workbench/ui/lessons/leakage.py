@@ -11,9 +11,9 @@ _COPIES = ("pixel by pixel", "nearly as well")
 
 def _attempt(found, words, pictures) -> None:
     with words:
-        copies = views.one_of("Copies count", _COPIES, default=_COPIES[0], key="copies")
+        copies = views.choose_one("Copies count", _COPIES, default=_COPIES[0], key="copies")
         n = found.exact if copies == _COPIES[0] else found.near
-        views.says(
+        views.caption(
             f"PrivateTest has {found.pictures} pictures. **{n} of them are in Training too.** "
             + ("The same pixels. " if copies == _COPIES[0] else "The same, or cut, brightened, compressed anew. ")
             + f"Right: paper E drew {charts.percent(found.resplit)} of the whole set for training, so about that share "
@@ -57,10 +57,10 @@ def _reveal(found, said, words, pictures) -> None:
     else:
         apart = "The intervals of the two parts overlap: on these pictures they are not told apart."
     with words:
-        views.says(
+        views.caption(
             f"{apart} Only {charts.percent(found.near / found.pictures)} are leaked, which bounds the effect on the "
             "whole; leaks are not harmless for that. Nor is the gap all memory: pictures that were found twice may be "
-            "easier, or labelled differently."
+            "easier, or labeled differently."
         )
 
 

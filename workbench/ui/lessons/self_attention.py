@@ -13,9 +13,9 @@ from .steps import Lesson, Steps, side_by_side
 
 def _attempt(found, words, pictures) -> None:
     with words:
-        n = views.one_of("Position asked", range(1, 10), default=5, key="position")
+        n = views.choose_one("Position asked", range(1, 10), default=5, key="position")
         h, w = found.size
-        views.says(
+        views.caption(
             f"The map of `{found.layer}` has {h} × {w} positions. Each asks all {h * w} and shares its attention out, "
             f"1 in all; bright on the right is what the middle of field {n} attends to. {_whose(found)} Attention is a "
             "number on the way, not a reason for the answer."
@@ -28,7 +28,7 @@ def _attempt(found, words, pictures) -> None:
             )
             st.button(f"Show {services.networks.get_spec(other).title}", on_click=state.choose_network, args=(other,))
     heat = found.asked_by(n - 1)
-    figure = charts.weighed(found.pixels, heat, "share", 0, float(heat.max()))
+    figure = charts.weights_over_face(found.pixels, heat, "share", 0, float(heat.max()))
     side_by_side(pictures, _fields(found), (figure, "asks", f"What the middle of field {n} attends to"))
 
 
@@ -52,7 +52,7 @@ def _think(found, pictures) -> None:
 
 def _guess(found) -> Number:
     question = (
-        "Which share of its attention does a position give to its own 3 × 3 neighbourhood, itself included? Mean of "
+        "Which share of its attention does a position give to its own 3 × 3 neighborhood, itself included? Mean of "
         f"all positions and heads. A 3 × 3 convolution gives it 100 %; equal shares for all would give "
         f"{charts.percent(found.equal)}."
     )
@@ -65,7 +65,7 @@ def _reveal(found, said, words, pictures) -> None:
     texts = [charts.percent(value) for value in values.values()]
     side_by_side(
         pictures,
-        (charts.bars(values, texts, "share nearby", "predicted", top=1), "near", "Share of the neighbourhood"),
+        (charts.bars(values, texts, "share nearby", "predicted", top=1), "near", "Share of the neighborhood"),
         (charts.strength(found.pairs, "share", 0, found.pairs.max()), "pairs", "Who (rows) attends to whom (columns)"),
     )
     low, high = (charts.percent(float(end)) for end in found.near.aminmax())
@@ -75,7 +75,7 @@ def _reveal(found, said, words, pictures) -> None:
         else "Nothing was learned for this, so it shows how attention works, not what a trained one would find."
     )
     with words:
-        views.says(
+        views.caption(
             f"The heads lie between {low} and {high}. With the way beside the attention counted for half (*rollout*) "
             f"it is {charts.percent(found.rolled)}. Right: who (row) attends to whom (column). {limit}"
         )
@@ -89,7 +89,7 @@ def _why(found) -> tuple[tuple[str, ...], str]:
     )
     return equations, (
         f"Each of the $N = {n}$ positions meets all of them: {n * n} numbers a head, which grow with the square of the "
-        "positions. Nothing in $A$ knows that two positions are neighbours unless the features say so, or the waves "
+        "positions. Nothing in $A$ knows that two positions are neighbors unless the features say so, or the waves "
         "of row and column that are added to them. The second line is rollout (Abnar and Zuidema 2020): $\\bar A$ is "
         "the mean of the heads, $I$ the way beside the attention."
     )
@@ -98,7 +98,7 @@ def _why(found) -> tuple[tuple[str, ...], str]:
 def _take_away(found) -> str:
     return (
         "A convolution is near by construction; self-attention may reach everywhere, and how far it does has to be "
-        f"measured: here {charts.percent(float(found.near.mean()))} stay in the neighbourhood."
+        f"measured: here {charts.percent(float(found.near.mean()))} stay in the neighborhood."
     )
 
 

@@ -12,7 +12,7 @@ def _attempt(found, words, pictures) -> None:
     with words:
         C = found.channels
         n = count("Channels added up", C, max(1, C // 4), "added")
-        views.says(
+        views.caption(
             f"`{found.layer}` gets {C} channels. For one channel of its output (number {found.output + 1} of "
             f"{found.outputs}) a full convolution filters **each** of them with weights of its own, **and adds the "
             f"results**. A depthwise convolution stops before the adding: left, channel {n} filtered alone. Whether "
@@ -52,7 +52,7 @@ def _reveal(found, said, words, pictures) -> None:
     side_by_side(pictures, *shown)
     with words:
         before, after = found.parameters
-        views.says(
+        views.caption(
             "Multiplications fall by the same factor, because every weight is used once at each of "
             f"{found.places} places. With all {found.replaced} full convolutions of this kind replaced, the network "
             f"would have {after / 1e6:.2f} M parameters and not {before / 1e6:.2f} M. It would have to be trained "

@@ -9,11 +9,11 @@ from .steps import Lesson, Steps, side_by_side
 
 def _attempt(found, words, pictures) -> None:
     with words:
-        n = views.one_of("Place asked", range(1, 10), default=5, key="place")
+        n = views.choose_one("Place asked", range(1, 10), default=5, key="place")
         reach, (row, column) = found.reach[n - 1], found.asked[n - 1]
         lit = (reach > 0.01).nonzero()
         far = int((lit - lit.new_tensor([row, column])).abs().max()) if len(lit) else 0
-        views.says(
+        views.caption(
             f"Each place gets a weight from its surroundings. Bright on the right: the places whose values change the "
             f"weight in the middle of field {n}. They are **{len(lit)} of {reach.numel()}, up to {far} away**. "
             + (
@@ -58,8 +58,8 @@ def _reveal(found, said, words, pictures) -> None:
         (figure, "factors", "Factors that occur and that can occur"),
     )
     with words:
-        views.says(
-            "BAM keeps its input beside the weighted one, so its factor lies between 1 and 2: **it can favour a place, "
+        views.caption(
+            "BAM keeps its input beside the weighted one, so its factor lies between 1 and 2: **it can favor a place, "
             "and hide none.** CBAM multiplies by a weight between 0 and 1 and keeps nothing beside it: it can hide. "
             f"This module is {found.kind}{built}. What is turned down may still decide: later layers can turn it up."
         )
@@ -80,7 +80,7 @@ def _why(found) -> tuple[tuple[str, ...], str]:
 
 def _take_away(found) -> str:
     return (
-        "Read the equation before the picture: a dark place in BAM's map is favoured less, a dark place in CBAM's is "
+        "Read the equation before the picture: a dark place in BAM's map is favored less, a dark place in CBAM's is "
         "held back."
     )
 

@@ -177,7 +177,7 @@ def choose_step(place: Place) -> str:
     steps = STEPS if everything else _BEFORE
     if st.session_state.get("step", STEPS[0]) not in steps:  # another face or network: a new question
         st.session_state["step"] = "predict"
-    return views.one_of("Step", steps, default=STEPS[0], key="step")
+    return views.choose_one("Step", steps, default=STEPS[0], key="step")
 
 
 def _go(step: str, lesson: str | None = None) -> None:
@@ -259,7 +259,7 @@ def _reveal(place: Place, found: Any) -> None:
     said = made and made.now
     with words:
         if made is None:
-            views.says(
+            views.caption(
                 f"**Nothing was predicted here;** a link opened this step. **Answer:** {guess.words(guess.answer)}."
             )
         else:
@@ -269,7 +269,7 @@ def _reveal(place: Place, found: Any) -> None:
                 if made.changes
                 else ""
             )
-            views.says(
+            views.caption(
                 f"**You predicted:** {guess.words(said)}.{changed}\n\n**Answer:** {guess.words(guess.answer)}. "
                 f"{guess.verdict(said)}"
             )
@@ -282,9 +282,9 @@ def _why(lesson: Lesson, found: Any) -> None:
     with left:
         for equation in equations:
             st.latex(equation)
-        views.says(text)
+        views.caption(text)
     with right:
-        views.says(_table(found.symbols))
+        views.caption(_table(found.symbols))
     with views.computed(*lesson.code):
         st.markdown("What this lesson computes, as it stands in the repository:")
 

@@ -11,8 +11,8 @@ _WAYS = ("as it arrives", "upside down")
 
 def _attempt(found, words, pictures) -> None:
     with words:
-        way = views.one_of("The map", _WAYS, default=_WAYS[0], key="way")
-        views.says(
+        way = views.choose_one("The map", _WAYS, default=_WAYS[0], key="way")
+        views.caption(
             f"The module presses the map into one channel (left) and sums it up by **singular values**: a list of "
             f"strengths, the largest first (right), once of the map and once of its {_query(found)} waves. Turn the "
             "map upside down and watch the lists. That two pictures share their lists does not make them alike."
@@ -60,7 +60,7 @@ def _reveal(found, said, words, pictures) -> None:
             if answer == 0
             else ""
         )
-        views.says(
+        views.caption(
             f"**The same gate for a face upside down:** the largest difference is {small}.{corner} Row i, column j is "
             "computed from the singular values around the i-th and the j-th, and multiplies *position* (i, j), "
             "whatever stands there. It is not a map of where evidence lies."

@@ -217,7 +217,7 @@ def pinned(name: str, heat: torch.Tensor | None, top: float, key: str, alt: str)
 
 def _more(job: Job, found: Progress, seen: list[EpochView]) -> None:
     """Loss, recall of the classes, rate, log."""
-    views.says(
+    views.caption(
         "**Left: how often it is right,** on the pictures that it learns from (changed a little each time) and on "
         "others, by which the best epoch is chosen and kept. **Right: where its evidence lies,** on one scale for all "
         "epochs. A map that settles shows what the network came to use, not that this is what matters in a face."

@@ -93,7 +93,7 @@ def _test(found: Change) -> None:
         if found.chose
         else "These pictures chose nothing."
     )
-    views.says(
+    views.caption(
         f"{told} {chose} What is better here need not be better on faces of another kind; "
         "measure it where it shall be used."
     )
@@ -115,7 +115,7 @@ def _faces(found: Change) -> None:
                 answer = f"{found.classes[int(p.argmax())]} {charts.percent(float(p.max()))}"
                 st.markdown(f"**{word.capitalize()}: {answer}**")
     if found.maps[1] is not None:
-        views.says(
+        views.caption(
             "Maps for the class that is answered afterwards, each to its own strongest. A network that began with "
             "random weights has a map too, which means nothing."
         )
@@ -134,13 +134,11 @@ def _shortcut(job: Job, class_: str) -> None:
     )
     if found.on_sticker:
         shares = {**found.on_sticker, "no preference": found.area}
-        texts, colours = [charts.percent(value) for value in shares.values()], ["#0072B2"] * len(shares)
-        colours[-1] = "#7F7F7F"
+        texts, colors = [charts.percent(value) for value in shares.values()], ["#0072B2"] * len(shares)
+        colors[-1] = "#7F7F7F"
         label = f"share of the map for {class_} on or near the sticker ↑"
-        charts.show(
-            charts.bars(shares, texts, label, colours=colours), "on-sticker", "Each method's map on the sticker"
-        )
-        views.says(
+        charts.show(charts.bars(shares, texts, label, colors=colors), "on-sticker", "Each method's map on the sticker")
+        views.caption(
             "The gray bar is what a map without any preference would have there, by its area. A method that lies near "
             "it misses what decides here; one far above shows it. This holds for this network and this sticker only."
         )
