@@ -46,13 +46,15 @@ with locked(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(600)
 """
+# The peak of this process alone: ru_maxrss begins with the memory of the process that started it.
 MEASURED = """
-import resource, sys
+import pathlib, sys
 from workbench.cli import main
 try:
     main(sys.argv[1:])
 finally:
-    print("KiB", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+    peak = pathlib.Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]
+    print("KiB", peak, file=sys.stderr)
 """
 
 
