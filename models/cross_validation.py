@@ -201,6 +201,7 @@ def _people(parts: Parts, most: int = 4) -> str:
 def _measured(folder: Path, name: str, parts: Parts) -> Fold:
     card = read_card(folder)
     found = card.metrics[parts.names[1]]["plain"]
+    low, high = found["accuracy_interval"]
     return Fold(
         folder.name,
         name,
@@ -208,7 +209,7 @@ def _measured(folder: Path, name: str, parts: Parts) -> Fold:
         *(len(part) for part in (parts.training, parts.validation, parts.test)),
         card.best_epoch,
         *(found[key] for key in MEASURES),
-        tuple(found["accuracy_interval"]),
+        (low, high),
         card.caveat,
     )
 

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -43,7 +44,7 @@ from .datasets.ferplus import has_votes
 from .datasets.splits import split
 from .devices import device_of
 from .files import DiskFullError
-from .metrics import measure, percent, predict, share
+from .metrics import accuracy_of, measure, percent, predict, share
 from .preprocessing import TTA
 from .training.config import TrainConfig
 from .training.events import first_process
@@ -77,7 +78,7 @@ def evaluate(name: str | Path, faces: FaceSet, tta: tuple[str, ...] = TTA, devic
         raise DataError(f"The set does not hold the pictures, labels and parts that {name} was trained with.")
     validation, test = parts.names
     measured, plain = {validation: parts.validation, test: parts.test}, {}
-    metrics = {part: dict(card.metrics.get(part, {})) for part in measured}
+    metrics: dict[str, dict[str, Any]] = {part: {**card.metrics.get(part, {})} for part in measured}
     with Progress() as progress:
         for part, some in measured.items():
             for way in dict.fromkeys(("plain", *tta)):
@@ -100,7 +101,7 @@ def evaluate_run(config: TrainConfig) -> None:
         card = evaluate(config.folder, FaceSet.load(config.data), ("plain",), device_of(config.device))
         for part, ways in card.metrics.items():
             found = ways["plain"]
-            print(f"{part}, single view: {percent((found['accuracy'], *found['accuracy_interval']))}", flush=True)
+            print(f"{part}, single view: {percent(accuracy_of(found))}", flush=True)
         if card.caveat:
             print(card.caveat, flush=True)
 
@@ -152,7 +153,7 @@ def _watched(progress: Progress, what: str, model: nn.Module, card: Card, faces:
     return predict(model, card, faces.images, way, progress=lambda n: progress.update(task, completed=n))
 
 
-def report(title: str, classes: tuple[str, ...], metrics: dict[str, dict[str, dict]], console: Console) -> None:
+def report(title: str, classes: tuple[str, ...], metrics: Mapping[str, Mapping[Any, Any]], console: Console) -> None:
     """Print measures: a line for each part and way, then classes and confusion of the last part."""
     table = Table("", *(key.replace("_", " ") for key in _HEADLINE), title=title)
     for part, ways in metrics.items():

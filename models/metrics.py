@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -75,7 +75,7 @@ def measure(logits: Tensor, labels: Tensor, classes: tuple[str, ...]) -> dict[st
     k = len(classes)
     probabilities = logits.softmax(-1)
     accuracy, low, high = share((logits.argmax(-1) == labels).numpy())
-    by_class = {"average": "none", "num_classes": k}
+    by_class: dict[str, Any] = {"average": "none", "num_classes": k}
     columns = {
         "precision": tm.multiclass_precision(probabilities, labels, **by_class),
         "recall": tm.multiclass_recall(probabilities, labels, **by_class),
@@ -101,10 +101,16 @@ def measure(logits: Tensor, labels: Tensor, classes: tuple[str, ...]) -> dict[st
     }
 
 
+def accuracy_of(measures: Mapping[str, Any]) -> Interval:
+    """Accuracy with its 95 % interval among the measures of a card, `Card.metrics[part][tta]`."""
+    low, high = measures["accuracy_interval"]
+    return measures["accuracy"], low, high
+
+
 def share(right: np.ndarray) -> Interval:
     """Share of true values, bool (N,), with its 95 % interval (Wilson); NaN where there are none."""
     if len(right) == 0:
-        return (float("nan"),) * 3
+        return math.nan, math.nan, math.nan
     interval = binomtest(int(right.sum()), len(right)).proportion_ci(0.95, method="wilson")
     return float(right.mean()), float(interval.low), float(interval.high)
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import tyro
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from models.files import DiskFullError
 from models.registry import check_overrides, get_spec
@@ -155,7 +156,7 @@ def _tell(text: str) -> None:
         print(text)
 
 
-def _sentence(error: dict) -> str:
+def _sentence(error: ErrorDetails) -> str:
     """What pydantic has against a value, as of the option that gave it."""
     option = ".".join(map(str, error["loc"])).replace("_", "-")
     return f"--{option} {error['input']}: {error['msg']}." if option else error["msg"]

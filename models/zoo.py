@@ -173,7 +173,7 @@ def train_list(
     faces = FaceSet.load(data) if minutes(budget) > 0 else None
     for run in runs:
         left = (end - time.monotonic()) / 60
-        if run.is_done() or left <= 0:
+        if run.is_done() or left <= 0 or faces is None:
             continue
         config = run.config(data=data, device=device, resume=True, minutes=left)
         console.print(f"{run.name}: {run.epochs_done()} of {config.epochs} epochs so far, {left:.0f} minutes left")

@@ -63,7 +63,7 @@ def _from_torchvision(name: str, stem: Stem, pixels: tuple | None = None, **fixe
         model = getattr(torchvision.models, name)(num_classes=num_classes, **fixed, **overrides)
         gray_first(model, stem.conv)
         if pretrained:
-            weights = torchvision.models.get_model_weights(name).IMAGENET1K_V1
+            weights = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"]
             load_backbone(model, imagenet_weights(weights, stem, pixels=pixels))
         not_in_place(model)
         return model

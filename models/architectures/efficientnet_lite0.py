@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -63,7 +64,7 @@ class EfficientNetLite0(nn.Module):
         drop_path: Share = 0.1,
     ) -> None:
         super().__init__()
-        net = lite0(num_classes, drop_path_rate=drop_path)
+        net: Any = lite0(num_classes, drop_path_rate=drop_path)
         self.conv_stem, self.bn1, self.blocks = net.conv_stem, net.bn1, net.blocks
         self.conv_head, self.bn2, self.classifier = net.conv_head, net.bn2, net.classifier
         self.dropout = nn.Dropout(dropout)

@@ -20,8 +20,9 @@ SIDE = 48
 
 def block(in_channels: int, out_channels: int, kernel: int) -> nn.Sequential:
     """Convolution, batch-norm, ReLU, max-pool 3/2: (B, C_in, H, W) → (B, C_out, H/2, W/2)."""
+    before, after = (kernel - 1) // 2, kernel // 2
     return nn.Sequential(
-        nn.ZeroPad2d(((kernel - 1) // 2, kernel // 2) * 2),  # keeps the size
+        nn.ZeroPad2d((before, after, before, after)),  # keeps the size
         nn.Conv2d(in_channels, out_channels, kernel),
         nn.BatchNorm2d(out_channels),
         nn.ReLU(),

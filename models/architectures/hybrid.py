@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from functools import partial
-from typing import Literal
+from typing import Any, Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -58,10 +58,11 @@ class Backbone(nn.Module):
     def __init__(self, name: str) -> None:
         super().__init__()
         self.name = name
+        self.channels: int
         if name == "xception":
             import timm  # here, because it takes a second or two
 
-            net = timm.create_model("legacy_xception", num_classes=0, global_pool="")
+            net = cast(Any, timm.create_model("legacy_xception", num_classes=0, global_pool=""))
             self.channels = net.num_features
         elif name == "efficientnet_lite0":
             whole = lite0()
@@ -84,7 +85,7 @@ class Backbone(nn.Module):
         """The last map of the network."""
         if self.name != "resnet50":
             return self.net(x)
-        net = self.net
+        net: Any = self.net
         x = net.maxpool(net.relu(net.bn1(net.conv1(x))))
         return net.layer4(net.layer3(net.layer2(net.layer1(x))))
 
@@ -97,7 +98,7 @@ class Backbone(nn.Module):
             state = {key: value for key, value in lite0_weights("repeat").items() if not key.startswith(head)}
         else:
             stem = RESNET_STEM if self.name == "resnet50" else Stem("features.0.0", "features.0.1")
-            weights = torchvision.models.get_model_weights(self.name).IMAGENET1K_V1
+            weights = torchvision.models.get_model_weights(self.name)["IMAGENET1K_V1"]
             state = imagenet_weights(weights, stem, "repeat")
             state = {key.removeprefix("features."): value for key, value in state.items()}
         load_backbone(self.net, state)
@@ -177,7 +178,7 @@ class Repeat(nn.Module):
 @torch.no_grad()
 def begin_as_repetition(adapter: nn.Sequential) -> None:
     """Let a learnable adapter return its input three times: relu(x) - relu(-x) = x; its other maps have weight 0."""
-    first, _, second = adapter
+    first, second = (cast(Any, adapter[i]) for i in (0, 2))  # convolutions
     first.weight[:2] = first.bias[:2] = 0
     first.weight[0, 0, 1, 1], first.weight[1, 0, 1, 1] = 1, -1
     second.weight.zero_()

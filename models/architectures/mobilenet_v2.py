@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import cast
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -38,8 +39,9 @@ class AttendedMobileNetV2(MobileNetV2):
 
     def __init__(self, num_classes: int = 7, attention: Callable[[int], nn.Module] | None = None) -> None:
         super().__init__(num_classes=num_classes)
-        self.features[0][0] = nn.Conv2d(1, 32, 3, stride=2, padding=1, bias=False)
-        nn.init.kaiming_normal_(self.features[0][0].weight, mode="fan_out")  # as torchvision's
+        stem = nn.Conv2d(1, 32, 3, stride=2, padding=1, bias=False)
+        nn.init.kaiming_normal_(stem.weight, mode="fan_out")  # as torchvision's
+        cast(nn.Sequential, self.features[0])[0] = stem
         self.attention = nn.ModuleDict()
         if attention:
             self.attention.update({f"after{i}": attention(channels) for i, channels in PLACES.items()})

@@ -20,7 +20,7 @@ two things at once, branches and kind of convolution; here each is an argument, 
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -137,4 +137,5 @@ def multibranch_dsc_cbam(num_classes: int = 7, **overrides) -> MultiBranch:
 )
 def singlebranch_conv_cbam(num_classes: int = 7, **overrides) -> MultiBranch:
     """The ablation of paper E: one branch, full convolutions."""
-    return MultiBranch(num_classes, **{"branches": 1, "conv": "full", **overrides})
+    options: dict[str, Any] = {"branches": 1, "conv": "full", **overrides}
+    return MultiBranch(num_classes, **options)

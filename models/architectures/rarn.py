@@ -108,6 +108,6 @@ def rarn(num_classes: int = 7, pretrained: bool = False, backbone: Backbone = "r
     """The network of paper A."""
     model = RARN(num_classes, backbone, **overrides)
     if pretrained:
-        weights = torchvision.models.get_model_weights(backbone).IMAGENET1K_V1
+        weights = torchvision.models.get_model_weights(backbone)["IMAGENET1K_V1"]
         load_backbone(model.backbone, imagenet_weights(weights, RESNET_STEM))
     return model

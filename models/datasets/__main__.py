@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 import numpy as np
 import tyro
@@ -79,10 +79,11 @@ def import_set(
         )
     differences = fer2013.check_counts(faces) if kind == "fer2013" else []
     if labels != "own":
-        kind, faces = "ferplus", ferplus.relabelled(faces, labels.removeprefix("ferplus-"))
+        faces = ferplus.relabelled(faces, cast(ferplus.Mode, labels.removeprefix("ferplus-")))
     if kind == "folder" and own in readers.NAMED and out is None:
         raise DataError(f"The folder is called {own} and its files are not: say by --out what the set shall be called.")
-    out = out or DEFAULT.with_name(f"{own if kind == 'folder' else kind}.npz")
+    name = "ferplus" if labels != "own" else own if kind == "folder" else kind
+    out = out or DEFAULT.with_name(f"{name}.npz")
     _show(faces, console)
     for sentence in (*faces.notes, *differences):
         console.print(sentence, soft_wrap=True)

@@ -63,8 +63,8 @@ def _raw(path: Path) -> Iterator[tuple[str, bytes]]:
     elif tarfile.is_tarfile(path):
         with tarfile.open(path) as archive:
             for member in archive:
-                if member.isfile() and _wanted(member.name, member.size):
-                    yield member.name, archive.extractfile(member).read()
+                if member.isfile() and _wanted(member.name, member.size) and (file := archive.extractfile(member)):
+                    yield member.name, file.read()
             while archive.fileobj.read(1 << 20):  # a damaged head looks like the end: the checksum tells them apart
                 pass
     else:

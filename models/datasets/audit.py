@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cache
-from importlib import resources
+from pathlib import Path
 
 import numpy as np
 
@@ -120,11 +120,12 @@ def audit(faces: FaceSet, near: int = duplicates.NEAR, progress: Callable[[str],
     progress("splits")
     spread = np.ptp(faces.images.reshape(len(faces), -1), axis=1)
     names = Counter(faces.names.tolist())
+    statistics = {part: faces.part(part).pixel_statistics() for part in parts}
     return Audit(
         pictures=len(faces),
         classes=faces.classes,
         counts=faces.counts(),
-        intensity={part: tuple(255 * v for v in faces.part(part).pixel_statistics()) for part in parts},
+        intensity={part: (255 * mean, 255 * std) for part, (mean, std) in statistics.items()},
         groups=len(groups),
         surplus=sum(len(group) - 1 for group in groups),
         groups_across=sum(len(set(faces.splits[group])) > 1 for group in groups),
@@ -177,7 +178,7 @@ def leaked(part: str = "PrivateTest", near: bool = True) -> frozenset[str]:
         part: "PublicTest" or "PrivateTest".
         near: also those that are nearly a Training picture, not only those with the same pixels.
     """
-    with (resources.files(__package__) / "leaked.csv").open(encoding="utf-8", newline="") as file:
+    with Path(__file__).with_name("leaked.csv").open(encoding="utf-8", newline="") as file:
         rows = csv.DictReader(file)
         return frozenset(r["id"] for r in rows if r["id"].startswith(f"{part}-") and (near or r["how"] == "exact"))
 

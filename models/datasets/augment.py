@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import kornia.augmentation as K
 import numpy as np
@@ -228,7 +229,7 @@ def _light(brightness: float, contrast: float = 0.0, p: float = 1.0) -> nn.Modul
 def _warp(
     degrees: float,
     shift: tuple[float, float] | None = None,
-    zoom: tuple[float, ...] | None = None,
+    zoom: tuple[float, float] | tuple[float, float, float, float] | None = None,
     shear: tuple[float, float] | None = None,
     fill: str = "zeros",
     p: float = 1.0,
@@ -243,7 +244,7 @@ def _warp(
         fill: outside the picture: "zeros", black, or "border", the nearest pixel of the edge.
         p: share of the pictures that are changed.
     """
-    slant = (-shear[0], shear[0], -shear[1], shear[1]) if shear else None
+    slant: Any = (-shear[0], shear[0], -shear[1], shear[1]) if shear else None
     return K.RandomAffine(degrees=degrees, translate=shift, scale=zoom, shear=slant, padding_mode=fill, p=p)
 
 

@@ -52,7 +52,7 @@ class FaceSet:
     names: np.ndarray
     splits: np.ndarray
     classes: tuple[str, ...] = EMOTIONS
-    subjects: np.ndarray = None
+    subjects: np.ndarray = None  # ty: ignore[invalid-assignment]  # replaced in __post_init__
     targets: np.ndarray | None = None
     notes: tuple[str, ...] = ()
 

@@ -15,7 +15,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -196,7 +195,7 @@ class OfficialHashes:
 @cache
 def official_hashes() -> OfficialHashes:
     """The hashes that ship (`fer2013_hashes.npz`)."""
-    with (resources.files(__package__) / "fer2013_hashes.npz").open("rb") as stream, np.load(stream) as file:
+    with np.load(Path(__file__).with_name("fer2013_hashes.npz")) as file:
         arrays = [np.array([f"{value:016x}" for value in file[part]]) for part in ("training", "validation")]
         return OfficialHashes(str(file["data"]), *arrays)
 
@@ -209,5 +208,5 @@ def write_official_hashes(path: Path, training: FaceSet, validation: FaceSet, da
         for name, faces in sets.items()
     }
     buffer = io.BytesIO()
-    np.savez(buffer, data=np.array(data), **hashes)
+    np.savez(buffer, allow_pickle=False, data=np.array(data), **hashes)
     write_bytes(path, buffer.getvalue())

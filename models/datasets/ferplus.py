@@ -18,7 +18,7 @@ import csv
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -39,7 +39,7 @@ _ORDER = np.array([COLUMNS.index(name) for name in CLASSES])  # FER+'s columns i
 @cache
 def _table() -> tuple[np.ndarray, dict[str, int]]:
     """Votes of every row, int64 (35887, 10), and the row of every file name that has one."""
-    folder = resources.files(__package__) / "ferplus_labels"
+    folder = Path(__file__).with_name("ferplus_labels")
     with (folder / "votes.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))[1:]
     with (folder / "rows.csv").open(encoding="utf-8", newline="") as file:
@@ -47,7 +47,7 @@ def _table() -> tuple[np.ndarray, dict[str, int]]:
     return np.array([row[2:] for row in rows], dtype=np.int64), row_of
 
 
-def votes(names: Sequence[str]) -> np.ndarray:
+def votes(names: Sequence[str] | np.ndarray) -> np.ndarray:
     """The raters' answers to pictures of FER2013, by name.
 
     Args:
@@ -67,7 +67,7 @@ def votes(names: Sequence[str]) -> np.ndarray:
     return found
 
 
-def has_votes(names: Sequence[str]) -> bool:
+def has_votes(names: Sequence[str] | np.ndarray) -> bool:
     """Whether the votes of any of these pictures are known."""
     return bool(votes(names).any())
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from itertools import chain, islice
 from pathlib import Path
+from types import ModuleType
 from typing import Literal
 
 from . import ckplus, fer2013, folder, jaffe
@@ -14,7 +15,7 @@ from .faceset import DataError, FaceSet
 
 Kind = Literal["fer2013", "ckplus", "jaffe", "folder"]
 
-NAMED = {"fer2013": fer2013, "ckplus": ckplus, "jaffe": jaffe}
+NAMED: dict[Kind, ModuleType] = {"fer2013": fer2013, "ckplus": ckplus, "jaffe": jaffe}
 """Sets that are recognised by the names of their files; anything else is a folder of class folders."""
 
 _LOOKED_AT = 64

@@ -26,7 +26,8 @@ def sizes(faces: FaceSet) -> Table:
     """Images in each part of every split that a dataset can be divided by."""
     table = Table("split", *_PARTS, "what it is", box=SIMPLE_HEAD, show_edge=False)
     for name, parts in available(faces).items():
-        table.add_row(name, *(str(len(getattr(parts, part))) for part in _PARTS), find(name).note)
+        sizes_, known = (str(len(getattr(parts, part))) for part in _PARTS), find(name)
+        table.add_row(name, *sizes_, known.note if known else "")
     return table
 
 

@@ -84,7 +84,7 @@ SPLITS: dict[str, Split] = {}
 
 def _register(name: str, paper: str = "", names: tuple[str, str] = ("validation", "test")) -> Callable:
     def decorate(divide: Callable) -> Callable:
-        SPLITS[name] = Split(name, paper, " ".join(divide.__doc__.split()), divide, names)
+        SPLITS[name] = Split(name, paper, " ".join((divide.__doc__ or "").split()), divide, names)
         return divide
 
     return decorate
@@ -99,7 +99,7 @@ def find(name: str) -> Split | None:
 
 def named_splits() -> tuple[Split, ...]:
     """Every split that has a name; of either kind of cross-validation the first fold."""
-    return (*SPLITS.values(), *map(find, subjects.EXAMPLES))
+    return (*SPLITS.values(), *filter(None, map(find, subjects.EXAMPLES)))
 
 
 def split(faces: FaceSet, name: str, seed: int = 0) -> Parts:

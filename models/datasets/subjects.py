@@ -34,13 +34,20 @@ def is_cross_validation(name: str) -> bool:
     return bool((match := _NAME.fullmatch(name)) and not match[3])
 
 
+def _parts(name: str) -> tuple[str, str | None, str | None]:
+    """`subject-10fold-3` → ("subject-10fold", "10", "3"); None where a number is missing."""
+    if (match := _NAME.fullmatch(name)) is None:
+        raise DataError(f'split="{name}" is not a cross-validation: write it as subject-10fold or subject-loso')
+    return match[1], match[2], match[3]
+
+
 def fold_names(faces: FaceSet, name: str) -> tuple[str, ...]:
     """The splits of a cross-validation: `subject-10fold` → `subject-10fold-1` … `subject-10fold-10`.
 
     Raises:
         DataError: the dataset does not say who is shown, or has fewer subjects than folds.
     """
-    people, folds = subjects_of(faces, name), _NAME.fullmatch(name)[2]
+    people, (_, folds, _) = subjects_of(faces, name), _parts(name)
     n = int(folds) if folds else len(people)
     if not 2 <= n <= len(people):
         raise DataError(
@@ -67,7 +74,7 @@ def subjects_of(faces: FaceSet, name: str) -> np.ndarray:
 
 def note(name: str) -> str:
     """What one fold is and what it does to a result."""
-    scheme, folds, number = _NAME.fullmatch(name).groups()
+    scheme, folds, number = _parts(name)
     if folds:
         first = (
             f"Fold {number} of {folds} of a cross-validation (any number of folds): subjects are divided so that folds "
@@ -104,7 +111,7 @@ def divide(name: str, faces: FaceSet, rng: np.random.Generator) -> dict[str, np.
     Raises:
         DataError: as `fold_names`; there is no such fold, or all subjects that show a class are needed elsewhere.
     """
-    scheme = _NAME.fullmatch(name)[1]
+    scheme, _, _ = _parts(name)
     names = fold_names(faces, scheme)
     if name not in names:
         raise DataError(f'split="{name}": there is no such fold; this dataset has {names[0]} to {names[-1]}.')

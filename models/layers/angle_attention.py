@@ -92,7 +92,7 @@ class AngleAttention(nn.Module):
         rotations = torch.stack([torch.stack([cos, -sin, zero], 1), torch.stack([sin, cos, zero], 1)], 1)  # (N, 2, 3)
         circle = self.circle()  # (s, s)
         flat = (self.weight.float() * circle).flatten(0, 1)  # (K·C, s, s)
-        grid = F.affine_grid(rotations, (self.angles, *flat.shape), align_corners=False)
+        grid = F.affine_grid(rotations, [self.angles, *flat.shape], align_corners=False)
         rotated = F.grid_sample(flat.expand(self.angles, -1, -1, -1), grid, align_corners=False) * circle
         rotated = rotated.unflatten(1, self.weight.shape[:2])  # (N, K, C, s, s)
         norm = flat.unflatten(0, self.weight.shape[:2]).flatten(1).norm(dim=1)  # (K,)

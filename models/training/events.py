@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Annotated, Any, Required
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
 from ..cards import Count, Name, Share, Text
@@ -19,6 +19,7 @@ def first_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+@with_config(ConfigDict(strict=True, extra="forbid", allow_inf_nan=False))
 class Event(TypedDict, total=False):
     """One event: its kind, when it was (seconds since 1970), and what it is about.
 
@@ -26,7 +27,6 @@ class Event(TypedDict, total=False):
     failed (with a message), not a number (with the ids of the images in the step). A number is None where it is none.
     """
 
-    __pydantic_config__ = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
     event: Required[Name]
     time: Required[Annotated[float, Field(ge=0, le=1e11)]]
     epoch: Count

@@ -7,7 +7,7 @@ import io
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
 from ..cards import Count, Share, first_reason
@@ -19,10 +19,10 @@ _LARGEST = 2**22  # bytes; five hundred epochs have 40 thousand
 _Finite = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
+@with_config(ConfigDict(extra="forbid"))  # not strict: a CSV holds texts
 class EpochRow(TypedDict):
     """What an epoch reached; losses in nats, NaN or infinite where a training diverged."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid")  # not strict: a CSV holds texts
     epoch: Count
     learning_rate: _Finite
     train_loss: float
@@ -57,7 +57,8 @@ def parse_history(data: bytes) -> list[EpochRow]:
 
 def write_history(path: Path, rows: list[dict[str, Any]]) -> None:
     """Write the rows in one step, six digits of each number."""
-    table, columns, checked = io.StringIO(), list(EpochRow.__annotations__), _checked(rows)
+    table, columns = io.StringIO(), list(EpochRow.__annotations__)
+    checked: list[dict[str, Any]] = [{**row} for row in _checked(rows)]
     write_rows(table, [columns])
     write_rows(
         table, ([row[key] if key == "epoch" else float(f"{row[key]:.6g}") for key in columns] for row in checked)

@@ -83,6 +83,7 @@ class Schedule:
     def __init__(self, config: TrainConfig, optimizer: Optimizer, phase: Phase, steps: int) -> None:
         self.optimizer = optimizer
         self.by_epoch = config.schedule == "plateau"
+        self.torch: Any  # what `step` takes depends on the schedule
         total, factor = phase.epochs * steps, config.decay_factor
         if config.schedule == "one-cycle":
             self.torch = lr_scheduler.OneCycleLR(

@@ -32,13 +32,13 @@ def keep_freed_memory() -> bool:
 class DepthwiseConv2d(nn.Conv2d):
     """A depthwise convolution with the same weights and outputs as `nn.Conv2d`, and quicker gradients in bfloat16."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """(B, C, H, W) → (B, C, H', W')."""
         if not torch.is_autocast_enabled("cpu"):
-            return super().forward(x)
+            return super().forward(input)
         low = torch.get_autocast_dtype("cpu")
         bias = None if self.bias is None else self.bias.to(low)
-        return _Depthwise.apply(x.to(low), self.weight.to(low), bias, self.stride, self.padding, self.dilation)
+        return _Depthwise.apply(input.to(low), self.weight.to(low), bias, self.stride, self.padding, self.dilation)
 
 
 class _Depthwise(torch.autograd.Function):
@@ -55,7 +55,7 @@ class _Depthwise(torch.autograd.Function):
         return F.conv2d(x, weight, bias, *geometry, groups=len(weight))
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # ty: ignore[incompatible-method-override]
         x, weight = ctx.saved_tensors
         stride, padding, dilation = ctx.geometry
         low, slow = x.dtype, max(stride) > 1 or max(weight.shape[-2:]) > 3

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..cards import IMAGENET, Ancestor, Card, chain
+from ..cards import IMAGENET, Ancestor, Card, Role, chain
 from ..checkpoints import read_card
 from ..datasets import DataError, FaceSet
 from ..datasets.duplicates import near_copies
@@ -192,9 +192,9 @@ def sets_near(data: Path) -> Iterator[Path]:
         yield from (file for file in sorted(folder.glob(pattern)) if file.name != data.name)
 
 
-def _used_checkpoints(config: TrainConfig) -> dict[Path, list[str]]:
+def _used_checkpoints(config: TrainConfig) -> dict[Path, list[Role]]:
     """The folders that a training starts from or distills, with their roles."""
-    roles: dict[Path, list[str]] = {}
+    roles: dict[Path, list[Role]] = {}
     if config.start_from:
         roles[config.start_from] = ["start"]
     teacher = config.teacher or config.start_from

@@ -226,7 +226,8 @@ def from_recipe(recipe: str, **values: Any) -> TrainConfig:
         found["phases"] = _shared_among(found["phases"], values["epochs"])
     if growing := found.get("growing_sizes"):
         found["growing_sizes"] = tuple(side for side in growing if side >= spec.smallest_training_side)
-    return TrainConfig(**{**found, "recipe": recipe, **values})
+    settings: dict[str, Any] = {**found, "recipe": recipe, **values}
+    return TrainConfig(**settings)
 
 
 def _shared_among(phases: tuple[Phase, ...], epochs: int) -> tuple[Phase, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -62,7 +62,7 @@ def first_model(config: TrainConfig, classes: tuple[str, ...]) -> nn.Module:
         raise TrainingError(f"start_from={config.start_from}: its classes are {card.classes}, not {classes}.")
     if (card.network, card.overrides) != (config.model, config.overrides):
         # Some options change no weight, e.g. the side to which a hybrid enlarges a picture.
-        start, model = model, create_model(config.model, len(classes), **config.overrides)
+        start, model = model, create_model(config.model, len(classes), pretrained=False, **config.overrides)
         weights, places = start.state_dict(), model.state_dict()
         fits = all(name in places and places[name].shape == value.shape for name, value in weights.items())
         if not fits or (card.network == config.model and len(weights) < len(places)):
@@ -121,7 +121,7 @@ def make_fabric(config: TrainConfig, found: dict[str, Any] | None, model: nn.Mod
     device_of(config.device)
     processes = int(os.environ.get("LOCAL_WORLD_SIZE", 1))  # torchrun sets it
     world = int(os.environ.get("WORLD_SIZE", 1))
-    place = {"accelerator": config.device, "devices": processes, "num_nodes": world // processes}
+    place: dict[str, Any] = {"accelerator": config.device, "devices": processes, "num_nodes": world // processes}
     try:
         device = Fabric(**place).device
     except MisconfigurationException as error:
@@ -137,10 +137,10 @@ def make_fabric(config: TrainConfig, found: dict[str, Any] | None, model: nn.Mod
     if precision == "auto" and world > 1:  # all must agree, so none of them measures
         precision = "bf16-mixed" if device.type == "cuda" else "32-true"
     elif precision == "auto":
-        model = model.to(device, memory_format=torch.channels_last)
+        model = model.to(device).to(memory_format=torch.channels_last)
         most = 16 if device.type == "cpu" else config.batch_size
         precision = quickest_precision(model, torch.randn(min(config.batch_size, most), 1, size, size, device=device))
-    return Fabric(**place, precision=precision), precision
+    return Fabric(**place, precision=cast(Any, precision)), precision
 
 
 def must_fit(

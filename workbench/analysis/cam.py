@@ -131,7 +131,7 @@ def atlas(
     layer: str,
     methods: Sequence[str] = METHODS,
     classes: Sequence[int] | None = None,
-    size: tuple[int, int] | None = None,
+    size: Sequence[int] | None = None,
     normalise: bool = False,
 ) -> Float[Tensor, "B M C h w"]:
     """Class activation maps of several methods and classes, from one forward and one batched backward pass.
@@ -175,7 +175,7 @@ def gradcam(
     x: Tensor,
     classes: Sequence[int] | None,
     layer: str,
-    size: tuple[int, int] | None = None,
+    size: Sequence[int] | None = None,
     normalise: bool = False,
 ) -> Float[Tensor, "B C h w"]:
     """Grad-CAM of one layer, a map for each class asked for: (B, C, h, w). Arguments and errors as for `atlas`."""
@@ -240,7 +240,7 @@ def _gradients(logits: Tensor, A: Tensor, classes: list[int]) -> Tensor | None:
         return torch.stack([torch.autograd.grad(logits, A, seed, retain_graph=True)[0] for seed in one_hot])
 
 
-def resize(maps: Float[Tensor, "*batch h w"], size: tuple[int, int]) -> Float[Tensor, "*batch H W"]:
+def resize(maps: Float[Tensor, "*batch h w"], size: Sequence[int]) -> Float[Tensor, "*batch H W"]:
     """Maps enlarged to (height, width), the one way everywhere: bilinear, half-pixel centres, each map by itself."""
     planes = maps.reshape(len(maps) if maps.ndim > 3 else 1, -1, *maps.shape[-2:])
     return F.interpolate(planes, tuple(size), mode="bilinear", align_corners=False).view(*maps.shape[:-2], *size)

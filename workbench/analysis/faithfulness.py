@@ -151,7 +151,7 @@ class Score:
 # ------------------------------------------------------------------------------------------------ rivals
 
 
-def random_maps(count: int, size: tuple[int, int], grid: tuple[int, int] = (7, 7), seed: int = 0) -> Tensor:
+def random_maps(count: int, size: Sequence[int], grid: tuple[int, int] = (7, 7), seed: int = 0) -> Tensor:
     """Smooth random maps: even noise on a coarse grid, enlarged bilinearly, as a class activation map is.
 
     Noise from pixel to pixel would be too weak a rival: it takes every part of a face away at once and leaves all of
@@ -170,7 +170,7 @@ def random_maps(count: int, size: tuple[int, int], grid: tuple[int, int] = (7, 7
     return resize(noise, size)
 
 
-def gaussian_map(size: tuple[int, int], spread: float = 0.25) -> Float[Tensor, "H W"]:
+def gaussian_map(size: Sequence[int], spread: float = 0.25) -> Float[Tensor, "H W"]:
     """A hill in the middle, 1 at the top: what a map looks like that knows only that faces are centred.
 
     Args:

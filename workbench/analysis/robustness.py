@@ -22,6 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
@@ -57,7 +58,7 @@ def warped(
         zoom: factor on the size, about the middle.
     """
     b, _, h, w = x.shape
-    of_all = {"dtype": x.dtype, "device": x.device}
+    of_all: dict[str, Any] = {"dtype": x.dtype, "device": x.device}
     M = get_affine_matrix2d(
         translations=torch.tensor([[shift[0] * w, shift[1] * h]], **of_all),
         center=torch.tensor([[(w - 1) / 2, (h - 1) / 2]], **of_all),

@@ -10,11 +10,11 @@ is tested here is what a page shows. Similarity is Spearman's rank correlation, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from threading import get_ident
-from typing import Literal
+from typing import Any, Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -196,7 +196,7 @@ def _from_the_top(model: nn.Module, x: Tensor, steps: int) -> list[list[str]]:
 def _forget(model: nn.Module, names: list[str], seed: int) -> None:
     """Random values in the parameters that these modules own themselves."""
     with seeded(seed), torch.inference_mode(False), torch.no_grad():
-        for module in map(model.get_submodule, names):
+        for module in cast(Iterable[Any], map(model.get_submodule, names)):
             if hasattr(module, "reset_parameters"):
                 module.reset_parameters()
                 continue

@@ -61,7 +61,8 @@ def map_layers(model: nn.Module, size: int, skip: Collection[str] = (), keep: st
 
 def _note(called: list[MapLayer], name: str, _module: nn.Module, _inputs: tuple, output: object) -> None:
     if isinstance(output, Tensor) and output.ndim == 4 and min(output.shape[-2:]) > 1:
-        called.append(MapLayer(name, output.shape[1], tuple(output.shape[-2:])))
+        _, channels, height, width = output.shape
+        called.append(MapLayer(name, channels, (height, width)))
 
 
 def _depth(layer: MapLayer) -> int:

@@ -29,6 +29,7 @@ from .cam import resize
 from .faithfulness import (
     BASELINES,
     PERCENTILE,
+    Baseline,
     Curve,
     Progress,
     Road,
@@ -83,8 +84,8 @@ class Measures:
         stability: similarity under noise and small crops.
     """
 
-    deletion: Mapping[str, Curve]
-    insertion: Mapping[str, Curve]
+    deletion: Mapping[Baseline, Curve]
+    insertion: Mapping[Baseline, Curve]
     road: Road
     scores: Mapping[str, Score]
     increase: bool
@@ -142,7 +143,7 @@ def assess(
         raise ValueError(f"explain returns a map of shape {tuple(own.shape)}. It has to return one map (h, w).")
     flagged = flag(own)
     if flagged is not None:
-        flagged = flag(own, map_against(model, x, explain))
+        flagged = flag(own, map_against(model, x, explain)) or flagged
         return Trust(own, flagged, None, badge_of_flag(flagged))
     measures = _measured(model, x, class_, explain, own, randoms // 2, steps, seed, progress)
     scores = measures.scores
@@ -152,7 +153,8 @@ def assess(
 def badge(deletion: Score, insertion: Score, similarity: float) -> Badge:
     """The verdict by the three tests; `similarity` is that after the randomisation of all weights."""
     passed = (deletion.beats_random, insertion.beats_random, similarity < SIMILARITY_LIMIT)
-    level: Level = {3: "trusted", 2: "weak"}.get(sum(passed), "not trusted")
+    levels: dict[int, Level] = {3: "trusted", 2: "weak"}
+    level = levels.get(sum(passed), "not trusted")
     return Badge(level, (_curve_reason(deletion), _curve_reason(insertion), _cascade_reason(similarity)), passed)
 
 
@@ -225,7 +227,7 @@ def _without_negatives(curve: Curve, pairs: int) -> Curve:
     return Curve(curve.fraction, curve.probability[rows], curve.higher_is_better)
 
 
-def _mean_area(curves: Mapping[str, Curve]) -> Tensor:
+def _mean_area(curves: Mapping[Baseline, Curve]) -> Tensor:
     return torch.stack([curve.auc for curve in curves.values()]).mean(0)
 
 

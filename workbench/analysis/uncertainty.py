@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from threading import get_ident
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -112,7 +113,7 @@ class _Drop:
     def __init__(self, generator: torch.Generator) -> None:
         self.generator, self.thread, self.called = generator, get_ident(), False
 
-    def __call__(self, layer: nn.Module, inputs: tuple, output: Tensor) -> Tensor | None:
+    def __call__(self, layer: Any, inputs: tuple, output: Tensor) -> Tensor | None:
         if get_ident() != self.thread:  # a plain prediction that runs beside this one
             return None
         self.called = True

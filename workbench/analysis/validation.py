@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import operator
 from collections.abc import Sequence
+from typing import SupportsIndex, cast
 
 import torch
 from torch import Tensor, nn
@@ -42,7 +43,7 @@ def require_pictures(x: Tensor) -> None:
     require_finite(x, "x")
 
 
-def require_size(size: tuple[int, int] | None) -> None:
+def require_size(size: Sequence[int] | None) -> None:
     """Raise ValueError if `size` is neither None nor a (height, width) of at least 1."""
     if size is not None and (len(size) != 2 or not all(hasattr(side, "__index__") and side >= 1 for side in size)):
         raise ValueError(
@@ -121,6 +122,6 @@ def class_indices(classes: Sequence[int] | None, count: int) -> list[int]:
 def _is_index(index: object, count: int) -> bool:
     """Whether it is a whole number in 0 … count − 1, of Python, NumPy or torch."""
     try:
-        return not isinstance(index, bool) and 0 <= operator.index(index) < count
+        return not isinstance(index, bool) and 0 <= operator.index(cast(SupportsIndex, index)) < count
     except TypeError:
         return False

@@ -152,9 +152,8 @@ def switched_each(face: Face, network: str) -> tuple[Switched, ...]:
 
 
 def _switched(net: Network, found: attention.SwitchedOff) -> Switched:
-    temperature = (net.card and net.card.temperature) or 1.0
     both = [logits[0].float() for logits in (found.logits, found.without)]
-    return Switched(found.layers, net.classes, *both, *[(logits / temperature).softmax(0) for logits in both])
+    return Switched(found.layers, net.classes, *both, *[(logits / net.temperature).softmax(0) for logits in both])
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,7 +194,7 @@ def beside_cams(face: Face, network: str) -> BesideCams:
         raise ValueError(f'network="{network}" has no attention over places that a class activation map could stand by')
     cams = cam.gradcam(net.model, x, None, layer)  # (1, K, h, w)
     likeness = attention.correlation_with_cams([m.values for m in maps], cams)[:, 0]
-    return BesideCams(maps, net.classes, answer_to(net, x).answer, likeness, tuple(cams.shape[-2:]))
+    return BesideCams(maps, net.classes, answer_to(net, x).answer, likeness, (cams.shape[-2], cams.shape[-1]))
 
 
 @dataclass(frozen=True, eq=False)

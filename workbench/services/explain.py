@@ -50,8 +50,8 @@ class Explanation:
 
     @property
     def extent(self) -> tuple[int, int]:
-        """(height, width) of the layer's maps."""
-        return tuple(self.atlas.shape[-2:])
+        """(height, width) of the layer's maps; (0, 0) without a layer."""
+        return (0, 0) if self.atlas is None else (self.atlas.shape[-2], self.atlas.shape[-1])
 
     def maps(self, method: str = "gradcam") -> Tensor:
         """The maps of every class by one method, enlarged to the picture, (K, S, S); ValueError without a layer."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from threading import Lock
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -92,6 +93,18 @@ class Network:
         return sum(p.numel() for p in self.model.parameters() if p.requires_grad)
 
     @property
+    def temperature(self) -> float:
+        """What its logits are divided by for calibrated probabilities; 1 where none was fitted."""
+        return self.card.temperature or 1.0 if self.card else 1.0
+
+    @property
+    def cam_layer(self) -> str:
+        """Its layer for class activation maps; ValueError where it has none."""
+        if self.spec.cam_layer is None:
+            raise ValueError(f"{self.name} has no layer for class activation maps: choose another network")
+        return self.spec.cam_layer
+
+    @property
     def svd_layers(self) -> tuple[str, ...]:
         """Its SVD attention modules, in the order of the forward pass."""
         return tuple(
@@ -127,7 +140,7 @@ class Network:
             raise CheckpointError(
                 f"The weights of {self.name} give no numbers for this face; get its checkpoint again."
             )
-        return (logits / ((self.card and self.card.temperature) or 1.0)).softmax(-1), logits
+        return (logits / self.temperature).softmax(-1), logits
 
 
 _KEPT_OPEN = 8  # networks; the one that was asked for longest ago is closed first
@@ -249,7 +262,7 @@ def class_index(net: Network, class_: str) -> int:
 
 def members(ensemble: str) -> tuple[str, ...]:
     """Names of the networks whose mean answer an ensemble gives."""
-    return open_network(ensemble).model.names
+    return cast(tuple[str, ...], open_network(ensemble).model.names)
 
 
 def paper(letter: str) -> str:

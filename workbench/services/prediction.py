@@ -78,7 +78,7 @@ class Uncertainty:
 def uncertainty(face: Face, network: str = DEFAULT_NETWORK, samples: int = 30) -> Uncertainty:
     """How far the answer hangs on the frame and on the weights: views of the face, and passes with dropout."""
     net = open_network(network)
-    x, t = net.prepare(face), (net.card and net.card.temperature) or 1.0
+    x, t = net.prepare(face), net.temperature
     dropout = (
         uncertainty_analysis.mc_dropout(net.model, x, samples, temperature=t)
         if uncertainty_analysis.has_dropout(net.model)

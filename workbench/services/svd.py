@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from models import get_spec, list_models
 from models.checkpoints import CheckpointError, checkpoint_folder
+from models.layers.svd_attention import SVDAttentionSteps
 from models.metrics import Interval, share
 
 from ..analysis import attention, svd
@@ -94,7 +96,7 @@ def memory_account(side: int = 112, batch: int = 32) -> attention.MemoryAccount:
     return attention.memory_account(side, batch)
 
 
-def svd_attention(face: Face, network: str, layer: str) -> attention.SVDAttentionSteps:
+def svd_attention(face: Face, network: str, layer: str) -> SVDAttentionSteps:
     """Every step of one SVD attention module on a face, tensors of a batch of one; errors as for `svd_steps`."""
     net = open_network(network)
     return attention.svd_steps(net.model, net.prepare(face), layer)
@@ -145,14 +147,16 @@ def gains() -> tuple[Gain, ...]:
 
 
 def _gain(network: str, plain: str) -> Gain:
-    figures = [get_spec(name).reported.get("accuracy on FER2013") for name in (network, plain)]
-    reported = None if None in figures else figures[0] - figures[1]
-    own, rival = (_stored(name) for name in (network, plain))
-    accuracy, plain_accuracy = (a and share((a.logits.argmax(-1) == a.labels).numpy()) for a in (own, rival))
-    try:
-        difference = own and rival and pair(own.name, rival.name).accuracy
-    except CheckpointError:  # not the same pictures
-        difference = None
+    with_module, without = (get_spec(name).reported.get("accuracy on FER2013") for name in (network, plain))
+    reported = None if with_module is None or without is None else with_module - without
+    own, baseline = (_stored(name) for name in (network, plain))
+    accuracy, plain_accuracy = (
+        None if one is None else share((one.logits.argmax(-1) == one.labels).numpy()) for one in (own, baseline)
+    )
+    difference = None
+    if own is not None and baseline is not None:
+        with suppress(CheckpointError):  # predictions for different images
+            difference = pair(own.name, baseline.name).accuracy
     return Gain(network, plain, accuracy, plain_accuracy, difference, reported)
 
 

@@ -154,7 +154,9 @@ def render(
     return _render(made, size, sticker, emotion=emotion)
 
 
-def draw(emotion: str, size: int = 48, seed: int | None = None, sticker: str | None = None) -> DrawnFace:
+def draw(
+    emotion: str, size: int = 48, seed: int | tuple[int, ...] | None = None, sticker: str | None = None
+) -> DrawnFace:
     """Draw an emotion by a seed, which decides all else; None draws the default person. Raises as `render` does."""
     return _render(vary(_expression(emotion), seed), size, sticker, emotion=emotion)
 

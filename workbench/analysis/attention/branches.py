@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -55,9 +56,10 @@ def class_branches(model: nn.Module, x: Float[Tensor, "B C_in H W"]) -> BranchSh
         raise ValueError(f"model: {type(model).__name__} has no class branches. Choose one of paper B's networks.")
     require_pictures(x)
     with borrowed(model), torch.no_grad():
-        outputs = model.class_branches(x)  # (B, K, width)
+        network: Any = model
+        outputs = network.class_branches(x)  # (B, K, width)
         K = outputs.shape[1]
         rest = 1 - torch.eye(K, dtype=outputs.dtype, device=outputs.device)  # row k drops branch k
         silenced = outputs[:, None] * rest[:, :, None]  # (B, K dropped, K, width)
-        without = model.fuse(silenced.flatten(0, 1)).unflatten(0, (-1, K))  # (B, K, K)
-        return BranchShares(outputs.norm(dim=-1), model.fuse(outputs), without)
+        without = network.fuse(silenced.flatten(0, 1)).unflatten(0, (-1, K))  # (B, K, K)
+        return BranchShares(outputs.norm(dim=-1), network.fuse(outputs), without)

@@ -54,7 +54,7 @@ def correlation_with_cams(
     return torch.stack(found).unflatten(2, cams.shape[1:-2])
 
 
-def _aligned(maps: Tensor, size: tuple[int, int]) -> Tensor:
+def _aligned(maps: Tensor, size: Sequence[int]) -> Tensor:
     """(B, R, h, w) → (B, R, P), P = the positions of `size`; in float32, so that a plateau stays one."""
     finer = resize(maps.detach().cpu().double(), size)  # off by 1e-16 on a plateau,
     return finer.flatten(2).float()  # which this rounds away: ties must not become an order

@@ -145,7 +145,7 @@ def _gate(sample: _Sample, gate: Gate, moments: WeightMoments) -> GateStatistics
         deviation=tokens * moments.deviation,
         fixed=moments.fixed_share,
         changed_mean=sample.changed({gate: mean}),
-        changed_off=None if self_attention else sample.changed({gate: gate.neutral}),
+        changed_off=None if gate.neutral is None else sample.changed({gate: gate.neutral}),
         changed_uniform=sample.changed({gate: 1 / tokens}) if self_attention else None,
         mean_map=mean.mean(0) if weights_positions else None,
     )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 from threading import get_ident
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -33,7 +34,7 @@ def input_of(model: nn.Module, x: Float[Tensor, "B C_in H W"], layer: str) -> Fl
     return _arrivals(model, x, (layer,))[layer]
 
 
-def steps_of(model: nn.Module, x: Float[Tensor, "B C_in H W"], layers: Sequence[str] | None = None) -> dict[str, tuple]:
+def steps_of(model: nn.Module, x: Float[Tensor, "B C_in H W"], layers: Sequence[str] | None = None) -> dict[str, Any]:
     """Every step of a network's attention modules when it is shown `x`, from one forward pass: name → its steps.
 
     The steps are the NamedTuple that the module documents, such as `BAMSteps`. A module whose owner switched it off
@@ -50,7 +51,8 @@ def steps_of(model: nn.Module, x: Float[Tensor, "B C_in H W"], layers: Sequence[
     names = attention_modules(model) if layers is None else checked_layers(model, layers)
     with borrowed(model), torch.no_grad():
         arrivals = _arrivals(model, x, names, all_of_them=layers is not None)
-        return {name: model.get_submodule(name).steps(arrivals[name]) for name in names if name in arrivals}
+        modules: dict[str, Any] = {name: model.get_submodule(name) for name in names if name in arrivals}
+        return {name: module.steps(arrivals[name]) for name, module in modules.items()}
 
 
 def svd_steps(model: nn.Module, x: Float[Tensor, "B C_in H W"], layer: str) -> SVDAttentionSteps:

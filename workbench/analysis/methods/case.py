@@ -18,7 +18,8 @@ CHUNK = 16
 class Case:
     """What a method is given: a network of its own, which it may hook and change, and one forward pass of it.
 
-    `logits` are (B, number of classes), y those of the class, (B,). With a layer, both lead back to A (B, K, h, w).
+    `logits` are (B, number of classes), y those of the class, (B,). With a layer, both are computed from `activation`,
+    its maps (B, K, h, w).
     """
 
     model: nn.Module
@@ -26,13 +27,20 @@ class Case:
     class_: int
     logits: Tensor
     y: Tensor
-    layer: str | None = None
-    A: Tensor | None = None
+    layer: str = ""
+    activation: Tensor | None = None
+
+    @property
+    def A(self) -> Tensor:  # noqa: N802  (the papers' symbol)
+        """The maps of the layer, (B, K, h, w); ValueError where the method was not given a layer."""
+        if self.activation is None:
+            raise ValueError("layer=None: this method reads the maps of a layer. Give the name of a convolutional one.")
+        return self.activation
 
     def gradient(self, score: Tensor | None = None, create_graph: bool = False) -> Tensor:
         """G = ∂score/∂A (B, K, h, w), for a score of each picture, (B,); None: the logit of the class."""
         score = self.y if score is None else score
-        return torch.autograd.grad(score, self.A, torch.ones_like(score), create_graph=create_graph)[0]
+        return torch.autograd.grad([score], [self.A], [torch.ones_like(score)], create_graph=create_graph)[0]
 
     def weighted(self, weights: np.ndarray | Tensor) -> Tensor:
         """Σ_k w_k A^k of weights (B, K): (B, h, w)."""
@@ -51,5 +59,5 @@ def library() -> ModuleType:
     import pytorch_grad_cam
     from pytorch_grad_cam import score_cam
 
-    score_cam.tqdm = SimpleNamespace(tqdm=iter)
+    score_cam.tqdm = SimpleNamespace(tqdm=iter)  # ty: ignore[invalid-assignment]
     return pytorch_grad_cam

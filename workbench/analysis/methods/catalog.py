@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal, NamedTuple
@@ -22,7 +22,7 @@ class Passes(NamedTuple):
 
 Cost = Literal["once", "a pass for each step", "a pass for each map", "a pass for each window"]
 
-_COUNTS: dict[Cost, Callable[[int, tuple[int, int]], int]] = {
+_COUNTS: dict[Cost, Callable[[int, Sequence[int]], int]] = {
     "once": lambda channels, size: 0,
     "a pass for each step": lambda channels, size: input_gradients.STEPS,
     "a pass for each map": lambda channels, size: channels,
@@ -62,7 +62,7 @@ class Explainer:
         """Whether it goes backward through the network."""
         return self.backward > 0
 
-    def passes(self, channels: int | None, size: tuple[int, int]) -> Passes:
+    def passes(self, channels: int | None, size: Sequence[int]) -> Passes:
         """How often the batch goes through the network, the pass that checks the arguments counted.
 
         Args:

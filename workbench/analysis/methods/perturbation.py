@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -56,13 +57,13 @@ def occlusion(case: Case) -> Tensor:
     return drops.detach()[:, 0].to(case.x)  # the same in every channel: a window hides them all
 
 
-def _windows(size: tuple[int, int]) -> tuple[list[int], list[int]]:
+def _windows(size: Sequence[int]) -> tuple[list[int], list[int]]:
     """Sides of the window, a sixth of the picture's, and its steps, half of that: for 48 px, 8 and 4."""
     windows = [max(1, round(side / 6)) for side in size]
     return windows, [max(1, side // 2) for side in windows]
 
 
-def window_positions(size: tuple[int, int]) -> int:
+def window_positions(size: Sequence[int]) -> int:
     """How many windows occlusion covers on a picture of (height, width)."""
     counts = [math.ceil((n - window) / step) + 1 for n, window, step in zip(size, *_windows(size), strict=True)]
     return math.prod(counts)

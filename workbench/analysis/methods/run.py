@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 
 import torch
@@ -26,7 +26,7 @@ def explain_with(
     name: str,
     class_: int,
     layer: str | None = None,
-    size: tuple[int, int] | None = None,
+    size: Sequence[int] | None = None,
     progress: Progress | None = None,
 ) -> Float[Tensor, "B h w"]:
     """The map of one explainer for one class.
@@ -54,7 +54,7 @@ def explain_with(
     require_size(size)
     with _plain_modes(x):
         case = _case(explainer, model, x, layer, class_)
-        channels = None if case.A is None else case.A.shape[1]
+        channels = None if case.activation is None else case.activation.shape[1]
         total = explainer.passes(channels, tuple(x.shape[-2:])).forward
         with _counted(case, total, progress) if progress else nullcontext():
             maps = explainer.run(case)  # (B, h, w)
@@ -75,7 +75,7 @@ def estimate(model: nn.Module, x: Tensor, name: str, layer: str | None = None) -
     explainer = _checked(name, x, layer)
     with _plain_modes(x):
         case = _case(explainer, model, x, layer, class_=0)
-        channels = None if case.A is None else case.A.shape[1]
+        channels = None if case.activation is None else case.activation.shape[1]
         forward, backward = explainer.passes(channels, tuple(x.shape[-2:]))
         pictures = min(max(CHUNK, len(x)), forward * len(x))  # as many at a time as the method will ask about
         batch = case.x[:1].repeat(pictures, 1, 1, 1)
@@ -108,7 +108,7 @@ def _case(explainer: Explainer, model: nn.Module, x: Tensor, layer: str | None, 
     double = double_of(model)
     x = x.clone() if x.is_inference() else x.detach()
     x = x.to(torch.promote_types(x.dtype, torch.float32))
-    if explainer.needs_layer:
+    if explainer.needs_layer and layer is not None:
         A, logits = cam.forward_from(double, x, layer)
         if not logits.requires_grad:  # the weights are frozen, so a graph can only come from A
             raise no_influence(layer)
@@ -116,7 +116,7 @@ def _case(explainer: Explainer, model: nn.Module, x: Tensor, layer: str | None, 
         A, logits = None, require_logits(double(x), x)
     index = class_index(class_, logits.shape[1])
     with torch.enable_grad():
-        return Case(double, x, index, logits, logits[:, index], layer, A)
+        return Case(double, x, index, logits, logits[:, index], layer or "", A)
 
 
 @contextmanager

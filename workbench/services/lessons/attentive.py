@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from models import ModelSpec
 from models.layers.bam import BAM, BAMSteps
 from models.layers.cbam import CBAM, CBAMSteps
+from models.layers.svd_attention import SVDAttentionSteps
 
 from ...analysis import attention
 from ...analysis.model_isolation import borrowed
@@ -165,8 +167,8 @@ class Gate:
     """
 
     layer: str
-    upright: attention.SVDAttentionSteps
-    turned: attention.SVDAttentionSteps
+    upright: SVDAttentionSteps
+    turned: SVDAttentionSteps
     shares: Tensor
     change: float
     symbols: tuple[Symbol, ...]
@@ -177,7 +179,7 @@ def gate(face: Face, network: str) -> Gate:
     net = open_network(network)
     layer = net.svd_layers[0]
     map_ = attention.input_of(net.model, net.prepare(face), layer)  # (1, C, h, w)
-    module = net.model.get_submodule(layer)
+    module: Any = net.model.get_submodule(layer)
     with borrowed(net.model), torch.no_grad():
         upright, turned = module.steps(map_), module.steps(map_.flip(-2))
     name = "h" if upright.sigma_h is not None else "l"

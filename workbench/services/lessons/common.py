@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from models import ModelSpec
 
@@ -52,7 +53,7 @@ def centers(height: int, width: int) -> list[tuple[int, int]]:
     return [((2 * i + 1) * height // 6, (2 * j + 1) * width // 6) for i in range(3) for j in range(3)]
 
 
-def first_module(net: Network, kinds: type | tuple[type, ...]) -> tuple[str, nn.Module]:
+def first_module(net: Network, kinds: type | tuple[type, ...]) -> tuple[str, Any]:
     """Name and module of the first attention module of these kinds in the forward pass."""
     modules = ((name, net.model.get_submodule(name)) for name in net.spec.attention_layers)
     return next((name, module) for name, module in modules if isinstance(module, kinds))

@@ -127,7 +127,7 @@ class Calibration:
 
 def calibration(face: Face, network: str) -> Calibration:
     """How often a network is right where it says how sure it is, and what one number mends; see `with_predictions`."""
-    stored, T = read_predictions(network, PART), read_card(network).temperature
+    stored, T = read_predictions(network, PART), read_card(network).temperature or 1.0
     sure = stored.logits.softmax(-1).amax(-1)  # (N,)
     tenths = [(i / 10, (i + 1) / 10) for i in range(4, 9)]
     low, high = max(tenths, key=lambda tenth: int(((sure >= tenth[0]) & (sure < tenth[1])).sum()))

@@ -61,7 +61,7 @@ def trained_with_maps(network: str) -> bool:
 def convolution(face: Face, network: str) -> Convolution:
     """The first convolution of a network on a face, and where Grad-CAM sees evidence for its answer."""
     net = open_network(network)
-    x, pixels, layer = net.prepare(face), net.see(face), net.spec.cam_layer
+    x, pixels, layer = net.prepare(face), net.see(face), net.cam_layer
     first, conv = next((n, m) for n, m in net.model.named_modules() if isinstance(m, nn.Conv2d))
     with torch.no_grad():
         responses = conv(attention.input_of(net.model, x, first))[0]  # (D, h, w)
@@ -97,7 +97,7 @@ def convolution(face: Face, network: str) -> Convolution:
 def _activation_and_gradient(net: Network, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """A (1, K, h, w) of the layer for maps, logits (K,), and the gradient of the largest logit, as large as A."""
     with borrowed(net.model), torch.autocast("cpu", enabled=False):
-        A, logits = cam.forward_from(net.model, x, net.spec.cam_layer)
+        A, logits = cam.forward_from(net.model, x, net.cam_layer)
         (G,) = torch.autograd.grad(logits[0].max(), A)
     return A.detach(), logits[0].detach(), G
 
@@ -173,7 +173,7 @@ def separable(face: Face, network: str) -> Separable:
         terms=terms,
         output=output,
         weights=weights,
-        operations=tuple(w * places for w in weights),
+        operations=(weights[0] * places, weights[1] * places),
         parameters=(net.parameters, net.parameters - saved),
         replaced=len(calls),
         symbols=(

@@ -69,9 +69,9 @@ def self_attention(face: Face, network: str) -> SelfAttention:
         side = round(len(tokens) ** 0.5)
         size = (side, side)
     else:
-        layer = net.spec.cam_layer
+        layer = net.cam_layer
         map_ = _map_of(net, x)  # (D, h, w)
-        size = tuple(map_.shape[-2:])
+        size = (map_.shape[-2], map_.shape[-1])
         tokens = map_.flatten(1).T  # (N, D)
         heads = HEADS if tokens.shape[1] % HEADS == 0 else 1
         q = k = F.layer_norm(tokens, tokens.shape[-1:]).unflatten(1, (heads, -1)).transpose(0, 1)  # (heads, N, d)
@@ -101,7 +101,7 @@ def self_attention(face: Face, network: str) -> SelfAttention:
 def _map_of(net: Network, x: Tensor) -> Tensor:
     """What the layer for maps gives, (D, h, w)."""
     with borrowed(net.model):
-        return cam.forward_from(net.model, x, net.spec.cam_layer)[0].detach()[0]
+        return cam.forward_from(net.model, x, net.cam_layer)[0].detach()[0]
 
 
 def _neighbors(height: int, width: int) -> Tensor:

@@ -12,7 +12,7 @@ from models.annotator_agreement import VERDICTS, majorities, verdict
 from models.datasets import DataError, ferplus
 
 from ..dataset.imported import find_face, imported_sets, open_set
-from .evaluation import Answers, Part, Pictures, stored_answers
+from .evaluation import Answers, Pictures, stored_answers
 
 RIGHT_VERDICTS = {
     "raters say so too": "more than half of the raters say what label and network say",
@@ -73,7 +73,7 @@ class Cell:
         return tuple(picture for picture in self.pictures if picture.verdict == verdict)
 
 
-def cell(name: str, label: str, answer: str, part: Part = "PrivateTest", pictures: Pictures = "all") -> Cell:
+def cell(name: str, label: str, answer: str, part: str = "PrivateTest", pictures: Pictures = "all") -> Cell:
     """The pictures of one cell of a checkpoint's confusion matrix, each beside the raters of FER+.
 
     Args:

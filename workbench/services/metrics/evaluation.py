@@ -163,7 +163,7 @@ def is_of_fer2013(card: Card) -> bool:
     return sum(row["support"] for row in rows.values()) == sum(COUNTS["PrivateTest"])
 
 
-def stored_answers(name: str, part: Part = "PrivateTest", pictures: Pictures = "all") -> Answers:
+def stored_answers(name: str, part: str = "PrivateTest", pictures: Pictures = "all") -> Answers:
     """The stored answers of a checkpoint to the pictures that count.
 
     Raises:
@@ -179,7 +179,7 @@ def stored_answers(name: str, part: Part = "PrivateTest", pictures: Pictures = "
 
 
 @lru_cache(maxsize=64)
-def _answers(name: str, part: Part, pictures: Pictures, stamp: tuple[int, ...]) -> Answers:
+def _answers(name: str, part: str, pictures: Pictures, stamp: tuple[int, ...]) -> Answers:
     """As `stored_answers`; read again when a file changes (`stamp`)."""
     card, found = read_card(name), read_predictions(name, part)
     k = len(card.classes)
@@ -200,7 +200,7 @@ def _left_out(part: str, pictures: Pictures) -> frozenset[str]:
     return frozenset() if pictures == "all" else leaked(part, near=pictures == "without near copies")
 
 
-def scores(name: str, part: Part = "PrivateTest", pictures: Pictures = "all") -> Scores:
+def scores(name: str, part: str = "PrivateTest", pictures: Pictures = "all") -> Scores:
     """All measures of a checkpoint with their 95 % intervals; errors as for `stored_answers`.
 
     Shares of pictures have Wilson's interval; the others that of the percentile bootstrap (Efron 1979), in which each
@@ -299,7 +299,7 @@ class Calibration:
     risk: RiskCoverage
 
 
-def calibration(name: str, part: Part = "PrivateTest", pictures: Pictures = "all") -> Calibration:
+def calibration(name: str, part: str = "PrivateTest", pictures: Pictures = "all") -> Calibration:
     """Reliability and risk–coverage of a checkpoint; errors as for `stored_answers`."""
     given = stored_answers(name, part, pictures)
     before, risk = reliability(given.logits, given.labels), risk_coverage(given.calibrated, given.labels)

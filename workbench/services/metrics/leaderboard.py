@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from models import Card, ModelSpec, get_spec, list_models
 from models.checkpoints import ROOT, CheckpointError, checkpoint_folder, read_card
 from models.lineage import starts
-from models.metrics import Interval
+from models.metrics import Interval, accuracy_of
 from models.training.history import FILE as HISTORY
 from models.training.history import read_history
 from models.training.recipes import RECIPES, from_recipe
@@ -104,7 +105,7 @@ def standings() -> tuple[Standing, ...]:
 
 def _standing(name: str, card: Card) -> Standing:
     part, ways = list(card.metrics.items())[-1]
-    accuracy = {way: (m["accuracy"], *m["accuracy_interval"]) for way, m in ways.items()}
+    accuracy: dict[str, Interval] = {way: accuracy_of(measures) for way, measures in ways.items()}
     seconds = [_column(each, "seconds") for each in (name, *starts(card))]
     epochs, minutes = sum(map(len, seconds)) or card.epochs, sum(map(sum, seconds)) / 60 or card.wall_seconds / 60
     return Standing(name, card, part, accuracy, epochs, minutes, _calibration(name, part))
@@ -197,7 +198,8 @@ def epoch_choices() -> tuple[EpochChoice, ...]:
 def _column(name: str, column: str) -> list[float]:
     """One column of a history, epoch by epoch; empty where it is missing or damaged."""
     try:
-        return [row[column] for row in read_history(checkpoint_folder(name) / HISTORY)]
+        rows: list[dict[str, Any]] = [{**row} for row in read_history(checkpoint_folder(name) / HISTORY)]
+        return [row[column] for row in rows]
     except (OSError, ValueError):
         return []
 
@@ -266,9 +268,9 @@ def _convergence(with_norm: str, without_norm: str) -> Convergence | None:
     if not all(curves):
         return None
     supports = [m["support"] for m in next(iter(read_card(with_norm).metrics.values()))["plain"]["per_class"].values()]
-    guess, best = max(supports) / sum(supports), tuple(max(curve) for curve in curves)
+    guess, best = max(supports) / sum(supports), (max(curves[0]), max(curves[1]))
     levels = tuple(level / 100 for level in range(5, 100, 5) if guess + _CHANCE < level / 100 <= min(best))
-    epochs = tuple(tuple(_first(curve, level) for curve in curves) for level in levels)
+    epochs = tuple((_first(curves[0], level), _first(curves[1], level)) for level in levels)
     return Convergence(with_norm, without_norm, best, guess, levels, epochs)
 
 

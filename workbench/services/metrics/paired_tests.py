@@ -11,7 +11,7 @@ from models.checkpoints import CheckpointError
 from models.datasets.audit import leaked
 from models.metrics import Interval, paired_difference, share
 
-from .evaluation import Part, Pictures, stored_answers
+from .evaluation import Pictures, stored_answers
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Seen:
     on: Interval
 
 
-def seen_before(name: str, part: Part = "PrivateTest") -> tuple[Seen, ...]:
+def seen_before(name: str, part: str = "PrivateTest") -> tuple[Seen, ...]:
     """What the leaked pictures do to the accuracy of a checkpoint; errors as for `stored_answers`.
 
     The list of leaks is that of the official split; other splits have other leaks, see the page Data.
@@ -66,7 +66,7 @@ class Pair:
     balanced_accuracy: Interval
 
 
-def pair(first: str, second: str, part: Part = "PrivateTest", pictures: Pictures = "all") -> Pair:
+def pair(first: str, second: str, part: str = "PrivateTest", pictures: Pictures = "all") -> Pair:
     """Is one network better than the other, or only luckier? McNemar's test (1947), exact, on the shared pictures.
 
     Only pictures that one of them gets right and the other wrong can tell them apart. Were both equally good, each of

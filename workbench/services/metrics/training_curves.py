@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -67,4 +68,5 @@ def _rows(name: str) -> list[EpochRow]:
 
 
 def _columns(rows: list[EpochRow]) -> dict[str, Tensor]:
-    return {key: torch.tensor([float(row[key]) for row in rows]) for key in EpochRow.__annotations__}
+    found: list[dict[str, Any]] = [{**row} for row in rows]
+    return {key: torch.tensor([float(row[key]) for row in found]) for key in EpochRow.__annotations__}

@@ -14,12 +14,12 @@ from functools import lru_cache
 from typing import Literal
 
 from models.checkpoints import CheckpointError, checkpoint_folders, read_card
-from models.metrics import percent
+from models.metrics import accuracy_of, percent
 
 from ...surveys.robustness import FILE as SURVEY
 from ..svd import memory_account
 from . import counts, elsewhere
-from .definitions import Claim, Finding, Paper, Table, papers
+from .definitions import Claim, Finding, Paper, Protocol, Table, papers
 from .evaluators import EVALUATORS, Ours, count
 from .fractions import agrees, counted, shares, test_pictures
 from .networks import added, stock
@@ -79,13 +79,12 @@ def judge(claim: Claim, ours: Ours) -> Verdict:
     if ours.kind == "measured":
         if ours.differs:
             return "different protocol"
-        low, high = ours.interval
-        if low <= claim.plain <= high:
+        if ours.interval and claim.plain is not None and ours.interval[0] <= claim.plain <= ours.interval[1]:
             return "reproduced"
         return "not reproduced under our choices" if claim.choice or ours.choices else "not reproduced"
     holds = ours.holds
     if holds is None:
-        holds = agrees(claim.scale * ours.value, claim.claimed, claim.within)
+        holds = ours.value is not None and agrees(claim.scale * ours.value, claim.claimed, claim.within)
     if holds:
         return "recomputed"
     if claim.choice:
@@ -120,10 +119,11 @@ def _checked(claim: Claim, given: Paper) -> Checked:
     differs = f"Trained or drawn otherwise: {'; '.join(ours.differs)}." if ours.differs else ""
     open_ = ""
     if ours.choices and not ours.differs:
-        open_ = f"Not stated in the paper, so our choice: {'; '.join(ours.choices)}. {claim.protocol.lacks}"
+        lacks = claim.protocol.lacks if claim.protocol else ""
+        open_ = f"Not stated in the paper, so our choice: {'; '.join(ours.choices)}. {lacks}"
     way = " ".join(filter(None, (f"{ours.way}.", differs, open_, claim.choice, claim.note)))
     value = None if ours.value is None else claim.scale * ours.value
-    ends = None if ours.interval is None else tuple(claim.scale * end for end in ours.interval)
+    ends = ours.interval and (claim.scale * ours.interval[0], claim.scale * ours.interval[1])
     return Checked(claim, judge(claim, ours), ours.text, way, value, ends)
 
 
@@ -136,7 +136,7 @@ def summary() -> dict[str, dict[str, int]]:
     """For each paper's letter, how many claims have each verdict, in the order of VERDICTS."""
     found = {}
     for paper in papers():
-        verdicts = Counter(checked.verdict for checked in check(paper.letter))
+        verdicts = Counter[str](checked.verdict for checked in check(paper.letter))
         found[paper.letter] = {verdict: verdicts[verdict] for verdict in VERDICTS}
     return found
 
@@ -162,14 +162,14 @@ class Command:
 
 def commands(letter: str) -> tuple[Command, ...]:
     """The trainings that a paper's claims wait for, also those that were trained otherwise, in the paper's order."""
-    waiting: dict[tuple, list[Claim]] = {}
+    waiting: dict[tuple[str, str], tuple[Protocol, list[Claim]]] = {}
     for checked in check(letter):
         claim = checked.claim
         if claim.protocol and checked.verdict in ("not run", "different protocol"):
-            waiting.setdefault((claim.network, claim.protocol.name), []).append(claim)
+            waiting.setdefault((claim.network, claim.protocol.name), (claim.protocol, []))[1].append(claim)
     return tuple(
-        Command(network, mine[0].protocol.set, mine[0].protocol.command(network), mine[0].protocol.lacks, len(mine))
-        for (network, _), mine in waiting.items()
+        Command(network, protocol.set, protocol.command(network), protocol.lacks, len(mine))
+        for (network, _), (protocol, mine) in waiting.items()
     )
 
 
@@ -213,8 +213,8 @@ def _right(letter: str, at: str) -> str:
 
 
 def _epochs(letter: str, which: str) -> str:
-    rows = [row for table in paper_of(letter).tables for row in table.rows if row.best_epoch is not None]
-    found = sorted({row.best_epoch for row in rows if (row.plain is None) == (which == "plain")})
+    rows = [row for table in paper_of(letter).tables for row in table.rows if (row.plain is None) == (which == "plain")]
+    found = sorted({row.best_epoch for row in rows if row.best_epoch is not None})
     return str(found[0]) if len(found) == 1 else f"{found[0]} to {found[-1]}"
 
 
@@ -224,7 +224,7 @@ def _accuracy(letter: str, name: str) -> str:
         plain = list(read_card(name).metrics.values())[-1]["plain"]
     except (CheckpointError, LookupError):
         return "(not run)"
-    return percent((plain["accuracy"], *plain["accuracy_interval"]))
+    return percent(accuracy_of(plain))
 
 
 def _bytes(letter: str, reading: str) -> str:

@@ -60,7 +60,7 @@ class Claim:
         claimed: as printed; a quotation where it is no figure.
         unit: "%", "points" (of per cent), "M" (millions), "GiB" or none.
         by: name of the evaluator that obtains ours, and `given`, what it needs.
-        network: the one that it is about, or None.
+        network: the one that it is about, or "".
         protocol: how that was trained, or None where training plays no part.
         within: share by which a figure that is called approximate may differ.
         contradicts: another place of the paper says what ours says.
@@ -78,7 +78,7 @@ class Claim:
     unit: str
     by: str
     given: Mapping[str, Any]
-    network: str | None = None
+    network: str = ""
     protocol: Protocol | None = None
     within: float = 0.0
     contradicts: bool = False
@@ -207,6 +207,13 @@ def number(text: str) -> float | None:
     return -value if found[1] in ("-", "−") else value
 
 
+def figure(text: str) -> float:
+    """The first figure in a text, see `number`; ValueError where there is none."""
+    if (found := number(text)) is None:
+        raise ValueError(f'"{text}" has no figure')
+    return found
+
+
 @lru_cache(maxsize=1)
 def papers() -> tuple[Paper, ...]:
     """The five papers with all their claims, A to E."""
@@ -278,7 +285,7 @@ def _of_row(letter: str, table: Table, row: Row, protocol: Protocol) -> list[Cla
     """The claims in one row: a figure for each class, the average, and what can be told of them without a network."""
     at = f"{table.id}/{row.id}"
     prefix, name = f"{letter.lower()}-{table.id}-{row.id}", f"{table.set}, {row.model}"
-    trained = {"network": row.network, "protocol": protocol}
+    trained: dict[str, Any] = {"network": row.network, "protocol": protocol}
 
     def claim(end: str, what: str, claimed: str, by: str, unit: str = "%", **rest: Any) -> Claim:
         given = rest.pop("given", {"table": table.id, "row": row.id})

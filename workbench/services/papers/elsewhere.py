@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import fractions
-from .definitions import Claim, Paper
+from .definitions import Claim, Paper, figure
 from .evaluators import Ours, count, evaluator, words
 
 
@@ -16,7 +16,7 @@ def _same(claim: Claim, paper: Paper) -> Ours:
 @evaluator
 def _difference(claim: Claim, paper: Paper) -> Ours:
     first, second = (paper.claim(claim.given[key]) for key in ("first", "second"))
-    value = first.plain - second.plain
+    value = figure(first.claimed) / first.scale - figure(second.claimed) / second.scale
     return Ours("own", words(claim, value), f"{first.text} less {second.text}, {first.place}, same paper", value)
 
 
@@ -52,7 +52,8 @@ def _test_pictures(claim: Claim, paper: Paper) -> Ours:
     n, free = fractions.least(table), fractions.free(table)
     text = f"at least {n}; {', '.join(free)}, always 100 %, may be any number" if free else str(n)
     way = "smallest numbers of which its own figures are shares"
-    return Ours("own", text, way, holds=n <= claim.value if free else n == claim.value)
+    printed = figure(claim.claimed)
+    return Ours("own", text, way, holds=n <= printed if free else n == printed)
 
 
 @evaluator

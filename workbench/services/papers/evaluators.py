@@ -10,9 +10,8 @@ the paper against itself, `trained.py` asks our trained networks.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from models.checkpoints import CheckpointError
 
@@ -46,7 +45,16 @@ class Ours:
     choices: tuple[str, ...] = ()
 
 
-Evaluator = Callable[[Claim, Paper], Ours]
+class Evaluator(Protocol):
+    """A function that obtains ours for a claim."""
+
+    __name__: str
+
+    def __call__(self, claim: Claim, paper: Paper) -> Ours:
+        """Ours; CheckpointError where it needs a trained network that is not there."""
+        ...
+
+
 EVALUATORS: dict[str, Evaluator] = {}
 """Every evaluator by the name that the data call it by."""
 

@@ -13,7 +13,7 @@ from models.datasets.faceset import EMOTIONS
 from models.datasets.fer2013 import COUNTS
 from models.metrics import Interval, share
 
-from .definitions import Table, number
+from .definitions import Table, figure, number
 
 _LARGEST = 100  # pictures of a class in the small sets
 TEST_PARTS = ("PublicTest", "PrivateTest")
@@ -45,14 +45,14 @@ def _places(printed: str) -> int:
 
 def shares(printed: str, n: int) -> list[int]:
     """Every k for which k of n pictures is the printed percentage."""
-    middle, reach = number(printed) * n / 100, 1 + int(10.0 ** -_places(printed) * n / 100)
+    middle, reach = figure(printed) * n / 100, 1 + int(10.0 ** -_places(printed) * n / 100)
     near = range(max(0, int(middle) - reach), min(n, int(middle) + reach + 1) + 1)
     return [k for k in near if agrees(100 * k / n, printed)]
 
 
 def nearest(printed: str, n: int) -> int:
     """The k whose share of n pictures is nearest to the printed percentage."""
-    return round(number(printed) * n / 100)
+    return round(figure(printed) * n / 100)
 
 
 def test_pictures(class_: str) -> int:
@@ -118,8 +118,8 @@ def counted(table: Table, row_id: str) -> Counted:
     right, odd = [], []
     for class_, printed, n in zip(table.classes, row.values, sizes, strict=True):
         if not printed:
-            known = sum(number(value) for value in row.values if value)
-            right.append(round((number(row.average) * len(sizes) - known) * n / 100))
+            known = sum(figure(value) for value in row.values if value)
+            right.append(round((figure(row.average) * len(sizes) - known) * n / 100))
             continue
         k = nearest(printed, n)
         right.append(k)
@@ -134,7 +134,7 @@ def mean_of_row(table: Table, row_id: str) -> float:
     row, found = table.row(row_id), counted(table, row_id)
     odd = {class_ for class_, _, _ in found.odd}
     values = [
-        number(printed) if class_ in odd else 100 * k / n
+        figure(printed) if class_ in odd else 100 * k / n
         for class_, printed, k, n in zip(table.classes, row.values, found.right, found.of, strict=True)
     ]
     return sum(values) / len(values)

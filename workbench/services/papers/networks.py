@@ -62,7 +62,7 @@ def _with_statistics(claim: Claim, paper: Paper) -> Ours:
 def _smallest_network(claim: Claim, paper: Paper) -> Ours:
     sizes = {name: parameters(name) for name in (claim.network, *claim.given["others"])}
     text = "; ".join(f"{get_spec(name).title} {n / 1e6:.1f}\N{NO-BREAK SPACE}M" for name, n in sizes.items())
-    return Ours("exact", text, "`ferscope models`", holds=min(sizes, key=sizes.get) == claim.network)
+    return Ours("exact", text, "`ferscope models`", holds=min(sizes, key=sizes.__getitem__) == claim.network)
 
 
 @evaluator

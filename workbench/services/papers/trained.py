@@ -201,6 +201,8 @@ def _epochs_saved(claim: Claim, paper: Paper) -> Ours:
     if own in recipes:
         one = found[recipes.index(own)]
         protocol, card = paper.claim(claim.given["as"]).protocol, cards[recipes.index(own)]
+        if protocol is None:
+            raise ValueError(f"{claim.id}: the claim {claim.given['as']} has no protocol")
         differs += differences(card, protocol, _epochs(one.with_norm, card), _config(one.with_norm))
     else:
         one = found[-1]

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models import load_checkpoint
-from models.checkpoints import Card, CheckpointError, read_predictions
+from models.checkpoints import Card, CheckpointError, read_card, read_predictions
 from models.datasets import FaceSet
 from models.datasets.splits import split
 from models.datasets.synthetic.faces import EXPRESSIONS, draw
@@ -89,20 +89,22 @@ def _change(id_: str, stamp: int) -> Change:
     except (ValueError, OSError) as error:
         unknown = f"What it began with cannot be asked any more: {error}"
     images, labels = epochs.sample(job, "test", EACH)
-    pairs = [epochs.recall(model, card, images, labels) for model in (before, after)]
+    first, last = (epochs.recall(model, card, images, labels) for model in (before, after))
     names = epochs.pinned(job)
-    seen = [epochs.seen(model, card, names) for model in (before, after)]
+    (first_answers, first_maps), (last_answers, last_maps) = (
+        epochs.seen(model, card, names) for model in (before, after)
+    )
     of, chose = _test_part(job)
     return Change(
         classes=card.classes,
         pictures=len(labels),
         of=of,
         chose=chose,
-        accuracy=tuple(_share(right.sum(), asked.sum()) for right, asked in pairs) if len(labels) else None,
-        recall=tuple(_recall(card.classes, *pair) for pair in pairs),
+        accuracy=(_share(*map(torch.sum, first)), _share(*map(torch.sum, last))) if len(labels) else None,
+        recall=(_recall(card.classes, *first), _recall(card.classes, *last)),
         faces=names,
-        answers=tuple(answers for answers, _ in seen),
-        maps=tuple(maps for _, maps in seen),
+        answers=(first_answers, last_answers),
+        maps=(first_maps, last_maps),
         measured=_measured(folder, card),
         caveat=card.caveat,
         unknown=unknown,
@@ -193,15 +195,19 @@ def _shortcut(id_: str, class_: str, stamp: int) -> Shortcut:
     plain = np.stack([draw(name, _SIDE, seed).image for name, seed in drawn])
     stuck = [draw(name, _SIDE, seed, sticker="forehead") for name, seed in drawn]
     index = net.classes.index(class_)
-    inputs = [net.card.prepare(images) for images in (plain, np.stack([face.image for face in stuck]))]
-    called = tuple(share((net.answer(x)[1].argmax(-1) == index).numpy()) for x in inputs)
+    card = read_card(store.read(id_).folder)
+    x, with_sticker = (card.prepare(images) for images in (plain, np.stack([face.image for face in stuck])))
+    called, called_with_sticker = (
+        share((net.answer(each)[1].argmax(-1) == index).numpy()) for each in (x, with_sticker)
+    )
     size = (net.input_size,) * 2
-    masks = F.interpolate(torch.from_numpy(np.stack([face.sticker for face in stuck]))[:, None], size)  # (F, 1, S, S)
+    stickers = torch.from_numpy(np.stack([np.asarray(face.sticker) for face in stuck]))
+    masks = F.interpolate(stickers[:, None], size)  # (F, 1, S, S)
     near = F.max_pool2d(masks, 2 * (size[0] // 12) + 1, 1, size[0] // 12)[:, 0].clamp(0, 1)  # a place of a map is wide
     shares = {}
     if net.spec.cam_layer:
-        maps = cam.atlas(net.model, inputs[1], net.spec.cam_layer, cam.METHODS, [index], size)[:, :, 0]  # (F, M, S, S)
+        maps = cam.atlas(net.model, with_sticker, net.cam_layer, cam.METHODS, [index], size)[:, :, 0]  # (F, M, S, S)
         inside, total = (maps * near[:, None]).sum((-2, -1)), maps.sum((-2, -1))
         held = torch.where(total > 0, inside / total.clamp_min(1e-12), 0.0).mean(0)  # (M,)
         shares = dict(zip(cam.METHODS, held.tolist(), strict=True))
-    return Shortcut(class_, len(drawn), called, shares, float(near.mean()))
+    return Shortcut(class_, len(drawn), (called, called_with_sticker), shares, float(near.mean()))

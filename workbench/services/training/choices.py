@@ -19,7 +19,7 @@ from models.training.config import Phase, TrainConfig
 
 from .. import networks
 from . import form, teaching
-from .form import Field
+from .form import Field, Kind
 from .presets import IMAGENET, NOTHING, PRESETS, Plan, resolved
 
 Entries = dict[str, Any]
@@ -113,7 +113,8 @@ def option_fields(network: str) -> tuple[Field, ...]:
 
 
 def _option_field(option: Option) -> Field:
-    kind = "choice" if option.choices else {bool: "flag", int: "whole", float: "number", str: "text"}[option.type]
+    kinds: dict[Any, Kind] = {bool: "flag", int: "whole", float: "number", str: "text"}
+    kind = "choice" if option.choices else kinds[option.type]
     low, high = option.bounds or (None, None)
     title = option.name.replace("_", " ").capitalize()
     return Field(f"option-{option.name}", kind, option.help, option.choices, low=low, high=high, words=title)
@@ -196,7 +197,9 @@ def with_recipe(entries: Mapping[str, Any]) -> Entries:
     if plan.start == NOTHING and entries["start_from"] != IMAGENET:
         plan = Plan(plan.title, plan.recipe, plan.set, entries["start_from"], plan.values, plan.pinned)
     held = {"seed": entries["seed"], "overrides": overrides_of(entries)}
-    return entries_of(Plan(_own_title(entries), plan.recipe, plan.set, plan.start, plan.values | held, plan.pinned))
+    return entries_of(
+        Plan(_own_title(entries), plan.recipe, plan.set, plan.start, {**plan.values, **held}, plan.pinned)
+    )
 
 
 def refitted(entries: Mapping[str, Any], network: str, dataset: str) -> Entries:

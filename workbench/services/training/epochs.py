@@ -152,7 +152,7 @@ def look(job: Job) -> int:
     todo = [path for path in weights if int(path.stem) not in done]
     if todo:
         card = read_card(job.folder)
-        model = create_model(card.network, len(card.classes), **card.overrides).eval()
+        model = create_model(card.network, len(card.classes), pretrained=False, **card.overrides).eval()
         for path in todo:
             state = safetensors.torch.load_file(path)
             model.load_state_dict({key: v.float() if v.is_floating_point() else v for key, v in state.items()})
@@ -211,7 +211,7 @@ def _sample(path: Path, stamp: int, name: str, part: str, each: int) -> tuple[np
     found: FaceSet = getattr(split(FaceSet.load(path), name), part)
     rng = np.random.default_rng(0)
     of_each = [rng.permutation(np.flatnonzero(found.labels == k))[:each] for k in range(len(found.classes))]
-    chosen = np.sort(np.concatenate(of_each))
+    chosen: np.ndarray = np.sort(np.concatenate(of_each))
     return found.images[chosen], found.labels[chosen]
 
 

@@ -90,7 +90,8 @@ def fields() -> tuple[Field, ...]:
 
 def choices_of(name: str) -> tuple[str, ...]:
     """What a setting that has choices may be."""
-    return _field(name, TrainConfig.model_fields[name]).choices
+    field = _field(name, TrainConfig.model_fields[name])
+    return field.choices if field else ()
 
 
 def configure(recipe: str, **values: Any) -> TrainConfig:
@@ -130,16 +131,17 @@ def _field(name: str, info: FieldInfo) -> Field | None:
 
 def _kind(type_: Any) -> Kind | None:
     """What is entered for a type; None for one that a form cannot ask for."""
-    simple = {bool: "flag", int: "whole", float: "number", str: "text", Path: "text"}
+    simple: dict[Any, Kind] = {bool: "flag", int: "whole", float: "number", str: "text", Path: "text"}
     return "sizes" if type_ == tuple[int, ...] else simple.get(type_)
 
 
 @lru_cache(maxsize=1)
 def _sentences() -> dict[str, str]:
     """The sentence under each field of the class, which Python itself does not keep."""
-    body = ast.parse(textwrap.dedent(inspect.getsource(TrainConfig))).body[0].body
+    (class_,) = ast.parse(textwrap.dedent(inspect.getsource(TrainConfig))).body
+    body = class_.body if isinstance(class_, ast.ClassDef) else []
     return {
-        field.target.id: " ".join(text.value.value.split())
+        ast.unparse(field.target): " ".join(str(text.value.value).split())
         for field, text in pairwise(body)
         if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)
     }

@@ -144,7 +144,7 @@ def config_of(plan: Plan, progress: Callable[[int, int], None] | None = None) ->
         JobError: what was chosen cannot be trained; CheckpointError: its starting point is damaged.
     """
     data = teaching.data_file(plan.set, progress)
-    return _config(plan, data, _from_checkpoint(plan) and teaching.start_folder(plan.start, data))
+    return _config(plan, data, teaching.start_folder(plan.start, data) if _from_checkpoint(plan) else None)
 
 
 def resolved(plan: Plan) -> TrainConfig:

@@ -9,6 +9,9 @@ from statistics import median
 import torch
 from torch import Tensor
 
+from models.training.events import Event
+from models.training.history import EpochRow
+
 from ...jobs import store
 from ...jobs.store import Job
 
@@ -47,7 +50,7 @@ class Progress:
     numbers: Tensor
     columns: dict[str, Tensor]
     best: int | None
-    now: tuple[float, float] | None
+    now: tuple[float | None, float | None] | None
     learning_rate: float | None
 
 
@@ -58,7 +61,7 @@ def progress(job: Job) -> Progress:
     share = min(1.0, (done + (step["step"] / step["steps"] if step else 0.0)) / max(job.epochs, 1))
     keys = rows[0] if rows else ()
     columns = {key: torch.tensor([float(row.get(key, "nan")) for row in rows]) for key in keys}
-    accuracy = columns.get("validation_accuracy")
+    accuracy = columns.get("validation_accuracy", torch.zeros(1))
     return Progress(
         epoch=done,
         epochs=job.epochs,
@@ -72,13 +75,13 @@ def progress(job: Job) -> Progress:
     )
 
 
-def _step(told: list[dict], done: int) -> dict | None:
+def _step(told: list[Event], done: int) -> Event | None:
     """The last word from inside of the epoch that runs."""
     last = next((event for event in reversed(told) if event.get("event") == "progress"), None)
     return last if last and last.get("epoch", 0) > done and last.get("steps") else None
 
 
-def _left(job: Job, rows: list[dict], share: float, told: list[dict]) -> float | None:
+def _left(job: Job, rows: list[EpochRow], share: float, told: list[Event]) -> float | None:
     """Seconds until the end, from the last epochs, or from the steps of the first."""
     todo, now = (1 - share) * job.epochs, time.time()
     if rows:

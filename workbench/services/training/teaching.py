@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -166,15 +166,14 @@ def start_folder(name: str, data: Path) -> Path:
 def _cut(folder: Path, card: Card, classes: tuple[str, ...], place: Path) -> None:
     rows = torch.tensor([card.classes.index(class_) for class_ in classes])
     weights = safetensors.torch.load_file(folder / "model.safetensors")
-    model = create_model(card.network, num_classes=len(classes), **card.overrides)
+    model = create_model(card.network, len(classes), pretrained=False, **card.overrides)
     if model.state_dict().keys() != weights.keys():
         raise JobError(f"{card.network} has a part for each class: it cannot begin with weights for other classes.")
     for key, wanted in model.state_dict().items():
         if weights[key].shape != wanted.shape:
             weights[key] = weights[key][rows]
     model.load_state_dict({key: v.float() if v.is_floating_point() else v for key, v in weights.items()})
-    values = {**card.__dict__, "classes": classes, "metrics": {}, "temperature": None}
-    save_checkpoint(place, model, Card(**values))
+    save_checkpoint(place, model, replace(card, classes=classes, metrics={}, temperature=None))
 
 
 def classes_of(data: Path) -> tuple[str, ...]:
