@@ -24,8 +24,9 @@ import numpy as np
 import psutil
 from gradio_client import Client, handle_file
 
+from models.paths import CODE as ROOT
 from workbench import faces, services
-from workbench.cli import ROOT, port_is_free
+from workbench.cli import port_is_free
 
 RESULTS = ROOT / "benchmarks" / "results"
 

@@ -19,7 +19,7 @@ from itertools import groupby
 from attacks import app, demo, files
 from attacks.instances import Attack, Instance, Visitor, started
 
-from workbench.cli import ROOT
+from models.paths import CODE as ROOT
 
 ATTACKS: list[Attack] = [*demo.ATTACKS, *files.ATTACKS, *app.ATTACKS]
 """All attacks, those on the same instance one after the other."""

@@ -23,13 +23,16 @@ from torch import Tensor, nn
 from .cards import Card, parse_card
 from .files import UNPACKING_ERRORS, write_bytes, write_json
 from .footprint import footprint, on_meta
+from .paths import HOME, SHIPPED
 from .registry import create_model, get_spec, list_models
 
-ROOT = Path(__file__).resolve().parents[1] / "checkpoints"
-"""Folder of the checkpoints that are loaded by name."""
+ROOT = HOME / "checkpoints"
+"""Folder of the checkpoints that are loaded by name, and where new ones are written."""
+
+_SHIPPED = () if SHIPPED == HOME else (SHIPPED / "checkpoints",)  # of an installed FERScope, read after `ROOT`
 
 EXPERIMENTS = "experiments"
-"""Folder in `ROOT` of trainings that no list of networks offers; they are loaded by name too."""
+"""Subfolder of trainings that no list of networks offers; they are loaded by name too."""
 
 _LARGEST_CARD = 2**22  # bytes; one with a hundred classes has half a million
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.+-]*", re.IGNORECASE)
@@ -45,14 +48,21 @@ def list_checkpoints() -> list[str]:
     Those with a damaged card are left out.
     """
     broken = broken_checkpoints()
-    found = (card.parent for card in ROOT.glob("*/card.json") if (card.parent / "model.safetensors").is_file())
-    return sorted(folder.name for folder in found if folder.name not in broken)
+    cards = (card for root in _roots() for card in root.glob("*/card.json"))
+    found = {card.parent.name for card in cards if (card.parent / "model.safetensors").is_file()}
+    return sorted(found - broken.keys())
+
+
+def _roots() -> tuple[Path, ...]:
+    """Folders in which names are looked up, the first first."""
+    return ROOT, *_SHIPPED
 
 
 def checkpoint_folders() -> dict[str, Path]:
     """Folders of all checkpoints by name in alphabetical order, with `EXPERIMENTS` and those without weights."""
-    cards = (*ROOT.glob(f"{EXPERIMENTS}/*/card.json"), *ROOT.glob("*/card.json"))  # of two with one name, the second
-    return dict(sorted({card.parent.name: card.parent for card in cards}.items()))
+    patterns = f"{EXPERIMENTS}/*/card.json", "*/card.json"
+    cards = (card for pattern in patterns for root in reversed(_roots()) for card in root.glob(pattern))
+    return dict(sorted({card.parent.name: card.parent for card in cards}.items()))  # of two with one name, the last
 
 
 def broken_checkpoints() -> dict[str, str]:
@@ -77,8 +87,8 @@ def checkpoint_folder(name_or_path: str | Path) -> Path:
     A name stands for `checkpoints/<name>/` or, where that does not exist, `checkpoints/experiments/<name>/`.
     """
     if isinstance(name_or_path, str) and is_name(name_or_path):
-        own, experiment = ROOT / name_or_path, ROOT / EXPERIMENTS / name_or_path
-        return experiment if experiment.is_dir() and not own.is_dir() else own
+        folders = [root / inner / name_or_path for inner in ("", EXPERIMENTS) for root in _roots()]
+        return next((folder for folder in folders if folder.is_dir()), folders[0])
     return Path(name_or_path)
 
 
@@ -235,7 +245,11 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
 
 def _missing(path: Path) -> str:
     name = path.parent.name
-    if path.parent.parent == ROOT / EXPERIMENTS and path.name == "model.safetensors" and path.parent.is_dir():
+    if (
+        path.parent.parent in [root / EXPERIMENTS for root in _roots()]
+        and path.name == "model.safetensors"
+        and path.parent.is_dir()
+    ):
         card = read_card(path.parent)
         again = f"ferscope train --model {card.network} --recipe {card.recipe}"
         return (

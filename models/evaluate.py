@@ -45,6 +45,7 @@ from .datasets.splits import split
 from .devices import device_of
 from .files import DiskFullError
 from .metrics import accuracy_of, measure, percent, predict, share
+from .paths import FER2013
 from .preprocessing import TTA
 from .training.config import TrainConfig
 from .training.events import first_process
@@ -216,7 +217,7 @@ def _report_leaks(part: str, stored: Predictions, console: Console) -> None:
 def _command(
     name: Annotated[str, tyro.conf.Positional],
     /,
-    data: Path = Path("data/fer2013.npz"),
+    data: Path = FER2013,
     tta: Literal["all", "plain", "flip", "ten-crop"] = "all",
     device: str = "auto",
     stored: bool = False,

@@ -20,10 +20,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from .checkpoints import CheckpointError, broken_checkpoints, read_card
 from .files import write_bytes
+from .paths import SHIPPED
 from .registry import PAPERS, changed, create_model, get_spec, list_models
 
 README = Path(__file__).with_name("README.md")
-COMPILED = README.parents[1] / "benchmarks" / "results" / "compile_cpu.json"
+COMPILED = SHIPPED / "benchmarks" / "results" / "compile_cpu.json"
 """What `benchmarks/compile.py` measured."""
 MARKS = "<!-- table: ferscope models --write -->\n", "<!-- end of table -->\n"
 

@@ -29,8 +29,9 @@ from rich.table import Table
 
 from .checkpoints import read_card
 from .files import DiskFullError, write_bytes, write_json
+from .paths import FER2013, RUNS
 from .registry import check_overrides, get_spec
-from .training.config import RUNS, TrainConfig, read_config
+from .training.config import TrainConfig, read_config
 from .training.errors import TrainingError
 from .training.interrupt import Interrupted
 from .training.recipes import from_recipe
@@ -223,7 +224,7 @@ def run(
     epochs: int = 5,
     split: str = "official",
     seed: int = 0,
-    data: Path = Path("data/fer2013.npz"),
+    data: Path = FER2013,
     out: Path | None = None,
     budget: str = "24h",
     threads: int | None = None,

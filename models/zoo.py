@@ -26,8 +26,9 @@ from .datasets import FaceSet
 from .devices import device_of
 from .evaluate import evaluate
 from .files import DiskFullError, write_bytes
+from .paths import FER2013, RUNS
 from .training import resume
-from .training.config import RUNS, TrainConfig
+from .training.config import TrainConfig
 from .training.recipes import from_recipe
 
 LIST = Path(__file__).with_name("zoo.toml")
@@ -68,9 +69,13 @@ class ZooRun:
         mine |= self.settings
         return from_recipe(self.recipe, **mine, start_from=start, teacher=teacher, out=RUNS / self.name, **values)
 
+    def folders(self) -> tuple[Path, Path]:
+        """Where its checkpoint may be: under its own name or, where it ships, under that of the network."""
+        return checkpoint_folder(self.name), checkpoint_folder(self.network)
+
     def is_done(self) -> bool:
-        """Whether a measured checkpoint of this very run stands on its shelf."""
-        return any(self.made(shelf) for shelf in {self.shelf, ROOT / self.network})
+        """Whether there is a measured checkpoint of this very run."""
+        return any(map(self.made, self.folders()))
 
     def made(self, folder: Path) -> bool:
         """Whether a folder holds a measured checkpoint of this very run."""
@@ -145,7 +150,7 @@ def print_list(runs: list[ZooRun], console: Console) -> None:
     table, broken = Table(Column("run", overflow="fold"), "state", "accuracy, flip averaging"), broken_checkpoints()
     for run in runs:
         if run.is_done():
-            metrics = read_card(run.shelf if run.made(run.shelf) else ROOT / run.network).metrics
+            metrics = read_card(next(filter(run.made, run.folders()))).metrics
             figures = [f"{part} {ways['flip']['accuracy']:.2%}" for part, ways in metrics.items() if "flip" in ways]
             table.add_row(run.name, "done", ", ".join(figures))
         else:
@@ -155,9 +160,7 @@ def print_list(runs: list[ZooRun], console: Console) -> None:
         console.print(why, soft_wrap=True)
 
 
-def train_list(
-    budget: str = "25m", data: Path = Path("data/fer2013.npz"), device: str = "auto", only: tuple[str, ...] = ()
-) -> None:
+def train_list(budget: str = "25m", data: Path = FER2013, device: str = "auto", only: tuple[str, ...] = ()) -> None:
     """Train the list, models/zoo.toml, in order until the budget ends; with 0m it shows what is done.
 
     Args:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from workbench import services
+from workbench import navigation, services
 from workbench.analysis.methods import EXPLAINERS
 from workbench.ui import charts, compare, map_details, map_quiz, model_picker, page_content, state, uncertainty, views
 
@@ -114,8 +114,8 @@ def map_caption(class_: str, most: float, top: float) -> str:
 
 maps()
 left, right = st.columns(2)
-left.page_link("../pages/frequency.py", label="High or low frequencies? Page Frequency")
-right.page_link("../pages/svd.py", label="Low-rank approximation: page SVD")
+left.page_link(navigation.FOLDER / "frequency.py", label="High or low frequencies? Page Frequency")
+right.page_link(navigation.FOLDER / "svd.py", label="Low-rank approximation: page SVD")
 with views.computed(
     "workbench.analysis.cam:_gradcam",
     "workbench.analysis.cam:atlas",

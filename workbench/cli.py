@@ -11,11 +11,9 @@ import socket
 import subprocess
 import sys
 from difflib import get_close_matches
-from pathlib import Path
 
 from .server import access, account
 
-ROOT = Path(__file__).resolve().parents[1]
 ADDRESS = "127.0.0.1"  # as in .streamlit/config.toml: this computer only
 EVERY_ADDRESS = "0.0.0.0"
 
@@ -77,6 +75,8 @@ def port_is_free(port: int, host: str = ADDRESS) -> bool:
 
 def app(argv: list[str]) -> None:
     """Run `ferscope app`, from any folder, until Ctrl-C."""
+    from models.paths import CODE, HOME, SHIPPED  # it looks for the user's home, which `main` provides
+
     parser = argparse.ArgumentParser(prog="ferscope app", description="Start the workbench; Ctrl-C ends it.")
     parser.add_argument("--port", type=port_number, default=8501, help="where it answers (8501)")
     parser.add_argument("--lan", action="store_true", help="for a classroom: every computer of the local network")
@@ -87,16 +87,14 @@ def app(argv: list[str]) -> None:
     )  # fmt: skip
     options = parser.parse_args(argv)
     port, address = options.port, EVERY_ADDRESS if options.lan else ADDRESS
-    if not (ROOT / "pages").is_dir():
-        sys.exit('The app needs its repository: in a copy of it, install with "pip install -e .".')
     if not port_is_free(port, address):
         sys.exit(f"Port {port} is in use or not permitted: choose another with --port.")
 
     # Streamlit looks for .streamlit/config.toml in its working folder. In a session of its own the server does not get
     # the terminal's Ctrl-C, which it would answer with an error; we ask it to end instead.
-    command = [sys.executable, "-m", "streamlit", "run", ROOT / "workbench" / "app.py", f"--server.port={port}"]
+    command = [sys.executable, "-m", "streamlit", "run", CODE / "workbench" / "app.py", f"--server.port={port}"]
     environment = {**os.environ, access.SAMPLES_ONLY: str(int(options.samples_only))}
-    environment |= {access.HOST_NAMES: " ".join(options.host_name)}
+    environment |= {access.HOST_NAMES: " ".join(options.host_name), "FERSCOPE_HOME": str(HOME)}
     allowed = options.host_name
     if options.lan:
         token, hosts = access.new_token(), access.addresses()
@@ -106,7 +104,7 @@ def app(argv: list[str]) -> None:
         print(_invitation(hosts and [*hosts, socket.gethostname()], port, token), flush=True)
     if allowed:
         command += [f"--server.allowedHosts={host}" for host in (ADDRESS, "localhost", "::1", *allowed)]
-    server = subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True)
+    server = subprocess.Popen(command, cwd=SHIPPED, env=environment, start_new_session=True)
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda *_: server.terminate())

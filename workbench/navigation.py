@@ -7,7 +7,9 @@ from pathlib import Path
 
 import streamlit as st
 
-FOLDER = Path(__file__).resolve().parents[1] / "pages"
+from models.paths import SHIPPED
+
+FOLDER = SHIPPED / "pages"
 
 PAGES = (
     # file, title, section, parts of the sidebar that the page uses

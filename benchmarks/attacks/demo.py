@@ -19,8 +19,8 @@ import psutil
 from PIL import Image
 
 from models.checkpoints import checkpoint_folders
+from models.paths import CODE as ROOT
 from workbench import services
-from workbench.cli import ROOT
 
 from .demo_client import API, META, Browser, close, connected, face_png, growth, join, unfinished_headers
 from .instances import Attack, Instance

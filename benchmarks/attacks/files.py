@@ -16,9 +16,9 @@ import safetensors.torch
 from models import create_model
 from models.checkpoints import Card, half_precision
 from models.files import as_json
+from models.paths import CODE as ROOT
 from models.training.config import TrainConfig, write_config
 from models.training.lock import FILE as LOCK
-from workbench.cli import ROOT
 
 from .instances import Attack, Instance
 

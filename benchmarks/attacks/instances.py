@@ -17,7 +17,8 @@ from typing import Protocol
 
 import psutil
 
-from workbench.cli import ROOT, port_is_free
+from models.paths import CODE as ROOT
+from workbench.cli import port_is_free
 
 FILES = 256  # that an instance may open, as some systems allow by default
 COMMANDS = {

@@ -16,12 +16,12 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
 from ..files import DiskFullError, write_bytes, write_json
+from ..paths import DATA, FER2013
 from . import audit as audits
 from . import duplicates, fer2013, ferplus, readers, split_tables, splits, subjects
 from .archives import stamp
 from .faceset import DataError, FaceSet, source_of
 
-DEFAULT = Path("data/fer2013.npz")
 Source = Annotated[Path, tyro.conf.Positional]
 
 app = tyro.extras.SubcommandApp()
@@ -67,7 +67,7 @@ def import_set(
     console = Console()
     mark = f"{stamp(source)} {kind} {labels}" if source.exists() else ""
     own = source.resolve().name.split(".")[0] or "folder"
-    for known in [out] if out else [DEFAULT.with_name(f"{name}.npz") for name in (*readers.NAMED, own, "ferplus")]:
+    for known in [out] if out else [DATA / f"{name}.npz" for name in (*readers.NAMED, own, "ferplus")]:
         if mark and not force and source_of(known) == mark:
             console.print(counts_table(FaceSet.load(known)))
             console.print(f"{known} was made from this very source before; --force reads it again.", soft_wrap=True)
@@ -83,7 +83,7 @@ def import_set(
     if kind == "folder" and own in readers.NAMED and out is None:
         raise DataError(f"The folder is called {own} and its files are not: say by --out what the set shall be called.")
     name = "ferplus" if labels != "own" else own if kind == "folder" else kind
-    out = out or DEFAULT.with_name(f"{name}.npz")
+    out = out or DATA / f"{name}.npz"
     _show(faces, console)
     for sentence in (*faces.notes, *differences):
         console.print(sentence, soft_wrap=True)
@@ -96,7 +96,7 @@ def import_set(
 
 
 @app.command(name="info")
-def info(path: Source = DEFAULT, /) -> None:
+def info(path: Source = FER2013, /) -> None:
     """Print the counts and the fingerprint of an imported set."""
     faces = FaceSet.load(path)
     console = Console()
@@ -106,7 +106,7 @@ def info(path: Source = DEFAULT, /) -> None:
 
 @app.command(name="audit")
 def audit(
-    path: Source = DEFAULT,
+    path: Source = FER2013,
     /,
     near: int = duplicates.NEAR,
     html: Path | None = None,
@@ -150,7 +150,7 @@ def _leak_table(leaks: tuple[audits.Leak, ...]) -> Table:
 
 @app.command(name="splits")
 def show_splits(
-    name: Annotated[str, tyro.conf.Positional] = "", /, data: Path = DEFAULT, out: Path | None = None, seed: int = 0
+    name: Annotated[str, tyro.conf.Positional] = "", /, data: Path = FER2013, out: Path | None = None, seed: int = 0
 ) -> None:
     """Print the splits that a set can be divided by, or one of them, and write it as lists of ids.
 
@@ -163,7 +163,7 @@ def show_splits(
     if out and out.suffix != ".json":
         raise DataError(f"{out}: the lists are written as JSON; give a name that ends with .json")
     console = Console()
-    if not name and data == DEFAULT and not data.is_file():
+    if not name and data == FER2013 and not data.is_file():
         console.print(split_tables.notes())
         console.print(f"{data} is not imported. With --data SET you see how many pictures each part would have.")
         return
@@ -232,7 +232,7 @@ def preview(
 
 @app.command(name="draw")
 def draw(
-    out: Path = Path("data/drawn.npz"), count: int = 300, size: int = 48, seed: int = 0, sticker: str | None = None
+    out: Path = DATA / "drawn.npz", count: int = 300, size: int = 48, seed: int = 0, sticker: str | None = None
 ) -> None:
     """Draw a set of faces whose evidence is known, to train with and to test maps against.
 
@@ -256,7 +256,7 @@ def draw(
 
 
 @app.command(name="fetch")
-def fetch(name: Annotated[Literal["fer2013"], tyro.conf.Positional] = "fer2013", /, out: Path = DEFAULT) -> None:
+def fetch(name: Annotated[Literal["fer2013"], tyro.conf.Positional] = "fer2013", /, out: Path = FER2013) -> None:
     """Download FER2013 from Kaggle and import it (needs: pip install -e ".[kaggle]").
 
     Args:

@@ -9,10 +9,10 @@ from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, ValidationError,
 
 from ..cards import first_reason, parse_json
 from ..files import write_json
+from ..paths import FER2013, RUNS
 
 FILE = "config.json"
 _LARGEST = 2**20  # bytes; one has two thousand
-RUNS = Path(__file__).resolve().parents[2] / "checkpoints" / "runs"
 
 
 Number = Annotated[float, AllowInfNan(True)]
@@ -45,7 +45,7 @@ class TrainConfig(BaseModel):
     network. By default those of `start_from`."""
     recipe: str = "quick"
     """Name of the recipe that the values below start from."""
-    data: Path = Path("data/fer2013.npz")
+    data: Path = FER2013
     """The imported set (`ferscope data import`)."""
     split: str = "official"
     """Name of the split, or a file with its lists (`ferscope data splits`): what is trained, chosen and tested with.

@@ -15,7 +15,7 @@ import safetensors.torch
 import torch
 from helpers import corrupted_files
 
-from models import list_models, load_checkpoint
+from models import checkpoints, list_models, load_checkpoint
 from models.checkpoints import (
     EXPERIMENTS,
     ROOT,
@@ -520,3 +520,17 @@ def test_the_predictions_that_ship_are_those_of_the_weights_that_ship(imported_f
     logits = predict(model, card, some.images[chosen])
     expected = np.stack([stored[i] for i in some.ids[chosen]])
     np.testing.assert_allclose(logits.numpy(), expected, atol=0.02, rtol=0.02)
+
+
+def test_own_checkpoints_are_found_beside_the_shipped_and_before_them(tmp_path, monkeypatch):
+    shipped, names = checkpoints.ROOT, list_checkpoints()
+    monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
+    monkeypatch.setattr(checkpoints, "_SHIPPED", (shipped,))
+    for name in ("mine", "vanilla_cnn"):
+        shutil.copytree(shipped / "vanilla_cnn", tmp_path / name)
+    assert list_checkpoints() == sorted([*names, "mine"])
+    own, folders = tmp_path / "vanilla_cnn", checkpoints.checkpoint_folders()
+    assert checkpoints.checkpoint_folder("vanilla_cnn") == folders["vanilla_cnn"] == own
+    experiment = next((shipped / "experiments").iterdir())
+    assert checkpoints.checkpoint_folder(experiment.name) == folders[experiment.name] == experiment
+    assert load_checkpoint("mine")[1].network == "vanilla_cnn"

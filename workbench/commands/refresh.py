@@ -36,6 +36,7 @@ from models.ensemble_selection import NAME as ENSEMBLE
 from models.ensemble_selection import Choice, candidates, choose, is_shipped, ship
 from models.evaluate import evaluate
 from models.files import DiskFullError, write_bytes
+from models.paths import FER2013
 from models.preprocessing import TTA
 from models.zoo import minutes
 
@@ -73,7 +74,7 @@ class Budget:
 
 def refresh(
     budget: str = "30m",
-    data: Path = Path("data/fer2013.npz"),
+    data: Path = FER2013,
     device: str = "auto",
     only: tuple[Part, ...] = get_args(Part),
 ) -> None:

@@ -19,8 +19,9 @@ import psutil
 import qrcode
 
 from models.files import write_json
+from models.paths import HOME
 
-from ..cli import ROOT, port_is_free
+from ..cli import port_is_free
 from ..server.account import AccountError, private_folder
 
 _PORTS = range(7860, 7900)
@@ -85,7 +86,7 @@ def start(share: bool, samples_only: bool = False, user: str = "", password: str
     with (folder / "log.txt").open("wb") as log:
         process = subprocess.Popen(
             command,
-            cwd=ROOT,
+            cwd=HOME,
             stdout=log,
             stderr=log,
             stdin=subprocess.DEVNULL,

@@ -16,11 +16,11 @@ from subprocess import DEVNULL, Popen, TimeoutExpired
 
 import psutil
 
+from models.paths import CODE
 from models.training.lock import is_locked
 
 from .store import Job
 
-HERE = Path(__file__).resolve().parents[2]  # where `models` is imported from
 _NICENESS = 10
 _LOG_BYTES = 2**20  # past this, only the last quarter of a log is kept
 
@@ -66,7 +66,7 @@ def begin(job: Job, threads: int) -> int:
     with (job.folder / "log.txt").open("ab") as log:
         child = Popen(
             command(job),
-            cwd=HERE,
+            cwd=CODE,
             env=environment(threads),
             stdin=DEVNULL,
             stdout=log,

@@ -26,8 +26,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from models.files import write_json
+from models.paths import RUNS
 from models.training.config import FILE as CONFIG
-from models.training.config import RUNS, TrainConfig, write_config
+from models.training.config import TrainConfig, write_config
 from models.training.events import Event, read_events
 from models.training.history import FILE as HISTORY
 from models.training.history import EpochRow, read_history

@@ -36,6 +36,7 @@ from models.datasets import FaceSet
 from models.devices import device_of
 from models.files import DiskFullError, write_json
 from models.metrics import percent
+from models.paths import FER2013
 from models.preprocessing import normalise, resized
 
 from ..analysis.robustness import CORRUPTIONS, Answer, Corruption, Curve, accuracy_curve, right_answers
@@ -215,7 +216,7 @@ def _table(corruption: Corruption, curve: Curve) -> Table:
 def _command(
     name: Annotated[str, tyro.conf.Positional],
     /,
-    data: Path = Path("data/fer2013.npz"),
+    data: Path = FER2013,
     part: str | None = None,
     corruptions: tuple[str, ...] = (),
     limit: int | None = LIMIT,

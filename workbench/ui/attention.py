@@ -7,7 +7,7 @@ from collections import Counter
 import streamlit as st
 from torch import Tensor
 
-from workbench import services
+from workbench import navigation, services
 from workbench.faces import Face
 from workbench.services.attention import BesideCams, Inside, Module
 from workbench.services.gates import Gates
@@ -133,7 +133,7 @@ def steps(module: Module, by_number: bool) -> None:
                 "fast waves",
                 "those of that channel (equations 2 and 3). Where they stand out is lost on the way to the gate.",
             )
-        st.page_link("../pages/svd.py", label="Every step of SVD attention: page SVD")
+        st.page_link(navigation.FOLDER / "svd.py", label="Every step of SVD attention: page SVD")
     elif module.kind == "AngleAttention":
         _angles(module)
     elif module.heads:

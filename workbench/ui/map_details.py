@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from torch import Tensor
 
 from models.text import counted
+from workbench import navigation
 from workbench.analysis.cam import METHODS
 from workbench.analysis.methods import EXPLAINERS
 from workbench.faces import Face
@@ -188,7 +189,7 @@ def _attention_maps(chosen: Chosen) -> None:
     for title, one in {one.title: one for one in found}.items():
         st.markdown(f"*{title.capitalize()}* ({one.source}):")
         st.latex(one.equation)
-    st.page_link("../pages/attention.py", label="Each step of attention, and its ablation: page Attention")
+    st.page_link(navigation.FOLDER / "attention.py", label="Each step of attention, and its ablation: page Attention")
 
 
 def _show(chosen: Chosen, titled: dict[str, Tensor], top: float | None, alt: str, unit: str = "logit") -> None:

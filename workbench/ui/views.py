@@ -14,14 +14,12 @@ from typing import Any
 
 import streamlit as st
 
+from models.paths import CODE
 from models.text import counted
 from workbench.analysis.frequency import FrequencyPictures
 from workbench.services.svd import Spectrum
 
 from . import charts, page_content
-
-ROOT = Path(__file__).resolve().parents[2]
-
 
 _UP = "<script>document.querySelector('[data-testid=\"stMain\"]').scrollTo({top: 0})</script>"
 
@@ -90,7 +88,7 @@ def source(function: str) -> tuple[str, str]:
         found = getattr(found, part)
     found = inspect.unwrap(found)
     lines, start = inspect.getsourcelines(found)
-    file = Path(inspect.getsourcefile(found)).relative_to(ROOT)
+    file = Path(inspect.getsourcefile(found)).relative_to(CODE)
     return f"`{file}`, line {start}", _without_docstring(textwrap.dedent("".join(lines)))
 
 

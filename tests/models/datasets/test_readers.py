@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from models.datasets import EMOTIONS, DataError, FaceSet, readers
+from models.datasets import __main__ as commands
 from models.datasets.__main__ import main
 from models.datasets.archives import gray, stamp
 from models.datasets.folder import SYNONYMS, class_of
@@ -225,6 +226,7 @@ def test_a_set_is_imported_under_its_own_name_and_divided_by_subjects(
     tmp_path, monkeypatch, capsys, files, name, words
 ):
     monkeypatch.chdir(write(tmp_path, files))
+    monkeypatch.setattr(commands, "DATA", tmp_path / "data")
     main(["import", "."])
     printed = capsys.readouterr().out
     assert all(word in printed for word in words)
@@ -237,6 +239,7 @@ def test_a_set_is_imported_under_its_own_name_and_divided_by_subjects(
 
 def test_two_folders_of_ones_own_become_two_sets(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(commands, "DATA", tmp_path / "data")
     for name in ("mine", "theirs"):
         write(tmp_path / name, folder_files())
         main(["import", name])
@@ -245,6 +248,7 @@ def test_two_folders_of_ones_own_become_two_sets(tmp_path, monkeypatch):
 
 def test_a_folder_with_the_name_of_a_set_does_not_replace_that_set(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(commands, "DATA", tmp_path / "data")
     write(tmp_path / "fer2013", folder_files())
     with pytest.raises(SystemExit, match="called fer2013 and its files are not"):
         main(["import", "fer2013"])

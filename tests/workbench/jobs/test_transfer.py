@@ -188,7 +188,7 @@ def test_card_and_config_name_no_place_of_this_computer(job):
 
 
 def test_an_imported_card_whose_chain_has_another_split_is_marked_also_when_promoted(job, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(transfer, "FER2013", tmp_path / "data" / "fer2013.npz")
     before = START | {"split": "random-80-20", "data": "ffff", "name": "earlier"}
     parcel = changed(transfer.export(job.id), "card.json", ancestors=[START | {"ancestors": [before]}])
     unknown = transfer.import_zip(parcel)

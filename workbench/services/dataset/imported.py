@@ -9,11 +9,12 @@ from pathlib import Path
 from PIL import Image
 
 from models.datasets import DataError, FaceSet
+from models.paths import DATA
 
 from ...faces import Face
 
-FOLDER = Path("data")
-"""Where `ferscope data import` puts them: `data/` of the folder in which the app was started."""
+FOLDER = DATA
+"""Where `ferscope data import` writes them; tests replace it."""
 
 NOT_IMPORTED = "No set of faces is imported here. In a terminal: ferscope data import SOURCE"
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from models import Card, ModelSpec, get_spec, list_models
-from models.checkpoints import ROOT, CheckpointError, checkpoint_folder, read_card
+from models.checkpoints import CheckpointError, checkpoint_folder, read_card
 from models.lineage import starts
 from models.metrics import Interval, accuracy_of
+from models.paths import SHIPPED
 from models.training.history import FILE as HISTORY
 from models.training.history import read_history
 from models.training.recipes import RECIPES, from_recipe
@@ -21,7 +22,7 @@ from models.zoo import read_list
 
 from . import evaluation
 
-STEPS = ROOT.parent / "benchmarks" / "results"
+STEPS = SHIPPED / "benchmarks" / "results"
 """Where the measured training steps lie, a file for each kind of device."""
 
 FIGURES = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from models.files import DiskFullError
+from workbench import navigation
 from workbench.jobs import transfer
 from workbench.jobs.store import Job, JobError
 from workbench.services import training
@@ -36,7 +37,7 @@ def _where(job: Job) -> None:
     """The checkpoint: in the list of networks already; promoted, exported."""
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Explain a face", on_click=state.choose_network, args=(job.id,), type="primary", key="use"):
-            st.switch_page("../pages/explain.py")
+            st.switch_page(navigation.FOLDER / "explain.py")
         if not classroom.teacher():
             return
         if job.belongs_to:
