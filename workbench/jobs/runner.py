@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from models.files import DiskFullError, write_json
+from models.paths import CODE
 from models.training.config import TrainConfig
 
 from . import exit_status, limits, processes, requests, store
@@ -206,7 +207,7 @@ def estimate(config: TrainConfig, patience: float = 300.0) -> Estimate:
         write_json(file, config.model_dump(mode="json"))
         child = subprocess.Popen(
             [sys.executable, "-m", "models.training.estimate", "--config", str(file)],
-            cwd=processes.HERE,
+            cwd=CODE,
             env=processes.environment(config.threads or 1),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

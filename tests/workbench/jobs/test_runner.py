@@ -23,6 +23,7 @@ from models.datasets import EMOTIONS
 from models.datasets.splits import split
 from models.datasets.synthetic.faces import drawn_set
 from models.files import DiskFullError
+from models.paths import CODE
 from models.training.config import TrainConfig
 from models.training.errors import TrainingError
 from models.training.lock import locked
@@ -494,7 +495,7 @@ with locked(Path(sys.argv[1])):
 def holder(acting):
     """A job, and a process that trains in its folder which nobody knows the number of."""
     job = ended(acting("ends well").id)
-    child = subprocess.Popen([sys.executable, "-c", HOLDS, str(job.folder)], stdout=subprocess.PIPE, cwd=processes.HERE)
+    child = subprocess.Popen([sys.executable, "-c", HOLDS, str(job.folder)], stdout=subprocess.PIPE, cwd=CODE)
     child.stdout.readline()
     yield job, child
     child.kill()

@@ -19,7 +19,7 @@ def test_the_code_of_a_computation_is_shown_with_its_place(function, file, line)
     assert where.startswith(f"`{file}`, line ")
     assert line in code
     number = int(where.split()[-1])
-    found = (views.ROOT / file).read_text("utf-8").splitlines()[number - 1]
+    found = (views.CODE / file).read_text("utf-8").splitlines()[number - 1]
     assert line in found or found.startswith("@")
 
 
