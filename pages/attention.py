@@ -12,7 +12,7 @@ if not services.networks.get_spec(network).attention_layers:
     attention.without_modules(network)
     state.stop()
 try:
-    with st.spinner("Asking the network"):
+    with st.spinner("Computing attention"):
         found = state.cached(("inside", face.key, network), lambda: services.attention.inside(face, network))
 except ValueError as error:  # a damaged checkpoint: the message says what to do
     st.error(str(error))
@@ -28,8 +28,8 @@ def one_module() -> None:
     with left:
         module = attention.choose_module(found)
     with right.popover("Map settings"):
-        whole = st.toggle("Colors from 0 to 1", value=True, key="whole", bind="query-params")
-        by_number = st.toggle("Channels by number", value=False, key="numbered", bind="query-params")
+        whole = st.toggle("Color scale from 0 to 1", value=True, key="whole", bind="query-params")
+        by_number = st.toggle("Sort channels by number", value=False, key="numbered", bind="query-params")
     weights, rest = st.columns([1, 2])
     with weights:
         attention.gate(found, module, whole, gates)
@@ -41,7 +41,7 @@ one_module()
 attention.all_modules(found.modules)
 gate_views.section(network, gates, attention.labels(found.modules))
 attention.switches(face, network, found.modules)
-attention.worth(face, network, found.modules)
+attention.ablations(face, network, found.modules)
 attention.beside_cams(face, network, found.modules)
 attention.class_branches(face, network)
 with views.computed(

@@ -13,37 +13,36 @@ if not net.trained:
 
 
 @page_content.fragment
-def strokes() -> None:
-    k = st.slider("Rank: number of terms kept", 1, net.input_size, 8, key="rank", bind="query-params")
+def low_rank() -> None:
+    k = st.slider("Rank k of the approximation", 1, net.input_size, 8, key="rank", bind="query-params")
     result = services.svd.spectrum(face, network, k)
     sum_, last, values = st.columns(3)
     with sum_:
         views.approximation(result)
     with last:
-        svd.last_term(result.term, k)
+        svd.last_component(result.term, k)
     with values:
         views.singular_values(result)
-    st.subheader("How many strokes does the network need?")
-    if not slow_requests.ready(network, net.input_size + 1, "Ask about every rank", f"ranks-{face.key}-{network}"):
+    st.subheader("Prediction for each rank")
+    if not slow_requests.ready(network, net.input_size + 1, "Classify every rank", f"ranks-{face.key}-{network}"):
         return
-    with st.spinner("Asking about every rank"):
+    with st.spinner("Classifying every rank"):
         found = state.cached(("ranks", face.key, network), lambda: services.svd.rank_answers(face, network))
-    svd.rank_answers(found, k)
+    svd.rank_predictions(found, k)
 
 
 def attention() -> None:
-    st.subheader("What does SVD attention make of it?")
+    st.subheader("SVD attention")
     st.markdown(
-        f"The idea of paper D, *{services.networks.paper('D')}*: let the fast waves of a feature map (the query) "
-        f"meet the map "
-        "itself, and make of that a gate, a number from 0 to 1 by which each position is multiplied. "
-        "HFC: the query is the high-frequency component; LFC: the low one. BAM is an older attention module, its rival."
+        f"Paper D, *{services.networks.paper('D')}*, computes a gate (a weight from 0 to 1 for each position) from the "
+        "singular values of a feature map and of its high-frequency component (HFC), or of its low-frequency component "
+        "(LFC). BAM is the attention module that it compares with."
     )
     if net.svd_layers:
         steps()
         return
     other = services.svd.svd_networks()[0]
-    st.info("The chosen network has no SVD attention. Choose one that has it to see inside.")
+    st.info("The chosen network has no SVD attention. Choose one that has it.")
     st.button(
         f"Show {services.networks.get_spec(other).title}", on_click=state.choose_network, args=(other,), type="primary"
     )
@@ -54,25 +53,24 @@ def steps() -> None:
     names = {f"module {i}": layer for i, layer in enumerate(net.svd_layers, 1)}
     name = views.choose_one("Module", names, default="module 1", key="module")
     found = services.svd.svd_attention(face, network, names[name])
-    svd.arrival(found, net.model.get_submodule(names[name]).normalize)
+    svd.query(found, net.model.get_submodule(names[name]).normalize)
     samples = len(faces.samples())
-    if slow_requests.ready(network, samples, "See inside", f"gate-{network}"):
-        with st.spinner("Asking about every sample"):
+    if slow_requests.ready(network, samples, "Compute the gate", f"gate-{network}"):
+        with st.spinner("Computing the gate for every sample"):
             spread = state.cached(("gate", network, name), lambda: services.svd.gate_spread(network, names[name]))
         svd.gate(found, spread, samples, net.trained)
     st.warning(
-        "**What this gate is not.** Its value at row i, column j is computed from the singular values around the i-th "
-        "and the j-th (three to either side), but it multiplies *position* (i, j) of the map. It weighs positions "
-        "without having seen them: a map turned upside down has the same singular values, and so the same gate. It is "
-        "not a map of where evidence lies."
+        "**This gate is not a map of evidence.** Its value at row i, column j is computed from the i-th and the j-th "
+        "singular value and their neighbors, but multiplies *position* (i, j). An image turned upside down has the "
+        "same singular values, and so the same gate."
     )
 
 
-strokes()
+low_rank()
 attention()
-st.subheader("Does it help?")
+st.subheader("Accuracy with and without attention")
 svd.gains()
-st.subheader("Why not compare all pixels with all pixels?")
+st.subheader("Memory: outer product and Kronecker product")
 svd.memory()
 with views.computed(
     "workbench.analysis.svd:rank_k",
@@ -82,6 +80,8 @@ with views.computed(
     "workbench.analysis.attention:memory_account",
 ):
     st.latex(r"x = \sum_{i=1}^{n}\sigma_i\,u_i v_i^{\top}, \qquad \sigma_1 \ge \sigma_2 \ge \dots \ge 0")
-    st.markdown("Signs of $u_i$ and $v_i$ are fixed so that the largest entry of $u_i$ is positive. SVD attention:")
+    st.markdown(
+        "Signs are fixed so that the entry of $u_i$ with the largest absolute value is positive. SVD attention:"
+    )
     st.latex(r"\tilde x = C_{1\times 1}(x), \quad h = \mathcal{F}^{-1}\big(H \odot \mathcal{F}(\tilde x)\big)")
     st.latex(r"a = \mathrm{sigmoid}\big(C_{7\times 7}(\sigma_h\,\sigma_x^{\top})\big), \quad x' = a \odot x")

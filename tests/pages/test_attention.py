@@ -33,15 +33,19 @@ def test_attention_that_is_built_into_blocks_is_not_called_missing():
 @pytest.mark.parametrize(
     ("network", "module", "words"),
     [
-        ("resnet18_bam", "2 BAM", ("**Channel branch**", "**Place branch:**", "multiplied by one plus this")),
-        ("resnet18_svd_hfc", "4 SVD", ("**One channel:**", "without having seen what stands there")),
-        ("multibranch_dsc_cbam", "3 CBAM", ("**Channel weights**, 512 of them",)),
-        ("rarn", "1 angle", ("**The angle that won**", "**How strongly it answered there.**")),
-        ("hybrid_mobilenet_v3_small", "1 SCA", ("**Channel weights**, 576", "What does each class branch say?")),
+        ("resnet18_bam", "2 BAM", ("**Channel branch**", "**Spatial branch:**", "multiplied by 1 + gate")),
+        ("resnet18_svd_hfc", "4 SVD", ("**Projection to one channel:**", "regardless of their content")),
+        ("multibranch_dsc_cbam", "3 CBAM", ("**Channel weights**, 512 channels",)),
+        ("rarn", "1 angle", ("**Angle with the strongest response:**", "**Response at that angle.**")),
+        ("hybrid_mobilenet_v3_small", "1 SCA", ("**Channel weights**, 576", "Class branches")),
         (
             "hybrid_mobilenet_v3_small",
             "2 transformer",
-            ("in each of 8 heads", "heads look most at one place, row ", "**Rollout of this block**"),
+            (
+                "Attention of the 8 heads",
+                "heads have the maximum at the same position, row ",
+                "**Rollout of this block**",
+            ),
         ),
     ],
 )
@@ -80,7 +84,7 @@ def test_gates_are_told_of_a_fixed_sample_and_a_constant_one_is_called_so_beside
     gates = [module.gates[0] for module in services.gates.stored_gates(SVD).modules[:-1]]
     constant, other = (list(map(wanted.__eq__, (gate.constant for gate in gates))).index(True) for wanted in (1, 0))
     app = opened(network=SVD, module=f"{constant + 1} SVD")
-    assert "**This gate is nearly constant:** between 14 images of PublicTest" in text_of(app)
+    assert "**This gate is nearly constant:** over 14 images of PublicTest" in text_of(app)
     assert "is nearly constant:" not in text_of(opened(network=SVD, module=f"{other + 1} SVD"))
     rows = table_of(app)
     assert [row[0].removesuffix(" (nearly constant)") for row in rows] == [
@@ -108,7 +112,7 @@ def test_a_slow_network_has_its_gates_measured_when_the_visitor_says_so(shelf, m
     write_checkpoint(shelf, SVD, seed=1)
     monkeypatch.setattr("workbench.ui.slow_requests.pace", lambda network: 1.0)
     app = opened(network=SVD)
-    assert f"the network about {21 * 17} pictures" in text_of(app)
+    assert f"needs {21 * 17} forward passes" in text_of(app)
     assert not any(m.value.startswith("| gate") for m in app.markdown)
     next(button for button in app.button if button.label == "Measure the gates on drawn faces").click().run()
     assert not app.exception
@@ -134,23 +138,23 @@ def test_attention_inside_of_blocks_has_its_gates_told_too(shelf):
 
 
 def test_weights_that_hardly_differ_are_offered_a_scale_of_their_own():
-    assert "These differ little" in text_of(opened(network="rarn"))
-    assert "These differ little" not in text_of(opened(network="rarn", whole="false"))
+    assert "The weights differ little" in text_of(opened(network="rarn"))
+    assert "The weights differ little" not in text_of(opened(network="rarn", whole="false"))
 
 
 def test_switching_modules_off_tells_the_answer_without_them():
     app = opened(network="multibranch_dsc_cbam")
-    assert "**With every module the network answers happy" in text_of(app)
+    assert "**Prediction with all modules: happy" in text_of(app)
     for number in range(1, 4):
         app.toggle(key=f"module{number}").set_value(False).run()
     assert not app.exception
     face, layers = app.session_state["face"], get_spec("multibranch_dsc_cbam").attention_layers
     without = services.attention.switched(face, "multibranch_dsc_cbam", layers)
-    assert f"**Without them the network answers {without.answer_without}" in text_of(app)
+    assert f"**Prediction without them: {without.answer_without}" in text_of(app)
 
 
 def test_the_table_has_a_row_for_each_module_and_one_for_all():
-    table = next(m.value for m in opened(network="resnet18_bam").markdown if m.value.startswith("| off"))
+    table = next(m.value for m in opened(network="resnet18_bam").markdown if m.value.startswith("| disabled"))
     assert [line.split("|")[1].strip() for line in table.splitlines()[2:]] == [
         *(f"module {number} BAM" for number in range(1, 5)),
         "all of them",
@@ -159,17 +163,17 @@ def test_the_table_has_a_row_for_each_module_and_one_for_all():
 
 def test_attention_is_told_beside_the_maps_and_not_called_an_explanation():
     app = opened(network="resnet18_bam")
-    assert "**Attention is not explanation.**" in text_of(app)
+    assert "**Attention is not explanation**" in text_of(app)
     low, high = services.attention.beside_cams(app.session_state["face"], "resnet18_bam").extent
     assert f"run from {low:.2f} to {high:.2f}".replace("-", "−") in text_of(app)
-    assert "places in the coarsest map" in text_of(app)
-    assert "places in the coarsest map" not in text_of(opened(network="rarn"))
+    assert "positions in the coarsest map" in text_of(app)
+    assert "positions in the coarsest map" not in text_of(opened(network="rarn"))
 
 
 def test_a_map_without_order_has_its_dash_explained(monkeypatch):
     found = services.attention.beside_cams(load_sample("astronaut"), "resnet18_bam")
     monkeypatch.setattr(services.attention, "beside_cams", lambda *_: found)
-    told = "A dash: one of the two maps is blank or flat."
+    told = "A dash: one of the two maps is blank or constant."
     found.likeness.nan_to_num_(0.0)
     assert told not in text_of(opened(network="resnet18_bam"))
     found.likeness[0, 0] = torch.nan
@@ -178,18 +182,21 @@ def test_a_map_without_order_has_its_dash_explained(monkeypatch):
 
 def test_a_network_whose_weights_were_not_kept_says_where_its_answers_are():
     warnings = [w.value for w in opened(network="resnet18_bam").warning]
-    assert any("page Metrics): resnet18_bam-short-official-s0" in text for text in warnings)
+    assert any(
+        "page Metrics has stored predictions of earlier trainings: resnet18_bam-short-official-s0" in text
+        for text in warnings
+    )
     assert not any("page Metrics" in w.value for w in opened(network="resnet18_svd_lfc").warning)
 
 
 def test_one_place_can_be_asked_what_it_attends_to():
     app = opened(network="hybrid_mobilenet_v3_small", module="2 transformer")
-    assert "the places together attend to" in text_of(app)
+    assert "averaged over all query positions" in text_of(app)
     app.toggle(key="mean").set_value(False).run()
     app.slider(key="row").set_value(3).run()
     app.slider(key="column").set_value(1).run()
     assert not app.exception
-    assert "the place with the cross attends to" in text_of(app)
+    assert "of the query position with the cross" in text_of(app)
 
 
 def test_every_equation_that_is_used_is_named_with_its_source():

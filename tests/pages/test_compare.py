@@ -17,17 +17,17 @@ opened = partial(page_visits.opened, "compare.py")
 def test_the_trained_networks_stand_side_by_side_with_a_verdict():
     app = opened()
     assert app.multiselect(key="networks").value == list(side_by_side())
-    assert "**They agree:**" in text_of(app)
-    assert "the most alike are those of" in text_of(app)
+    assert "**The networks agree:**" in text_of(app)
+    assert "most similar are" in text_of(app)
     assert not app.warning
     for name in side_by_side():
-        assert f"**{services.networks.get_spec(name).title}** gives happy" in text_of(app)
+        assert f"**{services.networks.get_spec(name).title}:** happy" in text_of(app)
 
 
 def test_the_link_names_networks_class_and_the_pair_that_is_compared():
     app = opened(networks=["resnet18", "resnet18_svd_hfc"], **{"class": "sad"}, blue="resnet18_svd_hfc")
     assert app.multiselect(key="networks").value == ["resnet18", "resnet18_svd_hfc"]
-    assert "**ResNet-18 + SVD (HFC)** gives sad" in text_of(app)
+    assert "**ResNet-18 + SVD (HFC):** sad" in text_of(app)
     assert "Red: more in Residual CNN; blue: more in ResNet-18 + SVD (HFC)." in text_of(app)
 
 
@@ -45,29 +45,29 @@ def test_the_network_of_the_sidebar_is_the_first_even_where_six_are_chosen():
 def test_one_network_alone_gets_a_button_that_adds_another():
     app = opened()
     app.multiselect(key="networks").set_value([]).run()
-    assert "cannot be compared" in app.info[0].value
+    assert "needs two networks" in app.info[0].value
     app.main.button[0].click().run()
     assert not app.exception
     assert app.multiselect(key="networks").value == ["resnet18"]
-    assert "both trained networks answer happy" in text_of(app)
+    assert "both trained networks predict happy" in text_of(app)
 
 
 def test_random_weights_alone_get_no_verdict():
     app = opened(network="mobilenet_v1", networks=["resnet18_svd_lfc"])
-    assert "Nothing to agree on" in text_of(app)
-    assert "random weights** gives" in text_of(app)
+    assert "No agreement to measure" in text_of(app)
+    assert "random weights:**" in text_of(app)
 
 
 def test_networks_without_a_map_are_not_offered_for_the_difference():
     app = opened(networks=["ensemble"])
     assert re.search(r"\*\*Ensemble[^*]*\*\* has no layer", text_of(app))
     assert [s.key for s in app.main.selectbox] == []
-    assert "Where do they differ?" not in [s.value for s in app.subheader]
+    assert "Difference of two maps" not in [s.value for s in app.subheader]
 
 
 def test_networks_that_do_not_agree_are_named_with_their_answers():
     app = opened(sample="drawn_sad")
-    assert "**They do not agree:**" in text_of(app)
+    assert "**The networks disagree:**" in text_of(app)
 
 
 def test_each_scale_is_taken():
@@ -75,7 +75,7 @@ def test_each_scale_is_taken():
     for scale in reversed(compare.SCALES):
         app.main.radio(key="scale").set_value(scale).run()
         assert not app.exception
-        assert "speaks for it" in text_of(app)
+        assert "Brighter: stronger evidence" in text_of(app)
 
 
 def test_a_damaged_checkpoint_is_one_sentence(monkeypatch):

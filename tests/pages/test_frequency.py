@@ -17,10 +17,10 @@ def test_the_page_says_which_waves_each_mixture_is_named_after():
     assert app.selectbox(key="other").value == services.frequency.rival(faces.load_sample("astronaut"))
     pair = faces.load_sample("astronaut"), faces.load_sample("grace_hopper")
     assert services.frequency.band_swap(*pair, cutoff=0.2).follows == ("fast", "fast")
-    assert "Both mixtures are named after their fast waves" in text_of(app)
+    assert "both hybrid images follow their high frequencies" in text_of(app)
     app.slider(key="cutoff").set_value(0.3).run()
     assert services.frequency.band_swap(*pair, cutoff=0.3).follows == ("slow", "slow")
-    assert "Both mixtures are named after their slow waves" in text_of(app)
+    assert "both hybrid images follow their low frequencies" in text_of(app)
 
 
 def test_two_faces_with_one_answer_cannot_show_which_waves_count():
@@ -32,7 +32,7 @@ def test_two_faces_with_one_answer_cannot_show_which_waves_count():
     )
     app.selectbox(key="other").set_value(same).run()
     assert not app.exception
-    assert "Both faces get the answer happy" in text_of(app)
+    assert "Both faces are predicted happy" in text_of(app)
 
 
 def test_the_other_face_gives_way_when_it_becomes_the_face():
@@ -46,12 +46,12 @@ def test_the_other_face_gives_way_when_it_becomes_the_face():
 def test_a_slow_network_is_asked_when_the_visitor_says_so(monkeypatch):
     monkeypatch.setattr("workbench.ui.slow_requests.pace", lambda network: 1.0)
     app = opened()
-    assert "takes about 49 s" in text_of(app)
-    assert "Slow waves only" not in text_of(app)
+    assert "about 49 s" in text_of(app)
+    assert "Low frequencies only" not in text_of(app)
     assert "High frequencies" in text_of(app), "what needs no network is there at once"
-    next(button for button in app.button if button.label == "Ask about 24 cut-offs").click().run()
+    next(button for button in app.button if button.label == "Classify both components").click().run()
     assert not app.exception
-    assert "Slow waves only" in text_of(app)
+    assert "Low frequencies only" in text_of(app)
 
 
 @pytest.mark.parametrize("mask", ["gaussian", "butterworth"])

@@ -1,4 +1,4 @@
-"""What the attention gates of a network really do: a sentence beside a gate's map, mean maps, and a table of all."""
+"""Input dependence of attention gates: a caption beside a gate's map, mean maps, and a table of all gates."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from workbench.services.gates import Gates
 from . import charts, slow_requests, state, views
 
 _HEAD = (
-    "| gate | saturated | deviation between faces | same for every face, η² | predictions changed by its mean "
-    "| switched off |\n|---|---:|---:|---:|---:|---:|"
+    "| gate | saturated | deviation between faces | variance shared by all faces, η² | predictions changed: gate "
+    "replaced by its mean | module disabled |\n|---|---:|---:|---:|---:|---:|"
 )
 
 
 def measured(network: str) -> Gates | None:
-    """The stored statistics; without them those on drawn faces, where that is quick or the visitor asked for it."""
+    """The stored statistics; if there are none, those on drawn faces, at once where quick, else after a click."""
     stored = services.gates.stored_gates(network)
     if stored or not slow_requests.at_once(network, services.gates.gate_passes(network), _key(network)):
         return stored
@@ -33,25 +33,25 @@ def _key(network: str) -> str:
 
 
 def beside_map(found: Gates | None, layer: str) -> None:
-    """Of a module's gates that hardly depend on the input, that they are nearly constant."""
+    """Draw a caption for each gate of a module that is nearly constant."""
     module = found and found.of(layer)
     for gate in module.gates if module else ():
         if gate.constant:
             which = "This gate is" if gate.gate.title == "gate" else f"Its {gate.gate.title}: this gate is"
-            same = "" if isnan(gate.fixed) else f", {charts.percent(gate.fixed)} of their variance is the same for all"
+            same = "" if isnan(gate.fixed) else f", and {charts.percent(gate.fixed)} of the variance is shared by all"
             views.caption(
-                f"**{which} nearly constant:** between {found.images} its values deviate by {_deviation(gate)}{same}. "
-                f"With its mean in its place, {_share(1 - gate.changed_mean)} of predictions stay."
+                f"**{which} nearly constant:** over {found.images} its values deviate by {_deviation(gate)}{same}. "
+                f"With the gate replaced by its mean, {_share(1 - gate.changed_mean)} of predictions stay the same."
             )
 
 
 def section(network: str, found: Gates | None, names: Mapping[str, str]) -> None:
-    """Mean maps and the table of all gates; where nothing is measured, a button that does it.
+    """Draw mean maps and the table of all gates; if nothing is measured yet, a button that does it.
 
     Args:
         network: its name.
-        found: what `measured` returned.
-        names: module → what the page calls it; others are called by their kind and their name in the network.
+        found: result of `measured`.
+        names: module → its label on the page; others are labeled by their kind and their name in the network.
     """
     st.subheader("Does attention depend on the input?")
     if found is None:
@@ -73,7 +73,7 @@ def section(network: str, found: Gates | None, names: Mapping[str, str]) -> None
 
 
 def _rows(module: ModuleStatistics, name: str) -> list[str]:
-    """A row for each gate, and one for the module where it is more than its gate."""
+    """A row for each gate, and one for a module that is more than its gate."""
     several, whole = len(module.gates) > 1, module.gates and module.gates[0].changed_off is None
     rows = [_row(gate, f"{name}, {gate.gate.title}" if several or whole else name) for gate in module.gates]
     if several or whole or not module.gates:
@@ -94,14 +94,13 @@ def _row(gate: GateStatistics, name: str) -> str:
 def _says(found: Gates) -> None:
     whole = found.modules[-1]
     mean, off = _share(1 - whole.changed_mean), _share(1 - whole.changed_off)
-    what = "With every gate at its mean" if not whole.layer else "With its mean in place of the gate"
-    live = f" Measured now on drawn faces, which are no photographs. {found.live}" if found.live else ""
-    views.caption(f"**{what}, {mean} of predictions stay; switched off, {off}** ({found.images}).{live}")
+    what = "With every gate replaced by its mean" if not whole.layer else "With the gate replaced by its mean"
+    live = f" Measured now on drawn faces, not photographs. {found.live}" if found.live else ""
+    views.caption(f"**{what}, {mean} of predictions stay the same; disabled, {off}** ({found.images}).{live}")
     views.caption(
         "Saturated: below 0.05 or above 0.95. Deviation: root mean square over the gate's values of their standard "
-        f"deviation between faces. The images themselves have η² {charts.percent(found.pixels)}. A gate is called "
-        f"nearly constant where it deviates by less than {CONSTANT_DEVIATION} or has η² of at least "
-        f"{charts.percent(CONSTANT_SHARE)}."
+        f"deviation between faces. Nearly constant: deviation below {CONSTANT_DEVIATION} or η² of at least "
+        f"{charts.percent(CONSTANT_SHARE)} (η² of the input images: {charts.percent(found.pixels)})."
     )
 
 

@@ -1,4 +1,4 @@
-"""What an attention module computes: weights of places over a face, weights of channels, heads, angles."""
+"""Charts of attention modules: spatial weights over a face, channel weights, heads, angles, logits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PANEL = 170  # pixels: the height of a small map with its title
 
 
 def weights_over_face(pixels: Tensor, weights: Tensor, label: str, low: float = 0.0, high: float = 1.0) -> go.Figure:
-    """Weights of places (S, S) over a face (S, S): clear at `low`, bright at `high`; the bar gives the numbers."""
+    """Spatial weights (S, S) over a face (S, S), transparent at `low`, bright at `high`, with a color bar."""
     over = laid_over(weights, low, max(high, low + 1e-9), clear_to_bright(0.8), label)
     return square(go.Figure([_gray(pixels), *over]), pixels, "", label)
 
@@ -28,7 +28,7 @@ def small_maps(
         maps: title → map.
         low, high: the ends of the scale.
         columns: maps in a row.
-        mark: (row, column) that gets a cross, for the place that asks.
+        mark: (row, column) that gets a cross, for the query position.
     """
     columns = min(columns, len(maps))
     rows = -(-len(maps) // columns)
@@ -50,13 +50,13 @@ def small_maps(
 def channel_weights(
     weights: Tensor, label: str, limits: tuple[float | None, float | None], in_order: bool
 ) -> go.Figure:
-    """A bar for each channel (C,), in the order of the channels or from the largest to the smallest.
+    """A bar for each channel (C,), sorted by number or in descending order.
 
     Args:
         weights: of the channels.
-        label: what the numbers are.
-        limits: the ends of the scale where there are any; None leaves that end to the data.
-        in_order: by channel number; False: by weight.
+        label: title of the y-axis.
+        limits: ends of the y-axis; None leaves that end to the data.
+        in_order: sort by channel number; False: by weight.
     """
     order = list(range(len(weights))) if in_order else weights.argsort(descending=True).tolist()
     figure = go.Figure(
@@ -75,14 +75,11 @@ def channel_weights(
         "yaxis": {**plain, "title": title, "automargin": True, **ends},
         "bargap": 0 if len(order) > 64 else 0.15,
     }
-    return framed(figure, "channel" if in_order else "channels, the largest first", below=14, layout=layout)
+    return framed(figure, "channel" if in_order else "channels in descending order", below=14, layout=layout)
 
 
 def winning_angles(degrees: Tensor) -> go.Figure:
-    """The angle that won at each place (h, w), 0..360 counter-clockwise, as a short line in that direction.
-
-    The colors go round with the angle, so that 359 and 0 are alike.
-    """
+    """The angle with the strongest response at each position (h, w), 0..360° counter-clockwise, in cyclic colors."""
     figure = go.Figure(
         go.Heatmap(
             z=degrees.numpy(),
@@ -97,12 +94,12 @@ def winning_angles(degrees: Tensor) -> go.Figure:
 
 
 def logit_pairs(classes: tuple[str, ...], before: Tensor, after: Tensor | None) -> go.Figure:
-    """Two bars a class, its logit with every module and, pale, without those that are off, each with its number.
+    """Two bars a class: its logit with all modules and, pale, without the disabled ones, each with its number.
 
     Args:
         classes: in their fixed order.
-        before: logits with every module, (K,).
-        after: without those that are off, (K,); None where none is.
+        before: logits with all modules, (K,).
+        after: without the disabled ones, (K,); None if none is.
     """
     drawn = []
     pairs = [(before, 1.0, "", 0.0)] if after is None else [(before, 1.0, "on", -0.2), (after, 0.45, "off", 0.2)]

@@ -1,4 +1,4 @@
-"""Networks beside each other: their answers, and how much one map is like another."""
+"""Charts that compare networks: predictions side by side, and tables of correlations and changes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from workbench.markup import percent
 
 from .style import TEXT, class_colors, framed
 
-_CELL = 0.88  # of a column: the length of a bar that means 100 %
+_CELL = 0.88  # of a column: length of a bar for 100 %
 _ROW = 56  # pixels: name, numbers, bars
 
 
@@ -17,7 +17,7 @@ def predictions_side_by_side(names: list[str], classes: tuple[str, ...], shares:
     """A row for each network, a column for each class, in each cell the probability as a number over a bar.
 
     Args:
-        names: of the networks, as they are to be shown.
+        names: of the networks, as displayed.
         classes: in their fixed order.
         shares: probabilities (networks, classes); NaN where a network has no such class.
     """
@@ -55,7 +55,7 @@ def predictions_side_by_side(names: list[str], classes: tuple[str, ...], shares:
 
 
 def _track(bases: list[float], heights: list[float]) -> go.Bar:
-    """What 100 % would be, behind each bar."""
+    """A track of full length behind each bar."""
     return go.Bar(
         base=bases,
         x=[_CELL] * len(bases),
@@ -76,7 +76,7 @@ def _bold(text: str, bold: bool = True) -> str:
 
 
 def _written(texts: list[tuple[float, float, str]], size: int) -> go.Scatter:
-    """Words (x, y, text) that begin at their x; one trace, because a hundred annotations take a quarter of a second."""
+    """Texts (x, y, text) aligned left at x, in one trace: a hundred annotations would take a quarter of a second."""
     xs, ys, words = zip(*texts, strict=True)
     return go.Scatter(
         x=xs,
@@ -91,7 +91,7 @@ def _written(texts: list[tuple[float, float, str]], size: int) -> go.Scatter:
 
 
 def hundredths(value: float) -> str:
-    """A number as people read it: 0.74, −0.31, 20,797, or a dash where there is none."""
+    """A number with two decimals, such as 0.74, −0.31 or 20,797; a dash for NaN."""
     if value != value:
         return "–"
     rounded = round(value, 2) + 0.0  # + 0.0: no −0.00
@@ -99,7 +99,7 @@ def hundredths(value: float) -> str:
 
 
 def correlation_table(rows: list[str], columns: list[str], values: Tensor) -> go.Figure:
-    """A table of rank correlations (rows, columns), −1..1, blue to red, with numbers; a dash where there is none."""
+    """A table of rank correlations (rows, columns), −1..1, blue to red, with numbers; a dash for NaN."""
     return _table(rows, columns, values, 1.0, "rank correlation")
 
 

@@ -1,4 +1,4 @@
-"""Waves of a picture: how strong they are, and pictures of waves alone."""
+"""Charts of frequencies: the amplitude spectrum, and high-frequency components."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ _CIRCLE = "#F2A33A"
 
 
 def bar_around_zero(most: float) -> dict:
-    """A bar of colors from −most to most, with a number on either side of zero whatever `most` is."""
+    """A color bar from −most to most, with ticks at zero and at half of either end."""
     ends = (-most / 2, 0, most / 2)
     words = [f"{end:.2g}".replace("-", "\N{MINUS SIGN}") for end in ends]
     return {**_BAR, "tickvals": ends, "ticktext": words}
 
 
 def contrast(values: Tensor, label: str, most: float | None = None) -> go.Figure:
-    """Waves (H, W) around zero as a gray picture: zero is middle gray, the strongest black or white; the bar says more.
+    """A high-frequency component (H, W) as a gray image with stretched contrast: zero is middle gray.
 
     Args:
         values: gray values around zero.
-        label: what the numbers of the bar are.
-        most: the value that is white; None: the largest in size but for one pixel in two hundred.
+        label: of the color bar.
+        most: value shown as white; None: the 99.5th percentile of the absolute values.
     """
     if most is None:
         most = float(values.abs().flatten().quantile(0.995))
@@ -40,7 +40,7 @@ def contrast(values: Tensor, label: str, most: float | None = None) -> go.Figure
 
 
 def amplitudes(plane: Tensor, cutoff: float) -> go.Figure:
-    """log(1 + |FFT|) of a picture (S, S), the mean in the middle, dark to bright; a circle stands at the cut-off."""
+    """log(1 + |FFT|) of an image (S, S), zero frequency in the center, dark to bright; a circle at the cut-off."""
     side = len(plane)
     heat = go.Heatmap(
         z=plane.numpy(), zmin=0, zmax=float(plane.max()), colorscale="Cividis", colorbar=_BAR,
