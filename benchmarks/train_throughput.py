@@ -38,8 +38,9 @@ from models.datasets import FaceSet
 from models.datasets.splits import split
 from models.datasets.synthetic.faces import drawn_set
 from models.preprocessing import normalise, to_unit
-from models.training.engine import Run
 from models.training.recipes import from_recipe
+from models.training.setup import checked
+from models.training.trainer import Trainer
 
 ROOT = Path(__file__).resolve().parents[1]
 NETWORK, BATCH, SIDE = "residual_cnn", 128, 48
@@ -69,47 +70,48 @@ def waited(device: torch.device) -> float:
 
 
 class Ours:
-    """The engine's epochs, each at the size that the recipe gives it."""
+    """The trainer's epochs, each at the size that the recipe gives it."""
 
     def __init__(self, faces: FaceSet, folder: Path, rounds: int, device: str, **values) -> None:
         given = {"model": NETWORK, "batch_size": BATCH, "epochs": len(SIZES) * rounds} | values
         config = from_recipe("quick", out=folder, device=device, **given)
-        self.run, self.rounds = Run(config, split(faces, "official")), rounds
+        parts = split(faces, "official")
+        self.trainer, self.rounds = Trainer(checked(config, parts.training), parts), rounds
 
     def seconds(self, size: int, i: int) -> float:
         """A picture's share of the i-th epoch at a size, without the measuring and writing at its end."""
-        ticks = [waited(self.run.device)]
+        ticks = [waited(self.trainer.fabric.device)]
         epoch = SIZES.index(size) * self.rounds + i + 1
-        self.run.epoch(epoch, lambda values: ticks.append(time.perf_counter()))
-        return (ticks[-1] - ticks[0]) / (len(ticks) - 1) / self.run.batch_size
+        self.trainer.run_epoch(epoch, lambda *_: ticks.append(time.perf_counter()))
+        return (ticks[-1] - ticks[0]) / (len(ticks) - 1) / self.trainer.data.batch_size
 
     def resident(self, steps: int) -> float:
         """A picture's share of the same step on one batch that lies there."""
-        run, device = self.run, self.run.device
-        x = torch.randn(run.batch_size, 1, SIDE, SIDE, device=device).contiguous(memory_format=torch.channels_last)
-        y = torch.randint(7, (run.batch_size,), device=device)
-        run.model.train()
+        trainer, device, batch_size = self.trainer, self.trainer.fabric.device, self.trainer.data.batch_size
+        x = torch.randn(batch_size, 1, SIDE, SIDE, device=device).contiguous(memory_format=torch.channels_last)
+        y = torch.randint(7, (batch_size,), device=device)
+        trainer.model.train()
         start = waited(device)
         for _ in range(steps):
-            loss = F.cross_entropy(run.model(x), y, label_smoothing=run.config.label_smoothing)
-            run.fabric.backward(loss)
-            run.optimizer.step()
-            run.optimizer.zero_grad(set_to_none=True)
-        return (waited(device) - start) / steps / run.batch_size
+            loss = F.cross_entropy(trainer.model(x), y, label_smoothing=trainer.config.label_smoothing)
+            trainer.fabric.backward(loss)
+            trainer.optimizer.step()
+            trainer.optimizer.zero_grad(set_to_none=True)
+        return (waited(device) - start) / steps / batch_size
 
     def data_path(self, size: int = SIDE) -> dict[str, float]:
         """Milliseconds for each part of a batch's way to the network, the median of seven."""
-        run, (images, labels) = self.run, self.run.parts["training"]
+        data, (images, labels) = self.trainer.data, self.trainer.data.sets["training"]
         taken: dict[str, list[float]] = {"choosing and resizing": [], "augmentation": [], "normalising": []}
         for _ in range(7):
-            batch = torch.randperm(len(labels), device=run.device)[: run.batch_size]
-            ticks = [waited(run.device)]
+            batch = torch.randperm(len(labels), device=data.device)[: data.batch_size]
+            ticks = [waited(data.device)]
             x = to_unit(images[batch], size)
-            ticks.append(waited(run.device))
-            x = run.augment(x, labels[batch])
-            ticks.append(waited(run.device))
-            normalise(x, run.mean, run.std).contiguous(memory_format=torch.channels_last)
-            ticks.append(waited(run.device))
+            ticks.append(waited(data.device))
+            x = data.augment(x, labels[batch])
+            ticks.append(waited(data.device))
+            normalise(x, data.mean, data.std).contiguous(memory_format=torch.channels_last)
+            ticks.append(waited(data.device))
             for name, a, b in zip(taken, ticks, ticks[1:], strict=False):
                 taken[name].append(1000 * (b - a))
         return {name: statistics.median(values) for name, values in taken.items()}

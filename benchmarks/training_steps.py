@@ -39,9 +39,10 @@ from models.datasets.splits import split
 from models.preprocessing import normalise, to_unit
 from models.training import setup as start
 from models.training.config import TrainConfig
-from models.training.engine import Run
+from models.training.errors import TrainingError
 from models.training.recipes import from_recipe
-from models.training.setup import TrainingError
+from models.training.setup import checked
+from models.training.trainer import Trainer
 from models.zoo import read_list
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -86,36 +87,43 @@ def noise(training: int) -> FaceSet:
     return FaceSet(images, np.arange(len(parts)) % len(EMOTIONS), names, parts)
 
 
-def step_seconds(run: Run, epoch: int, patience: float) -> list[float]:
+def begun(config: TrainConfig, training: int) -> Trainer:
+    """A trainer before its first epoch, with a training set of noise."""
+    parts = split(noise(training), "official")
+    return Trainer(checked(config, parts.training), parts)
+
+
+def step_seconds(trainer: Trainer, epoch: int, patience: float) -> list[float]:
     """Seconds of the steps of one short epoch, without the first where there are others."""
     ticks = [time.perf_counter()]
 
-    def show(values) -> None:
-        if run.device.type == "cuda":
+    def on_step(*_) -> None:
+        if trainer.fabric.device.type == "cuda":
             torch.cuda.synchronize()
         ticks.append(time.perf_counter())
         if ticks[-1] - ticks[0] > patience:
             raise Enough
 
     try:
-        run.epoch(epoch, show)
+        trainer.run_epoch(epoch, on_step)
     except Enough:
-        run.optimizer.zero_grad(set_to_none=True)
+        trainer.optimizer.zero_grad(set_to_none=True)
     taken = [b - a for a, b in itertools.pairwise(ticks)]
     return taken[1:] or taken
 
 
 @torch.no_grad()
-def forward_seconds(run: Run) -> float:
+def forward_seconds(trainer: Trainer) -> float:
     """Seconds for one picture when it is measured, of 64 together."""
-    images = torch.randint(0, 256, (64, 48, 48), dtype=torch.uint8, device=run.device)
-    x = normalise(to_unit(images, run.size), run.mean, run.std).contiguous(memory_format=torch.channels_last)
-    run.model.eval()
+    data = trainer.data
+    images = torch.randint(0, 256, (64, 48, 48), dtype=torch.uint8, device=data.device)
+    x = normalise(to_unit(images, data.size), data.mean, data.std).contiguous(memory_format=torch.channels_last)
+    trainer.model.eval()
     taken = []
     for _ in range(2):
         start = time.perf_counter()
-        run.model(x)
-        if run.device.type == "cuda":
+        trainer.model(x)
+        if data.device.type == "cuda":
             torch.cuda.synchronize()
         taken.append(time.perf_counter() - start)
     return min(taken) / len(images)
@@ -126,14 +134,14 @@ def measure(network: str, device: str, steps: int, patience: float) -> dict:
     config = config_of(network)
     epochs = shares(config)
     with tempfile.TemporaryDirectory() as folder:
-        small, run = miniature(config, Path(folder) / "run", device, len(epochs)), None
-        while run is None:
+        small, trainer = miniature(config, Path(folder) / "run", device, len(epochs)), None
+        while trainer is None:
             try:
-                run = Run(small, split(noise((steps + 1) * small.batch_size), "official"))
+                trainer = begun(small, (steps + 1) * small.batch_size)
             except TrainingError:  # the memory is too small for the recipe's batch
                 small = small.model_copy(update={"batch_size": small.batch_size // 2})
-        taken = [step_seconds(run, i + 1, patience) for i in range(len(epochs))]
-        forward = forward_seconds(run)
+        taken = [step_seconds(trainer, i + 1, patience) for i in range(len(epochs))]
+        forward = forward_seconds(trainer)
     seconds = [statistics.median(some) for some in taken]
     in_all = sum(
         n * (TRAINING // small.batch_size * s + TESTED * forward) for n, s in zip(epochs, seconds, strict=True)
@@ -142,8 +150,8 @@ def measure(network: str, device: str, steps: int, patience: float) -> dict:
         "recipe": config.recipe,
         "overrides": config.overrides,
         "batch_size": small.batch_size,
-        "input_size": run.size,
-        "precision": run.precision,
+        "input_size": trainer.data.size,
+        "precision": trainer.card.precision,
         "epochs": epochs,
         "step_seconds": [round(s, 4) for s in seconds],
         "steps_timed": [len(some) for some in taken],
@@ -174,11 +182,11 @@ def step_alone(network: str, size: int, precision: str, quick: bool, steps: int)
     with tempfile.TemporaryDirectory() as folder:
         values = {"model": network, "input_size": size, "batch_size": BATCH, "precision": precision, "device": "cpu"}
         config = from_recipe("scratch", **values, epochs=1, out=Path(folder) / "run", threads=torch.get_num_threads())
-        run = Run(config, split(noise((steps + 2) * BATCH), "official"))
+        trainer = begun(config, (steps + 2) * BATCH)
         if not quick:
-            for group in run.optimizer.param_groups:
+            for group in trainer.optimizer.param_groups:
                 group["fused"] = False
-        return statistics.median(step_seconds(run, 1, patience=300)[1:])
+        return statistics.median(step_seconds(trainer, 1, patience=300)[1:])
 
 
 def compare(threads: int, steps: int) -> None:

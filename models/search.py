@@ -32,8 +32,7 @@ from .files import DiskFullError, write_bytes, write_json
 from .paths import FER2013, RUNS
 from .registry import check_overrides, get_spec
 from .training.config import TrainConfig, read_config
-from .training.errors import TrainingError
-from .training.interrupt import Interrupted
+from .training.errors import Interrupted, TrainingError
 from .training.recipes import from_recipe
 from .zoo import minutes
 

@@ -91,8 +91,7 @@ def main(argv: list[str] | None = None) -> None:
     # Imported late, so that --help and mistakes in the arguments answer at once.
     from models.datasets.subjects import is_cross_validation
     from models.training import resume
-    from models.training.interrupt import Interrupted
-    from models.training.setup import TrainingError
+    from models.training.errors import Interrupted, TrainingError
 
     logging.basicConfig(format="%(message)s")
     logging.getLogger("models").setLevel(logging.INFO if first_process() else logging.WARNING)  # e.g. whose weights

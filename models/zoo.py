@@ -189,8 +189,7 @@ def train_list(budget: str = "25m", data: Path = FER2013, device: str = "auto", 
 
 def main(argv: list[str] | None = None) -> None:
     """Run `ferscope zoo ...`; ends with status 1 and one sentence where it cannot, 130 after Ctrl-C."""
-    from .training.interrupt import Interrupted
-    from .training.setup import TrainingError
+    from .training.errors import Interrupted, TrainingError
 
     try:
         tyro.cli(train_list, prog="ferscope zoo", args=argv)

@@ -84,6 +84,11 @@ class FaceSet:
         splits = dict.fromkeys(self.splits.tolist())
         return {s: np.bincount(self.labels[self.splits == s], minlength=k).tolist() for s in splits}
 
+    @property
+    def class_counts(self) -> list[int]:
+        """Images of each class, in the order of `classes`."""
+        return np.bincount(self.labels, minlength=len(self.classes)).tolist()
+
     def pixel_statistics(self) -> tuple[float, float]:
         """Mean and standard deviation of all pixels, scaled to 0..1."""
         histogram = np.bincount(self.images.reshape(-1), minlength=256)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -64,6 +65,14 @@ def write_history(path: Path, rows: list[dict[str, Any]]) -> None:
         table, ([row[key] if key == "epoch" else float(f"{row[key]:.6g}") for key in columns] for row in checked)
     )
     write_bytes(path, table.getvalue().encode())
+
+
+def best_epoch(rows: Sequence[EpochRow]) -> dict[str, float]:
+    """Number and validation accuracy of the first epoch with the highest validation accuracy; 0 and -1 without any."""
+    if not rows:
+        return {"epoch": 0, "validation_accuracy": -1.0}
+    best = max(rows, key=lambda row: row["validation_accuracy"])
+    return {name: best[name] for name in ("epoch", "validation_accuracy")}
 
 
 def _checked(rows: list[dict[str, Any]]) -> list[EpochRow]:

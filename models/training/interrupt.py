@@ -1,4 +1,4 @@
-"""Being asked to stop, politely: Ctrl-C, or the signal that a job's runner sends."""
+"""Stop a training on Ctrl-C (SIGINT) or SIGTERM, and leave a usable checkpoint."""
 
 from __future__ import annotations
 
@@ -8,17 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-
-class Interrupted(Exception):  # noqa: N818  (not an error: the user asked for it)
-    """Ctrl-C, or a polite request to end; what was reached is kept."""
+from .errors import Interrupted
 
 
 @contextmanager
 def stop_on_signals() -> Iterator[None]:
-    """Inside, Ctrl-C and a request to end raise `Interrupted`; outside, signals do what they did before.
+    """Raise `Interrupted` on the first SIGINT or SIGTERM inside the block; restore the previous handlers after it.
 
-    Only the first one does: a second Ctrl-C, or the same request from torchrun as well, must not disturb the writing of
-    what was reached.
+    Later signals are ignored until the block ends: a second Ctrl-C, or SIGTERM from torchrun after the terminal's
+    SIGINT, must not interrupt the writing of the checkpoint. Does nothing outside the main thread.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

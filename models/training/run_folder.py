@@ -1,199 +1,170 @@
-"""What a run leaves in its folder: configuration, events, history, what `resume` needs, the best epoch's checkpoint."""
+"""`RunFolder`: the files of a run: configuration, events, history, resumable state, and the best epoch's checkpoint."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import safetensors.torch
 import torch
 
-from ..checkpoints import Card, half_precision, read_card, save_checkpoint, write_card
+from ..checkpoints import half_precision, read_card, save_checkpoint, write_card
 from ..files import write_bytes
 from . import resume
 from .config import TrainConfig, read_config, write_config
+from .errors import TrainingError
 from .events import EventLog, first_process
 from .history import FILE as HISTORY
 from .history import write_history
 from .lock import locked
-from .setup import TrainingError
-
-if TYPE_CHECKING:
-    from .engine import Run
+from .resume import RunState
 
 
 class RunFolder:
-    """The folder of one run; every file appears whole or not at all, and only the first of several processes writes.
+    """The folder of one run; every file is written beside its place and renamed, by the first of several processes.
 
     Args:
         config: of the run; names the folder.
-        data: fingerprint of the set and its split.
+        data: fingerprint of dataset and split.
+
+    Attributes:
+        path: the folder.
+        epochs: complete epochs that it holds.
+        log_path: its `events.jsonl`.
     """
 
     def __init__(self, config: TrainConfig, data: str) -> None:
-        self.config, self.data, self.folder = config, data, config.folder
-        self.teacher = _digest(config.teacher or config.start_from) if config.distillation else None
-        self.started, self.seconds_before = time.monotonic(), 0.0
-        self.best: dict[str, float] = {"epoch": 0, "validation_accuracy": -1.0}
-        self.log = EventLog(self.folder / "events.jsonl")
-        self.curves = None  # TensorBoard's writer
-        self.held = ExitStack()  # the folder's lock, from `open` to `close` or `fail`
+        self.config, self.data, self.path, self.epochs = config, data, config.folder, 0
+        self.log_path = self.path / "events.jsonl"
+        self._teacher = _digest(config.teacher or config.start_from) if config.distillation else None
+        self._log, self._curves, self._lock = EventLog(self.log_path), None, ExitStack()
+        self._seconds_before, self._has_checkpoint = 0.0, False
 
     def open(self) -> dict[str, Any] | None:
-        """The facts of the run to continue; None for a new one, whose configuration is written.
+        """Lock the folder; the facts of the run to resume (`resume.load_facts`), or None for a new run.
 
         Raises:
-            TrainingError: the folder holds another run, a checkpoint that no run made, or another process trains in it.
+            TrainingError: the folder holds another run or a checkpoint without a run, or another process trains in it.
+            ValueError: its state is damaged.
         """
-        no_run = not (self.folder / resume.FILE).is_file() and not self.log.path.is_file()
-        if no_run and (self.folder / "card.json").is_file():
-            raise TrainingError(f"{self.folder} holds a checkpoint that no run here made. Choose another --out.")
-        self.held.enter_context(locked(self.folder))
+        no_run = not (self.path / resume.FILE).is_file() and not self.log_path.is_file()
+        if no_run and (self.path / "card.json").is_file():
+            raise TrainingError(f"{self.path} holds a checkpoint but no training run. Choose another --out.")
+        self._lock.enter_context(locked(self.path))
         try:
-            return self._opened()
+            if not (self.path / resume.FILE).is_file():
+                write_config(self.path, self.config)
+                return None
+            return self._facts_to_resume()
         except BaseException:
-            self.held.close()
+            self._lock.close()
             raise
 
-    def _opened(self) -> dict[str, Any] | None:
-        if (self.folder / resume.FILE).is_file():
-            if not self.config.resume:
-                raise TrainingError(f"{self.folder} already holds a run. Add --resume to continue it, or choose --out.")
-            facts = resume.load_facts(self.folder)
-            # What did not exist when the run began counts as its default, which changes no curve.
-            before = TrainConfig().curve() | facts["curve"]
-            _must_agree(before, self.config.curve(), self.folder)
-            if facts["data"] != self.data:
-                raise TrainingError(
-                    f"The run in {self.folder} cannot be continued: {self.config.data} does not hold the pictures, "
-                    f"labels and parts that it was trained with. Give that set by --data{self._set_before()}, or "
-                    "choose another --out."
-                )
-            if facts.get("teacher", self.teacher) != self.teacher:
-                raise TrainingError(
-                    f"The run in {self.folder} cannot be continued: it learned from other weights than those that "
-                    f"{self.config.teacher or self.config.start_from} holds now. Get them back, or choose another "
-                    "--out."
-                )
-            self.best, self.seconds_before = facts["best"], facts["seconds"]
-            if facts["threads"] != torch.get_num_threads() and first_process():
-                now = torch.get_num_threads()
-                print(f"The run had {facts['threads']} threads, now {now}: the curve may differ in the last digits.")
-            return facts
-        write_config(self.folder, self.config)
-        return None
+    def _facts_to_resume(self) -> dict[str, Any]:
+        if not self.config.resume:
+            raise TrainingError(f"{self.path} already holds a run. Add --resume to continue it, or choose --out.")
+        facts = resume.load_facts(self.path)
+        # A field that is newer than the run has its default, which leaves the curve as it was.
+        _must_agree(TrainConfig().curve() | facts["curve"], self.config.curve(), self.path)
+        if facts["data"] != self.data:
+            raise TrainingError(
+                f"The run in {self.path} cannot be resumed: {self.config.data} does not hold the images, labels and "
+                f"split that it was trained with. Give that dataset by --data{self._data_before()}, or choose another "
+                "--out."
+            )
+        if facts.get("teacher", self._teacher) != self._teacher:
+            raise TrainingError(
+                f"The run in {self.path} cannot be resumed: the weights of its teacher, "
+                f"{self.config.teacher or self.config.start_from}, have changed. Restore them, or choose another --out."
+            )
+        self.epochs, self._seconds_before = len(facts["history"]), facts["seconds"]
+        self._has_checkpoint = self.epochs > 0
+        threads = torch.get_num_threads()
+        if facts["threads"] != threads and first_process():
+            print(f"The run used {facts['threads']} threads, now {threads}: the curve may differ in the last digits.")
+        return facts
 
-    def _set_before(self) -> str:
-        """The set that the folder's configuration names, in brackets; empty where it names the same or none."""
+    def _data_before(self) -> str:
+        """The dataset that the folder's configuration names, in brackets; empty where it names the same or none."""
         try:
-            before = read_config(self.folder).data
+            before = read_config(self.path).data
         except ValueError:
             return ""
         return "" if before == self.config.data else f" ({before})"
 
-    def begin(self, run: Run) -> None:
-        """Take up the run whose results are kept."""
-        self.run = run
-        self.checkpoint_is_written = bool(run.history)
-        if self.config.tensorboard and run.fabric.is_global_zero:
-            self.curves = _tensorboard(self.folder / "tensorboard")
-        self.tell("resumed" if run.history else "started", epoch=len(run.history), device=run.device_name())
+    def start(self, state: RunState) -> None:
+        """Log that the run starts or resumes."""
+        if self.config.tensorboard and first_process():
+            self._curves = _tensorboard(self.path / "tensorboard")
+        self.log("resumed" if self.epochs else "started", epoch=self.epochs, device=state.card.device)
 
-    def tell(self, event: str, **values: Any) -> None:
-        """Append to the events."""
-        if self.run.fabric.is_global_zero:
-            self.log.write(event, **values)
-
-    def fail(self, error: Exception) -> None:
-        """Note why the run ends; only the first of several processes."""
+    def log(self, event: str, **values: Any) -> None:
+        """Append an event (`events.Event`)."""
         if first_process():
-            self.log.write("failed", message=str(error))
-        self.held.close()
+            self._log.write(event, **values)
 
-    def write_epoch(self, row: dict[str, float]) -> None:
-        """Keep what an epoch changed; the checkpoint, where it is the best so far."""
-        better = row["validation_accuracy"] > self.best["validation_accuracy"]
-        if better:
-            self.best = {"epoch": row["epoch"], "validation_accuracy": row["validation_accuracy"]}
-        if not self.run.fabric.is_global_zero:
+    def write_epoch(self, state: RunState) -> None:
+        """Write what the last epoch changed; the checkpoint only if it is the best epoch so far."""
+        row = state.history[-1]
+        self.epochs = len(state.history)
+        if not first_process():
             return
-        if better:
-            self._write_checkpoint()
-        else:  # the weights stay; how many epochs were trained, and how long it took, does not
-            write_card(self.folder, dataclasses.replace(read_card(self.folder), **self._spent()))
+        if state.best["epoch"] == row["epoch"]:
+            self._write_checkpoint(state)
+        else:  # the weights stay, the counts of epochs and seconds grow
+            write_card(self.path, dataclasses.replace(read_card(self.path), **self._effort(state)))
         if self.config.keep_epochs:
-            weights = safetensors.torch.save(half_precision(self.run.shipped))
-            write_bytes(self.folder / "epochs" / f"{row['epoch']}.safetensors", weights)
-        write_history(self.folder / HISTORY, self.run.history)
-        resume.save_state(self.folder, self.run.network, self.run.running_mean, self.run.optimizer, self._facts())
-        for name in set(row) - {"epoch"} if self.curves else ():
-            self.curves.add_scalar(name, row[name], row["epoch"])
-        self.tell("epoch", **row)
+            weights = safetensors.torch.save(half_precision(state.evaluated))
+            write_bytes(self.path / "epochs" / f"{row['epoch']}.safetensors", weights)
+        write_history(self.path / HISTORY, list(state.history))
+        resume.save_state(self.path, state, self._facts(state))
+        for name in set(row) - {"epoch"} if self._curves else ():
+            self._curves.add_scalar(name, row[name], row["epoch"])
+        self.log("epoch", **row)
 
-    def write_unless_written(self) -> None:
-        """A checkpoint of the network as it is, where no epoch has left one."""
-        if not self.checkpoint_is_written and self.run.fabric.is_global_zero:
-            self._write_checkpoint()
+    def write_checkpoint_if_missing(self, state: RunState) -> None:
+        """Write a checkpoint of the current weights where no epoch has written one."""
+        if not self._has_checkpoint and first_process():
+            self._write_checkpoint(state)
 
     def close(self) -> None:
-        """After the last event."""
-        if self.curves:
-            self.curves.close()
-        self.held.close()
+        """Release the lock; to be called after the last event."""
+        if self._curves:
+            self._curves.close()
+        self._lock.close()
 
-    def seconds_here(self) -> float:
-        """Since this process began the run or took it up again."""
-        return time.monotonic() - self.started
+    def _write_checkpoint(self, state: RunState) -> None:
+        card = dataclasses.replace(state.card, best_epoch=int(state.best["epoch"]), **self._effort(state))
+        (self.path / "predictions.npz").unlink(missing_ok=True)  # of earlier weights
+        save_checkpoint(self.path, state.evaluated, card)
+        self._has_checkpoint = True
 
-    def _write_checkpoint(self) -> None:
-        run, config = self.run, self.config
-        card = Card(
-            network=config.model,
-            overrides=config.overrides,
-            classes=run.classes,
-            input_size=run.size,
-            mean=run.mean,
-            std=run.std,
-            recipe=config.recipe,
-            ancestors=run.provenance.ancestors,
-            seen=run.provenance.seen,
-            split=config.split,
-            data=self.data,
-            seed=config.seed,
-            best_epoch=int(self.best["epoch"]),
-            device=run.device_name(),
-            precision=run.precision,
-            parameters=sum(p.numel() for p in run.network.parameters()),
-            **self._spent(),
-        )
-        (self.folder / "predictions.npz").unlink(missing_ok=True)  # what earlier weights answered
-        save_checkpoint(self.folder, run.shipped, card)
-        self.checkpoint_is_written = True
+    def _seconds(self, state: RunState) -> float:
+        return self._seconds_before + state.seconds
 
-    def _spent(self) -> dict[str, int]:
-        return {"epochs": len(self.run.history), "wall_seconds": round(self.seconds_before + self.seconds_here())}
+    def _effort(self, state: RunState) -> dict[str, int]:
+        return {"epochs": len(state.history), "wall_seconds": round(self._seconds(state))}
 
-    def _facts(self) -> dict[str, Any]:
+    def _facts(self, state: RunState) -> dict[str, Any]:
         return {
             "curve": self.config.curve(),
             "data": self.data,
-            "teacher": self.teacher,
-            "precision": self.run.precision,
-            "device": self.run.device.type,
+            "teacher": self._teacher,
+            "precision": state.card.precision,
+            "device": state.device,
             "threads": torch.get_num_threads(),
-            "seconds": round(self.seconds_before + self.seconds_here(), 1),
-            "best": self.best,
-            "history": self.run.history,
-            "schedule": self.run.schedule.state(),
+            "seconds": round(self._seconds(state), 1),
+            "best": state.best,
+            "history": list(state.history),
+            "schedule": state.schedule,
         }
 
 
 def _digest(folder: Path | None) -> str | None:
-    """Of a checkpoint's weights; None where there are none, which is told when they are opened."""
+    """SHA-256 of a checkpoint's weights; None where there are none, which `targets` reports."""
     path = folder and folder / "model.safetensors"
     return hashlib.sha256(path.read_bytes()).hexdigest() if path and path.is_file() else None
 
@@ -202,8 +173,8 @@ def _must_agree(before: dict[str, Any], now: dict[str, Any], folder: Path) -> No
     differ = [f"{key} was {before.get(key)}, is {now.get(key)}" for key in now if before.get(key) != now.get(key)]
     if differ:
         raise TrainingError(
-            f"The run in {folder} cannot be continued: {'; '.join(differ)}. Give what it had, or choose another --out; "
-            f"--start-from {folder} begins a new run with its weights."
+            f"The run in {folder} cannot be resumed: {'; '.join(differ)}. Use the original values, or choose another "
+            f"--out; --start-from {folder} starts a new run with its weights."
         )
 
 

@@ -1,4 +1,4 @@
-"""How a run begins: the network before its first epoch, the device, the precision, and whether a batch fits."""
+"""Setup of a training: checks, initial network, targets, device, precision, and whether a batch fits into memory."""
 
 from __future__ import annotations
 
@@ -14,58 +14,89 @@ from torch import Tensor, nn
 
 from ..checkpoints import CheckpointError, load_checkpoint, read_card
 from ..datasets import FaceSet
+from ..datasets.sampling import class_aware, class_weights
 from ..devices import device_of
 from ..metrics import predict
-from ..registry import create_model, get_spec
+from ..registry import check_overrides, create_model, get_spec
 from .config import TrainConfig
 from .errors import TrainingError
 from .memory import room
+from .optimization import check_stages
 from .processor import keep_freed_memory, quicken
 
 
 def built_as_start(config: TrainConfig) -> TrainConfig:
-    """The configuration with the architecture options of `start_from`, except those that it sets itself."""
+    """The configuration with the architecture options of `start_from`, where it does not set them itself."""
     if config.start_from is None:
         return config
     try:
         card = read_card(config.start_from)
-    except CheckpointError:  # `first_model` will say so
+    except CheckpointError:  # `first_model` reports it
         return config
     if card.network != config.model:
         return config
     return config.model_copy(update={"overrides": {**card.overrides, **config.overrides}})
 
 
+def checked(config: TrainConfig, training: FaceSet) -> TrainConfig:
+    """`built_as_start`, after everything that can be refused before anything is written.
+
+    Raises:
+        TrainingError, ValueError: the network cannot be trained this way, or the classes have no such weights.
+    """
+    config = built_as_start(config)
+    spec = get_spec(config.model)
+    if not spec.stages:
+        raise TrainingError(f"{config.model} has no layers of its own to train: ferscope refresh makes it.")
+    check_overrides(config.model, config.overrides)
+    for phase in config.plan:
+        check_stages(spec, phase.trained_stages)
+    check_sides(config)
+    class_aware(config.augmentation, config.rare_augmentation, training.class_counts)
+    class_weights(config.class_weights, training.class_counts, training.classes)
+    return config
+
+
 def check_sides(config: TrainConfig) -> None:
-    """Raise TrainingError where the last map of the network would keep less than 2×2 positions of some picture."""
+    """Raise TrainingError where the network's last feature map would be smaller than 2×2 for some input size."""
     spec = get_spec(config.model)
     for side in (*config.growing_sizes, config.input_size or spec.input_size):
         if side < spec.smallest_training_side:
             raise TrainingError(
-                f"{config.model} learns little from pictures of {side}×{side} pixels, of which its last map keeps less "
-                f"than 2×2 positions: give sizes of at least {spec.smallest_training_side}."
+                f"{config.model} hardly trains on images of {side}×{side} pixels, whose last feature map is smaller "
+                f"than 2×2: give sizes of at least {spec.smallest_training_side}."
             )
 
 
-def first_model(config: TrainConfig, classes: tuple[str, ...]) -> nn.Module:
-    """The network before its first epoch: with random weights, ImageNet's, or those of `start_from`.
+def loss_weights(config: TrainConfig, training: FaceSet) -> Tensor:
+    """Weight of each class in the training loss, (K,), scaled to 1 on average over the images."""
+    counts = torch.tensor(training.class_counts)
+    weights = torch.tensor(class_weights(config.class_weights, training.class_counts, training.classes))
+    return weights * (counts.sum() / (weights * counts).sum())
 
-    Weights of another network are taken where all of them have a place in this one, as those of ResNet-18 in ResNet-18
-    with attention, of which the attention modules then begin with random weights.
+
+def first_model(config: TrainConfig, classes: tuple[str, ...]) -> nn.Module:
+    """The network before its first epoch: with random weights, ImageNet weights, or those of `start_from`.
+
+    `start_from` may be another network whose parameters all exist in this one with the same shapes, as those of
+    ResNet-18 in ResNet-18 with attention; the attention modules then start with random weights.
+
+    Raises:
+        TrainingError: `start_from` has other classes or weights that do not fit, or `pretrained` is given too.
     """
     if config.start_from is None:
         return create_model(config.model, len(classes), config.pretrained, **config.overrides)
     if config.pretrained:
-        raise TrainingError("pretrained and start_from are two beginnings: give one of them.")
+        raise TrainingError("pretrained and start_from exclude each other: give one of them.")
     model, card = load_checkpoint(config.start_from)
     if card.classes != classes:
         raise TrainingError(f"start_from={config.start_from}: its classes are {card.classes}, not {classes}.")
     if (card.network, card.overrides) != (config.model, config.overrides):
-        # Some options change no weight, e.g. the side to which a hybrid enlarges a picture.
-        start, model = model, create_model(config.model, len(classes), pretrained=False, **config.overrides)
-        weights, places = start.state_dict(), model.state_dict()
-        fits = all(name in places and places[name].shape == value.shape for name, value in weights.items())
-        if not fits or (card.network == config.model and len(weights) < len(places)):
+        # Some options change no weight, e.g. the size to which a hybrid resizes its input.
+        weights, model = model.state_dict(), create_model(config.model, len(classes), pretrained=False, **config.overrides)
+        own = model.state_dict()
+        fits = all(name in own and own[name].shape == value.shape for name, value in weights.items())
+        if not fits or (card.network == config.model and len(weights) < len(own)):
             raise TrainingError(
                 f"start_from={config.start_from}: the weights of its {card.network}, built with overrides "
                 f"{card.overrides}, do not fit {config.model} with {config.overrides}."
@@ -75,93 +106,107 @@ def first_model(config: TrainConfig, classes: tuple[str, ...]) -> nn.Module:
 
 
 def targets(config: TrainConfig, training: FaceSet, device: torch.device) -> Tensor | None:
-    """What each picture's answer is to be, where that is more than its label.
+    """Class probabilities to train towards: soft labels, and the teacher's predictions in knowledge distillation.
 
-    Labels or raters' shares are blended with the answers of a teacher (knowledge distillation, Hinton et al. 2015,
-    arXiv:1503.02531, eq. 1 at temperature 1): of `teacher`, or of `start_from`, which then teaches itself.
+    target = (1 − d) · label + d · teacher's probabilities, with d = `distillation` (Hinton et al. 2015,
+    arXiv:1503.02531, eq. 1 at temperature 1). The teacher is `teacher`, or `start_from` (self-distillation).
 
     Args:
         config: of the training.
-        training: the part that is trained with.
-        device: where the answers are computed.
+        training: the training set.
+        device: where the teacher's predictions are computed.
 
     Returns:
-        Shares of the classes, (N, K) on the CPU, each row with the sum 1; None where the labels say it all.
+        (N, K) on the CPU, each row with the sum 1; None where the labels are the targets.
 
     Raises:
         TrainingError: there is no teacher, or it has other classes.
     """
-    shares = None if training.targets is None else torch.from_numpy(training.targets)
+    soft = None if training.targets is None else torch.from_numpy(training.targets)
     if not config.distillation:
         if config.teacher:
-            raise TrainingError(f"teacher={config.teacher} teaches nothing: set --distillation 0.5, or leave it out.")
-        return shares
+            raise TrainingError(f"teacher={config.teacher} has no effect: set --distillation 0.5, or leave it out.")
+        return soft
     folder = config.teacher or config.start_from
     if folder is None:
-        raise TrainingError(
-            f"distillation={config.distillation} needs a trained network to learn from: give one by --teacher."
-        )
+        raise TrainingError(f"distillation={config.distillation} needs a trained network: give one by --teacher.")
     teacher, card = load_checkpoint(folder, device)
     if card.classes != training.classes:
-        raise TrainingError(f"The teacher {folder} answers with {card.classes}, the set has {training.classes}.")
-    labels = torch.from_numpy(training.labels)
-    if shares is None:
-        shares = F.one_hot(labels, len(training.classes)).float()
-    answers = predict(teacher.to(memory_format=torch.channels_last), card, training.images, "flip").softmax(-1)
-    return (1 - config.distillation) * shares + config.distillation * answers
+        raise TrainingError(f"The teacher {folder} has the classes {card.classes}, the dataset {training.classes}.")
+    if soft is None:
+        soft = F.one_hot(torch.from_numpy(training.labels), len(training.classes)).float()
+    predicted = predict(teacher.to(memory_format=torch.channels_last), card, training.images, "flip").softmax(-1)
+    return (1 - config.distillation) * soft + config.distillation * predicted
 
 
 def make_fabric(config: TrainConfig, found: dict[str, Any] | None, model: nn.Module, size: int) -> tuple[Fabric, str]:
-    """Fabric on the device that is there, in the precision that is asked for, was used before, or is quickest.
+    """Fabric on the configured device, and its precision: the configured one, that of the resumed run, or the fastest.
+
+    Args:
+        config: of the training.
+        found: facts of the run to resume; None for a new one.
+        model: whose steps are timed and whose memory is estimated.
+        size: side of its input in pixels.
 
     Raises:
-        ValueError: the device is not there.
+        ValueError: the device does not exist here.
         TrainingError: the batch does not fit into its memory, or more processes were started than there are devices.
     """
     device_of(config.device)
     processes = int(os.environ.get("LOCAL_WORLD_SIZE", 1))  # torchrun sets it
     world = int(os.environ.get("WORLD_SIZE", 1))
-    place: dict[str, Any] = {"accelerator": config.device, "devices": processes, "num_nodes": world // processes}
+    devices: dict[str, Any] = {"accelerator": config.device, "devices": processes, "num_nodes": world // processes}
     try:
-        device = Fabric(**place).device
+        device = Fabric(**devices).device
     except MisconfigurationException as error:
         raise TrainingError(f"{processes} processes cannot train on {config.device} here: {error}") from error
-    here = found and found.get("device", device.type) == device.type  # another device may be quick in another precision
-    precision = found["precision"] if here else config.precision
+    # On another device another precision may be the faster one.
+    same_device = found and found.get("device", device.type) == device.type
+    precision = found["precision"] if same_device else config.precision
     if config.precision not in ("auto", precision):
-        raise TrainingError(f"The run was begun in precision {precision}: leave out --precision to continue it.")
+        raise TrainingError(f"The run was started in precision {precision}: leave out --precision to resume it.")
     must_fit(model, size, device, config.batch_size // world, processes, precision)
     if device.type == "cpu":
         keep_freed_memory()
         quicken(model)
-    if precision == "auto" and world > 1:  # all must agree, so none of them measures
+    if precision == "auto" and world > 1:  # all must agree, so none is timed
         precision = "bf16-mixed" if device.type == "cuda" else "32-true"
     elif precision == "auto":
         model = model.to(device).to(memory_format=torch.channels_last)
         most = 16 if device.type == "cpu" else config.batch_size
         precision = quickest_precision(model, torch.randn(min(config.batch_size, most), 1, size, size, device=device))
-    return Fabric(**place, precision=cast(Any, precision)), precision
+    return Fabric(**devices, precision=cast(Any, precision)), precision
 
 
 def must_fit(
     model: nn.Module, size: int, device: torch.device, batch_size: int, processes: int = 1, precision: str = "auto"
 ) -> None:
     """Raise TrainingError, with the batch that would fit, where one process's share of a batch does not."""
-    there = room(model, size, device, processes, precision)
-    if there is None or there.takes(batch_size):
+    memory = room(model, size, device, processes, precision)
+    if memory is None or memory.takes(batch_size):
         return
-    needed, free = ((there.fixed + batch_size * there.each) / 2**30, there.free / 2**30)
-    advice = f"--batch-size {there.batch * processes}" if there.batch else "a smaller --input-size or another network"
+    needed, free = ((memory.fixed + batch_size * memory.each) / 2**30, memory.free / 2**30)
+    advice = f"--batch-size {memory.batch * processes}" if memory.batch else "a smaller --input-size or another network"
     raise TrainingError(
-        f"A step of {batch_size} pictures would take about {needed:.1f} GiB of memory, and {free:.1f} GiB are free: "
+        f"A step of {batch_size} images would take about {needed:.1f} GiB of memory, and {free:.1f} GiB are free: "
         f"try {advice}."
     )
 
 
-def quickest_precision(model: nn.Module, x: Tensor) -> str:
-    """Time up to ten training steps in float32 and in bfloat16 autocast; the name of the quicker, for Fabric.
+def device_name(fabric: Fabric) -> str:
+    """Name of the device for the card, e.g. "cpu, threads: 1"."""
+    if fabric.device.type == "cuda":
+        name = torch.cuda.get_device_name(fabric.device)
+    else:
+        name = f"{fabric.device.type}, threads: {torch.get_num_threads()}"
+    return name if fabric.world_size == 1 else f"{name}, processes: {fabric.world_size}"
 
-    Processors without bfloat16 instructions take tens of times longer, so the comparison ends once it is decided.
+
+def quickest_precision(model: nn.Module, x: Tensor) -> str:
+    """Fabric's name of the faster precision of up to ten training steps: float32 or bfloat16 autocast.
+
+    CPUs without bfloat16 instructions are tens of times slower in it, so the comparison stops early. The model's state
+    is restored.
     """
 
     def step(bf16: bool) -> float:

@@ -20,9 +20,8 @@ from models.metrics import mean_share, measure
 from models.train import main
 from models.training import resume
 from models.training.config import TrainConfig
-from models.training.engine import Run
-from models.training.errors import TrainingError
-from models.training.interrupt import Interrupted
+from models.training.errors import Interrupted, TrainingError
+from models.training.trainer import Trainer
 
 from .conftest import pattern
 
@@ -134,21 +133,21 @@ def test_a_fold_that_is_missing_is_trained_and_no_other(copied, found, monkeypat
 
 
 def test_interrupted_folds_go_on_after_the_last_epoch_to_the_same_figures(config, found, tmp_path, monkeypatch):
-    steps, epochs = Run._train_one_epoch, []
+    steps, epochs = Trainer.train_epoch, []
 
     def stopped(self, epoch, show):
-        epochs.append((self.kept.folder.name, epoch))
+        epochs.append((self.config.folder.name, epoch))
         if epochs[-1] == ("fold-2", 2):
             raise Interrupted
         return steps(self, epoch, show)
 
     config = config.model_copy(update={"out": tmp_path / "folds"})
-    monkeypatch.setattr(Run, "_train_one_epoch", stopped)
+    monkeypatch.setattr(Trainer, "train_epoch", stopped)
     with pytest.raises(Interrupted):
         cross_validate(config, lambda sentence: None)
     assert epochs == [("fold-1", 1), ("fold-1", 2), ("fold-2", 1), ("fold-2", 2)]
     assert not (config.folder / "summary.json").exists()
-    monkeypatch.setattr(Run, "_train_one_epoch", lambda self, epoch, show: steps(self, epoch, show))
+    monkeypatch.setattr(Trainer, "train_epoch", lambda self, epoch, show: steps(self, epoch, show))
     again = cross_validate(config.model_copy(update={"resume": True}), lambda sentence: None)
     assert again == found
 

@@ -14,6 +14,7 @@ from models.evaluate import evaluate
 from models.training import config as training_config
 from models.training import engine
 from models.training.recipes import RECIPES
+from models.training.trainer import Trainer
 
 LIST = """
 [[run]]
@@ -80,7 +81,7 @@ def test_the_list_is_trained_within_the_budget_and_goes_on_where_it_stopped(smal
     zoo.main(["--budget", "0m"])
     assert capsys.readouterr().out.count("0 of 2 epochs") == 2
     with monkeypatch.context() as patched:  # the budget ends after one epoch of the first run
-        patched.setattr(engine.Run, "_out_of_time", lambda self: len(self.history) == 1)
+        patched.setattr(Trainer, "_out_of_time", lambda self: len(self.history) == 1)
         patched.setattr(zoo, "read_list", lambda: [first])
         zoo.main(["--budget", "5m", "--data", str(faces_npz), "--device", "cpu"])
     assert first.epochs_done() == 1

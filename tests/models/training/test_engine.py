@@ -23,15 +23,18 @@ from models import create_model, load_checkpoint
 from models.checkpoints import half_precision, read_card
 from models.datasets import FaceSet
 from models.datasets.sampling import class_weights
+from models.datasets.splits import split
 from models.files import DiskFullError
 from models.train import main
-from models.training import engine, setup
+from models.training import data, setup
 from models.training import resume as state
 from models.training.config import TrainConfig
-from models.training.engine import Run, train
+from models.training.engine import train
+from models.training.errors import Interrupted, TrainingError
 from models.training.events import EventLog, read_events
-from models.training.interrupt import Interrupted, stop_on_signals
-from models.training.setup import TrainingError, make_fabric, quickest_precision
+from models.training.interrupt import stop_on_signals
+from models.training.setup import make_fabric, quickest_precision
+from models.training.trainer import Trainer
 
 
 def history(folder: Path, *leave_out: str) -> list[dict[str, str]]:
@@ -55,15 +58,15 @@ def same_state(one: Path, other: Path) -> bool:
 
 def stop_in_epoch(monkeypatch, number: int, error: BaseException) -> None:
     """Let a run break in the middle: after the steps of an epoch, before it is measured and written."""
-    steps = Run._train_one_epoch
+    steps = Trainer.train_epoch
 
-    def broken(self, epoch, show):
-        result = steps(self, epoch, show)
+    def broken(self, epoch, on_step):
+        result = steps(self, epoch, on_step)
         if epoch == number:
             raise error
         return result
 
-    monkeypatch.setattr(Run, "_train_one_epoch", broken)
+    monkeypatch.setattr(Trainer, "train_epoch", broken)
 
 
 # ---- a run that nothing disturbs
@@ -118,7 +121,7 @@ def test_the_best_epoch_follows_the_validation_part_and_never_the_test_part(make
             after_each.append({k: v.clone() for k, v in half_precision(self.network).items()})
         return 1.0, measured[part][len(after_each) - 1]
 
-    monkeypatch.setattr(Run, "_measure", measure)
+    monkeypatch.setattr(Trainer, "validate", measure)
     folder = train(make_config(tmp_path / "run"))
     assert read_card(folder).best_epoch == 2  # the first of the two best
     kept = safetensors.torch.load_file(folder / "model.safetensors")
@@ -161,13 +164,13 @@ def test_what_is_measured_is_the_log_loss_and_the_accuracy_of_the_weights(make_c
 
 def test_pictures_grow_over_the_epochs_and_are_measured_at_full_size(make_config, tmp_path, monkeypatch):
     sizes = []
-    real = engine.to_unit
+    real = data.to_unit
 
     def recording(images, size):
         sizes.append((len(images), size))
         return real(images, size)
 
-    monkeypatch.setattr(engine, "to_unit", recording)
+    monkeypatch.setattr(data, "to_unit", recording)
     train(make_config(tmp_path / "run", epochs=6, growing_sizes=(16, 20), input_size=24))
     trained = [size for n, size in sizes if n == 32]  # three steps an epoch
     assert trained == [16] * 6 + [20] * 6 + [24] * 6
@@ -239,7 +242,9 @@ def test_an_interrupted_run_resumes_to_the_same_curve(finished_run, make_config,
 
 def test_better_weights_take_away_what_earlier_ones_answered(make_config, tmp_path, monkeypatch):
     config = make_config(tmp_path / "run")
-    monkeypatch.setattr(Run, "_measure", lambda run, part: (1.0, 0.1 * len(run.history)))  # better in each epoch
+    monkeypatch.setattr(
+        Trainer, "validate", lambda trainer, name: (1.0, 0.1 * len(trainer.history))
+    )  # better in each epoch
     with monkeypatch.context() as patched:
         stop_in_epoch(patched, 2, Interrupted())
         with pytest.raises(Interrupted):
@@ -255,7 +260,7 @@ def test_a_run_that_stops_when_its_minutes_are_over_resumes_to_the_same_curve(
 ):
     config = make_config(tmp_path / "run", minutes=10)
     with monkeypatch.context() as patched:
-        patched.setattr(Run, "_out_of_time", lambda self: len(self.history) == 2)
+        patched.setattr(Trainer, "_out_of_time", lambda self: len(self.history) == 2)
         train(config)
     assert "after epoch 2; --resume" in capsys.readouterr().out
     assert read_events(config.folder / "events.jsonl")[-1]["event"] == "paused"
@@ -266,12 +271,12 @@ def test_a_run_that_stops_when_its_minutes_are_over_resumes_to_the_same_curve(
 
 def test_no_epoch_is_begun_that_would_not_end_in_time(make_config, tmp_path):
     config = make_config(tmp_path / "run", minutes=1)
-    run = Run(config, engine.split(FaceSet.load(config.data), "official"))
-    assert not run._out_of_time()
-    run.history = [{"seconds": 50.0}]
-    assert not run._out_of_time()
-    run.history = [{"seconds": 50.0}, {"seconds": 70.0}, {"seconds": 50.0}]
-    assert run._out_of_time()
+    trainer = Trainer(config, split(FaceSet.load(config.data), "official"))
+    assert not trainer._out_of_time()
+    trainer.history = [{"seconds": 50.0}]
+    assert not trainer._out_of_time()
+    trainer.history = [{"seconds": 50.0}, {"seconds": 70.0}, {"seconds": 50.0}]
+    assert trainer._out_of_time()
 
 
 def test_resuming_a_finished_run_changes_nothing(finished_run, make_config, tmp_path):
@@ -340,7 +345,7 @@ def test_a_run_is_not_continued_with_other_data(finished_run, make_config, tmp_p
     labels = faces.labels.copy()
     labels[0] = 3
     dataclasses.replace(faces, labels=labels).save(tmp_path / "other.npz")
-    with pytest.raises(TrainingError, match=r"other.npz does not hold the pictures.* --data \(.*faces.*\.npz\)"):
+    with pytest.raises(TrainingError, match=r"other.npz does not hold the images.* --data \(.*faces.*\.npz\)"):
         train(make_config(tmp_path / "run", resume=True, data=tmp_path / "other.npz"))
     assert everything(tmp_path / "run") == before
 
@@ -427,7 +432,9 @@ def test_an_interruption_while_the_first_epoch_is_written_leaves_a_usable_checkp
 
 def test_the_card_counts_epochs_after_the_best_one_too(make_config, tmp_path, monkeypatch):
     accuracies = iter([0.2, 0.5, 0.4, 0.3])
-    monkeypatch.setattr(Run, "_measure", lambda run, part: (1.0, next(accuracies) if part == "validation" else 0.1))
+    monkeypatch.setattr(
+        Trainer, "validate", lambda trainer, name: (1.0, next(accuracies) if name == "validation" else 0.1)
+    )
     train(make_config(tmp_path / "run"))
     card = read_card(tmp_path / "run")
     assert (card.best_epoch, card.epochs) == (2, 4)
@@ -469,11 +476,11 @@ def test_a_device_that_is_not_there_is_told(make_config, tmp_path, capsys, monke
         main(["--config", str(tmp_path / "run.json")])
 
 
-def test_who_learns_from_nobody_is_told_before_the_teacher_answers(make_config, tmp_path, capsys):
+def test_distillation_without_a_teacher_is_refused_by_the_command(make_config, tmp_path, capsys):
     (tmp_path / "run.json").write_text(make_config(tmp_path / "run", distillation=0.5).model_dump_json())
-    with pytest.raises(SystemExit, match="needs a trained network to learn from"):
+    with pytest.raises(SystemExit, match="needs a trained network"):
         main(["--config", str(tmp_path / "run.json")])
-    assert "The teacher answers" not in capsys.readouterr().out
+    assert "teacher's predictions" not in capsys.readouterr().out
 
 
 def test_the_command_ends_with_130_after_an_interruption(make_config, tmp_path, monkeypatch, capsys):
@@ -510,22 +517,24 @@ def unequal(faces: FaceSet) -> FaceSet:
     return FaceSet(images.copy(), labels, faces.names[chosen], faces.splits[chosen], faces.classes)
 
 
-def one_epoch(config: TrainConfig, faces: FaceSet) -> tuple[Run, float, list[torch.Tensor], torch.Tensor, torch.Tensor]:
-    """Train one epoch of `faces`: the run, its loss, and the pictures, labels and logits of all steps."""
-    run = Run(config, engine.split(faces, "official"))
-    change, pictures, labels, logits = run.augment, [], [], []
+def one_epoch(
+    config: TrainConfig, faces: FaceSet
+) -> tuple[Trainer, float, list[torch.Tensor], torch.Tensor, torch.Tensor]:
+    """Train one epoch of `faces`: its loss, and the images, labels and logits of all steps."""
+    trainer = Trainer(config, split(faces, "official"))
+    change, pictures, labels, logits = trainer.data.augment, [], [], []
 
     def recording(x, y):
         pictures.append(x)
         labels.append(y)
         return change(x, y)
 
-    run.augment = recording
-    hook = run.model.module.register_forward_hook(lambda module, given, answer: logits.append(answer.detach()))
+    trainer.data.augment = recording
+    hook = trainer.model.module.register_forward_hook(lambda module, given, answer: logits.append(answer.detach()))
     torch.manual_seed(0)
-    loss, _ = run._train_one_epoch(1, lambda values: None)
+    loss, _ = trainer.train_epoch(1, lambda step, means: None)
     hook.remove()
-    return run, loss, pictures, torch.cat(labels), torch.cat(logits)
+    return loss, pictures, torch.cat(labels), torch.cat(logits)
 
 
 def test_a_shuffled_epoch_has_each_picture_once_and_a_balanced_one_each_class_equally_often(
@@ -533,7 +542,7 @@ def test_a_shuffled_epoch_has_each_picture_once_and_a_balanced_one_each_class_eq
 ):
     for sampling, counts in (("shuffled", [26, *[5] * 6]), ("balanced", [8] * 7)):
         config = make_config(tmp_path / sampling, batch_size=28, sampling=sampling, augmentation="none")
-        _, _, pictures, labels, _ = one_epoch(config, unequal(faces))
+        _, pictures, labels, _ = one_epoch(config, unequal(faces))
         assert labels.bincount(minlength=7).tolist() == counts
         brightness = torch.cat([x.mean((1, 2, 3)) for x in pictures])
         assert torch.allclose(brightness * 255, 10.0 * labels, atol=1e-3)  # each picture kept its label
@@ -547,7 +556,7 @@ def test_the_training_loss_is_weighted_by_class_and_divided_by_the_number_of_ima
     """Two steps, whose images weigh differently: divided by the weights of its own, each would count half."""
     small = {"label_smoothing": 0.0, "batch_size": 28, "precision": precision}
     config = make_config(tmp_path / "run", class_weights=name, **small)
-    _, loss, _, labels, logits = one_epoch(config, unequal(faces))
+    loss, _, labels, logits = one_epoch(config, unequal(faces))
     weights = torch.tensor(class_weights(name, [26, *[5] * 6], faces.classes))[labels]
     each = nn.functional.cross_entropy(logits.float(), labels, reduction="none")
     assert loss == pytest.approx((weights / weights.mean() * each).mean().item(), rel=1e-5)  # paper C, eq. 7
@@ -557,7 +566,7 @@ def test_weights_scale_no_loss_towards_shares(make_config, tmp_path, faces):
     made = unequal(faces)
     shares = dataclasses.replace(made, targets=np.eye(7, dtype=np.float32)[made.labels])
     small = {"label_smoothing": 0.0, "batch_size": 4096, "class_weights": "heavy"}
-    losses = [one_epoch(make_config(tmp_path / name, **small), some)[1] for name, some in (("a", made), ("b", shares))]
+    losses = [one_epoch(make_config(tmp_path / name, **small), some)[0] for name, some in (("a", made), ("b", shares))]
     assert losses[1] == pytest.approx(losses[0], rel=1e-5)
 
 
@@ -576,8 +585,8 @@ def test_shares_of_several_raters_are_what_is_trained_towards(make_config, tmp_p
 def test_weights_never_change_what_is_measured(make_config, tmp_path, faces):
     measured = []
     for name in ("none", "heavy"):
-        run = Run(make_config(tmp_path / name, class_weights=name), engine.split(faces, "official"))
-        measured.append(run._measure("validation"))
+        trainer = Trainer(make_config(tmp_path / name, class_weights=name), split(faces, "official"))
+        measured.append(trainer.validate("validation"))
     assert measured[0] == measured[1]
 
 
@@ -596,12 +605,12 @@ def test_rare_classes_get_their_augmentation_while_training(make_config, tmp_pat
         seen.append(given[0])
 
     config = make_config(tmp_path / "run", batch_size=4096, augmentation="none", rare_augmentation="strong")
-    run = Run(config, engine.split(unequal(faces), "official"))
-    run.model.module.register_forward_pre_hook(record)
+    trainer = Trainer(config, split(unequal(faces), "official"))
+    trainer.model.module.register_forward_pre_hook(record)
     labels = []
-    change = run.augment
-    run.augment = lambda x, y: labels.append(y) or change(x, y)
-    run._train_one_epoch(1, lambda values: None)
+    change = trainer.data.augment
+    trainer.data.augment = lambda x, y: labels.append(y) or change(x, y)
+    trainer.train_epoch(1, lambda step, means: None)
     varied = seen[0].flatten(1).std(1) > 1e-4  # the pictures are flat; erasing a patch makes them uneven
     assert not varied[labels[0] == 0].any()
     assert varied[labels[0] > 0].float().mean() > 0.3
@@ -657,28 +666,31 @@ def test_a_full_disk_before_the_first_epoch_is_told(make_config, tmp_path, monke
         train(make_config(tmp_path / "run"))
 
 
-def test_a_loss_that_is_no_number_stops_the_run(make_config, tmp_path):
-    with pytest.raises(TrainingError, match=r"no longer a number in epoch 1.*--learning-rate"):
+def test_a_nan_loss_stops_the_run(make_config, tmp_path):
+    with pytest.raises(TrainingError, match=r"became NaN or infinite in epoch 1.*--learning-rate"):
         train(make_config(tmp_path / "run", learning_rate=1e30, schedule="constant"))
     assert not (tmp_path / "run" / "model.safetensors").exists()
 
 
-def test_a_later_loss_that_is_no_number_keeps_the_good_epochs(make_config, tmp_path):
-    config = make_config(tmp_path / "run")
-    show = lambda loss_and_accuracy: None  # noqa: E731
-    run = Run(config, engine.split(FaceSet.load(config.data), "official"))
-    run.epoch(1, show)
-    good = everything(config.folder)
-    with torch.no_grad():
-        next(run.model.parameters()).fill_(float("nan"))
-    with pytest.raises(TrainingError, match="epoch 2, at step 1 of 3"):
-        run.epoch(2, show)
+def test_a_later_nan_loss_keeps_the_complete_epochs(make_config, tmp_path, monkeypatch):
+    config, good, train_epoch = make_config(tmp_path / "run"), {}, Trainer.train_epoch
+
+    def with_nan_weights_in_the_second(self, epoch, on_step):
+        if epoch == 2:
+            good.update(everything(config.folder))
+            with torch.no_grad():
+                next(self.model.parameters()).fill_(float("nan"))
+        return train_epoch(self, epoch, on_step)
+
+    monkeypatch.setattr(Trainer, "train_epoch", with_nan_weights_in_the_second)
+    with pytest.raises(TrainingError, match=r"epoch 2, at step 1 of 3.* 1 complete epochs"):
+        train(config)
     assert {k: v for k, v in everything(config.folder).items() if v != good[k]}.keys() == {"events.jsonl"}
-    told = read_events(config.folder / "events.jsonl")[-1]
-    assert told["event"] == "not a number"
-    torch.manual_seed(2)  # as epoch 2 with seed 0 begins
+    events = read_events(config.folder / "events.jsonl")[-2:]
+    assert [event["event"] for event in events] == ["not a number", "failed"]
+    torch.manual_seed(2)  # the seed of epoch 2 with seed 0
     order = torch.randperm(98)
-    assert told["ids"] == FaceSet.load(config.data).part("Training").ids[order[:32].numpy()].tolist()
+    assert events[0]["ids"] == FaceSet.load(config.data).part("Training").ids[order[:32].numpy()].tolist()
     assert load_checkpoint(config.folder)[1].best_epoch == 1
 
 
@@ -797,7 +809,7 @@ def test_a_run_keeps_its_precision_on_its_device_only(found, asked, taken, make_
 
 def test_a_run_that_goes_on_does_not_change_its_precision(make_config, tmp_path):
     config = make_config(tmp_path / "run", precision="32-true")
-    with pytest.raises(TrainingError, match="begun in precision bf16-mixed"):
+    with pytest.raises(TrainingError, match="started in precision bf16-mixed"):
         make_fabric(config, {"precision": "bf16-mixed", "device": "cpu"}, create_model(config.model), 16)
 
 

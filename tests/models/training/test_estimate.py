@@ -20,8 +20,8 @@ def test_the_estimate_counts_steps_and_keeps_nothing(make_config, tmp_path):
 def test_each_kind_of_epoch_is_measured_once_and_counts_as_often_as_it_comes(make_config, tmp_path, monkeypatch):
     seconds = {1: 1.0, 3: 2.0, 4: 10.0}  # of a step, by the epoch that is measured
     asked = []
-    monkeypatch.setattr(estimate, "_seconds_of_a_step", lambda run, epoch: asked.append(epoch) or seconds[epoch])
-    monkeypatch.setattr(estimate, "_seconds_of_testing", lambda run: 5.0)
+    monkeypatch.setattr(estimate, "_seconds_of_a_step", lambda trainer, epoch: asked.append(epoch) or seconds[epoch])
+    monkeypatch.setattr(estimate, "_seconds_of_evaluation", lambda trainer: 5.0)
     phases = (Phase(epochs=3, learning_rate=0.1, trained_stages=0), Phase(epochs=1, learning_rate=0.1))
     values = {"model": "resnet18", "overrides": {}, "growing_sizes": (64,), "input_size": 72, "phases": phases}
     config = make_config(tmp_path / "run", **values | {"epochs": 4})

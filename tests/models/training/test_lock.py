@@ -56,7 +56,7 @@ def test_a_training_holds_the_lock_of_its_folder(make_config, tmp_path, monkeypa
     seen = []
     write = RunFolder.write_epoch
     monkeypatch.setattr(
-        RunFolder, "write_epoch", lambda kept, row: (seen.append(is_locked(kept.folder)), write(kept, row))
+        RunFolder, "write_epoch", lambda folder, state: (seen.append(is_locked(folder.path)), write(folder, state))
     )
     engine.train(make_config(tmp_path / "run"))
     assert seen

@@ -51,8 +51,8 @@ SMALL_DISK = """
 import resource
 from models.training.run_folder import RunFolder
 write = RunFolder.write_epoch
-def write_and_fill(self, row):
-    write(self, row)
+def write_and_fill(self, state):
+    write(self, state)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
 RunFolder.write_epoch = write_and_fill
 """

@@ -14,14 +14,16 @@ import torch
 
 from models import create_model, get_spec, list_models, load_checkpoint
 from models.checkpoints import read_card, save_checkpoint, write_card
+from models.datasets.splits import split
 from models.train import parse
-from models.training import engine, memory, resume
-from models.training.engine import Run, train
+from models.training import memory, resume, trainer
+from models.training.engine import train
+from models.training.errors import Interrupted, TrainingError
 from models.training.events import read_events
-from models.training.interrupt import Interrupted
 from models.training.optimization import freeze
 from models.training.recipes import from_recipe
-from models.training.setup import TrainingError, check_sides, first_model, must_fit
+from models.training.setup import check_sides, first_model, must_fit
+from models.training.trainer import Trainer
 
 PROGRESSIVE = [
     {"epochs": 1, "learning_rate": 0.05, "trained_stages": 0},
@@ -196,16 +198,16 @@ def test_an_interrupted_progressive_run_resumes_to_the_same_curve(
     progressive, make_config, tmp_path, monkeypatch, broken
 ):
     config = make_config(tmp_path / "run", epochs=4, phases=PROGRESSIVE, growing_sizes=(), ema=0.9)
-    steps = Run._train_one_epoch
+    steps = Trainer.train_epoch
 
-    def stop(self, epoch, show):
-        result = steps(self, epoch, show)
+    def stop(self, epoch, on_step):
+        result = steps(self, epoch, on_step)
         if epoch == broken:
             raise Interrupted
         return result
 
     with monkeypatch.context() as patched:
-        patched.setattr(Run, "_train_one_epoch", stop)
+        patched.setattr(Trainer, "train_epoch", stop)
         with pytest.raises(Interrupted):
             train(config)
     train(config.model_copy(update={"resume": True}))
@@ -240,7 +242,7 @@ def test_the_running_mean_is_what_is_measured_and_shipped(make_config, tmp_path)
 
 
 def test_the_running_mean_is_the_one_of_the_formula(make_config, tmp_path, monkeypatch):
-    weights, last, step = [], [], Run._step  # before each step, and after the last one
+    weights, last, step = [], [], Trainer.train_step  # before each step, and after the last one
 
     def noting(self, batch, size):
         weights.append(self.network.classifier.weight.detach().clone())
@@ -248,7 +250,7 @@ def test_the_running_mean_is_the_one_of_the_formula(make_config, tmp_path, monke
         last[:] = [self.network.classifier.weight.detach().clone()]
         return result
 
-    monkeypatch.setattr(Run, "_step", noting)
+    monkeypatch.setattr(Trainer, "train_step", noting)
     folder = train(make_config(tmp_path / "run", epochs=1, growing_sizes=(), ema=0.8))
     weights += last
     expected = weights[0]
@@ -265,7 +267,7 @@ def test_mixup_blends_pictures_and_targets_alike(make_config, tmp_path, monkeypa
         seen.append(targets)
         return cross_entropy(logits, targets, *arguments, **more)
 
-    monkeypatch.setattr(engine.F, "cross_entropy", noting)
+    monkeypatch.setattr(trainer.F, "cross_entropy", noting)
     train(make_config(tmp_path / "run", epochs=1, growing_sizes=(), mixup=5.0))
     soft = [targets for targets in seen if targets.is_floating_point()]
     assert len(soft) == 3
@@ -286,7 +288,9 @@ def test_a_long_gradient_is_shortened(make_config, tmp_path):
 
 def test_training_stops_when_nothing_gets_better(make_config, tmp_path, monkeypatch, capsys):
     accuracies = iter([0.3, 0.5, 0.4, 0.4, 0.9])
-    monkeypatch.setattr(Run, "_measure", lambda self, part: (1.0, next(accuracies) if part == "validation" else 0.1))
+    monkeypatch.setattr(
+        Trainer, "validate", lambda self, name: (1.0, next(accuracies) if name == "validation" else 0.1)
+    )
     folder = train(make_config(tmp_path / "run", epochs=9, growing_sizes=(), early_stop=2))
     assert len(history(folder)) == 4
     assert read_card(folder).best_epoch == 2
@@ -310,33 +314,33 @@ def test_tensorboard_gets_the_curves(make_config, tmp_path):
 
 def test_a_target_is_blended_of_label_and_answer(finished_run, make_config, tmp_path, faces):
     given = {"start_from": finished_run, "distillation": 0.25}
-    training = engine.split(faces, "official").training
-    run = Run(make_config(tmp_path / "run", **given), engine.split(faces, "official"))
+    training = split(faces, "official").training
+    run = Trainer(make_config(tmp_path / "run", **given), split(faces, "official"))
     model, card = load_checkpoint(finished_run)
     with torch.no_grad():
         x = card.prepare(training.images)
         answers = (model(x).softmax(-1) + model(x.flip(-1)).softmax(-1)) / 2
     labels = torch.eye(7)[torch.from_numpy(training.labels)]
-    assert torch.allclose(run.shares, 0.75 * labels + 0.25 * answers, atol=1e-5)
+    assert torch.allclose(run.data.targets, 0.75 * labels + 0.25 * answers, atol=1e-5)
 
 
 def test_a_teacher_may_be_another_network_and_is_told(finished_run, make_config, tmp_path, faces):
     given = {"model": "residual_cnn", "overrides": {"width": 4}, "teacher": finished_run, "distillation": 0.25}
-    parts = engine.split(faces, "official")
-    run = Run(make_config(tmp_path / "run", **given, epochs=1, growing_sizes=()), parts)
-    alone = Run(make_config(tmp_path / "alone", start_from=finished_run, distillation=0.25), parts)
-    assert torch.equal(run.shares, alone.shares)
-    run.all_epochs()
+    parts, config = split(faces, "official"), make_config(tmp_path / "run", **given, epochs=1, growing_sizes=())
+    run = Trainer(config, parts)
+    alone = Trainer(make_config(tmp_path / "alone", start_from=finished_run, distillation=0.25), parts)
+    assert torch.equal(run.data.targets, alone.data.targets)
+    train(config)
     assert read_card(tmp_path / "run").ancestors == (read_card(finished_run).as_ancestor("finished", "teacher"),)
 
 
 def test_a_teacher_that_cannot_teach_is_refused(finished_run, make_config, tmp_path):
-    with pytest.raises(TrainingError, match=r"teaches nothing: set --distillation 0\.5, or leave it out"):
+    with pytest.raises(TrainingError, match=r"has no effect: set --distillation 0\.5, or leave it out"):
         train(make_config(tmp_path / "run", teacher=finished_run))
     other = shutil.copytree(finished_run, tmp_path / "other")
     card = read_card(other)
     write_card(other, dataclasses.replace(card, classes=card.classes[::-1]))
-    with pytest.raises(TrainingError, match=r"The teacher .* answers with"):
+    with pytest.raises(TrainingError, match=r"The teacher .* has the classes"):
         train(make_config(tmp_path / "classes", teacher=other, distillation=0.5))
 
 
@@ -362,7 +366,7 @@ def test_a_start_may_be_built_otherwise_where_its_weights_fit(make_config, tmp_p
 
 
 def test_distillation_without_a_trained_network_is_refused(make_config, tmp_path):
-    with pytest.raises(TrainingError, match="needs a trained network to learn from"):
+    with pytest.raises(TrainingError, match="needs a trained network"):
         train(make_config(tmp_path / "alone", distillation=0.5))
 
 
@@ -409,20 +413,23 @@ def test_maps_in_bfloat16_count_less():
 
 def test_running_out_of_memory_and_a_lost_gpu_are_told_in_words(make_config, tmp_path, monkeypatch):
     config = make_config(tmp_path / "run", epochs=2, growing_sizes=())
-    step, errors = Run._step, [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("CUDA error: device lost")]
+    step, errors = (
+        Trainer.train_step,
+        [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("CUDA error: device lost")],
+    )
 
     def fails_later(self, batch, size):
         if self.history:
             raise errors.pop(0)
         return step(self, batch, size)
 
-    monkeypatch.setattr(Run, "_step", fails_later)
-    with pytest.raises(TrainingError, match=r"batch of 32. 1 whole epochs.*--start-from \S+run --batch-size 16"):
+    monkeypatch.setattr(Trainer, "train_step", fails_later)
+    with pytest.raises(TrainingError, match=r"size of 32. .* 1 complete epochs.*--start-from \S+run --batch-size 16"):
         train(config)
     told = read_events(config.folder / "events.jsonl")[-1]
     assert told["event"] == "failed"
     assert "--batch-size 16" in told["message"]
-    with pytest.raises(TrainingError, match=r"The GPU stopped answering.*--resume"):
+    with pytest.raises(TrainingError, match=r"The GPU failed.*--resume"):
         train(config.model_copy(update={"resume": True}))
     assert load_checkpoint(config.folder)[1].best_epoch == 1
 
@@ -430,15 +437,15 @@ def test_running_out_of_memory_and_a_lost_gpu_are_told_in_words(make_config, tmp
 @pytest.mark.parametrize(
     ("error", "says"),
     [
-        (torch.OutOfMemoryError("out of memory"), r"batch of 32. 0 whole epochs.*try --batch-size 16"),
-        (RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR"), "The GPU stopped answering"),
+        (torch.OutOfMemoryError("out of memory"), r"batch size of 32. .* holds 0 complete epochs.*try --batch-size 16"),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR"), "The GPU failed"),
     ],
 )
 def test_what_fails_before_the_first_step_is_told_in_words_too(make_config, tmp_path, monkeypatch, error, says):
     def fails(*_values):
         raise error
 
-    monkeypatch.setattr(engine, "make_fabric", fails)
+    monkeypatch.setattr(trainer, "make_fabric", fails)
     with pytest.raises(TrainingError, match=says):
         train(make_config(tmp_path / "run"))
     (told,) = read_events(tmp_path / "run" / "events.jsonl")
@@ -471,7 +478,7 @@ def test_a_run_whose_teacher_changed_is_not_continued(finished_run, make_config,
     network, card = load_checkpoint(tmp_path / "teacher")
     next(network.parameters()).data += 1
     save_checkpoint(tmp_path / "teacher", network, card)
-    with pytest.raises(TrainingError, match="learned from other weights"):
+    with pytest.raises(TrainingError, match="have changed"):
         train(config.model_copy(update={"resume": True}))
 
 
@@ -506,7 +513,7 @@ def test_growing_sizes_that_a_network_can_learn_from_stay():
 
 @pytest.mark.parametrize("sizes", [{"growing_sizes": (32,)}, {"input_size": 32}])
 def test_pictures_that_are_too_small_to_learn_from_are_refused(sizes, make_config, tmp_path):
-    with pytest.raises(TrainingError, match=r"resnet18 learns little from pictures of 32×32 pixels.*at least 64"):
+    with pytest.raises(TrainingError, match=r"resnet18 hardly trains on images of 32×32 pixels.*at least 64"):
         train(make_config(tmp_path / "run", model="resnet18", overrides={}, **({"growing_sizes": ()} | sizes)))
 
 
