@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -56,7 +56,7 @@ def parse_history(data: bytes) -> list[EpochRow]:
     return _checked(rows)
 
 
-def write_history(path: Path, rows: list[dict[str, Any]]) -> None:
+def write_history(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
     """Write the rows in one step, six digits of each number."""
     table, columns = io.StringIO(), list(EpochRow.__annotations__)
     checked: list[dict[str, Any]] = [{**row} for row in _checked(rows)]
@@ -75,7 +75,7 @@ def best_epoch(rows: Sequence[EpochRow]) -> dict[str, float]:
     return {name: best[name] for name in ("epoch", "validation_accuracy")}
 
 
-def _checked(rows: list[dict[str, Any]]) -> list[EpochRow]:
+def _checked(rows: Sequence[Mapping[str, object]]) -> list[EpochRow]:
     try:
         found = _ROWS.validate_python(rows)
     except (ValidationError, TypeError) as error:

@@ -40,7 +40,8 @@ class RunFolder:
         self.config, self.data, self.path, self.epochs = config, data, config.folder, 0
         self.log_path = self.path / "events.jsonl"
         self._teacher = _digest(config.teacher or config.start_from) if config.distillation else None
-        self._log, self._curves, self._lock = EventLog(self.log_path), None, ExitStack()
+        self._log, self._lock = EventLog(self.log_path), ExitStack()
+        self._curves: Any = None  # TensorBoard's SummaryWriter
         self._seconds_before, self._has_checkpoint = 0.0, False
 
     def open(self) -> dict[str, Any] | None:
@@ -119,10 +120,12 @@ class RunFolder:
         if self.config.keep_epochs:
             weights = safetensors.torch.save(half_precision(state.evaluated))
             write_bytes(self.path / "epochs" / f"{row['epoch']}.safetensors", weights)
-        write_history(self.path / HISTORY, list(state.history))
+        write_history(self.path / HISTORY, state.history)
         resume.save_state(self.path, state, self._facts(state))
-        for name in set(row) - {"epoch"} if self._curves else ():
-            self._curves.add_scalar(name, row[name], row["epoch"])
+        if self._curves:
+            for name, value in row.items():
+                if name != "epoch":
+                    self._curves.add_scalar(name, value, row["epoch"])
         self.log("epoch", **row)
 
     def write_checkpoint_if_missing(self, state: RunState) -> None:

@@ -12,9 +12,11 @@ from lightning.fabric import Fabric
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 
+from ..cards import Card
 from ..checkpoints import CheckpointError, load_checkpoint, read_card
 from ..datasets import FaceSet
 from ..datasets.sampling import class_aware, class_weights
+from ..datasets.splits import Parts
 from ..devices import device_of
 from ..metrics import predict
 from ..registry import check_overrides, create_model, get_spec
@@ -23,6 +25,7 @@ from .errors import TrainingError
 from .memory import room
 from .optimization import check_stages
 from .processor import keep_freed_memory, quicken
+from .provenance import Provenance
 
 
 def built_as_start(config: TrainConfig) -> TrainConfig:
@@ -93,7 +96,10 @@ def first_model(config: TrainConfig, classes: tuple[str, ...]) -> nn.Module:
         raise TrainingError(f"start_from={config.start_from}: its classes are {card.classes}, not {classes}.")
     if (card.network, card.overrides) != (config.model, config.overrides):
         # Some options change no weight, e.g. the size to which a hybrid resizes its input.
-        weights, model = model.state_dict(), create_model(config.model, len(classes), pretrained=False, **config.overrides)
+        weights, model = (
+            model.state_dict(),
+            create_model(config.model, len(classes), pretrained=False, **config.overrides),
+        )
         own = model.state_dict()
         fits = all(name in own and own[name].shape == value.shape for name, value in weights.items())
         if not fits or (card.network == config.model and len(weights) < len(own)):
@@ -200,6 +206,33 @@ def device_name(fabric: Fabric) -> str:
     else:
         name = f"{fabric.device.type}, threads: {torch.get_num_threads()}"
     return name if fabric.world_size == 1 else f"{name}, processes: {fabric.world_size}"
+
+
+def run_card(
+    config: TrainConfig, parts: Parts, origin: Provenance, fabric: Fabric, precision: str, network: nn.Module
+) -> Card:
+    """The card of a run before its first epoch: epochs, best epoch and seconds are 0, and nothing is measured."""
+    mean, std = parts.training.pixel_statistics()
+    return Card(
+        network=config.model,
+        overrides={**config.overrides},
+        classes=parts.training.classes,
+        input_size=config.input_size or get_spec(config.model).input_size,
+        mean=mean,
+        std=std,
+        recipe=config.recipe,
+        ancestors=origin.ancestors,
+        seen=origin.seen,
+        split=config.split,
+        data=parts.fingerprint,
+        seed=config.seed,
+        epochs=0,
+        best_epoch=0,
+        device=device_name(fabric),
+        precision=precision,
+        wall_seconds=0,
+        parameters=sum(p.numel() for p in network.parameters()),
+    )
 
 
 def quickest_precision(model: nn.Module, x: Tensor) -> str:

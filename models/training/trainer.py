@@ -13,14 +13,13 @@ import math
 import os
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from ..cards import Card
 from ..datasets.splits import Parts
 from ..registry import get_spec
 from . import resume
@@ -33,7 +32,7 @@ from .progress import ProgressReport
 from .provenance import provenance
 from .resume import RunState
 from .run_folder import RunFolder
-from .setup import device_name, first_model, loss_weights, make_fabric, targets
+from .setup import first_model, loss_weights, make_fabric, run_card, targets
 
 OnStep = Callable[[int, tuple[float, float] | None], None]
 """Called after each step with its number and the epoch's mean loss and accuracy so far, None where not computed."""
@@ -78,17 +77,10 @@ class Trainer:
         weights = loss_weights(config, parts.training)
         # None instead of ones: equal but for rounding, and the curves of earlier runs are reproduced to the last digit.
         self.class_weights = None if config.class_weights == "none" else weights.to(device)  # (K,)
-        self.network = network.to(device, memory_format=torch.channels_last)
+        self.network = network.to(device).to(memory_format=torch.channels_last)
         self.running_mean = _running_mean(self.network, config.ema)
         self.evaluated = self.network if self.running_mean is None else self.running_mean.module
-        self.card = Card(
-            **{name: getattr(config, name) for name in ("overrides", "recipe", "split", "seed")},
-            **{"network": config.model, "classes": parts.training.classes, "input_size": size},
-            **{"mean": self.data.mean, "std": self.data.std, "data": parts.fingerprint},
-            **{"ancestors": origin.ancestors, "seen": origin.seen, "device": device_name(self.fabric)},
-            **{"precision": precision, "parameters": sum(p.numel() for p in network.parameters())},
-            **{"epochs": 0, "best_epoch": 0, "wall_seconds": 0},
-        )
+        self.card = run_card(config, parts, origin, self.fabric, precision, network)
         if facts:
             resume.load_networks(config.folder, self.network, self.running_mean)
         self.start_phase(self.phase_of(max(1, len(self.history))))
@@ -199,6 +191,7 @@ class Trainer:
         for module in self.frozen:
             module.eval()
         total_loss, correct, seen = torch.zeros((), device=device), 0, 0
+        means = (math.nan, math.nan)
         first_bad = torch.tensor(steps, device=device)  # read every few steps; reading synchronizes the GPU
         for step, batch in enumerate(batches):
             own = batch[rank::world]
@@ -207,13 +200,13 @@ class Trainer:
             correct += correct_here
             seen += len(own)
             first_bad = torch.where(loss.isfinite(), first_bad, first_bad.clamp_max(step))
-            means = None
+            measured = None
             if step % _STEPS_BETWEEN_CHECKS == _STEPS_BETWEEN_CHECKS - 1 or step + 1 == steps:
-                means = self._means(total_loss, correct, seen)
+                means = measured = self._means(total_loss, correct, seen)
                 if not math.isfinite(means[0]):
-                    bad = int(self.fabric.all_gather(first_bad).min())
+                    bad = int(cast(Tensor, self.fabric.all_gather(first_bad)).min())
                     raise self._non_finite(epoch, bad, batches[bad])
-            on_step(step + 1, means)
+            on_step(step + 1, measured)
         return means
 
     def train_step(self, indices: Tensor, size: int) -> tuple[Tensor, Tensor]:
@@ -252,15 +245,18 @@ class Trainer:
         device = self.fabric.device
         exact = torch.float32 if device.type == "mps" else torch.float64  # Apple's GPUs have no double precision
         sums = torch.stack([v.to(exact) for v in (loss, correct, torch.tensor(float(seen), device=device))])
-        loss, correct, seen = self.fabric.all_reduce(sums, reduce_op="sum").tolist()
+        loss, correct, seen = self._reduced(sums, "sum").tolist()
         return loss / seen, correct / seen
+
+    def _reduced(self, x: Tensor, operation: str) -> Tensor:
+        return cast(Tensor, self.fabric.all_reduce(x, reduce_op=operation))
 
     def _average_statistics(self) -> None:
         """Average batch norm's running statistics over the processes, each of which saw its own images."""
         if self.fabric.world_size > 1:
             for statistic in self.evaluated.buffers():
                 if statistic.is_floating_point():
-                    statistic.copy_(self.fabric.all_reduce(statistic.clone(), reduce_op="mean"))
+                    statistic.copy_(self._reduced(statistic.clone(), "mean"))
 
     def _non_finite(self, epoch: int, step: int, batch: Tensor) -> NonFiniteLossError:
         ids = self.data.ids[batch.cpu().numpy()].tolist()
