@@ -11,43 +11,43 @@ found = metrics.scores_or_stop(names, part, pictures)
 names = list(found)
 metrics.classes(found)
 
-st.subheader("How good is it in numbers?")
+st.subheader("Measures")
 metrics.table(found, part)
 
-st.subheader("How unequal are the classes?")
+st.subheader("Spread of per-class recall")
 metrics.spread(found)
 
 
 @page_content.fragment
 def detail() -> None:
     left, _ = st.columns([2, 3])
-    name = left.selectbox("Checkpoint in detail", names, key="detail", bind="query-params")
-    st.subheader("Which classes does it take for each other?")
+    name = left.selectbox("Checkpoint for the next three sections", names, key="detail", bind="query-params")
+    st.subheader("Confusion matrix")
     confusion.confusion(found[name], part, pictures)
-    st.subheader("Can its probabilities be believed?")
+    st.subheader("Calibration")
     metrics.reliability(services.metrics.evaluation.calibration(name, part, pictures))
-    st.subheader("How did its training go?")
+    st.subheader("Training curves")
     if trained := metrics.or_warning(services.metrics.training_curves.history, name):
         metrics.training(trained)
 
 
 detail()
-st.subheader("How many errors stay, where only the surest answers count?")
+st.subheader("Risk–coverage curve")
 metrics.risk(names, part, pictures)
 
-st.subheader("What are the leaked test pictures worth?")
+st.subheader("Effect of leaked test images")
 metrics.leaks(names, part)
 
 
 @page_content.fragment
 def pair() -> None:
-    st.subheader("Is one better than the other, or luckier?")
+    st.subheader("Significance (McNemar's test)")
     known = services.metrics.evaluation.checkpoints()
     left, right = st.columns(2)
-    first = left.selectbox("First", known, key="first", bind="query-params")
-    second = right.selectbox("Second", known, min(1, len(known) - 1), key="second", bind="query-params")
+    first = left.selectbox("First checkpoint", known, key="first", bind="query-params")
+    second = right.selectbox("Second checkpoint", known, min(1, len(known) - 1), key="second", bind="query-params")
     if first == second:
-        st.info("A network cannot be compared with itself. Choose another one.")
+        st.info("A checkpoint cannot be compared with itself. Choose another one.")
     elif compared := metrics.or_warning(services.metrics.paired_tests.pair, first, second, part, pictures):
         metrics.pair(compared)
 
@@ -63,7 +63,7 @@ with views.computed(
     "models.calibration:risk_coverage",
 ):
     st.markdown(
-        "With $c_{ij}$ pictures of class $i$ that are called $j$, and $N$ pictures in all; recall and precision of $k$:"
+        "With $c_{ij}$ images of class $i$ predicted as $j$, and $N$ images in total, recall and precision are:"
     )
     st.latex(r"r_k = \frac{c_{kk}}{\sum_j c_{kj}}, \qquad p_k = \frac{c_{kk}}{\sum_i c_{ik}}")
     st.latex(r"\text{balanced accuracy} = \frac1K\sum_k r_k")
@@ -72,10 +72,10 @@ with views.computed(
         r"\kappa = \frac{a-e}{1-e}, \qquad a = \sum_k \frac{c_{kk}}{N}, \qquad"
         r" e = \sum_k \frac{\sum_j c_{kj}\,\sum_i c_{ik}}{N^2}"
     )
-    st.markdown("Calibration error over bins $b$ of confidence, with $n_b$ answers each (Guo et al. 2017, section 2):")
+    st.markdown("Calibration error over bins $b$ of confidence with $n_b$ predictions (Guo et al. 2017, section 2):")
     st.latex(r"\mathrm{ECE} = \sum_b \frac{n_b}{N}\,\big|\mathrm{accuracy}_b - \mathrm{confidence}_b\big|")
     st.markdown(
-        "McNemar's test (1947): of $n$ pictures that one of two networks gets right and the other wrong, $x$ fall to "
-        "the first; were both equally good, $x$ would be binomial with one half. Shares have Wilson's interval, the "
-        "other measures that of the percentile bootstrap (Efron 1979): 1 000 draws, each class keeping its size."
+        "McNemar's test (1947): of $n$ images that exactly one of two networks classifies correctly, the first is "
+        "correct on $x$; if both were equally accurate, $x$ would be binomial with $p = 1/2$. Intervals: Wilson for "
+        "shares, else percentile bootstrap (Efron 1979), 1 000 draws stratified by class."
     )

@@ -15,29 +15,25 @@ if not net.trained:
 
 
 @page_content.fragment
-def changed() -> None:
+def perturbed() -> None:
     titles = {name: corruption.title for name, corruption in CORRUPTIONS.items()}
     choose, told = st.columns([2, 3], vertical_alignment="bottom")
-    name = choose.selectbox(
-        "What happens to the picture", titles, format_func=titles.get, key="change", bind="query-params"
-    )
+    name = choose.selectbox("Perturbation", titles, format_func=titles.get, key="change", bind="query-params")
     corruption = CORRUPTIONS[name]
-    if not slow_requests.ready(network, len(corruption.values), "Ask the network", f"{name}-{face.key}-{network}"):
+    if not slow_requests.ready(network, len(corruption.values), "Classify all steps", f"{name}-{face.key}-{network}"):
         return
-    with st.spinner("Asking the network"):
+    with st.spinner("Classifying all steps"):
         found = state.cached(("robustness", *me, name), lambda: services.robustness(face, network, name))
     with told:
         views.caption(robustness.where_it_changes(found, net.classes))
     at_a_value(found)
     views.caption(
-        "Between the points nothing was asked. A falling line says that the network needs what was taken away, or "
-        "merely that it never saw such pictures."
+        "Measured only at the markers. A drop can mean that the network needs what the perturbation removes, or that "
+        "such images are unlike its training images."
     )
     robustness.row_of_faces(found, net.classes)
-    views.caption(
-        f"**{corruption.title}:** {corruption.note} Under each picture: the value, the answer, its probability."
-    )
-    st.subheader("And over a whole test set?")
+    views.caption(f"**{corruption.title}:** {corruption.note} Under each image: value, prediction, probability.")
+    st.subheader("Accuracy on the test set under this perturbation")
     robustness.test_set(network, name)
 
 
@@ -48,7 +44,7 @@ def at_a_value(found: Response) -> None:
         i = robustness.choose_value(found)
         value = found.values[i]
         words = robustness.number(float(value), found.corruption)
-        charts.show(charts.face(found.pictures[i], words), "shown", "What the network was shown")
+        charts.show(charts.face(found.pictures[i], words), "shown", "The perturbed input")
     with left:
         robustness.curves(found, net.classes, float(value))
         answer = found.probabilities[i]
@@ -58,36 +54,38 @@ def at_a_value(found: Response) -> None:
 
 
 @page_content.fragment
-def places() -> None:
-    st.subheader("Which places does the answer need?")
+def occluded() -> None:
+    st.subheader("Occlusion")
     left, right = st.columns([2, 1])
     with left:
         class_ = state.choose_class(net.classes, services.predict(face, network).answer, "Probability of the class")
     share = robustness.choose_patch(right)
     count = occlusion_count(network, share)
-    if not slow_requests.ready(network, count, "Cover it place by place", f"places-{share}-{face.key}-{network}"):
+    if not slow_requests.ready(network, count, "Occlude each position", f"occlusion-{share}-{face.key}-{network}"):
         return
-    with st.spinner("Covering the face place by place"):
+    with st.spinner("Occluding each position"):
         drop = state.cached(("occlusion", *me, class_, share), lambda: occlusion(face, network, class_, share))
     seen, over, text = st.columns(3)
     with seen:
         side = net.input_size
-        charts.show(charts.face(net.see(face), f"{side} × {side} pixels"), "whole", "The face as the network sees it")
+        charts.show(charts.face(net.see(face), f"{side} × {side} pixels"), "whole", "The input of the network")
     with over:
         charts.show(
-            charts.face_with_signed(net.see(face), drop, "fall"), "places", f"What {class_} loses where covered"
+            charts.face_with_signed(net.see(face), drop, "probability drop"),
+            "occlusion",
+            f"Probability drop of {class_} by occluded position",
         )
     with text:
-        views.caption(robustness.what_covering_does(drop, class_, occlusion_patch(network, share)[0]))
+        views.caption(robustness.occlusion_caption(drop, class_, occlusion_patch(network, share)[0]))
         views.caption(
-            "A square has edges that no face has, and what two places say together cannot be seen by hiding one. "
-            "Compare it with the map on the page Explain, which hides nothing."
+            "The edges of the patch are unlike the training images, and one patch cannot show regions that matter "
+            "only together. Compare with the map on the page Explain."
         )
 
 
 @page_content.fragment
 def frames() -> None:
-    st.subheader("Does it matter where the frame is?")
+    st.subheader("Framing: sensitivity to the crop")
     picture, box = state.picture()
     start = state.cached(("framed", *me, box), lambda: services.framing.framed(picture, box, network))
     class_ = start.prediction.answer
@@ -95,42 +93,40 @@ def frames() -> None:
     try:
         moved = services.framing.framed(picture, box, network, class_, move)
     except PictureError:
-        st.info("The moved frame lies outside of the picture. Move it less.")
+        st.info("The crop lies outside of the image. Move it less.")
         return
     top = max((float(found.map.max()) for found in (start, moved) if found.map is not None), default=0.0)
     before, after, bars = st.columns(3)
     with before:
-        robustness.frame(start, class_, top, "As it was found", "before")
+        robustness.frame(start, class_, top, "Detected crop", "before")
     with after:
-        robustness.frame(moved, class_, top, "Moved", "after")
+        robustness.frame(moved, class_, top, "Moved crop", "after")
     with bars:
         answer = moved.prediction
         chart = charts.probabilities(answer.classes, answer.probabilities, class_, answer.trained)
-        charts.show(chart, "moved-bars", "Probability of each class for the moved frame")
+        charts.show(chart, "moved-bars", "Probability of each class for the moved crop")
         of_maps = "." if moved.map is None else ", the class of both maps."
-        views.caption(f"The moved frame; outlined: {class_}{of_maps}")
+        views.caption(f"Moved crop; outlined: {class_}{of_maps}")
     views.caption(
-        f"**One face, two frames, one scale of colors.** "
-        f"{robustness.same_place(services.framing.likeness(start, moved))} "
-        "Nothing in the face has changed, so every difference comes of the frame; which of the two is better it does "
-        "not say."
+        f"**One face, two crops, one color scale.** {robustness.similarity(services.framing.likeness(start, moved))} "
+        "The face is the same, so every difference is due to the crop."
     )
 
 
 def grid() -> None:
-    if not slow_requests.ready(network, 25, "Try 25 frames", f"frames-{face.key}-{network}"):
+    if not slow_requests.ready(network, 25, "Classify 25 crops", f"frames-{face.key}-{network}"):
         return
     picture, box = state.picture()
-    with st.spinner("Trying frames"):
+    with st.spinner("Classifying 25 crops"):
         found = state.cached(("grid", *me, box), lambda: services.framing.frame_grid(picture, box, network))
     robustness.grid(found)
 
 
-changed()
-places()
+perturbed()
+occluded()
 frames()
 grid()
-st.subheader("Is RARN aware of rotation?")
+st.subheader("Accuracy against rotation: RARN and other networks")
 robustness.rotation()
 with views.computed(
     "workbench.analysis.robustness:response",
@@ -138,8 +134,10 @@ with views.computed(
     "workbench.analysis.robustness:occlusion",
     "workbench.services.framing:framed",
 ):
-    st.markdown("**Curves:** with $T_v$ the change of value $v$ (Hendrycks and Dietterich 2019), each point is")
+    st.markdown(
+        "**Curves:** with $T_v$ the perturbation of strength $v$ (Hendrycks and Dietterich 2019), each point is"
+    )
     st.latex(r"p_c(v) = \mathrm{softmax}_c\big(f(T_v(x)) / T\big), \quad T\ \text{the card's temperature}")
-    st.markdown("**Covered places** (Zeiler and Fergus 2014): the mean over all patches $P$ that hold the pixel $u$ of")
-    st.latex(r"d_c(P) = p_c(x) - p_c(x\ \text{with}\ P\ \text{in the picture's mean gray})")
-    st.markdown("**Frames:** the square is cut out of the whole picture anew; beyond its border the edge is repeated.")
+    st.markdown("**Occlusion** (Zeiler and Fergus 2014): the mean over all patches $P$ that contain the pixel $u$ of")
+    st.latex(r"d_c(P) = p_c(x) - p_c(x\ \text{with}\ P\ \text{in the image's mean gray})")
+    st.markdown("**Framing:** the square is cropped from the whole image again, padded by repeating the edge.")

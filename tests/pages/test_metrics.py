@@ -39,7 +39,7 @@ def test_the_table_has_every_measure_of_every_chosen_checkpoint(no_set):
         accuracy = services.metrics.evaluation.scores(name).text(services.metrics.evaluation.MEASURES[0])
         assert f"{accuracy}" in text
     assert all(f"| {wanted.label} |" in text for wanted in services.metrics.evaluation.MEASURES)
-    assert "it does not tell who is shown" in text
+    assert "accuracy per group is unknown" in text
 
 
 def test_part_and_leaked_pictures_are_taken_from_the_link(no_set):
@@ -52,7 +52,7 @@ def test_part_and_leaked_pictures_are_taken_from_the_link(no_set):
         )
         in text
     )
-    assert "| pictures | 3 124 |" in text
+    assert "| images | 3 124 |" in text
     assert "It was fitted on PublicTest itself" in text
 
 
@@ -60,14 +60,14 @@ def test_a_cell_can_be_named_without_a_mouse(no_set):
     app = opened(label="fear", answer="sad")
     expected = services.metrics.confusion.cell("residual_cnn", "fear", "sad")
     text = text_of(app)
-    assert f"Of 528 pictures labeled fear this network calls {len(expected.pictures)} sad" in text
+    assert f"Of 528 images labeled fear, {len(expected.pictures)} are predicted as sad" in text
     for kind, n in expected.counts.items():
         assert f"**{n} {kind}**" in text
     assert "is not imported here" in text
     assert list(app.main.dataframe[0].value["id"]) == [picture.id for picture in expected.pictures]
     app.selectbox(key="answer").set_value("fear").run()
     assert not app.exception
-    assert "pictures labeled fear this network calls" in text_of(app)
+    assert "images labeled fear, " in text_of(app)
 
 
 def test_a_click_chooses_the_cell(monkeypatch):
@@ -92,7 +92,7 @@ def test_a_pair_is_tested_and_a_network_beside_itself_is_not(no_set):
     other = "resnet18_bam-short-official-s0"
     app = opened(first="resnet18", second=other)
     p = services.metrics.paired_tests.pair("resnet18", other).p_value
-    assert f"p = {p:.3f}; the pictures do not tell them apart" in text_of(app)
+    assert f"p = {p:.3f}, not significant" in text_of(app)
     app.selectbox(key="second").set_value("resnet18").run()
     assert not app.exception
     assert "cannot be compared with itself" in text_of(app)

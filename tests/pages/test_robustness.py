@@ -28,7 +28,7 @@ def test_the_page_says_how_far_a_face_can_be_turned_before_the_answer_changes():
     below, above = tips(found)
     classes = services.networks.open_network("residual_cnn").classes
     told = text_of(app)
-    assert f"answers happy from {robustness.number(below.kept)}° to {robustness.number(above.kept)}°" in told
+    assert f"happy from {robustness.number(below.kept)}° to {robustness.number(above.kept)}°" in told
     assert f"at {robustness.number(above.value)}°, to {classes[above.answer]}" in told
     assert app.select_slider(key="at").value == above.value, "it begins where the answer has just changed"
 
@@ -50,8 +50,8 @@ def test_every_change_of_the_picture_has_its_values_and_its_sentence():
 def test_the_sentence_and_the_row_begin_with_the_picture_as_it_is(name):
     found = services.robustness(faces.load_sample("grace_hopper"), "residual_cnn", name)
     sentence = robustness.where_it_changes(found, services.networks.open_network("residual_cnn").classes)
-    assert sentence.startswith("**The network answers neutral ")
-    assert ("and first changes at" in sentence) != ("at every value from" in sentence)
+    assert sentence.startswith("**Prediction: neutral ")
+    assert ("it first changes at" in sentence) != ("at every value from" in sentence)
     row = [found.values[i] for i in robustness._chosen(found)]
     assert len(row) == 5
     assert CORRUPTIONS[name].neutral in row
@@ -63,7 +63,7 @@ def test_an_answer_that_changes_at_once_is_kept_at_one_value_only():
     found = services.robustness(faces.load_sample("astronaut"), "residual_cnn", "blur")
     found.probabilities[1:] = found.probabilities[1:].roll(1, 1)
     sentence = robustness.where_it_changes(found, services.networks.open_network("residual_cnn").classes)
-    assert "answers happy at 0 only, and first changes at 0.5, to neutral" in sentence
+    assert "happy at 0 only; it first changes at 0.5, to neutral" in sentence
 
 
 def test_what_is_not_measured_is_said_with_the_command_and_its_minutes(tmp_path, monkeypatch):
@@ -73,7 +73,7 @@ def test_what_is_not_measured_is_said_with_the_command_and_its_minutes(tmp_path,
     app = opened()
     code = [block.value for block in app.code]
     assert "ferscope robustness residual_cnn" in code
-    assert "all 12 curves over a draw of the test pictures, about" in text_of(app)
+    assert "all 12 curves over a sample of the test images in about" in text_of(app)
     assert "ferscope train --model rarn\nferscope robustness rarn" in code
     assert "**RARN: not run.**" in text_of(app)
     assert not [button for button in app.main.button if "ferscope" in button.label.lower()]
@@ -123,24 +123,24 @@ def test_an_untrained_network_stands_under_a_banner_and_is_trained_before_it_is_
 def test_a_network_without_a_layer_for_maps_moves_its_frame_all_the_same():
     app = opened(network="ensemble")
     assert "The maps cannot be compared" in text_of(app)
-    assert "frames get the answer" in text_of(app)
+    assert "crops have the same prediction" in text_of(app)
 
 
 def test_a_slow_network_is_asked_when_the_visitor_says_so(monkeypatch):
     monkeypatch.setattr("workbench.ui.slow_requests.pace", lambda network: 1.0)
     app = opened()
-    assert "takes about 15 s" in text_of(app)
-    assert "The network answers happy" not in text_of(app)
-    next(button for button in app.button if button.label == "Ask the network").click().run()
-    assert "The network answers happy" in text_of(app)
+    assert "about 15 s" in text_of(app)
+    assert "Prediction: happy" not in text_of(app)
+    next(button for button in app.button if button.label == "Classify all steps").click().run()
+    assert "Prediction: happy" in text_of(app)
     app.selectbox(key="sample").set_value("grace_hopper").run()
-    assert "The network answers" not in text_of(app), "another face is another question"
+    assert "Prediction:" not in text_of(app), "another face is another question"
 
 
 def test_where_nothing_hidden_changes_the_answer_the_page_says_so():
-    assert "No single place decides" in text_of(opened())
+    assert "No single region matters much" in text_of(opened())
     app = opened(sample="grace_hopper")
-    assert "Where it is red, neutral loses probability" in text_of(app)
+    assert "Red: the probability of neutral drops" in text_of(app)
     app.segmented_control(key="patch").set_value("a half").run()
     assert "24 × 24 pixels" in text_of(app)
 
@@ -158,7 +158,7 @@ def test_the_frame_of_an_upload_moves_on_the_whole_picture():
     box = faces.load_sample("grace_hopper").box
     move = services.framing.Move(right=app.slider(key="right").value / 100, size=2)
     expected = services.framing.framed(picture, box, "residual_cnn", move=move).prediction
-    assert f"**Moved: {expected.answer}" in text_of(app)
+    assert f"**Moved crop: {expected.answer}" in text_of(app)
 
 
 def test_a_picture_that_is_cropped_by_hand_at_its_corner_moves_without_an_error():
@@ -168,15 +168,15 @@ def test_a_picture_that_is_cropped_by_hand_at_its_corner_moves_without_an_error(
     app.segmented_control(key="source").set_value("Upload").run()
     app.file_uploader[0].upload("one.png", buffer.getvalue()).run()
     next(button for button in app.button if button.label == "Crop by hand").click().run()
-    for label, value in (("Size", 5), ("From the left", 0), ("From the top", 0)):
+    for label, value in (("Size", 5), ("Center, from the left", 0), ("Center, from the top", 0)):
         next(slider for slider in app.sidebar.slider if slider.label == label).set_value(value).run()
     app.slider(key="right").set_value(-40).run()
     assert not app.exception
-    assert "The moved frame lies outside of the picture" in text_of(app)
+    assert "The crop lies outside of the image" in text_of(app)
     app.slider(key="right").set_value(0).run()
     assert not app.exception
-    assert "of 24 frames get the answer" in text_of(app)
-    assert "Empty: outside of the picture." in text_of(app)
+    assert "of 24 crops have the same prediction" in text_of(app)
+    assert "Empty: outside of the image." in text_of(app)
 
 
 def test_a_checkpoint_with_a_name_of_its_own_has_its_page(tmp_path, monkeypatch):

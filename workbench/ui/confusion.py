@@ -15,35 +15,35 @@ from workbench.services.metrics.evaluation import Scores
 
 from . import charts, page_content, views
 
-_A_PAGE = 12  # pictures
-_SIDE = 112  # of a picture on the page, in pixels
+_A_PAGE = 12  # images
+_SIDE = 112  # of an image on the page, in pixels
 _ENLARGED = 3  # times, every pixel a square
 _CHART = "confusion"
 
 
 @page_content.fragment
 def confusion(found: Scores, part: str, pictures: str) -> None:
-    """The matrix of one checkpoint, the choice of a cell by click or by name, and the pictures in it."""
+    """Draw the confusion matrix of one checkpoint, the choice of a cell by click or by name, and its images."""
     classes = found.card.classes
     label, answer = _chosen(found)
     left, right = st.columns([3, 2])
     with right:
         label = st.selectbox("Label", classes, classes.index(label), key="label", bind="query-params")
-        answer = st.selectbox("Answer", classes, classes.index(answer), key="answer", bind="query-params")
+        answer = st.selectbox("Predicted class", classes, classes.index(answer), key="answer", bind="query-params")
         cell = services.metrics.confusion.cell(found.name, label, answer, part, pictures)
         _summary(cell, found)
     with left:
         figure = charts.confusion(found.confusion, classes, (label, answer))
-        charts.show_to_click(figure, _CHART, f"Labels and answers of {found.name}", _clicked)
+        charts.show_to_click(figure, _CHART, f"Confusion matrix of {found.name}", _clicked)
         views.caption(
-            f"**{found.name}: labels in rows, answers in columns;** the stronger the color, the larger "
-            "the share of its row. Click a cell to see its pictures, or name it at the right."
+            f"**{found.name}: labels in rows, predicted classes in columns;** color: share of the row. Click a cell "
+            "or choose it at the right to see its images."
         )
     _inside(cell, found)
 
 
 def _chosen(found: Scores) -> tuple[str, str]:
-    """Label and answer that were chosen; at first, and for a network without these classes, the fullest wrong cell."""
+    """The default label and predicted class: the most frequent confusion; resets a choice that the network lacks."""
     classes = found.card.classes
     wrong = found.confusion.clone().fill_diagonal_(0)
     row, column = divmod(int(wrong.argmax()), len(classes))
@@ -60,12 +60,12 @@ def _clicked() -> None:
 
 
 def _summary(cell: Cell, found: Scores) -> None:
-    """How many pictures the cell has, and of which kinds."""
+    """Draw how many images the cell has, by agreement of annotators."""
     n, row = len(cell.pictures), found.support[cell.label]
-    st.markdown(f"**Of {row} pictures labeled {cell.label} this network calls {n} {cell.answer}.**")
+    st.markdown(f"**Of {row} images labeled {cell.label}, {n} are predicted as {cell.answer}.**")
     lines = [f"- **{count} {kind}**{_because(cell, kind)}" for kind, count in cell.counts.items()]
     views.caption("\n".join(lines) or "The cell is empty.")
-    st.caption("Raters: the ten votes of FER+ for each picture. The label is FER2013's; either can be mistaken.")
+    st.caption("Annotators: ten FER+ votes per image. Labels: FER2013. Both can be wrong.")
 
 
 def _because(cell: Cell, kind: str) -> str:
@@ -73,13 +73,13 @@ def _because(cell: Cell, kind: str) -> str:
 
 
 def _inside(cell: Cell, found: Scores) -> None:
-    """The pictures of one kind, where a set that holds them is imported, and all ids."""
+    """Draw the images of one kind, if a dataset that has them is imported, and all ids."""
     if not cell.pictures:
         return
     kinds = list(cell.counts)
     if st.session_state.get("kind") not in kinds:
         st.session_state.pop("kind", None)
-    kind = st.segmented_control("Show those where", kinds, default=kinds[0], required=True, key="kind")
+    kind = st.segmented_control("Images where", kinds, default=kinds[0], required=True, key="kind")
     chosen = cell.of(kind)
     pages = -(-len(chosen) // _A_PAGE)
     page = 1
@@ -91,32 +91,32 @@ def _inside(cell: Cell, found: Scores) -> None:
         _pictures(some, name, images, found)
     else:
         st.info(
-            "The set of these pictures is not imported here, so only their ids and the votes can be shown. In a "
-            "terminal: `ferscope data import SOURCE`"
+            "FER2013 is not imported here, so only ids and votes can be shown, no images. In a terminal: "
+            "`ferscope data import SOURCE`"
         )
-    with st.expander(f"{counted(len(cell.pictures), 'picture')} of this cell, with ids and votes", expanded=not images):
+    with st.expander(f"{counted(len(cell.pictures), 'image')} in this cell, with IDs and votes", expanded=not images):
         _ids(cell.pictures)
 
 
 def _pictures(some: Sequence[Mistake], set_: str, images: dict[str, np.ndarray], found: Scores) -> None:
-    """Pictures with the votes, the surest answer first, each with a link to the page Explain."""
+    """Draw images with the votes, most confident first, each with a link to the page Explain."""
     with st.container(horizontal=True):
         for picture in some:
             cell = st.container(width=_SIDE, gap="xsmall")
             big = images[picture.id].repeat(_ENLARGED, 0).repeat(_ENLARGED, 1)
-            cell.image(big, width=_SIDE, alt=f"Picture {picture.id}")
+            cell.image(big, width=_SIDE, alt=f"Image {picture.id}")
             cell.markdown(
                 f"{picture.votes_text}  \nnetwork {charts.percent(picture.confidence)}  \n"
                 f"[Explain]({link_to(set_, picture.id, found.name)})"
             )
     views.caption(
-        "The surest answers first, with the raters' votes. What a picture seems to show you is one more vote, not the "
-        "truth: nobody asked the people in it."
+        "Most confident predictions first, with the annotators' votes. Your own impression is one more vote, not the "
+        "ground truth."
     )
 
 
 def link_to(set_: str, id_: str, network: str) -> str:
-    """The page Explain with a face of a set, in a tab of its own; with the network, where the sidebar knows it."""
+    """A link to the page Explain with a face of a dataset, and with the network if the sidebar has it."""
     known = (
         {"network": network}
         if network in (*services.networks.network_names(), *services.networks.checkpoint_names())
@@ -131,9 +131,9 @@ def _ids(pictures: Sequence[Mistake]) -> None:
             "id": [p.id for p in pictures],
             "file": [p.name for p in pictures],
             "network": [round(100 * p.confidence, 1) for p in pictures],
-            "raters": [p.votes_text for p in pictures],
+            "annotators": [p.votes_text for p in pictures],
             "kind": [p.verdict for p in pictures],
         },
-        column_config={"network": st.column_config.NumberColumn("probability of the answer, %")},
+        column_config={"network": st.column_config.NumberColumn("probability, %")},
         hide_index=True,
     )

@@ -1,4 +1,4 @@
-"""Sections of the page Metrics: which checkpoints, their classes, measures, leaks, pairs and trainings."""
+"""Sections of the page Metrics: choice of checkpoints, per-class recall, measures, leakage, significance, training."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ _CURVES = {"train": "#7F7F7F", "validation": "#0072B2", "test": "#D55E00"}
 
 
 def choose() -> tuple[list[str], str, str]:
-    """The visitor's checkpoints, the part of the set, and which of its pictures count."""
+    """Let the visitor choose checkpoints, the test set, and which of its images count."""
     known = services.metrics.evaluation.checkpoints()
     names = st.multiselect(
         "Checkpoints", known, default=_trained(known), key="checkpoints", bind="query-params", placeholder="Choose some"
     )
     left, right = st.columns(2)
     part = views.choose_one(
-        "Part",
+        "Test set",
         services.metrics.evaluation.TEST_PARTS,
         default=services.metrics.evaluation.TEST_PARTS[0],
         key="part",
         place=left,
     )
     pictures = right.selectbox(
-        "Which pictures",
+        "Images",
         services.metrics.evaluation.WHICH_PICTURES,
         key="pictures",
         bind="query-params",
@@ -45,9 +45,9 @@ def choose() -> tuple[list[str], str, str]:
 
 
 _LEAKS_HELP = (
-    "Some test pictures of FER2013 are in its training part too, pixel by pixel (copies) or nearly (near copies). "
-    "Without them, what is left was not seen in the training of FER2013's official split. A network of another split "
-    "may have been trained on many of these pictures."
+    "Some test images of FER2013 are in its training set too, as duplicates (same pixels) or near-duplicates. Without "
+    "them the test set does not overlap with the training set of the official split. Networks of other splits may have "
+    "been trained on many of these images."
 )
 
 
@@ -56,7 +56,7 @@ def _trained(known: tuple[str, ...]) -> list[str]:
 
 
 def scores_or_stop(names: list[str], part: str, pictures: str) -> dict[str, Scores]:
-    """What the chosen checkpoints are worth; says what is missing, and ends the page where nothing is left."""
+    """The scores of the chosen checkpoints, with warnings; ends the page if there are none."""
     found = {}
     with st.spinner("Measuring"):
         for name in names:
@@ -67,16 +67,16 @@ def scores_or_stop(names: list[str], part: str, pictures: str) -> dict[str, Scor
     for name, measured in found.items():
         if measured.card.split != "official":
             st.warning(
-                f"{name} was trained by the split {measured.card.split}, not by FER2013's own: it may have learned "
-                "from many of these pictures. Do not compare it with the others."
+                f"{name} was trained on the split {measured.card.split}, not on the official one: its training set may "
+                "contain many of these images. Do not compare it with the others."
             )
         elif not services.metrics.evaluation.is_of_fer2013(measured.card):
-            st.warning(f"{name} was measured on another set than FER2013. Do not compare it with the others.")
+            st.warning(f"{name} was evaluated on another dataset than FER2013. Do not compare it with the others.")
         if caveat := measured.card.caveat:
             st.warning(f"{name}: {caveat} Do not compare it with the others.")
     if found:
         return found
-    st.info("No checkpoint to show. Choose one that was measured on this part.")
+    st.info("No checkpoint to show. Choose one that was evaluated on this test set.")
     again = {
         "checkpoints": _trained(services.metrics.evaluation.checkpoints()),
         "part": services.metrics.evaluation.TEST_PARTS[0],
@@ -86,7 +86,7 @@ def scores_or_stop(names: list[str], part: str, pictures: str) -> dict[str, Scor
 
 
 def or_warning(ask: Callable[..., Any], *arguments: str) -> Any:
-    """An answer of a service; None and a sentence on the page where a file is missing or damaged."""
+    """The result of a service; None and a warning on the page if a file is missing or damaged."""
     try:
         return ask(*arguments)
     except CheckpointError as error:
@@ -95,23 +95,22 @@ def or_warning(ask: Callable[..., Any], *arguments: str) -> Any:
 
 
 def classes(found: dict[str, Scores]) -> None:
-    """Recall of each class, for each checkpoint, and the best and the worst in words."""
+    """Draw the recall of each class for each checkpoint."""
     charts.show(charts.recall_bars({name: s.recall for name, s in found.items()}), "recall", "Recall of each class")
     first = next(iter(found.values()))
     best, worst = (pick(first.recall, key=lambda name: first.recall[name][0]) for pick in (max, min))
     rarest = min(first.support, key=first.support.get)
-    told = " and ".join(f"{name} in {charts.with_interval(first.recall[name])}" for name in (best, worst))
+    high, low = (f"{name} {charts.with_interval(first.recall[name])}" for name in (best, worst))
     views.caption(
-        f"**Recall** is the share of a class's pictures that the network calls so: {first.name} finds {told} of them, "
-        f"the best and the worst. Lines are 95 % intervals, wide where pictures are few ({rarest}: "
-        f"{first.support[rarest]}). How good it is for women or men, the old or the young, nobody can say "
-        "from this set: it does not tell who is shown."
+        f"**Recall of each class** with 95 % intervals: {first.name} is best on {high} and worst on {low}. Intervals "
+        f"are wide for rare classes ({rarest}: {first.support[rarest]} images). The dataset has no demographic labels, "
+        "so accuracy per group is unknown."
     )
 
 
 def table(found: dict[str, Scores], part: str) -> None:
-    """All measures, a row each, a column for each checkpoint; the best value of a row is bold."""
-    rows = [f"| pictures | {' | '.join(f'{s.pictures:,}'.replace(',', ' ') for s in found.values())} |"]
+    """Draw a table of all measures, a column for each checkpoint; the best value of a row is bold."""
+    rows = [f"| images | {' | '.join(f'{s.pictures:,}'.replace(',', ' ') for s in found.values())} |"]
     for measure in MEASURES:
         known = {name: s.values[measure.key][0] for name, s in found.items() if measure.key in s.values}
         pick = max if measure.higher_is_better else min
@@ -122,13 +121,11 @@ def table(found: dict[str, Scores], part: str) -> None:
     head = f"| | {' | '.join(found)} |\n|---|{'---:|' * len(found)}"
     st.markdown("\n".join([head, *rows]))
     low, high = (100 * v for v in next(iter(found.values())).chance)
-    own = " It was fitted on PublicTest itself, so there it flatters." if part == "PublicTest" else ""
+    own = " It was fitted on PublicTest itself, so here it is optimistic." if part == "PublicTest" else ""
     views.caption(
-        "**Single view, 95 % intervals in brackets; arrows point to the better direction, the best of a row is bold.** "
-        "Where intervals overlap, the best may be luck: see the pair test below. *Calibrated* divides the logits by "
-        f"the temperature, under 1 where the network was not sure enough.{own} A calibration error has no interval; "
-        f"chance alone gives a perfectly calibrated network {low:.1f} to {high:.1f} % on so many pictures (for the "
-        "first column)."
+        "**Single view, 95 % intervals in parentheses; bold: best of the row, which may be chance where intervals "
+        f"overlap.** *Calibrated*: logits divided by the temperature.{own} On so many images, a perfectly calibrated "
+        f"network has a calibration error of {low:.1f} to {high:.1f} % by chance (first column)."
     )
     with st.expander("What each measure is"):
         st.markdown("\n".join(f"- **{measure.label}**: {measure.meaning}." for measure in MEASURES))
@@ -139,89 +136,85 @@ def _temperature(found: Scores) -> str:
 
 
 def spread(found: dict[str, Scores]) -> None:
-    """How unequal the classes are, a line for each checkpoint."""
+    """Draw the spread of per-class recall, a line for each checkpoint."""
     charts.show(charts.recall_spread({name: s.recall for name, s in found.items()}), "spread", "Spread of the recalls")
     widths = ", ".join(f"{name} {100 * s.spread:.0f}" for name, s in found.items())
     views.caption(
-        f"**From the worst to the best class, in percentage points:** {widths}. One accuracy hides this; a network can "
-        "gain accuracy by giving up a rare class, and a narrow spread alone is no merit either."
+        f"**Difference between best and worst class, in percentage points:** {widths}. Overall accuracy hides it: a "
+        "network can gain accuracy by ignoring a rare class."
     )
 
 
 def leaks(names: list[str], part: str) -> None:
-    """Accuracy with and without the leaked pictures, and on them alone."""
+    """Draw a table of the accuracy with and without leaked images, and on them alone."""
     rows = []
     for name in names:
         for seen in or_warning(services.metrics.paired_tests.seen_before, name, part) or ():
             cells = (f"{charts.with_interval(v)}" if seen.pictures else "none" for v in (seen.without, seen.on))
             rows.append(f"| {name} | {seen.kind} | {seen.pictures} | {' | '.join(cells)} |")
-    head = "| | left out | pictures | accuracy without them ↑ | on them |\n|---|---|---:|---:|---:|"
+    head = "| | left out | images | accuracy without them ↑ | accuracy on them |\n|---|---|---:|---:|---:|"
     st.markdown("\n".join([head, *rows]))
     views.caption(
-        f"**Pictures of {part} that sit in Training too:** where the last column is the higher one, they are answered "
-        "better than the others and lift the accuracy. That they were learned by heart does not follow: pictures that "
-        "go round in copies may be easier ones. The list is that of the official split; the page Data counts the leaks "
-        "of the others."
+        f"**Images of {part} that are in the training set too** (official split). A higher accuracy on them need not "
+        "mean memorization: images that exist in several copies may be easier."
     )
 
 
 def reliability(found: Calibration) -> None:
-    """Accuracy against confidence, before and after the temperature."""
+    """Draw reliability diagrams before and after temperature scaling."""
     ways = [("as trained", found.before)]
     if found.after is not None:
         ways.append((f"divided by the temperature, {found.temperature:.2f}", found.after))
     for column, (label, r) in zip(st.columns(2), ways, strict=False):
         with column:
             figure = charts.reliability(r.edges, r.accuracy, r.confidence, r.count, f"confidence, {label}")
-            charts.show(figure, f"reliability-{label[:2]}", f"Accuracy of answers by confidence, {label}")
+            charts.show(figure, f"reliability-{label[:2]}", f"Reliability diagram, {label}")
             views.caption(f"**{label.capitalize()}:** calibration error {100 * r.ece:.1f}\N{NO-BREAK SPACE}%.")
     views.caption(
-        "A bar over the dotted line: more often right than it says; under it: surer than right. Hollow bars are fewer "
-        "than 20 answers. A small error says nothing about a single face, and nothing about classes that were not "
-        "answered."
+        "Bars above the dotted line: underconfident; below: overconfident; hollow: fewer than 20 predictions. A small "
+        "calibration error says nothing about a single image."
     )
 
 
 def risk(names: list[str], part: str, pictures: str) -> None:
-    """Errors among the surest answers, a line for each checkpoint."""
+    """Draw the risk–coverage curve of each checkpoint."""
     grid = torch.linspace(0.02, 1, 99)
     curves = {name: services.metrics.evaluation.calibration(name, part, pictures).risk.risk for name in names}
     lines = {name: risk[(grid * len(risk)).long().clamp(1) - 1] for name, risk in curves.items()}
-    charts.show(charts.risk_coverage(grid, lines), "risk", "Share of errors among the surest answers")
+    charts.show(charts.risk_coverage(grid, lines), "risk", "Share of errors among the most confident predictions")
     half = ", ".join(f"{name} {charts.percent(float(risk[len(risk) // 2 - 1]))}" for name, risk in curves.items())
     views.caption(
-        f"**Let each answer only where it is surest:** of the surer half of its answers these are wrong: {half}. That "
-        "being sure goes with being right on these pictures is no promise for other ones."
+        f"**Errors among the more confident half of the predictions:** {half}. Other images can behave differently."
     )
 
 
 def pair(found: Pair) -> None:
-    """McNemar's test in a table and in words."""
+    """Draw McNemar's test as a table and a caption."""
     a, b = found.first, found.second
     st.markdown(
-        f"| | {b} right | {b} wrong |\n|---|---:|---:|\n| **{a} right** | {found.both_right} | {found.first_only} |\n"
-        f"| **{a} wrong** | {found.second_only} | {found.neither} |"
+        f"| | {b} correct | {b} wrong |\n|---|---:|---:|\n| **{a} correct** | {found.both_right} | {found.first_only} |"
+        f"\n| **{a} wrong** | {found.second_only} | {found.neither} |"
     )
     p = "p < 0.001" if found.p_value < 0.001 else f"p = {found.p_value:.3f}"
-    told = "the pictures tell them apart" if found.p_value < 0.05 else "the pictures do not tell them apart"
+    verdict = "significant" if found.p_value < 0.05 else "not significant"
     views.caption(
-        f"**McNemar's test, exact: {p}; {told}** (at 5 %). Only the {found.first_only + found.second_only} "
-        f"pictures that one gets right and the other wrong count. {a} less {b}, in percentage points: accuracy "
+        f"**McNemar's test, exact: {p}, {verdict}** at 5 %, from {found.first_only + found.second_only} images that "
+        f"exactly one classifies correctly. {a} minus {b}, in percentage points: accuracy "
         f"{charts.interval(found.accuracy, signed=True)}, balanced accuracy "
-        f"{charts.interval(found.balanced_accuracy, signed=True)}. It speaks of these two trainings only: "
-        "what another seed would have brought, more trainings must show. Pairs tried until one differs are no test."
+        f"{charts.interval(found.balanced_accuracy, signed=True)}. It compares these two trainings; other random seeds "
+        "can give other results."
     )
 
 
 def training(found: History) -> None:
-    """Accuracy and loss, epoch by epoch."""
+    """Draw accuracy and loss against the epoch."""
     left, right = st.columns(2)
     for column, kind, log in ((left, "accuracy", False), (right, "loss", True)):
         lines = {name: found.columns[f"{name}_{kind}"] for name in _CURVES if f"{name}_{kind}" in found.columns}
         lines = {name: values for name, values in lines.items() if bool(values.isfinite().all())}
         with column:
             if not lines or len(found.epochs) < 2:
-                st.info(f"The history has no curve of the {kind}: one epoch, or no such column.")
+                st.info(f"There is no {kind} curve: the training had one epoch, or the {kind} was not recorded.")
                 continue
             colors = tuple(_CURVES[name] for name in lines)
             figure = charts.curves(
@@ -231,11 +224,8 @@ def training(found: History) -> None:
             charts.show(figure, f"history-{kind}", f"{kind.capitalize()} of each epoch")
     join = ""
     if found.joins:
-        join = (
-            " At a dotted line another training took over the best weights so far; what came after them is not drawn."
-        )
+        join = " At a dotted line, another training continued from the best weights so far; later epochs are not drawn."
     views.caption(
-        f"**Epoch {found.best} was kept,** by its accuracy on the validation part.{join} Training accuracy is taken on "
-        "changed (augmented) pictures with dropout on, so it can lie below the others; the test curve was watched by "
-        "nobody and chose nothing."
+        f"**The weights are those of epoch {found.best},** the best on the validation set.{join} Training accuracy is "
+        "measured on augmented images with dropout, so it can be lower. The test curve was not used for any choice."
     )

@@ -1,4 +1,4 @@
-"""What the page Robustness shows: where an answer changes, frames round a face, curves over a test set."""
+"""Sections of the page Robustness: where the prediction changes, occlusion, framing, curves over the test set."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from workbench.services.robustness import tips as tips_of
 
 from . import charts, views
 
-_ROW = 5  # pictures in the row
+_ROW = 5  # images in the row
 _TWELVE = len(CORRUPTIONS)
 
 
 def number(value: float, corruption: str = "") -> str:
-    """A value as people read it, with a true minus sign, and with a degree sign where it is an angle."""
+    """A value with a minus sign instead of a hyphen, and with a degree sign if it is an angle."""
     return f"{value:g}".replace("-", "\N{MINUS SIGN}") + ("°" if corruption == "rotation" else "")
 
 
 def where_it_changes(found: Response, classes: tuple[str, ...]) -> str:
-    """The sentence that says how far the answer stays, and where it first changes."""
+    """A sentence that states in which range the prediction stays the same, and where it first changes."""
     name, tips = found.corruption, tips_of(found)
     neutral = CORRUPTIONS[name].neutral
     answer = classes[found.probabilities[found.values.tolist().index(neutral)].argmax()]
@@ -37,21 +37,19 @@ def where_it_changes(found: Response, classes: tuple[str, ...]) -> str:
     ]
     kept = sorted({neutral, *(tip.kept for tip in tips)})
     if not changes:
-        return (
-            f"**The network answers {answer} at every value from {number(kept[0], name)} to {number(kept[-1], name)}.**"
-        )
+        return f"**Prediction: {answer} at every value from {number(kept[0], name)} to {number(kept[-1], name)}.**"
     ends = number(kept[0], name), number(kept[-1], name)
     reach = f"from {ends[0]} to {ends[1]}" if len(kept) > 1 else f"at {ends[0]} only"
-    return f"**The network answers {answer} {reach}, and first changes {' and '.join(changes)}.**"
+    return f"**Prediction: {answer} {reach}; it first changes {' and '.join(changes)}.**"
 
 
 def choose_value(found: Response) -> int:
-    """Let the visitor choose one of the values that were asked about; its place among them."""
+    """Let the visitor choose one of the measured values; return its index."""
     corruption = CORRUPTIONS[found.corruption]
     value = st.select_slider(
-        "Picture shown at",
+        "Image shown at",
         corruption.values,
-        value=telling(found),
+        value=first_change(found),
         format_func=lambda v: number(v, found.corruption),
         key="at",
         bind="query-params",
@@ -60,7 +58,7 @@ def choose_value(found: Response) -> int:
 
 
 def curves(found: Response, classes: tuple[str, ...], value: float) -> None:
-    """Probabilities against the values of a corruption; a dotted line stands at one of them."""
+    """Draw the probabilities against the strength of a perturbation, with a dotted line at `value`."""
     corruption, colors = CORRUPTIONS[found.corruption], charts.class_colors(classes)
     chart = charts.curves(
         found.values,
@@ -76,7 +74,7 @@ def curves(found: Response, classes: tuple[str, ...], value: float) -> None:
 
 
 def row_of_faces(found: Response, classes: tuple[str, ...]) -> None:
-    """A few of the pictures that the network was shown, with what it answered to each."""
+    """Draw some of the perturbed images with the prediction for each."""
     chosen = _chosen(found)
     values = [float(found.values[i]) for i in chosen]
     shares = found.probabilities[chosen]
@@ -89,7 +87,7 @@ def row_of_faces(found: Response, classes: tuple[str, ...]) -> None:
 
 
 def _chosen(found: Response) -> list[int]:
-    """Both ends, the picture as it is, where the answer first changes; then others, evenly, until there are enough."""
+    """Indices of both ends, the unperturbed image, the first changes; then others, evenly spaced, up to `_ROW`."""
     values = found.values.tolist()
     neutral = values.index(CORRUPTIONS[found.corruption].neutral)
     changes = [values.index(tip.value) for tip in tips_of(found) if tip.value is not None]
@@ -98,49 +96,47 @@ def _chosen(found: Response) -> list[int]:
     return sorted(list(dict.fromkeys([*wanted, *evenly, *range(len(values))]))[:_ROW])
 
 
-# ---- a part of the face is hidden
+# ---- occlusion
 
 _SHARES = {"a quarter": 1 / 4, "a third": 1 / 3, "a half": 1 / 2}
 
 
 def choose_patch(place) -> float:
-    """Side of the square that hides a part of the face, as a share of the picture's."""
-    words = views.choose_one("Side of the square", _SHARES, default="a quarter", key="patch", place=place)
-    return _SHARES[words]
+    """Let the visitor choose the side of the occluding patch, as a share of the image's side."""
+    label = views.choose_one("Side of the patch", _SHARES, default="a quarter", key="patch", place=place)
+    return _SHARES[label]
 
 
-def what_covering_does(drop: Tensor, class_: str, patch: int) -> str:
-    """What a map of occlusion shows, in numbers."""
+def occlusion_caption(drop: Tensor, class_: str, patch: int) -> str:
+    """The caption of an occlusion map, with its largest drop and rise."""
     falls, rises = max(0.0, float(drop.max())), max(0.0, -float(drop.min()))
-    square = f"a gray square of {patch} × {patch} pixels"
+    square = f"a gray patch of {patch} × {patch} pixels"
     if max(falls, rises) < 0.05:
-        most = f"{100 * max(falls, rises):.1f}\N{NO-BREAK SPACE}points"
-        return (
-            f"**No single place decides.** Wherever {square} lies, {class_} changes by {most} of probability at most."
-        )
+        most = f"{100 * max(falls, rises):.1f}\N{NO-BREAK SPACE}percentage points"
+        return f"**No single region matters much.** With {square}, {class_} changes by at most {most} anywhere."
     return (
-        f"**Where it is red, {class_} loses probability** when {square} lies there, up to {charts.percent(falls)}; "
-        f"where it is blue, it gains, up to {charts.percent(rises)}."
+        f"**Red: the probability of {class_} drops** when {square} covers this region, by up to "
+        f"{charts.percent(falls)}. Blue: it rises, by up to {charts.percent(rises)}."
     )
 
 
-# ---- the frame round the face
+# ---- framing
 
 
 def choose_move() -> Move:
-    """Five sliders for the frame."""
+    """Let the visitor move the crop by five sliders."""
     right, down, size, turn, pixels = st.columns(5)
     return Move(
         right=right.slider("Right", -40, 40, 20, 5, format="%d %%", key="right", bind="query-params") / 100,
         down=down.slider("Down", -40, 40, 0, 5, format="%d %%", key="down", bind="query-params") / 100,
         size=size.slider("Size", 50, 200, 60, 10, format="%d %%", key="size", bind="query-params") / 100,
-        angle=turn.slider("Turned", -90, 90, 15, 5, format="%d°", key="turn", bind="query-params"),
-        resolution=pixels.slider("Pixels a side", 6, 48, 48, 2, key="pixels", bind="query-params"),
+        angle=turn.slider("Rotation", -90, 90, 15, 5, format="%d°", key="turn", bind="query-params"),
+        resolution=pixels.slider("Resolution", 6, 48, 48, 2, format="%d px", key="pixels", bind="query-params"),
     )
 
 
 def frame(found: Framed, class_: str, top: float, title: str, key: str) -> None:
-    """What the network sees in one frame, with its map."""
+    """Draw the input of one crop with its map."""
     if found.map is None:
         chart = charts.face(found.pixels, "")
     else:
@@ -151,33 +147,32 @@ def frame(found: Framed, class_: str, top: float, title: str, key: str) -> None:
 
 
 def grid(found: FrameGrid) -> None:
-    """The answers to all shifts and sizes, and how many of them agree."""
+    """Draw the predictions for all shifts and sizes of the crop, and how many agree."""
     columns = [f"{number(round(100 * shift))}\N{NO-BREAK SPACE}%" for shift in found.shifts]
     rows = [f"{round(100 * size)}\N{NO-BREAK SPACE}%" for size in found.sizes]
-    across, along = "frame moved to the right, % of its side", "size of the frame"
+    across, along = "shift to the right, % of the side", "size of the crop"
     chart = charts.predictions_grid(found.classes, found.probabilities, columns, rows, across, along)
-    charts.show(chart, "frames", "The answer to each of the frames")
+    charts.show(chart, "frames", "Prediction for each crop")
     empty = found.asked < len(rows) * len(columns)
     views.caption(
-        f"**{found.agreeing} of {found.asked} frames get the answer of the frame as it was found**, which stands in "
-        "the middle (0\N{NO-BREAK SPACE}%, 100\N{NO-BREAK SPACE}%). It says how steady the answer to "
-        "this one face is, not how often it is right." + (" Empty: outside of the picture." if empty else "")
+        f"**{found.agreeing} of {found.asked} crops have the same prediction as the detected crop** in the middle "
+        "(0\N{NO-BREAK SPACE}%, 100\N{NO-BREAK SPACE}%). This is sensitivity to cropping for one face, not accuracy."
+        + (" Empty: outside of the image." if empty else "")
     )
 
 
-def same_place(likeness: float) -> str:
-    """How alike two maps are, in words."""
-    if math.isnan(likeness):
-        return "The maps cannot be compared: there is none, one is blank, or the frames hardly overlap."
-    alike = signed(likeness, 2)
-    return f"Over the places that both frames show, the rank correlation of the maps is {alike} (1: same order)."
+def similarity(rho: float) -> str:
+    """A sentence about the rank correlation of two maps."""
+    if math.isnan(rho):
+        return "The maps cannot be compared: there is none, one is blank, or the crops hardly overlap."
+    return f"Spearman correlation of the maps where both crops overlap: {signed(rho, 2)}."
 
 
-# ---- over a test set
+# ---- over the test set
 
 
 def command(network: str, corruptions: tuple[str, ...] = ()) -> None:
-    """What is missing for a curve over the test set, the command that measures it, and about how long it takes."""
+    """Draw what is missing for a curve over the test set: the command that measures it, and about how long it takes."""
     if not services.networks.open_network(network).trained:
         st.info(f"Not run: {network} has no trained weights. Train it first, then measure it in a terminal.")
         st.code(f"ferscope train --model {network}\nferscope robustness {network}", language="bash")
@@ -186,16 +181,16 @@ def command(network: str, corruptions: tuple[str, ...] = ()) -> None:
     what = CORRUPTIONS[corruptions[0]].title.lower() if corruptions else f"all {_TWELVE} curves"
     about = f"about {minutes:.0f} minutes" if minutes >= 1.5 else "about a minute"
     st.info(
-        f"Not run: no such curve lies beside the weights of {network}. This command measures {what} over a "
-        f"draw of the test pictures, {about} on this computer's processor; it needs FER2013 (`ferscope data import`). "
-        "Then open this page again."
+        f"Not run: the checkpoint of {network} has no such curve. This command measures {what} over a sample of the "
+        f"test images in {about} on this computer's processor; it needs FER2013 (`ferscope data import`). Reload this "
+        "page afterwards."
     )
     more = f" --corruptions {' '.join(corruptions)}" if corruptions else ""
     st.code(f"ferscope robustness {network}{more}", language="bash")
 
 
 def accuracy(surveys: list[Survey], corruption: str, key: str) -> None:
-    """Accuracy against a corruption for the networks whose curve is stored, and over which pictures."""
+    """Draw the accuracy against the strength of a perturbation for the networks whose curve is stored."""
     curves = {services.networks.get_spec(survey.network).title: survey.found.curves[corruption] for survey in surveys}
     lines = {title: (curve.values, curve.accuracy, curve.interval) for title, curve in curves.items()}
     chance = 1 / len(services.networks.open_network(surveys[0].network).classes)
@@ -203,17 +198,19 @@ def accuracy(surveys: list[Survey], corruption: str, key: str) -> None:
     charts.show(chart, key, f"Accuracy against {CORRUPTIONS[corruption].title.lower()}")
 
 
-def pictures_asked(surveys: list[Survey]) -> str:
-    """Over which pictures the curves were measured, and a warning where these are not the same."""
-    asked = [survey.found.question for survey in surveys]
-    different = {(question.text, question.data) for question in asked}
-    parts = ", ".join(sorted({question.text for question in asked}))
-    same = "" if len(different) == 1 else " Not all networks saw the same pictures: lines may differ for that reason."
+def measured_on(surveys: list[Survey]) -> str:
+    """The images that the curves were measured on, and a warning if they differ between networks."""
+    samples = [survey.found.question for survey in surveys]
+    different = {(sample.text, sample.data) for sample in samples}
+    parts = ", ".join(sorted({sample.text for sample in samples}))
+    same = (
+        "" if len(different) == 1 else " The networks were measured on different images, which may explain differences."
+    )
     return f"{parts}, single view, with 95 % intervals.{same}"
 
 
-def upright_and_turned(surveys: list[Survey]) -> str:
-    """A table of accuracies at some angles, for the networks whose rotation curve is stored."""
+def rotation_table(surveys: list[Survey]) -> str:
+    """A Markdown table of accuracies at some angles, for the networks whose rotation curve is stored."""
     angles = (0, 30, 90, 180)
     rows = ["| | " + " | ".join(f"{a}°, % ↑" for a in angles) + " |", "|---|" + "---:|" * len(angles)]
     for survey in surveys:
@@ -224,57 +221,52 @@ def upright_and_turned(surveys: list[Survey]) -> str:
     return "\n".join(rows)
 
 
-def telling(found: Response) -> float:
-    """The value to begin with: where the answer first changes; else the last one."""
+def first_change(found: Response) -> float:
+    """The value at which the prediction first changes; the last one if it never does."""
     changes = [tip.value for tip in tips_of(found) if tip.value is not None]
     return CORRUPTIONS[found.corruption].values[found.values.tolist().index((changes or found.values.tolist())[-1])]
 
 
 def test_set(network: str, corruption: str) -> None:
-    """The stored curve of one network, or what is missing."""
+    """Draw the stored curve of one network, or what is missing for it."""
     survey = survey_of(network)
     if survey.fault:
         st.warning(survey.fault)
     elif survey.found and corruption in survey.found.curves:
         accuracy([survey], corruption, "test-set")
         views.caption(
-            f"**Accuracy of {services.networks.get_spec(network).title}:** {pictures_asked([survey])} Labels are "
-            f"those of the "
-            "pictures as they were; whether people would still give them is another question."
+            f"**Accuracy of {services.networks.get_spec(network).title}:** {measured_on([survey])} Labels are those of "
+            "the original images; annotators might label the perturbed ones differently."
         )
     elif services.networks.is_job(network):
-        st.info(
-            "Not run: curves are measured of checkpoints with a name. Promote this training on the page Train first."
-        )
+        st.info("Not run: curves are measured for promoted checkpoints. Promote this training on the page Train first.")
     else:
         command(network)
 
 
 def rotation() -> None:
-    """RARN and all other networks whose rotation curve is stored, in one chart; the others by name."""
+    """Draw the rotation curves of RARN and of all other networks that have one; list the others."""
     everyone = surveys()
     measured = [s for s in everyone if s.found and "rotation" in s.found.curves]
     missing = [s for s in everyone if s not in measured]
     if measured:
         accuracy(measured, "rotation", "rotation")
-        st.markdown(upright_and_turned(measured))
+        st.markdown(rotation_table(measured))
         views.caption(
-            f"**Who keeps its accuracy when faces are turned?** {pictures_asked(measured)} A network that was trained "
-            "on turned pictures keeps it too, with or without attention to angles: only a comparison of networks that "
-            "were trained alike tells the two apart."
+            f"**Accuracy against the angle of rotation.** {measured_on(measured)} Training on rotated images helps "
+            "too, so only networks trained in the same way show what attention to angles adds."
         )
     rarn = next(s for s in everyone if s.network == "rarn")
     if rarn in missing:
         views.caption(
-            f"**RARN: not run.** Paper A, *{services.networks.paper('A')}*, claims that its attention makes it aware "
-            f"of "
-            "rotation; a curve against the angle, beside those of other networks, is the test."
+            f"**RARN: not run.** Paper A, *{services.networks.paper('A')}*, claims that its attention makes the "
+            "network rotation-aware; the accuracy against the angle tests this."
         )
         command("rarn", ("rotation",))
     ready = [s.network for s in missing if s.trained]
     if ready:
-        st.markdown("Trained, but not measured: " + ", ".join(f"`{name}`" for name in ready) + ".")
+        st.markdown("Trained, not measured: " + ", ".join(f"`{name}`" for name in ready) + ".")
     untrained = [s.network for s in missing if not s.trained and s is not rarn]
     if untrained:
-        with st.expander(f"Not run, because not trained here: {len(untrained)} more networks"):
+        with st.expander(f"Not run: {len(untrained)} more networks without trained weights"):
             st.markdown(", ".join(f"`{name}`" for name in untrained))

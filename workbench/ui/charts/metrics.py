@@ -1,4 +1,4 @@
-"""Measures of networks: bars with intervals, a confusion to click, spreads, reliability, risk and coverage."""
+"""Charts of evaluation: recall with intervals, confusion matrix, spread, reliability diagram, risk–coverage curve."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def confusion(counts: Tensor, classes: tuple[str, ...], marked: tuple[str, str])
             "textfont": {"size": TEXT, "color": color},
             "marker": {"size": 34, "opacity": 0, "symbol": "square"},
             "customdata": [(classes[row], classes[column]) for row, column in some],
-            "hovertemplate": "label %{customdata[0]}, answer %{customdata[1]}: %{text}<extra></extra>",
+            "hovertemplate": "label %{customdata[0]}, predicted %{customdata[1]}: %{text}<extra></extra>",
             "selected": {"marker": {"opacity": 0}},
             "unselected": {"marker": {"opacity": 0}, "textfont": {"color": color}},
         }
@@ -232,7 +232,7 @@ def reliability(
             "line": {"width": 1.5, "color": "#0072B2"},
         },
         customdata=list(zip(confidence[filled].tolist(), count[filled].tolist(), strict=True)),
-        hovertemplate="%{customdata[1]} answers: accuracy %{y:.1%}, confidence %{customdata[0]:.1%}<extra></extra>",
+        hovertemplate="%{customdata[1]} predictions: accuracy %{y:.1%}, confidence %{customdata[0]:.1%}<extra></extra>",
     )
     line = {"width": 3, "dash": "dot", "color": _MARK}
     equal = go.Scatter(x=[0, 1], y=[0, 1], mode="lines", line=line, hoverinfo="skip")
@@ -262,7 +262,7 @@ def risk_coverage(coverage: Tensor, errors: Mapping[str, Tensor]) -> go.Figure:
             "y": errors[name].tolist(),
             "mode": "lines",
             "line": {"width": 3, "color": color, "dash": dash},
-            "hovertemplate": f"{name}, %{{x:.0%}} answered: %{{y:.1%}} wrong<extra></extra>",
+            "hovertemplate": f"{name}, coverage %{{x:.0%}}: %{{y:.1%}} errors<extra></extra>",
         }
         drawn.append(go.Scatter(points))
         beside = {"x": 1, "xref": "paper", "xanchor": "left", "xshift": 6, "showarrow": False}
@@ -274,7 +274,7 @@ def risk_coverage(coverage: Tensor, errors: Mapping[str, Tensor]) -> go.Figure:
         "margin": {"b": 66, "t": 14, "r": 14 + 9 * max(map(len, names))},
         "height": 330,
     }
-    label = "share of the pictures that are answered, the surest first"
+    label = "coverage: share of predictions, most confident first"
     return framed(go.Figure(drawn), label, below=22, layout=layout)
 
 

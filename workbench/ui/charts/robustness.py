@@ -1,4 +1,4 @@
-"""A face that is changed step by step, and what is answered to it."""
+"""Charts of robustness: rows of perturbed faces, grids of predictions, accuracy curves, occlusion maps."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def faces_row(pictures: Tensor, labels: Sequence[Sequence[str]]) -> go.Figure:
 def predictions_grid(
     classes: tuple[str, ...], probabilities: Tensor, columns: Sequence[str], rows: Sequence[str], x: str, y: str
 ) -> go.Figure:
-    """The answer to each of a table of pictures, with its word, its probability and its color.
+    """The prediction for each cell of a table of images: class, probability, color of the class.
 
     Args:
         classes: names of the classes.
@@ -104,7 +104,7 @@ def accuracies(
     shapes = [{**dotted, "xref": "paper", "x0": 0, "x1": 1, "y0": chance, "y1": chance}]
     if mark is not None:
         shapes.append({**dotted, "yref": "paper", "x0": mark, "x1": mark, "y0": 0, "y1": 1})
-    guessing = {"x": 1, "xref": "paper", "y": chance, "text": "a class at random", "xanchor": "right", "yanchor": "top"}
+    guessing = {"x": 1, "xref": "paper", "y": chance, "text": "chance level", "xanchor": "right", "yanchor": "top"}
     plain = {"fixedrange": True, "zeroline": False}
     title = {"text": "accuracy ↑", "font": {"size": TEXT}, "standoff": 12}
     layout = {
