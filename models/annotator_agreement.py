@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.stats import pearsonr, rankdata
 from torch import Tensor
 
 from .datasets import ferplus
@@ -135,6 +134,8 @@ def verdict(majority: str, answer: str) -> str:
 
 
 def _rank_correlation(a: np.ndarray, b: np.ndarray) -> Interval:
+    from scipy.stats import pearsonr, rankdata  # here: scipy.stats takes half a second
+
     found = pearsonr(rankdata(a), rankdata(b))
     low, high = found.confidence_interval(0.95)
     return float(found.statistic), float(low), float(high)

@@ -16,9 +16,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from scipy.optimize import minimize_scalar
 from torch import Tensor
-from torchmetrics.functional.classification import multiclass_calibration_error
 
 from .metrics import CALIBRATION_BINS
 
@@ -32,6 +30,8 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
         logits: of a validation part that training did not see, (N, K).
         labels: index of the true class, (N,).
     """
+
+    from scipy.optimize import minimize_scalar  # here: it takes a quarter of a second
 
     def log_loss(log_t: float) -> float:
         return F.cross_entropy(logits.double() / math.exp(log_t), labels).item()
@@ -75,6 +75,10 @@ def reliability(logits: Tensor, labels: Tensor, bins: int = CALIBRATION_BINS) ->
     Raises:
         ValueError: shapes that do not fit, no pictures, NaN or infinite logits, or `bins` below 1.
     """
+    from torchmetrics.functional.classification import (
+        multiclass_calibration_error,  # here: torchmetrics takes half a second
+    )
+
     _check(logits, labels)
     if bins < 1:
         raise ValueError(f"bins={bins}: give a whole number from 1 up")

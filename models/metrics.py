@@ -8,10 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.stats import binomtest
-from scipy.stats import t as student_t
 from torch import Tensor, nn
-from torchmetrics.functional import classification as tm
 
 from .checkpoints import Card
 from .preprocessing import mean_log_probability, views
@@ -72,6 +69,8 @@ def measure(logits: Tensor, labels: Tensor, classes: tuple[str, ...]) -> dict[st
         calibration_error (expected gap between probability and accuracy over 15 bins, 0 to 1, lower);
         per_class: precision, recall, f1, support of each; confusion: pictures by true class (row) and answer (column).
     """
+    from torchmetrics.functional import classification as tm  # here: torchmetrics takes half a second
+
     k = len(classes)
     probabilities = logits.softmax(-1)
     accuracy, low, high = share((logits.argmax(-1) == labels).numpy())
@@ -109,6 +108,8 @@ def accuracy_of(measures: Mapping[str, Any]) -> Interval:
 
 def share(right: np.ndarray) -> Interval:
     """Share of true values, bool (N,), with its 95 % interval (Wilson); NaN where there are none."""
+    from scipy.stats import binomtest  # here: scipy.stats takes half a second
+
     if len(right) == 0:
         return math.nan, math.nan, math.nan
     interval = binomtest(int(right.sum()), len(right)).proportion_ci(0.95, method="wilson")
@@ -121,6 +122,8 @@ def mean_share(values: Sequence[float]) -> Interval:
     Raises:
         ValueError: fewer than two values have no spread.
     """
+    from scipy.stats import t as student_t  # here: scipy.stats takes half a second
+
     n = len(values)
     if n < 2:
         raise ValueError(f"{n} values have no interval: give two or more.")

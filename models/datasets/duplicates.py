@@ -9,7 +9,6 @@ near copies where few bits differ and their gray values go up and down together.
 from __future__ import annotations
 
 import numpy as np
-from scipy.fft import dctn
 
 from .faceset import FaceSet
 
@@ -23,6 +22,8 @@ LIKENESS = 0.9
 
 def perceptual_hashes(images: np.ndarray) -> np.ndarray:
     """63 bits for each gray picture, uint8 (N, H, W) → uint64 (N,). A constant picture has no waves: its hash is 0."""
+    from scipy.fft import dctn  # here: it takes a quarter of a second
+
     hashes = np.zeros(len(images), dtype=np.uint64)
     for start in range(0, len(images), 4096):
         some = images[start : start + 4096].astype(np.float32)

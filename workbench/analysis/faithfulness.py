@@ -31,9 +31,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from scipy import sparse
-from scipy.sparse.linalg import spsolve
 from torch import Tensor, nn
-from torchvision.transforms.functional import gaussian_blur
 
 from .cam import resize
 from .model_isolation import borrowed
@@ -348,6 +346,8 @@ def fill_linearly(picture: Float[Tensor, "C_in H W"], missing: Bool[Tensor, "H W
     Raises:
         ValueError: no pixel is known.
     """
+    from scipy.sparse.linalg import spsolve  # here: it takes a fifth of a second
+
     gone = missing.flatten().cpu().numpy()
     if gone.all():
         raise ValueError("missing covers the whole picture. Leave at least one pixel.")
@@ -374,6 +374,8 @@ def _neighbour_weights(height: int, width: int) -> sparse.csr_array:
 
 def _without_features(x: Tensor, baseline: Baseline) -> Tensor:
     """The picture that deletion ends in: its mean gray, or so blurred that brows and mouth are gone."""
+    from torchvision.transforms.functional import gaussian_blur  # here: torchvision takes a second
+
     if baseline == "mean":
         return x.mean((-2, -1), keepdim=True).expand_as(x)
     sigma = [max(side * _BLUR, 0.1) for side in x.shape[-2:]]

@@ -26,12 +26,8 @@ from typing import Any
 
 import numpy as np
 import torch
-import torchvision.transforms.v2.functional as TF
-from captum.attr import Occlusion
 from jaxtyping import Float, Int
-from kornia.geometry.transform import get_affine_matrix2d, warp_affine
 from PIL import Image
-from scipy.stats import binomtest
 from torch import Tensor
 
 from models.images import open_image
@@ -57,6 +53,8 @@ def warped(
         shift: moved to the right and down, in shares of width and height.
         zoom: factor on the size, about the middle.
     """
+    from kornia.geometry.transform import get_affine_matrix2d, warp_affine  # here: kornia takes a quarter of a second
+
     b, _, h, w = x.shape
     of_all: dict[str, Any] = {"dtype": x.dtype, "device": x.device}
     M = get_affine_matrix2d(
@@ -154,6 +152,8 @@ def _scale(x: Tensor, factor: float, seed: int) -> Tensor:
 @_corruption("blur", "Blur", "σ in pixels of 48", (0, 0.5, 1, 1.5, 2, 3, 4), 0)
 def _blur(x: Tensor, sigma: float, seed: int) -> Tensor:
     """Each pixel becomes a Gaussian mean of its neighbours."""
+    import torchvision.transforms.v2.functional as TF  # here: torchvision takes a second
+
     sigma = sigma * x.shape[-1] / _SIDE
     reach = min(math.ceil(3 * sigma), min(x.shape[-2:]) - 1)  # the mirrored border cannot be wider than the picture
     return TF.gaussian_blur(x, [2 * reach + 1] * 2, [sigma] * 2)
@@ -169,6 +169,8 @@ def _noise(x: Tensor, std: float, seed: int) -> Tensor:
 @_corruption("brightness", "Brightness", "factor on the pixels", (0.1, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 3), 1)
 def _brightness(x: Tensor, factor: float, seed: int) -> Tensor:
     """All pixels times one factor; cut off at white."""
+    import torchvision.transforms.v2.functional as TF  # here: torchvision takes a second
+
     return TF.adjust_brightness(x, factor)
 
 
@@ -177,6 +179,8 @@ def _brightness(x: Tensor, factor: float, seed: int) -> Tensor:
 )
 def _contrast(x: Tensor, factor: float, seed: int) -> Tensor:
     """Each pixel nearer to the picture's mean gray, or farther from it; cut off at black and white."""
+    import torchvision.transforms.v2.functional as TF  # here: torchvision takes a second
+
     return TF.adjust_contrast(x, factor)
 
 
@@ -197,6 +201,8 @@ def _compressed(picture: np.ndarray, quality: int) -> io.BytesIO:
 @_corruption("resolution", "Resolution", "side in pixels", (4, 6, 8, 12, 16, 24, 36, 48), 48)
 def _resolution(x: Tensor, side: float, seed: int) -> Tensor:
     """Reduced to fewer pixels and enlarged again, both bilinear; reduced with antialiasing."""
+    import torchvision.transforms.v2.functional as TF  # here: torchvision takes a second
+
     small = [max(1, round(side * n / _SIDE)) for n in x.shape[-2:]]
     return TF.resize(TF.resize(x, small, antialias=True), list(x.shape[-2:]))
 
@@ -315,6 +321,8 @@ def accuracy_curve(
     Raises:
         ValueError: there is no picture, or `images` holds NaN.
     """
+    from scipy.stats import binomtest  # here: scipy.stats takes half a second
+
     n, right = len(images), []
     for i, value in enumerate(corruption.values):
         if untouched is not None and value == corruption.neutral:
@@ -382,6 +390,8 @@ def occlusion(
     Raises:
         ValueError: an argument is wrong; the message names it.
     """
+    from captum.attr import Occlusion  # here: captum takes half a second
+
     x = float_matrices(pixels, "pixels")[None, None]
     if not 1 <= patch <= min(x.shape[-2:]):
         raise ValueError(f"patch={patch}: give a side of 1 to {min(x.shape[-2:])} pixels")

@@ -19,7 +19,6 @@ from typing import Any, Literal, cast
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from scipy.stats import spearmanr
 from torch import Tensor, nn
 
 from models.seeding import seeded
@@ -82,6 +81,8 @@ def similarity(a: Tensor, b: Tensor) -> float:
     Raises:
         ValueError: the shapes differ, or there are NaN or infinite values.
     """
+    from scipy.stats import spearmanr  # here: scipy.stats takes half a second
+
     if a.shape != b.shape:
         raise ValueError(f"b has shape {tuple(b.shape)} and a {tuple(a.shape)}: the explainer has to keep one size")
     a, b = float_matrices(a, "a").abs(), float_matrices(b, "b").abs()

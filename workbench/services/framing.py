@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 import torch
 from PIL import Image
-from scipy.stats import spearmanr
 from torch import Tensor
 
 from ..analysis import cam
@@ -95,6 +94,8 @@ def likeness(a: Framed, b: Framed) -> float:
 
     The second map is first laid back onto the first frame. NaN where a map is blank or missing, or little is shared.
     """
+    from scipy.stats import spearmanr  # here: scipy.stats takes half a second
+
     if a.map is None or b.map is None:
         return math.nan
     size = len(a.map)

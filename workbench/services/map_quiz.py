@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
-from scipy.stats import hypergeom
 from torch import Tensor
 
 from models.datasets.synthetic.faces import draw
@@ -130,6 +129,8 @@ def in_cells(values: Tensor) -> Tensor:
 
 def _blind_overlap(picked: int, strongest: int) -> float:
     """Expected intersection over union of `picked` cells drawn blindly with `strongest` given ones."""
+    from scipy.stats import hypergeom  # here: scipy.stats takes half a second
+
     drawn = hypergeom(GRID * GRID, strongest, picked)
     return float(sum(drawn.pmf(k) * k / (picked + strongest - k) for k in range(1, min(picked, strongest) + 1)))
 

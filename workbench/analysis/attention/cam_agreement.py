@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
-from scipy.stats import rankdata
 from torch import Tensor
 
 from ..cam import resize
@@ -68,6 +67,8 @@ def _spearman(one: Tensor, others: Tensor) -> Tensor:
 
 def _centred_ranks(maps: Tensor) -> Tensor:
     """Ranks with mean 0 of the last axis, equal values sharing one; all 0 where rounding is all that differs."""
+    from scipy.stats import rankdata  # here: it takes half a second
+
     ranks = torch.from_numpy(rankdata(maps.numpy(), axis=-1))
     has_order = maps.amax(-1, keepdim=True) - maps.amin(-1, keepdim=True) > 1e-6 * maps.abs().amax(-1, keepdim=True)
     return (ranks - ranks.mean(-1, keepdim=True)) * has_order

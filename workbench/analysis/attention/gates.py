@@ -13,9 +13,7 @@ from functools import partial
 from threading import get_ident
 
 import torch
-from timm.layers import SEModule
 from torch import Tensor, nn
-from torchvision.ops import SqueezeExcitation
 
 from models.layers.angle_attention import AngleAttention
 from models.layers.bam import BAM
@@ -52,19 +50,29 @@ _KINDS: dict[type[nn.Module], tuple[tuple[str, str, float | None], ...]] = {  # 
     SVDAttention: _ONE,
     AngleAttention: _ONE,
     TransformerBlock: (("softmax", "self-attention", None),),
-    SEModule: (("gate", "channel weights", 1.0),),
-    SqueezeExcitation: (("scale_activation", "channel weights", 1.0),),
 }
+_SQUEEZE_EXCITATION = {
+    "timm.layers.squeeze_excite.SEModule": "gate",
+    "torchvision.ops.misc.SqueezeExcitation": "scale_activation",
+}
+"""Submodule of each library's class, which is known by name because the libraries take two seconds to import."""
 
 
 def gates_of(model: nn.Module) -> tuple[Gate, ...]:
     """All gates of a network, in the order in which it registers its modules; () where it has none."""
     found = []
     for layer, module in model.named_modules():
-        for attribute, title, neutral in next((own for kind, own in _KINDS.items() if isinstance(module, kind)), ()):
-            kind = "SE" if isinstance(module, SEModule | SqueezeExcitation) else type(module).__name__
-            found.append(Gate(layer, kind, title, f"{layer}.{attribute}".lstrip("."), neutral))
+        kind, own = _gates_in(module)
+        found += [Gate(layer, kind, title, f"{layer}.{name}".lstrip("."), neutral) for name, title, neutral in own]
     return tuple(found)
+
+
+def _gates_in(module: nn.Module) -> tuple[str, Sequence[tuple[str, str, float | None]]]:
+    """The kind of an attention module and its gates as in `_KINDS`; none where it has none."""
+    for parent in type(module).__mro__:
+        if inside := _SQUEEZE_EXCITATION.get(f"{parent.__module__}.{parent.__name__}"):
+            return "SE", ((inside, "channel weights", 1.0),)
+    return type(module).__name__, next((own for kind, own in _KINDS.items() if isinstance(module, kind)), ())
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binomtest
 
 from models.checkpoints import CheckpointError
 from models.datasets.audit import leaked
@@ -75,6 +74,8 @@ def pair(first: str, second: str, part: str = "PrivateTest", pictures: Pictures 
     Raises:
         CheckpointError: as for `stored_answers`; or they have other classes, or share no picture.
     """
+    from scipy.stats import binomtest  # here: scipy.stats takes half a second
+
     a, b = stored_answers(first, part, pictures), stored_answers(second, part, pictures)
     if a.card.classes != b.card.classes:
         raise CheckpointError(f"{first} and {second} have different classes and cannot be compared picture by picture.")

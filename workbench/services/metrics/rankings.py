@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from scipy import stats
 
 from models import get_spec, list_models
 from models.checkpoints import CheckpointError, read_card
@@ -113,5 +112,7 @@ def over_seeds(values: list[float]) -> Interval | None:
     """Mean with its 95 % interval over seeds (Student's t); None for a single one."""
     if len(values) < 2:
         return None
-    half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / len(values) ** 0.5
+    from scipy.stats import t as student_t  # here: scipy.stats takes half a second
+
+    half = student_t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / len(values) ** 0.5
     return float(np.mean(values)), float(np.mean(values) - half), float(np.mean(values) + half)

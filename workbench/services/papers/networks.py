@@ -6,7 +6,6 @@ from functools import lru_cache
 from typing import Any
 
 import torch
-import torchvision
 from torch import nn
 
 from models import create_model, get_spec
@@ -30,6 +29,8 @@ def parameters(network: str, **overrides: Any) -> int:
 
 def stock(name: str) -> int:
     """Parameters of a network of torchvision as it comes, with 1 000 classes."""
+    import torchvision  # here: it takes a second
+
     with torch.device("meta"):
         return sum(p.numel() for p in getattr(torchvision.models, name)().parameters())
 
