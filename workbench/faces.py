@@ -13,6 +13,7 @@ import math
 import threading
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from importlib import resources
 
 import cv2
 import numpy as np
@@ -447,9 +448,8 @@ def sample_picture(name: str) -> Image.Image:
         names = ", ".join(sample.name for sample in _SAMPLES)
         raise PictureError(f'"{name}" is not a sample. Choose one of {names}.')
     if name == "astronaut":
-        from skimage import data  # imported here, as below, so that a start without samples stays quick
-
-        return Image.fromarray(data.astronaut())
+        # The file itself, because skimage.data.astronaut() imports half of scikit-image.
+        return read((resources.files("skimage") / "data" / "astronaut.png").read_bytes())
     if name == "grace_hopper":
         from matplotlib import cbook
 

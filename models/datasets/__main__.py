@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, cast
 
@@ -20,23 +21,23 @@ from ..paths import DATA, FER2013
 from . import audit as audits
 from . import duplicates, fer2013, ferplus, readers, split_tables, splits, subjects
 from .archives import stamp
-from .faceset import DataError, FaceSet, source_of
+from .faceset import DataError, FaceSet, source_of, stored_counts
 
 Source = Annotated[Path, tyro.conf.Positional]
 
 app = tyro.extras.SubcommandApp()
 
 
-def counts_table(faces: FaceSet) -> Table:
+def counts_table(classes: Sequence[str], by_split: Mapping[str, list[int]]) -> Table:
     """Pictures of each class (columns) in each part (rows)."""
-    table = Table("", *faces.classes, "all", box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))  # in 80 columns
-    for split, counts in faces.counts().items():
+    table = Table("", *classes, "all", box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))  # in 80 columns
+    for split, counts in by_split.items():
         table.add_row(split, *map(str, counts), str(sum(counts)))
     return table
 
 
 def _show(faces: FaceSet, console: Console) -> None:
-    console.print(counts_table(faces))
+    console.print(counts_table(faces.classes, faces.counts()))
     people = len(set(faces.subjects.tolist()) - {""})
     if people:
         console.print(f"{people} subjects")
@@ -69,7 +70,7 @@ def import_set(
     own = source.resolve().name.split(".")[0] or "folder"
     for known in [out] if out else [DATA / f"{name}.npz" for name in (*readers.NAMED, own, "ferplus")]:
         if mark and not force and source_of(known) == mark:
-            console.print(counts_table(FaceSet.load(known)))
+            console.print(counts_table(*stored_counts(known)))
             console.print(f"{known} was made from this very source before; --force reads it again.", soft_wrap=True)
             return
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), console=console, transient=True) as progress:
@@ -124,7 +125,7 @@ def audit(
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), console=console, transient=True) as progress:
         task = progress.add_task("")
         found = audits.audit(faces, near, lambda step: progress.update(task, description=f"Looking at {step}"))
-    console.print(counts_table(faces))
+    console.print(counts_table(faces.classes, faces.counts()))
     for sentence in audits.sentences(found):
         console.print(sentence, soft_wrap=True)
     console.print(_leak_table(found.leaks))

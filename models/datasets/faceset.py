@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..files import UNPACKING_ERRORS, write_bytes
+from ..paths import DATA
 from ..text import PLAIN_WORDS
 
 EMOTIONS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
@@ -24,7 +25,7 @@ _ARRAYS = ("images", "labels", "names", "splits")
 _OPTIONAL = ("subjects", "targets")
 _NOT_IMPORTED = (
     "Import it first: ferscope data import SOURCE, where SOURCE is the archive, the folder or the CSV; or draw a set "
-    "of faces, ferscope data draw, and give that: --data data/drawn.npz"
+    f"of faces, ferscope data draw, and give that: --data {DATA / 'drawn.npz'}"
 )
 
 
@@ -80,9 +81,7 @@ class FaceSet:
 
     def counts(self) -> dict[str, list[int]]:
         """Pictures of each class, in the order of `classes`, for each split in the order of appearance."""
-        k = len(self.classes)
-        splits = dict.fromkeys(self.splits.tolist())
-        return {s: np.bincount(self.labels[self.splits == s], minlength=k).tolist() for s in splits}
+        return _counts(self.labels, self.splits, self.classes)
 
     @property
     def class_counts(self) -> list[int]:
@@ -173,6 +172,18 @@ class FaceSet:
         if self.targets is not None and self.targets.shape != (n, k):
             return False
         return same_length and bool(((self.labels >= 0) & (self.labels < k)).all())
+
+
+def _counts(labels: np.ndarray, splits: np.ndarray, classes: tuple[str, ...]) -> dict[str, list[int]]:
+    known = dict.fromkeys(splits.tolist())
+    return {split: np.bincount(labels[splits == split], minlength=len(classes)).tolist() for split in known}
+
+
+def stored_counts(path: Path) -> tuple[tuple[str, ...], dict[str, list[int]]]:
+    """Classes and `FaceSet.counts` of an imported set, without its images, which take most of the time to read."""
+    with np.load(path, allow_pickle=False) as file:
+        classes = tuple(str(name) for name in file["classes"])
+        return classes, _counts(file["labels"], file["splits"], classes)
 
 
 def source_of(path: Path) -> str:
