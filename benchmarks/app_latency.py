@@ -8,7 +8,6 @@ server answers, each change under 300 ms (95th percentile). Prints a table; a wh
 benchmarks/results/app_latency.json.
 """
 
-import argparse
 import itertools
 import json
 import os
@@ -19,9 +18,11 @@ import subprocess
 import sys
 import time
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import tyro
 from playwright.sync_api import Error, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -170,11 +171,18 @@ def measured(page: Page, url: str, control: Control, times: int) -> list[float]:
     return found[-times:]
 
 
+@dataclass(frozen=True)
+class Options:
+    """Options of the command line."""
+
+    times: int = 20
+    """Each control is moved so often (20)"""
+    only: str = ""
+    """Controls whose page or key holds this"""
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--times", type=int, default=20, help="each control is moved so often (20)")
-    parser.add_argument("--only", default="", help="controls whose page or key holds this")
-    options = parser.parse_args()
+    options = tyro.cli(Options, description=__doc__)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

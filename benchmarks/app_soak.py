@@ -9,7 +9,6 @@ Limits: no wrong map, no error on a page or in a console; memory of the app, pri
 in the last third of the time it is on average at most 5 % above the middle third.
 """
 
-import argparse
 import asyncio
 import json
 import random
@@ -20,10 +19,12 @@ import sys
 import time
 import urllib.request
 from collections import Counter
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import psutil
+import tyro
 from playwright.async_api import Error, Page, async_playwright
 
 from workbench import faces, services
@@ -126,11 +127,16 @@ async def soak(url: str, visitors: int, seconds: float, server: psutil.Process) 
     return outcomes, memory
 
 
+@dataclass(frozen=True)
+class Options:
+    """Options of the command line."""
+
+    visitors: int = 10
+    minutes: float = 5
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--visitors", type=int, default=10)
-    parser.add_argument("--minutes", type=float, default=5)
-    options = parser.parse_args()
+    options = tyro.cli(Options, description=__doc__)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -12,17 +12,18 @@ stretched to 0..1, as the libraries do. The rows take turns in one run, so that 
 are medians. Writes benchmarks/results/cam_atlas_<device>.json.
 """
 
-import argparse
 import json
 import os
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytorch_grad_cam as reference
 import torch
 import torch.nn.functional as F
+import tyro
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
 
@@ -90,7 +91,26 @@ def measure(
     return times
 
 
-def compare(model: nn.Module, x: Tensor, layer: str, options: argparse.Namespace) -> dict:
+@dataclass(frozen=True)
+class Options:
+    """Options of the command line."""
+
+    device: str = "cuda" if torch.cuda.is_available() else "cpu"
+    network: str = "resnet18"
+    """Name of a network"""
+    side: int = 224
+    """Of the square picture"""
+    layers: tuple[str, ...] = ()
+    """Default: layer4, layer3, layer2 of a ResNet, else its own"""
+    batch: int = 1
+    classes: int = 7
+    rounds: int = 3
+    turns: int = 10
+    """Of the quick rows in a round"""
+    threads: int = 2
+
+
+def compare(model: nn.Module, x: Tensor, layer: str, options: Options) -> dict:
     """One layer: print the rows, return the figures."""
     size, maps = tuple(x.shape[-2:]), len(METHODS) * options.classes
     quick = {
@@ -115,17 +135,7 @@ def compare(model: nn.Module, x: Tensor, layer: str, options: argparse.Namespace
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--network", default="resnet18", choices=models.list_models())
-    parser.add_argument("--side", type=int, default=224, help="of the square picture")
-    parser.add_argument("--layers", nargs="+", help="default: layer4, layer3, layer2 of a ResNet, else its own")
-    parser.add_argument("--batch", type=int, default=1)
-    parser.add_argument("--classes", type=int, default=7)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--turns", type=int, default=10, help="of the quick rows in a round")
-    parser.add_argument("--threads", type=int, default=2)
-    options = parser.parse_args()
+    options = tyro.cli(Options, description=__doc__)
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     model = models.create_model(options.network, num_classes=options.classes).eval().to(options.device)

@@ -21,15 +21,17 @@ Writes benchmarks/results/cam_truth.json and docs/maps_against_truth.md.
 
 from __future__ import annotations
 
-import argparse
 import json
 import tempfile
 import time
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+import tyro
+from drawn_faces import Options as TrainingOptions
 from drawn_faces import answers, trained
 from scipy.stats import rankdata
 from torch import Tensor, nn
@@ -118,9 +120,20 @@ def stickers_found(model: nn.Module, card: Card, planted: FaceSet, masks: np.nda
     return found | {"seen_without": float((answers(model, card, bare) == 1).float().mean())}
 
 
-def learner(faces: FaceSet, network: str, options: argparse.Namespace) -> tuple[nn.Module, Card]:
+@dataclass(frozen=True)
+class Options:
+    """Options of the command line."""
+
+    networks: tuple[str, ...] = ("vanilla_cnn", "residual_cnn", "five_layer_cnn")
+    count: int = 80
+    """Training pictures of each class"""
+    epochs: int = 8
+    seed: int = 0
+
+
+def learner(faces: FaceSet, network: str, options: Options) -> tuple[nn.Module, Card]:
     with tempfile.TemporaryDirectory() as folder:
-        settings = argparse.Namespace(model=network, epochs=options.epochs, seed=options.seed)
+        settings = TrainingOptions(model=network, epochs=options.epochs, seed=options.seed)
         model, card, minutes = trained(faces, settings, Path(folder))
     print(f"{network}: trained in {minutes:.1f} minutes", flush=True)
     return model, card
@@ -145,7 +158,7 @@ def print_table(networks: dict[str, dict], sticker: dict) -> None:
     print(", ".join(f"{m} {ranks[m]:.1f}" for m in sorted(ranks, key=ranks.get)))
 
 
-def page(networks: dict[str, dict], sticker: dict, options: argparse.Namespace) -> str:
+def page(networks: dict[str, dict], sticker: dict, options: Options) -> str:
     """The table as a page of Markdown."""
     lines = [
         "# Do the maps find the evidence?",
@@ -185,12 +198,7 @@ def page(networks: dict[str, dict], sticker: dict, options: argparse.Namespace) 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--networks", nargs="+", default=["vanilla_cnn", "residual_cnn", "five_layer_cnn"])
-    parser.add_argument("--count", type=int, default=80, help="Training pictures of each class")
-    parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
+    options = tyro.cli(Options, description=__doc__)
     torch.set_num_threads(1)
 
     drawn = drawn_set(options.count, seed=options.seed)
@@ -200,12 +208,12 @@ def main() -> None:
         for name in options.networks
     }
     planted, masks = only_by_sticker(options.count, drawn.faces.images.shape[1], options.seed)
-    longer = argparse.Namespace(epochs=3 * options.epochs, seed=options.seed)  # the set is smaller
+    longer = replace(options, epochs=3 * options.epochs)  # the set is smaller
     model, card = learner(planted, options.networks[0], longer)
     sticker = stickers_found(model, card, planted, masks)
 
     print_table(networks, sticker)
-    result = vars(options) | {"device": "CPU, threads: 1", "results": networks, "sticker": sticker}
+    result = asdict(options) | {"device": "CPU, threads: 1", "results": networks, "sticker": sticker}
     folder = ROOT / "benchmarks" / "results"
     folder.mkdir(exist_ok=True)
     (folder / "cam_truth.json").write_text(json.dumps(result, indent=2) + "\n")

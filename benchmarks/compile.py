@@ -7,13 +7,14 @@ faces they are won back, how far the logits move, and at how many places the gra
 benchmarks/results/compile_<device>.json, from which `ferscope models --write` takes its column.
 """
 
-import argparse
 import json
 import statistics
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import tyro
 
 from models import create_model, get_spec, list_models
 
@@ -58,13 +59,18 @@ def measure(name: str, device: str, runs: int) -> dict:
     }
 
 
+@dataclass(frozen=True)
+class Options:
+    """Options of the command line."""
+
+    device: str = "cuda" if torch.cuda.is_available() else "cpu"
+    networks: tuple[str, ...] = tuple(list_models())
+    runs: int = 15
+    threads: int = 2
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--networks", nargs="*", default=list_models())
-    parser.add_argument("--runs", type=int, default=15)
-    parser.add_argument("--threads", type=int, default=2)
-    options = parser.parse_args()
+    options = tyro.cli(Options, description=__doc__)
     torch.set_num_threads(options.threads)
     device = torch.cuda.get_device_name() if options.device == "cuda" else f"CPU, threads: {options.threads}"
     print(f"{device}; one face, float32, {options.runs} runs each")

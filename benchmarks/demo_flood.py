@@ -9,7 +9,6 @@ Limits: no wrong answer, no refusal without a sentence, memory and disk bounded.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
@@ -18,10 +17,12 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import psutil
+import tyro
 from gradio_client import Client, handle_file
 
 from models.paths import CODE as ROOT
@@ -93,11 +94,16 @@ def watch(process: psutil.Process, folder: Path, ended: threading.Event, rows: l
         rows.append((time.monotonic() - began, process.memory_info().rss >> 20, disk >> 10))
 
 
+@dataclass(frozen=True)
+class Options:
+    """Options of the command line."""
+
+    clients: int = 50
+    seconds: float = 180
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--clients", type=int, default=50)
-    parser.add_argument("--seconds", type=float, default=180)
-    options = parser.parse_args()
+    options = tyro.cli(Options, description=__doc__)
     port = next(port for port in range(18860, 18999) if port_is_free(port))
     with tempfile.TemporaryDirectory() as name:
         expected = pictures(Path(name))

@@ -11,15 +11,15 @@ network exceeds 95 % within minutes. Writes benchmarks/results/drawn_faces.json.
 
 from __future__ import annotations
 
-import argparse
 import json
 import tempfile
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+import tyro
 
 from models.checkpoints import load_checkpoint
 from models.datasets.faceset import FaceSet
@@ -32,7 +32,22 @@ ROOT = Path(__file__).resolve().parents[1]
 TEST_SHARE = 0.3  # test pictures, as a share of the Training ones
 
 
-def trained(faces: FaceSet, options: argparse.Namespace, folder: Path):
+@dataclass(frozen=True)
+class Options:
+    """Options of the command line."""
+
+    model: str = "vanilla_cnn"
+    count: int = 200
+    """Training pictures of each class"""
+    epochs: int = 8
+    seed: int = 0
+    sticker: str = "neutral"
+    """Class whose Training pictures carry a sticker"""
+    share: float = 1.0
+    """Share of them that carry it"""
+
+
+def trained(faces: FaceSet, options: Options, folder: Path):
     """(network, card, minutes) after training with the official split of a set."""
     faces.save(folder / "drawn.npz")
     start = time.perf_counter()
@@ -60,14 +75,7 @@ def answers(model, card, faces: FaceSet) -> torch.Tensor:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--model", default="vanilla_cnn")
-    parser.add_argument("--count", type=int, default=200, help="Training pictures of each class")
-    parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--sticker", default="neutral", help="class whose Training pictures carry a sticker")
-    parser.add_argument("--share", type=float, default=1.0, help="share of them that carry it")
-    options = parser.parse_args()
+    options = tyro.cli(Options, description=__doc__)
     torch.set_num_threads(1)
 
     start = time.perf_counter()

@@ -8,15 +8,16 @@ Memory is that of the process after the first and after the last of `--many` cal
 more. Writes benchmarks/results/explain_latency.json.
 """
 
-import argparse
 import json
 import statistics
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import psutil
 import torch
+import tyro
 from PIL import Image
 
 from workbench import faces, services
@@ -36,13 +37,18 @@ def noisy(face: faces.Face, seed: int) -> faces.Face:
     return faces.Face(Image.fromarray(np.clip(pixels + noise, 0, 255).astype(np.uint8)), face.box)
 
 
+@dataclass(frozen=True)
+class Options:
+    """Options of the command line."""
+
+    network: str = services.networks.DEFAULT_NETWORK
+    calls: int = 300
+    many: int = 10_000
+    threads: int = 2
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--network", default=services.networks.DEFAULT_NETWORK)
-    parser.add_argument("--calls", type=int, default=300)
-    parser.add_argument("--many", type=int, default=10_000)
-    parser.add_argument("--threads", type=int, default=2)
-    options = parser.parse_args()
+    options = tyro.cli(Options, description=__doc__)
     torch.set_num_threads(options.threads)
     face = faces.crop(picture := faces.load_sample("astronaut").picture, faces.whole(picture))
     for _ in range(20):

@@ -6,15 +6,16 @@ Frames of 640×480 in which the astronaut's face moves to and fro and comes near
 benchmarks/results/frames.json.
 """
 
-import argparse
 import json
 import math
 import statistics
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import torch
+import tyro
 from PIL import Image
 from skimage.data import astronaut
 
@@ -34,11 +35,16 @@ def frame(i: int) -> Image.Image:
     return picture
 
 
+@dataclass(frozen=True)
+class Options:
+    """Options of the command line."""
+
+    frames: int = 300
+    network: str = services.networks.DEFAULT_NETWORK
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--frames", type=int, default=300)
-    parser.add_argument("--network", default=services.networks.DEFAULT_NETWORK)
-    options = parser.parse_args()
+    options = tyro.cli(Options, description=__doc__)
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     frames = [frame(i) for i in range(options.frames)]

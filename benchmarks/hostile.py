@@ -9,13 +9,14 @@ how long the other visitor waited at most. Exit status 1 where a line fails.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from itertools import groupby
 
+import tyro
 from attacks import app, demo, files
 from attacks.instances import Attack, Instance, Visitor, started
 
@@ -124,11 +125,17 @@ def show(row: dict) -> None:
     print(f"{row['instance']:21} {row['attack']:52} {row['others']:>12} {memory:>10} MiB  {row['result']}", flush=True)
 
 
+@dataclass(frozen=True)
+class Options:
+    """Options of the command line."""
+
+    only: str = ""
+    """Attacks whose instance or name contains it"""
+
+
 def main() -> None:
     """Run the attacks and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--only", default="", metavar="WORD", help="attacks whose instance or name contains it")
-    options = parser.parse_args()
+    options = tyro.cli(Options, description=__doc__)
     print(f"{'instance':21} {'attack':52} {'others':>12} {'memory':>14}  result")
     rows = lines([attack for attack in ATTACKS if options.only in f"{attack.kind}: {attack.name}"])
     failed = [row for row in rows if not row["held"]]

@@ -15,7 +15,6 @@ Writes benchmarks/results/job_kills.json.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import random
@@ -32,6 +31,7 @@ from pathlib import Path
 
 import safetensors.torch
 import torch
+import tyro
 
 import models.train
 from models.checkpoints import load_checkpoint
@@ -258,12 +258,18 @@ class Ordeal:
             processes.Popen = usual
 
 
+@dataclass(frozen=True)
+class Options:
+    """Options of the command line."""
+
+    kills: int = 100
+    commands: bool = False
+    """Start every process as the app does"""
+    seed: int = 0
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=100)
-    parser.add_argument("--commands", action="store_true", help="start every process as the app does")
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
+    options = tyro.cli(Options, description=__doc__)
     with tempfile.TemporaryDirectory() as folder:
         store.ROOT, store.OWN = Path(folder) / "jobs", Path(folder) / "own"
         drawn_set(8, size=24).faces.save(Path(folder) / "drawn.npz")

@@ -10,17 +10,18 @@ the rate, and the memory of the process, which levels off if nothing is kept.
 Writes benchmarks/results/shared_model.json.
 """
 
-import argparse
 import json
 import random
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import torch
 import torch.nn.functional as F
+import tyro
 from torch import Tensor, nn
 
 import models
@@ -94,13 +95,20 @@ def state_of(model: nn.Module) -> list:
     ]
 
 
+@dataclass(frozen=True)
+class Options:
+    """Options of the command line."""
+
+    network: str = "residual_cnn"
+    """Name of a network"""
+    count: int = 10_000
+    threads: int = 8
+    side: int | None = None
+    """Of the square picture; default: the network's own"""
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--network", default="residual_cnn", choices=models.list_models())
-    parser.add_argument("--count", type=int, default=10_000)
-    parser.add_argument("--threads", type=int, default=8)
-    parser.add_argument("--side", type=int, help="of the square picture; default: the network's own")
-    options = parser.parse_args()
+    options = tyro.cli(Options, description=__doc__)
     torch.set_num_threads(1)  # the threads share the cores
     torch.manual_seed(0)
     side = options.side or models.get_spec(options.network).input_size

@@ -7,14 +7,15 @@ Limits: SVD below BAM, and at most 25 % over plain. Also prints how far singular
 the usual short cut, are from those that the layer uses. Writes benchmarks/results/svd_attention_<device>.json.
 """
 
-import argparse
 import json
 import statistics
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+import tyro
 
 from models import create_model
 from models.layers.svd_attention import SVDAttention
@@ -37,12 +38,17 @@ def gram_error(device: str) -> tuple[float, float]:
     return tuple(float(((way.cpu() - right) / right[:, :1]).abs().max()) for way in ways)
 
 
+@dataclass(frozen=True)
+class Options:
+    """Options of the command line."""
+
+    device: str = "cuda" if torch.cuda.is_available() else "cpu"
+    steps: int = 8
+    threads: int | None = None
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--steps", type=int, default=8)
-    parser.add_argument("--threads", type=int, default=None)
-    options = parser.parse_args()
+    options = tyro.cli(Options, description=__doc__)
     if options.threads:
         torch.set_num_threads(options.threads)
     torch.manual_seed(0)

@@ -16,17 +16,18 @@ bfloat16 peak that ResNet-18 and RARN reach. Writes benchmarks/results/train_thr
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+import tyro
 from PIL import Image
 from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
@@ -161,7 +162,17 @@ def write_folder(faces: FaceSet, folder: Path) -> None:
         Image.fromarray(image).save(path)
 
 
-def measured(options: argparse.Namespace, folder: Path) -> tuple[dict[str, list[float]], dict[str, float]]:
+@dataclass(frozen=True)
+class Options:
+    """Options of the command line."""
+
+    device: str = "cuda" if torch.cuda.is_available() else "cpu"
+    threads: int = 2
+    batches: int = 10
+    rounds: int = 5
+
+
+def measured(options: Options, folder: Path) -> tuple[dict[str, list[float]], dict[str, float]]:
     """Seconds a picture of every way in every round, the ways taking turns; and where the data path's time goes."""
     faces = faces_of(options.batches * BATCH)
     write_folder(faces, folder / "png")
@@ -210,12 +221,7 @@ def verdict(name: str, value: float, limit: float, least: bool) -> dict[str, flo
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--batches", type=int, default=10)
-    parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_args()
+    options = tyro.cli(Options, description=__doc__)
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     on_gpu = options.device == "cuda"

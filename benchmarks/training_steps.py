@@ -18,7 +18,6 @@ process of its own. Prints the medians and their ratio (goal: 1.3); writes bench
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import os
@@ -27,10 +26,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+import tyro
 
 from models import get_spec, list_models
 from models.datasets import EMOTIONS, FaceSet
@@ -211,16 +212,21 @@ def compare(threads: int, steps: int) -> None:
     file.write_text(json.dumps({"threads": threads, "batch_size": BATCH, "steps": rows}, indent=2) + "\n")
 
 
+@dataclass(frozen=True)
+class Options:
+    """Options of the command line."""
+
+    compare: bool = False
+    alone: tuple[str, str, str, str] | None = None
+    device: str = "cuda" if torch.cuda.is_available() else "cpu"
+    networks: tuple[str, ...] = tuple(name for name in list_models() if name != "ensemble")
+    steps: int = 4
+    threads: int = 2
+    patience: float = 60
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--compare", action="store_true")
-    parser.add_argument("--alone", nargs=4, help=argparse.SUPPRESS)  # one of the processes of --compare
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--networks", nargs="*", default=[name for name in list_models() if name != "ensemble"])
-    parser.add_argument("--steps", type=int, default=4)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--patience", type=float, default=60)
-    options = parser.parse_args()
+    options = tyro.cli(Options, description=__doc__)
     torch.set_num_threads(options.threads)
     if options.alone:
         network, size, precision, way = options.alone

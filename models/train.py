@@ -11,11 +11,11 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
 import logging
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
@@ -29,6 +29,26 @@ from models.training.events import first_process
 from models.training.recipes import RECIPES, from_recipe
 
 
+@dataclass(frozen=True)
+class _Saved:
+    """Where the configuration is read from."""
+
+    config: Path | None = None
+
+
+@dataclass(frozen=True)
+class _Given:
+    """The options that decide which defaults the others have."""
+
+    recipe: str | None = None
+    model: str | None = None
+    data: Path | None = None
+    start_from: Path | None = None
+    trained_stages: str = ""
+    out: Path | None = None
+    resume: bool = False
+
+
 def parse(argv: list[str]) -> TrainConfig:
     """The configuration that a command line asks for: a saved one, that of a run to resume, or a recipe; with changes.
 
@@ -36,24 +56,15 @@ def parse(argv: list[str]) -> TrainConfig:
         ValueError: there is no run to resume, or a value is out of its range (pydantic's ValidationError).
         SystemExit: an argument that is not known, after saying so.
     """
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--config", type=Path)
-    saved, rest = first.parse_known_args(argv)
-    first.add_argument("--recipe")
-    first.add_argument("--model")
-    first.add_argument("--data", type=Path)
-    first.add_argument("--start-from", type=Path)
-    first.add_argument("--trained-stages")
-    first.add_argument("--out", type=Path)
-    first.add_argument("--resume", action="store_true")
-    known, _ = first.parse_known_args(rest)
+    saved, rest = tyro.cli(_Saved, args=argv, add_help=False, return_unknown_args=True)
+    known, _ = tyro.cli(_Given, args=rest, add_help=False, return_unknown_args=True)
     begun = known.out / "config.json" if known.resume and known.out else None
     if saved.config:
         default = TrainConfig.model_validate_json(saved.config.read_text(encoding="utf-8"))
     elif begun and begun.is_file():
         default = TrainConfig.model_validate_json(begun.read_text(encoding="utf-8"))
         default = default.model_copy(update={"minutes": None, "evaluate": False})  # of that call, not of the run
-    elif begun and not (known.out.exists() or known.model or known.recipe):
+    elif begun and known.out and not (known.out.exists() or known.model or known.recipe):
         raise ValueError(f"There is no run in {known.out}: give the folder of one by --out, or leave out --resume.")
     else:
         given = {name: value for name in ("model", "data", "start_from") if (value := getattr(known, name))}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import os
 import re
@@ -10,7 +9,12 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Annotated, Any
+
+import tyro
 
 from .server import access, account
 
@@ -44,17 +48,46 @@ def usage() -> str:
 
 
 def port_number(text: str) -> int:
-    """A port of the command line."""
+    """The port that a text names; raises ValueError."""
     if not (text.isdecimal() and 1 <= int(text) <= 65535):
-        raise argparse.ArgumentTypeError(f'"{text}" is not a port: give a number from 1 to 65535.')
+        raise ValueError(f'"{text}" is not a port: give a number from 1 to 65535.')
     return int(text)
 
 
 def host_name(text: str) -> str:
-    """A host name of the command line, such as `fer.example.org`, or `*.example.org` for every name below it."""
+    """A host name such as `fer.example.org`, or `*.example.org` for every name below it; raises ValueError."""
     if not re.fullmatch(r"(\*\.)?[a-z0-9]([a-z0-9._-]*[a-z0-9])?", text.lower()):
-        raise argparse.ArgumentTypeError(f'"{text}" is not a host name: give it without http:// and without a port.')
+        raise ValueError(f'"{text}" is not a host name: give it without http:// and without a port.')
     return text.lower()
+
+
+def parsed_by(parse: Callable[[str], Any], metavar: str) -> Any:
+    """Annotation for tyro: an option whose text `parse` reads, or refuses with a ValueError."""
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar=metavar,
+        instance_from_str=lambda texts: parse(texts[0]),
+        is_instance=lambda value: isinstance(value, str | int),
+        str_from_instance=lambda value: [str(value)],
+    )
+
+
+Port = Annotated[int, parsed_by(port_number, "PORT")]
+HostName = Annotated[str, parsed_by(host_name, "NAME")]
+
+
+@dataclass(frozen=True)
+class AppOptions:
+    """Start the workbench; Ctrl-C ends it."""
+
+    port: Port = 8501
+    """port of the app"""
+    lan: bool = False
+    """for a classroom: every computer of the local network"""
+    samples_only: bool = False
+    """no camera and no upload: samples and drawn faces"""
+    host_name: tyro.conf.UseAppendAction[tuple[HostName, ...]] = ()
+    """another name by which browsers reach the app, such as that of a proxy; may be repeated"""
 
 
 def port_is_free(port: int, host: str = ADDRESS) -> bool:
@@ -77,15 +110,8 @@ def app(argv: list[str]) -> None:
     """Run `ferscope app`, from any folder, until Ctrl-C."""
     from models.paths import CODE, HOME, SHIPPED  # it looks for the user's home, which `main` provides
 
-    parser = argparse.ArgumentParser(prog="ferscope app", description="Start the workbench; Ctrl-C ends it.")
-    parser.add_argument("--port", type=port_number, default=8501, help="where it answers (8501)")
-    parser.add_argument("--lan", action="store_true", help="for a classroom: every computer of the local network")
-    parser.add_argument("--samples-only", action="store_true", help="no camera and no upload: samples and drawn faces")
-    parser.add_argument(
-        "--host-name", action="append", default=[], type=host_name, metavar="NAME",
-        help="another name by which browsers reach the app, such as that of a proxy; may be repeated",
-    )  # fmt: skip
-    options = parser.parse_args(argv)
+    config = (tyro.conf.FlagCreatePairsOff,)
+    options = tyro.cli(AppOptions, prog="ferscope app", args=argv, config=config)
     port, address = options.port, EVERY_ADDRESS if options.lan else ADDRESS
     if not port_is_free(port, address):
         sys.exit(f"Port {port} is in use or not permitted: choose another with --port.")
@@ -95,7 +121,7 @@ def app(argv: list[str]) -> None:
     command = [sys.executable, "-m", "streamlit", "run", CODE / "workbench" / "app.py", f"--server.port={port}"]
     environment = {**os.environ, access.SAMPLES_ONLY: str(int(options.samples_only))}
     environment |= {access.HOST_NAMES: " ".join(options.host_name), "FERSCOPE_HOME": str(HOME)}
-    allowed = options.host_name
+    allowed = [*options.host_name]
     if options.lan:
         token, hosts = access.new_token(), access.addresses()
         environment |= {access.LAN: "1", access.TOKEN: token}

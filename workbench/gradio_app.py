@@ -6,7 +6,6 @@ uploads and results stay in the memory of this process. Its folder holds the pic
 
 from __future__ import annotations
 
-import argparse
 import getpass
 import os
 import re
@@ -19,14 +18,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import rmtree
+from typing import Annotated
 
 import psutil
+import tyro
 from starlette.middleware import Middleware
 
 from models.files import write_json
 from workbench.services.explain import warm
 
-from .cli import ADDRESS, host_name, port_is_free, port_number
+from .cli import ADDRESS, HostName, Port, parsed_by, port_is_free
 from .demo import components
 from .demo import page as gradio_page
 from .demo.gateway import Doorkeeper
@@ -145,29 +146,38 @@ def _own_folder() -> Path:
 
 
 def origin(text: str) -> str:
-    """The origin of a page, as the command line names it: scheme, host and perhaps a port."""
+    """The origin of a page: scheme, host and perhaps a port; raises ValueError."""
     if not re.fullmatch(r"https?://[a-zA-Z0-9*.-]+(:\d{1,5})?", text):
-        raise argparse.ArgumentTypeError(f'"{text}" is not the origin of a page: give one such as https://example.org.')
+        raise ValueError(f'"{text}" is not the origin of a page: give one such as https://example.org.')
     return text
+
+
+@dataclass(frozen=True)
+class _CommandLine:
+    """Start the public demo; Ctrl-C ends it."""
+
+    host: Annotated[str, tyro.conf.arg(metavar="HOST")] = ADDRESS
+    """address to listen at"""
+    port: Port = 7860
+    """port of the demo"""
+    share: bool = False
+    """make a public link, through Gradio's tunnel"""
+    samples_only: bool = False
+    """no camera and no upload: samples and drawn faces"""
+    user: Annotated[str | None, tyro.conf.arg(metavar="USER")] = None
+    """require this name and a password of visitors (FERSCOPE_DEMO_PASSWORD, or typed)"""
+    host_name: tyro.conf.UseAppendAction[tuple[HostName, ...]] = ()
+    """a name under which a proxy serves it, such as demo.example.org; may be repeated"""
+    framed_by: Annotated[str | None, parsed_by(origin, "ORIGIN")] = None
+    """the page that may show it in a frame"""
+    status: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """write the demo's state into this JSON file every two seconds (the page Share reads it)"""
 
 
 def main(argv: list[str] | None = None) -> None:
     """Run `ferscope demo ...` until Ctrl-C."""
-    parser = argparse.ArgumentParser(prog="ferscope demo", description="Start the public demo; Ctrl-C ends it.")
-    parser.add_argument("--host", default=ADDRESS, help="address to listen at (this computer only)")
-    parser.add_argument("--port", type=port_number, default=7860, help="where it answers (7860)")
-    parser.add_argument("--share", action="store_true", help="make a public link, through Gradio's tunnel")
-    parser.add_argument("--samples-only", action="store_true", help="no camera and no upload: samples and drawn faces")
-    parser.add_argument("--user", help="ask visitors for this name and a password (FERSCOPE_DEMO_PASSWORD, or typed)")
-    parser.add_argument(
-        "--host-name", action="append", default=[], type=host_name, metavar="NAME",
-        help="a name under which a proxy serves it, such as demo.example.org; may be repeated",
-    )  # fmt: skip
-    parser.add_argument(
-        "--framed-by", type=origin, metavar="ORIGIN", help="the page that may show it in a frame (none)"
-    )
-    parser.add_argument("--status", type=Path, help=argparse.SUPPRESS)  # a file for the page Share
-    options = parser.parse_args(argv)
+    config = (tyro.conf.FlagCreatePairsOff,)
+    options = tyro.cli(_CommandLine, prog="ferscope demo", args=argv, config=config)
     if not port_is_free(options.port, options.host):
         sys.exit(f"Port {options.port} is in use or not permitted: choose another with --port.")
     auth = None
@@ -179,7 +189,7 @@ def main(argv: list[str] | None = None) -> None:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda *_: ended.set())
     limit_log()
-    chosen = Options(options.share, options.samples_only, tuple(options.host_name), options.framed_by)
+    chosen = Options(options.share, options.samples_only, options.host_name, options.framed_by)
     serving = serve(chosen, options.host, options.port, auth)
     try:
         print(_where(serving, options.share), flush=True)

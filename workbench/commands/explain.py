@@ -8,14 +8,15 @@ Pictures are read, explained and written one after another, so a folder of thous
 
 from __future__ import annotations
 
-import argparse
 import html
 import io
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
+import tyro
 from rich.progress import MofNCompleteColumn, Progress
 
 from models.checkpoints import CheckpointError
@@ -182,36 +183,40 @@ def _foot(failed: list[tuple[Path, str]]) -> str:
     return f"<h2>Files that could not be read</h2><ul>{items}</ul></body></html>\n"
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Run `ferscope explain ...`; ends with status 1 and one sentence where it cannot."""
-    parser = argparse.ArgumentParser(prog="ferscope explain", description="Explain pictures: one page and one table.")
-    parser.add_argument("pictures", nargs="+", type=Path, help="JPEG, PNG or WebP files, or folders of them")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("report.html"),
-        help="the page; the table ends with .csv, its column `face` is 0 where no face was found",
-    )
-    parser.add_argument(
-        "--network",
-        default=services.networks.DEFAULT_NETWORK,
-        help="name of a network (by default the most accurate one)",
-    )
-    parser.add_argument("--class", dest="class_", help="whose map is shown; by default that of the network's answer")
-    options = parser.parse_args(argv)
-    if options.out.suffix.lower() not in (".html", ".htm"):
-        sys.exit(f"--out {options.out}: the report is a page; give a name that ends with .html")
+def explain(
+    pictures: Annotated[tuple[Path, ...], tyro.conf.Positional],
+    out: Path = Path("report.html"),
+    network: str = services.networks.DEFAULT_NETWORK,
+    class_: Annotated[str | None, tyro.conf.arg(name="class")] = None,
+) -> None:
+    """Explain images: one page and one table.
+
+    Args:
+        pictures: JPEG, PNG or WebP files, or folders of them
+        out: the page; the table ends with .csv, its column `face` is 0 where no face was found
+        network: name of a network (by default the most accurate one)
+        class_: whose map is shown; by default that of the predicted class
+    """
+    if not pictures:
+        sys.exit("Give at least one image, or a folder of images: ferscope explain photo.jpg")
+    if out.suffix.lower() not in (".html", ".htm"):
+        sys.exit(f"--out {out}: the report is a page; give a name that ends with .html")
     try:
-        count, faceless, failed = write_report(options.pictures, options.out, options.network, options.class_)
+        count, faceless, failed = write_report(list(pictures), out, network, class_)
     except (CheckpointError, DiskFullError, ValueError, OSError) as error:
         sys.exit(str(error))
-    print(f"{options.out}, {options.out.with_suffix('.csv')}: faces found: {count}; pictures without one: {faceless}")
-    if not services.networks.open_network(options.network).trained:
-        print(f"{options.network} has random weights: its answers mean nothing.")
+    print(f"{out}, {out.with_suffix('.csv')}: faces found: {count}; pictures without one: {faceless}")
+    if not services.networks.open_network(network).trained:
+        print(f"{network} has random weights: its answers mean nothing.")
     for file, why in failed[:5]:
         print(f"{file}: {why}")
     if len(failed) > 5:
         print(f"and {len(failed) - 5} more files that could not be read; the page lists them.")
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run `ferscope explain ...`; exits with status 1 and one sentence where it cannot."""
+    tyro.cli(explain, prog="ferscope explain", args=argv)
 
 
 if __name__ == "__main__":

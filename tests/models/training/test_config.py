@@ -260,7 +260,7 @@ def test_the_command_ends_with_one_sentence(tmp_path, faces_npz):
     assert "widht" in ending("--overrides", "widht", "4", "--model", "vanilla_cnn", *data, *out)
     assert "none.json" in ending("--config", str(tmp_path / "none.json"))
     assert ending("--batch-size", "0") == "--batch-size 0: Input should be greater than or equal to 2."
-    assert "made by ferscope refresh" in ending("--model", "ensemble", *data, *out)
+    assert "ferscope refresh makes it" in ending("--model", "ensemble", *data, *out)
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"epochs": 0}', '{"epoch": 3}', "[]"])
