@@ -1,4 +1,4 @@
-"""Find the fault as Streamlit runs it."""
+"""Debug challenge as Streamlit runs it."""
 
 from __future__ import annotations
 
@@ -47,17 +47,17 @@ def kept(app: AppTest) -> str:
 
 def test_the_banner_stands_and_is_kept_while_the_switch_is_on_and_goes_with_it():
     app = opened()
-    assert "Broken on purpose (puzzle 1)" in banner(app)
-    assert "Broken on purpose (puzzle 1)" in kept(app)
+    assert "Faulty on purpose (challenge 1)" in banner(app)
+    assert "Faulty on purpose (challenge 1)" in kept(app)
     stamps = [
         a.text for item in app.session_state["screen"].items if item.figure for a in item.figure.layout.annotations
     ]
-    assert stamps.count("broken on purpose") >= 3
+    assert stamps.count("faulty on purpose") >= 3
     app.toggle(key="broken").set_value(False)
     checked(app.run())
-    assert "Broken on purpose" not in banner(app)
-    assert "Broken on purpose" not in kept(app)
-    assert "The sound network answers happy" in words(app)
+    assert "Faulty on purpose" not in banner(app)
+    assert "Faulty on purpose" not in kept(app)
+    assert "Prediction of the reference network: happy" in words(app)
 
 
 def test_each_puzzle_is_diagnosed_and_then_explained():
@@ -69,7 +69,7 @@ def test_each_puzzle_is_diagnosed_and_then_explained():
         assert fault.wrong not in words(app)
         app.segmented_control(key="diagnosis").set_value(fault.title)
         press(checked(app.run()), "commit")
-        assert f"Right. The fault: {fault.title.lower()}" in words(app)
+        assert f"Correct. The fault: {fault.title.lower()}" in words(app)
         assert fault.sign in words(app)
         press(app, "next")
         assert "The fault:" not in words(app)
@@ -81,16 +81,16 @@ def test_a_wrong_diagnosis_is_told_so():
     app.segmented_control(key="diagnosis").set_value(wrong)
     checked(app.run())
     press(app, "commit")
-    assert f"Not this time: you said {wrong.lower()}" in words(app)
+    assert f"Not correct: you chose {wrong.lower()}" in words(app)
 
 
-def test_every_test_runs_on_the_broken_and_on_the_sound_network():
+def test_every_test_runs_on_the_faulty_and_on_the_reference_network():
     app = opened(beside="true")
-    for test in debug_checks.TESTS:
+    for test in debug_checks.CHECKS:
         app.segmented_control(key="test").set_value(test)
         checked(app.run())
     app.toggle(key="broken").set_value(False)
-    for test in debug_checks.TESTS:
+    for test in debug_checks.CHECKS:
         app.segmented_control(key="test").set_value(test)
         checked(app.run())
 
@@ -102,10 +102,10 @@ def test_one_fault_can_be_shown_by_its_name():
 
 def test_random_weights_are_not_broken_further():
     app = opened(network="mobilenet_v1")
-    assert "Random weights are broken from the start" in words(app)
+    assert "With random weights no fault can be diagnosed" in words(app)
     next(b for b in app.main.button if b.label.startswith("Show")).click()
     checked(app.run())
-    assert "The broken network answers" in words(app)
+    assert "Prediction of the faulty network" in words(app)
 
 
 @pytest.mark.parametrize("puzzle", ["inf", "nan", "", "1e400"])

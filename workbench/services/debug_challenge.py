@@ -1,8 +1,7 @@
-"""Broken on purpose: a network that is asked wrongly, in one of five ways that have happened to many people.
+"""Faults injected on purpose: a network with corrupted input or settings, in one of five ways that are common bugs.
 
-The network itself is never touched. A fault lies in what is put in, in what is read out, or in a double that shares the
-weights; the explanation comes from the same engine as the sound one. A visitor who sees both can learn to tell from the
-outside what is wrong inside.
+The network itself is never modified. A fault is in the input, in how the output is read, or in a copy that shares the
+weights; predictions and maps are computed as for the reference network, the one without a fault.
 """
 
 from __future__ import annotations
@@ -21,19 +20,19 @@ from .explain import Explanation, explained, layers
 from .networks import DEFAULT_NETWORK, Network, open_network
 from .prediction import Prediction, answer_to
 
-_BATCH = 4  # pictures that pass together in training mode
+_BATCH = 4  # images in a batch in training mode
 
 
 @dataclass(frozen=True)
 class Fault:
-    """A way to ask a network wrongly.
+    """A common bug around a network.
 
     Attributes:
-        name: what `spoil` takes.
-        title: in a few words, for a choice.
-        wrong: what is done wrongly, in one sentence.
-        sign: how it shows from the outside, in one sentence; what to look for.
-        lesson: what a program has to do so that it cannot happen, in one sentence.
+        name: argument of `spoil`.
+        title: short title.
+        wrong: what is wrong, in one sentence.
+        sign: how to recognize it from predictions and maps, in one sentence.
+        lesson: how a program prevents it, in one sentence.
     """
 
     name: str
@@ -46,58 +45,57 @@ class Fault:
 _LIST = (
     Fault(
         "normalisation",
-        "Wrong normalisation",
-        "The pixels go in as numbers from 0 to 255, without the mean and the spread that the network was taught with.",
-        "The answer hardly depends on the face, and is often surer than any sound one: the numbers are far outside of "
-        "all that the network has met.",
-        "Keep mean and spread in the same file as the weights, and look at the numbers that go in.",
+        "Wrong normalization",
+        "The network receives pixels from 0 to 255, not normalized by the training set's mean and standard deviation.",
+        "The prediction hardly depends on the face, often with high confidence, since the values are far outside the "
+        "range of the training images.",
+        "Store mean and standard deviation with the weights, and check the range of the input.",
     ),
     Fault(
         "turned",
-        "Turned picture",
-        "The picture is turned on its way into the network; the page still draws it upright.",
-        "The answer is unsure or odd, and turning the face the other way mends it; the map lies where the face has "
-        "nothing to show, because it belongs to the turned picture.",
-        "Show what reaches the network, not what was uploaded; cameras write the turning into a note in the file.",
+        "Rotated image",
+        "The image is rotated before the network; the page still draws it upright.",
+        "The prediction is uncertain or implausible, and rotating the face back corrects it; the map highlights the "
+        "wrong regions, because it belongs to the rotated image.",
+        "Show the input of the network, not the uploaded file; cameras store the orientation in EXIF metadata.",
     ),
     Fault(
         "labels",
         "Labels in another order",
-        "The network answers as ever, but its outputs carry each other's names.",
-        "The probabilities are those of the sound network, number by number, under other names; on several faces the "
-        "names are exchanged in the same way each time.",
-        "Keep the order of the classes in the same file as the weights: FER2013's table counts in another order than "
-        "its folders.",
+        "The outputs are correct, but the class names are in another order.",
+        "The probabilities equal those of the reference network under other names, and the classes are confused in the "
+        "same way on every face.",
+        "Store the order of the classes with the weights: FER2013's CSV file has another order than its folders.",
     ),
     Fault(
         "training",
         "Left in training mode",
-        "Batch-norm takes its averages from the few pictures that happen to pass together, and dropout stays on.",
-        "The same face gets another answer each time it is asked about, although nothing was changed.",
-        "Call `model.eval()` after loading, and ask twice.",
+        "Batch normalization uses the statistics of the current batch, and dropout stays on.",
+        "Repeated runs on the same face give different probabilities.",
+        "Call `model.eval()` after loading, and run the same image twice.",
     ),
     Fault(
         "layer",
-        "Wrong layer for the map",
-        "The map is read from the first layers, which find edges, and not from the end of the network.",
-        "Every probability is right; the map alone is off: fine-grained, along edges, and much alike for all classes.",
-        "Name the layer beside the map, with the size of its maps.",
+        "Wrong target layer",
+        "The map is computed for one of the first layers, which detect edges, not for one of the last.",
+        "All probabilities are right; only the map is wrong: fine-grained, along edges, and similar for all classes.",
+        "State the target layer and its size beside the map.",
     ),
 )
 
 FAULTS: dict[str, Fault] = {fault.name: fault for fault in _LIST}
-"""The faults by their names, in the order in which a page offers them."""
+"""Name → fault, in the order of the page."""
 
 
 @dataclass(frozen=True, eq=False)
 class Spoiled:
-    """What a network that is asked wrongly has to say of a face.
+    """The prediction and maps of a network with a fault.
 
     Attributes:
-        fault: what is wrong.
-        detail: how exactly it was done this time, in a few words.
-        explanation: by the same engine as the sound one; `pixels` is the face as a page draws it.
-        inputs: what really went in, (S, S), in the unit that the network got.
+        fault: the fault.
+        detail: its details in a few words, such as the angle.
+        explanation: prediction and maps; `pixels` is the face as a page draws it.
+        inputs: the actual input of the network, (S, S).
     """
 
     fault: Fault
@@ -108,14 +106,14 @@ class Spoiled:
 
 @dataclass(frozen=True, eq=False)
 class _Setup:
-    """A network with a fault, ready to be asked.
+    """A network with a fault, ready for inference.
 
     Attributes:
-        net: the network, or the double that stands for it.
-        inputs: of a face, (B, 1, S, S), the face first.
-        order: of output i, whose number it shows; None: its own.
-        layer: that the map is read from.
-        detail: how exactly it was done.
+        net: the network, or a copy of it.
+        inputs: face → input batch, (B, 1, S, S), the face first.
+        order: for output i, the index of the output that it shows; None: its own.
+        layer: target layer of the map.
+        detail: details of the fault.
     """
 
     net: Network
@@ -136,7 +134,7 @@ def possible_faults(network: str = DEFAULT_NETWORK) -> tuple[Fault, ...]:
 
 
 def fault_of(seed: int, network: str = DEFAULT_NETWORK) -> Fault:
-    """The fault that a number stands for, the same for everybody; 1 to 5 hold each fault once, 6 to 10 again, …"""
+    """The fault of a challenge number, deterministic: 1 to 5 contain each fault once, 6 to 10 again, …"""
     faults = possible_faults(network)
     rounds, place = divmod(seed - 1, len(faults))
     return random.Random(rounds).sample(faults, len(faults))[place]
@@ -148,8 +146,8 @@ def spoil(face: Face, network: str, fault: str, seed: int = 0, asked: int = 0) -
     Args:
         face, network: as for `explain`.
         fault: one of FAULTS.
-        seed: decides how the picture is turned and how the labels are exchanged.
-        asked: the how-manieth time it is asked; it decides which pictures pass together, and what dropout drops.
+        seed: decides the rotation and the order of the labels.
+        asked: how many times it was called before; decides the other images of the batch and the dropout masks.
 
     Raises:
         ValueError: unknown network, unknown fault, or one that this network cannot have.
@@ -167,14 +165,14 @@ def spoil(face: Face, network: str, fault: str, seed: int = 0, asked: int = 0) -
 def ask_spoiled(
     pictures: Sequence[Face], network: str, fault: str, seed: int = 0, asked: int = 0
 ) -> tuple[Prediction, ...]:
-    """What the network answers to each of several faces with a fault; arguments and errors as for `spoil`."""
+    """The predictions of a network with a fault for several faces; arguments and errors as for `spoil`."""
     setup = _setup(network, fault, seed, asked)
     found = (answer_to(setup.net, setup.inputs(face)) for face in pictures)
     return tuple(_renamed(p, setup.order) if setup.order else p for p in found)
 
 
 def turned(face: Face, quarters: int) -> Face:
-    """A face turned by quarters of a circle, counter-clockwise."""
+    """A face rotated by multiples of 90°, counter-clockwise."""
     return Face(face.picture.rotate(90 * quarters))
 
 
@@ -205,18 +203,18 @@ def _turned(sound: _Setup, rng: random.Random, _asked: int) -> _Setup:
     ways = {1: "by 90° to the left", 2: "upside down", 3: "by 90° to the right"}
     prepare = sound.net.prepare
     return replace(
-        sound, inputs=lambda face: torch.rot90(prepare(face), quarters, (2, 3)), detail=f"turned {ways[quarters]}"
+        sound, inputs=lambda face: torch.rot90(prepare(face), quarters, (2, 3)), detail=f"rotated {ways[quarters]}"
     )
 
 
 def _exchanged(sound: _Setup, rng: random.Random, _asked: int) -> _Setup:
-    """A cycle through all classes in a drawn order, so that none keeps its own name."""
+    """A random cyclic permutation of the classes, so that none keeps its name."""
     names = sound.net.classes
     ring = rng.sample(range(len(names)), len(names))
     order = [0] * len(names)
     for at, following in zip(ring, ring[1:] + ring[:1], strict=True):
         order[at] = following
-    pairs = ", ".join(f"{names[source]} is called {names[shown]}" for shown, source in enumerate(order))
+    pairs = ", ".join(f"{names[source]} is shown as {names[shown]}" for shown, source in enumerate(order))
     return replace(sound, order=order, detail=pairs)
 
 
@@ -227,13 +225,13 @@ def _training(sound: _Setup, _rng: random.Random, asked: int) -> _Setup:
     def batch(face: Face) -> Tensor:
         return torch.cat([net.prepare(one) for one in (face, *company)])
 
-    detail = f"{_BATCH} pictures pass together, with others each time"
+    detail = f"batches of {_BATCH} images, with other images in each run"
     return replace(sound, net=replace(net, model=twin), inputs=batch, detail=detail)
 
 
 def _wrong_layer(sound: _Setup, _rng: random.Random, _asked: int) -> _Setup:
     layer = _first_layer(sound.net)
-    return replace(sound, layer=layer, detail=f"the map comes from `{layer}` in place of `{sound.layer}`")
+    return replace(sound, layer=layer, detail=f"the map is computed for `{layer}` instead of `{sound.layer}`")
 
 
 _MAKERS: dict[str, Callable[[_Setup, random.Random, int], _Setup]] = {
@@ -246,23 +244,23 @@ _MAKERS: dict[str, Callable[[_Setup, random.Random, int], _Setup]] = {
 
 
 def _first_layer(net: Network) -> str | None:
-    """The layer with the finest maps; None where the network has no other than its own choice."""
+    """The layer with the largest maps; None if the network has no layer but its own target layer."""
     others = [layer for layer in layers(net.name) if layer.name != net.spec.cam_layer]
     return max(others, key=lambda layer: layer.extent).name if others else None
 
 
 def _company(asked: int) -> list[Face]:
-    """The pictures that happen to pass beside a face: samples, drawn anew each time."""
+    """The other images of a batch: samples, drawn again each time."""
     names = random.Random(asked).sample([sample.name for sample in samples()], _BATCH - 1)
     return [load_sample(name) for name in names]
 
 
 def _in_training(model: nn.Module, asked: int) -> nn.Module:
-    """A double, with the same weights, that does in evaluation mode what the network does in training.
+    """A copy with shared weights that behaves in evaluation mode as the network does in training mode.
 
-    A switch to training would be seen by every visitor, would move the averages that batch-norm keeps, and would be
-    undone by the analyses. So the double's batch-norms keep no averages, and hooks do what dropout does, from a
-    generator of their own that begins anew with each call: an answer and its map belong to the same pass.
+    Switching the network itself to training mode would affect every visitor, update the running statistics of batch
+    normalization, and be undone by the analyses. So the copy's batch normalization has no running statistics, and
+    hooks apply dropout from a generator that restarts with each call: a prediction and its map use the same masks.
     """
     twin = double_of(model)
     for number, module in enumerate(twin.modules()):

@@ -1,4 +1,4 @@
-"""Sections of the page *Find the fault*: the puzzle, what the network says, the diagnosis, the answer."""
+"""Sections of the page Debug challenge: the challenge, prediction and map, the diagnosis, the solution."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from workbench.services.prediction import Prediction
 
 from . import charts, page_content, state, views
 
-_ALARM = "#B3261E"  # white on it is legible on both grounds
-BY_NUMBER = "the one that the number hides"
+_ALARM = "#B3261E"  # white text on it is legible in both themes
+BY_NUMBER = "chosen by the number"
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A face before a network that may be broken.
+    """A face and a network, with or without a fault.
 
     Attributes:
-        face, network: who is asked about what.
-        fault: what is wrong; None while the switch is off.
-        number: of the puzzle, which decides the details of the fault.
+        face, network: the input and the name of the network.
+        fault: the fault; None for the reference network.
+        number: of the challenge, which decides the details of the fault.
     """
 
     face: Face
@@ -38,35 +38,35 @@ class Case:
 
     @property
     def key(self) -> tuple:
-        """For answers that are kept."""
+        """Key of cached results."""
         return (self.face.key, self.network, self.fault and self.fault.name, self.number)
 
-    def ask(self, pictures: list[Face], asked: int = 0) -> Tensor:
-        """Probabilities for each picture, (n, K), with the fault if there is one."""
+    def predict(self, faces: list[Face], run: int = 0) -> Tensor:
+        """Probabilities for each face, (n, K), with the fault if there is one."""
         if self.fault is None:
-            found = [services.predict(one, self.network) for one in pictures]
+            found = [services.predict(one, self.network) for one in faces]
         else:
-            found = services.debug_challenge.ask_spoiled(pictures, self.network, self.fault.name, self.number, asked)
+            found = services.debug_challenge.ask_spoiled(faces, self.network, self.fault.name, self.number, run)
         return torch.stack([one.probabilities for one in found])
 
     @property
-    def sound(self) -> Case:
+    def reference(self) -> Case:
         """The same without a fault."""
         return Case(self.face, self.network, None, self.number)
 
     @property
     def word(self) -> str:
-        """Sound, or broken."""
-        return "sound" if self.fault is None else "broken"
+        """Either "reference" or "faulty"."""
+        return "reference" if self.fault is None else "faulty"
 
     @property
     def explanation(self) -> Explanation:
-        """What the network of the case says of the face."""
+        """Prediction and maps of the network of this case."""
         return state.explanation(self.face, self.network) if self.fault is None else self.spoiled.explanation
 
     @property
     def spoiled(self) -> Spoiled:
-        """The same with what really went in; only of a case with a fault."""
+        """The result with the actual input of the network; only for a case with a fault."""
         return state.cached(
             ("spoiled", *self.key),
             lambda: services.debug_challenge.spoil(self.face, self.network, self.fault.name, self.number),
@@ -74,30 +74,30 @@ class Case:
 
 
 def choose(face: Face, network: str) -> tuple[Case, bool]:
-    """The puzzle, the switch, and whether the sound network stands beside."""
+    """Let the visitor choose the challenge, switch its fault off, and compare with the reference network."""
     number, switch, beside, teacher = st.columns([2, 2, 3, 2], vertical_alignment="bottom")
     try:
-        puzzle = int(number.number_input("Puzzle", 1, 9999, 1, key="puzzle", bind="query-params"))
+        puzzle = int(number.number_input("Challenge", 1, 9999, 1, key="puzzle", bind="query-params"))
     except (OverflowError, ValueError):  # Streamlit's own, for a link with ?puzzle=inf
-        puzzle = int(number.number_input("Puzzle", 1, 9999, 1, key="puzzle-without-link"))
-    broken = switch.toggle("Broken", value=True, key="broken", bind="query-params")
-    both = beside.toggle("Sound network beside it", key="beside", bind="query-params")
+        puzzle = int(number.number_input("Challenge", 1, 9999, 1, key="puzzle-without-link"))
+    broken = switch.toggle("Fault on", value=True, key="broken", bind="query-params")
+    both = beside.toggle("Compare with reference", key="beside", bind="query-params")
     titles = {fault.title: fault for fault in services.debug_challenge.possible_faults(network)}
-    with teacher.popover("Show one fault"):
+    with teacher.popover("Choose a fault"):
         wanted = st.radio("Fault", (BY_NUMBER, *titles), key="fault", bind="query-params")
-        st.caption("To demonstrate one instead of guessing. Its name then stands in the link.")
+        st.caption("To demonstrate one fault. The link then contains its name.")
     fault = titles.get(wanted) or services.debug_challenge.fault_of(puzzle, network)
     return Case(face, network, fault if broken else None, puzzle), both
 
 
 def banner(case: Case) -> None:
-    """In red, whenever the switch is on; it is kept with the page too."""
+    """Draw a red banner while the fault is on; it is part of the exported page too."""
     if case.fault is None:
-        views.caption("**The switch is off:** this is the sound network.")
+        views.caption("**The fault is off:** this is the reference network.")
         return
     text = (
-        f"Broken on purpose (puzzle {case.number}). {case.network} is asked wrongly: what follows says nothing about "
-        "the face."
+        f"Faulty on purpose (challenge {case.number}). {case.network} receives corrupted input or settings: results "
+        "say nothing about the face."
     )
     st.html(
         f'<div role="alert" style="background:{_ALARM};color:#FFFFFF;padding:.6rem 1rem;border-radius:.4rem">'
@@ -106,19 +106,19 @@ def banner(case: Case) -> None:
     page_content.add_text(f"**{text}**")
 
 
-def answers(case: Case, both: bool) -> None:
-    """Face, map and probabilities; the sound network's map in place of the face where it stands beside."""
-    explanation, beside = case.explanation, case.sound.explanation if both and case.fault else None
+def predictions(case: Case, both: bool) -> None:
+    """Draw face, map and probabilities; with `both` the reference network's map in place of the face."""
+    explanation, beside = case.explanation, case.reference.explanation if both and case.fault else None
     prediction = explanation.prediction
     class_ = state.choose_class(prediction.classes, prediction.answer)
     left, middle, right = st.columns(3)
     with left:
         if beside:
-            _map(case.sound, beside, class_)
+            _map(case.reference, beside, class_)
         else:
             size = len(explanation.pixels)
             show(case, charts.face(explanation.pixels, f"{size} × {size} pixels"), "seen", "The face")
-            views.caption("**The face as this page was given it,** which need not be what reached the network.")
+            views.caption("**The face as given to this page.** The input of the network may differ.")
     with middle:
         _map(case, explanation, class_)
     with right:
@@ -128,31 +128,31 @@ def answers(case: Case, both: bool) -> None:
 def _map(case: Case, explanation: Explanation, class_: str) -> None:
     pixels = explanation.pixels
     if explanation.atlas is None:
-        st.info("This network has no layer whose maps could be shown.")
+        st.info("This network has no layer for maps.")
         return
     heat = explanation.map_of(class_)
     figure = charts.face_with_map(pixels, heat, float(heat.max()), 0.7)
-    show(case, figure, f"map-{case.word}", f"Map for {class_}, {case.word}")
+    show(case, figure, f"map-{case.word}", f"Map for {class_}, {case.word} network")
     blank = " It is blank." if float(heat.max()) == 0 else ""
-    views.caption(f"**The {case.word} map for {class_}.**{blank} Does it lie where a face has something to show?")
+    views.caption(f"**Map for {class_}, {case.word} network.**{blank} Does it highlight plausible regions of the face?")
 
 
 def _bars(case: Case, explanation: Explanation, class_: str, beside: Explanation | None) -> None:
     prediction, more = explanation.prediction, ""
     figure = charts.probabilities(prediction.classes, prediction.probabilities, class_, prediction.trained)
     if beside:
-        sound = beside.prediction
-        seen = [i for i, share in enumerate(sound.probabilities.tolist()) if share >= 0.05]
+        other = beside.prediction
+        seen = [i for i, share in enumerate(other.probabilities.tolist()) if share >= 0.05]
         figure.add_scatter(
-            x=sound.probabilities[seen].tolist(), y=[sound.classes[i] for i in seen], mode="markers",
+            x=other.probabilities[seen].tolist(), y=[other.classes[i] for i in seen], mode="markers",
             marker={"symbol": "diamond-open", "size": 15, "color": "#2F9E44", "line_width": 3},
-            hovertemplate="sound: %{x:.4f}<extra></extra>",
+            hovertemplate="reference: %{x:.4f}<extra></extra>",
         )  # fmt: skip
-        more = f" The sound one (green, from 5 % up) answers {sound.answer}, {_share(sound)}."
+        more = f" Reference network (green, from 5 % on): {other.answer}, {_share(other)}."
     show(case, figure, "bars", f"Probabilities of the {case.word} network")
     views.caption(
-        f"**The {case.word} network answers {prediction.answer}, {_share(prediction)}.**{more} A sure answer is no "
-        "sign of health."
+        f"**Prediction of the {case.word} network: {prediction.answer}, {_share(prediction)}.**{more} High confidence "
+        "does not mean that nothing is wrong."
     )
 
 
@@ -161,8 +161,8 @@ def _share(prediction: Prediction) -> str:
 
 
 def show(case: Case, figure: go.Figure, key: str, alt: str) -> None:
-    """A chart with a stamp over it, so that one that comes from a fault cannot pass for a sound one elsewhere."""
-    text, color = ("sound", "#12504B") if case.fault is None else ("broken on purpose", _ALARM)
+    """Draw a chart with a stamp on it, so that results of a faulty network are recognized elsewhere too."""
+    text, color = ("reference", "#12504B") if case.fault is None else ("faulty on purpose", _ALARM)
     above = figure.layout.margin.t or 0
     figure.add_annotation(
         text=text, x=0.5, y=1, xref="paper", yref="paper", xanchor="center", yanchor="bottom", yshift=above,
@@ -176,17 +176,17 @@ def show(case: Case, figure: go.Figure, key: str, alt: str) -> None:
 
 
 def diagnose(case: Case) -> None:
-    """Commit to one of the faults; then the answer, with how one could have known."""
-    st.subheader("What is broken?")
+    """Let the visitor submit a diagnosis, then draw the solution."""
+    st.subheader("Diagnosis: which fault is it?")
     titles = [fault.title for fault in services.debug_challenge.possible_faults(case.network)]
     given = st.segmented_control("Diagnosis", titles, wrap=True, key="diagnosis", label_visibility="collapsed")
     puzzle = (case.network, case.number, case.fault.name)
     if st.session_state.get("diagnosed", (None,))[0] == puzzle:
-        _answer(case, st.session_state["diagnosed"][1])
+        _solution(case, st.session_state["diagnosed"][1])
     elif given:
-        st.button("Commit and reveal", type="primary", key="commit", on_click=_commit, args=(puzzle, given))
+        st.button("Submit and reveal", type="primary", key="commit", on_click=_commit, args=(puzzle, given))
     else:
-        st.caption("Choose one, then commit yourself. Nobody is told, and nothing is stored.")
+        st.caption("Choose one and submit it. Your choice is not stored.")
 
 
 def _commit(puzzle: tuple, given: str) -> None:
@@ -198,23 +198,23 @@ def _next(number: int) -> None:
     views.go_up()
 
 
-def _answer(case: Case, given: str) -> None:
+def _solution(case: Case, given: str) -> None:
     fault, spoiled = case.fault, case.spoiled
-    broken, sound = spoiled.explanation.prediction, case.sound.explanation.prediction
-    verdict = "Right" if given == fault.title else f"Not this time: you said {given.lower()}"
+    faulty, reference = spoiled.explanation.prediction, case.reference.explanation.prediction
+    verdict = "Correct" if given == fault.title else f"Not correct: you chose {given.lower()}"
     left, right = st.columns([2, 1])
     with left:
         views.caption(
             f"**{verdict}. The fault: {fault.title.lower()}.** {fault.wrong} Here: {spoiled.detail}.\n\n"
-            f"**How one could have known.** {fault.sign} On this face the broken network answers {broken.answer} "
-            f"({_share(broken)}), the sound one {sound.answer} ({_share(sound)}).\n\n"
-            f"**So that it cannot happen:** {fault.lesson}"
+            f"**How to recognize it.** {fault.sign} On this face the faulty network predicts {faulty.answer} "
+            f"({_share(faulty)}), the reference network {reference.answer} ({_share(reference)}).\n\n"
+            f"**How to prevent it.** {fault.lesson}"
         )
         following = min(case.number + 1, 9999)
-        st.button("Next puzzle", key="next", on_click=_next, args=(following,), type="primary")
+        st.button("Next challenge", key="next", on_click=_next, args=(following,), type="primary")
     with right:
         inputs = spoiled.inputs
         low, high = float(inputs.min()), float(inputs.max())
         figure = charts.strength(inputs, "input", low, high)
-        show(case, figure, "inputs", "What really reached the network")
-        views.caption("**What really reached the network,** in the numbers that it got.")
+        show(case, figure, "inputs", "The actual input of the network")
+        views.caption("**The actual input of the network,** with its values.")

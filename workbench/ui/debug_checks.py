@@ -1,4 +1,4 @@
-"""Tests that a visitor of *Find the fault* runs to find it: ask again, other faces, a turned one, numbers, maps."""
+"""Checks on the page Debug challenge: repeated runs, other faces, rotations, the range of the input, all maps."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from . import charts, page_content, state, views
 from .debug_challenge import Case, show
 
 _FACES = ("astronaut", "grace_hopper", "drawn_angry", "drawn_fear", "drawn_happy", "drawn_surprise")
-_ASKED = 5  # times
+_RUNS = 5
 
 
 @page_content.fragment
 def examine(case: Case, both: bool) -> None:
-    """One test of the visitor's choice."""
-    st.subheader("Examine it")
-    test = views.choose_one("Test", TESTS, default="Ask again", key="test", label_visibility="collapsed")
-    TESTS[test](case, both)
+    """Draw the check that the visitor chooses."""
+    st.subheader("Checks")
+    check = views.choose_one("Check", CHECKS, default="Repeated runs", key="test", label_visibility="collapsed")
+    CHECKS[check](case, both)
 
 
-def _table(case: Case, both: bool, ask: Callable[[Case], Tensor], columns: list[str], x: str) -> None:
-    cases = [case, case.sound] if both and case.fault else [case]
-    asked = [state.cached(("check", x, *one.key), partial(ask, one)) for one in cases]
-    shares = torch.stack(asked)  # (rows, columns, K)
+def _table(case: Case, both: bool, predict: Callable[[Case], Tensor], columns: list[str], x: str) -> None:
+    cases = [case, case.reference] if both and case.fault else [case]
+    rows = [state.cached(("check", x, *one.key), partial(predict, one)) for one in cases]
+    shares = torch.stack(rows)  # (rows, columns, K)
     classes = case.explanation.prediction.classes
     figure = charts.predictions_grid(classes, shares, columns, [one.word for one in cases], x, "network")
-    charts.show(figure, "bench", f"Answers of the {case.word} network: {x}")
+    charts.show(figure, "bench", f"Predictions of the {case.word} network: {x}")
 
 
 def _again(case: Case, both: bool) -> None:
-    times = [f"time {i + 1}" for i in range(_ASKED)]
-    _table(case, both, lambda one: torch.cat([one.ask([case.face], i) for i in range(_ASKED)]), times, "the same face")
+    runs = [f"run {i + 1}" for i in range(_RUNS)]
+    _table(case, both, lambda one: torch.cat([one.predict([case.face], i) for i in range(_RUNS)]), runs, "same face")
     views.caption(
-        "**The same face, asked again and again.** A sound network answers the same each time, to the last digit. If "
-        "the answers differ, it either draws something at random, or something besides the face goes into them."
+        f"**{_RUNS} runs on the same face.** In evaluation mode a network gives the same probabilities each time. If "
+        "they differ, something random or another image has an influence."
     )
 
 
@@ -49,20 +49,20 @@ def _others(case: Case, both: bool) -> None:
     pictures = [load_sample(name) for name in _FACES]
     titles = {sample.name: sample.title for sample in samples()}
     names = [titles[name].partition(" (")[0].replace("Drawn face: ", "drawn ") for name in _FACES]
-    _table(case, both, lambda one: one.ask(pictures), names, "sample faces")
+    _table(case, both, lambda one: one.predict(pictures), names, "sample faces")
     views.caption(
-        "**Faces that differ.** One answer for all of them means that the face hardly counts; the same mix-up on each "
-        "means that names are exchanged. Drawn faces are named by what was drawn; the sound network misses some too."
+        "**Other faces.** The same prediction for all of them: the input hardly matters. The same confusion of classes "
+        "on each: labels in another order. The reference network misclassifies some drawn faces too."
     )
 
 
 def _turned(case: Case, both: bool) -> None:
     pictures = [services.debug_challenge.turned(case.face, quarters) for quarters in range(4)]
     names = ["upright", "90° to the left", "upside down", "90° to the right"]
-    _table(case, both, lambda one: one.ask(pictures), names, "the face turned")
+    _table(case, both, lambda one: one.predict(pictures), names, "rotation of the face")
     views.caption(
-        "**The face turned before it goes in.** A sound network is usually surest upright; if another turn brings "
-        "back a sure and sensible answer, something turns the picture on its way."
+        "**The face rotated before the network.** Confidence is usually highest upright; if it is highest at another "
+        "rotation, the image is probably rotated before the network."
     )
 
 
@@ -74,30 +74,30 @@ def _numbers(case: Case, _both: bool) -> None:
         inputs = case.spoiled.inputs
     low, high, mean, spread = (float(f(inputs)) for f in (torch.min, torch.max, torch.mean, torch.std))
     views.caption(
-        f"**The numbers that reach the network** run from {low:.2f} to {high:.2f}, with mean {mean:.2f} and standard "
-        f"deviation {spread:.2f}. Over all pictures that it was taught with the mean is 0 and the standard deviation "
-        "1; of a single face each may lie one or two away from that."
+        f"**The input of the network** ranges from {low:.2f} to {high:.2f}, with mean {mean:.2f} and standard "
+        f"deviation {spread:.2f}. Over the training set the mean is 0 and the standard deviation 1; a single face can "
+        "differ from that by one or two."
     )
 
 
 def _all_maps(case: Case, _both: bool) -> None:
     explanation = case.explanation
     if explanation.atlas is None:
-        st.info("This network has no layer whose maps could be shown.")
+        st.info("This network has no layer for maps.")
         return
     maps = dict(zip(explanation.prediction.classes, explanation.maps(), strict=True))
     show(case, charts.many_maps(explanation.pixels, maps, None, 0.7), "bench", "Maps of every class")
     views.caption(
-        "**Maps of every class, each on a scale of its own.** Wide spots over parts of the face are what the end of a "
-        "network gives; thin lines along edges, much alike for all classes, are not."
+        "**Maps for every class, each on its own scale.** The last layers give wide spots over parts of the face; thin "
+        "lines along edges, similar for all classes, come from early layers."
     )
 
 
-TESTS: dict[str, Callable[[Case, bool], None]] = {
-    "Ask again": _again,
+CHECKS: dict[str, Callable[[Case, bool], None]] = {
+    "Repeated runs": _again,
     "Other faces": _others,
-    "Turned face": _turned,
-    "Numbers": _numbers,
+    "Rotations": _turned,
+    "Input range": _numbers,
     "All maps": _all_maps,
 }
-"""Name of a test → what shows it."""
+"""Name of a check → function that draws it."""

@@ -15,6 +15,13 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 EARLIER: dict[str, dict[str, str]] = {
     "look": {"How sure": "Uncertainty", "Trust": "Faithfulness", "Own maps": "Attention maps"},
+    "test": {"Ask again": "Repeated runs", "Turned face": "Rotations", "Numbers": "Input range"},
+    "fault": {
+        "the one that the number hides": "chosen by the number",
+        "Wrong normalisation": "Wrong normalization",
+        "Turned picture": "Rotated image",
+        "Wrong layer for the map": "Wrong target layer",
+    },
 }
 """Values that a control had in the address before its options were renamed: key of the control → old → new."""
 
@@ -22,23 +29,23 @@ EARLIER: dict[str, dict[str, str]] = {
 def begin() -> None:
     """Read the link at the start of a run, if the visitor has just followed it or went back to it."""
     context = get_script_run_ctx()
-    here = {key: st.query_params.get_all(key) for key in st.query_params}
+    here = _renamed({key: st.query_params.get_all(key) for key in st.query_params})
     if "link" not in st.session_state or (context and context.is_history_navigation):
-        here = _rename(here)
         st.session_state["link"], st.session_state["arriving"] = here, True
     else:
         st.session_state["link"] = {key: old for key, old in st.session_state["link"].items() if key in here}
     st.session_state["link_notes"] = []
 
 
-def _rename(link: dict[str, list[str]]) -> dict[str, list[str]]:
-    """The link with today's values in place of those of `EARLIER`, in the address too."""
+def _renamed(link: dict[str, list[str]]) -> dict[str, list[str]]:
+    """The link with today's values in place of those of `EARLIER`; changes the address too."""
     renamed = {key: [EARLIER.get(key, {}).get(value, value) for value in values] for key, values in link.items()}
-    if renamed != link:
+    if changed := {key: values for key, values in renamed.items() if values != link[key]}:
         with get_script_run_ctx().session_state.query_params() as params:
-            for key in renamed:
-                params.set_with_no_forward_msg(key, renamed[key] if len(renamed[key]) > 1 else renamed[key][0])
+            for key, values in changed.items():
+                params.set_with_no_forward_msg(key, values[0] if len(values) == 1 else values)
             params.set_initial_query_params_from_current()  # widgets take their first value from here
+            st.query_params.update({key: values for key, values in changed.items() if not params.is_bound(key)})
     return renamed
 
 

@@ -74,7 +74,7 @@ def test_labels_keep_every_probability_and_every_map_under_another_name(face, so
 
 def test_the_detail_of_the_labels_says_who_is_called_what(face, sound):
     found = spoiled(face, "labels", seed=4)
-    said = f"{sound.prediction.answer} is called {found.explanation.prediction.answer}"
+    said = f"{sound.prediction.answer} is shown as {found.explanation.prediction.answer}"
     assert said in found.detail.split(", ")
 
 

@@ -116,12 +116,26 @@ def test_a_wrong_value_of_a_widget_is_a_sentence_too():
         assert app.slider(key="rank").value == int(fine["rank"])
 
 
-@pytest.mark.parametrize(("old", "new"), url_state.EARLIER["look"].items())
-def test_a_link_with_an_earlier_name_of_an_option_opens_the_same_view(old, new):
-    app = opened("explain.py", look=old, network="resnet18_bam")
-    assert app.segmented_control(key="look").value == new
-    assert "`look`" not in warnings(app)
-    assert app.run().segmented_control(key="look").value == new
+EARLIER = [
+    ("explain.py" if key == "look" else "debug_challenge.py", key, old, new)
+    for key in ("look", "test")
+    for old, new in url_state.EARLIER[key].items()
+]
+
+
+@pytest.mark.parametrize(("page", "key", "old", "new"), EARLIER)
+def test_a_link_with_an_earlier_name_of_an_option_opens_the_same_view(page, key, old, new):
+    app = opened(page, **{key: old})
+    assert app.segmented_control(key=key).value == new
+    assert warnings(app) == ""
+    assert app.run().segmented_control(key=key).value == new
+
+
+def test_an_earlier_name_of_an_option_holds_until_its_page_is_opened():
+    app = opened("about.py", look="Trust")
+    app.switch_page("../pages/explain.py").run()
+    assert app.segmented_control(key="look").value == "Faithfulness"
+    assert warnings(app) == ""
 
 
 def test_without_an_imported_set_the_source_says_how_to_get_one(tmp_path, monkeypatch):
