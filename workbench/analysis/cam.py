@@ -20,7 +20,9 @@ output and the gradient say together; it is not a proof that a region caused the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from threading import get_ident
 
 import torch
@@ -34,6 +36,7 @@ from .validation import (
     layer_of,
     layers_on_offer,
     no_influence,
+    require_logit_shape,
     require_logits,
     require_map,
     require_pictures,
@@ -157,13 +160,28 @@ def atlas(
     Raises:
         ValueError: an argument is wrong, or the layer has no map to offer; the message names the argument.
     """
-    names = _checked_methods(methods)
-    require_pictures(x)
+    _checked_methods(methods)
     require_size(size)
-    # Outside of inference mode, because the gradients need ordinary tensors; without autocast, because small
-    # gradients vanish in half precision. Both end with the block, so the caller's own modes are as before.
-    with torch.inference_mode(False), torch.no_grad(), torch.autocast(x.device.type, enabled=False):
-        A, G = _activations_and_gradients(model, x, layer, classes)  # (B, K, h, w), (B, C, K, h, w)
+    activations = forward_from(model, x, layer)
+    require_logits(activations.logits, x)
+    return atlas_of(activations, methods, classes, size, normalise)
+
+
+def atlas_of(
+    found: Activations,
+    methods: Sequence[str] = METHODS,
+    classes: Sequence[int] | None = None,
+    size: tuple[int, int] | None = None,
+    normalise: bool = False,
+) -> Float[Tensor, "B M C h w"]:
+    """The maps of `atlas` from a forward pass that is already done; it can be used once more afterwards.
+
+    Arguments, result and errors as for `atlas`.
+    """
+    names = _checked_methods(methods)
+    require_size(size)
+    with plain_modes(found.A.device):
+        A, G = _activations_and_gradients(found, classes)  # (B, K, h, w), (B, C, K, h, w)
         maps = torch.stack([join(name, A, G) for name in names], dim=1)  # (B, M, C, h, w)
         if size is not None:
             maps = resize(maps, size)
@@ -187,26 +205,54 @@ def join(method: str, A: Float[Tensor, "B K h w"], G: Float[Tensor, "B C K h w"]
     return _METHODS[method](A, G).relu()
 
 
-def _activations_and_gradients(
-    model: nn.Module, x: Tensor, layer: str, classes: Sequence[int] | None
-) -> tuple[Tensor, Tensor]:
+def _activations_and_gradients(found: Activations, classes: Sequence[int] | None) -> tuple[Tensor, Tensor]:
     """A (B, K, h, w) of the layer and G (B, C, K, h, w), both in float32 or, for a float64 network, float64."""
-    with borrowed(model):
-        A, logits = forward_from(model, x, layer)
     # The backward pass needs no lock: the graph is this call's own and runs neither hooks nor modes of the network.
-    indices = class_indices(classes, logits.shape[1])
-    G = _gradients(logits, A, indices)
+    indices = class_indices(classes, found.logits.shape[1])
+    G = _gradients(found.logits, found.A, indices)
     if G is None:
-        raise no_influence(layer)
-    wide = torch.promote_types(A.dtype, torch.float32)
-    return A.detach().to(wide), G.transpose(0, 1).to(wide)
+        raise no_influence(found.layer)
+    wide = torch.promote_types(found.A.dtype, torch.float32)
+    return found.A.detach().to(wide), G.transpose(0, 1).to(wide)
 
 
-def forward_from(model: nn.Module, x: Tensor, layer: str) -> tuple[Tensor, Tensor]:
-    """One forward pass: the layer's activation A as the start of a graph, and the logits that the graph ends in.
+@contextmanager
+def plain_modes(device: torch.device) -> Iterator[None]:
+    """Switch off inference mode, gradients and autocast inside the block.
 
-    The caller has borrowed the network. Errors as for `atlas`.
+    Gradients need tensors that were not made in inference mode, and small ones vanish in half precision.
     """
+    with torch.inference_mode(False), torch.no_grad(), torch.autocast(device.type, enabled=False):
+        yield
+
+
+@dataclass(frozen=True, eq=False)
+class Activations:
+    """The part of one forward pass that lies behind a layer.
+
+    Attributes:
+        layer: name of the layer.
+        A: its output, the leaf of the graph, (B, K, h, w).
+        logits: the end of the graph, (B, number of classes); not checked for NaN.
+    """
+
+    layer: str
+    A: Tensor
+    logits: Tensor
+
+
+def forward_from(model: nn.Module, x: Tensor, layer: str) -> Activations:
+    """Run one forward pass in evaluation mode, recording a graph from the output of `layer` on.
+
+    Raises:
+        ValueError: `x` or `layer` is wrong, or the network returns no logits (B, number of classes).
+    """
+    require_pictures(x)
+    with plain_modes(x.device), borrowed(model):
+        return _forward_from(model, x, layer)
+
+
+def _forward_from(model: nn.Module, x: Tensor, layer: str) -> Activations:
     module = layer_of(model, layer)
     require_weights(model)
     thread = get_ident()
@@ -225,7 +271,7 @@ def forward_from(model: nn.Module, x: Tensor, layer: str) -> tuple[Tensor, Tenso
         logits = model(x)
     if not captured:
         raise ValueError(f'layer="{layer}" is never called in the forward pass. {layers_on_offer(model, layer)}')
-    return captured[0], require_logits(logits, x)
+    return Activations(layer, captured[0], require_logit_shape(logits, x))
 
 
 def _gradients(logits: Tensor, A: Tensor, classes: list[int]) -> Tensor | None:

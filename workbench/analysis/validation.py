@@ -94,11 +94,17 @@ def no_influence(layer: str) -> ValueError:
 
 def require_logits(logits: object, x: Tensor) -> Tensor:
     """What a network returns for `x`, if that is logits (B, number of classes), all finite; otherwise ValueError."""
+    logits = require_logit_shape(logits, x)
+    if not bool(torch.isfinite(logits.detach()).all()):
+        raise ValueError("model returns NaN or infinite logits for x. Check its weights and the normalisation of x.")
+    return logits
+
+
+def require_logit_shape(logits: object, x: Tensor) -> Tensor:
+    """What a network returns for `x`, if that is a tensor (B, number of classes); otherwise ValueError."""
     if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(x):
         shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         raise ValueError(f"model returns {shape}. It has to return logits (B, number of classes) for B = {len(x)}.")
-    if not bool(torch.isfinite(logits.detach()).all()):
-        raise ValueError("model returns NaN or infinite logits for x. Check its weights and the normalisation of x.")
     return logits
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+import torch
 from torch import Tensor
 
 from models import get_spec
@@ -15,7 +16,7 @@ from ..analysis import attention, cam
 from ..analysis.attention import AttentionMap
 from ..faces import Face
 from .networks import DEFAULT_NETWORK, Network, network_names, open_network
-from .prediction import Prediction, answer_to
+from .prediction import Prediction, infer
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,10 +74,10 @@ def inside(face: Face, network: str = DEFAULT_NETWORK) -> Inside:
         ValueError: unknown network.
     """
     net = open_network(network)
-    x = net.prepare(face)
-    maps = attention.attention_of(net.model, x, net.spec.attention_layers)
-    modules = [(layer, tuple(own)) for layer, own in groupby(maps, key=lambda found: found.layer)]
-    return Inside(answer_to(net, x), net.see(face), tuple(Module(layer, own[0].kind, own) for layer, own in modules))
+    pixels = net.see(face)
+    found = infer(net, net.normalised(pixels[None]))
+    modules = [(layer, tuple(own)) for layer, own in groupby(found.attention, key=lambda found: found.layer)]
+    return Inside(found.prediction, pixels, tuple(Module(layer, own[0].kind, own) for layer, own in modules))
 
 
 def networks_with_attention() -> tuple[str, ...]:
@@ -139,7 +140,7 @@ def switched(face: Face, network: str, off: Sequence[str]) -> Switched:
     net = open_network(network)
     x = net.prepare(face)
     if not off:
-        logits = net.answer(x)[1]
+        logits = net.logits(x)
         return _switched(net, attention.SwitchedOff((), logits, logits))
     return _switched(net, attention.switch_off(net.model, x, off))
 
@@ -152,8 +153,8 @@ def switched_each(face: Face, network: str) -> tuple[Switched, ...]:
 
 
 def _switched(net: Network, found: attention.SwitchedOff) -> Switched:
-    both = [logits[0].float() for logits in (found.logits, found.without)]
-    return Switched(found.layers, net.classes, *both, *[(logits / net.temperature).softmax(0) for logits in both])
+    both = torch.cat([found.logits, found.without]).float()  # (2, K)
+    return Switched(found.layers, net.classes, *both, *net.calibrated(both))
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,13 +189,14 @@ def beside_cams(face: Face, network: str) -> BesideCams:
         ValueError: unknown network, or one without attention or without a layer for maps.
     """
     net = open_network(network)
-    layer, x = net.spec.cam_layer, net.prepare(face)
-    maps = tuple(m for m in attention.attention_of(net.model, x, net.spec.attention_layers) if m.spatial)
-    if not maps or layer is None:
+    found = infer(net, net.prepare(face), net.spec.cam_layer)
+    maps = tuple(m for m in found.attention if m.spatial)
+    if not maps or found.activations is None:
         raise ValueError(f'network="{network}" has no attention over places that a class activation map could stand by')
-    cams = cam.gradcam(net.model, x, None, layer)  # (1, K, h, w)
+    cams = cam.atlas_of(found.activations, ("gradcam",))[:, 0]  # (1, K, h, w)
     likeness = attention.correlation_with_cams([m.values for m in maps], cams)[:, 0]
-    return BesideCams(maps, net.classes, answer_to(net, x).answer, likeness, (cams.shape[-2], cams.shape[-1]))
+    height, width = cams.shape[-2:]
+    return BesideCams(maps, net.classes, found.prediction.answer, likeness, (height, width))
 
 
 @dataclass(frozen=True, eq=False)

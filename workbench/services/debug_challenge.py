@@ -154,7 +154,7 @@ def spoil(face: Face, network: str, fault: str, seed: int = 0, asked: int = 0) -
     """
     setup = _setup(network, fault, seed, asked)
     x = setup.inputs(face)
-    found = explained(setup.net, face, x, setup.layer)
+    found = explained(setup.net, setup.net.see(face), x, setup.layer)
     if setup.order is not None:
         atlas = None if found.atlas is None else found.atlas[:, setup.order]
         prediction = _renamed(found.prediction, setup.order)

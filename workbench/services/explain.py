@@ -8,17 +8,17 @@ from weakref import WeakKeyDictionary
 
 from torch import Tensor, nn
 
-from ..analysis import attention, cam
+from ..analysis import cam
 from ..analysis import trust as trust_analysis
+from ..analysis.attention import AttentionMap
 from ..analysis.faithfulness import Progress
-from ..analysis.frequency import FrequencyPictures
+from ..analysis.frequency import FrequencyPictures, frequency_pictures
 from ..analysis.methods import estimate, explain_with
 from ..analysis.target_layers import MapLayer, map_layers
 from ..faces import Face, load_sample, samples
-from .frequency import frequencies
 from .networks import DEFAULT_NETWORK, Network, class_index, open_network
-from .prediction import Prediction, answer_to, predict
-from .svd import Spectrum, spectrum
+from .prediction import Prediction, answer_to, infer
+from .svd import Spectrum, spectrum_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +34,6 @@ class Explanation:
             large as the layer's, (M, K, h, w); None without a layer.
         class_: the class that was asked for; the network's answer where none was.
         attention: what the network's own attention modules computed, in the order of the forward pass.
-        frequencies: the picture split at a quarter of its side.
-        spectrum: its singular values and its strongest terms.
     """
 
     prediction: Prediction
@@ -44,9 +42,17 @@ class Explanation:
     layer: str | None
     atlas: Tensor | None
     class_: str
-    attention: tuple[attention.AttentionMap, ...]
-    frequencies: FrequencyPictures
-    spectrum: Spectrum
+    attention: tuple[AttentionMap, ...]
+
+    @property
+    def frequencies(self) -> FrequencyPictures:
+        """`pixels` split at a quarter of its side."""
+        return frequency_pictures(self.pixels)
+
+    @property
+    def spectrum(self) -> Spectrum:
+        """Singular values of `pixels` and its rank-8 approximation."""
+        return spectrum_of(self.pixels)
 
     @property
     def extent(self) -> tuple[int, int]:
@@ -73,22 +79,29 @@ def explain(face: Face, network: str = DEFAULT_NETWORK, class_: str | None = Non
     net = open_network(network)
     if class_ is not None:
         class_index(net, class_)
-    return explained(net, face, net.prepare(face), net.spec.cam_layer, class_)
+    pixels = net.see(face)
+    return explained(net, pixels, net.normalised(pixels[None]), net.spec.cam_layer, class_)
 
 
-def explained(net: Network, face: Face, x: Tensor, layer: str | None, class_: str | None = None) -> Explanation:
-    """The same for an input and a layer of the caller's own; of a batch (B, 1, S, S) the first picture is the face."""
-    prediction = answer_to(net, x)
+def explained(net: Network, pixels: Tensor, x: Tensor, layer: str | None, class_: str | None = None) -> Explanation:
+    """Explain an input and a layer of the caller's own, in one forward pass.
+
+    Args:
+        net: an open network.
+        pixels: the face in 0..1, to be shown beside the maps, (S, S).
+        x: the network's input, (B, 1, S, S); the first image of the batch is the face.
+        layer: of the maps; None: no maps.
+        class_: as for `explain`.
+    """
+    found = infer(net, x, layer)
     return Explanation(
-        prediction=prediction,
-        pixels=net.see(face),
+        prediction=found.prediction,
+        pixels=pixels,
         inner=getattr(net.model, "side", None),
         layer=layer,
-        atlas=cam.atlas(net.model, x, layer)[0] if layer else None,
-        class_=class_ or prediction.answer,
-        attention=attention.attention_of(net.model, x, net.spec.attention_layers),
-        frequencies=frequencies(face, net.name),
-        spectrum=spectrum(face, net.name),
+        atlas=cam.atlas_of(found.activations)[0] if found.activations else None,
+        class_=class_ or found.prediction.answer,
+        attention=found.attention,
     )
 
 
@@ -167,15 +180,15 @@ def trust(
         ValueError: unknown network, class or method, or a network without a layer for maps.
     """
     net = open_network(network)
-    index = class_index(net, class_ or predict(face, network).answer)
-    layer = net.spec.cam_layer
+    layer, x = net.spec.cam_layer, net.prepare(face)
+    index = class_index(net, class_ or answer_to(net, x).answer)
     if layer is None:
         raise ValueError(f'network="{network}" has no layer whose maps could be trusted or not')
 
     def explainer(model: nn.Module, x: Tensor) -> Tensor:
         return cam.atlas(model, x, layer, (method,), [index])[0, 0, 0]  # (h, w)
 
-    return trust_analysis.assess(net.model, net.prepare(face), index, explainer, progress=progress)
+    return trust_analysis.assess(net.model, x, index, explainer, progress=progress)
 
 
 def warm() -> None:

@@ -14,8 +14,8 @@ from torch import Tensor
 from ..analysis import cam
 from ..analysis.robustness import CORRUPTIONS
 from ..faces import Box, PictureError, crop
-from .networks import DEFAULT_NETWORK, class_index, open_network
-from .prediction import Prediction, answer_to
+from .networks import DEFAULT_NETWORK, Network, class_index, open_network
+from .prediction import Prediction, infer
 
 
 @dataclass(frozen=True)
@@ -76,16 +76,18 @@ def framed(picture: Image.Image, box: Box, network: str, class_: str | None = No
     """
     net, move = open_network(network), move or Move()
     moved = move.of(box)
-    pixels = _pixels(picture, moved, network, move.resolution)
-    x = net.normalised(pixels[None])
-    prediction, layer = answer_to(net, x), net.spec.cam_layer
-    index = class_index(net, class_ or prediction.answer)
-    heat = cam.gradcam(net.model, x, [index], layer, tuple(pixels.shape))[0, 0] if layer else None
-    return Framed(moved, pixels, prediction, heat)
+    pixels = _pixels(picture, moved, net, move.resolution)
+    found = infer(net, net.normalised(pixels[None]), net.spec.cam_layer)
+    index = class_index(net, class_ or found.prediction.answer)
+    heat = None
+    if found.activations:
+        height, width = pixels.shape
+        heat = cam.atlas_of(found.activations, ("gradcam",), [index], (height, width))[0, 0, 0]
+    return Framed(moved, pixels, found.prediction, heat)
 
 
-def _pixels(picture: Image.Image, box: Box, network: str, resolution: float = 48) -> Tensor:
-    pixels = open_network(network).see(crop(picture, box))  # (S, S)
+def _pixels(picture: Image.Image, box: Box, net: Network, resolution: float = 48) -> Tensor:
+    pixels = net.see(crop(picture, box))  # (S, S)
     return CORRUPTIONS["resolution"](pixels[None, None], resolution)[0, 0]
 
 
@@ -165,7 +167,7 @@ def frame_grid(
     inside = {}
     for i, move in enumerate(Move(right=shift, size=size) for size in sizes for shift in shifts):
         with suppress(PictureError):
-            inside[i] = _pixels(picture, move.of(box), network)
+            inside[i] = _pixels(picture, move.of(box), net)
     found = torch.full((len(sizes) * len(shifts), len(net.classes)), math.nan)
     found[[*inside]] = net.probabilities(torch.stack([*inside.values()])[:, None])
     return FrameGrid(net.classes, tuple(shifts), tuple(sizes), found.unflatten(0, (len(sizes), len(shifts))))

@@ -125,22 +125,25 @@ class Network:
         return self.normalised(self.see(face)[None])
 
     def probabilities(self, pixels: Tensor) -> Tensor:
-        """Calibrated answers to gray pixels in 0..1, (B, 1, S, S) → (B, K); for questions about changed pictures."""
-        return self.answer(self.normalised(pixels[:, 0]))[0]
+        """Calibrated probabilities for gray pixels in 0..1, such as perturbed ones, (B, 1, S, S) → (B, K)."""
+        return self.calibrated(self.logits(self.normalised(pixels[:, 0])))
 
-    def answer(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Probabilities, calibrated by the card's temperature, and logits for inputs (B, 1, S, S): each (B, K).
+    def logits(self, x: Tensor) -> Tensor:
+        """Logits for inputs (B, 1, S, S): (B, K)."""
+        with torch.inference_mode():
+            return self.model(x).float()
+
+    def calibrated(self, logits: Tensor) -> Tensor:
+        """Probabilities, calibrated by the card's temperature, of logits (B, K): (B, K).
 
         Raises:
             CheckpointError: the weights give no numbers.
         """
-        with torch.inference_mode():
-            logits = self.model(x).float()  # (B, K)
         if not logits.isfinite().all():
             raise CheckpointError(
                 f"The weights of {self.name} give no numbers for this face; get its checkpoint again."
             )
-        return (logits / self.temperature).softmax(-1), logits
+        return (logits / self.temperature).softmax(-1)
 
 
 _KEPT_OPEN = 8  # networks; the one that was asked for longest ago is closed first

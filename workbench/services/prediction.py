@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from ..analysis import attention, cam
 from ..analysis import uncertainty as uncertainty_analysis
 from ..faces import Face
 from .networks import DEFAULT_NETWORK, Network, open_network
@@ -41,8 +42,45 @@ def predict(face: Face, network: str = DEFAULT_NETWORK) -> Prediction:
 
 def answer_to(net: Network, x: Tensor) -> Prediction:
     """What an open network answers to an input of its own, (1, 1, S, S)."""
-    probabilities, logits = net.answer(x)  # (1, K)
-    return Prediction(net.classes, probabilities[0], logits[0], net.trained)
+    return _prediction(net, net.logits(x))
+
+
+def _prediction(net: Network, logits: Tensor) -> Prediction:
+    return Prediction(net.classes, net.calibrated(logits)[0], logits[0], net.trained)
+
+
+@dataclass(frozen=True, eq=False)
+class Inference:
+    """What one forward pass of a network gives.
+
+    Attributes:
+        prediction: of the first image of the batch.
+        activations: of the layer for class activation maps, with the graph to the logits; None without a layer.
+        attention: the maps of its attention modules, in the order of the forward pass.
+    """
+
+    prediction: Prediction
+    activations: cam.Activations | None
+    attention: tuple[attention.AttentionMap, ...]
+
+
+def infer(net: Network, x: Tensor, layer: str | None = None) -> Inference:
+    """Run one forward pass, and keep what explanations read: activations of `layer` and the inputs of attention.
+
+    Args:
+        net, x: an open network and an input of its own, (B, 1, S, S).
+        layer: for class activation maps; None: none.
+
+    Raises:
+        CheckpointError: the weights give no numbers.
+    """
+    model, modules = net.model, net.spec.attention_layers
+    with attention.recorded_inputs(model, modules) as inputs:
+        activations = cam.forward_from(model, x, layer) if layer else None
+        logits = activations.logits.detach().float() if activations else net.logits(x)
+    prediction = _prediction(net, logits)
+    steps = attention.steps_from(model, inputs, modules)
+    return Inference(prediction, activations, attention.maps_from(model, x, steps))
 
 
 @dataclass(frozen=True, eq=False)

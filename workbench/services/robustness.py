@@ -18,7 +18,7 @@ from ..analysis.robustness import CORRUPTIONS, Response
 from ..faces import Face
 from ..surveys.robustness import FILE, LIMIT, Robustness, read_robustness
 from .networks import DEFAULT_NETWORK, Network, class_index, folder_of, open_network
-from .prediction import predict
+from .prediction import answer_to
 
 
 def robustness(face: Face, network: str, corruption: str) -> Response:
@@ -70,21 +70,27 @@ def _tip(found: Response, side: range) -> Tip:
 def occlusion(face: Face, network: str = DEFAULT_NETWORK, class_: str | None = None, share: float = 0.25) -> Tensor:
     """How much the probability of a class falls where a patch of a `share` of the side hides the face, (S, S)."""
     net = open_network(network)
-    index = class_index(net, class_ or predict(face, network).answer)
-    patch, stride = occlusion_patch(network, share)
-    return robustness_analysis.occlusion(net.probabilities, net.see(face), index, patch, stride)
+    pixels = net.see(face)
+    index = class_index(net, class_ or answer_to(net, net.normalised(pixels[None])).answer)
+    patch, stride = _patch(net, share)
+    return robustness_analysis.occlusion(net.probabilities, pixels, index, patch, stride)
 
 
 def occlusion_patch(network: str, share: float = 0.25) -> tuple[int, int]:
     """Side of the patch that hides a part of the face, and its steps, in pixels of what the network sees."""
-    patch = max(1, int(open_network(network).input_size * share))
+    return _patch(open_network(network), share)
+
+
+def _patch(net: Network, share: float) -> tuple[int, int]:
+    patch = max(1, int(net.input_size * share))
     return patch, max(1, patch // 3)
 
 
 def occlusion_count(network: str, share: float = 0.25) -> int:
     """How many pictures `occlusion` asks a network about."""
-    patch, stride = occlusion_patch(network, share)
-    return (-(-(open_network(network).input_size - patch) // stride) + 1) ** 2 + 2
+    net = open_network(network)
+    patch, stride = _patch(net, share)
+    return (-(-(net.input_size - patch) // stride) + 1) ** 2 + 2
 
 
 @lru_cache(maxsize=64)

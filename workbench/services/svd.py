@@ -44,7 +44,11 @@ class Spectrum:
 
 def spectrum(face: Face, network: str = DEFAULT_NETWORK, k: int = 8) -> Spectrum:
     """The singular values of what a network is shown, the picture of the first k terms, and its k-th term alone."""
-    pixels = open_network(network).see(face)
+    return spectrum_of(open_network(network).see(face), k)
+
+
+def spectrum_of(pixels: Tensor, k: int = 8) -> Spectrum:
+    """The same for pixels in 0..1, (S, S)."""
     sigma = svd.singular_spectrum(pixels)
     u, _, v = svd.rank_one_terms(pixels, k)  # (k, S) each
     term = sigma[k - 1] * u[-1, :, None] * v[-1]

@@ -35,10 +35,10 @@ from .gate_statistics import (
 )
 from .gates import Gate, gates_of, replaced
 from .input_dependence import fixed_share
-from .maps import attention_of
+from .maps import attention_of, maps_from
 from .memory import MemoryAccount, memory_account
 from .readers import AttentionMap
-from .steps import attention_modules, input_of, steps_of, svd_steps
+from .steps import attention_modules, input_of, recorded_inputs, steps_from, steps_of, svd_steps
 
 __all__ = [
     "CONSTANT_DEVIATION",
@@ -58,10 +58,13 @@ __all__ = [
     "gate_statistics",
     "gates_of",
     "input_of",
+    "maps_from",
     "memory_account",
     "passes",
+    "recorded_inputs",
     "replaced",
     "rollout",
+    "steps_from",
     "steps_of",
     "svd_steps",
     "switch_off",

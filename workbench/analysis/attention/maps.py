@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from math import isqrt
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -33,8 +34,15 @@ def attention_of(
     Raises:
         ValueError: the tokens do not fill `grid`; otherwise as for `steps_of`.
     """
+    return maps_from(model, x, steps_of(model, x, layers), grid)
+
+
+def maps_from(
+    model: nn.Module, x: Tensor, steps_of_modules: Mapping[str, Any], grid: tuple[int, int] | None = None
+) -> tuple[AttentionMap, ...]:
+    """The maps of `attention_of` from the steps of each module (`steps_of`, `steps_from`), in their order."""
     maps = []
-    for layer, steps in steps_of(model, x, layers).items():
+    for layer, steps in steps_of_modules.items():
         module = model.get_submodule(layer)
         read = next(reader for kind, reader in READERS.items() if isinstance(module, kind))
         if isinstance(steps, TransformerSteps):

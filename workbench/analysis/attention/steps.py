@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from threading import get_ident
 from typing import Any
@@ -31,7 +31,9 @@ def input_of(model: nn.Module, x: Float[Tensor, "B C_in H W"], layer: str) -> Fl
     Raises:
         ValueError: there is no such layer, it is not called, or `x` holds NaN.
     """
-    return _arrivals(model, x, (layer,))[layer]
+    inputs = _inputs(model, x, (layer,))
+    _require_called(model, (layer,), inputs)
+    return inputs[layer]
 
 
 def steps_of(model: nn.Module, x: Float[Tensor, "B C_in H W"], layers: Sequence[str] | None = None) -> dict[str, Any]:
@@ -49,10 +51,20 @@ def steps_of(model: nn.Module, x: Float[Tensor, "B C_in H W"], layers: Sequence[
         ValueError: a layer is missing, no attention module, or not called; `x` is no batch or holds NaN.
     """
     names = attention_modules(model) if layers is None else checked_layers(model, layers)
+    inputs = _inputs(model, x, names)
+    return steps_from(model, inputs, names if layers is not None else [name for name in names if name in inputs])
+
+
+def steps_from(model: nn.Module, inputs: Mapping[str, Tensor], layers: Sequence[str]) -> dict[str, Any]:
+    """Every step of attention modules whose inputs `recorded_inputs` has recorded: name → its steps, as `layers`.
+
+    Raises:
+        ValueError: a layer was not called.
+    """
+    _require_called(model, layers, inputs)
     with borrowed(model), torch.no_grad():
-        arrivals = _arrivals(model, x, names, all_of_them=layers is not None)
-        modules: dict[str, Any] = {name: model.get_submodule(name) for name in names if name in arrivals}
-        return {name: module.steps(arrivals[name]) for name, module in modules.items()}
+        modules: dict[str, Any] = {layer: model.get_submodule(layer) for layer in layers}
+        return {layer: module.steps(inputs[layer]) for layer, module in modules.items()}
 
 
 def svd_steps(model: nn.Module, x: Float[Tensor, "B C_in H W"], layer: str) -> SVDAttentionSteps:
@@ -67,25 +79,43 @@ def svd_steps(model: nn.Module, x: Float[Tensor, "B C_in H W"], layer: str) -> S
     return steps_of(model, x, (layer,))[layer]
 
 
-def _arrivals(model: nn.Module, x: Tensor, layers: Sequence[str], all_of_them: bool = True) -> dict[str, Tensor]:
-    """What reaches each of several layers in one forward pass; `all_of_them`: one that is not called is an error."""
-    require_pictures(x)
+@contextmanager
+def recorded_inputs(model: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, Tensor]]:
+    """Lend the network, and record the input of some layers in this thread's forward passes.
+
+    Yields:
+        Name → input of the last call, without a graph, in the order of the calls; empty until the network runs.
+
+    Raises:
+        ValueError: a layer is missing.
+    """
     modules = {layer: module_of(model, layer) for layer in layers}
-    thread, found = get_ident(), {}
+    thread = get_ident()
+    found: dict[str, Tensor] = {}
 
     def take(layer: str, _module: nn.Module, inputs: tuple) -> None:
         if inputs and get_ident() == thread:  # not the input of a prediction that runs beside this one
-            found[layer] = inputs[0].clone()  # a copy, because the network may go on in place
+            found[layer] = inputs[0].detach().clone()  # a copy, because the network may go on in place
 
-    with borrowed(model), torch.no_grad(), ExitStack() as hooks:
+    with borrowed(model), ExitStack() as hooks:
         for layer, module in modules.items():
             hooks.enter_context(module.register_forward_pre_hook(partial(take, layer)))
-        if modules:
+        yield found
+
+
+def _inputs(model: nn.Module, x: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+    """The input of each of several layers that one forward pass calls."""
+    require_pictures(x)
+    with recorded_inputs(model, layers) as found, torch.no_grad():
+        if layers:
             model(x)
-    for layer in layers:
-        if all_of_them and layer not in found:
-            raise ValueError(f'layer="{layer}" is not called in the forward pass. {on_offer(model)}')
     return found
+
+
+def _require_called(model: nn.Module, layers: Sequence[str], inputs: Mapping[str, Tensor]) -> None:
+    for layer in layers:
+        if layer not in inputs:
+            raise ValueError(f'layer="{layer}" is not called in the forward pass. {on_offer(model)}')
 
 
 def module_of(model: nn.Module, layer: str) -> nn.Module:

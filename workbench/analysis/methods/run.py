@@ -52,7 +52,7 @@ def explain_with(
     """
     explainer = _checked(name, x, layer)
     require_size(size)
-    with _plain_modes(x):
+    with cam.plain_modes(x.device):
         case = _case(explainer, model, x, layer, class_)
         channels = None if case.activation is None else case.activation.shape[1]
         total = explainer.passes(channels, tuple(x.shape[-2:])).forward
@@ -73,7 +73,7 @@ def estimate(model: nn.Module, x: Tensor, name: str, layer: str | None = None) -
     Arguments and errors as for `explain_with`.
     """
     explainer = _checked(name, x, layer)
-    with _plain_modes(x):
+    with cam.plain_modes(x.device):
         case = _case(explainer, model, x, layer, class_=0)
         channels = None if case.activation is None else case.activation.shape[1]
         forward, backward = explainer.passes(channels, tuple(x.shape[-2:]))
@@ -96,20 +96,14 @@ def _checked(name: str, x: Tensor, layer: str | None) -> Explainer:
     return EXPLAINERS[name]
 
 
-@contextmanager
-def _plain_modes(x: Tensor) -> Iterator[None]:
-    """Neither inference mode, nor gradients, nor autocast of the caller; for the same reasons as in `cam.atlas`."""
-    with torch.inference_mode(False), torch.no_grad(), torch.autocast(x.device.type, enabled=False):
-        yield
-
-
 def _case(explainer: Explainer, model: nn.Module, x: Tensor, layer: str | None, class_: int) -> Case:
     """The double, and its answer to the pictures."""
     double = double_of(model)
     x = x.clone() if x.is_inference() else x.detach()
     x = x.to(torch.promote_types(x.dtype, torch.float32))
     if explainer.needs_layer and layer is not None:
-        A, logits = cam.forward_from(double, x, layer)
+        found = cam.forward_from(double, x, layer)
+        A, logits = found.A, require_logits(found.logits, x)
         if not logits.requires_grad:  # the weights are frozen, so a graph can only come from A
             raise no_influence(layer)
     else:

@@ -96,10 +96,10 @@ def convolution(face: Face, network: str) -> Convolution:
 
 def _activation_and_gradient(net: Network, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """A (1, K, h, w) of the layer for maps, logits (K,), and the gradient of the largest logit, as large as A."""
-    with borrowed(net.model), torch.autocast("cpu", enabled=False):
-        A, logits = cam.forward_from(net.model, x, net.cam_layer)
-        (G,) = torch.autograd.grad(logits[0].max(), A)
-    return A.detach(), logits[0].detach(), G
+    found = cam.forward_from(net.model, x, net.cam_layer)
+    with torch.autocast("cpu", enabled=False):
+        (G,) = torch.autograd.grad(found.logits[0].max(), found.A)
+    return found.A.detach(), found.logits[0].detach(), G
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,6 @@ from torch import Tensor
 from models.layers.transformer import TransformerBlock
 
 from ...analysis import attention, cam
-from ...analysis.model_isolation import borrowed
 from ...faces import Face
 from ..networks import Network, open_network
 from .common import Symbol, centers, first_module, symbol
@@ -100,8 +99,7 @@ def self_attention(face: Face, network: str) -> SelfAttention:
 
 def _map_of(net: Network, x: Tensor) -> Tensor:
     """What the layer for maps gives, (D, h, w)."""
-    with borrowed(net.model):
-        return cam.forward_from(net.model, x, net.cam_layer)[0].detach()[0]
+    return cam.forward_from(net.model, x, net.cam_layer).A.detach()[0]
 
 
 def _neighbors(height: int, width: int) -> Tensor:

@@ -197,9 +197,7 @@ def _shortcut(id_: str, class_: str, stamp: int) -> Shortcut:
     index = net.classes.index(class_)
     card = read_card(store.read(id_).folder)
     x, with_sticker = (card.prepare(images) for images in (plain, np.stack([face.image for face in stuck])))
-    called, called_with_sticker = (
-        share((net.answer(each)[1].argmax(-1) == index).numpy()) for each in (x, with_sticker)
-    )
+    called, called_with_sticker = (share((net.logits(each).argmax(-1) == index).numpy()) for each in (x, with_sticker))
     size = (net.input_size,) * 2
     stickers = torch.from_numpy(np.stack([np.asarray(face.sticker) for face in stuck]))
     masks = F.interpolate(stickers[:, None], size)  # (F, 1, S, S)

@@ -1,0 +1,81 @@
+import sys
+from collections import Counter
+
+import pytest
+import torch
+from PIL import Image
+
+from workbench import faces, services
+from workbench.analysis import attention, cam
+from workbench.services import networks
+from workbench.services.attention import beside_cams, inside
+from workbench.services.framing import framed
+from workbench.services.prediction import infer
+from workbench.services.robustness import occlusion
+
+BAM = "resnet18_bam"
+
+
+@pytest.fixture
+def face():
+    return faces.load_sample("astronaut")
+
+
+@pytest.fixture
+def work(face, monkeypatch):
+    """How often the face is resized, a network is opened, and the open network runs."""
+    counts = Counter()
+
+    def counting(key, function):
+        def counted(*args, **kwargs):
+            counts[key] += 1
+            return function(*args, **kwargs)
+
+        return counted
+
+    model = networks.open_network(BAM).model
+    original = networks.open_network
+    for name, module in list(sys.modules.items()):
+        if name.startswith("workbench.services") and vars(module).get("open_network") is original:
+            monkeypatch.setattr(module, "open_network", counting("opened", original))
+    monkeypatch.setattr(Image.Image, "resize", counting("resized", Image.Image.resize))
+    hook = model.register_forward_hook(lambda *_: counts.update(["passes"]))
+    yield counts
+    hook.remove()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda face: services.explain(face, BAM),
+        lambda face: services.explain(face, BAM, "sad"),
+        lambda face: services.predict(face, BAM),
+        lambda face: inside(face, BAM),
+        lambda face: beside_cams(face, BAM),
+        lambda face: framed(faces.sample_picture("astronaut"), face.box, BAM),
+    ],
+    ids=["explain", "explain a class", "predict", "attention", "attention beside CAM", "framed"],
+)
+def test_one_call_resizes_opens_and_runs_the_network_once(face, work, call):
+    call(face)
+    assert work == {"resized": 1, "opened": 1, "passes": 1}
+
+
+def test_trust_and_occlusion_resize_the_face_and_open_the_network_once(face, work):
+    services.trust(face, BAM)
+    assert (work.pop("resized"), work.pop("opened")) == (1, 1)
+    occlusion(face, BAM)
+    assert (work["resized"], work["opened"]) == (1, 1)
+
+
+@pytest.mark.parametrize("network", ["residual_cnn", BAM])
+def test_one_pass_gives_what_separate_passes_give(face, network):
+    net = networks.open_network(network)
+    x = net.prepare(face)
+    found = infer(net, x, net.spec.cam_layer)
+    torch.testing.assert_close(found.prediction.logits, net.logits(x)[0])
+    torch.testing.assert_close(cam.atlas_of(found.activations), cam.atlas(net.model, x, net.spec.cam_layer))
+    separate = attention.attention_of(net.model, x, net.spec.attention_layers)
+    assert [m.title for m in found.attention] == [m.title for m in separate]
+    for ours, theirs in zip(found.attention, separate, strict=True):
+        torch.testing.assert_close(ours.values, theirs.values)
