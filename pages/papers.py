@@ -21,21 +21,20 @@ with views.computed(
     "workbench.services.papers.trained:combined",
 ):
     st.markdown(
-        "The claims stand in `workbench/papers/` as printed, without anything of ours; each names how ours is "
-        "obtained. A count agrees where it is the printed one, rounded or cut off. A measured figure $p$ is reproduced "
-        "where"
+        "The claims are in `workbench/papers/` as printed, each with how our figure is obtained. A count is confirmed "
+        "if it equals the printed one, rounded or truncated. A measured figure $p$ is reproduced if"
     )
     st.latex(r"p_\text{low} \le p_\text{claimed} \le p_\text{high}")
     st.markdown(
         "with our 95 % interval, and only where split, epochs, input size, optimizer and everything else that the "
-        "paper states agree with ours. Where it leaves a value open, ours is a choice: outside the interval it is then "
-        "*not reproduced under our choices*. A technique that a paper does not mention counts as not used. With one "
+        "paper states agree with ours. Where it leaves a value open, ours is a choice: outside the interval it "
+        "is *not reproduced under our choices*. A technique that a paper does not mention counts as not used. With one "
         "training the interval covers the test images (Wilson for shares, bootstrap for means of classes). With $S$ "
         "random seeds it is that of their mean $\\bar p$, for test images and seeds together:"
     )
     st.latex(r"p_\text{low,high} = \bar p \mp \sqrt{w^2 + \left(t_{0.975,\,S-1}\, s / \sqrt{S}\right)^2}")
     st.markdown(
         "where $w$ is the seeds' mean half-width over test images and $s$ their standard deviation. With two seeds "
-        "$t = 12.7$: the interval is wide, and *reproduced* says little. A figure of a class of $n$ images is $k/n$ "
-        "for a whole number $k$: where no $k$ fits, it is misprinted or was measured on other images."
+        "$t = 12.7$: the interval is wide, and *reproduced* says little. The recall of a class of $n$ images is $k/n$ "
+        "for an integer $k$: if no $k$ fits, it is misprinted or was measured on other images."
     )

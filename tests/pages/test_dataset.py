@@ -33,10 +33,10 @@ def test_without_the_set_everything_that_ships_is_told(folder):
     app = opened()
     text = text_of(app)
     assert "ferscope data import SOURCE" in text
-    assert "happy (7215) has 16.5 times the pictures of disgust (436)" in text
-    assert "480 of 3589 in PrivateTest (288 pixel by pixel)" in text
-    assert "paper-c gives happy, 25\u00a0% of the pictures, 59\u00a0% of the loss" in text
-    assert "labeled fear, more than half of ten raters say so in only 7" in text
+    assert "happy (7215) has 16.5 times the images of disgust (436)" in text
+    assert "480 of 3589 in PrivateTest (288 exact duplicates)" in text
+    assert "paper-c gives happy (25\u00a0% of the images) 59\u00a0% of the loss" in text
+    assert "labeled fear, the majority of ten FER+ annotators agrees with the label for only 7" in text
     assert "`kaggle-oheix` | E |" in text
     assert not any(button.key == "audit" for button in app.main.button)
 
@@ -45,7 +45,7 @@ def test_another_set_is_chosen_by_the_link_shown_and_examined(folder):
     small().save(folder / "mine.npz")
     app = opened(data="mine")
     assert app.selectbox(key="data").value == "mine"
-    assert "Do people agree with the labels?" not in [header.value for header in app.main.subheader]
+    assert "Agreement of annotators with the labels" not in [header.value for header in app.main.subheader]
     app.button(key="audit").click().run()
     assert not app.exception
     text = text_of(app)
@@ -58,7 +58,7 @@ def test_another_set_is_chosen_by_the_link_shown_and_examined(folder):
 
 def test_drawn_faces_are_a_set_that_is_always_there(folder):
     app = opened(data="drawn")
-    assert "each class has 10 pictures" in text_of(app)
+    assert "each class has 10 images" in text_of(app)
     assert not app.main.info
 
 

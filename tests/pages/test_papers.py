@@ -62,10 +62,10 @@ def test_only_claims_of_the_chosen_verdict_are_listed():
 def test_figures_of_classes_say_what_they_are_beside():
     app = opened()
     app.segmented_control(key="paper").set_value("D").run()
-    assert "diamonds ours" in "".join(m.value for m in app.markdown)
+    assert "diamonds: ours" in "".join(m.value for m in app.markdown)
     app.segmented_control(key="table").set_value("JAFFE").run()
     assert not app.exception
-    assert "ours was not run" in "".join(m.value for m in app.markdown)
+    assert "ours were not run" in "".join(m.value for m in app.markdown)
 
 
 def test_the_commands_of_a_paper_name_what_they_lack():

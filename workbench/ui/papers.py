@@ -1,4 +1,4 @@
-"""Sections of the page Papers: verdicts, findings, the table of claims, figures of classes, commands."""
+"""Sections of the page Papers: verdicts, findings, the table of claims, per-class figures, commands."""
 
 from __future__ import annotations
 
@@ -36,21 +36,20 @@ _STYLE = """<style>
 
 
 def overview() -> None:
-    """How many claims of each paper have which verdict."""
+    """Draw the number of claims of each paper by verdict."""
     with st.spinner("Checking every claim"):
         counts = papers.summary()
     named = {f"{paper.letter}  {paper.short}": counts[paper.letter] for paper in papers.papers()}
     all_ = Counter({verdict: sum(by[verdict] for by in counts.values()) for verdict in VERDICTS})
     st.html(_STYLE + "&ensp;".join(_chip(verdict) for verdict in VERDICTS))
-    charts.show(charts.verdicts(named), "verdicts", "How many claims of each paper have which verdict")
+    charts.show(charts.verdicts(named), "verdicts", "Claims of each paper by verdict")
     views.caption(
         f"**Of {all_.total()} claims {all_['recomputed']} are recomputed, {all_['reproduced'] or 'none'} reproduced, "
         f"{all_['not reproduced']} not reproduced, {all_['inconsistent in the paper']} inconsistent in the paper.** "
-        "*Recomputed* are sizes, counts, and sums of the paper's own figures; *reproduced* is a training as the paper "
-        f"had it. Open are the others: {all_['not run']} wait for a training, {all_['different protocol']} were "
-        f"trained otherwise, and {counted(all_['not reproduced under our choices'], 'depends', 'depend')} on "
-        "choices of ours where the paper is silent. Blue holds, gray and yellow are open, orange and red do not hold."
+        f"Open: {all_['not run']} not run, {all_['different protocol']} under a different protocol, "
+        f"{all_['not reproduced under our choices']} not reproduced where the paper leaves values open."
     )
+    st.caption("Blue: the claim holds. Gray and yellow: open. Orange and red: it does not hold.")
     if left_out := leaderboard.left_out():
         st.caption(left_out)
     with st.expander("What the verdicts mean"):
@@ -58,20 +57,20 @@ def overview() -> None:
 
 
 def choose() -> str:
-    """Let the visitor choose a paper; its letter."""
+    """Let the visitor choose a paper; return its letter."""
     letters = [paper.letter for paper in papers.papers()]
     return views.choose_one("Paper", letters, default="A", key="paper")
 
 
 def source(letter: str) -> None:
-    """What the paper is, as far as the text at hand says."""
+    """Draw authors, title and source of the paper, as far as the text states them."""
     paper = papers.paper_of(letter)
     named = f"{paper.authors}: *{paper.title}*. " if paper.title else ""
     st.caption(f"**Paper {letter}.** {named}{paper.source[0].upper()}{paper.source[1:]}.")
 
 
 def findings(letter: str) -> None:
-    """The notable ones, each behind its headline."""
+    """Draw the notable findings, each in an expander."""
     for finding in papers.paper_of(letter).findings:
         with st.expander(finding.title):
             st.markdown(papers.told(finding, letter))
@@ -92,14 +91,14 @@ def _plain(letter: str) -> None:
         f"| {row.set} | {row.model} | {row.average} | {row.right} of {row.of} | {charts.interval(row.accuracy)} |"
         for row in papers.plain_rows(letter)
     ]
-    head = "| set | network | average, % | right | plain accuracy, % |\n|---|---|---:|---:|---:|"
+    head = "| dataset | network | average of class accuracies, % | correct | accuracy, % |\n|---|---|---:|---:|---:|"
     st.markdown("\n".join([head, *rows]))
 
 
 @page_content.fragment
 def table(letter: str) -> None:
-    """Every claim of a paper but those of classes: claimed, ours, verdict, the way."""
-    st.subheader("Every claim")
+    """Draw a table of the claims of a paper without per-class figures: claimed, ours, verdict, how it was obtained."""
+    st.subheader("Claims")
     verdict = views.choose_one("Verdict", (_ALL, *VERDICTS), default=_ALL, key="verdict")
     single = [checked for checked in papers.check(letter) if not _of_a_class(checked)]
     chosen = [checked for checked in single if verdict in (_ALL, checked.verdict)]
@@ -107,15 +106,15 @@ def table(letter: str) -> None:
         st.html(_table(chosen))
         page_content.add_text(_as_markdown(chosen))
     else:
-        st.info(f"None of these claims of paper {letter} has the verdict “{verdict}”. Choose another verdict.")
+        st.info(f"No claim of paper {letter} in this table has the verdict “{verdict}”. Choose another verdict.")
     more = len(papers.check(letter)) - len(single)
     views.caption(
         f"**{counted(len(chosen), 'claim is', 'claims are')} listed, of {len(single)}"
-        + (f"; {more} more, of classes and their averages, are below" if more else "")
-        + ".** A verdict is about a figure as it is printed, not about whether the idea behind it is good."
+        + (f"; {more} more, per class and averages, are below" if more else "")
+        + ".** A verdict is about a printed figure, not about the quality of the idea."
     )
     st.download_button(
-        "Every claim of this paper (CSV)", partial(_csv, letter), f"ferscope-paper-{letter.lower()}.csv", "text/csv"
+        "All claims of this paper (CSV)", partial(_csv, letter), f"ferscope-paper-{letter.lower()}.csv", "text/csv"
     )
 
 
@@ -131,7 +130,7 @@ def _csv(letter: str) -> str:
 
 def _as_markdown(chosen: list[Checked]) -> str:
     rows = [(c.claim.what, c.claim.place, c.claim.text, c.ours, c.verdict, c.way) for c in chosen]
-    lines = ["| what | place | claimed | ours | verdict | way |", "|---|---|---|---|---|---|"]
+    lines = ["| claim | where | claimed | ours | verdict | how obtained |", "|---|---|---|---|---|---|"]
     return "\n".join(lines + [f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows])
 
 
@@ -143,7 +142,7 @@ def _table(chosen: list[Checked]) -> str:
     body = "".join(_row(checked) for checked in chosen)
     head = "".join(
         f'<th style="width:{width}%">{name}</th>'
-        for name, width in (("what", 30), ("claimed", 15), ("ours", 20), ("verdict, and the way to it", 35))
+        for name, width in (("claim", 30), ("claimed", 15), ("ours", 20), ("verdict, and how it was obtained", 35))
     )
     return f'{_STYLE}<table class="claims"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
@@ -171,13 +170,13 @@ def _safe(text: str) -> str:
 
 @page_content.fragment
 def classes(letter: str) -> None:
-    """The figures of single classes of a paper that prints them."""
+    """Draw per-class figures, for a paper that prints them."""
     tables = {table.set: table for table in papers.paper_of(letter).tables}
     if not tables:
         return
-    st.subheader("Class by class")
+    st.subheader("Per-class figures")
     left, right = st.columns(2)
-    set_ = views.choose_one("Set", tables, default=next(iter(tables)), key="table", place=left)
+    set_ = views.choose_one("Dataset", tables, default=next(iter(tables)), key="table", place=left)
     table = tables[set_]
     rows = {row.model: row for row in table.rows}
     model = right.selectbox("Network", rows, key="row", bind="query-params")
@@ -186,7 +185,7 @@ def classes(letter: str) -> None:
     columns = (*table.classes, "average")
     claimed = [by_class[name].claim.value if name in by_class else None for name in columns]
     ours = {name: (c.value, *c.interval) for name, c in by_class.items() if c.value is not None}
-    text = f"Recall of each class on {set_}, {model}, claimed and ours"
+    text = f"Recall of each class on {set_}, {model}: claimed and ours"
     charts.show(charts.claimed_and_ours(columns, claimed, ours), "classes", text)
     views.caption(_about_classes(found))
     with st.expander("The same as a table"):
@@ -197,25 +196,24 @@ def _about_classes(found: list[Checked]) -> str:
     way = found[-1].way
     if found[-1].verdict == "not run":
         return (
-            "**Bars are the paper's figures; ours was not run.** The commands below come nearest to it, and an error "
-            "bar would then say which difference other pictures could have made."
+            "**Bars: the paper's figures; ours were not run.** The commands below train the closest protocol that is "
+            "available here."
         )
     return (
-        "**Bars are the paper's figures, diamonds ours with 95 % intervals, over test images and, where there are "
-        "several, random seeds.** Where the protocol differs, a distance "
-        f"says nothing about the paper. {way}"
+        "**Bars: the paper's figures; diamonds: ours, with 95 % intervals over test images and random seeds.** Under a "
+        f"different protocol a difference says nothing about the paper. {way}"
     )
 
 
 def commands(letter: str) -> None:
-    """What would run the claims that wait for a training."""
+    """Draw the commands that would test the claims that were not run."""
     waiting = papers.commands(letter)
     if not waiting:
         return
-    with st.expander("Commands that would run the rest"):
+    with st.expander("Commands for claims that were not run"):
         st.markdown(
-            "Each trains one network as near to the paper as our training can, and leaves the result where this page "
-            "finds it."
+            "Each command trains one network as close to the paper's protocol as possible here; this page then shows "
+            "the result."
         )
         for lacks in dict.fromkeys(command.lacks for command in waiting):
             mine = [command for command in waiting if command.lacks == lacks]

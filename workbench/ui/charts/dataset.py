@@ -1,4 +1,4 @@
-"""What is in a set of faces: panels of classes, gray values."""
+"""Charts of datasets: panels of classes, histograms of gray values."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def panels(
 
 
 def intensities(shares: Mapping[str, Tensor]) -> go.Figure:
-    """How often each gray value is, 0 black to 255 white: a line for each part of a set.
+    """Histogram of gray values, 0 black to 255 white, a line for each split of a dataset.
 
     Args:
         shares: for each part, the share of its pixels in bins of equal width, (bins,).

@@ -1,4 +1,4 @@
-"""Claims of papers: how many have which verdict, and the figures of classes beside ours."""
+"""Charts of papers: claims by verdict, and per-class figures beside ours."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VERDICT_COLORS = {
     "inconsistent in the paper": ("#F0A35E", "#111418"),
     "not reproduced": ("#A8231B", "#FFFFFF"),
 }
-"""Ground and text of each verdict: blue holds, gray is open, yellow is open to other choices,
+"""Background and text of each verdict: blue holds, gray is open, yellow is open under other choices,
 orange and red do not hold; always with the word."""
 _GRAY = "#7F7F7F"
 _THIN = 0.03  # share of a bar in which a number can still be read
@@ -57,7 +57,7 @@ def verdicts(counts: Mapping[str, Mapping[str, int]]) -> go.Figure:
         figure.add_annotation(x=0, y=i, yshift=23, text=f"{name}, {total} claims", xanchor="left", showarrow=False)
     figure.update_xaxes(visible=False, range=[0, 1.002], fixedrange=True)  # room for the last outline
     figure.update_yaxes(visible=False, range=[len(names) - 0.6, -0.75], fixedrange=True)
-    figure = framed(figure, "share of claims, thin pieces widened")
+    figure = framed(figure, "share of claims (thin segments widened)")
     return figure.update_layout(barmode="stack", margin={"t": 0, "b": 34})
 
 
