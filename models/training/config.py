@@ -1,4 +1,4 @@
-"""The one description of a training: the command line, the saved run and the recipes are made from this class."""
+"""`TrainConfig`: all settings of a training, shared by the command line, the saved run and the recipes."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ Number = Annotated[float, AllowInfNan(True)]
 
 
 class Phase(BaseModel):
-    """One part of a progressive training; optimiser and schedule begin afresh with it."""
+    """One phase of a progressive training, with a new optimizer and schedule."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     epochs: int = Field(ge=1, le=100_000)
-    """Passes over the training part."""
+    """Passes over the training set."""
     learning_rate: float = Field(gt=0)
-    """The highest rate of the schedule."""
+    """Maximum learning rate of the schedule."""
     trained_stages: int | float | None = Field(default=None, ge=0)
-    """How many of the deepest stages train beside the head; 0: the head alone; None: everything. A fraction, as in 1.5,
-    is a share of the next stage's convolutions, the last ones."""
+    """Number of the deepest stages that train beside the head; 0: only the head; None: all. The fraction in 1.5 adds
+    the last half of the next stage's convolutions."""
 
 
 class TrainConfig(BaseModel):
-    """Everything that decides what a training does. A recipe (`recipes.py`) is a set of values for these fields."""
+    """Settings of a training. A recipe (`recipes.py`) is a set of values for these fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -44,101 +44,101 @@ class TrainConfig(BaseModel):
     """Architecture options, e.g. `--overrides backbone resnet18 fusion False`; `ferscope models NAME` lists those of a
     network. By default those of `start_from`."""
     recipe: str = "quick"
-    """Name of the recipe that the values below start from."""
+    """Name of the recipe that gives the defaults of the values below."""
     data: Path = FER2013
-    """The imported set (`ferscope data import`)."""
+    """The imported dataset (`ferscope data import`)."""
     split: str = "official"
-    """Name of the split, or a file with its lists (`ferscope data splits`): what is trained, chosen and tested with.
+    """Name of the split, or a file that lists it (`ferscope data splits`): training, validation and test set.
     `subject-10fold-3` is one fold of a cross-validation by subjects, `subject-10fold` all ten, one after another, and
     `subject-loso` leaves out one subject at a time."""
     start_from: Path | None = None
-    """A checkpoint's folder: begin with its weights, not with random ones."""
+    """Folder of a checkpoint whose weights are the initial ones."""
     allow_seen: bool = False
     """Train although `start_from` or `teacher` has seen images of the validation or test set; the card is then marked,
     and the network is left out of rankings, verdicts and ensembles."""
     pretrained: bool = False
-    """Begin with ImageNet weights, where the network has any."""
+    """Start from ImageNet weights, where the network has any."""
     out: Path | None = None
-    """Folder of the run; by default checkpoints/runs/<model>-<recipe>-<split>-s<seed>, and the set's name behind it
-    where that is not fer2013."""
+    """Folder of the run; by default checkpoints/runs/<model>-<recipe>-<split>-s<seed>, followed by the dataset's name
+    if that is not fer2013."""
     seed: int = Field(default=0, ge=0, le=2**32)
-    """Decides first weights, order, augmentation and dropout."""
+    """Random seed of initial weights, order of images, augmentation and dropout."""
 
     epochs: int = Field(default=26, ge=1, le=100_000)
-    """Passes over the training part."""
+    """Passes over the training set."""
     batch_size: int = Field(default=128, ge=2, le=100_000)
-    """Pictures in one step, over all devices together."""
+    """Images in one step, over all devices together."""
     input_size: int | None = Field(default=None, ge=8, le=512)
-    """Side of the network's picture in pixels; by default that of its `ModelSpec`."""
+    """Side of the network's input in pixels; by default that of its `ModelSpec`."""
     growing_sizes: tuple[int, ...] = Field(default=(), max_length=100)
-    """Smaller sides to begin with: (32, 40) is a third of the epochs at 32, a third at 40, the rest at full size."""
+    """Progressive resizing: with (32, 40), a third of the epochs at 32 px, a third at 40, the rest at full size."""
     learning_rate: float = Field(default=0.1, gt=0)
-    """The highest rate of the schedule."""
+    """Maximum learning rate of the schedule."""
     trained_stages: int | float | None = Field(default=None, ge=0)
-    """How many of the backbone's deepest stages train beside the head; 0: the head alone; None: everything. A fraction,
-    as in 1.5, is a share of the next stage's convolutions, the last ones."""
+    """Number of the deepest stages that train beside the head; 0: only the head; None: all. The fraction in 1.5 adds
+    the last half of the next stage's convolutions."""
     phases: tuple[Phase, ...] = Field(default=(), max_length=100)
-    """Progressive training: parts with rates and frozen stages of their own, in place of the two fields above."""
+    """Progressive training: phases with their own learning rates and frozen stages, instead of the two fields above."""
     optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
-    """Stochastic gradient descent with momentum, or Adam; AdamW takes the decay off the weights directly."""
+    """Stochastic gradient descent with momentum, Adam, or AdamW (decoupled weight decay)."""
     momentum: float = Field(default=0.9, ge=0, lt=1)
-    """Of sgd; Adam's two averages keep their usual 0.9 and 0.999."""
+    """Momentum of sgd; Adam keeps its default betas of 0.9 and 0.999."""
     nesterov: bool = True
-    """Nesterov's momentum for sgd, or plain momentum."""
+    """Nesterov momentum for sgd."""
     weight_decay: float = Field(default=5e-4, ge=0)
-    """Share of each weight that is taken off, times the rate, at each step; L2 with sgd and adam."""
+    """Weight decay; an L2 penalty with sgd and adam."""
     schedule: Literal["one-cycle", "constant", "cosine", "step", "plateau"] = "one-cycle"
-    """One-cycle: up for three tenths of the steps, then down to nearly nothing along a cosine. Cosine: down along it,
-    after `warmup`. Step: times `decay_factor` every `decay_every` epochs. Plateau: times `decay_factor` once the
-    validation loss has not fallen for more than `patience` epochs."""
+    """Learning rate schedule. One-cycle: rises for 30 % of the steps, then falls to almost zero along a cosine. Cosine:
+    falls along a cosine after `warmup`. Step: times `decay_factor` every `decay_every` epochs. Plateau: times
+    `decay_factor` once the validation loss has not improved for more than `patience` epochs."""
     warmup: float = Field(default=0.0, ge=0)
-    """Epochs in which the rate of cosine rises from nothing."""
+    """Epochs of linear warm-up before the cosine schedule."""
     decay_every: int = Field(default=3, ge=1)
-    """Epochs between two steps of the schedule step."""
+    """Epochs between two decays of the step schedule."""
     decay_factor: float = Field(default=0.1, gt=0, lt=1)
-    """What step and plateau multiply the rate with."""
+    """Factor of the step and plateau schedules."""
     patience: int = Field(default=5, ge=0)
-    """Epochs that plateau waits for a lower validation loss."""
+    """Epochs without a lower validation loss before the plateau schedule decays."""
     early_stop: int | None = Field(default=None, ge=1)
-    """Stop after this many epochs without a better validation accuracy; None: train all epochs."""
+    """Early stopping: epochs without a better validation accuracy before training stops; None: off."""
     clip_norm: float | None = Field(default=None, gt=0)
-    """Longest gradient of a step, over all weights together; a longer one is shortened to it. None: any length."""
+    """Maximum global gradient norm; None: no clipping."""
     ema: float | None = Field(default=None, gt=0, lt=1)
-    """Share that a running mean of the weights keeps of itself at each step; it is what is measured and shipped."""
+    """Decay of an exponential moving average of the weights, evaluated and saved instead of them; None: off."""
     mixup: float = Field(default=0.0, ge=0)
-    """α of mixup: pictures and targets of a batch are blended in pairs, λ ~ Beta(α, α); 0 blends nothing."""
+    """α of mixup: pairs of images and their targets are blended with λ ~ Beta(α, α); 0: off."""
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
-    """Share of the target that is spread over all classes."""
+    """Share of the target that is distributed over all classes."""
     distillation: float = Field(default=0.0, ge=0, lt=1)
-    """Share of the target that is what a trained network answers to the picture; 0: the label is all."""
+    """Knowledge distillation: share of the teacher's predicted probabilities in the target; 0: off."""
     teacher: Path | None = None
-    """The checkpoint's folder of that network, which may be another architecture; by default `start_from`."""
+    """Folder of the teacher's checkpoint, which may be another architecture; by default `start_from`."""
     augmentation: str = "quick"
     """Name of the augmentation (`models/datasets/augment.py`)."""
     rare_augmentation: str | None = None
-    """Name of another augmentation, which a picture gets the more often the rarer its class; None: no picture does."""
+    """Name of a stronger augmentation that images of rare classes get more often; None: off."""
     sampling: Literal["shuffled", "balanced"] = "shuffled"
-    """Order of an epoch: each picture once, or each class equally often (`models/datasets/sampling.py`)."""
+    """Sampling in an epoch: each image once, or each class equally often (`models/datasets/sampling.py`)."""
     class_weights: Literal["none", "inverse", "paper-c", "heavy"] = "none"
     """Weights of the classes in the training loss (`models/datasets/sampling.py`)."""
 
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """Where to train; auto takes what is there."""
+    """Where to train; auto takes a GPU if there is one."""
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
-    """Of the arithmetic; auto times ten steps of each and takes the quicker."""
+    """Floating-point precision; auto times ten steps of each and takes the faster one."""
     threads: int | None = Field(default=None, ge=1, le=1024)
-    """Processor threads; by default as many as torch takes."""
+    """CPU threads; by default torch's number."""
 
     minutes: float | None = Field(default=None, gt=0, le=1_000_000)
-    """Stop after the last epoch that ends within this time; continue later with --resume."""
+    """Time limit: stop after the last epoch that ends within it; --resume continues."""
     resume: bool = False
-    """Continue the run in the folder from its last epoch."""
+    """Resume the run in the folder after its last complete epoch."""
     keep_epochs: bool = False
-    """Keep the weights of every epoch, in half precision, in the run's folder epochs/."""
+    """Save the weights of every epoch, in half precision, in the run's folder epochs/."""
     tensorboard: bool = False
-    """Write the curves for TensorBoard too, into the run's folder tensorboard/."""
+    """Also write the curves for TensorBoard, in the run's folder tensorboard/."""
     evaluate: bool = False
-    """At the end measure the best epoch on validation and test part, single view, and fit its temperature."""
+    """Evaluate the best epoch on validation and test set at the end, single view, and fit its temperature."""
 
     @field_validator("growing_sizes")
     @classmethod
@@ -150,12 +150,12 @@ class TrainConfig(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _epochs_of_the_phases(cls, values: Any) -> Any:
-        """With phases, `epochs` is their sum, which need not be given."""
+        """Set `epochs` to the sum of the phases' epochs, or check it."""
         if not isinstance(values, dict) or not values.get("phases"):
             return values
         try:
             together = sum(Phase.model_validate(phase).epochs for phase in values["phases"])
-        except ValidationError:  # the field itself will say where
+        except ValidationError:  # the field's own validation reports it
             return values
         if values.get("epochs", together) != together:
             raise ValueError(
@@ -166,25 +166,25 @@ class TrainConfig(BaseModel):
 
     @property
     def folder(self) -> Path:
-        """Where the run is kept."""
+        """Folder of the run."""
         set_ = "" if self.data.stem == "fer2013" else f"-{self.data.stem}"
         return self.out or RUNS / f"{self.model}-{self.recipe}-{Path(self.split).stem}-s{self.seed}{set_}"
 
     @property
     def plan(self) -> tuple[Phase, ...]:
-        """The phases; without any, one that is the whole training."""
+        """The phases; without any, the whole training as one."""
         whole = Phase(epochs=self.epochs, learning_rate=self.learning_rate, trained_stages=self.trained_stages)
         return self.phases or (whole,)
 
     def curve(self) -> dict:
-        """The fields that decide the curve: a resumed run must agree in all of them."""
+        """The fields that determine the training curve, which must not change when a run is resumed."""
         return self.model_dump(mode="json", exclude=_NOT_THE_CURVE)
 
 
 def read_config(folder: Path) -> TrainConfig:
-    """The configuration in a run's folder; raises ValueError, in one sentence, for one that is missing or damaged.
+    """Read a run's `config.json`; raises ValueError if it is missing or damaged.
 
-    What `start_from`, `teacher` and `data` name need not be there any more.
+    The files that `start_from`, `teacher` and `data` name need not exist any more.
     """
     path = folder / FILE
     try:
@@ -198,20 +198,20 @@ def read_config(folder: Path) -> TrainConfig:
 
 
 def parse_config(data: bytes) -> TrainConfig:
-    """The configuration in the bytes of a `config.json`; raises ValueError, in a few words, where they are none."""
+    """Parse the bytes of a `config.json`; raises ValueError with a short reason if they are invalid."""
     try:
         values = parse_json(data)
         config = TrainConfig.model_validate(values)
     except ValidationError as error:
         raise ValueError(first_reason(error)) from error
     understood = config.model_dump(mode="json")
-    if other := [name for name, value in values.items() if understood[name] != value]:  # strict: "7" is no number
+    if other := [name for name, value in values.items() if understood[name] != value]:  # strict: "7" is not a number
         raise ValueError(f"{other[0]}: {values[other[0]]!r} is not as it would be written")
     return config
 
 
 def write_config(folder: Path, config: TrainConfig) -> None:
-    """Write a run's `config.json`, checked again: copies with other values are not checked when they are made."""
+    """Write a run's `config.json`, validated again, because `model_copy(update=...)` does not validate."""
     write_json(folder / FILE, TrainConfig.model_validate(config.model_dump()).model_dump(mode="json"))
 
 

@@ -1,4 +1,4 @@
-"""What a training tells while it runs: one JSON object a line, which anybody may read at any time."""
+"""Events of a training, one JSON object a line in `events.jsonl`, which can be read while it runs."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from ..files import as_json, say_when_full
 
 
 def first_process() -> bool:
-    """Whether this process speaks for the training: alone, or the first that `torchrun` or `fabric run` numbered."""
+    """Whether this process has rank 0: the only one, or the first of those that `torchrun` or `fabric run` started."""
     return os.environ.get("RANK", "0") == "0"
 
 
 @with_config(ConfigDict(strict=True, extra="forbid", allow_inf_nan=False))
 class Event(TypedDict, total=False):
-    """One event: its kind, when it was (seconds since 1970), and what it is about.
+    """One event: its kind, its time (seconds since 1970), and its values.
 
     Kinds: started, resumed, progress (inside an epoch), epoch (a row of the history), paused, finished, interrupted,
-    failed (with a message), not a number (with the ids of the images in the step). A number is None where it is none.
+    failed (with a message), not a number (with the ids of the images in the step). None stands for NaN and infinity.
     """
 
     event: Required[Name]
@@ -57,7 +57,7 @@ class EventLog:
         self.path = path
 
     def write(self, event: str, **values: Any) -> None:
-        """Append one event; raises DiskFullError where there is no room."""
+        """Append one event; raises DiskFullError if the disk is full."""
         line = as_json({"event": event, "time": round(time.time(), 3), **values})
         _EVENT.validate_json(line)
         with say_when_full(self.path), self.path.open("ab") as file:
@@ -65,10 +65,9 @@ class EventLog:
 
 
 def read_events(path: Path) -> list[Event]:
-    """All events so far.
+    """Read all events so far.
 
-    Lines that are no event are left out: the last one while it is being written, and one that a process left half when
-    it was killed.
+    Invalid lines are skipped: the last one while it is being written, and what a killed process left incomplete.
     """
     events = []
     for line in path.read_bytes().splitlines():

@@ -1,4 +1,4 @@
-"""The curve of a training, `history.csv`: a row for each whole epoch, checked when it is written and read."""
+"""Training curves, `history.csv`: a row for each complete epoch, validated when it is written and read."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _LARGEST = 2**22  # bytes; five hundred epochs have 40 thousand
 _Finite = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-@with_config(ConfigDict(extra="forbid"))  # not strict: a CSV holds texts
+@with_config(ConfigDict(extra="forbid"))  # not strict: the values of a CSV are strings
 class EpochRow(TypedDict):
-    """What an epoch reached; losses in nats, NaN or infinite where a training diverged."""
+    """Measurements of an epoch; losses in nats, NaN or infinite where the training diverged."""
 
     epoch: Count
     learning_rate: _Finite
@@ -38,14 +38,14 @@ _ROWS = TypeAdapter(list[EpochRow])
 
 
 def read_history(path: Path) -> list[EpochRow]:
-    """The rows of a `history.csv`, epochs 1, 2, …; raises FileNotFoundError, or ValueError for one that is damaged."""
+    """Read the rows of a `history.csv`, epochs 1, 2, …; raises FileNotFoundError, or ValueError if it is damaged."""
     if path.stat().st_size > _LARGEST:
         raise ValueError(f"it is larger than {_LARGEST >> 20} MB")
     return parse_history(path.read_bytes())
 
 
 def parse_history(data: bytes) -> list[EpochRow]:
-    """The rows in the bytes of a `history.csv`; raises ValueError, in a few words, where they are none."""
+    """Parse the bytes of a `history.csv`; raises ValueError with a short reason if they are invalid."""
     try:
         table = csv.DictReader(io.StringIO(data.decode("ascii"), newline=""))
         rows, columns = list(table), list(table.fieldnames or ())
@@ -57,7 +57,7 @@ def parse_history(data: bytes) -> list[EpochRow]:
 
 
 def write_history(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
-    """Write the rows in one step, six digits of each number."""
+    """Write the rows atomically, with six significant digits."""
     table, columns = io.StringIO(), list(EpochRow.__annotations__)
     checked: list[dict[str, Any]] = [{**row} for row in _checked(rows)]
     write_rows(table, [columns])

@@ -1,5 +1,8 @@
-"""One process at a time trains in a folder: it holds a lock on a file there, which the operating system releases when
-the process ends, however it ends. Neither process numbers, which are used again, nor clocks, which are set, matter."""
+"""A lock that lets one process at a time train in a folder.
+
+The operating system releases it when the process ends, even if killed. Process ids, which are reused, and clocks, which
+are adjusted, are not needed.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,14 @@ from .errors import TrainingError
 from .events import first_process
 
 FILE = "process.lock"
-_PATIENCE = 2.0  # seconds; whoever asks whether a folder is locked holds the lock for a moment
+_PATIENCE = 2.0  # seconds; `is_locked` holds the lock for a moment
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Inside, no other process trains in this folder; of several processes of one training the first holds the lock.
+    """Hold the folder's lock inside the block; of several processes of one training, the first one does.
 
-    May be nested within a thread. Raises TrainingError where another process holds it.
+    May be nested within a thread. Raises TrainingError if another process holds the lock.
     """
     if not first_process():
         yield
@@ -31,7 +34,7 @@ def locked(folder: Path) -> Iterator[None]:
         lock.acquire(timeout=_PATIENCE)
     except Timeout as error:
         raise TrainingError(
-            f"Another process trains in {folder} right now. Wait until it ends, stop it, or choose another --out."
+            f"Another process trains in {folder}. Wait until it ends, stop it, or choose another --out."
         ) from error
     try:
         yield
@@ -40,7 +43,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether a process trains in this folder now."""
+    """Whether a process is training in this folder."""
     path = folder.absolute() / FILE
     if not path.is_file():
         return False

@@ -1,4 +1,4 @@
-"""Whether a batch fits into memory: told before the first step, not by the operating system in the middle of one."""
+"""Estimate before the first step whether a batch fits into memory."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import torch
 from torch import Tensor, nn
 
 _BEYOND_THE_MAPS = 1.5
-"""Memory at the peak of a step, in units of the maps that are kept for the way back: gradients, copies, workspace."""
+"""Peak memory of a step relative to the activations saved for the backward pass: gradients, copies, workspace."""
 
 
 @dataclass(frozen=True)
 class Room:
-    """What a training step needs and what there is, in bytes.
+    """Memory that a training step needs, and free memory, in bytes.
 
     Attributes:
-        fixed: for weights, gradients and the optimiser's averages.
-        each: for one picture of the batch, estimated.
+        fixed: for weights, gradients and the optimizer's moments.
+        each: for one image of the batch, estimated.
         free: on the device.
     """
 
@@ -28,7 +28,7 @@ class Room:
 
     @property
     def batch(self) -> int:
-        """The largest power of two that fits, 0 where not even two pictures do."""
+        """The largest power of two that fits; 0 if not even two images do."""
         most = (self.free - self.fixed) // max(self.each, 1)
         return 1 << (most.bit_length() - 1) if most >= 2 else 0
 
@@ -38,17 +38,17 @@ class Room:
 
 
 def room(model: nn.Module, size: int, device: torch.device, processes: int = 1, precision: str = "auto") -> Room | None:
-    """Measure two pictures on the way forward; the rest is arithmetic.
+    """Estimate the memory of a training step from the activations of a forward pass of two images.
 
     Args:
-        model: in training mode; comes back as it was.
-        size: side of its pictures in pixels.
+        model: in training mode; its state is restored.
+        size: side of its input in pixels.
         device: where it will be trained.
-        processes: that share the memory of the processor.
-        precision: "bf16-mixed" keeps maps of half the size; others count as float32.
+        processes: number of processes that share the main memory.
+        precision: with "bf16-mixed" activations take half the memory; others count as float32.
 
     Returns:
-        None for a device that does not tell its free memory.
+        None for a device that does not report its free memory.
     """
     if device.type == "cuda":
         free = torch.cuda.mem_get_info(device)[0]
@@ -57,19 +57,19 @@ def room(model: nn.Module, size: int, device: torch.device, processes: int = 1, 
     else:
         return None
     weights = sum(p.numel() * p.element_size() for p in model.parameters())
-    each = int(_BEYOND_THE_MAPS * _kept_for_the_way_back(model, size, precision == "bf16-mixed") / 2)
+    each = int(_BEYOND_THE_MAPS * _saved_activations(model, size, precision == "bf16-mixed") / 2)
     return Room(fixed=4 * weights, each=each, free=free)
 
 
-def _kept_for_the_way_back(model: nn.Module, size: int, bf16: bool) -> int:
-    """Bytes that two pictures leave behind on their way forward, each piece of memory counted once."""
+def _saved_activations(model: nn.Module, size: int, bf16: bool) -> int:
+    """Bytes that a forward pass of two images saves for the backward pass, each storage counted once."""
     weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
-    kept: dict[int, int] = {}
+    saved: dict[int, int] = {}
 
     def note(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in weights:
-            kept[storage.data_ptr()] = storage.nbytes()
+            saved[storage.data_ptr()] = storage.nbytes()
         return tensor
 
     before = {name: value.clone() for name, value in model.state_dict().items()}
@@ -83,4 +83,4 @@ def _kept_for_the_way_back(model: nn.Module, size: int, bf16: bool) -> int:
             model(torch.zeros(2, 1, size, size, device=device)).sum()
     finally:
         model.load_state_dict(before)
-    return sum(kept.values())
+    return sum(saved.values())

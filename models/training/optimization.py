@@ -1,4 +1,4 @@
-"""What moves the weights: which of them train, the optimiser, and the learning rate over the steps."""
+"""Optimization: which parameters train, the optimizer, and the learning rate schedule."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from .config import Phase, TrainConfig
 
 
 def check_stages(spec: ModelSpec, trained_stages: float | None) -> None:
-    """Raise ValueError where a network has fewer stages than shall train."""
+    """Raise ValueError if a network has fewer stages than `trained_stages`."""
     n = len(spec.stages)
     if trained_stages is not None and (trained_stages > n or n == 0):
         raise ValueError(
-            f"trained_stages={trained_stages}: {spec.name} has {n} stages. Leave it out to train all of it."
+            f"trained_stages={trained_stages}: {spec.name} has {n} stages. Leave it out to train all of them."
         )
 
 
 def freeze(model: nn.Module, spec: ModelSpec, trained_stages: float | None) -> list[nn.Module]:
-    """Let only the deepest stages and the head train.
+    """Freeze all stages but the deepest ones; these and the head train.
 
     Args:
         model: the network of `spec`; every parameter outside frozen stages gets `requires_grad`.
         spec: names its stages.
-        trained_stages: how many of them train, counted from the deepest; None: all. Of a fraction, such as the 0.4 of
-            1.4, the last convolutions of the next stage train: that share of its convolutions, rounded.
+        trained_stages: number of stages that train, counted from the deepest; None: all. The fraction of 1.4 adds the
+            last 40 % of the next stage's convolutions, rounded.
 
     Returns:
         The frozen modules. They must be put into evaluation mode after each `model.train()`, so that their batch norm
@@ -42,7 +42,7 @@ def freeze(model: nn.Module, spec: ModelSpec, trained_stages: float | None) -> l
     if trained_stages is None:
         return []
     stages = [[model.get_submodule(name) for name in stage] for stage in spec.stages]
-    first = len(stages) - math.ceil(trained_stages)  # the shallowest stage of which anything trains
+    first = len(stages) - math.ceil(trained_stages)  # the shallowest stage that trains at least in part
     frozen = [module for stage in stages[:first] for module in stage]
     if share := trained_stages % 1:
         frozen += _before_its_last(stages[first], share)
@@ -52,7 +52,7 @@ def freeze(model: nn.Module, spec: ModelSpec, trained_stages: float | None) -> l
 
 
 def _before_its_last(stage: list[nn.Module], share: float) -> list[nn.Module]:
-    """The layers of a stage that come before the given share of its convolutions, in the order of their definition."""
+    """The layers of a stage before its last convolutions, which are the given share of all, in order of definition."""
     every = [layer for module in stage for layer in module.modules()]
     layers = [layer for layer in every if [*layer.parameters(recurse=False)] or not [*layer.children()]]
     convolutions = [i for i, layer in enumerate(layers) if isinstance(layer, nn.Conv2d)]
@@ -61,9 +61,9 @@ def _before_its_last(stage: list[nn.Module], share: float) -> list[nn.Module]:
 
 
 def make_optimizer(config: TrainConfig, model: nn.Module, rate: float) -> Optimizer:
-    """The optimiser of a configuration, over the parameters that are not frozen."""
+    """Make the optimizer of a configuration, for the parameters that are not frozen."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    fused = all(parameter.device.type in ("cpu", "cuda") for parameter in trained)  # one pass over all, where there is
+    fused = all(parameter.device.type in ("cpu", "cuda") for parameter in trained)  # one kernel for all parameters
     shared: dict[str, Any] = {"lr": rate, "weight_decay": config.weight_decay, "fused": fused}
     if config.optimizer == "sgd":
         return SGD(trained, momentum=config.momentum, nesterov=config.nesterov and config.momentum > 0, **shared)
@@ -71,12 +71,12 @@ def make_optimizer(config: TrainConfig, model: nn.Module, rate: float) -> Optimi
 
 
 class Schedule:
-    """The learning rate over one phase: torch's schedules, each told of every step and every epoch.
+    """Learning rate schedule over one phase: one of torch's, with one interface for steps and epochs.
 
     Args:
-        config: names the schedule.
-        optimizer: whose rate it sets.
-        phase: its highest rate and its epochs.
+        config: with the name of the schedule and its parameters.
+        optimizer: whose learning rate it sets.
+        phase: with the maximum learning rate and the number of epochs.
         steps: of an epoch.
     """
 
@@ -105,28 +105,28 @@ class Schedule:
         return self.optimizer.param_groups[0]["lr"]
 
     def after_step(self) -> None:
-        """To be called after each step of the optimiser."""
+        """Update the learning rate; call after each step of the optimizer."""
         if not self.by_epoch:
             self.torch.step()
 
     def after_epoch(self, validation_loss: float) -> None:
-        """To be called after each epoch."""
+        """Update the learning rate; call after each epoch."""
         if self.by_epoch:
             self.torch.step(validation_loss)
 
     def state(self) -> dict[str, Any]:
-        """What JSON can keep of it, which is all that changes."""
+        """Its state for JSON, with everything that changes."""
         return {k: v for k, v in self.torch.state_dict().items() if isinstance(v, int | float | list)}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Go on from a `state`."""
+        """Restore a `state`."""
         self.torch.load_state_dict(self.torch.state_dict() | state)
         for group, rate in zip(self.optimizer.param_groups, self.torch.get_last_lr(), strict=True):
             group["lr"] = rate
 
 
 def _warm_cosine(step: int, warmup: int, total: int) -> float:
-    """Share of the highest rate at a step: a straight line up, then half a cosine down to zero."""
+    """Factor of the learning rate at a step: linear warm-up, then half a cosine down to zero."""
     if step < warmup:
         return (step + 1) / (warmup + 1)
     return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(total - warmup, 1)))

@@ -1,7 +1,7 @@
-"""What makes a training step quicker on a processor: gradients of depthwise convolutions, and memory that is kept.
+"""Faster training steps on a CPU: gradients of depthwise convolutions, and reuse of freed memory.
 
-Both were found by a profile (`benchmarks/step_speed.py` measures what they are worth): a step of `efficientnet_lite0`
-in bfloat16 spent four fifths of its time in the backward pass of sixteen depthwise convolutions.
+Found by profiling (`benchmarks/training_steps.py --compare` measures the gain): a step of `efficientnet_lite0` in
+bfloat16 spent 80 % of its time in the backward pass of sixteen depthwise convolutions.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h of glibc
 
 
 def keep_freed_memory() -> bool:
-    """Let the C library keep the memory that tensors free, for the rest of the process; True where that is possible.
+    """Make the C library reuse memory that tensors free, for the rest of the process; returns whether it can.
 
-    glibc asks the operating system for each tensor of more than 32 MiB, which then fills it with zeros page by page,
-    and gives it back when the tensor is freed. In training the same sizes come back at every step.
+    glibc requests each block of more than 32 MiB from the operating system, which fills it with zeros page by page, and
+    returns it when the tensor is freed. Every training step needs the same sizes again.
     """
     if platform.libc_ver()[0] != "glibc":
         return False
@@ -30,7 +30,7 @@ def keep_freed_memory() -> bool:
 
 
 class DepthwiseConv2d(nn.Conv2d):
-    """A depthwise convolution with the same weights and outputs as `nn.Conv2d`, and quicker gradients in bfloat16."""
+    """A depthwise convolution with the same weights and outputs as `nn.Conv2d`, and faster gradients in bfloat16."""
 
     def forward(self, input: Tensor) -> Tensor:
         """(B, C, H, W) → (B, C, H', W')."""
@@ -42,7 +42,7 @@ class DepthwiseConv2d(nn.Conv2d):
 
 
 class _Depthwise(torch.autograd.Function):
-    """The convolution in the precision of its arguments; its gradients in float32 where bfloat16 has no quick kernel.
+    """The convolution in the precision of its arguments; its gradients in float32 where bfloat16 has no fast kernel.
 
     oneDNN computes the input's gradient at a stride of 2 and the weight's of a 5×5 kernel without vector instructions
     in bfloat16: up to 200 times slower than in float32, to which both are converted here.
@@ -69,10 +69,10 @@ class _Depthwise(torch.autograd.Function):
 
 
 def quicken(network: nn.Module) -> nn.Module:
-    """Give a network's depthwise convolutions the quicker gradients, in place; its weights and outputs stay the same.
+    """Replace a network's depthwise convolutions by `DepthwiseConv2d`, in place; weights and outputs stay the same.
 
     Args:
-        network: on the processor, where it trains.
+        network: on the CPU.
 
     Returns:
         The same network.

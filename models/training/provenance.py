@@ -8,8 +8,8 @@ test images in Training, which every official network knows; they are no reason 
 - an image of the test set that an ancestor was trained on, or by which its epoch was chosen.
 
 Images are the same where their pixels are. Near-duplicates are counted and reported beside them. What an ancestor used
-follows from its split and the fingerprint of its data, for every set that is at hand; the pixel hashes of FER2013's
-official split ship with the project.
+follows from its split and the fingerprint of its data, for every dataset that is available; the pixel hashes of
+FER2013's official split ship with the project.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class Seen:
         exact: of these, how many ancestors have seen, by pixel hash.
         near: how many more are near-duplicates of an image that an ancestor was trained on.
         by: names of the ancestors that used other images than the training.
-        unknown: names of those whose images are not at hand; they are in no count.
-        not_compared: names of those of which only pixel hashes are at hand, so that `near` leaves them out.
+        unknown: names of those whose images are not available; they are in no count.
+        not_compared: names of those of which only pixel hashes are available, so that `near` does not include them.
     """
 
     of: dict[str, int]
@@ -64,20 +64,20 @@ class Seen:
         return {part: n for part, n in self.exact.items() if n}
 
     def sentences(self) -> list[str]:
-        """What is to be reported, a sentence each; empty where nothing was seen and all is known."""
-        told = []
+        """Sentences to report; empty if nothing was seen and all ancestors are known."""
+        lines = []
         if any(self.exact.values()) or any(self.near.values()):
             counts = [f"{self.exact[part]} of {n} images of {part}{self._near(part)}" for part, n in self.of.items()]
-            told.append(
+            lines.append(
                 f"{_listed(self.by)}: trained on or selected by {' and '.join(counts)} that are "
                 "not in the training set of this run."
             )
         if self.unknown:
-            told.append(
-                f"{_listed(self.unknown)}: which images it has seen is not known, because its set (or the file of its "
-                "split) is not at hand."
+            lines.append(
+                f"{_listed(self.unknown)}: which images it has seen is not known, because its dataset (or the file of "
+                "its split) is not available."
             )
-        return told
+        return lines
 
     def _near(self, part: str) -> str:
         if self.not_compared:
@@ -94,33 +94,33 @@ class Provenance:
 
 
 def provenance(config: TrainConfig, parts: Parts) -> Provenance:
-    """The ancestors of a training, once they are found to have seen no image that it validates or tests with.
+    """The ancestors of a training, after a check that they have not seen its validation and test images.
 
     Args:
         config: of the training; with `allow_seen` the provenance is marked instead of refused.
         parts: its images.
 
     Raises:
-        TrainingError: they have, with the numbers, or it cannot be known.
+        TrainingError: they have seen some, or it cannot be determined; the message has the numbers.
         CheckpointError: the start or the teacher cannot be read.
     """
     folders = _used_checkpoints(config)
     cards = {folder: read_card(folder) for folder in folders}
     ancestors = tuple(cards[folder].as_ancestor(folder.absolute().name, *roles) for folder, roles in folders.items())
     found = seen_images(ancestors, parts, sets_near(config.data))
-    marks, told = dict(found.marks), []
-    for folder, card in cards.items():  # what an imported start admits, even where its chain does not show it
+    marks, lines = dict(found.marks), []
+    for folder, card in cards.items():  # marks of an imported checkpoint, even where its chain does not show them
         if card.data == parts.fingerprint and card.seen:
             marks |= {part: n for part, n in card.seen.items() if not marks.get(part)}
-            told.append(f"{folder.name}: {card.caveat}")
-    told += found.sentences()
+            lines.append(f"{folder.name}: {card.caveat}")
+    lines += found.sentences()
     if marks and not config.allow_seen:
         raise TrainingError(
-            f"{' '.join(told)} The results would not be a test. Start from (or distill) weights that were trained with "
-            f"the split {config.split} of this set, or train with --allow-seen: the card is then marked, and the "
-            "network is left out of rankings, verdicts and ensembles."
+            f"{' '.join(lines)} The results would not be a test. Start from (or distill) weights that were trained "
+            f"with the split {config.split} of this dataset, or train with --allow-seen: the card is then marked, and "
+            "the network is left out of rankings, verdicts and ensembles."
         )
-    for line in told if first_process() else ():
+    for line in lines if first_process() else ():
         print(line)
     if config.pretrained:
         ancestors = (Ancestor(IMAGENET, ("start",), config.model), *ancestors)
@@ -128,11 +128,11 @@ def provenance(config: TrainConfig, parts: Parts) -> Provenance:
 
 
 def verified(card: Card, files: Iterable[Path]) -> Card:
-    """A card whose `seen` agrees with its chain of ancestors, whatever it claimed: for cards that others wrote.
+    """Correct the `seen` of a card that others wrote, so that it agrees with its chain of ancestors.
 
     Args:
-        card: of the checkpoint; marks that it has stay.
-        files: sets at hand, see `sets_near`.
+        card: of the checkpoint; its own marks are kept.
+        files: available datasets, see `sets_near`.
     """
     if not _others(card.ancestors, card.data):
         return card
@@ -152,7 +152,7 @@ def seen_images(ancestors: Sequence[Ancestor], parts: Parts, files: Iterable[Pat
     Args:
         ancestors: with their chains.
         parts: of the training.
-        files: sets among which the ancestors' images are looked for, one after another.
+        files: datasets that are searched for the ancestors' images.
     """
     names, sets = _others(ancestors, parts.fingerprint), _evaluated(parts)
     exact = {part: np.zeros(len(faces), dtype=bool) for part, faces in sets.items()}
@@ -184,8 +184,8 @@ def seen_images(ancestors: Sequence[Ancestor], parts: Parts, files: Iterable[Pat
 
 
 def sets_near(data: Path) -> Iterator[Path]:
-    """Files in which ancestors' images may be: the training's own set, then other `.npz` in its folder, the folders in
-    that, and the one above."""
+    """Datasets that may hold ancestors' images: the training's own, then other `.npz` files in its folder, in the
+    subfolders and in the parent folder."""
     folder = data.absolute().parent
     yield data
     for pattern in ("*.npz", "*/*.npz", "../*.npz"):
@@ -204,7 +204,7 @@ def _used_checkpoints(config: TrainConfig) -> dict[Path, list[Role]]:
 
 
 def _others(ancestors: Iterable[Ancestor], data: str) -> dict[Key, str]:
-    """Which images ancestors used other than those of `data`, each with the name of one that did."""
+    """Splits and datasets of ancestors other than `data`, each with the name of one ancestor."""
     found: dict[Key, str] = {}
     for one in chain(ancestors):
         if one.data != data and not (one.name == IMAGENET and not one.data):
@@ -213,7 +213,7 @@ def _others(ancestors: Iterable[Ancestor], data: str) -> dict[Key, str]:
 
 
 def _evaluated(parts: Parts) -> dict[str, FaceSet]:
-    """Validation and test set by their names; where both are the same images, one."""
+    """Validation and test set by name; a single one where both are the same images."""
     return dict(zip(parts.names, (parts.validation, parts.test), strict=True))
 
 
@@ -230,7 +230,7 @@ def _exact(trained: np.ndarray, chosen: np.ndarray, parts: Parts) -> dict[str, n
 
 
 def _at_hand(keys: Iterable[Key], files: Iterable[Path]) -> dict[Key, Parts]:
-    """The images of those trainings whose sets are among the files; each file is read once, as long as some lack."""
+    """The images of the trainings whose datasets are among the files, which are read until all are found."""
     found: dict[Key, Parts] = {}
     missing = set(keys)
     for file in files:

@@ -1,8 +1,8 @@
-"""Recipes: named sets of values for `TrainConfig`. Those of papers follow the text; "ours" fills what it leaves out.
+"""Recipes: named sets of values for `TrainConfig`. A paper's recipe follows its text; "ours" marks what it leaves open.
 
-A recipe's split is part of it, so that `--recipe paper-d` chooses its epoch on the test set as the paper does. Give
-`--split official` to train with a paper's recipe and judge by the challenge's own rules. What a paper says of one
-network or one dataset alone stands in `ADDED`.
+A recipe's split is part of it, so that `--recipe paper-d` selects its epoch on the test set, as the paper does. Use
+`--split official` to train with a paper's recipe and evaluate by the rules of the challenge. What a paper says
+of a single network or dataset is in `ADDED`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..registry import get_spec
 from .config import Phase, TrainConfig
 
 RECIPES: dict[str, dict[str, Any]] = {
-    # For processors: two thirds of the epochs run on smaller pictures, which take half the time.
+    # For CPUs: two thirds of the epochs use smaller images, which take half the time.
     "quick": {
         "epochs": 26,
         "batch_size": 128,
@@ -41,9 +41,9 @@ RECIPES: dict[str, dict[str, Any]] = {
         "label_smoothing": 0.0,
         "augmentation": "paper-a",
     },
-    # Hybrids, progressively: the head, three times more of the backbone, deep to shallow, and the head again. The
-    # slide's order of rates and epochs is garbled: falling rates are our reading. Ours: epochs and rate of the first
-    # phase, batch, length of the warm-up, weight decay.
+    # Hybrids, progressively: the head, then more and more of the backbone in three phases, and the head again. The
+    # order of learning rates and epochs on the slide is unclear; we read it as decreasing rates. Ours: epochs and
+    # learning rate of the first phase, batch size, length of the warm-up, weight decay.
     #
     # The slide unfreezes layers from 160, 140 and 100 on of Keras' ResNet-50, which has 175 of them without its top:
     # 7 of the stem (0 to 6), then 12 for the first block of each stage, whose shortcut has a convolution, and 10 for
@@ -51,11 +51,11 @@ RECIPES: dict[str, dict[str, Any]] = {
     # 174 (blocks from 143, 155, 165). The last 4 of 10 layers are the third convolution, its batch norm, sum and ReLU.
     #   160: inside conv5_block2 (155 to 164), one before its third convolution, 161. `layer4.1.conv3` and `layer4.2`
     #        are the last 4 of the 10 convolutions of torchvision's layer4: 0.4 of that stage.
-    #   140: conv5 wholly, and the batch norm that ends conv4_block6, which stays frozen here.
+    #   140: all of conv5, and the batch norm that ends conv4_block6, which stays frozen here.
     #   100: conv4_block3 to 6 too, and the batch norm that ends conv4_block2, which stays frozen here. `layer3.2` to
     #        `layer3.5` are the last 12 of the 19 convolutions of layer3: 0.63 of that stage. conv3 never trains.
-    # On the other hybrids the paper names no layers. Ours: the same shares of their last two stages, of which the maps
-    # have the same sizes, 7×7 and 14×14.
+    # For the other hybrids the paper names no layers. Ours: the same shares of their last two stages, whose feature
+    # maps have the same sizes, 7×7 and 14×14.
     "paper-b": {
         "pretrained": True,
         "phases": (
@@ -76,7 +76,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "split": "paper-b",
     },
     # ResNet-50 + CNN and its two baselines. Eq. 7 divides the weighted cross-entropy by the number of images N, as
-    # training does; its weights are scaled to 1 on average here, a constant factor, which Adam's steps don't depend on.
+    # training does; its weights are scaled to 1 on average here, a constant factor that does not change Adam's steps.
     # Ours: no weight decay. `ADDED` freezes the pretrained layers of the first.
     "paper-c": {
         "epochs": 60,
@@ -90,8 +90,8 @@ RECIPES: dict[str, dict[str, Any]] = {
         "class_weights": "paper-c",
         "split": "random-80-20",
     },
-    # SVD attention on FER2013: no validation part, so the epoch is chosen on the test set. `ADDED` has what differs on
-    # JAFFE and CK+. Ours: optimizer, flips, no decay, no ImageNet weights.
+    # SVD attention on FER2013: no validation set, so the epoch is selected on the test set. `ADDED` has what differs
+    # on JAFFE and CK+. Ours: optimizer, flips, no decay, no ImageNet weights.
     "paper-d": {
         "epochs": 100,
         "batch_size": 32,
@@ -106,7 +106,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "augmentation": "paper-d",
         "split": "paper-d",
     },
-    # Multi-branch DSC-CBAM: the original's optimiser and epochs; the students state none. Ours: the batch.
+    # Multi-branch DSC-CBAM: optimizer and epochs of the original; the students state none. Ours: the batch size.
     "paper-e": {
         "epochs": 300,
         "batch_size": 64,
@@ -119,9 +119,9 @@ RECIPES: dict[str, dict[str, Any]] = {
         "split": "kaggle-oheix",
     },
 }
-# For comparing networks with each other, each trained alike: a third of the epochs.
+# For comparing networks under the same training: a third of the epochs.
 RECIPES["short"] = RECIPES["quick"] | {"epochs": 9, "learning_rate": 0.05}
-# For networks with a transformer, which hardly begin to learn with the rates of SGD above.
+# For networks with a transformer, which hardly train with SGD at the learning rates above.
 RECIPES["adamw"] = RECIPES["quick"] | {
     "epochs": 10,
     "growing_sizes": (),
@@ -131,8 +131,8 @@ RECIPES["adamw"] = RECIPES["quick"] | {
     "schedule": "cosine",
     "warmup": 1.0,
 }
-# From random weights in a few epochs. Adam's steps do not depend on the size of the gradients, so that the first epochs
-# of a deep network are not lost as with SGD at the rates above.
+# From random weights in a few epochs. Adam's steps do not depend on the scale of the gradients, so a deep network makes
+# progress in the first epochs, unlike with SGD at the learning rates above.
 RECIPES["scratch"] = {
     "epochs": 8,
     "batch_size": 64,
@@ -147,38 +147,39 @@ RECIPES["scratch"] = {
 }
 # The same from ImageNet weights.
 RECIPES["transfer"] = RECIPES["scratch"] | {"pretrained": True}
-# The last epochs of one that was trained on smaller pictures than it shall see (Touvron et al. 2019, as for `settle`):
+# The last epochs at a larger input size than that of the training before (Touvron et al. 2019, as for `settle`):
 # --recipe enlarge --start-from FOLDER --overrides side 224
 RECIPES["enlarge"] = RECIPES["adamw"] | {"epochs": 4, "learning_rate": 5e-4, "warmup": 0.25}
 # A second, lower cycle at full size for a network that `quick` has trained: --recipe polish --start-from FOLDER
 RECIPES["polish"] = RECIPES["quick"] | {"epochs": 5, "growing_sizes": (), "learning_rate": 0.02}
-# The same for sixteen epochs, learning from the labels and, half and half, from what the start answered: a network's
-# own answers say which labels are doubtful (born-again networks, Furlanello et al. 2018, arXiv:1805.04770).
+# The same for sixteen epochs with self-distillation: the target is half the label, half the prediction of the initial
+# network, which shows the doubtful labels (born-again networks, Furlanello et al. 2018, arXiv:1805.04770).
 RECIPES["born-again"] = RECIPES["polish"] | {
     "epochs": 16,
     "learning_rate": 0.05,
-    "label_smoothing": 0.0,  # the answers are smooth enough
+    "label_smoothing": 0.0,  # the teacher's predictions are smooth enough
     "distillation": 0.5,
     "ema": 0.998,
 }
-# Its last epochs, on pictures as a test shows them: turned and zoomed ones are a little blurred (the gap between
-# training and test, Touvron et al. 2019, arXiv:1906.06423).
+# Its last epochs with hardly any augmentation: rotation and zoom blur training images a little, unlike test images (the
+# train-test discrepancy, Touvron et al. 2019, arXiv:1906.06423).
 RECIPES["settle"] = RECIPES["born-again"] | {"epochs": 3, "learning_rate": 0.01, "augmentation": "paper-d"}
-# A further round for a network that has settled, on pictures of which half are sharp.
+# Another round of self-distillation for the result of `settle`, with stronger augmentation that leaves half of the
+# images sharp.
 RECIPES["revise"] = RECIPES["born-again"] | {"epochs": 20, "augmentation": "strong"}
-# The same, shorter and lower, for one that has been revised.
+# The same, shorter and at a lower learning rate, for the result of `revise`.
 RECIPES["hone"] = RECIPES["revise"] | {"epochs": 8, "learning_rate": 0.02}
-# One network as good as it gets without other data: longer, half of the pictures sharp, blended pairs, a mean of the
-# weights.
+# The most accurate single network without other data: more epochs, augmentation that leaves half of the images sharp,
+# mixup, moving average of the weights.
 RECIPES["strong"] = RECIPES["quick"] | {"epochs": 42, "augmentation": "strong", "mixup": 0.2, "ema": 0.998}
-# The same, quicker, from another network's answers beside the labels: --recipe taught --teacher FOLDER
-RECIPES["taught"] = RECIPES["strong"] | {"epochs": 30, "label_smoothing": 0.0, "distillation": 0.5}
+# The same with fewer epochs and another network as teacher: --recipe distill --teacher FOLDER
+RECIPES["distill"] = RECIPES["strong"] | {"epochs": 30, "label_smoothing": 0.0, "distillation": 0.5}
 
 
 ADDED: dict[tuple[str, str, str], dict[str, Any]] = {
     # Eq. 2 freezes the pretrained layers "during the initial phase of transfer learning", so another phase follows.
-    # Ours: a third of the epochs frozen, so that the new layers, which begin with random weights, settle before their
-    # gradients reach the pretrained ones; then everything trains, at the one rate that the paper has.
+    # Ours: the pretrained layers are frozen for a third of the epochs, until the randomly initialized new ones have
+    # settled; then everything trains at the paper's only learning rate.
     ("paper-c", "resnet50_cnn", ""): {
         "pretrained": True,
         "phases": (
@@ -191,23 +192,31 @@ ADDED: dict[tuple[str, str, str], dict[str, Any]] = {
     ("paper-d", "mobilenet_v2", "jaffe"): {"learning_rate": 1e-3},
     ("paper-d", "mobilenet_v2", "ckplus"): {"learning_rate": 1e-3},
 }
-"""What a paper's recipe says of some networks or datasets alone: (recipe, beginning of the network's name, dataset).
+"""Values for some networks or datasets only, by (recipe, prefix of the network's name, dataset).
 
-Empty means all of them. A dataset is known by the name of its file without ending, as `ferscope data import` gives it.
+An empty text means all of them. The name of a dataset is that of its file, without suffix, that `ferscope data import`
+writes.
 """
 
 
-def from_recipe(recipe: str, **values: Any) -> TrainConfig:
-    """A configuration with a recipe's values for the network and the dataset, some of them replaced by `values`.
+_RENAMED = {"taught": "distill"}  # earlier names, in run folders and scripts
 
-    `start_from` stands in place of the recipe's ImageNet weights. `trained_stages` stands in place of its phases: one
-    training as long as they are together, at the highest of their rates. `epochs` is shared among the phases in the
-    recipe's proportion. Growing sizes of which the network's last map would keep less than
-    2×2 positions are left out.
+
+def from_recipe(recipe: str, **values: Any) -> TrainConfig:
+    """Make the configuration of a recipe for a network and a dataset.
+
+    Args:
+        recipe: a name in `RECIPES`, or an earlier one.
+        **values: fields of `TrainConfig` that replace the recipe's. `start_from` replaces its ImageNet weights.
+            `trained_stages` replaces its phases by a single training of the same length at their highest learning rate.
+            `epochs` is distributed over its phases in proportion.
+
+    Growing sizes at which the network's last feature map would be smaller than 2×2 are left out.
 
     Raises:
-        ValueError: an unknown name, or a value out of its range.
+        ValueError: the name is not known, or a value is out of range.
     """
+    recipe = _RENAMED.get(recipe, recipe)
     if recipe not in RECIPES:
         (near,) = get_close_matches(recipe, RECIPES, n=1, cutoff=0)
         raise ValueError(f'recipe="{recipe}" is not known; the nearest is {near}, and there are: {", ".join(RECIPES)}')
@@ -231,7 +240,7 @@ def from_recipe(recipe: str, **values: Any) -> TrainConfig:
 
 
 def _shared_among(phases: tuple[Phase, ...], epochs: int) -> tuple[Phase, ...]:
-    """The phases with `epochs` together, in proportion to their own, each at least one (largest remainders).
+    """The phases with `epochs` in total, distributed in proportion, at least one each (largest remainder method).
 
     Raises:
         ValueError: there are more phases than epochs.

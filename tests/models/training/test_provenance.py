@@ -112,10 +112,10 @@ def test_a_chain_of_the_same_split_is_recorded_and_not_marked(finished_run, agai
     assert roles == [("second", ("start",), "official"), ("finished", ("start", "teacher"), "official")]
 
 
-def test_images_whose_set_is_not_at_hand_are_refused_and_marked_as_unknown(finished_run, again, tmp_path):
+def test_images_of_an_unavailable_dataset_are_refused_and_marked_as_unknown(finished_run, again, tmp_path):
     other = shutil.copytree(finished_run, tmp_path / "other")
     write_card(other, dataclasses.replace(read_card(other), data="0123456789abcdef"))
-    with pytest.raises(TrainingError, match=r"other: which images it has seen is not known.*not at hand"):
+    with pytest.raises(TrainingError, match=r"other: which images it has seen is not known.*not available"):
         train(again(start_from=other))
     card = read_card(train(again(start_from=other, allow_seen=True)))
     assert card.seen == {"PublicTest": None, "PrivateTest": None}

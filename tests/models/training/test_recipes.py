@@ -544,3 +544,8 @@ def test_recipes_of_papers_run_on_the_lite_networks_at_a_size_that_the_card_name
     card = read_card(train(config))
     assert (card.network, card.recipe, card.input_size, card.epochs) == (network, recipe, side, epochs)
     assert ("ImageNet" in [one.name for one in card.ancestors]) == (recipe == "paper-b")
+
+
+def test_an_earlier_name_of_a_recipe_gives_the_same_configuration():
+    assert from_recipe("taught") == from_recipe("distill")
+    assert from_recipe("taught").recipe == "distill"
