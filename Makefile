@@ -67,7 +67,7 @@ docs: .venv/.docs
 
 $(BIN)/python:
 ifdef UV
-	@$(UV) venv --quiet --python "$(PYTHON)" .venv
+	@$(UV) venv --quiet --seed --python "$(PYTHON)" .venv
 else
 	@command -v $(PYTHON) >/dev/null || \
 		{ echo "There is no $(PYTHON) here: install Python 3.11 or newer, or say where it is with PYTHON=..."; exit 1; }

@@ -99,9 +99,11 @@ def brier(logits: Tensor, labels: Tensor) -> float:
     0 (sure and right) to 2 (sure and wrong), lower is better; equal probabilities for K classes score 1 − 1/K.
     Arguments and errors as for `reliability`.
     """
+    from sklearn.metrics import brier_score_loss  # here: scikit-learn takes a second
+
     _check(logits, labels)
-    truth = F.one_hot(labels, logits.shape[1])
-    return (logits.double().softmax(-1) - truth).square().sum(-1).mean().item()
+    probabilities, classes = logits.double().softmax(-1).numpy(), range(logits.shape[1])
+    return float(brier_score_loss(labels.numpy(), probabilities, labels=classes, scale_by_half=False))
 
 
 @dataclass(frozen=True, eq=False)

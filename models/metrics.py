@@ -153,19 +153,36 @@ def paired_difference(first: Tensor, second: Tensor, labels: Tensor, draws: int 
     Returns:
         For "accuracy" and "balanced_accuracy": difference, lower and upper end, each in -1..1.
     """
-    gain = (first.argmax(-1) == labels).double() - (second.argmax(-1) == labels).double()  # (N,)  -1, 0 or 1
+    gain = (first.argmax(-1) == labels).float() - (second.argmax(-1) == labels).float()  # (N,)  -1, 0 or 1
+    sizes = torch.bincount(labels)
+    weights = {  # of each image in the measure, (N,)
+        "accuracy": torch.full_like(gain, 1 / len(gain)),
+        "balanced_accuracy": 1 / (sizes[labels] * (sizes > 0).sum()),
+    }
+    times = bootstrap(labels, draws)
+    return {name: percentile_interval(float(gain @ w), times @ (gain * w)) for name, w in weights.items()}
+
+
+def bootstrap(labels: Tensor, draws: int) -> Tensor:
+    """How often each image is drawn when each class is drawn again with replacement, keeping its size (Efron 1979).
+
+    Args:
+        labels: index of the true class, (N,).
+        draws: number of times that the images are drawn again.
+
+    Returns:
+        (draws, N), each row with the sum N; equal arguments give equal draws.
+    """
     generator = torch.Generator().manual_seed(0)
-    sizes, means, drawn = [], [], []
+    times = torch.zeros(draws, len(labels))
     for k in labels.unique():
-        mine = gain[labels == k]
-        again = mine[torch.randint(len(mine), (draws, len(mine)), generator=generator)]  # (draws, n_k)
-        sizes.append(len(mine))
-        means.append(mine.mean())
-        drawn.append(again.mean(1))
-    means, drawn, sizes = torch.stack(means), torch.stack(drawn), torch.tensor(sizes, dtype=torch.float64)
-    of_measure = {"accuracy": sizes / sizes.sum(), "balanced_accuracy": torch.full_like(sizes, 1 / len(sizes))}
-    result = {}
-    for name, weights in of_measure.items():
-        low, high = (weights @ drawn).quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
-        result[name] = (float(weights @ means), low, high)
-    return result
+        mine = (labels == k).nonzero()[:, 0]
+        chosen = torch.randint(len(mine), (draws, len(mine)), generator=generator)
+        times[:, mine] = torch.zeros(chosen.shape).scatter_add_(1, chosen, torch.ones(chosen.shape))
+    return times
+
+
+def percentile_interval(value: float, sample: Tensor) -> Interval:
+    """A value with the 2.5th and the 97.5th percentile of what it was in each draw, `sample` (draws,)."""
+    low, high = sample.double().quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+    return value, low, high

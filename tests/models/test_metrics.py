@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from models import create_model
-from models.metrics import mean_share, measure, paired_difference, predict
+from models.metrics import bootstrap, mean_share, measure, paired_difference, predict
 from models.preprocessing import TTA
 
 CLASSES = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
@@ -200,3 +200,11 @@ def test_the_interval_of_a_mean_ends_at_zero_and_one_and_needs_two_values():
     assert mean_share([1.0, 1.0]) == (1.0, 1.0, 1.0)
     with pytest.raises(ValueError, match="two or more"):
         mean_share([0.5])
+
+
+def test_drawing_again_keeps_the_size_of_each_class():
+    labels = torch.tensor([0] * 5 + [1] * 20 + [2])
+    times = bootstrap(labels, draws=50)
+    for k in range(3):
+        assert (times[:, labels == k].sum(1) == (labels == k).sum()).all()
+    assert times[:, labels == 1].max() > 1

@@ -27,7 +27,7 @@ from models.checkpoints import (
 )
 from models.datasets.audit import leaked
 from models.datasets.fer2013 import COUNTS
-from models.metrics import Interval, measure, share
+from models.metrics import Interval, bootstrap, measure, percentile_interval, share
 
 from ..networks import DEFAULT_NETWORK
 
@@ -216,17 +216,17 @@ def _scores(given: Answers) -> Scores:
     found = measure(given.logits, given.labels, card.classes)
     ways = {"": given.logits} | ({"_calibrated": given.calibrated} if card.temperature else {})
     told = given.logits.argmax(-1)
-    drawn = _drawn(given.labels)  # (draws, N)
+    drawn = bootstrap(given.labels, _DRAWS)  # (draws, N)
     values = {"accuracy": (found["accuracy"], *found["accuracy_interval"])}
     again = drawn @ F.one_hot(given.labels * k + told, k * k).float()
     for key, sample in _of_confusions(again.view(-1, k, k)).items():
-        values[key] = _interval(float("nan" if found[key] is None else found[key]), sample)
+        values[key] = percentile_interval(float("nan" if found[key] is None else found[key]), sample)
     for suffix, logits in ways.items():
         loss = F.cross_entropy(logits, given.labels, reduction="none")  # (N,)
         square = (logits.softmax(-1) - F.one_hot(given.labels, k)).square().sum(-1)
         means = drawn @ torch.stack([loss, square], 1) / len(given)  # (draws, 2)
-        values[f"log_loss{suffix}"] = _interval(float(loss.mean()), means[:, 0])
-        values[f"brier{suffix}"] = _interval(brier(logits, given.labels), means[:, 1])
+        values[f"log_loss{suffix}"] = percentile_interval(float(loss.mean()), means[:, 0])
+        values[f"brier{suffix}"] = percentile_interval(brier(logits, given.labels), means[:, 1])
         values[f"ece{suffix}"] = (reliability(logits, given.labels).ece, float("nan"), float("nan"))
     right = (told == given.labels).numpy()
     mine = {name: given.labels.numpy() == i for i, name in enumerate(card.classes)}
@@ -242,17 +242,6 @@ def _scores(given: Answers) -> Scores:
     )
 
 
-def _drawn(labels: Tensor, draws: int = _DRAWS) -> Tensor:
-    """How often each picture is drawn when each class is drawn again with replacement, (draws, N); rows sum to N."""
-    generator = torch.Generator().manual_seed(0)
-    times = torch.zeros(draws, len(labels))
-    for k in labels.unique():
-        mine = (labels == k).nonzero()[:, 0]
-        chosen = torch.randint(len(mine), (draws, len(mine)), generator=generator)
-        times[:, mine] = torch.zeros(chosen.shape).scatter_add_(1, chosen, torch.ones(chosen.shape))
-    return times
-
-
 def _of_confusions(c: Tensor) -> dict[str, Tensor]:
     """Balanced accuracy, macro F1 and kappa of many confusions (D, K, K), each (D,)."""
     right, labels, told = c.diagonal(dim1=1, dim2=2), c.sum(2), c.sum(1)  # (D, K)
@@ -265,18 +254,13 @@ def _of_confusions(c: Tensor) -> dict[str, Tensor]:
     }
 
 
-def _interval(value: float, sample: Tensor) -> Interval:
-    low, high = sample.double().quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
-    return value, low, high
-
-
 def _chance(logits: Tensor, bins: int = 15) -> tuple[float, float]:
     """Calibration errors of a network that is right exactly as often as it says: 95 % of them (Bröcker, Smith 2007)."""
     confidence = logits.softmax(-1).amax(-1)  # (N,)
     at = (confidence * bins).long().clamp(max=bins - 1)
     right = torch.rand(_DRAWS, len(confidence), generator=torch.Generator().manual_seed(0)) < confidence
     gaps = torch.zeros(_DRAWS, bins).index_add_(1, at, right.float() - confidence)  # (draws, bins)
-    return _interval(0.0, gaps.abs().sum(1) / len(confidence))[1:]
+    return percentile_interval(0.0, gaps.abs().sum(1) / len(confidence))[1:]
 
 
 # ---- calibration

@@ -62,14 +62,6 @@ def test_measures_of_many_confusions_are_those_of_each():
         assert value.item() == pytest.approx(expected[key], abs=1e-5), key
 
 
-def test_drawing_again_keeps_the_size_of_each_class():
-    labels = torch.tensor([0] * 5 + [1] * 20 + [2])
-    times = evaluation._drawn(labels, draws=50)
-    for k in range(3):
-        assert (times[:, labels == k].sum(1) == (labels == k).sum()).all()
-    assert times[:, labels == 1].max() > 1
-
-
 def test_an_interval_has_the_width_that_theory_gives():
     given = evaluation.stored_answers(NAME)
     loss = torch.nn.functional.cross_entropy(given.logits, given.labels, reduction="none")
