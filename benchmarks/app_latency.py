@@ -67,7 +67,7 @@ CONTROLS = (
     Control("frequency", "mask", ("gaussian", "ideal", "butterworth"), "Low-frequencies"),
     Control("frequency", "other", SAMPLES, "swap"),
     Control("svd", "rank", SLIDE, "sigma"),
-    Control("svd?network=resnet18_svd_hfc", "module", ("module 2", "module 1"), "lists"),
+    Control("svd?network=efficientnet_lite0_svd_hfc", "module", ("module 2", "module 1"), "lists"),
     Control("robustness", "at", ENDS, "shown"),
     Control("robustness", "change", ("Blur", "Noise", "Rotation"), "curves"),
     Control("robustness", "class", CLASSES, "places"),

@@ -30,7 +30,7 @@ PATIENCE = 300_000  # ms; on a computer with much other work
 SETTLE = 2_500  # ms, until charts have been drawn
 LINKS = {
     "attention": "?network=multibranch_dsc_cbam",
-    "svd": "?network=resnet18_svd_hfc",
+    "svd": "?network=efficientnet_lite0_svd_hfc",
     "lessons": "?lesson=frequency",
     "debug_challenge": "?puzzle=1",
 }

@@ -25,10 +25,12 @@ def test_the_trained_networks_stand_side_by_side_with_a_verdict():
 
 
 def test_the_link_names_networks_class_and_the_pair_that_is_compared():
-    app = opened(networks=["resnet18", "resnet18_svd_hfc"], **{"class": "sad"}, blue="resnet18_svd_hfc")
-    assert app.multiselect(key="networks").value == ["resnet18", "resnet18_svd_hfc"]
-    assert "**ResNet-18 + SVD (HFC):** sad" in text_of(app)
-    assert "Red: more in Residual CNN; blue: more in ResNet-18 + SVD (HFC)." in text_of(app)
+    app = opened(
+        networks=["resnet18", "efficientnet_lite0_svd_hfc"], **{"class": "sad"}, blue="efficientnet_lite0_svd_hfc"
+    )
+    assert app.multiselect(key="networks").value == ["resnet18", "efficientnet_lite0_svd_hfc"]
+    assert "**EfficientNet-Lite0 + SVD (HFC) (ours):** sad" in text_of(app)
+    assert "Red: more in Residual CNN; blue: more in EfficientNet-Lite0 + SVD (HFC) (ours)." in text_of(app)
 
 
 def test_the_network_of_the_sidebar_is_the_first_even_where_six_are_chosen():
@@ -39,7 +41,7 @@ def test_the_network_of_the_sidebar_is_the_first_even_where_six_are_chosen():
     assert app.selectbox(key="red").options == ["residual_cnn", *six[:-1]]
     assert "ResNet-18 + SVD (LFC) is left out" in "".join(c.value for c in app.main.caption)
     assert "MobileNet v1 and ResNet-18 + SVD (HFC, LFC)" in app.warning[0].value
-    assert "all four trained networks" in text_of(app)
+    assert "all three trained networks" in text_of(app)
 
 
 def test_one_network_alone_gets_a_button_that_adds_another():
@@ -48,7 +50,7 @@ def test_one_network_alone_gets_a_button_that_adds_another():
     assert "needs two networks" in app.info[0].value
     app.main.button[0].click().run()
     assert not app.exception
-    assert app.multiselect(key="networks").value == ["resnet18"]
+    assert app.multiselect(key="networks").value == ["efficientnet_lite0"]
     assert "both trained networks predict happy" in text_of(app)
 
 
@@ -66,7 +68,7 @@ def test_networks_without_a_map_are_not_offered_for_the_difference():
 
 
 def test_networks_that_do_not_agree_are_named_with_their_answers():
-    app = opened(sample="drawn_sad")
+    app = opened(sample="drawn_sad", networks=["resnet18", "vanilla_cnn"])
     assert "**The networks disagree:**" in text_of(app)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -12,7 +13,7 @@ from ..analysis import attention, cam
 from ..faces import Face
 from .explain import Explanation, explain
 from .networks import DEFAULT_NETWORK, is_trained
-from .svd import PAPER_D
+from .svd import LITE0, PAPER_D
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,10 +146,9 @@ def compare(face: Face, networks: Sequence[str], class_: str | None = None, ask:
 
 
 def side_by_side() -> tuple[str, ...]:
-    """Networks that are worth comparing at first: the default one and paper D's ResNets, as far as they are trained."""
-    modules = {network: plain for network, plain in PAPER_D.items() if plain == "resnet18"}
-    names = dict.fromkeys((DEFAULT_NETWORK, *modules.values(), *modules))
-    return tuple(name for name in names if is_trained(name))
+    """Networks to compare at first: the default one, and each backbone that is trained with an attention module too."""
+    pairs = [(plain, module) for module, plain in (PAPER_D | LITE0).items() if is_trained(plain) and is_trained(module)]
+    return tuple(dict.fromkeys((DEFAULT_NETWORK, *chain.from_iterable(pairs))))
 
 
 def _joined(networks: tuple[str, ...], found: tuple[Explanation, ...], class_: str) -> Comparison:

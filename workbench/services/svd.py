@@ -144,10 +144,14 @@ NORMALIZED = {"resnet18_svd_hfc_normalized": "resnet18", "mobilenet_v2_svd_hfc_n
 """The same for SVD attention with singular values divided by the largest, which is ours."""
 
 
+LITE0 = {"efficientnet_lite0_bam": "efficientnet_lite0", "efficientnet_lite0_svd_hfc": "efficientnet_lite0"}
+"""The same modules on EfficientNet-Lite0, which is ours."""
+
+
 def gains() -> tuple[Gain, ...]:
     """What BAM, SVD attention and its normalized variant brought on FER2013, here and in paper D; by backbone."""
     compared = sorted((PAPER_D | NORMALIZED).items(), key=lambda pair: pair[1] != "resnet18")  # a stable sort
-    return tuple(_gain(network, plain) for network, plain in compared)
+    return tuple(_gain(network, plain) for network, plain in (*compared, *LITE0.items()))
 
 
 def _gain(network: str, plain: str) -> Gain:

@@ -56,12 +56,12 @@ def test_a_network_without_gates_is_refused(shelf):
         services.gates.drawn_gates("mobilenet_v2")
 
 
-def test_the_gate_of_paper_d_is_nearly_constant_and_more_saturated_from_module_to_module():
+def test_the_gate_of_paper_d_is_nearly_constant_and_saturated_after_the_first_module():
     """Paper D's gate sees sorted singular values, which forget where they came from."""
-    gates = [module.gates[0] for module in services.gates.drawn_gates("resnet18_svd_hfc").modules[:-1]]
-    assert [gate.saturated for gate in gates] == sorted(gate.saturated for gate in gates)
-    assert gates[2].saturated > 0.95
-    assert gates[2].constant
+    gates = [module.gates[0] for module in services.gates.drawn_gates("efficientnet_lite0_svd_hfc").modules[:-1]]
+    assert gates[0].saturated < 0.1
+    assert min(gate.saturated for gate in gates[1:]) > 0.95
+    assert all(gate.constant for gate in gates[:4])
     assert gates[2].changed_mean == 0
     for gate in gates:
         assert 0 <= float(gate.mean_map.min()) <= float(gate.mean_map.max()) <= 1

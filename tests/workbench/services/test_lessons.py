@@ -111,7 +111,7 @@ def test_bam_reaches_further_than_cbam_and_leaves_gaps():
 
 
 def test_the_gate_of_svd_attention_is_the_same_upside_down():
-    found = lessons.gate(HAPPY, "resnet18_svd_hfc")
+    found = lessons.gate(HAPPY, "efficientnet_lite0_svd_hfc")
     assert not torch.allclose(found.upright.x_tilde, found.turned.x_tilde)
     assert found.change < 1e-4
     assert found.upright.a.std() > 0.01

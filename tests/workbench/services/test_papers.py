@@ -418,7 +418,7 @@ def test_trainings_that_differ_in_the_seed_alone_are_one_figure(found):
 
 def test_a_gain_is_taken_between_trainings_of_one_seed(found):
     way = found["d-trained-gain-svd"].way
-    assert "`resnet18_svd_hfc` minus `resnet18`" in way
+    assert "`resnet18_svd_hfc-short-official-s0` minus `resnet18`" in way
     assert "`resnet18_svd_hfc-short-official-s1` minus `resnet18-short-official-s1`" in way
     assert "2 seeds" in found["d-trained-gain-svd"].ours
 
