@@ -25,7 +25,7 @@ endif
 help:
 	@echo "make app [PORT=8501]   install what is missing and start the workbench at http://127.0.0.1:8501"
 	@echo "make test              install what the tests need and run them"
-	@echo "make lint              check style and layers of the code"
+	@echo "make lint              check style, layers and types of the code"
 	@echo "make docs              build the documentation site into site/"
 	@echo "make setup             install only"
 	@echo "PYTHON=python3.12 chooses the Python (3.11 or newer)."
@@ -43,6 +43,7 @@ lint: .venv/.test
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports
+	@$(BIN)/ty check --quiet
 
 # The variable silences material's note on its successor.
 docs: .venv/.docs

@@ -171,7 +171,7 @@ def atlas_of(
     found: Activations,
     methods: Sequence[str] = METHODS,
     classes: Sequence[int] | None = None,
-    size: tuple[int, int] | None = None,
+    size: Sequence[int] | None = None,
     normalise: bool = False,
 ) -> Float[Tensor, "B M C h w"]:
     """The maps of `atlas` from a forward pass that is already done; it can be used once more afterwards.
