@@ -1,11 +1,11 @@
-"""Well-known networks that the papers compare themselves with, as torchvision and timm build them.
+"""Well-known networks that the papers compare with, as torchvision and timm build them.
 
 Paper A: Inception (it cites Szegedy et al. 2017, on v4 and Inception-ResNet, and names no version, so both v3 and v4)
 and MobileNet v1 (Howard et al. 2017). Paper E: ResNet-50 (He et al. 2016; its depth there is our guess), SENet-50 (Hu
 et al. 2018) and VGG-16 (Simonyan and Zisserman 2015), members of the ensemble of Khanzada et al. (2020).
 
-Differences from the originals: one gray channel in, and pictures of 48 pixels. The Inceptions halve the map too often
-for that, so they enlarge the picture inside to 160 pixels; the others take it as it is.
+Differences from the originals: one gray input channel, and images of 48 pixels. The Inception networks downsample too
+much for that, so they resize the input to 160 pixels; the others take it as it is.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ def _dropout(default: float) -> Option:
     return Option("dropout", default, "Dropout probability in the classifier.", float, (), SHARE)
 
 
-class Enlarged(nn.Module):
-    """A network that is shown the picture at a side of its own.
+class ResizedInput(nn.Module):
+    """A network with a fixed input size.
 
     Args:
         network: maps (B, 1, side, side) to logits.
-        side: in pixels.
+        side: of its input in pixels.
     """
 
     def __init__(self, network: nn.Module, side: int) -> None:
@@ -52,12 +52,12 @@ class Enlarged(nn.Module):
         self.network, self.side = network, side
 
     def forward(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K"]:
-        """Normalised gray pictures (B, 1, H, W) → logits (B, num_classes)."""
+        """Normalized gray images (B, 1, H, W) → logits (B, num_classes)."""
         return self.network(resized(x, self.side))
 
 
 def _from_torchvision(name: str, stem: Stem, pixels: tuple | None = None, **fixed) -> Callable[..., nn.Module]:
-    """A builder for a network of torchvision; `stem` and `pixels` as for `imagenet_weights`."""
+    """Make a builder for a network of torchvision; `stem` and `pixels` as for `imagenet_weights`."""
 
     def build(num_classes: int = 7, pretrained: bool = False, **overrides) -> nn.Module:
         model = getattr(torchvision.models, name)(num_classes=num_classes, **fixed, **overrides)
@@ -72,10 +72,10 @@ def _from_torchvision(name: str, stem: Stem, pixels: tuple | None = None, **fixe
 
 
 def _from_timm(name: str, stem: Stem) -> Callable[..., nn.Module]:
-    """A builder for a network of timm; `stem` as for `timm_weights`."""
+    """Make a builder for a network of timm; `stem` as for `timm_weights`."""
 
     def build(num_classes: int = 7, pretrained: bool = False, dropout: float = 0.0) -> nn.Module:
-        import timm  # here, because it takes a second or two
+        import timm  # imported here because it takes a second or two
 
         model = timm.create_model(name, in_chans=1, num_classes=num_classes, drop_rate=dropout)
         if pretrained:
@@ -86,9 +86,9 @@ def _from_timm(name: str, stem: Stem) -> Callable[..., nn.Module]:
     return build
 
 
-def _enlarged(builder: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
+def _resized(builder: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
     def build(num_classes: int = 7, pretrained: bool = False, side: int = SIDE.default, **overrides) -> nn.Module:
-        return Enlarged(builder(num_classes, pretrained, **overrides), side)
+        return ResizedInput(builder(num_classes, pretrained, **overrides), side)
 
     return build
 
@@ -118,7 +118,7 @@ register_model(
     cam_layer="network.Mixed_6e",  # 8×8
     options=(SIDE, _dropout(0.5)),
     reported={"accuracy of the paper's Inception": 0.5647},
-)(_enlarged(_inception_v3))
+)(_resized(_inception_v3))
 register_model(
     "inception_v4",
     paper="A",
@@ -128,7 +128,7 @@ register_model(
     cam_layer="network.features.17",  # 8×8
     options=(SIDE, _dropout(0.0)),
     reported={"accuracy of the paper's Inception": 0.5647},
-)(_enlarged(_from_timm("inception_v4", Stem("features.0.conv", "features.0.bn"))))
+)(_resized(_from_timm("inception_v4", Stem("features.0.conv", "features.0.bn"))))
 register_model(
     "mobilenet_v1",
     paper="A",

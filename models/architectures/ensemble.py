@@ -1,11 +1,11 @@
-"""Soft-voting ensemble, as in Khanzada, Bai and Celepcikay (2020), which paper E compares itself with.
+"""Soft-voting ensemble, as in Khanzada, Bai and Celepcikay (2020), with which paper E compares.
 
-The idea: networks of different trainings fail on different faces. Their probabilities are averaged, so that one that is
-sure outvotes two that hesitate:
+The idea: networks of different trainings fail on different faces. Their probabilities are averaged, so that a confident
+member outweighs several uncertain ones:
 
     p(c | x) = Σ_m w_m p_m(c | x),   Σ_m w_m = 1
 
-Differences from that paper: its members were trained with auxiliary data; ours are whatever checkpoints are named.
+Differences from that paper: its members were trained with auxiliary data; ours are any checkpoints.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from ..preprocessing import resized
 from ..registry import create_model, get_spec, register_model
 
 UNTRAINED = ("residual_cnn", "vanilla_cnn")
-"""Members, with random weights, of an ensemble that is built without naming any: to look at its architecture."""
+"""Members, with random weights, of an ensemble that is built without naming any, to show its architecture."""
 
 
 class Ensemble(nn.Module):
     """Weighted mean of the members' probabilities, as log probabilities.
 
     Args:
-        members: networks, each with its name, input side and the mean and std that its pixels are normalised with.
-        weights: one for each member, at least 0, not all 0; None: all the same.
+        members: networks, each with its name, input size, and mean and std for normalization.
+        weights: one for each member, at least 0, not all 0; None: equal.
     """
 
     def __init__(
@@ -46,13 +46,13 @@ class Ensemble(nn.Module):
         self.register_buffer("weights", torch.tensor(weights) / sum(weights))  # (M,)
 
     def forward(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K"]:
-        """Gray pictures (B, 1, H, W), normalised as for the first member → log of the mean probability (B, K)."""
+        """Gray images (B, 1, H, W), normalized as for the first member → log of the mean probability (B, K)."""
         return torch.einsum("m,mbk->bk", self.weights, self.votes(x)).clamp_min(1e-30).log()
 
     def votes(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "M B K"]:
-        """The probabilities of each member, in the order of `names`."""
+        """Return the probabilities of each member, in the order of `names`."""
         _, mean, std = self.views[0]
-        pixels = x * std + mean  # in 0..1 again
+        pixels = x * std + mean  # back in 0..1
         return torch.stack(
             [
                 member((resized(pixels, side) - mean) / std).float().softmax(-1)
@@ -67,19 +67,18 @@ def ensemble(
     members: Sequence[str] | None = None,
     weights: Sequence[float] | None = None,
 ) -> Ensemble:
-    """Soft vote of named checkpoints.
+    """Build a soft-voting ensemble of checkpoints.
 
-    Without `members` it is made of untrained networks, which shows the architecture and answers nothing.
-
-    The members' parameters are those of their own checkpoints: a state that is loaded need only hold the vote's.
+    Without `members`, it consists of networks with random weights, to show the architecture. The members' parameters
+    come from their own checkpoints: a state dict that is loaded needs only the ensemble's `weights`.
 
     Args:
         num_classes: number of logits.
         members: names of checkpoints.
-        weights: of the members in the vote; None for equal ones.
+        weights: of the members; None: equal.
 
     Raises:
-        ValueError: no member is named, two are of one training (`models.lineage.related`), their classes differ, or
+        ValueError: no member is named, two come from one training (`models.lineage.related`), their classes differ, or
             `weights` do not fit; CheckpointError: one is missing.
     """
     from ..checkpoints import load_checkpoint, read_card  # it builds networks, so it cannot be imported first
@@ -93,7 +92,7 @@ def ensemble(
     for first, second in combinations(members, 2):
         if related(first, second):
             raise ValueError(
-                f'members: "{first}" and "{second}" are of one training, so they make the same errors: leave one out'
+                f'members: "{first}" and "{second}" come from one training, so they make the same errors: leave one out'
             )
     if nested := [name for name in members if read_card(name).network == "ensemble"]:
         raise ValueError(f'members: "{nested[0]}" is an ensemble itself: name single networks')
@@ -101,14 +100,14 @@ def ensemble(
     for name in members:
         model, card = load_checkpoint(name)
         if len(card.classes) != num_classes or classes not in (None, card.classes):
-            told = ", ".join(card.classes)
-            raise ValueError(f'members: "{name}" tells {told}; all have to tell the same {num_classes} classes')
+            own = ", ".join(card.classes)
+            raise ValueError(f'members: "{name}" has the classes {own}; all must have the same {num_classes} classes')
         classes = card.classes
         loaded.append((name, model, card.input_size, card.mean, card.std))
     vote = Ensemble(loaded, weights)
-    vote.register_load_state_dict_post_hook(_members_bring_their_own)
+    vote.register_load_state_dict_post_hook(_members_have_their_own)
     return vote
 
 
-def _members_bring_their_own(vote: nn.Module, keys: Any) -> None:
+def _members_have_their_own(vote: nn.Module, keys: Any) -> None:
     keys.missing_keys[:] = [key for key in keys.missing_keys if not key.startswith("members.")]

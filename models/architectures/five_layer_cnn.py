@@ -1,7 +1,7 @@
 """Five-layer network of Khanzada, Bai and Celepcikay (2020), the small member of paper E's ensemble.
 
-The idea: three convolutions with wide kernels, each followed by an overlapping max-pool, then one hidden layer. It is
-what people built before 3×3 kernels and residual joins.
+The idea: three convolutions with wide kernels, each followed by an overlapping max-pool, then one hidden layer: a
+design from before 3×3 kernels and residual connections.
 
 Differences from that paper: its paddings are not stated; ours keep the maps at 24, 12 and 6 pixels.
 """
@@ -19,7 +19,7 @@ SIDE = 48
 
 
 def block(in_channels: int, out_channels: int, kernel: int) -> nn.Sequential:
-    """Convolution, batch-norm, ReLU, max-pool 3/2: (B, C_in, H, W) → (B, C_out, H/2, W/2)."""
+    """Convolution, batch norm, ReLU, max-pool 3/2: (B, C_in, H, W) → (B, C_out, H/2, W/2)."""
     before, after = (kernel - 1) // 2, kernel // 2
     return nn.Sequential(
         nn.ZeroPad2d((before, after, before, after)),  # keeps the size
@@ -35,7 +35,7 @@ class FiveLayerCNN(nn.Module):
 
     Args:
         num_classes: number of logits.
-        dropout: share of the hidden layer that training sets to zero.
+        dropout: dropout probability of the hidden layer.
     """
 
     def __init__(self, num_classes: int = 7, dropout: Share = 0.3) -> None:
@@ -47,7 +47,7 @@ class FiveLayerCNN(nn.Module):
         self.classifier = nn.Linear(1024, num_classes)
 
     def forward(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K"]:
-        """Normalised gray pictures (B, 1, H, W), brought to 48×48 → logits (B, num_classes)."""
+        """Normalized gray images (B, 1, H, W), resized to 48×48 → logits (B, num_classes)."""
         x = self.block1(resized(x, SIDE))  # (B, 32, 24, 24)
         x = self.block2(x)  # (B, 32, 12, 12)
         x = self.block3(x)  # (B, 64, 6, 6), the layer of the class activation maps
@@ -65,5 +65,5 @@ class FiveLayerCNN(nn.Module):
     options=options_of(FiveLayerCNN),
 )
 def five_layer_cnn(num_classes: int = 7, **overrides) -> FiveLayerCNN:
-    """The small member of the ensemble."""
+    """Build the small member of the ensemble."""
     return FiveLayerCNN(num_classes, **overrides)

@@ -1,18 +1,18 @@
 """Hybrid networks of paper B: a convolutional backbone, attention, a transformer block and a branch for each class.
 
-The idea: a backbone trained on ImageNet makes a map of features. SCA weighs its channels and positions; a transformer
-block lets all positions ask each other. Each class then has a small branch of its own, which reads the average of the
-weighed features and that of the transformer's, and a fusion layer joins the branches:
+The idea: a backbone trained on ImageNet makes a map of features. SCA weights its channels and positions; a transformer
+block relates all positions to each other. Each class then has a small branch, whose input is the average of the
+weighted features and that of the transformer's output, and a fusion layer combines the branches:
 
     gray → adapter → backbone → SCA → transformer → [avg SCA ; avg transformer] → 7 branches → fusion → logits
 
-Differences from the paper: it says what is there and hardly how wide. Ours: SCA with reduction 16, one encoder layer as
-wide as the backbone's map, a branch for each class (the paper names four as examples), branches of 96, a fusion layer
-of 256. On ResNet-50 that is 77.3 million parameters; the paper says 77.4. "About 2.5 million" for MobileNetV3-Small is
-the stock network with 1000 classes; it has no room for the head. The learnable adapter from gray to RGB is a small
-convolutional network; the paper does not describe it. With ImageNet weights it begins as the repetition of the gray
-channel, so that the backbone gets the scale that it was trained with. Several scales are joined by averaging their
-maps.
+Differences from the paper: it names the layers, but few of their widths. Ours: SCA with reduction 16, one encoder layer
+as wide as the backbone's map, a branch for each class (the paper names four as examples), branches of 96, a fusion
+layer of 256. On ResNet-50 that is 77.3 million parameters; the paper says 77.4. "About 2.5 million" for
+MobileNetV3-Small is the original network with 1000 classes, without this head. The learnable adapter from gray to RGB
+is a small convolutional network; the paper does not describe it. With ImageNet weights it is initialized to repeat the
+gray channel, so that the backbone gets the input scale that it was trained with. Several scales are combined by
+averaging their maps.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ Adapter = Literal["repeat", "learned"]
 
 
 class Backbone(nn.Module):
-    """The convolutional part of a known network: RGB pictures (B, 3, H, W) → its last map (B, channels, H/32, W/32).
+    """The convolutional part of a known network: RGB images (B, 3, H, W) → its last map (B, channels, H/32, W/32).
 
     Args:
         name: "resnet50", "efficientnet_b3", "mobilenet_v3_small" (torchvision), "xception" or "efficientnet_lite0"
@@ -60,7 +60,7 @@ class Backbone(nn.Module):
         self.name = name
         self.channels: int
         if name == "xception":
-            import timm  # here, because it takes a second or two
+            import timm  # imported here because it takes a second or two
 
             net = cast(Any, timm.create_model("legacy_xception", num_classes=0, global_pool=""))
             self.channels = net.num_features
@@ -78,11 +78,11 @@ class Backbone(nn.Module):
         self.net = net
         for module in net.modules():
             if isinstance(module, nn.BatchNorm2d):
-                module.momentum = 0.1  # MobileNetV3 has 0.01: means that lag by 100 steps, half an epoch of FER2013
+                module.momentum = 0.1  # MobileNetV3 has 0.01, which averages over 100 steps, half an epoch of FER2013
         not_in_place(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The last map of the network."""
+        """Return the last feature map."""
         if self.name != "resnet50":
             return self.net(x)
         net: Any = self.net
@@ -90,7 +90,7 @@ class Backbone(nn.Module):
         return net.layer4(net.layer3(net.layer2(net.layer1(x))))
 
     def load_imagenet(self) -> None:
-        """Take the weights that torchvision or timm offers, for RGB of which each channel is our gray input."""
+        """Load the ImageNet weights of torchvision or timm, adapted to RGB whose channels all are our gray input."""
         if self.name == "xception":
             state = timm_weights("legacy_xception", RESNET_STEM, "repeat")
         elif self.name == "efficientnet_lite0":
@@ -110,11 +110,11 @@ class Hybrid(nn.Module):
     Args:
         backbone: see `Backbone`.
         num_classes: number of branches and of logits.
-        adapter: how gray becomes RGB: the channel repeated, or a small convolutional network.
-        multiscale: give the backbone the face at its full side and at three quarters of it, and average the maps.
+        adapter: from gray to RGB: the channel repeated, or a small convolutional network.
+        multiscale: average the backbone's maps of the face at full size and at three quarters of it.
         side: side in pixels to which the image is resized inside the network; the paper has 224.
-        branch: width of a class's branch.
-        dropout: share that training sets to zero in transformer and fusion.
+        branch: width of the branch of each class.
+        dropout: dropout probability in transformer and fusion.
     """
 
     def __init__(
@@ -146,11 +146,11 @@ class Hybrid(nn.Module):
         self.classifier = nn.Linear(256, num_classes)
 
     def forward(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K"]:
-        """Normalised gray pictures (B, 1, H, W) → logits (B, num_classes)."""
+        """Normalized gray images (B, 1, H, W) → logits (B, num_classes)."""
         return self.fuse(self.class_branches(x))
 
     def class_branches(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K width"]:
-        """What the branch of each class says, at least 0, before the fusion layer joins them: (B, K, branch)."""
+        """Return the output of the branch of each class, at least 0, before fusion: (B, K, branch)."""
         x = self.adapter(resized(x, self.side))  # (B, 3, side, side)
         features = self.backbone(x)  # (B, D, side/32, side/32): 7×7, the layer of the class activation maps
         if self.multiscale:
@@ -163,12 +163,12 @@ class Hybrid(nn.Module):
         return torch.stack([branch(both) for branch in self.branches], 1)
 
     def fuse(self, outputs: Float[Tensor, "B K width"]) -> Float[Tensor, "B K"]:
-        """The branches' outputs (B, K, branch) → logits (B, K)."""
+        """Combine the branches' outputs (B, K, branch) to logits (B, K)."""
         return self.classifier(self.fusion(outputs.flatten(1)))
 
 
 class Repeat(nn.Module):
-    """Gray (B, 1, H, W) three times, as RGB (B, 3, H, W)."""
+    """Gray (B, 1, H, W) → RGB (B, 3, H, W) with three equal channels."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Repeat the channel."""
@@ -176,8 +176,8 @@ class Repeat(nn.Module):
 
 
 @torch.no_grad()
-def begin_as_repetition(adapter: nn.Sequential) -> None:
-    """Let a learnable adapter return its input three times: relu(x) - relu(-x) = x; its other maps have weight 0."""
+def initialize_as_repetition(adapter: nn.Sequential) -> None:
+    """Initialize a learnable adapter to repeat its input: relu(x) - relu(-x) = x; its other maps have weight 0."""
     first, second = (cast(Any, adapter[i]) for i in (0, 2))  # convolutions
     first.weight[:2] = first.bias[:2] = 0
     first.weight[0, 0, 1, 1], first.weight[1, 0, 1, 1] = 1, -1
@@ -199,7 +199,7 @@ STAGES = {
         ("block12", "conv3", "bn3", "conv4", "bn4"),
     ),
 }
-"""Of each backbone, by the size of the map: H/2, H/4, H/8, H/16, H/32."""
+"""Layers of each backbone by the size of their output: H/2, H/4, H/8, H/16, H/32."""
 
 
 def _register(
@@ -216,7 +216,7 @@ def _register(
         if pretrained:
             model.backbone.load_imagenet()
             if isinstance(model.adapter, nn.Sequential):
-                begin_as_repetition(model.adapter)
+                initialize_as_repetition(model.adapter)
         return model
 
     register_model(
@@ -264,7 +264,7 @@ _register(
     "Hybrid MobileNetV3-Small",
     {"macro F1": 0.1769, "recall of happy": 0.5992, "recall of disgust": 0.0631, "recall of fear": 0.0205},
 )
-# Ours: a backbone whose ImageNet weights are at hand in a package, at a size that processors can train.
+# Ours: a backbone whose ImageNet weights come in a package, at an input size that can be trained on a CPU.
 _register(
     "hybrid_efficientnet_lite0",
     "efficientnet_lite0",

@@ -1,12 +1,12 @@
-"""MobileNetV2 and its attended variants, the second host of paper D (SVD attention on high frequencies).
+"""MobileNetV2 and its variants with attention, the second backbone of paper D (SVD attention on high frequencies).
 
-The idea: MobileNetV2 (Sandler et al. 2018) widens a thin map, filters each channel by itself and makes the map thin
-again, which is cheap. Its blocks of 32, 16, 24, 32, 64, 96, 160 and 320 channels leave seven places between them, and
-each gets one attention module: 767 parameters for SVD attention, 11 192 for BAM, beside 2 232 263.
+The idea: MobileNetV2 (Sandler et al. 2018) expands a map with few channels, filters each channel by itself and
+projects the map back to few channels, which is cheap. Between its blocks of 32, 16, 24, 32, 64, 96, 160 and 320
+channels there are seven attention modules: 767 parameters for SVD attention, 11 192 for BAM, beside 2 232 263.
 
-Differences from the paper: it enlarges FER2013 from 48 to 224 pixels; ours trains at 48 px. One gray channel in is read
-off the paper's parameter counts. `mobilenet_v2_svd_hfc_normalized` is ours: singular values divided by the largest,
-against a gate that saturates.
+Differences from the paper: it resizes FER2013 from 48 to 224 pixels; ours trains at 64 px. One gray input channel
+follows from the paper's parameter counts. `mobilenet_v2_svd_hfc_normalized` is ours: singular values divided by the
+largest, against a gate that saturates.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from ..layers.svd_attention import SVDAttention
 from ..options import options_of
 from ..registry import numbered, register_model
 
-PLACES = {0: 32, 1: 16, 3: 24, 6: 32, 10: 64, 13: 96, 16: 160}
-"""After which layer of `features` a module sits, and the channels there: the last layer of each block but the 320."""
+ATTENTION_AFTER = {0: 32, 1: 16, 3: 24, 6: 32, 10: 64, 13: 96, 16: 160}
+"""Layers of `features` that an attention module follows, with their channels: the last of each block but the 320."""
 
 
-class AttendedMobileNetV2(MobileNetV2):
-    """torchvision's MobileNetV2 for one gray channel, with a place for attention between its blocks.
+class AttentionMobileNetV2(MobileNetV2):
+    """torchvision's MobileNetV2 for one gray channel, with optional attention between its blocks.
 
     Args:
         num_classes: number of logits.
-        attention: makes the module of a place from its number of channels; None leaves the places empty.
+        attention: maps a number of channels to an attention module; None: without attention.
     """
 
     def __init__(self, num_classes: int = 7, attention: Callable[[int], nn.Module] | None = None) -> None:
@@ -44,13 +44,13 @@ class AttendedMobileNetV2(MobileNetV2):
         cast(nn.Sequential, self.features[0])[0] = stem
         self.attention = nn.ModuleDict()
         if attention:
-            self.attention.update({f"after{i}": attention(channels) for i, channels in PLACES.items()})
+            self.attention.update({f"after{i}": attention(channels) for i, channels in ATTENTION_AFTER.items()})
         not_in_place(self)
 
     def forward(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K"]:
-        """Normalised gray pictures (B, 1, H, W) → logits (B, num_classes)."""
+        """Normalized gray images (B, 1, H, W) → logits (B, num_classes)."""
         for i, layer in enumerate(self.features):
-            x = layer(x)  # (B, 32, H/2, W/2) … (B, 1280, H/32, W/32); maps are read from `features.6`: 6×6 at 48 px
+            x = layer(x)  # (B, 32, H/2, W/2) … (B, 1280, H/32, W/32); CAM layer: `features.6`
             if f"after{i}" in self.attention:
                 x = self.attention[f"after{i}"](x)
         x = x.mean((-2, -1))  # (B, 1280)
@@ -59,9 +59,9 @@ class AttendedMobileNetV2(MobileNetV2):
 
 def _build(
     attention: Callable[..., nn.Module] | None, num_classes: int = 7, pretrained: bool = False, **arguments
-) -> AttendedMobileNetV2:
+) -> AttentionMobileNetV2:
     """Build a variant; `arguments` go to its attention modules."""
-    model = AttendedMobileNetV2(num_classes, attention and partial(attention, **arguments))
+    model = AttentionMobileNetV2(num_classes, attention and partial(attention, **arguments))
     if pretrained:
         state = imagenet_weights(MobileNet_V2_Weights.IMAGENET1K_V2, Stem("features.0.0", "features.0.1"))
         load_backbone(model, state)
@@ -79,7 +79,7 @@ def _register(
         stride=32,
         stages=numbered("features", 0, 2, 4, 7, 14, 19),  # by the size of the map: H/2, H/4, … H/32
         cam_layer="features.6",
-        attention_layers=tuple(f"attention.after{i}" for i in PLACES) if attention else (),
+        attention_layers=tuple(f"attention.after{i}" for i in ATTENTION_AFTER) if attention else (),
         attention=kind,
         recipe="scratch",
         options=options_of(attention) if attention else (),

@@ -1,8 +1,8 @@
-"""Multi-branch attention network of paper E, and the one-branch network that it is compared with.
+"""Multi-branch attention network of paper E, and the single-branch network that it is compared with.
 
-The idea: three branches look at the same face at three depths. Each has one module of cheap depthwise-separable
-convolutions (DSC), max-pool and CBAM, which weighs channels and places; the max-pool inside the module feeds the next
-branch, so that later branches see a wider, coarser picture. The three 6×6 maps are added and classified.
+The idea: three branches process the face at three depths. Each has one module of depthwise-separable convolutions
+(DSC), max-pool and CBAM, which weights channels and positions; the max-pool inside the module feeds the next branch, so
+that later branches have a larger receptive field at a coarser resolution. The three 6×6 maps are added and classified.
 
     stem 32, 64 ─ module(128) ─ DSC(512, /2) ─ DSC(512, /2) ─┐
                     └ max-pool ─ module(256) ─ DSC(512, /2) ─┼─ + ─ DSC(1024) ─ DSC(1024) ─ average ─ FC 1024 ─ FC 7
@@ -10,11 +10,11 @@ branch, so that later branches see a wider, coarser picture. The three 6×6 maps
     module(C) = two DSC to C channels, max-pool, CBAM
 
 Differences from the paper: none in what its text says. The two figures that it takes from the original disagree on the
-stem; as there ours is 32/64, and 64/64 by argument. Its table of layers also has a 1×1 convolution in the second
-branch, 128 channels into the third and 3×3 before the average. The place of dropout is not stated; ours is before the
-last layer. The authors' public code has 3 790 749 parameters, batch-norm's running statistics among them; 3 772 253 are
+stem; ours is 32/64, and 64/64 is an option. Its table of layers also has a 1×1 convolution in the second branch, 128
+channels into the third and 3×3 before the average. Where dropout is applied is not stated; ours is before the last
+layer. The authors' public code has 3 790 749 parameters, batch norm's running statistics among them; 3 772 253 are
 trained, which needs a bias on every convolution and a CBAM reduction of 8. The one-branch ablation of the paper changes
-two things at once, branches and kind of convolution; here each is an argument, so that they come apart.
+two things at once, branches and kind of convolution; here each is an argument, so that they can be separated.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Conv = Literal["dsc", "full"]
 STAGES = (("stem",), ("branches",), ("reduce",), ("joint",))
 
 
-class AttendedModule(nn.Module):
+class BranchModule(nn.Module):
     """Two convolutions and a max-pool, whose output feeds the next branch, and CBAM, whose output stays in this one."""
 
     def __init__(self, in_channels: int, out_channels: int, conv: type[nn.Module], reduction: int) -> None:
@@ -45,7 +45,7 @@ class AttendedModule(nn.Module):
         self.cbam = CBAM(out_channels, reduction)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, C_in, H, W) → attended and pooled map, each (B, C_out, H/2, W/2)."""
+        """(B, C_in, H, W) → map with attention and pooled map, each (B, C_out, H/2, W/2)."""
         pooled = self.pool(self.conv2(self.conv1(x)))
         return self.cbam(pooled), pooled
 
@@ -55,12 +55,12 @@ class MultiBranch(nn.Module):
 
     Args:
         num_classes: number of logits.
-        branches: how many of the three branches there are.
-        conv: "dsc" (depthwise-separable) or "full" 3×3 convolutions, everywhere but in the stem.
+        branches: number of branches.
+        conv: "dsc" (depthwise-separable) or "full" 3×3 convolutions, except in the stem.
         stem: channels of its first convolution; the text of the paper gives both.
         filters: channels of the first DSC-CBAM module; the next two have 2 and 4 times as many, the joint head 8 times.
-        reduction: how many times narrower the hidden layer of CBAM's channel attention is.
-        dropout: share of the features that training sets to zero.
+        reduction: factor by which the hidden layer of CBAM's channel attention is narrower.
+        dropout: dropout probability before the last layer.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class MultiBranch(nn.Module):
         self.stem = nn.Sequential(FullConv(1, stem), FullConv(stem, 64))
         widths = (filters, 2 * filters, 4 * filters)
         inputs, last, joint = (64, *widths), 4 * filters, 8 * filters
-        self.branches = nn.ModuleList(AttendedModule(inputs[i], widths[i], block, reduction) for i in range(branches))
+        self.branches = nn.ModuleList(BranchModule(inputs[i], widths[i], block, reduction) for i in range(branches))
         # Strided convolutions bring each branch to 6×6 and 4 · filters channels: two, one and none.
         self.reduce = nn.ModuleList(
             nn.Sequential(*(block(widths[i] if j == 0 else last, last, stride=2) for j in range(2 - i)))
@@ -95,7 +95,7 @@ class MultiBranch(nn.Module):
         self.classifier = nn.Linear(1024, num_classes)
 
     def forward(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K"]:
-        """Normalised gray pictures (B, 1, H, W), H and W multiples of 8 → logits. Shapes for filters=128."""
+        """Normalized gray images (B, 1, H, W), H and W multiples of 8 → logits. Shapes for filters=128."""
         x = self.stem(x)  # (B, 64, H, W)
         ends = []
         for module, reduce in zip(self.branches, self.reduce, strict=True):
@@ -119,7 +119,7 @@ class MultiBranch(nn.Module):
     options=options_of(MultiBranch),
 )
 def multibranch_dsc_cbam(num_classes: int = 7, **overrides) -> MultiBranch:
-    """The network of paper E."""
+    """Build the network of paper E."""
     return MultiBranch(num_classes, **overrides)
 
 
@@ -136,6 +136,6 @@ def multibranch_dsc_cbam(num_classes: int = 7, **overrides) -> MultiBranch:
     options=options_of(partial(MultiBranch, branches=1, conv="full")),
 )
 def singlebranch_conv_cbam(num_classes: int = 7, **overrides) -> MultiBranch:
-    """The ablation of paper E: one branch, full convolutions."""
+    """Build the ablation of paper E: one branch, full convolutions."""
     options: dict[str, Any] = {"branches": 1, "conv": "full", **overrides}
     return MultiBranch(num_classes, **options)

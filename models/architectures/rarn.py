@@ -2,7 +2,7 @@
 
 The idea: a residual backbone makes maps of five depths, A1 to A5, each half the size of the last. A top-down path adds
 the deep ones, upsampled, to the shallow ones. Angle-sensitive attention then weights positions by how strongly they
-respond to patterns at whatever angle, so that a tilted head should cost less accuracy.
+respond to patterns at any angle, so that a tilted head should cost less accuracy.
 
 Differences from the paper: how a convolution becomes sensitive to angles is not stated; see `angle_attention.py` for
 our choice, and `fpn.py` for the joins. The head, not stated either, is global average, dropout and one linear layer;
@@ -34,12 +34,12 @@ class RARN(nn.Module):
     Args:
         num_classes: number of logits.
         backbone: the residual network that makes the five levels; the paper has ResNet-152.
-        fusion: join all five levels; False takes the deepest level as it is.
-        attention: weight spatial positions; False leaves the map as it is.
+        fusion: fuse all five levels; False: only the deepest level.
+        attention: weight spatial positions; False: no attention.
         width: channels of the fused map.
         angles: number of angles at which each kernel of the attention is applied.
-        kernels: number of kernels that the attention learns.
-        kernel_size: side of these kernels.
+        kernels: number of kernels of the attention.
+        kernel_size: side of the attention's kernels.
         dropout: probability with which training sets a pooled feature to zero.
     """
 
@@ -73,14 +73,14 @@ class RARN(nn.Module):
         not_in_place(self)
 
     def forward(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K"]:
-        """Normalised gray pictures (B, 1, H, W) → logits (B, num_classes)."""
+        """Normalized gray images (B, 1, H, W) → logits (B, num_classes)."""
         levels = self.levels(x)
         x = self.fusion(levels if self.fuses else levels[-1])  # (B, width, H/2, W/2), or A5 without fusion
         x = self.attention(x)  # the same shape
         return self.classifier(self.dropout(self.pool(x).flatten(1)))
 
     def levels(self, x: Float[Tensor, "B 1 H W"]) -> list[Tensor]:
-        """The maps A1 … A5 of the backbone, shallow to deep, each half the size of the last."""
+        """Return the maps A1 … A5 of the backbone, shallow to deep, each half the size of the last."""
         net = self.backbone
         a1 = net.relu(net.bn1(net.conv1(x)))  # (B, 64, H/2, W/2)
         a2 = net.layer1(net.maxpool(a1))  # (B, 256, H/4, W/4) with a backbone of 50 layers or more
@@ -105,7 +105,7 @@ class RARN(nn.Module):
     options=options_of(RARN),
 )
 def rarn(num_classes: int = 7, pretrained: bool = False, backbone: Backbone = "resnet152", **overrides) -> RARN:
-    """The network of paper A."""
+    """Build the network of paper A."""
     model = RARN(num_classes, backbone, **overrides)
     if pretrained:
         weights = torchvision.models.get_model_weights(backbone)["IMAGENET1K_V1"]

@@ -1,13 +1,13 @@
 """Residual CNN, the second network of paper C (ResNet-50 + CNN for FER2013, section 3).
 
 The idea: fewer plain convolution blocks than the vanilla CNN, and pairs of convolutions whose input is added to their
-output, y = x + F(x). F then only has to learn what must be *added* to the map, and the gradient reaches early layers
+output, y = x + F(x). F then only has to model the *residual*, and the gradient reaches early layers
 through the sum without passing F. The network is small enough to train on two processor cores in an hour or two.
 
 Differences from the paper: it takes out some convolution blocks and adds residual ones, without numbers. Ours: a plain
-convolution to each of 32, 64, 128 and 256 channels (the last three with stride 2 in place of max-pooling), and one
-residual pair at 64, 128 and 256. F ends in a ReLU, so a pair can only raise values; He et al. (2016) have the ReLU
-after the sum. At 48 px the last map is 6×6, large enough to be looked at.
+convolution to each of 32, 64, 128 and 256 channels (the last three with stride 2 instead of max-pooling), and one
+residual pair at 64, 128 and 256. F ends with a ReLU, so a pair can only increase values; He et al. (2016) have the
+ReLU after the sum. At 48 px the last map is 6×6, large enough for class activation maps.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..registry import register_model
 
 
 class ConvUnit(nn.Sequential):
-    """3×3 convolution, batch-norm, ReLU: (B, C_in, H, W) → (B, C_out, ⌈H/stride⌉, ⌈W/stride⌉)."""
+    """3×3 convolution, batch norm, ReLU: (B, C_in, H, W) → (B, C_out, ⌈H/stride⌉, ⌈W/stride⌉)."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
         super().__init__(
@@ -39,12 +39,12 @@ class ResidualPair(nn.Module):
         self.unit2 = ConvUnit(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Add to the map what the two units compute from it."""
+        """Add the residual to the map."""
         return x + self.unit2(self.unit1(x))
 
 
 class Stage(nn.Sequential):
-    """Halve the map with one strided unit, then refine it with one residual pair."""
+    """One strided unit, which halves the map, and one residual pair."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__(ConvUnit(in_channels, out_channels, stride=2), ResidualPair(out_channels))
@@ -56,7 +56,7 @@ class ResidualCNN(nn.Module):
     Args:
         num_classes: number of logits.
         width: channels of the stem; the stages have 2, 4 and 8 times as many.
-        dropout: share of the pooled features that training sets to zero.
+        dropout: dropout probability of the pooled features.
     """
 
     def __init__(self, num_classes: int = 7, width: Channels = 32, dropout: Share = 0.2) -> None:
@@ -71,7 +71,7 @@ class ResidualCNN(nn.Module):
         self.classifier = nn.Linear(8 * w, num_classes)
 
     def forward(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K"]:
-        """Normalised gray pictures (B, 1, H, W) → logits (B, num_classes)."""
+        """Normalized gray images (B, 1, H, W) → logits (B, num_classes)."""
         x = self.stem(x)  # (B, w, H, W)
         x = self.stage1(x)  # (B, 2w, H/2, W/2)
         x = self.stage2(x)  # (B, 4w, H/4, W/4)
@@ -92,5 +92,5 @@ class ResidualCNN(nn.Module):
     options=options_of(ResidualCNN),
 )
 def residual_cnn(num_classes: int = 7, **overrides) -> ResidualCNN:
-    """The residual network of paper C."""
+    """Build the residual network of paper C."""
     return ResidualCNN(num_classes, **overrides)

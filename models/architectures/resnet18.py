@@ -1,11 +1,11 @@
-"""ResNet-18 and its attended variants, the main networks of paper D (SVD attention on high frequencies).
+"""ResNet-18 and its variants with attention, the main networks of paper D (SVD attention on high frequencies).
 
-The idea: ResNet-18 (He et al. 2016) has five big blocks of 64, 64, 128, 256 and 512 channels. Between each pair of them
-sits one attention module, four in all, the first on the stem's output before the max-pool (112×112 at 224 px). SVD
-attention adds 708 parameters to 11 173 831; BAM, the rival, adds 23 808.
+The idea: ResNet-18 (He et al. 2016) has five stages of 64, 64, 128, 256 and 512 channels. There is one attention module
+between each two of them, four in all, the first after the stem before the max-pool (112×112 at 224 px). SVD attention
+adds 708 parameters to 11 173 831; BAM, the baseline attention, adds 23 808.
 
-Differences from the paper: it enlarges FER2013 from 48 to 224 pixels. Ours trains at 48 px, which is twenty times
-cheaper; `--input-size 224` gives theirs. One gray channel in is read off the paper's parameter counts.
+Differences from the paper: it resizes FER2013 from 48 to 224 pixels. Ours trains at 64 px, which is twelve times
+cheaper; `--input-size 224` gives theirs. One gray input channel follows from the paper's parameter counts.
 `resnet18_svd_hfc_normalized` is ours: singular values divided by the largest, against a gate that saturates.
 """
 
@@ -27,11 +27,11 @@ from ..registry import RESNET_STAGES, register_model
 
 
 class ResNet18(ResNet):
-    """torchvision's ResNet-18 for one gray channel, with a place for attention between its blocks.
+    """torchvision's ResNet-18 for one gray channel, with optional attention between its stages.
 
     Args:
         num_classes: number of logits.
-        attention: makes the module of a place from its number of channels; None leaves the places empty.
+        attention: maps a number of channels to an attention module; None: without attention.
     """
 
     def __init__(self, num_classes: int = 7, attention: Callable[[int], nn.Module] | None = None) -> None:
@@ -42,11 +42,11 @@ class ResNet18(ResNet):
         not_in_place(self)
 
     def forward(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K"]:
-        """Normalised gray pictures (B, 1, H, W) → logits (B, num_classes)."""
+        """Normalized gray images (B, 1, H, W) → logits (B, num_classes)."""
         x = self.relu(self.bn1(self.conv1(x)))  # (B, 64, H/2, W/2)
         x = self.maxpool(self.attention[0](x))  # (B, 64, H/4, W/4)
         x = self.attention[1](self.layer1(x))  # (B, 64, H/4, W/4)
-        x = self.attention[2](self.layer2(x))  # (B, 128, H/8, W/8): 6×6 at 48 px, maps are read from `layer2`
+        x = self.attention[2](self.layer2(x))  # (B, 128, H/8, W/8): 6×6 at 48 px, CAM layer: `layer2`
         x = self.attention[3](self.layer3(x))  # (B, 256, H/16, W/16)
         x = self.layer4(x)  # (B, 512, H/32, W/32)
         x = self.avgpool(x).flatten(1)  # (B, 512)

@@ -1,22 +1,22 @@
 """ResNet-50 + CNN, the third network of paper C.
 
-The idea: take ResNet-50 as it was trained on ImageNet, make its first convolution gray by averaging the colours
-(W_gray = ⅓ Σ W_rgb, eq. 1), take out pooling so that 48 pixels are not shrunk to nothing, and freeze it (eq. 2). Two
-1×1 convolutions refine its 2048 channels to 128; their average (eq. 3) is laid onto the unit sphere and moved by a
-learned scale and shift,
+The idea: take ResNet-50 with its ImageNet weights, adapt its first convolution to gray by averaging the colors
+(W_gray = ⅓ Σ W_rgb, eq. 1), remove pooling so that 48 pixels are not downsampled too much, and freeze it (eq. 2). Two
+1×1 convolutions reduce its 2048 channels to 128; their average (eq. 3) is projected to the unit sphere, with a learned
+scale and shift,
 
     f̂ = f / ‖f‖₂        y = γ ⊙ f̂ + β,  γ, β from 1 and 0          eq. 4 to 6
 
-so that the length of a feature, which follows contrast and lighting, no longer counts. Two fully connected layers of
-128 and 64 decide.
+so that the norm of the features, which depends on contrast and lighting, has no influence. Two fully connected layers
+of 128 and 64 classify them.
 
 Eq. 1 gives a gray image a third of the response that the RGB network has to it; the other networks of this project
-take the sum, which keeps it (`backbones.for_gray_pixels`). Averaged are kernels for our input scale.
+take the sum, which keeps it (`backbones.for_gray_pixels`). The averaged kernels are those for our input scale.
 
 Differences from the paper: which pools are removed is not stated; ours are the stem's max-pool and the last stride,
-which leaves 6×6 at 48 px. Its refinement ends in 1×1, where eq. 3 changes nothing; ours ends in 3×3, which eq. 3
-averages. Ours too: 512 channels between the two convolutions, dropout 0.3. Freezing is a matter of training, so the
-recipe `paper-c` does it, in its first phase.
+which leaves 6×6 at 48 px. Its refinement ends at 1×1, where eq. 3 has no effect; ours ends at 3×3, which eq. 3
+averages. Also ours: 512 channels between the two convolutions, dropout 0.3. Freezing is part of the training: the
+recipe `paper-c` does it in its first phase.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from ..registry import RESNET_STAGES, register_model, within
 
 
 class SphereSteps(NamedTuple):
-    """What the normalisation computes: `unit`, of length 1, and `y` = γ ⊙ unit + β; both (B, D)."""
+    """What the module computes: `unit`, of norm 1, and `y` = γ ⊙ unit + β; both (B, D)."""
 
     unit: Tensor
     y: Tensor
@@ -50,11 +50,11 @@ class Sphere(nn.Module):
         self.beta = nn.Parameter(torch.zeros(width))
 
     def forward(self, f: Tensor) -> Tensor:
-        """Normalise, scale and shift."""
+        """Normalize, scale and shift."""
         return self.steps(f).y
 
     def steps(self, f: Tensor) -> SphereSteps:
-        """The features on the unit sphere, and where scale and shift move them; a feature of zeros stays zero."""
+        """Return the features on the unit sphere, and after scale and shift; zero features stay zero."""
         unit = F.normalize(f, dim=1)  # (B, D)
         return SphereSteps(unit, self.gamma * unit + self.beta)
 
@@ -64,7 +64,7 @@ class ResNet50CNN(nn.Module):
 
     Args:
         num_classes: number of logits.
-        dropout: share that training sets to zero after each refinement and each hidden layer.
+        dropout: dropout probability after each refinement and each hidden layer.
     """
 
     def __init__(self, num_classes: int = 7, dropout: Share = 0.3) -> None:
@@ -88,7 +88,7 @@ class ResNet50CNN(nn.Module):
         not_in_place(self)
 
     def forward(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K"]:
-        """Normalised gray pictures (B, 1, H, W) → logits (B, num_classes)."""
+        """Normalized gray images (B, 1, H, W) → logits (B, num_classes)."""
         net = self.backbone
         x = net.relu(net.bn1(net.conv1(x)))  # (B, 64, H/2, W/2)
         x = net.layer2(net.layer1(x))  # (B, 512, H/4, W/4)
@@ -110,7 +110,7 @@ class ResNet50CNN(nn.Module):
     options=options_of(ResNet50CNN),
 )
 def resnet50_cnn(num_classes: int = 7, pretrained: bool = False, **overrides) -> ResNet50CNN:
-    """The third network of paper C."""
+    """Build the third network of paper C."""
     model = ResNet50CNN(num_classes, **overrides)
     if pretrained:
         weights = torchvision.models.ResNet50_Weights.IMAGENET1K_V1

@@ -1,14 +1,14 @@
 """Vanilla CNN, the baseline of paper C (ResNet-50 + CNN for FER2013, section 3).
 
-The idea: stack blocks of max-pooling, convolution and normalisation. Each block halves the map and doubles the
-channels, so that position is traded for meaning, until an average over positions leaves one vector for the classifier.
-Nothing connects a block with any but the next one: this is what the residual CNN is compared with.
+The idea: stack blocks of max-pooling, convolution and normalization. Each block halves the map and doubles the
+channels, until an average over positions leaves one feature vector for the classifier. There are no skip connections:
+this is the baseline for the residual CNN.
 
-Differences from the paper: the paper names the ingredients (convolution, normalisation, max-pool) without widths or
-depths. Ours: 32-64-128-256 channels, two 3×3 convolutions a block, pooling at the entrance of each block but the first
-(so that the last map is 6×6 at 48 px and can be looked at), as wide as `residual_cnn`. The two still differ in more
-than the residual joins: that one has ten convolutions, not eight (1.94 million parameters, not 1.17), and halves the
-map by strides, not by pooling.
+Differences from the paper: the paper names the ingredients (convolution, normalization, max-pool) without widths or
+depths. Ours: 32-64-128-256 channels, two 3×3 convolutions a block, pooling before each block but the first (so that the
+last map is 6×6 at 48 px, large enough for class activation maps), as wide as `residual_cnn`. The two differ in more
+than the residual connections: that one has ten convolutions, not eight (1.94 million parameters, not 1.17), and halves
+the map by strides, not by pooling.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from ..registry import register_model
 
 
 class ConvBlock(nn.Sequential):
-    """Max-pool, then (3×3 convolution, batch-norm, ReLU) twice: (B, C_in, H, W) → (B, C_out, ⌊H/2⌋, ⌊W/2⌋)."""
+    """Max-pool, then (3×3 convolution, batch norm, ReLU) twice: (B, C_in, H, W) → (B, C_out, ⌊H/2⌋, ⌊W/2⌋)."""
 
     def __init__(self, in_channels: int, out_channels: int, pool: bool = True, batch_norm: bool = True) -> None:
-        norm = nn.BatchNorm2d if batch_norm else nn.Identity  # without it, each convolution has a bias of its own
+        norm = nn.BatchNorm2d if batch_norm else nn.Identity  # without it, each convolution has a bias
         super().__init__(
             nn.MaxPool2d(2) if pool else nn.Identity(),
             nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=not batch_norm),
@@ -42,8 +42,9 @@ class VanillaCNN(nn.Module):
     Args:
         num_classes: number of logits.
         width: channels of the first block; the next ones have 2, 4 and 8 times as many.
-        dropout: share of the pooled features that training sets to zero.
-        batch_norm: batch normalization after each convolution, which the paper says speeds convergence by 31 %.
+        dropout: dropout probability of the pooled features.
+        batch_norm: batch normalization after each convolution; according to the paper, convergence is 31 % faster with
+            it.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class VanillaCNN(nn.Module):
         self.classifier = nn.Linear(8 * w, num_classes)
 
     def forward(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K"]:
-        """Normalised gray pictures (B, 1, H, W), H and W at least 8 → logits (B, num_classes)."""
+        """Normalized gray images (B, 1, H, W), H and W at least 8 → logits (B, num_classes)."""
         x = self.block1(x)  # (B, w, H, W)
         x = self.block2(x)  # (B, 2w, H/2, W/2)
         x = self.block3(x)  # (B, 4w, H/4, W/4)
@@ -81,5 +82,5 @@ class VanillaCNN(nn.Module):
     options=options_of(VanillaCNN),
 )
 def vanilla_cnn(num_classes: int = 7, **overrides) -> VanillaCNN:
-    """The baseline of paper C."""
+    """Build the baseline of paper C."""
     return VanillaCNN(num_classes, **overrides)

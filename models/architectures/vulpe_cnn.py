@@ -1,10 +1,9 @@
 """The convolutional network of Vulpe-Grigoraşi and Grigore (2021), which paper E implements first.
 
-The idea: leave the design to a search. Widths, dropout rates and the size of the hidden layer of a plain stack of
-convolutions were chosen by random search on FER2013, which found 256, 512, 384, 192 and 384 channels: nothing that
-somebody would draw by hand.
+The idea: hyperparameter search instead of design. Widths, dropout probabilities and the size of the hidden layer of a
+plain stack of convolutions were selected by random search on FER2013, which found 256, 512, 384, 192 and 384 channels.
 
-Differences from that paper: none known. Padding and biases are read off the parameter count, 5 170 503.
+Differences from that paper: none known. Padding and biases follow from the parameter count, 5 170 503.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ WIDTHS = (256, 512, 384, 192, 384)
 
 
 class VulpeCNN(nn.Module):
-    """Five convolutions, the last four each with batch-norm, max-pool and dropout, and one hidden layer.
+    """Five convolutions, the last four each with batch norm, max-pool and dropout, and one hidden layer.
 
     Args:
         num_classes: number of logits.
-        dropout: share that training sets to zero after each pooling.
-        hidden_dropout: share that training sets to zero after the hidden layer.
+        dropout: dropout probability after each pooling.
+        hidden_dropout: dropout probability after the hidden layer.
     """
 
     def __init__(self, num_classes: int = 7, dropout: Share = 0.4, hidden_dropout: Share = 0.3) -> None:
@@ -50,9 +49,9 @@ class VulpeCNN(nn.Module):
         self.classifier = nn.Linear(256, num_classes)
 
     def forward(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K"]:
-        """Normalised gray pictures (B, 1, H, W), brought to 48×48 → logits (B, num_classes)."""
+        """Normalized gray images (B, 1, H, W), resized to 48×48 → logits (B, num_classes)."""
         x = self.stem(resized(x, SIDE))  # (B, 256, 48, 48)
-        x = self.blocks(x)  # (B, 384, 3, 3) by way of 24×24, 12×12 and 6×6; maps are read from `blocks.2`, 6×6
+        x = self.blocks(x)  # (B, 384, 3, 3) via 24×24, 12×12 and 6×6; CAM layer: `blocks.2`, 6×6
         return self.classifier(self.hidden(x.flatten(1)))
 
 
@@ -68,5 +67,5 @@ class VulpeCNN(nn.Module):
     options=options_of(VulpeCNN),
 )
 def vulpe_cnn(num_classes: int = 7, **overrides) -> VulpeCNN:
-    """The searched network."""
+    """Build the network that the search found."""
     return VulpeCNN(num_classes, **overrides)

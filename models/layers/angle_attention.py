@@ -2,23 +2,23 @@
 
 The idea: a convolution responds to a pattern in one direction only, so a tilted head gives weaker responses. Rotate the
 kernels instead: each one is applied at several angles, and all responses together, the *angle map*, say how strongly a
-position responds at whatever angle. Their average and maximum make one attention weight per position.
+position responds at any angle. Their average and maximum make one attention weight per position.
 
     R[n, k] = (kernel k, rotated by θ_n) * x       angle map, N angles × K kernels        (B, N, K, H, W)
     a = σ(BN(f₇ₓ₇[avg R; max R]))                  attention weight of each position      (B, 1, H, W)
     x' = a ⊙ x
 
 Differences from the paper: it says that a convolution turns the map into an angle map, and not how a convolution
-becomes sensitive to angles. The bank of rotated kernels is our choice, and makes the angle with the largest response
-readable at each position. What is between the joined maps and σ is "a convolutional network": ours is one 7×7
-convolution and batch-norm, as in the authors' own code of CBAM. Without batch-norm, and with zeros around the map,
-training drove the weights to 0 on every face, but for the two rows at the upper edge.
+becomes sensitive to angles. The bank of rotated kernels is our choice; it gives the angle with the largest response
+at each position. Between the concatenated maps and σ is "a convolutional network": ours is one 7×7
+convolution and batch norm, as in the authors' own code of CBAM. Without batch norm, and with zero padding,
+training drove the weights to 0 on every face, except in the two rows at the upper edge.
 
-No angle may be favored by how kernels are rotated. Bilinear sampling smooths a kernel except at multiples of 90°, and
-a square loses its corners. So kernels live in a circle, keep their norm, and the angles lie half a step from 0°:
-θ_n = (n + ½)·360°/N. With eight angles all are then 22.5° away from the grid and are smoothed alike. With angles at
-multiples of 45°, the unsmoothed four win at 88 % of the positions of white noise; with the norm restored, the smoothed
-four win at 76 % of those of a face.
+No angle may be favored by how kernels are rotated. Bilinear sampling smooths a kernel except at multiples of 90°, and a
+square loses its corners. So kernels are restricted to a circle, keep their norm, and the angles are half a step away
+from 0°: θ_n = (n + ½)·360°/N. With eight angles all are then 22.5° away from the grid and are smoothed alike. With
+angles at multiples of 45°, the unsmoothed four win at 88 % of the positions of white noise; with the norm restored, the
+smoothed four win at 76 % of those of a face.
 """
 
 from __future__ import annotations

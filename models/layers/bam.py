@@ -1,19 +1,19 @@
-"""Bottleneck Attention Module (Park, Woo, Lee and Kweon 2018), the rival of paper D.
+"""Bottleneck Attention Module (Park, Woo, Lee and Kweon 2018), the baseline attention of paper D.
 
-The idea: two small networks look at the same map, one asks *which channels* matter and sees no places, the other asks
-*which places* matter. Their answers are added, so every channel at every place gets its own weight, and the map keeps
-its input beside the weighted one:
+The idea: two small networks read the same map. The channel branch weights *channels* and ignores positions, the spatial
+branch weights *positions*. Their outputs are added, so every channel at every position has its own weight, and the
+weighted map is added to the input:
 
-    M_c = W₁ ReLU(BN(W₀ avg(x)))        which channels, (B, C, 1, 1)                         eq. 3
-    M_s = f₁ₓ₁ u₃ₓ₃ u₃ₓ₃ u₁ₓ₁ (x)       which places, (B, 1, H, W), 3×3 dilated              eq. 4
+    M_c = W₁ ReLU(BN(W₀ avg(x)))        channel attention, (B, C, 1, 1)                      eq. 3
+    M_s = f₁ₓ₁ u₃ₓ₃ u₃ₓ₃ u₁ₓ₁ (x)       spatial attention, (B, 1, H, W), 3×3 dilated         eq. 4
     x_refined = x + x ⊙ sigmoid(M_c + M_s)                                                   eq. 1, 2
 
 with u = ReLU(BN(f ·)).
 
-Differences from that paper: in its eq. 3 and 4 a batch-norm ends each branch; here, as in public code for it, it stands
-between the layers, with a ReLU, and no branch ends in one. Sizes are those that give the parameter counts of paper D
-(23 808 on ResNet-18, 11 192 on MobileNetV2): reduced width ⌊C/16⌋, at least 1; fully connected layers with bias,
-convolutions without; batch-norm without scale and shift.
+Differences from that paper: in its eq. 3 and 4 each branch ends with batch norm; here, as in public code for it, batch
+norm and ReLU are between the layers, and no branch ends with them. Sizes are those that give the parameter counts of
+paper D (23 808 on ResNet-18, 11 192 on MobileNetV2): reduced width ⌊C/16⌋, at least 1; fully connected layers with
+bias, convolutions without; batch norm without scale and shift.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class BAMSteps(NamedTuple):
 
     Attributes:
         average: of the map over positions, (B, C).
-        m_c: what the channel branch answers, any sign, (B, C, 1, 1).
-        m_s: what the branch of places answers, any sign, (B, 1, H, W).
-        gate: sigmoid(m_c + m_s), the weight of every channel at every place, 0..1, (B, C, H, W).
+        m_c: output of the channel branch, any sign, (B, C, 1, 1).
+        m_s: output of the spatial branch, any sign, (B, 1, H, W).
+        gate: sigmoid(m_c + m_s), the weight of every channel at every position, 0..1, (B, C, H, W).
     """
 
     average: Tensor
@@ -47,7 +47,7 @@ class BAM(nn.Module):
 
     Args:
         channels: C, of the map.
-        reduction: how many times narrower the hidden layers of both branches are.
+        reduction: factor by which the hidden layers of both branches are narrower.
         dilation: of the two 3×3 convolutions of the spatial branch; at 4 its receptive field is 17 pixels wide.
     """
 
@@ -70,13 +70,13 @@ class BAM(nn.Module):
         self.gate = nn.Sigmoid()
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
-        """Weigh the map; switched off (`enabled = False`) it returns its input."""
+        """Weight the map; with `enabled = False` it is returned unchanged."""
         if not self.enabled:
             return x
         return x + x * self.steps(x).gate
 
     def steps(self, x: Float[Tensor, "B C H W"]) -> BAMSteps:
-        """The answers of both branches and the gate that they make."""
+        """Return the outputs of both branches and the gate."""
         average = x.mean((-2, -1))  # (B, C)
         m_c = self.channel(average)[:, :, None, None]  # (B, C, 1, 1)
         m_s = self.spatial(x)  # (B, 1, H, W)
@@ -84,7 +84,7 @@ class BAM(nn.Module):
 
 
 def _unit(in_channels: int, out_channels: int, kernel: int, dilation: int = 1) -> tuple[nn.Module, ...]:
-    """Convolution that keeps the size, batch-norm, ReLU."""
+    """Convolution that keeps the size, batch norm, ReLU."""
     padding = dilation * (kernel // 2)
     return (
         nn.Conv2d(in_channels, out_channels, kernel, padding=padding, dilation=dilation, bias=False),

@@ -1,10 +1,10 @@
 """Top-down fusion of the levels of a backbone (feature pyramid; Lin et al. 2017), as paper A uses it.
 
-The idea: deep maps know what is there and hardly where, shallow maps the other way round. From the deepest level on,
-the map is enlarged and added to the next shallower one, so that the last map has both.
+The idea: deep maps have semantics but little spatial detail, shallow maps the opposite. From the deepest level on, the
+map is upsampled and added to the next shallower one, so that the last map has both.
 
-Differences from the paper: joins are sums after 1×1 convolutions, enlarging repeats pixels, and one 3×3 convolution
-smooths the last map, as in Lin et al.; the paper states none of it.
+Differences from the paper: levels are added after 1×1 convolutions, upsampling is nearest-neighbor, and one 3×3
+convolution smooths the last map, as in Lin et al.; the paper states none of it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class TopDown(nn.Module):
 
     Args:
         channels: C_i of each level, shallow to deep.
-        width: channels of the fused map. A lateral 1×1 convolution brings each level to it; joins are sums.
+        width: channels of the fused map. A lateral 1×1 convolution projects each level to it.
     """
 
     def __init__(self, channels: Sequence[int], width: int) -> None:

@@ -1,11 +1,11 @@
-"""Low-pass masks on the half spectrum of a picture or feature map (paper D, eq. 2).
+"""Low-pass masks on the half spectrum of an image or feature map (paper D, eq. 2).
 
-The idea: `torch.fft.rfft2` writes a map as a sum of waves. A mask keeps slow waves (lighting, the shape of the head)
-and drops fast ones (edges of eyes, brows and mouth), or the other way round as 1 − mask.
+The idea: `torch.fft.rfft2` decomposes a map into sinusoids. A low-pass mask keeps low frequencies (lighting, the shape
+of the head) and removes high ones (edges of eyes, brows and mouth); 1 − mask is the high-pass mask.
 
-Symbols: f_y, f_x are a wave's frequencies in cycles per pixel, r = √(f_y² + f_x²) its radius, c the cut-off. Along an
-axis the fastest wave, two pixels long, has r = 0.5 (Nyquist); the fastest diagonal wave has r ≈ 0.707. In bins of a
-square spectrum of side n the radius of the mask is c·n, so c is "radius / side".
+Symbols: f_y, f_x are frequencies in cycles per pixel, r = √(f_y² + f_x²) is the radial frequency, c the cut-off. The
+highest frequency along an axis, with a period of two pixels, is r = 0.5 (Nyquist); the highest diagonal one is
+r ≈ 0.707. In bins of a square spectrum of side n the radius of the mask is c·n, so c is "radius / side".
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ Mask = Literal["ideal", "gaussian", "butterworth"]
 
 
 def _ideal(r: Tensor, c: float) -> Tensor:
-    """1 where r ≤ c, else 0. Sharp, so edges ring in the picture."""
-    return r <= c + 1e-9  # a wave exactly on the circle belongs to it, whatever the rounding of its radius
+    """1 where r ≤ c, else 0. The sharp edge causes ringing."""
+    return r <= c + 1e-9  # r = c counts as inside, in spite of rounding
 
 
 def _gaussian(r: Tensor, c: float) -> Tensor:
@@ -54,7 +54,7 @@ def radial_mask(
     Args:
         height, width: of the map (not of its spectrum), at least 1.
         cutoff: c in cycles per pixel, 0 to 1; 0 keeps the mean only, an ideal mask over 0.708 keeps everything.
-        mask: the profile over r, see the functions above. All fall with r and grow with c.
+        mask: filter type, see the functions above. All decrease with r and increase with c.
         device, dtype: of the result.
 
     Returns:
@@ -66,7 +66,7 @@ def radial_mask(
     if height < 1 or width < 1:
         raise ValueError(f"height={height}, width={width}: both must be at least 1")
     if not 0 <= cutoff <= 1:
-        raise ValueError(f"cutoff={cutoff}: give a number from 0 to 1, in cycles per pixel (0.5 is the finest stripe)")
+        raise ValueError(f"cutoff={cutoff}: give a number from 0 to 1, in cycles per pixel (0.5: Nyquist frequency)")
     if mask not in _MASKS:
         raise ValueError(f'mask="{mask}": choose one of {", ".join(_MASKS)}')
     f_y = torch.fft.fftfreq(height, dtype=torch.float64)  # (H,)  in double precision, so that r / c stays defined

@@ -1,26 +1,27 @@
-"""SVD attention: a gate for positions, computed from singular values (paper D, eq. 1 to 10).
+"""SVD attention: a spatial gate computed from singular values (paper D, eq. 1 to 10).
 
-The idea: faces differ in fine lines, so let the high-frequency part h of a feature map (the query) meet the map itself
-(the key). Comparing all their pixels would be a Kronecker product, far too large to store (eq. 4); so each of the two
-is represented by its singular values, and one small outer product of the two lists stands for the comparison.
+The idea: faces differ in fine detail, so the high-frequency component h of a feature map (the query) is compared with
+the map itself (the key). Comparing all pairs of pixels would be a Kronecker product, far too large to store (eq. 4).
+Instead, each of the two is represented by its singular values, and the comparison is their outer product.
 
-    x̃ = C₁ₓ₁(x)                one channel out of c, no bias                    eq. 1
-    h = F⁻¹(H_high ⊙ F(x̃))     the fast waves of x̃                              eq. 2, 3
-    σ_h, σ_x                    singular values of h and of x̃, falling           eq. 5 to 7
-    P = σ_h σ_xᵀ                outer product, as large as the map               eq. 8
+    x̃ = C₁ₓ₁(x)                projection of c channels to one, no bias         eq. 1
+    h = F⁻¹(H_high ⊙ F(x̃))     high-frequency component of x̃                    eq. 2, 3
+    σ_h, σ_x                    singular values of h and x̃, in descending order  eq. 5 to 7
+    P = σ_h σ_xᵀ                outer product, of the size of the map            eq. 8
     a = sigmoid(C₇ₓ₇(P))        gate in 0..1, no bias                            eq. 9
     x_refined = a ⊙ x           the same gate for every channel                  eq. 10
 
 What it is not: a[i, j] is computed from the singular values around the i-th of h and the j-th of x̃ (three to either
-side), and multiplies *position* (i, j). Singular values are ordered by size and have no place in the picture, so the
-gate weighs positions without having seen what stands there: every picture with the same two lists of singular values
-gets the same gate. Do not read it as a map of where the network looked.
+side), and multiplies *position* (i, j). Singular values are ordered by size and have no spatial position, so the gate
+does not depend on the content of the positions that it weights: all images with the same singular values get the same
+gate. It is not a saliency map.
 
 Differences from the paper: the cut-off and the shape of H_high are not stated there; ours is an ideal circular mask
-with radius a quarter of the side, both arguments. Maps need not be square: σ_h is padded with zeros to the height, σ_x
-to the width. The 7×7 convolution is padded with zeros, so that the map keeps its size. The gate is a saturating one:
-σ₁ of a trained map is in the tens or hundreds, P its square, and sigmoid then gives 0 or 1 nearly everywhere, the same
-for every face. `normalize=True` (ours, not the paper's) divides each list by its σ₁, so that P lies in 0..1.
+whose radius is a quarter of the side, both of them arguments. Maps need not be square: σ_h is padded with zeros to the
+height, σ_x to the width. The 7×7 convolution is padded with zeros, so that the map keeps its size. The gate saturates:
+σ₁ of a trained map is in the tens or hundreds, P of the order of its square, and the sigmoid is then 0 or 1 almost
+everywhere, the same for every face. `normalize=True` (ours, not the paper's) divides the singular values by σ₁, so that
+P is in 0..1.
 """
 
 from __future__ import annotations
@@ -38,19 +39,19 @@ from ..options import Bounds
 from .frequency import Mask, radial_mask
 
 Query = Literal["hfc", "lfc", "hfc_lfc", "hfc_lfc_hl"]
-"""Which parts of x̃ are the query: its high-frequency component, the low one, both (two products into the 7×7
-convolution), or both and the high one times the low one as key (three). The paper's ablation, table 1, has them all."""
+"""The query: the high-frequency component of x̃, the low-frequency one, both (two products into the 7×7 convolution), or
+both and the high with the low one as key (three). The paper's ablation, table 1, has all four."""
 
 
 class SVDAttentionSteps(NamedTuple):
-    """All that the layer computes on its way to the gate, for a batch of B maps (H, W); n = min(H, W).
+    """What the module computes on a map (B, C, H, W); n = min(H, W).
 
     Attributes:
-        x_tilde: the map pressed into one channel, (B, H, W).
-        high, low: its fast and its slow waves, (B, H, W); their sum is `x_tilde`.
-        sigma_x, sigma_h, sigma_l: singular values of the three, in descending order, at least 0, (B, n); divided by the
-            first where the layer normalizes; `sigma_h` or `sigma_l` is None where the query does without it.
-        outer: the outer products, one for each query, (B, Q, H, W), zero beyond n; in 0..1 where the layer normalizes.
+        x_tilde: the map projected to one channel, (B, H, W).
+        high, low: its high- and low-frequency components, (B, H, W); their sum is `x_tilde`.
+        sigma_x, sigma_h, sigma_l: singular values of the three, in descending order, (B, n); divided by the largest if
+            the layer normalizes; `sigma_h` or `sigma_l` is None where the query does not need it.
+        outer: outer products, one for each query, (B, Q, H, W), zero beyond n; in 0..1 if the layer normalizes.
         a: the gate, in 0..1, (B, 1, H, W).
     """
 
@@ -67,14 +68,14 @@ class SVDAttentionSteps(NamedTuple):
 class SVDAttention(nn.Module):
     """x ↦ a ⊙ x with the gate a of paper D; c + 49·Q parameters, where Q is 1, 2 or 3 products.
 
-    FFT and singular values run in float32 (float64 for float64 maps) whatever the surrounding precision. The gradient
+    FFT and singular values are computed in float32 (float64 for float64 maps), also under autocast. The gradient
     of the singular values is U diag(∂L/∂σ) Vᵀ, which stays finite where they coincide or vanish (there it is one of
-    several valid directions).
+    several valid ones).
 
     Args:
         channels: c, of the map.
-        query: the components whose singular values meet those of the map: high-frequency, low-frequency, both, or both
-            and their product (`Query`).
+        query: components that are compared with the map: high-frequency, low-frequency, both, or both and their product
+            (`Query`).
         cutoff: cut-off frequency between the two components, in cycles per pixel (radius / side).
         mask: shape of the low-pass filter; "ideal" has a sharp edge, the other two are smooth (`frequency.py`).
         normalize: divide the singular values of x̃ and of each query by the largest of them, σ₁ (ours).
@@ -94,7 +95,7 @@ class SVDAttention(nn.Module):
         super().__init__()
         if query not in get_args(Query):
             raise ValueError(f'query="{query}": choose one of {", ".join(get_args(Query))}')
-        radial_mask(1, 1, cutoff, mask)  # says at once what is wrong with the two
+        radial_mask(1, 1, cutoff, mask)  # checks the two
         self.query, self.cutoff, self.mask, self.normalize = query, float(cutoff), mask, normalize
         self.enabled = True
         products = {"hfc": 1, "lfc": 1, "hfc_lfc": 2, "hfc_lfc_hl": 3}[query]
@@ -103,29 +104,29 @@ class SVDAttention(nn.Module):
         self.gate = nn.Sigmoid()
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
-        """Gate the map; switched off (`enabled = False`) it returns its input."""
+        """Weight the map; with `enabled = False` it is returned unchanged."""
         if not self.enabled:
             return x
         return self.steps(x).a.to(x.dtype) * x  # eq. 10
 
     def steps(self, x: Float[Tensor, "B C H W"]) -> SVDAttentionSteps:
-        """The gate of a map and everything on the way to it; `forward` multiplies with its `a`."""
+        """Return the gate of a map and all intermediate results."""
         height, width = x.shape[-2:]
         exact = torch.promote_types(x.dtype, torch.float32)
         with _without_autocast(x.device.type):
-            # The 1×1 convolution to one channel as a product: in training two to five times quicker on processors.
+            # The 1×1 convolution to one channel as a matrix product: two to five times faster in training on a CPU.
             x_tilde = x.to(exact).movedim(1, -1) @ self.compress.weight.to(exact).flatten()  # (B, H, W)  eq. 1
             low_pass = _low_pass(height, width, self.cutoff, self.mask, x.device)  # (H, W//2+1)
             low = torch.fft.irfft2(low_pass * torch.fft.rfft2(x_tilde), s=(height, width))  # (B, H, W)
             high = x_tilde - low  # (B, H, W)  eq. 2, 3
 
-            wanted = {"x": x_tilde, "h": high, "l": low}
+            needed = {"x": x_tilde, "h": high, "l": low}
             if self.query in ("hfc", "lfc"):
-                del wanted["l" if self.query == "hfc" else "h"]
-            sigmas = _singular_values(torch.stack([*wanted.values()]))  # (parts, B, n)
+                del needed["l" if self.query == "hfc" else "h"]
+            sigmas = _singular_values(torch.stack([*needed.values()]))  # (components, B, n)
             if self.normalize:
                 sigmas = _over_largest(sigmas)  # σ / σ₁, so P is in 0..1
-            sigma = dict(zip(wanted, sigmas, strict=True))  # (B, n) each
+            sigma = dict(zip(needed, sigmas, strict=True))  # (B, n) each
 
             products = []  # (B, H, W) each, eq. 8
             if self.query != "lfc":
@@ -139,12 +140,12 @@ class SVDAttention(nn.Module):
         return SVDAttentionSteps(x_tilde, high, low, sigma["x"], sigma.get("h"), sigma.get("l"), outer, a)
 
     def extra_repr(self) -> str:
-        """What `print(layer)` shows beside the two convolutions."""
+        """Return the settings that `print(layer)` shows."""
         return f"query={self.query}, cutoff={self.cutoff}, mask={self.mask}, normalize={self.normalize}"
 
 
 def _without_autocast(device_type: str) -> AbstractContextManager:
-    """Inside, nothing is rounded to half precision; devices that know no autocast (meta) need nothing."""
+    """Disable autocast inside the block, on devices that support it (not meta)."""
     known = torch.amp.is_autocast_available(device_type)
     return torch.autocast(device_type, enabled=False) if known else nullcontext()
 
@@ -156,7 +157,7 @@ def _outer(rows: Tensor, columns: Tensor, height: int, width: int) -> Tensor:
 
 
 def _singular_values(maps: Tensor) -> Tensor:
-    """Singular values, falling: (..., H, W) → (..., min(H, W)); a ValueError that says so where there is no number."""
+    """Singular values in descending order: (..., H, W) → (..., min(H, W)); raises ValueError for NaN and infinity."""
     try:
         return torch.linalg.svdvals(maps)
     except RuntimeError as error:
@@ -166,10 +167,10 @@ def _singular_values(maps: Tensor) -> Tensor:
 
 
 def _over_largest(sigma: Tensor) -> Tensor:
-    """Singular values of x̃ (first) and its parts, each list divided by its σ₁: (parts, B, n) → (parts, B, n), 0..1.
+    """Divide the singular values of x̃ (first) and its components by their σ₁: (n_components, B, n), result in 0..1.
 
-    A part that is zero but for rounding (h of a constant map) is divided by 10⁻⁵ σ₁ of x̃ instead: otherwise rounding
-    errors would become the gate. A map of zeros keeps its zeros.
+    A component that is zero up to rounding (h of a constant map) is divided by 10⁻⁵ σ₁ of x̃ instead, so that rounding
+    errors do not determine the gate. Singular values of a zero map stay zero.
     """
     largest = sigma[..., :1]
     divisor = torch.maximum(largest, 1e-5 * largest[:1])
@@ -178,6 +179,6 @@ def _over_largest(sigma: Tensor) -> Tensor:
 
 @lru_cache(maxsize=64)
 def _low_pass(height: int, width: int, cutoff: float, mask: Mask, device: torch.device) -> Tensor:
-    """The mask of a map size, made once; outside of inference mode, so that training may use it too."""
+    """Cached mask of a map size; created outside inference mode, so that training can use it too."""
     with torch.inference_mode(False):
         return radial_mask(height, width, cutoff, mask, device)

@@ -1,16 +1,15 @@
 """One transformer encoder block over the positions of a feature map (Vaswani et al. 2017; paper B).
 
-The idea: a convolution sees its neighbourhood; here every position asks every other one. Each position makes a query
-q, a key k and a value v; what it takes from the others is a mean of their values, weighed by how well its query meets
-their keys.
+The idea: a convolution combines a neighborhood; self-attention combines all positions. Each position has a query q, a
+key k and a value v; its output is a mean of all values, weighted by the similarity of its query to their keys.
 
-    q, k, v = W LN(x)                   one of each for every head                        (B, heads, N, d)
-    A = softmax(q kᵀ / √d)              who attends to whom, each row sums to 1           (B, heads, N, N)
-    z = x + W_o (A v)                   attention beside the identity
-    y = z + FFN(LN(z))                  each position by itself, FFN = W₂ ReLU(W₁ ·)
+    q, k, v = W LN(x)                   for each head                                     (B, heads, N, d)
+    A = softmax(q kᵀ / √d)              attention weights, each row sums to 1             (B, heads, N, N)
+    z = x + W_o (A v)                   residual connection around attention
+    y = z + FFN(LN(z))                  the same MLP at each position, FFN = W₂ ReLU(W₁ ·)
 
-Differences from Vaswani et al.: layer-norm comes before each of the two parts and not after it, which trains without
-warm-up. Their sine waves of a word's place become waves of row and column (`sine_positions`), which the caller adds.
+Differences from Vaswani et al.: layer norm before each of the two sublayers, not after them, which trains without
+warm-up. The sinusoidal position embedding has two dimensions, row and column (`sine_positions`); the caller adds it.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ class TransformerSteps(NamedTuple):
         q, k, v: queries, keys, values, (B, heads, N, d).
         attention: A, each row summing to 1, (B, heads, N, N).
         z: after attention, (B, N, D).
-        y: after the feed-forward part, (B, N, D).
+        y: after the feed-forward network, (B, N, D).
     """
 
     q: Tensor
@@ -42,13 +41,13 @@ class TransformerSteps(NamedTuple):
 
 
 class TransformerBlock(nn.Module):
-    """Self-attention and feed-forward part over tokens (B, N, D), each beside the identity.
+    """Self-attention and feed-forward network over tokens (B, N, D), each with a residual connection.
 
     Args:
         width: D.
         heads: number of heads; must divide `width`.
-        expansion: how many times wider the feed-forward part is.
-        dropout: share that training sets to zero after each part.
+        expansion: factor by which the feed-forward network is wider.
+        dropout: dropout probability after each of the two.
     """
 
     def __init__(self, width: int, heads: int = 8, expansion: int = 4, dropout: float = 0.1) -> None:
@@ -64,14 +63,14 @@ class TransformerBlock(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Float[Tensor, "B N D"]) -> Float[Tensor, "B N D"]:
-        """Let positions ask each other; switched off (`enabled = False`) it returns its input."""
+        """Transform the tokens; with `enabled = False` they are returned unchanged."""
         if not self.enabled:
             return x
         q, k, v = self._qkv(x)
-        return self._rest(x, F.scaled_dot_product_attention(q, k, v))[1]  # fused: A is never stored
+        return self._rest(x, F.scaled_dot_product_attention(q, k, v))[1]  # fused kernel: A is never stored
 
     def steps(self, x: Float[Tensor, "B N D"]) -> TransformerSteps:
-        """The same, step by step, with the attention weights that the fused way does not give away."""
+        """Return all intermediate results, including the attention weights, which the fused kernel does not return."""
         q, k, v = self._qkv(x)
         attention = self.softmax(q @ k.mT / q.shape[-1] ** 0.5)  # (B, heads, N, N)
         return TransformerSteps(q, k, v, attention, *self._rest(x, attention @ v))
@@ -80,18 +79,18 @@ class TransformerBlock(nn.Module):
         qkv = self.qkv(self.norm1(x)).unflatten(-1, (3, self.heads, -1))  # (B, N, 3, heads, d)
         return tuple(part.transpose(1, 2) for part in qkv.unbind(2))  # (B, heads, N, d) each
 
-    def _rest(self, x: Tensor, taken: Tensor) -> tuple[Tensor, Tensor]:
-        z = x + self.dropout(self.out(taken.transpose(1, 2).flatten(2)))  # (B, N, D)
+    def _rest(self, x: Tensor, attended: Tensor) -> tuple[Tensor, Tensor]:
+        z = x + self.dropout(self.out(attended.transpose(1, 2).flatten(2)))  # (B, N, D)
         return z, z + self.dropout(self.ffn(self.norm2(z)))
 
 
 def sine_positions(height: int, width: int, channels: int, like: Tensor) -> Tensor:
-    """Where each position lies, as sine and cosine waves of its row and its column: (height · width, channels).
+    """Sinusoidal position embedding of row and column: (height · width, channels).
 
     Args:
         height, width: of the map.
-        channels: D, a multiple of 4: a quarter each for sine and cosine of row and column.
-        like: a tensor on the device and in the precision of the result.
+        channels: D, a multiple of 4; a quarter each for sine and cosine of row and column.
+        like: a tensor with the device and dtype of the result.
     """
     if channels % 4:
         raise ValueError(f"channels={channels} is not a multiple of 4")

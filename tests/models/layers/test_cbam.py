@@ -24,10 +24,10 @@ def literal(x: np.ndarray, layer: CBAM) -> dict[str, np.ndarray]:
 
     average, maximum = x.mean((1, 2)), x.max((1, 2))
     m_c = sigmoid(mlp(average) + mlp(maximum))
-    weighed = m_c[:, None, None] * x
-    places = np.stack([weighed.mean(0), weighed.max(0)])
+    weighted = m_c[:, None, None] * x
+    pooled = np.stack([weighted.mean(0), weighted.max(0)])
     side = kernel.shape[-1]
-    padded = np.pad(places, ((0, 0), (side // 2,) * 2, (side // 2,) * 2))
+    padded = np.pad(pooled, ((0, 0), (side // 2,) * 2, (side // 2,) * 2))
     m_s = np.zeros(x.shape[1:])
     for i in range(x.shape[1]):
         for j in range(x.shape[2]):
@@ -37,10 +37,10 @@ def literal(x: np.ndarray, layer: CBAM) -> dict[str, np.ndarray]:
         "average": average,
         "maximum": maximum,
         "m_c": m_c[:, None, None],
-        "weighed": weighed,
-        "places": places,
+        "weighted": weighted,
+        "pooled": pooled,
         "m_s": m_s[None],
-        "out": m_s * weighed,
+        "out": m_s * weighted,
     }
 
 

@@ -138,8 +138,8 @@ def places(face: Face, network: str) -> Places:
     else:
         factor = m_s[0, 0]
         found += [
-            symbol("F'", "after the channel weights", steps.weighed[0]),
-            symbol(r"[\mathrm{avg};\,\max]", "two summaries over channels", steps.places[0]),
+            symbol("F'", "after the channel weights", steps.weighted[0]),
+            symbol(r"[\mathrm{avg};\,\max]", "two summaries over channels", steps.pooled[0]),
             symbol("M_s", "what F' is multiplied by", factor),
         ]
     strongest = reach.amax((1, 2), keepdim=True).clamp_min(1e-20)
