@@ -17,10 +17,10 @@ import logging
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import tyro
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from models.files import DiskFullError
 from models.registry import check_overrides, get_spec
@@ -166,7 +166,7 @@ def _tell(text: str) -> None:
         print(text)
 
 
-def _sentence(error: ErrorDetails) -> str:
+def _sentence(error: Any) -> str:
     """What pydantic has against a value, as of the option that gave it."""
     option = ".".join(map(str, error["loc"])).replace("_", "-")
     return f"--{option} {error['input']}: {error['msg']}." if option else error["msg"]
