@@ -52,6 +52,7 @@ class ModelSpec:
         cam_layer: the layer for class activation maps (a name for `get_submodule`); None if there is none.
         attention_layers: its attention modules, in the order of the forward pass (names for `get_submodule`).
         attention: what kind of attention that is, e.g. "SVD" or "CBAM"; empty where there is none.
+        class_branches: whether it has one branch for each class: `class_branches(x)` and `fuse(outputs)`.
         reported: the paper's own figures, e.g. {"validation accuracy": 0.681}, as fractions of 1.
         recipe: the name of its usual training recipe, where the caller names none.
         options: the arguments of its builder that a training may set: `options_of` the class that it passes them on to,
@@ -70,9 +71,15 @@ class ModelSpec:
     cam_layer: str | None = None
     attention_layers: tuple[str, ...] = ()
     attention: str = ""
+    class_branches: bool = False
     reported: Mapping[str, float] = field(default_factory=dict, hash=False)
     recipe: str = "quick"
     options: tuple[Option, ...] = field(default=(), repr=False, hash=False)
+
+    @property
+    def inner_side(self) -> int | None:
+        """Side in pixels to which it resizes each image inside, by default; None for a network that does not."""
+        return next((o.default for o in self.options if o.name == "side"), None) if self.stride is None else None
 
     @property
     def smallest_training_side(self) -> int:

@@ -228,6 +228,7 @@ def _register(
         cam_layer=cam_layer,
         attention_layers=("sca", "transformer"),
         attention="SCA, transformer",
+        class_branches=True,
         reported=reported,
         recipe=recipe,
         options=options_of(partial(Hybrid, backbone, side=side)),

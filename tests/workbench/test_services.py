@@ -33,6 +33,9 @@ def test_every_network_explains_a_face(face, network):
         for method in METHODS:
             assert result.maps(method).shape == (k, s, s)
             assert result.maps(method).min() >= 0
+    model = services.networks.open_network(network).model
+    assert result.inner == getattr(model, "side", None)
+    assert get_spec(network).class_branches == hasattr(model, "class_branches")
     assert result.pixels.shape == (s, s)
     assert result.class_ == result.prediction.answer
     assert result.prediction.probabilities.sum().item() == pytest.approx(1, abs=1e-5)

@@ -163,7 +163,7 @@ def own_maps(explanation: Explanation) -> str:
     figures = [
         _figure(png(overlay(explanation.pixels, resize(m.values[0].clamp_min(0), size)), SIDE), f"{m.title}, {m.layer}")
         for m in explanation.attention
-        if m.over == "places" and m.weighs
+        if m.spatial
     ]
     if not figures:
         return "<p>This network has no attention over places. ResNet-18 with BAM has one.</p>"

@@ -13,7 +13,7 @@ from models import get_spec
 from models.checkpoints import CheckpointError, read_card
 
 from ..analysis import attention, cam
-from ..analysis.attention import AttentionMap
+from ..analysis.attention import AttentionKind, AttentionMap
 from ..faces import Face
 from .networks import DEFAULT_NETWORK, Network, network_names, open_network
 from .prediction import Prediction, infer
@@ -25,12 +25,12 @@ class Module:
 
     Attributes:
         layer: its name in the network.
-        kind: its class, such as "BAM".
+        kind: what kind of attention it is.
         maps: what it computed, each for a batch of one, in the order of its steps; with equations and sources.
     """
 
     layer: str
-    kind: str
+    kind: AttentionKind
     maps: tuple[AttentionMap, ...]
 
     @property
@@ -77,7 +77,9 @@ def inside(face: Face, network: str = DEFAULT_NETWORK) -> Inside:
     pixels = net.see(face)
     found = infer(net, net.normalised(pixels[None]))
     modules = [(layer, tuple(own)) for layer, own in groupby(found.attention, key=lambda found: found.layer)]
-    return Inside(found.prediction, pixels, tuple(Module(layer, own[0].kind, own) for layer, own in modules))
+    return Inside(
+        found.prediction, pixels, tuple(Module(layer, attention.kind_named(own[0].kind), own) for layer, own in modules)
+    )
 
 
 def networks_with_attention() -> tuple[str, ...]:
@@ -222,7 +224,7 @@ class Branches:
 def branches(face: Face, network: str) -> Branches | None:
     """What each class branch of a network contributes on a face; None for a network that has no class branches."""
     net = open_network(network)
-    if not hasattr(net.model, "class_branches"):
+    if not net.spec.class_branches:
         return None
     shares = attention.class_branches(net.model, net.prepare(face))
     return Branches(net.classes, shares.strength[0], shares.change[0])

@@ -97,7 +97,7 @@ def explained(net: Network, pixels: Tensor, x: Tensor, layer: str | None, class_
     return Explanation(
         prediction=found.prediction,
         pixels=pixels,
-        inner=getattr(net.model, "side", None),
+        inner=net.inner_side,
         layer=layer,
         atlas=cam.atlas_of(found.activations)[0] if found.activations else None,
         class_=class_ or found.prediction.answer,

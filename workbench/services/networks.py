@@ -98,6 +98,12 @@ class Network:
         return self.card.temperature or 1.0 if self.card else 1.0
 
     @property
+    def inner_side(self) -> int | None:
+        """Side in pixels to which it resizes each image inside; None for a network that does not."""
+        side = self.spec.inner_side
+        return side and (self.card.overrides if self.card else {}).get("side", side)
+
+    @property
     def cam_layer(self) -> str:
         """Its layer for class activation maps; ValueError where it has none."""
         if self.spec.cam_layer is None:

@@ -8,31 +8,14 @@ import streamlit as st
 from torch import Tensor
 
 from workbench import navigation, services
+from workbench.analysis.attention import AttentionMap, kinds_in
 from workbench.faces import Face
 from workbench.services.attention import BesideCams, Inside, Module
 from workbench.services.gates import Gates
 
 from . import charts, gates, page_content, state, views
 
-_GATES = {  # kind of module → what its weights do to the feature map
-    "BAM": "The feature map is multiplied by 1 + gate: nothing is suppressed, bright positions are at most doubled",
-    "SVDAttention": "Computed from sorted singular values, it weights positions regardless of their content",
-    "AngleAttention": "The feature map is multiplied by it: bright positions are kept, uncolored ones suppressed",
-    "TransformerBlock": "Attention that each position receives, the residual connection included",
-}
-_GATE = (
-    "The feature map is multiplied by it after channel attention: bright positions are kept, uncolored ones suppressed"
-)
-
 FEW = 25  # positions: by chance one rank correlation in twenty is beyond ±0.4, with nine positions beyond ±0.7
-
-_KINDS = {  # attention of a network → what it weights, and its source
-    "BAM": "weights channels and spatial positions in parallel, with a residual connection (Park et al. 2018).",
-    "SVD": "computes a gate from singular values (paper D).",
-    "SCA, transformer": "weights channels, then spatial positions; then self-attention between positions (paper B).",
-    "CBAM": "weights channels, then spatial positions (Woo et al. 2018).",
-    "angle": "weights spatial positions by responses to rotated kernels, eight angles (paper A; details are ours).",
-}
 
 
 def without_modules(network: str) -> None:
@@ -60,13 +43,13 @@ def without_modules(network: str) -> None:
             f"Show {title}", key=f"show-{name}", on_click=state.choose_network, args=(name,), width="stretch",
             type="primary" if i == 0 else "secondary",
         )  # fmt: skip
-        text.markdown(f"**{kind[0].upper()}{kind[1:]}** {_KINDS[kind]}{weights}")
+        ideas = "; ".join(f"{found.idea} ({found.source})" for found in kinds_in(kind))
+        text.markdown(f"**{kind[0].upper()}{kind[1:]}** {ideas}.{weights}")
 
 
 def label(number: int, module: Module) -> str:
     """Label of a module: its number in the forward pass and its kind."""
-    kinds = {"SVDAttention": "SVD", "AngleAttention": "angle", "TransformerBlock": "transformer"}
-    return f"{number + 1} {kinds.get(module.kind, module.kind)}"
+    return f"{number + 1} {module.kind.label}"
 
 
 def labels(modules: tuple[Module, ...]) -> dict[str, str]:
@@ -102,72 +85,46 @@ def gate(found: Inside, module: Module, whole: bool, measured: Gates | None) -> 
     views.caption(
         f"**{module.gate.title.capitalize()}**, {h} × {w}, resized, {reach}. "
         + ("The weights differ little; *Map settings* can stretch the scale. " if faint else "")
-        + f"{_GATES.get(module.kind, _GATE)}. A high weight does not mean that the prediction depends on the region."
+        + f"{module.kind.effect}. A high weight does not mean that the prediction depends on the region."
     )
     gates.beside_map(measured, module.layer)
 
 
 def steps(module: Module, by_number: bool) -> None:
     """Draw what else a module computes besides its spatial weights; channels sorted by number or by weight."""
-    if module.kind == "BAM":
-        left, right = st.columns(2)
-        with left:
-            _step(
-                module,
-                "place branch",
-                "Spatial branch",
-                "one of two branches; red raises the weight of a position, blue lowers it, before the sigmoid.",
-            )
-        with right:
-            _channels(module, "channel branch", "before the sigmoid", by_number)
-    elif module.kind == "SVDAttention":
-        left, right = st.columns(2)
-        with left:
-            _step(
-                module,
-                "one channel",
-                "Projection to one channel",
-                "the input map, projected (equation 1). The sign is arbitrary, so red does not mean more than blue.",
-            )
-        with right:
-            _step(
-                module,
-                "fast waves",
-                "High-frequency component",
-                "of that channel (equations 2 and 3). The gate does not know where in the image it is large.",
-            )
-        st.page_link(navigation.FOLDER / "svd.py", label="Each step of SVD attention: page SVD")
-    elif module.kind == "AngleAttention":
-        _angles(module)
-    elif module.heads:
-        _heads(module)
-    else:
-        _channels(module, "channel weights", "weight", by_number)
+    _LAYOUTS[module.kind.layout](module, by_number)
+    if module.kind.page:
+        st.page_link(navigation.FOLDER / module.kind.page, label=f"Each step of {module.kind.label} attention")
 
 
-def _step(module: Module, name: str, title: str, text: str) -> None:
-    values = module.named(name).values[0]
-    charts.show(charts.signed(values, "value"), name, f"{title} of {module.layer}")
-    views.caption(f"**{title}:** {text}")
+def _steps(module: Module, by_number: bool) -> None:
+    """The intermediate steps that the module's kind names, side by side."""
+    for column, step in zip(st.columns(len(module.kind.steps)), module.kind.steps, strict=True):
+        with column:
+            found = module.named(step.title)
+            if found.over == "channels":
+                _channels(found, by_number)
+            else:
+                charts.show(charts.signed(found.values[0], "value"), step.title, f"{step.title} of {module.layer}")
+                views.caption(f"**{step.title.capitalize()}:** {step.text}")
 
 
-def _channels(module: Module, title: str, unit: str, by_number: bool) -> None:
-    found = module.named(title)
-    weights = found.values[0]
+def _channels(found: AttentionMap, by_number: bool) -> None:
+    weights, unit = found.values[0], found.unit or "weight"
     charts.show(
-        charts.channel_weights(weights, unit, found.limits, by_number), "channels", f"{title} of {module.layer}"
+        charts.channel_weights(weights, unit, found.limits, by_number), "channels", f"{found.title} of {found.layer}"
     )
     most, least = int(weights.argmax()), int(weights.argmin())
     highest, lowest = (charts.hundredths(float(weights[i])) for i in (most, least))
     views.caption(
-        f"**{title.capitalize()}**, {len(weights)} channels: channel {most} has the largest value ({highest}), "
+        f"**{found.title.capitalize()}**, {len(weights)} channels: channel {most} has the largest value ({highest}), "
         f"{least} the smallest ({lowest}). The weight does not tell which pattern a channel detects."
     )
 
 
-def _angles(module: Module) -> None:
+def _angles(module: Module, _by_number: bool) -> None:
     left, right = st.columns(2)
-    degrees = module.named("angle that won").values[0]
+    degrees = module.named("angle with the strongest response").values[0]
     with left:
         turns, counts = degrees.unique(return_counts=True)
         charts.show(charts.winning_angles(degrees), "angles", "Angle with the strongest response at each position")
@@ -178,7 +135,7 @@ def _angles(module: Module) -> None:
             "kernel, not of the head."
         )
     with right:
-        values = module.named("answer at that angle").values[0]
+        values = module.named("response at that angle").values[0]
         charts.show(charts.strength(values, "response", *values.aminmax()), "response", "Response at that angle")
         views.caption(
             "**Response at that angle.** The gate is computed from the mean and the maximum over all angles, so a "
@@ -186,7 +143,7 @@ def _angles(module: Module) -> None:
         )
 
 
-def _heads(module: Module) -> None:
+def _heads(module: Module, _by_number: bool) -> None:
     pairs: Tensor = module.heads[0].pairs[0]  # (N, N)
     h, w = module.gate.values.shape[-2:]
     mean = st.toggle("Mean over all query positions", value=True, key="mean", bind="query-params")
@@ -217,6 +174,9 @@ def _peaks(maps: dict[str, Tensor]) -> str:
         return "Each head has its maximum at a different position."
     who = f"All {count} heads have" if count == len(maps) else f"{count} of {len(maps)} heads have"
     return f"{who} the maximum at the same position, row {row + 1}, column {column + 1}."
+
+
+_LAYOUTS = {"steps": _steps, "angles": _angles, "heads": _heads}
 
 
 def all_modules(modules: tuple[Module, ...]) -> None:
@@ -333,7 +293,7 @@ def class_branches(face: Face, network: str) -> None:
 
 def equations(modules: tuple[Module, ...]) -> None:
     """Draw the equation and the source of each quantity that the modules compute, each once."""
-    shown = {(module.kind, m.equation): m for module in modules for m in module.maps}
+    shown = {(module.kind.name, m.equation): m for module in modules for m in module.maps}
     for found in shown.values():
         title = "each head" if found.title.startswith("head ") else found.title
         st.markdown(f"**{title.capitalize()}** ({found.source})")

@@ -9,7 +9,7 @@ predictions do not need them, `switch_off` what the logits are without them, and
 two kinds of map need to agree (Jain and Wallace 2019, "Attention is not Explanation").
 
     steps        attention_modules, input_of, steps_of, svd_steps: which modules there are, what reaches them, all steps
-    kinds        AttentionMap, and what each kind of module shows; a new kind is added here
+    kinds        AttentionKind, AttentionMap: the record of each kind of module, with its reader
     maps         attention_of: all maps of a network
     fixed        fixed_share: how much of a module's weights is the same for every image
     gates        gates_of, replaced: every gate of a network, and the network with gates held at given values
@@ -35,14 +35,15 @@ from .gate_statistics import (
 )
 from .gates import Gate, gates_of, replaced
 from .input_dependence import fixed_share
+from .kinds import AttentionKind, AttentionMap, kind_named, kind_of, kinds_in
 from .maps import attention_of, maps_from
 from .memory import MemoryAccount, memory_account
-from .readers import AttentionMap
 from .steps import attention_modules, input_of, recorded_inputs, steps_from, steps_of, svd_steps
 
 __all__ = [
     "CONSTANT_DEVIATION",
     "CONSTANT_SHARE",
+    "AttentionKind",
     "AttentionMap",
     "BranchShares",
     "Gate",
@@ -58,6 +59,9 @@ __all__ = [
     "gate_statistics",
     "gates_of",
     "input_of",
+    "kind_named",
+    "kind_of",
+    "kinds_in",
     "maps_from",
     "memory_account",
     "passes",

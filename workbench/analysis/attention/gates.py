@@ -15,13 +15,10 @@ from threading import get_ident
 import torch
 from torch import Tensor, nn
 
-from models.layers.angle_attention import AngleAttention
-from models.layers.bam import BAM
-from models.layers.cbam import CBAM
-from models.layers.svd_attention import SVDAttention
 from models.layers.transformer import TransformerBlock
 
 from ..model_isolation import borrowed
+from .kinds import kind_of
 
 
 @dataclass(frozen=True)
@@ -43,36 +40,15 @@ class Gate:
     neutral: float | None
 
 
-_ONE = (("gate", "gate", 1.0),)
-_KINDS: dict[type[nn.Module], tuple[tuple[str, str, float | None], ...]] = {  # submodule, title, neutral value
-    CBAM: (("channel_gate", "channel weights", 1.0), ("spatial_gate", "spatial map", 1.0)),  # and SCA
-    BAM: (("gate", "gate", 0.0),),  # x + x ⊙ gate
-    SVDAttention: _ONE,
-    AngleAttention: _ONE,
-    TransformerBlock: (("softmax", "self-attention", None),),
-}
-_SQUEEZE_EXCITATION = {
-    "timm.layers.squeeze_excite.SEModule": "gate",
-    "torchvision.ops.misc.SqueezeExcitation": "scale_activation",
-}
-"""Submodule of each library's class, which is known by name because the libraries take two seconds to import."""
-
-
 def gates_of(model: nn.Module) -> tuple[Gate, ...]:
     """All gates of a network, in the order in which it registers its modules; () where it has none."""
-    found = []
-    for layer, module in model.named_modules():
-        kind, own = _gates_in(module)
-        found += [Gate(layer, kind, title, f"{layer}.{name}".lstrip("."), neutral) for name, title, neutral in own]
-    return tuple(found)
-
-
-def _gates_in(module: nn.Module) -> tuple[str, Sequence[tuple[str, str, float | None]]]:
-    """The kind of an attention module and its gates as in `_KINDS`; none where it has none."""
-    for parent in type(module).__mro__:
-        if inside := _SQUEEZE_EXCITATION.get(f"{parent.__module__}.{parent.__name__}"):
-            return "SE", ((inside, "channel weights", 1.0),)
-    return type(module).__name__, next((own for kind, own in _KINDS.items() if isinstance(module, kind)), ())
+    kinds = ((layer, kind_of(module)) for layer, module in model.named_modules())
+    return tuple(
+        Gate(layer, kind.name, gate.title, f"{layer}.{gate.submodule}".lstrip("."), gate.neutral)
+        for layer, kind in kinds
+        if kind
+        for gate in kind.gates
+    )
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from models.layers.transformer import TransformerSteps
 
-from .readers import READERS, AttentionMap
+from .kinds import AttentionMap, kind_of
 from .steps import steps_of
 
 
@@ -44,10 +44,11 @@ def maps_from(
     maps = []
     for layer, steps in steps_of_modules.items():
         module = model.get_submodule(layer)
-        read = next(reader for kind, reader in READERS.items() if isinstance(module, kind))
-        if isinstance(steps, TransformerSteps):
-            read = partial(read, grid=_grid(x, grid, steps.attention.shape[-1]))
-        maps += read(module, steps, partial(AttentionMap, layer, type(module).__name__))
+        kind = kind_of(module)
+        if kind is None or kind.read is None:
+            raise ValueError(f'layer="{layer}" is a {type(module).__name__}, which has no attention maps')
+        tokens = {"grid": _grid(x, grid, steps.attention.shape[-1])} if isinstance(steps, TransformerSteps) else {}
+        maps += kind.read(module, steps, partial(AttentionMap, layer, kind.name), **tokens)
     return tuple(maps)
 
 

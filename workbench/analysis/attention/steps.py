@@ -16,13 +16,17 @@ from models.layers.svd_attention import SVDAttention, SVDAttentionSteps
 
 from ..model_isolation import borrowed
 from ..validation import require_pictures
-from .readers import READERS
+from .kinds import kind_of
 
 
 def attention_modules(model: nn.Module) -> tuple[str, ...]:
     """Names of the attention modules of a network, in the order in which it registers them; () where it has none."""
-    kinds = tuple(READERS)
-    return tuple(name for name, module in model.named_modules() if isinstance(module, kinds))
+    return tuple(name for name, module in model.named_modules() if _has_maps(module))
+
+
+def _has_maps(module: nn.Module) -> bool:
+    kind = kind_of(module)
+    return kind is not None and kind.read is not None
 
 
 def input_of(model: nn.Module, x: Float[Tensor, "B C_in H W"], layer: str) -> Float[Tensor, "B ..."]:
@@ -131,7 +135,7 @@ def checked_layers(model: nn.Module, layers: Sequence[str]) -> tuple[str, ...]:
     names = (layers,) if isinstance(layers, str) else tuple(layers)
     for name in names:
         module = module_of(model, name)
-        if not isinstance(module, tuple(READERS)):
+        if not _has_maps(module):
             raise ValueError(f'layer="{name}" is a {type(module).__name__}, no attention module. {on_offer(model)}')
     return names
 

@@ -14,6 +14,7 @@ from models.layers.cbam import CBAM, CBAMSteps
 from models.layers.svd_attention import SVDAttentionSteps
 
 from ...analysis import attention
+from ...analysis.attention import AttentionKind
 from ...analysis.model_isolation import borrowed
 from ...faces import Face
 from ..networks import open_network
@@ -35,7 +36,7 @@ class Channels:
     """Channel attention of one module on a face, and again after the places of the map were shuffled.
 
     Attributes:
-        kind: "BAM", "CBAM" or "SCA".
+        kind: of BAM, CBAM or SCA.
         layer: name of the module.
         map_: the map that arrives, (C, h, w).
         shuffled: the same with its places in a random order, the same for all channels, (C, h, w).
@@ -45,7 +46,7 @@ class Channels:
         symbols: of the equation.
     """
 
-    kind: str
+    kind: AttentionKind
     layer: str
     map_: Tensor
     shuffled: Tensor
@@ -75,7 +76,7 @@ def channels(face: Face, network: str) -> Channels:
     if isinstance(module, CBAM):
         found.insert(2, symbol(r"\max F", "one maximum for each channel", steps.maximum[0]))
     change = float((after - weights).abs().max() / (weights.max() - weights.min()).clamp_min(1e-12))
-    kind = type(module).__name__
+    kind = attention.kind_named(type(module).__name__)
     return Channels(kind, layer, map_[0], shuffled[0], weights, after, change, tuple(found))
 
 
@@ -89,7 +90,7 @@ class Places:
     """Spatial attention of one module on a face.
 
     Attributes:
-        kind: "BAM", "CBAM" or "SCA".
+        kind: of BAM, CBAM or SCA.
         layer: name of the module.
         map_: the map that arrives, averaged over channels, (h, w).
         asked: nine places (row, column), the middles of nine fields.
@@ -100,7 +101,7 @@ class Places:
         symbols: of the equation.
     """
 
-    kind: str
+    kind: AttentionKind
     layer: str
     map_: Tensor
     asked: tuple[tuple[int, int], ...]
@@ -111,7 +112,7 @@ class Places:
     @property
     def adds(self) -> bool:
         """Whether the module keeps its input beside the weighted one, as BAM does."""
-        return self.kind == "BAM"
+        return self.kind.residual
 
 
 def places(face: Face, network: str) -> Places:
@@ -143,7 +144,8 @@ def places(face: Face, network: str) -> Places:
             symbol("M_s", "what F' is multiplied by", factor),
         ]
     strongest = reach.amax((1, 2), keepdim=True).clamp_min(1e-20)
-    return Places(type(module).__name__, layer, map_[0].mean(0), asked, reach / strongest, factor, tuple(found))
+    kind = attention.kind_named(type(module).__name__)
+    return Places(kind, layer, map_[0].mean(0), asked, reach / strongest, factor, tuple(found))
 
 
 def _spatial_part(module: BAM | CBAM, map_: Tensor, steps: BAMSteps | CBAMSteps) -> Tensor:

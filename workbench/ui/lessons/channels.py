@@ -27,7 +27,7 @@ def _attempt(found, words, pictures) -> None:
 
 
 def _bam(found) -> bool:
-    return found.kind == "BAM"
+    return found.kind.residual
 
 
 def _think(found, pictures) -> None:
@@ -78,7 +78,8 @@ def _why(found) -> tuple[tuple[str, ...], str]:
     return (r"s_c = \frac{1}{HW}\sum_{i,j} F_{cij}", equation), (
         "A mean does not change when its terms change places, and all that follows sees only the means"
         f"{'' if _bam(found) else ' and maxima'}. Squeeze-and-excitation (Hu et al. 2017) is the first of its kind; "
-        f"this is the channel part of {found.kind}. $W_0$ makes few numbers of many, so channels are weighed together."
+        f"this is the channel part of {found.kind.label}. $W_0$ makes few numbers of many, so channels are weighed "
+        "together."
     )
 
 

@@ -39,7 +39,7 @@ def _think(found, pictures) -> None:
 def _guess(found) -> Number:
     mean = " (mean of its channels)" if found.adds else ""
     question = (
-        f"{found.kind} now multiplies each place of this map{mean} by a factor. 1 leaves it as it is, 0 makes it "
+        f"{found.kind.label} now multiplies each place of this map{mean} by a factor. 1 leaves it as it is, 0 makes it "
         "disappear, 2 doubles it. What is the smallest factor on this face?"
     )
     return Number(question, 0, 2, 0.05, answer=float(found.factor.min()), digits=2, near=0.15)
@@ -47,7 +47,7 @@ def _guess(found) -> Number:
 
 def _reveal(found, said, words, pictures) -> None:
     low, high = found.factor.aminmax()
-    built = ", built as CBAM" if found.kind == "SCA" else ""
+    built = f", built as {found.kind.built_as}" if found.kind.built_as else ""
     ends = (1, 2) if found.adds else (0, 1)
     values = {"possible, least": ends[0], "smallest here": float(low), "largest here": float(high)}
     values |= {"possible, most": ends[1]} | ({} if said is None else {"predicted": said})
@@ -61,7 +61,8 @@ def _reveal(found, said, words, pictures) -> None:
         views.caption(
             "BAM keeps its input beside the weighted one, so its factor lies between 1 and 2: **it can favor a place, "
             "and hide none.** CBAM multiplies by a weight between 0 and 1 and keeps nothing beside it: it can hide. "
-            f"This module is {found.kind}{built}. What is turned down may still decide: later layers can turn it up."
+            f"This module is {found.kind.label}{built}. What is turned down may still decide: later layers can turn it "
+            "up."
         )
 
 
@@ -74,7 +75,7 @@ def _why(found) -> tuple[tuple[str, ...], str]:
     return equations, (
         "A sigmoid lies between 0 and 1; the input that BAM adds makes that 1 to 2. BAM judges a place by all channels "
         "through kernels with gaps (dilated, Park et al. 2018), CBAM by two summaries through one 7 × 7 kernel (Woo et "
-        f"al. 2018). The table is that of {found.kind}, `{found.layer}`."
+        f"al. 2018). The table is that of {found.kind.label}, `{found.layer}`."
     )
 
 

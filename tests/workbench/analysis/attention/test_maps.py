@@ -42,7 +42,7 @@ def test_the_maps_are_the_weights_that_the_network_multiplied_with(name):
             m_c, m_s = found[layer, "channel weights"].values, found[layer, "spatial map"].values
             expected = m_s[:, None] * (m_c[:, :, None, None] * arrived)
         elif kind == "BAM":
-            m_c, m_s = found[layer, "channel branch"].values, found[layer, "place branch"].values
+            m_c, m_s = found[layer, "channel branch"].values, found[layer, "spatial branch"].values
             gate = torch.sigmoid(m_c[:, :, None, None] + m_s[:, None])
             expected = arrived + arrived * gate
             torch.testing.assert_close(found[layer, "gate, mean over channels"].values, gate.mean(1))
@@ -56,7 +56,7 @@ def test_the_maps_are_the_weights_that_the_network_multiplied_with(name):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_map_has_the_shape_and_stays_in_the_limits_that_it_tells(name):
     for one in attention_of(network(name), pictures(1)):
-        assert one.values.ndim == {"places": 3, "channels": 2, "singular values": 2}[one.over]
+        assert one.values.ndim == {"positions": 3, "channels": 2, "singular values": 2}[one.over]
         assert len(one.values) == 2
         assert not one.values.requires_grad
         low, high = one.limits
@@ -64,7 +64,7 @@ def test_every_map_has_the_shape_and_stays_in_the_limits_that_it_tells(name):
         assert high is None or one.values.max() <= high
         assert one.equation
         assert one.source
-        assert one.spatial == (one.weighs and one.values.ndim == 3)
+        assert one.spatial == (one.is_weight and one.values.ndim == 3)
 
 
 def test_all_maps_come_from_one_forward_pass(monkeypatch):

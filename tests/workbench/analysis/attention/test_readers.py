@@ -26,8 +26,12 @@ def test_the_chain_of_svd_attention_can_be_followed_map_by_map(name):
     torch.manual_seed(0)
     model, layer = create_model(name), "attention.1"
     chain = {m.title: m.values for m in attention_of(model, pictures(1), [layer])}
-    parts = {"the channel": chain["one channel"], "fast waves": chain["fast waves"], "slow waves": chain["slow waves"]}
-    torch.testing.assert_close(parts["the channel"], parts["fast waves"] + parts["slow waves"])
+    parts = {
+        "the projection": chain["projection to one channel"],
+        "high frequencies": chain["high-frequency component"],
+        "low frequencies": chain["low-frequency component"],
+    }
+    torch.testing.assert_close(parts["the projection"], parts["high frequencies"] + parts["low frequencies"])
     products = [title for title in chain if title.startswith("outer product")]
     assert len(products) == len(model.get_submodule(layer).score.weight[0])
     for title in products:
@@ -51,7 +55,7 @@ def test_the_angle_that_won_is_the_one_at_which_the_pattern_stands():
     for (row, column), pattern in zip(centers.values(), module.rotated_kernels()[::2, 0, 0].detach(), strict=True):
         x[0, 0, row - 2 : row + 3, column - 2 : column + 3] = pattern
     maps = {m.title: m for m in attention_of(nn.Sequential(module), x)}
-    won, response = maps["angle that won"], maps["answer at that angle"].values[0]
+    won, response = maps["angle with the strongest response"], maps["response at that angle"].values[0]
     assert {angle: won.values[0][at].item() for angle, at in centers.items()} == {angle: angle for angle in centers}
     assert [response[at].item() for at in centers.values()] == pytest.approx([3] * 4, abs=1e-4)  # the squared norm
     assert not won.spatial, "the rank of an angle means nothing"
@@ -71,7 +75,7 @@ def test_gates_of_hand_made_weights_are_those_on_paper():
     sigmoid = lambda t: 1 / (1 + np.exp(-t))  # noqa: E731
     np.testing.assert_allclose(weights.values, [[0.5, sigmoid(2 + 5)]], rtol=1e-6)
     np.testing.assert_allclose(places.values[0], sigmoid(0.5 * np.array([[0, 1], [2, 5]])), rtol=1e-6)
-    assert (weights.layer, weights.kind, weights.over, places.over) == ("0", "CBAM", "channels", "places")
+    assert (weights.layer, weights.kind, weights.over, places.over) == ("0", "CBAM", "channels", "positions")
 
 
 class Tokens(nn.Module):
