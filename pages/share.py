@@ -15,7 +15,7 @@ def before() -> None:
     with left:
         link = st.toggle("Make a public link, through Gradio's tunnel", value=False, key="share-link")
         samples = st.toggle("Samples only: no camera, no upload", key="share-samples")
-        with st.popover("Ask for a name and a password"):
+        with st.popover("Require a name and a password"):
             user = st.text_input("Name", key="share-user")
             password = st.text_input("Password", type="password", key="share-password")
         if st.button("Start the demo", type="primary"):
@@ -26,13 +26,13 @@ def before() -> None:
             else:
                 st.rerun()
     with right:
-        told = f"{where_pictures_go(link)} Each accepts a notice before using a camera or a picture of their own."
+        told = f"{where_pictures_go(link)} Visitors accept a consent notice before they use an image of their own."
         if samples:
-            told = "that only sample faces and drawn ones are used."
+            told = "Only sample faces and drawn faces are used."
         views.caption(f"**What visitors are told:** {told}")
         views.caption(
-            "**What you should tell them:** that a network names what raters would call a face, not what anybody "
-            "feels; that nobody has to take part; and that samples and drawn faces show the same."
+            "**What you should tell them:** a network predicts the label that annotators would give a face, not what "
+            "anybody feels; nobody has to take part; samples and drawn faces show the same."
         )
 
 
@@ -42,33 +42,33 @@ def while_it_runs() -> None:
     if demo is None:
         st.rerun(scope="app")
     if not demo.ready:
-        st.info("The demo is starting. It loads its networks first, which takes up to a minute.")
+        st.info("The demo is starting. Loading its networks takes up to a minute.")
     elif demo.asked and demo.link is None:
         st.warning(
-            "**No public link can be made:** this computer does not reach Gradio's tunnel. The demo answers on this "
-            f"computer only, at {demo.local}"
+            "**No public link:** this computer cannot reach Gradio's tunnel. The demo is available on this computer "
+            f"only, at {demo.local}"
         )
     code, counts = st.columns([1, 2])
     if demo.link:
         code.image(process.qr_code(demo.link), width=260, alt=f"QR code of {demo.link}")
         counts.markdown(f"## {demo.link}")
-        counts.markdown(f"On this computer: {demo.local}. The link ends with the demo, or after a week.")
+        counts.markdown(f"On this computer: {demo.local}. The link expires with the demo, or after a week.")
     elif demo.ready:
         counts.markdown(f"## {demo.local}")
-        counts.markdown("For this computer only: phones need the public link, so there is no QR code.")
+        counts.markdown("Available on this computer only. Phones need the public link, so there is no QR code.")
     if demo.ready:
         visitors, requests, refused, load = counts.columns(4)
         visitors.metric("Visitors", demo.visitors, help="Browsers that have the demo open now.")
-        requests.metric("Requests", demo.answered, help="Uploads and questions so far; opening the page is one or two.")
+        requests.metric("Requests", demo.answered, help="Uploads, predictions and page loads so far.")
         refused.metric("Refused", demo.refused, help="Too many at once, too large, or not allowed.")
-        load.metric("Load", f"{100 * demo.cpu:.0f} %", help="Of one processor core.")
+        load.metric("CPU load", f"{100 * demo.cpu:.0f} %", help="Of one processor core.")
 
 
 if process.current() is None:
     before()
 else:
     while_it_runs()
-    if st.button("End the demo", type="primary"):
-        with st.spinner("Ending it, and deleting what was uploaded"):
+    if st.button("Stop the demo", type="primary"):
+        with st.spinner("Stopping the demo and deleting uploads"):
             process.stop()
         st.rerun()

@@ -20,7 +20,7 @@ if job is None and classroom.teacher():
     queue.bring()
 
 with views.computed(
-    "models.training.engine:Run.epoch",
+    "models.training.trainer:Trainer.train_epoch",
     "workbench.jobs.runner:submit",
     "workbench.services.training.epochs:look",
     "workbench.services.training.afterwards:before_after",

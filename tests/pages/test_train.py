@@ -216,7 +216,7 @@ def test_a_job_is_named_by_the_address_and_shows_its_curves_and_faces(tiny):
 def test_an_unknown_job_in_the_address_is_told_and_the_form_stands():
     app = opened(job="../../etc/passwd")
     assert "is not" not in app.info[0].value
-    assert "There is no job `../../etc/passwd` here any more" in app.info[0].value
+    assert "There is no training `../../etc/passwd`" in app.info[0].value
     assert "Start the training" in labels(app)
 
 
@@ -224,12 +224,12 @@ def test_a_failed_job_says_why_and_can_go_on(tiny):
     job = job_folders.job(tiny, "failed", done=1, message="Out of memory: a batch of 16 would fit.")
     app = opened(job=job.id)
     assert app.error[0].value == "Out of memory: a batch of 16 would fit."
-    assert "Go on" in labels(app)
+    assert "Resume" in labels(app)
 
 
 def test_a_lost_job_says_so(tiny):
     app = opened(job=job_folders.job(tiny, "lost", done=0, weights=False).id)
-    assert "ended without a word" in app.error[0].value
+    assert "failed without a message" in app.error[0].value
     assert "was lost" in _bar(app)
 
 
@@ -238,7 +238,7 @@ def test_a_finished_job_tells_before_and_after_and_is_in_the_list_of_networks(ti
     epochs.look(job)
     app = opened(job=job.id)
     assert not app.error
-    assert "On the test part, accuracy" in text_of(app)
+    assert "Test accuracy: " in text_of(app)
     assert job.id in app.selectbox(key="network").proto.options or any(
         "Tiny" in option for option in app.selectbox(key="network").options
     )
@@ -246,14 +246,14 @@ def test_a_finished_job_tells_before_and_after_and_is_in_the_list_of_networks(ti
     app.button(key="use").click().run()
     assert not app.exception
     assert app.session_state["network"] == job.id
-    assert app.title[0].value == "What in the picture carried the decision?"
+    assert app.title[0].value == "Explain"
 
 
 def test_what_learned_from_own_pictures_is_neither_promoted_nor_exported(tiny):
     job = job_folders.job(tiny, belongs_to="abcd1234", done=1)
     app = opened(job=job.id)
     assert not {"Promote", "Export"} & labels(app)
-    assert "neither promoted nor exported" in " ".join(caption.value for caption in app.caption)
+    assert "cannot be promoted or exported" in " ".join(caption.value for caption in app.caption)
 
 
 def test_a_finished_job_is_promoted_and_exported_by_its_buttons(tiny, monkeypatch):
@@ -351,7 +351,7 @@ def test_an_own_set_is_deleted_with_its_jobs_by_one_button(tiny):
 
 def test_samples_only_offers_no_own_pictures(monkeypatch):
     monkeypatch.setenv(access.SAMPLES_ONLY, "1")
-    assert not any("own pictures" in expander.label for expander in opened().expander)
+    assert not any("own images" in expander.label for expander in opened().expander)
 
 
 # ---- in class
@@ -360,8 +360,8 @@ def test_samples_only_offers_no_own_pictures(monkeypatch):
 def test_in_class_visitors_watch_and_only_the_token_starts(in_class, tiny):
     job = job_folders.job(tiny, "running", done=1)
     visitor = opened()
-    assert not {"Start the training", "Stop", "Bring it in"} & labels(visitor)
-    assert not any("own pictures" in expander.label for expander in visitor.expander)
+    assert not {"Start the training", "Stop", "Import"} & labels(visitor)
+    assert not any("own images" in expander.label for expander in visitor.expander)
     assert "Watch" in labels(visitor)
     watching = opened(job=job.id)
     assert "Stop" not in labels(watching)
@@ -397,7 +397,7 @@ def test_two_clicks_on_start_make_one_job_that_learns_to_its_end(monkeypatch):
     epochs.look(job)
     app.run()
     assert not app.exception
-    assert "On the test part, accuracy" in text_of(app)
+    assert "Test accuracy: " in text_of(app)
     assert "after epoch 1" in text_of(app)
 
 

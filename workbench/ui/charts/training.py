@@ -1,4 +1,4 @@
-"""A network that learns: its curves while they grow."""
+"""Training curves of a running or finished training."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def learning(
         figure.add_scatter(
             x=[len(x) + 1], y=[now], mode="markers", cliponaxis=False,
             marker={"size": 11, "symbol": "circle-open", "line_width": 3, "color": LEARNING_COLORS["training"]},
-            hovertemplate="training, the epoch that runs: %{y:.4f}<extra></extra>",
+            hovertemplate="training, current epoch: %{y:.4f}<extra></extra>",
         )  # fmt: skip
     ends = [float(values[-1]) for values in lines.values()] if x else []
     highest = max([float(v.max()) for v in lines.values()] + [now or 0.0]) if x else (now or 1.0)

@@ -1,4 +1,4 @@
-"""The form of a training: a preset, the main choices, architecture options, and every other setting of the class."""
+"""The form of a new training: preset, main settings, architecture options, and all other settings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TITLES = {preset.title: preset for preset in PRESETS}
 
 @page_content.fragment
 def show() -> None:
-    """Choose, see how long it takes, start: then the page is the job's."""
+    """Draw the form; after the start the page shows the job."""
     _begin()
     preset = _TITLES[
         st.segmented_control(
@@ -38,7 +38,7 @@ def show() -> None:
     _summary()
     missing = st.session_state["train-set"] not in training.set_names()
     with st.container(horizontal=True, vertical_alignment="center"):
-        stopped = missing or store.trouble() is not None  # which stands below, over the list of what was trained
+        stopped = missing or store.trouble() is not None  # shown below, above the table of trainings
         start = st.button("Start the training", type="primary", key="train-start", disabled=stopped)
         ask = st.button("Estimate the time", key="train-estimate", disabled=missing)
         told = st.empty()
@@ -62,10 +62,10 @@ def show() -> None:
 
 
 def _time(plan: Plan, before: bool) -> None:
-    """How long it will take: not known, being measured, or known."""
+    """Draw the estimated time: unknown, being measured, or known."""
     measuring = training.measuring(plan)
     if before and not measuring:
-        st.rerun()  # to rest again
+        st.rerun()  # without the timer
     try:
         found = training.estimate(plan)
     except (JobError, DiskFullError, ValueError) as error:
@@ -80,7 +80,7 @@ def _time(plan: Plan, before: bool) -> None:
 def _start(plan: Plan, place: DeltaGenerator) -> None:
     def drawing(done: int, total: int) -> None:
         if done % 10 == 0 or done == total:
-            place.progress(done / total, text=f"Drawing the faces, this once: {done} of {total}")
+            place.progress(done / total, text=f"Drawing the dataset, only once: {done} of {total}")
 
     job = training.start(plan, drawing)
     live.watch(job.id)
@@ -104,7 +104,7 @@ def offer(plan: Plan) -> None:
 
 
 def _begin() -> None:
-    """Values of the widgets before the first of them stands, and what was asked for from elsewhere."""
+    """Set the values of the widgets before the first one is drawn, from the preset or from `offer`."""
     if "train-preset" not in st.session_state:
         st.session_state["train-preset"] = PRESETS[0].title
     if "train-model" not in st.session_state:
@@ -118,7 +118,7 @@ def _entries() -> dict:
 
 
 def _show(entries: dict) -> None:
-    """Put values into the widgets, and remember the network and the dataset that they are for."""
+    """Set the values of the widgets, and remember the network and the dataset that they belong to."""
     st.session_state.update({f"train-{name}": value for name, value in entries.items()})
     st.session_state["train-fitted"] = (st.session_state["train-model"], st.session_state["train-set"])
 
@@ -144,14 +144,14 @@ def _take_start() -> None:
 
 
 def _keep(name: str, options: tuple[str, ...]) -> tuple[str, ...]:
-    """The options of a select box, after a value that is none of them has given way to the first."""
+    """The options of a select box; a value that is not among them is replaced by the first."""
     if st.session_state.get(f"train-{name}") not in options:
         st.session_state[f"train-{name}"] = options[0]
     return options
 
 
 def _in_phases() -> bool:
-    """Whether the phases of the recipe or preset train, not one choice of layers."""
+    """Whether the training has the phases of its recipe or preset instead of one choice of layers."""
     held = st.session_state
     return held["train-trained_stages"] not in training.parts(held["train-model"])
 
@@ -161,7 +161,7 @@ def _in_phases() -> bool:
 
 
 def _up_front() -> None:
-    """Three rows, so that on a phone they stand below each other in this order."""
+    """Draw the main settings in three rows, which keeps their order on a phone."""
     held = st.session_state
     networks = training.trainable_networks()
     network, start, set_ = st.columns(3)
@@ -190,26 +190,28 @@ def _up_front() -> None:
     epochs, minutes, weights, seed = st.columns(4)
     epochs.number_input("Epochs", 1, LIMITS.epochs, key="train-epochs", disabled=_in_phases())
     minutes.number_input(
-        "At most minutes", 0.1, LIMITS.minutes, key="train-minutes", placeholder="no limit", format="%g"
+        "Time limit, minutes", 0.1, LIMITS.minutes, key="train-minutes", placeholder="no limit", format="%g"
     )
     weights.selectbox("Class weights", training.choices_of("class_weights"), key="train-class_weights")
-    seed.number_input("Random seed", 0, 2**31 - 1, key="train-seed", help="Another seed is another training.")
+    seed.number_input(
+        "Random seed", 0, 2**31 - 1, key="train-seed", help="Seed of initialization, order and augmentation."
+    )
 
 
 _SPLIT = (
-    "Which images train, which choose the epoch, and which test; official: as the dataset itself says. "
-    "subject-10fold-3: fold 3 of 10, nobody in two parts. All folds: ferscope train --split subject-10fold"
+    "Training, validation and test set; official: as the dataset defines them. subject-10fold-3: fold 3 of 10, no "
+    "person in two of the sets. All folds: ferscope train --split subject-10fold"
 )
-_RECIPE = "Values for every setting, as a paper had them. What you change afterwards replaces them."
-_LAYERS = "Other layers are frozen: their weights and their batch-norm statistics stay as they are."
+_RECIPE = "Values for all settings, for example those of a paper. Your changes override them."
+_LAYERS = "Other layers are frozen, including their batch normalization statistics."
 
 
 def _summary() -> None:
-    """What would run, in words that are read from the configuration itself."""
+    """Draw a summary of the resolved configuration."""
     try:
         found = training.summary(training.resolved(training.plan_of(_entries())))
     except (JobError, ValueError):
-        return  # said below, where it is started
+        return  # the error is shown when it is started
     one = len(found.phases) == 1
     steps = found.phases[0] if one else "; ".join(f"{i}. {phase}" for i, phase in enumerate(found.phases, 1))
     built = f" Architecture: {found.options}." if found.options else ""
@@ -222,7 +224,7 @@ def _set(name: str) -> str:
 
 
 def _options() -> None:
-    """The architecture options of the network, a widget each."""
+    """Draw a widget for each architecture option of the network."""
     fields = training.option_fields(st.session_state["train-model"])
     if fields:
         with st.expander("Architecture options"):
@@ -230,11 +232,11 @@ def _options() -> None:
 
 
 def _others() -> None:
-    """Every other setting, a widget each, as the class says."""
+    """Draw a widget for each other setting, from the configuration class."""
     with st.expander("All other settings"):
-        st.text_input("Title of the job", key="train-title", max_chars=80)
+        st.text_input("Title of the training", key="train-title", max_chars=80)
         st.multiselect(
-            "Images whose maps are drawn after each epoch: samples and drawn ones", training.PINNED,
+            "Faces whose maps are computed after each epoch", training.PINNED,
             format_func=training.pinned_title, max_selections=2, key="train-pinned",
         )  # fmt: skip
         _grid(training.fields())

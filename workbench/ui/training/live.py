@@ -1,4 +1,4 @@
-"""The job that is watched: how far it is, its curves, and where its maps go while it learns."""
+"""The chosen training: progress, training curves, and maps of two faces after each epoch."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ _HEIGHT = 240  # of its picture on the page, with the bar below
 
 
 def chosen() -> Job | None:
-    """The job that the address names; None where it names none, or one that is not here (then it says so)."""
+    """The job in the address; None if there is none or it does not exist, which the page then says."""
     id_ = st.query_params.get("job")
     if not id_:
         return None
     try:
         return store.read(id_)
     except JobError:
-        st.info(f"There is no job {url_state.quoted(id_)} here any more: it was removed, or made on another computer.")
+        st.info(f"There is no training {url_state.quoted(id_)}: it was removed, or made on another computer.")
         return None
 
 
 def watch(id_: str) -> None:
-    """Show a job: the address names it, so that a reload and another viewer see the same."""
+    """Show a job by writing it into the address, so that a reload and another viewer see the same."""
     st.query_params["job"] = id_
     for key in ("lapse-at", "lapse-chosen"):
         st.session_state.pop(key, None)
 
 
 def show(job: Job) -> None:
-    """Everything about one job; the moving part runs by itself each second, and nothing else with it."""
+    """Draw everything about one job; only the part that changes runs again each second."""
     if job.state == "broken":
-        st.error(f"{job.id} is broken.")
+        st.error(f"The files of {job.id} are damaged.")
         st.text(job.message)
         st.button("All trainings", key="job-leave", on_click=leave)
         return
@@ -53,24 +53,24 @@ def show(job: Job) -> None:
 
 
 def _actions(job: Job) -> bool:
-    """Buttons for the teacher, and the switch that plays the epochs, whose state is the answer."""
+    """Draw the teacher's buttons and the switch that plays the epochs; return whether it is on."""
     with st.container(horizontal=True, vertical_alignment="center"):
         if classroom.teacher():
             if job.state in ("queued", "running"):
                 st.button("Stop", key="job-stop", on_click=act, args=(runner.stop, job.id))
             if job.resumable:
-                st.button("Go on", key="job-resume", on_click=act, args=(runner.resume, job.id), help=_GO_ON)
+                st.button("Resume", key="job-resume", on_click=act, args=(runner.resume, job.id), help=_RESUME)
             if not job.alive or job.state == "queued":
                 remove(job, "job-remove")
         st.button("All trainings" if not classroom.teacher() else "Another training", key="job-leave", on_click=leave)
-        return st.toggle("Play the epochs", key="lapse-play", help="One epoch each second, again from the first.")
+        return st.toggle("Play epochs", key="lapse-play", help="Shows one epoch per second, from the first on.")
 
 
-_GO_ON = "It goes on after its last whole epoch."
+_RESUME = "Resumes after the last complete epoch."
 
 
 def act(do, id_: str) -> None:
-    """Stop, resume or remove a job; what cannot be is said on the next run."""
+    """Stop, resume or remove a job; an error is shown at the next run."""
     try:
         do(id_)
     except (JobError, RuntimeError) as error:
@@ -78,15 +78,15 @@ def act(do, id_: str) -> None:
 
 
 def say_error() -> None:
-    """What could not be done, once."""
+    """Draw the last error, once."""
     if error := st.session_state.pop("job-error", None):
         st.error(error)
 
 
 def remove(job: Job, key: str) -> None:
-    """The button that removes a job, behind a question."""
+    """Draw the button that removes a job, after a confirmation."""
     with st.popover("Remove", key=f"{key}-ask"):
-        st.markdown("Its curves and its checkpoint are deleted. What was promoted stays.")
+        st.markdown("This deletes its curves and its checkpoint. Promoted checkpoints are kept.")
         st.button("Remove it", key=key, on_click=act, args=(runner.remove, job.id), type="primary")
 
 
@@ -113,11 +113,11 @@ def _picture(id_: str, before: tuple, playing: bool) -> None:
 
 
 def _state(job: Job, found: Progress) -> None:
-    """How far it is, in one line, and a bar."""
+    """Draw the progress as one line and a bar."""
     spec = services.networks.get_spec(job.network)
     told = f"**{job.title}**: {spec.title} {training.WORDS[job.state]}"
     if job.paused:
-        told += " for now: its minutes are used up"
+        told += ": the time limit is reached"
     if job.state in ("running", "stopping"):
         told += f", epoch {min(found.epoch + 1, found.epochs)} of {found.epochs}" if found.epoch else ", first epoch"
         if found.seconds_left is not None:
@@ -126,7 +126,7 @@ def _state(job: Job, found: Progress) -> None:
         told += f" after {found.epoch} of {found.epochs} epochs"
     st.progress(found.share, text=told + ".")
     if job.state in ("failed", "lost"):
-        st.error(job.message or "It ended without a word. The log below may say why; *Go on* tries again.")
+        st.error(job.message or "It failed without a message. The log below may say why; *Resume* tries again.")
     elif job.message:
         st.caption(job.message)
 
@@ -150,7 +150,7 @@ _LINE_KEYS = {"training": "train", "validation": "validation"}
 
 
 def _faces(job: Job, seen: list[EpochView], playing: bool) -> None:
-    """Maps of the pinned faces after one epoch: the newest, the one of the slider, or each in turn."""
+    """Draw the maps of the pinned faces after one epoch: the newest, the chosen one, or each in turn."""
     if not seen:
         _before(job)
         return
@@ -169,14 +169,12 @@ def _faces(job: Job, seen: list[EpochView], playing: bool) -> None:
             pinned(face, heat, top, f"pinned-face-{i}", f"Map for {name} after epoch {view.epoch}, {face}")
             st.markdown(f"**{answer}** after epoch {view.epoch}: {training.pinned_title(face)}.")
     if view.maps is None:
-        st.caption(f"{job.network} has no layer for maps; its answers stand below the faces.")
+        st.caption(f"{job.network} has no layer for maps; its predictions are below the faces.")
 
 
 def _before(job: Job) -> None:
-    """The faces as they are, until there is a map."""
-    st.markdown(
-        "The maps of these faces appear after the first epoch." if job.alive else "No epoch was kept to look at."
-    )
+    """Draw the faces without maps, until the first epoch is complete."""
+    st.markdown("Maps of these faces appear after the first epoch." if job.alive else "No epoch was saved.")
     names = training.pinned(job)
     for i, (column, face) in enumerate(zip(st.columns(len(names)), names, strict=True)):
         with column:
@@ -184,7 +182,7 @@ def _before(job: Job) -> None:
 
 
 def _at_epoch(seen: list[EpochView], playing: bool) -> EpochView:
-    """The epoch to show: it follows the newest until another one is chosen."""
+    """The epoch to show: the newest, until another one is chosen."""
     numbers = [view.epoch for view in seen]
     if playing:
         at = st.session_state["lapse-at"] = (st.session_state.get("lapse-at", -1) + 1) % len(seen)
@@ -205,7 +203,7 @@ def _choose(key: str) -> None:
 
 
 def pinned(name: str, heat: torch.Tensor | None, top: float, key: str, alt: str) -> None:
-    """A pinned face, and a map (h, w) over it where there is one, brightest at `top`."""
+    """Draw a pinned face with a map (h, w) over it, if there is one, brightest at `top`."""
     pixels = torch.from_numpy(training.pinned_face(name).gray(_SIDE)).float() / 255
     if heat is None:
         figure = charts.face(pixels, "")
@@ -216,11 +214,11 @@ def pinned(name: str, heat: torch.Tensor | None, top: float, key: str, alt: str)
 
 
 def _more(job: Job, found: Progress, seen: list[EpochView]) -> None:
-    """Loss, recall of the classes, rate, log."""
+    """Draw loss, per-class recall, learning rate and log."""
     views.caption(
-        "**Left: how often it is right,** on the pictures that it learns from (changed a little each time) and on "
-        "others, by which the best epoch is chosen and kept. **Right: where its evidence lies,** on one scale for all "
-        "epochs. A map that settles shows what the network came to use, not that this is what matters in a face."
+        "**Left: accuracy** on the training set (augmented) and on the validation set, which chooses the best epoch. "
+        "**Right: maps for one class,** on one scale for all epochs. A stable map does not prove that it highlights "
+        "what matters in a face."
     )
     left, right = st.columns([2, 3])
     with left:
@@ -230,8 +228,8 @@ def _more(job: Job, found: Progress, seen: list[EpochView]) -> None:
     with right:
         if seen and float(seen[-1].asked.sum()) > 0:
             _recall(seen[-1])
-    with st.expander("What the process says"):
-        st.code(store.log_tail(job, _LINES) or "Nothing yet.", language=None)
+    with st.expander("Log"):
+        st.code(store.log_tail(job, _LINES) or "Empty.", language=None)
 
 
 def _recall(view: EpochView) -> None:
@@ -239,6 +237,6 @@ def _recall(view: EpochView) -> None:
     charts.show(charts.recall_bars({f"epoch {view.epoch}": shares}), "job-recall", "Recall of each class")
     n = int(view.asked.sum())
     st.caption(
-        f"Recall of each class after epoch {view.epoch}, on {n} pictures of the validation part, "
-        "with 95\N{NO-BREAK SPACE}% intervals."
+        f"Recall of each class after epoch {view.epoch}, on {n} images of the validation set, with "
+        "95\N{NO-BREAK SPACE}% intervals."
     )

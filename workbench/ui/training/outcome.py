@@ -1,4 +1,4 @@
-"""What came of a training: before and after, whether it took the shortcut, and where its checkpoint goes."""
+"""The result of a training: comparison before and after, shortcut learning, and what to do with the checkpoint."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from . import live
 
 
 def show(job: Job) -> None:
-    """Sections below a job that has ended with a checkpoint."""
+    """Draw the sections below a job that has ended with a checkpoint."""
     _where(job)
-    st.subheader("What did it change?")
+    st.subheader("Before and after the training")
     try:
-        with st.spinner("Asking it and what it began with"):
+        with st.spinner("Evaluating the network before and after"):
             found = training.before_after(job)
     except (ValueError, OSError) as error:
         st.warning(str(error))
@@ -28,22 +28,24 @@ def show(job: Job) -> None:
     _test(found)
     _faces(found)
     if class_ := training.sticker_class(job):
-        st.subheader("Did it take the shortcut, and which methods show it?")
-        with st.spinner("Drawing new faces, without the sticker and with it"):
+        st.subheader("Shortcut learning")
+        with st.spinner("Classifying new drawn faces with and without the sticker"):
             _shortcut(job, class_)
 
 
 def _where(job: Job) -> None:
-    """The checkpoint: in the list of networks already; promoted, exported."""
+    """Draw the buttons that use, promote and export the checkpoint."""
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Explain a face", on_click=state.choose_network, args=(job.id,), type="primary", key="use"):
             st.switch_page(navigation.FOLDER / "explain.py")
         if not classroom.teacher():
             return
         if job.belongs_to:
-            st.caption("It learned from people's own pictures, so it is neither promoted nor exported.")
+            st.caption("It was trained on personal images, so it cannot be promoted or exported.")
             return
-        if st.button("Promote", key="promote", help="Copy it into checkpoints/, where it stays when the job goes."):
+        if st.button(
+            "Promote", key="promote", help="Copy it to checkpoints/, where it is kept when the job is removed."
+        ):
             _promote(job)
         if st.session_state.get("export") == job.id:
             _download(job)
@@ -57,7 +59,7 @@ def _promote(job: Job) -> None:
     except (JobError, DiskFullError) as error:
         st.error(str(error))
     else:
-        st.success(f"It is in every list of networks now as `{name}`.")
+        st.success(f"Promoted: it is in the list of networks as `{name}`.")
 
 
 def _download(job: Job) -> None:
@@ -77,31 +79,21 @@ def _test(found: Change) -> None:
         st.warning(found.unknown)
         return
     if found.accuracy is None:
-        st.info("The set is not on this computer, so no test picture can be asked about.")
+        st.info("The dataset is not on this computer, so the test set cannot be evaluated.")
         return
     before, after = (charts.with_interval(value) for value in found.accuracy)
     both = {"before": found.recall[0], "after": found.recall[1]}
     charts.show(charts.recall_bars(both), "before-after", "Recall of each class before and after")
-    some = f"{found.pictures} of its {found.of} pictures" if found.pictures < found.of else f"{found.of} pictures"
-    told = (
-        f"**On the test part, accuracy {before} before and {after} after** ({some}, each class alike as far as it has"
-    )
-    told += " them; 95 % intervals)."
+    some = f"{found.pictures} of {found.of} images" if found.pictures < found.of else f"{found.of} images"
+    told = f"**Test accuracy: {before} before, {after} after** ({some}, balanced by class; 95 % intervals)."
     if found.measured and found.measured[1] > found.pictures:
-        told += f" On all {found.measured[1]}, as measured: {charts.with_interval(found.measured[0])}."
-    chose = (
-        "The epoch was chosen on these pictures, which flatters the second figure."
-        if found.chose
-        else "These pictures chose nothing."
-    )
-    views.caption(
-        f"{told} {chose} What is better here need not be better on faces of another kind; "
-        "measure it where it shall be used."
-    )
+        told += f" On all {found.measured[1]} images: {charts.with_interval(found.measured[0])}."
+    chose = " The epoch was chosen on these images, so the second value is optimistic." if found.chose else ""
+    views.caption(f"{told}{chose} Accuracy on other kinds of images can differ.")
 
 
 def _faces(found: Change) -> None:
-    """The two pinned faces before and after: answers, and maps of the class that is answered afterwards."""
+    """Draw the two pinned faces before and after: predictions, and maps of the class predicted afterwards."""
     if found.unknown:
         return
     columns = st.columns(2 * len(found.faces))
@@ -117,8 +109,8 @@ def _faces(found: Change) -> None:
                 st.markdown(f"**{word.capitalize()}: {answer}**")
     if found.maps[1] is not None:
         views.caption(
-            "Maps for the class that is answered afterwards, each to its own strongest. A network that began with "
-            "random weights has a map too, which means nothing."
+            "Maps for the class predicted after the training, each on its own scale. The map of random weights means "
+            "nothing."
         )
 
 
@@ -130,8 +122,8 @@ def _shortcut(job: Job, class_: str) -> None:
         return
     without, with_ = (charts.with_interval(value) for value in found.called)
     st.markdown(
-        f"**Of {found.faces} new drawn faces, none of them {class_}, it calls {without} {class_}; the same faces with "
-        f"the sticker: {with_}.** The sticker is all that differs."
+        f"**Of {found.faces} new drawn faces, none of them {class_}, {without} are predicted as {class_}; of the same "
+        f"faces with the sticker, {with_}.**"
     )
     if found.on_sticker:
         shares = {**found.on_sticker, "no preference": found.area}
@@ -140,6 +132,6 @@ def _shortcut(job: Job, class_: str) -> None:
         label = f"share of the map for {class_} on or near the sticker ↑"
         charts.show(charts.bars(shares, texts, label, colors=colors), "on-sticker", "Each method's map on the sticker")
         views.caption(
-            "The gray bar is what a map without any preference would have there, by its area. A method that lies near "
-            "it misses what decides here; one far above shows it. This holds for this network and this sticker only."
+            "Gray: a uniform map, by the area of the sticker. Methods far above it reveal the shortcut, methods near "
+            "it miss it. This holds for this network and this sticker only."
         )
