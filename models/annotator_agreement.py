@@ -1,9 +1,8 @@
-"""A network beside its raters: is a picture hard for both, and is an error the network's or the label's?
+"""A network beside its annotators: is an image hard for both, and is an error the network's or the label's?
 
-FER2013 has one label for each picture, FER+ ten raters' answers (`datasets/ferplus.py`). With both one can ask whether
-the
-network is unsure where people disagree, and tell errors apart: those that most raters would not have made from those on
-pictures about which raters disagree as well.
+FER2013 has one label for each image, FER+ ten annotators' answers (`datasets/ferplus.py`). With both one can ask
+whether the network is unsure where people disagree, and tell errors apart: those that most annotators would not have
+made from those on images about which annotators disagree as well.
 """
 
 from __future__ import annotations
@@ -20,28 +19,28 @@ from .datasets import ferplus
 from .metrics import Interval, percent, share
 
 VERDICTS = {
-    "network wrong": "more than half of the raters agree on something else than the network's answer",
-    "raters side with the network": "more than half of the raters say what the network says, and the label does not",
-    "raters disagree": "no answer has more than half of the votes",
+    "network wrong": "more than half of the annotators agree on another class than the network",
+    "annotators agree with the network": "more than half of the annotators agree with the network, but not the label",
+    "annotators disagree": "no class has more than half of the votes",
 }
 """What an error can be: an answer that differs from FER2013's label."""
 
 
 @dataclass(frozen=True, eq=False)
 class Disagreement:
-    """A network's answers to N pictures beside the raters'.
+    """A network's answers to N images beside the annotators'.
 
     Attributes:
-        names: of the pictures whose votes are known, (N,).
-        raters: entropy of the ten votes in nats, 0 (all agree) to ln 10, (N,).
+        names: of the images whose votes are known, (N,).
+        annotators: entropy of the ten votes in nats, 0 (all agree) to ln 10, (N,).
         network: entropy of the calibrated probabilities in nats, 0 (sure) to ln K, (N,).
         correlation: Spearman's rank correlation of the two, −1..1, with its interval.
-        accuracy_label: share of pictures that get FER2013's label (higher is better).
-        accuracy_majority: share that get the raters' majority, of the `majorities` pictures that have one among the
+        accuracy_label: share of images that get FER2013's label (higher is better).
+        accuracy_majority: share that get the annotators' majority, of the `majorities` images that have one among the
             network's classes (higher is better).
-        label_is_majority: share of those pictures whose FER2013 label is the majority: what the labels themselves
+        label_is_majority: share of those images whose FER2013 label is the majority: what the labels themselves
         reach.
-        verdicts: for each error, name of the picture → a key of VERDICTS.
+        verdicts: for each error, name of the image → a key of VERDICTS.
     """
 
     names: np.ndarray
@@ -65,10 +64,10 @@ class Disagreement:
         value, low, high = self.correlation
         kinds = ", ".join(f"{n} {verdict}" for verdict, n in self.errors.items())
         return [
-            f"Entropy of the raters and of the network: rank correlation {value:.2f} ({low:.2f}–{high:.2f}).",
-            f"Agrees with FER2013's label in {percent(self.accuracy_label)} of {len(self.names)} pictures.",
-            f"Agrees with the raters' majority in {percent(self.accuracy_majority)} of the {self.majorities} pictures "
-            f"that have one among its classes; FER2013's label does so in {percent(self.label_is_majority)}.",
+            f"Entropy of the annotators and of the network: rank correlation {value:.2f} ({low:.2f}–{high:.2f}).",
+            f"Agrees with FER2013's label in {percent(self.accuracy_label)} of {len(self.names)} images.",
+            f"Agrees with the annotators' majority in {percent(self.accuracy_majority)} of the {self.majorities} "
+            f"images that have one among its classes; FER2013's label does so in {percent(self.label_is_majority)}.",
             f"Of {len(self.verdicts)} errors: {kinds}.",
         ]
 
@@ -80,22 +79,22 @@ def beside_raters(
     classes: Sequence[str],
     temperature: float | None = None,
 ) -> Disagreement:
-    """Compare a network's answers with FER+'s raters.
+    """Compare a network's answers with FER+'s annotators.
 
     Args:
-        logits: (N, K), of pictures of FER2013.
+        logits: (N, K), of images of FER2013.
         labels: index of FER2013's label, (N,).
-        names: names of the pictures, as in `predictions.npz`; those without votes are left out.
+        names: names of the images, as in `predictions.npz`; those without votes are left out.
         classes: names of the K classes.
         temperature: what logits are divided by; None: nothing.
 
     Raises:
-        ValueError: none of the pictures has votes.
+        ValueError: none of the images has votes.
     """
     counts = ferplus.votes(names)
     known = counts.sum(1) > 0
     if not known.any():
-        raise ValueError("None of these pictures has votes in FER+: they are for FER2013, with its own file names.")
+        raise ValueError("None of these images has votes in FER+: they are for FER2013, with its own file names.")
     counts, names = counts[known], np.asarray(names)[known]
     logits, labels = logits[torch.from_numpy(known)], labels.numpy()[known]
     log_p = (logits / (temperature or 1.0)).log_softmax(-1)
@@ -120,17 +119,17 @@ def beside_raters(
 
 
 def majorities(counts: np.ndarray) -> np.ndarray:
-    """The answer with more than half of a picture's votes (N, 10), one of ferplus.COLUMNS; "" for none, str (N,)."""
+    """The answer with more than half of an image's votes (N, 10), one of ferplus.COLUMNS; "" for none, str (N,)."""
     top = counts.argmax(1)
     names = np.array(ferplus.COLUMNS)[top]
     return np.where(2 * counts[np.arange(len(counts)), top] > counts.sum(1), names, "")
 
 
 def verdict(majority: str, answer: str) -> str:
-    """Whose error it is, a key of VERDICTS: the raters' majority ("" for none) beside the network's answer."""
+    """Whose error it is, a key of VERDICTS: the annotators' majority ("" for none) beside the network's answer."""
     if not majority:
-        return "raters disagree"
-    return "raters side with the network" if majority == answer else "network wrong"
+        return "annotators disagree"
+    return "annotators agree with the network" if majority == answer else "network wrong"
 
 
 def _rank_correlation(a: np.ndarray, b: np.ndarray) -> Interval:

@@ -28,7 +28,7 @@ def not_in_place(model: nn.Module) -> None:
 
 
 def gray_first(model: nn.Module, name: str) -> None:
-    """Put a convolution for one channel in the place of an RGB one; it begins with the weights of one colour."""
+    """Put a convolution for one channel in the place of an RGB one; it begins with the weights of one color."""
     parent, _, child = name.rpartition(".")
     rgb: Any = model.get_submodule(name)
     gray = nn.Conv2d(

@@ -6,7 +6,7 @@ probabilities say: the first two change with the temperature, the last hardly do
 
 Temperature scaling (Guo et al. 2017, "On calibration of modern neural networks", section 4.2): divide all logits by one
 number T before the softmax. T > 1 makes a network less sure, T < 1 surer; which class comes first, and so the accuracy,
-stays. T is fitted by the log loss on the validation part. To judge its work, hand `logits / T` to the functions below.
+stays. T is fitted by the log loss on the validation set. To judge its work, hand `logits / T` to the functions below.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     """The temperature, within 0.05 to 20, with the least log loss.
 
     Args:
-        logits: of a validation part that training did not see, (N, K).
+        logits: of a validation set that training did not see, (N, K).
         labels: index of the true class, (N,).
     """
 
@@ -73,7 +73,7 @@ def reliability(logits: Tensor, labels: Tensor, bins: int = CALIBRATION_BINS) ->
         bins: number of bins, at least 1.
 
     Raises:
-        ValueError: shapes that do not fit, no pictures, NaN or infinite logits, or `bins` below 1.
+        ValueError: shapes that do not fit, no images, NaN or infinite logits, or `bins` below 1.
     """
     from torchmetrics.functional.classification import (
         multiclass_calibration_error,  # here: torchmetrics takes half a second
@@ -111,7 +111,7 @@ class RiskCoverage:
     """What a network's errors come to when it may keep silent where it is least sure.
 
     Attributes:
-        coverage: share of the pictures that are answered, the surest first: 1/N, 2/N, …, 1, (N,).
+        coverage: share of the images that are answered, the surest first: 1/N, 2/N, …, 1, (N,).
         risk: share of wrong answers among these, 0 to 1, lower is better, (N,); the last is the plain error rate.
         area: mean risk over all coverages (AURC), 0 to 1, lower is better. An order that knows nothing scores about the
             plain error rate.
@@ -125,7 +125,7 @@ class RiskCoverage:
 def risk_coverage(logits: Tensor, labels: Tensor, confidence: Tensor | None = None) -> RiskCoverage:
     """The risk–coverage curve (El-Yaniv and Wiener 2010; its area: Geifman, Uziel and El-Yaniv 2019).
 
-    Pictures of equal confidence share their errors evenly, so that their order does not matter.
+    Images of equal confidence share their errors evenly, so that their order does not matter.
 
     Args:
         logits: (N, K), or log probabilities.
@@ -157,4 +157,4 @@ def _check(logits: Tensor, labels: Tensor) -> None:
             f"logits {tuple(logits.shape)} and labels {tuple(labels.shape)} do not fit: give (N, K) and (N,), N ≥ 1"
         )
     if not bool(torch.isfinite(logits).all()):
-        raise ValueError("logits contain NaN or infinite values. Drop these pictures or check the weights first.")
+        raise ValueError("logits contain NaN or infinite values. Drop these images or check the weights first.")

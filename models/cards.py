@@ -117,14 +117,14 @@ class Card:
     Attributes:
         network: name for `create_model`, with its `overrides`.
         classes: names of the classes in the order of the logits, of plain words.
-        input_size: side in pixels of the picture that the network takes, 8 to 512.
+        input_size: side in pixels of the image that the network takes, 8 to 512.
         mean, std: of the training pixels in 0..1.
         recipe, split, data, seed: how it was trained; `data` is the fingerprint of the set.
         ancestors: the checkpoints that training started from or distilled, with theirs; empty for random weights.
         seen: images of the validation and the test set, by the set's name, that an ancestor was trained on or chosen by
             and this training was not; None where they cannot be counted. Empty: none. Such a card is marked: it is
             left out where networks are compared.
-        epochs, best_epoch: trained, and the one chosen for its accuracy on the validation part.
+        epochs, best_epoch: trained, and the one chosen for its accuracy on the validation set.
         device, precision, wall_seconds: where training ran, and how long.
         parameters: number of trainable parameters.
         metrics: `metrics[split][tta][name]`, e.g. `metrics["PrivateTest"]["flip"]["accuracy"]`, of the shipped weights;
@@ -202,7 +202,7 @@ class Card:
         return Ancestor(name, roles, self.network, self.split, self.data, self.seed, self.recipe, self.ancestors)
 
     def prepare(self, images: np.ndarray | Tensor) -> Tensor:
-        """Gray pictures, uint8 (B, H, W) → the network's input (B, 1, input_size, input_size), normalised."""
+        """Gray images, uint8 (B, H, W) → the network's input (B, 1, input_size, input_size), normalized."""
         return normalise(to_unit(torch.as_tensor(images), self.input_size), self.mean, self.std)
 
 

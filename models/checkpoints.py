@@ -119,7 +119,7 @@ class Predictions:
     Attributes:
         logits: (N, K).
         labels: index of the true class, (N,).
-        names, ids: of the pictures, str (N,); ids as in `FaceSet.ids`.
+        names, ids: of the images, str (N,); ids as in `FaceSet.ids`.
     """
 
     logits: Tensor

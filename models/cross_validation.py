@@ -111,7 +111,7 @@ def cross_validate(config: TrainConfig, tell: Callable[[str], None] = print) -> 
         The summary, which is written too; None where the minutes were used up before the last fold was finished.
 
     Raises:
-        Interrupted: after Ctrl-C; `resume` goes on after the last complete epoch.
+        Interrupted: after Ctrl-C; `resume` continues after the last complete epoch.
         TrainingError, DataError, ValueError, DiskFullError: with a message for the user.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:

@@ -150,7 +150,7 @@ def is_shipped(choice: Choice) -> bool:
 def ship(choice: Choice) -> Card:
     """Write checkpoints/ensemble: weights of the vote, stored answers, and the card with the plain measures.
 
-    The other ways to average over views need the pictures: `evaluate`.
+    The other ways to average over views need the images: `evaluate`.
     """
     members = [read_card(name) for name in choice.members]
     found = {part: voted(choice.members, part) for part in (CHOSEN_ON, REPORTED_ON)}
@@ -187,17 +187,17 @@ def voted(members: Sequence[str], part: str) -> Predictions:
 
 
 def _probabilities(names: Sequence[str], part: str) -> tuple[dict[str, Tensor], Tensor]:
-    """Of each checkpoint the probabilities (N, K) for the same pictures, and their labels (N,)."""
+    """Of each checkpoint the probabilities (N, K) for the same images, and their labels (N,)."""
     stored = {name: _in_order(name, part) for name in names}
     first = stored[names[0]]
     for name, found in stored.items():
         if found.ids.tolist() != first.ids.tolist() or found.logits.shape != first.logits.shape:
-            raise CheckpointError(f"{name} and {names[0]} answered other pictures of {part}: ferscope evaluate {name}")
+            raise CheckpointError(f"{name} and {names[0]} answered other images of {part}: ferscope evaluate {name}")
     return {name: found.logits.softmax(-1) for name, found in stored.items()}, first.labels
 
 
 def _in_order(name: str, part: str) -> Predictions:
-    """Stored answers by the ids of the pictures, whose order in the set depends on how it was imported."""
+    """Stored answers by the ids of the images, whose order in the set depends on how it was imported."""
     found = read_predictions(name, part)
     order = found.ids.argsort()
     return Predictions(found.logits[order], found.labels[order], found.names[order], found.ids[order])

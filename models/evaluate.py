@@ -2,10 +2,10 @@
 
     python -m models.evaluate residual_cnn                             on the parts of its split
     python -m models.evaluate residual_cnn --data data/ckplus.npz      on another set, over the classes that both have
-    python -m models.evaluate residual_cnn --stored                    what lies beside the weights; needs no pictures
+    python -m models.evaluate residual_cnn --stored                    what lies beside the weights; needs no images
 
 The first writes the measures of the weights as they are shipped (half precision) into `card.json`, the plain logits of
-validation and test part into `predictions.npz`, and the temperature fitted on the validation part. The others write
+validation and test set into `predictions.npz`, and the temperature fitted on the validation set. The others write
 nothing.
 """
 
@@ -55,7 +55,7 @@ _HEADLINE = ("accuracy", "balanced_accuracy", "macro_f1", "kappa", "log_loss", "
 
 
 def evaluate(name: str | Path, faces: FaceSet, tta: tuple[str, ...] = TTA, device: str = "cpu") -> Card:
-    """Measure a checkpoint on validation and test part of the split that it was trained on; write it beside the
+    """Measure a checkpoint on validation and test set of the split that it was trained on; write it beside the
     weights.
 
     Args:
@@ -69,14 +69,14 @@ def evaluate(name: str | Path, faces: FaceSet, tta: tuple[str, ...] = TTA, devic
         temperature.
 
     Raises:
-        DataError: the set has other classes or pictures, or not the split; see `evaluate_elsewhere`.
+        DataError: the set has other classes or images, or not the split; see `evaluate_elsewhere`.
     """
     model, card = load_checkpoint(name, device)
     if faces.classes != card.classes:
         raise DataError(f"The classes of the set ({', '.join(faces.classes)}) are not those of {name}.")
     parts = split(faces, card.split)
     if parts.fingerprint != card.data:
-        raise DataError(f"The set does not hold the pictures, labels and parts that {name} was trained with.")
+        raise DataError(f"The set does not hold the images, labels and parts that {name} was trained with.")
     validation, test = parts.names
     measured, plain = {validation: parts.validation, test: parts.test}, {}
     metrics: dict[str, dict[str, Any]] = {part: {**card.metrics.get(part, {})} for part in measured}
@@ -96,9 +96,9 @@ def evaluate(name: str | Path, faces: FaceSet, tta: tuple[str, ...] = TTA, devic
 
 
 def evaluate_run(config: TrainConfig) -> None:
-    """Measure what a training has kept, in a single view of each picture; of several processes the first one does."""
+    """Measure what a training has kept, in a single view of each image; of several processes the first one does."""
     if first_process() and (config.folder / "card.json").is_file():
-        print("Measuring the best epoch on validation and test part.", flush=True)
+        print("Measuring the best epoch on validation and test set.", flush=True)
         card = evaluate(config.folder, FaceSet.load(config.data), ("plain",), device_of(config.device))
         for part, ways in card.metrics.items():
             found = ways["plain"]
@@ -113,7 +113,7 @@ class Elsewhere:
 
     Attributes:
         classes: those that network and set share, in the network's order.
-        left_out: pictures of other classes.
+        left_out: images of other classes.
         metrics: for each part of the set, for each way to average over views, what `evaluation.measure` gives.
     """
 
@@ -180,9 +180,9 @@ def _figure(value: float | None) -> str:
 
 
 def report_stored(name: str | Path, console: Console) -> None:
-    """Print what lies beside the weights: measures, the same without leaked pictures, and errors beside the raters.
+    """Print what lies beside the weights: measures, the same without leaked images, and errors beside the annotators.
 
-    Leaks and votes are known of FER2013's official test parts; a checkpoint without answers to them has no such lines.
+    Leaks and votes are known of FER2013's official test set; a checkpoint without answers to them has no such lines.
     """
     card = read_card(name)
     if not card.metrics:
@@ -191,22 +191,22 @@ def report_stored(name: str | Path, console: Console) -> None:
     if card.caveat:
         console.print(card.caveat, soft_wrap=True)
     if card.temperature:
-        console.print(f"Temperature, fitted on the validation part: {card.temperature:.3f}")
+        console.print(f"Temperature, fitted on the validation set: {card.temperature:.3f}")
     for part in card.metrics:
         if part in TEST_PARTS:
             stored = read_predictions(name, part)
             _report_leaks(part, stored, console)
             if part == "PrivateTest" and has_votes(stored.names):
                 found = beside_raters(stored.logits, stored.labels, stored.names, card.classes, card.temperature)
-                console.print(f"{part} beside the raters of FER+, plain, {len(found.names)} pictures with votes:")
+                console.print(f"{part} beside the annotators of FER+, plain, {len(found.names)} images with votes:")
                 for line in found.sentences():
                     console.print(f"  {line}", soft_wrap=True)
 
 
 def _report_leaks(part: str, stored: Predictions, console: Console) -> None:
     right = (stored.logits.argmax(-1) == stored.labels).numpy()
-    console.print(f"{part}, plain: {percent(share(right))} of {len(right)} pictures")
-    for near, what in ((False, "copies of a Training picture"), (True, "copies and near copies")):
+    console.print(f"{part}, plain: {percent(share(right))} of {len(right)} images")
+    for near, what in ((False, "copies of a Training image"), (True, "copies and near copies")):
         inside = np.isin(stored.ids, list(leaked(part, near)))
         if not inside.any():  # another set, such as drawn faces
             return
@@ -230,7 +230,7 @@ def _command(
             both have are compared, and nothing is written.
         tta: the average over views at test time; on its own set the plain one is always measured.
         device: cpu, cuda, mps, or auto for what is there.
-        stored: measure nothing; print what lies beside the weights, also without leaked pictures and beside FER+.
+        stored: measure nothing; print what lies beside the weights, also without leaked images and beside FER+.
     """
     console = Console(width=None if sys.stdout.isatty() else 200)
     if stored:
@@ -245,7 +245,7 @@ def _command(
     found = evaluate_elsewhere(name, faces, ways, device)
     report(f"{card.network} on {data.name}", found.classes, found.metrics, console)
     console.print(
-        f"Not the set that it was trained for: {len(found.classes)} classes are shared, {found.left_out} pictures of "
+        f"Not the set that it was trained for: {len(found.classes)} classes are shared, {found.left_out} images of "
         "others were left out. Nothing was written.",
         soft_wrap=True,
     )

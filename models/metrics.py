@@ -32,11 +32,11 @@ def predict(
 
     Args:
         model: a network in evaluation mode.
-        card: how its pictures are prepared.
-        images: gray pictures, uint8 (N, H, W).
+        card: how its images are prepared.
+        images: gray images, uint8 (N, H, W).
         tta: "plain", "flip" or "ten-crop"; see `preprocessing.views`.
-        batch_size: pictures in one forward pass.
-        progress: called with the number of pictures done after each batch.
+        batch_size: images in one forward pass.
+        progress: called with the number of images done after each batch.
 
     Returns:
         (N, K) on the CPU: logits for "plain", the log of the mean probability otherwise. Softmax makes probabilities of
@@ -67,7 +67,7 @@ def measure(logits: Tensor, labels: Tensor, classes: tuple[str, ...]) -> dict[st
         kappa (Cohen; -1 to 1, 0 is chance, higher; None where labels and predictions are all of one class, which leaves
         nothing to agree on beyond chance); log_loss (mean negative log probability, nats, lower);
         calibration_error (expected gap between probability and accuracy over 15 bins, 0 to 1, lower);
-        per_class: precision, recall, f1, support of each; confusion: pictures by true class (row) and answer (column).
+        per_class: precision, recall, f1, support of each; confusion: images by true class (row) and answer (column).
     """
     from torchmetrics.functional import classification as tm  # here: torchmetrics takes half a second
 
@@ -139,16 +139,16 @@ def percent(interval: Interval) -> str:
 
 
 def paired_difference(first: Tensor, second: Tensor, labels: Tensor, draws: int = 2000) -> dict[str, Interval]:
-    """How much better the first of two networks is on the same pictures, with 95 % intervals.
+    """How much better the first of two networks is on the same images, with 95 % intervals.
 
-    Pictures are drawn again with replacement (Efron's percentile bootstrap), both answers to a picture together,
-    because networks tend to fail on the same ones; the classes keep their sizes. The intervals say what other pictures
+    Images are drawn again with replacement (Efron's percentile bootstrap), both answers to an image together,
+    because networks tend to fail on the same ones; the classes keep their sizes. The intervals say what other images
     might have shown, not what another seed of the training would have: for that, train more seeds.
 
     Args:
         first, second: logits (N, K).
         labels: index of the true class, (N,).
-        draws: number of times that the pictures are drawn again.
+        draws: number of times that the images are drawn again.
 
     Returns:
         For "accuracy" and "balanced_accuracy": difference, lower and upper end, each in -1..1.

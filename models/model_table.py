@@ -38,7 +38,7 @@ class Row:
         parameters: that are trained.
         macs: multiply-accumulate operations of convolutions, linear layers and attention for one face.
         compiled: how many times faster `torch.compile` makes one face, from the benchmark's last run, or its failure.
-        milliseconds: for one face, float32, on two threads of the processor; None where it was not timed.
+        milliseconds: for one face, float32, on two threads of the CPU; None where it was not timed.
     """
 
     name: str

@@ -8,12 +8,12 @@ from torch import Tensor
 
 
 def to_unit(images: Tensor, size: int) -> Tensor:
-    """Gray pictures, uint8 (B, H, W) → float (B, 1, size, size) in 0..1; another size is reached with antialiasing."""
+    """Gray images, uint8 (B, H, W) → float (B, 1, size, size) in 0..1; another size is reached with antialiasing."""
     return resized(images.unsqueeze(1).float() / 255, size)
 
 
 def resized(x: Tensor, size: int) -> Tensor:
-    """Pictures (B, C, H, W) → (B, C, size, size), bilinear, with antialiasing; unchanged where that is their size."""
+    """Images (B, C, H, W) → (B, C, size, size), bilinear, with antialiasing; unchanged where that is their size."""
     if x.shape[-2:] == (size, size):
         return x
     sampled = F.interpolate(x.float(), (size, size), mode="bilinear", antialias=True, align_corners=False)
@@ -29,9 +29,9 @@ def views(x: Tensor, tta: str) -> list[Tensor]:
     """The views (B, 1, S, S) of test-time augmentation whose probabilities are averaged.
 
     Args:
-        x: pictures (B, 1, S, S).
-        tta: "plain", the picture; "flip", it and its mirror image; "ten-crop", the four corners and the centre at
-            11/12 of the side (44 of 48 pixels), enlarged to S again, and their mirror images.
+        x: images (B, 1, S, S).
+        tta: "plain", the image; "flip", it and its mirror image; "ten-crop", the four corners and the center at
+            11/12 of the side (44 of 48 pixels), resized to S again, and their mirror images.
     """
     if tta == "plain":
         return [x]
@@ -39,7 +39,7 @@ def views(x: Tensor, tta: str) -> list[Tensor]:
         return [x, x.flip(-1)]
     if tta == "ten-crop":
         size = x.shape[-1]
-        middle = round(size / 24)  # an even rest, so that the centre is one and the mirror image has the same views
+        middle = round(size / 24)  # an even rest, so that the center is one and the mirror image has the same views
         side = size - 2 * middle
         corners = [(0, 0), (0, size - side), (size - side, 0), (size - side, size - side)]
         crops = [x[..., top : top + side, left : left + side] for top, left in [*corners, (middle, middle)]]

@@ -43,9 +43,9 @@ class ModelSpec:
         builder: `builder(num_classes=..., **overrides)` returns the network; with `pretrained=...` where there are
             ImageNet weights.
         imagenet: whether there are ImageNet weights to begin with; not for a network that only its paper knows.
-        input_size: side in pixels of the square picture that it is trained and shown with.
-        smallest_side: in pixels, of a picture that it does not shrink to nothing.
-        stride: pixels from one position of its last map to the next; None where it resizes each picture to the side
+        input_size: side in pixels of the square image that it is trained and shown with.
+        smallest_side: in pixels, of an image that it does not shrink to nothing.
+        stride: pixels from one position of its last map to the next; None where it resizes each image to the side
             that it was built for, so that its maps are always alike.
         stages: the backbone, shallow to deep, each stage the names of its modules (for `get_submodule`). All other
             modules, attention among them, are the head, which trains also where stages are frozen.
@@ -83,7 +83,7 @@ class ModelSpec:
 
     @property
     def smallest_training_side(self) -> int:
-        """Side in pixels of a picture of which its last map keeps 2×2 positions; smaller ones teach it little."""
+        """Side in pixels of an image of which its last map keeps 2×2 positions; smaller ones teach it little."""
         return self.smallest_side if self.stride is None else max(self.smallest_side, 2 * self.stride)
 
 
@@ -172,9 +172,9 @@ def create_model(name: str, num_classes: int = 7, pretrained: bool = False, **ov
         **overrides: values of `get_spec(name).options`, e.g. `width=36`; ValueError for any other.
 
     Returns:
-        A module in training mode that maps normalised gray pictures `(B, 1, H, W)` to logits `(B, num_classes)`.
-        Other input raises ValueError, and so does a single picture in training mode where
-        batch-norm would have nothing to compare it with.
+        A module in training mode that maps normalized gray images `(B, 1, H, W)` to logits `(B, num_classes)`.
+        Other input raises ValueError, and so does a single image in training mode where
+        batch norm would have nothing to compare it with.
     """
     if num_classes < 2:
         raise ValueError(f"num_classes={num_classes}: a classifier needs at least 2 classes")
@@ -191,8 +191,8 @@ def create_model(name: str, num_classes: int = 7, pretrained: bool = False, **ov
 def _check_input(smallest: int, model: nn.Module, inputs: tuple) -> None:
     x = inputs[0]
     if x.ndim != 4 or x.shape[1] != 1:
-        raise ValueError(f"x has shape {tuple(x.shape)}: give gray pictures (B, 1, H, W), one channel each")
+        raise ValueError(f"x has shape {tuple(x.shape)}: give gray images (B, 1, H, W), one channel each")
     if min(x.shape[-2:]) < smallest:
         raise ValueError(f"x has shape {tuple(x.shape)}: height and width must be at least {smallest} pixels")
     if model.training and len(x) == 1 and any(isinstance(m, _BatchNorm) and m.training for m in model.modules()):
-        raise ValueError("x holds one picture: batch-norm in training mode needs two or more; or call model.eval()")
+        raise ValueError("x holds one image: batch norm in training mode needs two or more; or call model.eval()")

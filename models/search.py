@@ -120,7 +120,7 @@ def search(
         What was tried, the best first; None where the time ended before all of it was.
 
     Raises:
-        Interrupted: after Ctrl-C; the same call goes on.
+        Interrupted: after Ctrl-C; the same call continues.
         DataError, DiskFullError: with a message for the user.
     """
     found = []
@@ -242,8 +242,8 @@ def run(
         seed: random seed of each training.
         data: the imported set (`ferscope data import`).
         out: folder of all runs; by default checkpoints/runs/search-<model>-<recipe>.
-        budget: time for this call, as 25m, 1.5h or 90s; called again, it goes on.
-        threads: processor threads; by default as many as torch takes.
+        budget: time for this call, as 25m, 1.5h or 90s; called again, it continues.
+        threads: CPU threads; by default as many as torch takes.
         device: cpu, cuda, mps, or auto for what is there.
     """
     recipe = recipe or get_spec(model).recipe
@@ -263,7 +263,7 @@ def main(argv: list[str] | None = None) -> None:
     try:
         tyro.cli(run, prog="ferscope search", args=argv)
     except Interrupted:
-        print("Stopped. The same call goes on after the last complete epoch.")
+        print("Stopped. The same call continues after the last complete epoch.")
         sys.exit(130)
     except ValidationError as error:
         sys.exit("\n".join(f"{'.'.join(map(str, e['loc']))}={e['input']}: {e['msg']}." for e in error.errors()))

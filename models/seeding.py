@@ -13,7 +13,7 @@ _DRAWING = RLock()  # torch has one generator for all threads
 
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Let torch's global generator begin with `seed` in this block, and go on afterwards as if nothing had been."""
+    """Let torch's global generator begin with `seed` in this block, and continue afterwards as if nothing had been."""
     with _DRAWING, torch.random.fork_rng():
         torch.manual_seed(seed)
         yield

@@ -9,7 +9,7 @@ PLAIN_WORDS = re.compile(r"\w[\w '()-]{0,59}")
 
 
 def counted(n: int, one: str, many: str = "") -> str:
-    """1 picture, 8 pictures; `many` where it is more than `one` with an s: 1 copy is, 2 copies are."""
+    """1 image, 8 images; `many` where it is more than `one` with an s: 1 copy is, 2 copies are."""
     return f"{n} {one if n == 1 else many or one + 's'}"
 
 

@@ -115,7 +115,7 @@ def main(argv: list[str] | None = None) -> None:
             _one_run(config)
     except Interrupted:
         begun = is_cross_validation(config.split) or (config.folder / resume.FILE).is_file()
-        kept = "goes on after the last whole epoch" if begun else "begins again: no epoch was finished"
+        kept = "continues after the last complete epoch" if begun else "begins again: no epoch was finished"
         _tell(f"Stopped. What was reached is in {config.folder}; ferscope train --out {config.folder} --resume {kept}.")
         sys.exit(130)
     except ValidationError as error:
@@ -133,12 +133,12 @@ def _one_run(config: TrainConfig) -> None:
 
     begun = config.folder / resume.FILE
     if config.resume and not begun.is_file():
-        _tell(f"No whole epoch is in {config.folder}: the training begins.")
+        _tell(f"No complete epoch is in {config.folder}: the training begins.")
     folder = train(config)
     if begun.is_file():
         best = resume.load_facts(folder)["best"]
         accuracy = f"{best['validation_accuracy']:.1%}"
-        _tell(f"The best epoch is {best['epoch']:.0f}, {accuracy} of the validation part. It is in {folder}.")
+        _tell(f"The best epoch is {best['epoch']:.0f}, {accuracy} of the validation set. It is in {folder}.")
     if config.evaluate:
         with locked(folder):
             evaluate_run(config)
@@ -157,7 +157,7 @@ def _all_folds(config: TrainConfig) -> None:
         report(found, Console(width=None if sys.stdout.isatty() else 200))
         _tell(f"Written to {config.folder / SUMMARY}")
     else:
-        _tell(f"ferscope train --out {config.folder} --resume goes on.")
+        _tell(f"ferscope train --out {config.folder} --resume continues.")
 
 
 def _tell(text: str) -> None:

@@ -1,7 +1,7 @@
 """`ferscope zoo`, or `python -m models.zoo --budget 25m`: train the list in `zoo.toml`, one network after another.
 
 Takes the next unfinished run, trains until it is done or the budget ends, measures what is done and puts it into
-checkpoints/. Called again, it goes on where it stopped. With `--budget 0m` it only prints what is done and left.
+checkpoints/. Called again, it continues where it stopped. With `--budget 0m` it only prints what is done and left.
 """
 
 from __future__ import annotations
@@ -194,7 +194,7 @@ def main(argv: list[str] | None = None) -> None:
     try:
         tyro.cli(train_list, prog="ferscope zoo", args=argv)
     except Interrupted:
-        print("Stopped. Call it again to go on from the last whole epoch.")
+        print("Stopped. Call it again to continue from the last complete epoch.")
         sys.exit(130)
     except (TrainingError, DiskFullError, ValueError, OSError) as error:
         sys.exit(str(error))

@@ -29,7 +29,7 @@ app = tyro.extras.SubcommandApp()
 
 
 def counts_table(classes: Sequence[str], by_split: Mapping[str, list[int]]) -> Table:
-    """Pictures of each class (columns) in each part (rows)."""
+    """Images of each class (columns) in each part (rows)."""
     table = Table("", *classes, "all", box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))  # in 80 columns
     for split, counts in by_split.items():
         table.add_row(split, *map(str, counts), str(sum(counts)))
@@ -113,12 +113,12 @@ def audit(
     html: Path | None = None,
     json: Path | None = None,
 ) -> None:
-    """Find copies, leaks between parts, contradicting labels and blank pictures.
+    """Find copies, leaks between parts, contradicting labels and blank images.
 
     Args:
         path: the imported set.
         near: bits of 63 in which the perceptual hashes of near copies may differ.
-        html: write the report as one page, without pictures.
+        html: write the report as one page, without images.
         json: write the figures.
     """
     faces, console = FaceSet.load(path), Console()
@@ -129,9 +129,7 @@ def audit(
     for sentence in audits.sentences(found):
         console.print(sentence, soft_wrap=True)
     console.print(_leak_table(found.leaks))
-    console.print(
-        "copies, near copies: test pictures that sit in training; on test: the epoch is chosen on test pictures"
-    )
+    console.print("copies, near copies: test images that sit in training; on test: the epoch is chosen on test images")
     if html:
         write_bytes(html, audits.as_html(found, path.stem).encode())
         console.print(f"The report is in {html}", soft_wrap=True)
@@ -166,7 +164,7 @@ def show_splits(
     console = Console()
     if not name and data == FER2013 and not data.is_file():
         console.print(split_tables.notes())
-        console.print(f"{data} is not imported. With --data SET you see how many pictures each part would have.")
+        console.print(f"{data} is not imported. With --data SET you see how many images each part would have.")
         return
     faces = FaceSet.load(data)
     if not name:
@@ -204,7 +202,7 @@ def preview(
         path: an imported set; without it drawn faces are changed.
         augmentation: none, quick, strong, moderate, paper-a to paper-e; all: every one of them, for a single face,
             a row each.
-        out: the picture to write. With a set it shows faces of it: mind who may see them.
+        out: the image to write. With a set it shows faces of it: mind who may see them.
         seed: equal seeds draw equal grids.
     """
     from . import augment
@@ -227,7 +225,7 @@ def preview(
         found = augment.AUGMENTATIONS[name]
         console.print(f"{name}: {', '.join(found.steps) or 'nothing'}", soft_wrap=True)
         if found.no_effect:
-            console.print(f"  no effect on gray pictures: {', '.join(found.no_effect)}", soft_wrap=True)
+            console.print(f"  no effect on gray images: {', '.join(found.no_effect)}", soft_wrap=True)
     console.print(f"Written to {out}, a row for each {'of these' if augmentation == 'all' else 'face'}", soft_wrap=True)
 
 
@@ -239,10 +237,10 @@ def draw(
 
     Args:
         out: the file to write.
-        count: Training pictures of each class; a fifth as many come into either test part.
-        size: side of the pictures in pixels.
+        count: Training images of each class; a fifth as many come into either test set.
+        size: side of the images in pixels.
         seed: decides everything.
-        sticker: a class whose Training pictures carry a sticker, a planted shortcut.
+        sticker: a class whose Training images carry a sticker, a planted shortcut.
     """
     from .synthetic import faces as synthetic
 

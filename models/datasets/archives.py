@@ -1,4 +1,4 @@
-"""Files of a folder or an archive, one after another, and pictures as gray pixels: what every reader begins with.
+"""Files of a folder or an archive, one after another, and images as gray pixels: what every reader begins with.
 
 Archives are read in memory: nothing is unpacked, so it does not matter where the paths inside them point.
 """
@@ -31,7 +31,7 @@ Entry = tuple[PurePosixPath, bytes]
 
 
 def entries(path: Path, progress: Callable[[int], None] = lambda done: None) -> Iterator[Entry]:
-    """The pictures and tables of a folder or an archive (tar, zip), in the order of the source.
+    """The images and tables of a folder or an archive (tar, zip), in the order of the source.
 
     Args:
         path: of the folder or the archive.
@@ -80,34 +80,34 @@ def _wanted(name: str, size: int) -> bool:
 
 
 def gray(content: bytes, side: int | None = None) -> np.ndarray | None:
-    """A picture as gray pixels, uint8 (H, W); None where it cannot be read or is larger than 25 megapixels.
+    """An image as gray pixels, uint8 (H, W); None where it cannot be read or is larger than 25 megapixels.
 
     `side` makes it square: the larger dimension is cut at both ends, then it is resized.
     """
     try:
-        with open_image(io.BytesIO(content), FORMATS) as picture:
-            if picture.width * picture.height > _MOST_PIXELS:
+        with open_image(io.BytesIO(content), FORMATS) as image:
+            if image.width * image.height > _MOST_PIXELS:
                 return None
-            picture = _to_gray(ImageOps.exif_transpose(picture))
-            if side and picture.size != (side, side):
-                least = min(picture.size)
-                left, top = (picture.width - least) // 2, (picture.height - least) // 2
+            image = _to_gray(ImageOps.exif_transpose(image))
+            if side and image.size != (side, side):
+                least = min(image.size)
+                left, top = (image.width - least) // 2, (image.height - least) // 2
                 box = (left, top, left + least, top + least)
-                picture = picture.resize((side, side), Image.Resampling.LANCZOS, box=box)
-            return np.asarray(picture)
+                image = image.resize((side, side), Image.Resampling.LANCZOS, box=box)
+            return np.asarray(image)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None
 
 
-def _to_gray(picture: Image.Image) -> Image.Image:
-    """Any picture as gray, on white where it is transparent."""
-    if picture.mode.startswith("I"):  # 16-bit gray: Pillow's own conversion would clip at 255
-        values = np.asarray(picture).astype(np.float32) / 257
+def _to_gray(image: Image.Image) -> Image.Image:
+    """Any image as gray, on white where it is transparent."""
+    if image.mode.startswith("I"):  # 16-bit gray: Pillow's own conversion would clip at 255
+        values = np.asarray(image).astype(np.float32) / 257
         return Image.fromarray(np.clip(values + 0.5, 0, 255).astype(np.uint8))
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-    return picture.convert("L")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("L")
 
 
 def left_out(names: Iterable[str], why: str) -> tuple[str, ...]:

@@ -1,10 +1,10 @@
-"""The truth about a set: copies, leaks between its parts, labels that contradict each other, pictures without a face.
+"""The truth about a set: copies, leaks between its parts, labels that contradict each other, images without a face.
 
     ferscope data audit data/fer2013.npz --html audit.html
 
-A test picture that also sits in training is not a test. `audit` counts such pictures for every split that the set can
+A test image that also sits in training is not a test. `audit` counts such images for every split that the set can
 be divided by. Those of FER2013's official split ship as ids (`leaked.csv`), so that a score without them needs no
-pictures.
+images.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from .faceset import FaceSet
 from .splits import available
 
 NEARLY_CONSTANT = 4
-"""A picture whose gray values lie within so many steps of 255 shows nothing."""
+"""An image whose gray values lie within so many steps of 255 shows nothing."""
 
 
 @dataclass(frozen=True)
 class Leak:
-    """Test pictures of one split that are in its training part.
+    """Test images of one split that are in its training set.
 
     Attributes:
         split: name of the split.
-        training, validation, test: number of pictures.
-        exact: test pictures with the same pixels as a training picture.
-        near: test pictures that are, pixel by pixel or nearly, a training picture.
-        chosen_on_test: whether the epoch is chosen on the pictures that are reported.
+        training, validation, test: number of images.
+        exact: test images with the same pixels as a training image.
+        near: test images that are, pixel by pixel or nearly, a training image.
+        chosen_on_test: whether the epoch is chosen on the images that are reported.
     """
 
     split: str
@@ -56,21 +56,21 @@ class Audit:
     """What was found in a set.
 
     Attributes:
-        pictures: how many.
+        images: how many.
         classes: names of the classes.
-        counts: pictures of each class, for each part.
+        counts: images of each class, for each part.
         intensity: mean and standard deviation of the gray values, 0..255, for each part.
-        groups: groups of pixel-identical pictures; `surplus`, pictures beyond the first of each group.
+        groups: groups of pixel-identical images; `surplus`, images beyond the first of each group.
         groups_across: such groups that lie in two parts or more; `groups_conflicting`, that carry two labels or more.
-        pairs_across: "of Training are also in PublicTest", … → how many pictures, pixel by pixel.
-        near: pairs of different pictures that are nearly the same; `near_across`, in two parts; `near_conflicting`,
+        pairs_across: "of Training are also in PublicTest", … → how many images, pixel by pixel.
+        near: pairs of different images that are nearly the same; `near_across`, in two parts; `near_conflicting`,
             with two labels.
-        constant: names of pictures of one gray value; `nearly_constant`, of hardly more.
-        shared_names: names that several pictures have.
+        constant: names of images of one gray value; `nearly_constant`, of hardly more.
+        shared_names: names that several images have.
         leaks: for each split that the set can be divided by.
     """
 
-    pictures: int
+    images: int
     classes: tuple[str, ...]
     counts: dict[str, list[int]]
     intensity: dict[str, tuple[float, float]]
@@ -122,7 +122,7 @@ def audit(faces: FaceSet, near: int = duplicates.NEAR, progress: Callable[[str],
     names = Counter(faces.names.tolist())
     statistics = {part: faces.part(part).pixel_statistics() for part in parts}
     return Audit(
-        pictures=len(faces),
+        images=len(faces),
         classes=faces.classes,
         counts=faces.counts(),
         intensity={part: (255 * mean, 255 * std) for part, (mean, std) in statistics.items()},
@@ -145,7 +145,7 @@ _LABELS = ("splits", "labels")
 
 
 def _groups(pixels: np.ndarray) -> list[np.ndarray]:
-    """Indices of pictures with the same pixels, for each group of two or more."""
+    """Indices of images with the same pixels, for each group of two or more."""
     order = np.argsort(pixels, kind="stable")
     ends = np.flatnonzero(pixels[order][1:] != pixels[order][:-1]) + 1
     return [group for group in np.split(order, ends) if len(group) > 1]
@@ -167,16 +167,16 @@ def _leaks(faces: FaceSet, pairs: np.ndarray) -> tuple[Leak, ...]:
     return tuple(found)
 
 
-# ---- the leaked pictures of the official split, shipped
+# ---- the leaked images of the official split, shipped
 
 
 @cache
 def leaked(part: str = "PrivateTest", near: bool = True) -> frozenset[str]:
-    """Ids of FER2013's test pictures that sit in Training.
+    """Ids of FER2013's test images that sit in Training.
 
     Args:
         part: "PublicTest" or "PrivateTest".
-        near: also those that are nearly a Training picture, not only those with the same pixels.
+        near: also those that are nearly a Training image, not only those with the same pixels.
     """
     with Path(__file__).with_name("leaked.csv").open(encoding="utf-8", newline="") as file:
         rows = csv.DictReader(file)
@@ -184,7 +184,7 @@ def leaked(part: str = "PrivateTest", near: bool = True) -> frozenset[str]:
 
 
 def leaked_table(faces: FaceSet) -> str:
-    """`leaked.csv`, from the pictures: id, name, and whether the copy is exact or near."""
+    """`leaked.csv`, from the images: id, name, and whether the copy is exact or near."""
     training = faces.part("Training")
     table = io.StringIO()
     write_rows(table, [("id", "name", "how")])
@@ -203,25 +203,25 @@ def leaked_table(faces: FaceSet) -> str:
 def sentences(found: Audit) -> list[str]:
     """What was found, a sentence each, the worst first."""
     lines = [
-        f"{counted(found.groups, 'group')} of pixel-identical pictures, "
+        f"{counted(found.groups, 'group')} of pixel-identical images, "
         f"{counted(found.surplus, 'surplus copy', 'surplus copies')}.",
         f"{counted(found.groups_across, 'group lies', 'groups lie')} across parts, "
         f"{counted(found.groups_conflicting, 'carries', 'carry')} more than one label.",
         *(
-            counted(n, "picture " + what.replace(" are ", " is "), "pictures " + what) + ", pixel by pixel."
+            counted(n, "image " + what.replace(" are ", " is "), "images " + what) + ", pixel by pixel."
             for what, n in found.pairs_across.items()
             if n
         ),
-        f"{counted(found.near, 'pair of different pictures is', 'pairs of different pictures are')} nearly the same; "
+        f"{counted(found.near, 'pair of different images is', 'pairs of different images are')} nearly the same; "
         f"{counted(found.near_across, 'lies', 'lie')} across parts, "
         f"{counted(found.near_conflicting, 'carries', 'carry')} two labels.",
     ]
     for names, what in ((found.constant, "of a single gray value"), (found.nearly_constant, "of hardly more than one")):
         if names:
-            lines.append(f"{counted(len(names), 'picture is', 'pictures are')} {what}: {_first(names)}.")
+            lines.append(f"{counted(len(names), 'image is', 'images are')} {what}: {_first(names)}.")
     if found.shared_names:
         names = counted(len(found.shared_names), "name stands", "names stand")
-        lines.append(f"{names} for several pictures: {_first(found.shared_names)}.")
+        lines.append(f"{names} for several images: {_first(found.shared_names)}.")
     return lines
 
 
@@ -230,7 +230,7 @@ def _first(names: tuple[str, ...]) -> str:
 
 
 def as_html(found: Audit, title: str) -> str:
-    """The report as one self-contained page: tables and sentences, no picture of the set."""
+    """The report as one self-contained page: tables and sentences, no image of the set."""
 
     def table(head: list[str], rows: list[list]) -> str:
         cells = [f"<tr>{''.join(f'<th>{html.escape(str(c))}</th>' for c in head)}</tr>"]
@@ -251,11 +251,11 @@ def as_html(found: Audit, title: str) -> str:
     body = [
         f"<h1>What is in {html.escape(title)}, and what is wrong with it?</h1>",
         "<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in sentences(found)) + "</ul>",
-        "<h2>Pictures of each class</h2>" + table(["part", *found.classes, "all"], parts),
+        "<h2>Images of each class</h2>" + table(["part", *found.classes, "all"], parts),
         "<h2>Gray values, of 255</h2>" + table(["part", "mean", "standard deviation"], gray),
-        "<h2>Test pictures that sit in training, for each split</h2>"
+        "<h2>Test images that sit in training, for each split</h2>"
         + table([*LEAK_HEAD, "share", "epoch chosen on test"], leaks),
-        "<p>copies: the same pixels as a training picture; near copies: that, or nearly the same picture.</p>",
+        "<p>copies: the same pixels as a training image; near copies: that, or nearly the same image.</p>",
     ]
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'

@@ -1,7 +1,7 @@
 """Augmentation by name: every sample of a batch is drawn its own change, on the batch's device (kornia).
 
-Turning, shifting, zooming, shearing and cropping are one warp, because each further interpolation blurs a picture of
-48 pixels; a crop that is enlarged again is a zoom with a shift. Where a paper is silent the amount is ours and the
+Turning, shifting, zooming, shearing and cropping are one warp, because each further interpolation blurs an image of
+48 pixels; a crop that is resized again is a zoom with a shift. Where a paper is silent the amount is ours and the
 builder says so; its docstring is what a page shows.
 """
 
@@ -23,7 +23,7 @@ from ..seeding import seeded
 
 @dataclass(frozen=True)
 class Augmentation:
-    """One way to change the pictures of a training.
+    """One way to change the images of a training.
 
     Attributes:
         name: what `TrainConfig.augmentation` calls it.
@@ -59,7 +59,7 @@ def _register(name: str, *, steps: tuple[str, ...], paper: str | None = None, no
 
 @_register("none", steps=())
 def _none() -> nn.Module:
-    """The pictures as they are."""
+    """The images as they are."""
     return nn.Identity()
 
 
@@ -68,7 +68,7 @@ def _none() -> nn.Module:
     steps=("horizontal flip", "rotation ±20°", "shift ±12 %", "zoom 0.85–1.15", "erasing a patch of up to a fifth"),
 )
 def _quick() -> nn.Module:
-    """Ours, for short trainings: modest changes, and the edge repeated where the picture ends."""
+    """Ours, for short trainings: modest changes, and the edge repeated where the image ends."""
     # The curves of the shipped networks depend on these very draws: change nothing here.
     return K.ImageSequential(
         K.RandomHorizontalFlip(p=0.5),
@@ -81,13 +81,13 @@ def _quick() -> nn.Module:
     "strong",
     steps=(
         "horizontal flip",
-        "half of the pictures: brightness ×0.75–1.25, contrast ×0.75–1.25",
-        "half of the pictures: rotation ±20°, shift ±12 %, zoom 0.85–1.2, shear ±5°",
+        "half of the images: brightness ×0.75–1.25, contrast ×0.75–1.25",
+        "half of the images: rotation ±20°, shift ±12 %, zoom 0.85–1.2, shear ±5°",
         "erasing a patch of up to a fifth",
     ),
 )
 def _strong() -> nn.Module:
-    """Ours, for long trainings of one network: the other half of the pictures stays as sharp as a test shows it."""
+    """Ours, for long trainings of one network: the other half of the images stays as sharp as a test shows it."""
     # The shipped residual_cnn depends on these very draws: change nothing here.
     return K.ImageSequential(
         K.RandomHorizontalFlip(p=0.5),
@@ -130,14 +130,14 @@ def _moderate() -> nn.Module:
         "vertical shift ±28 %",
         "cropping: zoom 1–1.25",
     ),
-    no_effect=("random grayscale 0.2: the pictures are gray", "hue 0.2: a gray picture has no hue"),
+    no_effect=("random grayscale 0.2: the images are gray", "hue 0.2: a gray image has no hue"),
 )
 def _paper_a() -> nn.Module:
     """RARN, table 1, with its amounts.
 
-    Ours, where it is silent: flips of every second picture, cropping by up to a fifth of the side, black outside.
+    Ours, where it is silent: flips of every second image, cropping by up to a fifth of the side, black outside.
     The vertical flip hurts: at test no face stands on its head, and upside down the raised corners of a smile point
-    down like those of a sad mouth. A shift of more than half the width, which one picture in three gets, leaves less
+    down like those of a sad mouth. A shift of more than half the width, which one image in three gets, leaves less
     than half a face to learn from.
     """
     return K.ImageSequential(
@@ -165,7 +165,7 @@ def _paper_b() -> nn.Module:
     """ResNet-50 hybrid, with all its amounts.
 
     The slide reads the shear of 0.4 as radians, 22.9°; today's Keras, whose names it uses, would shear by 0.4 degrees.
-    Ours, where it is silent: flips of every second picture, black for the constant outside, shear along the rows, and,
+    Ours, where it is silent: flips of every second image, black for the constant outside, shear along the rows, and,
     as in Keras, zoom drawn apart for width and height.
     """
     return K.ImageSequential(
@@ -193,7 +193,7 @@ def _paper_c() -> nn.Module:
 
 @_register("paper-d", paper="D", steps=("horizontal flip",))
 def _paper_d() -> nn.Module:
-    """SVD attention: the paper states no augmentation; ours is the mirror image of every second picture."""
+    """SVD attention: the paper states no augmentation; ours is the mirror image of every second image."""
     return K.ImageSequential(K.RandomHorizontalFlip(p=0.5))
 
 
@@ -206,7 +206,7 @@ def _paper_e() -> nn.Module:
     """Multi-branch CNN: horizontal and vertical flip, rotation, scaling and shear, with albumentations, no amounts.
 
     Ours are that library's own: each with probability ½, and the amounts that its `Affine` has when none are given.
-    The text enlarges or shrinks each scaled picture back to its old size, which undoes the scaling; ours is a zoom.
+    The text resizes or shrinks each scaled image back to its old size, which undoes the scaling; ours is a zoom.
     The vertical flip hurts: at test no face stands on its head, and upside down the raised corners of a smile point
     down like those of a sad mouth.
     """
@@ -220,7 +220,7 @@ def _paper_e() -> nn.Module:
 def _light(brightness: float, contrast: float = 0.0, p: float = 1.0) -> nn.Module:
     """Factors 1 ± `brightness` on the pixels and 1 ± `contrast` on their distance from the mean, cut off at 0 and 1.
 
-    `p` is the share of the pictures that are changed.
+    `p` is the share of the images that are changed.
     """
     # ColorJitter multiplies, as torchvision and Keras do; kornia's RandomBrightness and ColorJiggle add.
     return K.ColorJitter(brightness=brightness, contrast=contrast, p=p)
@@ -241,8 +241,8 @@ def _warp(
         shift: move by up to these shares of width and height, either way.
         zoom: range of the factor on the size; four numbers: range of the width, range of the height.
         shear: slant by up to these degrees along rows and columns, either way.
-        fill: outside the picture: "zeros", black, or "border", the nearest pixel of the edge.
-        p: share of the pictures that are changed.
+        fill: outside the image: "zeros", black, or "border", the nearest pixel of the edge.
+        p: share of the images that are changed.
     """
     slant: Any = (-shear[0], shear[0], -shear[1], shear[1]) if shear else None
     return K.RandomAffine(degrees=degrees, translate=shift, scale=zoom, shear=slant, padding_mode=fill, p=p)
@@ -255,23 +255,23 @@ def augmentation(name: str) -> Callable[[Tensor], Tensor]:
     return AUGMENTATIONS[name].build()
 
 
-_GAP = 2  # white pixels between two pictures of a preview
+_GAP = 2  # white pixels between two images of a preview
 
 
 def preview(images: np.ndarray, name: str, columns: int = 8, seed: int = 0) -> np.ndarray:
-    """Draw a grid: a row for each picture, the picture itself in the first column, then changed versions of it.
+    """Draw a grid: a row for each image, the image itself in the first column, then changed versions of it.
 
     Args:
-        images: gray pictures, uint8 (N, H, W).
+        images: gray images, uint8 (N, H, W).
         name: a key of `AUGMENTATIONS`.
-        columns: changed versions of each picture.
+        columns: changed versions of each image.
         seed: equal seeds draw equal grids; torch's global generator is left as it was.
 
     Returns:
-        One gray picture, uint8 (N·(H + 2) + 2, (1 + columns)·(W + 2) + 2), with white lines of two pixels.
+        One gray image, uint8 (N·(H + 2) + 2, (1 + columns)·(W + 2) + 2), with white lines of two pixels.
 
     Raises:
-        ValueError: the name is not known, or the pictures are not uint8 (N, H, W) with N of at least 1.
+        ValueError: the name is not known, or the images are not uint8 (N, H, W) with N of at least 1.
     """
     if images.dtype != np.uint8 or images.ndim != 3 or not len(images):
         raise ValueError(f"images are {images.dtype} {images.shape}; a preview draws uint8 (N, H, W)")

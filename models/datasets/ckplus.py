@@ -2,7 +2,7 @@
 
 It goes round as folders `<emotion>/S###_###_########.png` of 48×48 pixels: subject, sequence, frame. Of each sequence
 the
-last three frames are taken, where the expression is strongest, as papers D and E do: 981 pictures, nearly the same
+last three frames are taken, where the expression is strongest, as papers D and E do: 981 images, nearly the same
 three by three. That is why a split must not tear a subject apart (`subject-out`). Seven classes: contempt, and no
 neutral.
 
@@ -38,7 +38,7 @@ def from_entries(files: Iterable[Entry]) -> FaceSet:
     """Read the last three frames of each sequence, brought to 48×48.
 
     Raises:
-        DataError: there is no such picture, or one frame stands in two folders.
+        DataError: there is no such image, or one frame stands in two folders.
     """
     sequences: dict[tuple[str, str], list[tuple[str, str, np.ndarray, str]]] = defaultdict(list)
     unreadable, unmatched = [], []
@@ -65,7 +65,7 @@ def from_entries(files: Iterable[Entry]) -> FaceSet:
         for frame in sorted(frames, key=lambda row: row[0])[-LAST_FRAMES:]
     ]
     if not rows:
-        raise DataError("No picture of CK+ was found. It has <emotion>/S###_###_########.png.")
+        raise DataError("No image of CK+ was found. It has <emotion>/S###_###_########.png.")
     subjects, _, emotions, images, names = zip(*rows, strict=True)
     return FaceSet(
         np.stack(images),
@@ -74,6 +74,6 @@ def from_entries(files: Iterable[Entry]) -> FaceSet:
         np.full(len(rows), "all"),
         CKPLUS_CLASSES,
         np.array(subjects),
-        notes=left_out(unreadable, "not readable as pictures")
+        notes=left_out(unreadable, "not readable as images")
         + left_out(unmatched, "name or folder not of CK+, where neutral is no class"),
     )

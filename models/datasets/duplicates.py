@@ -1,8 +1,8 @@
-"""Copies of pictures: the same pixels, or nearly the same.
+"""Copies of images: the same pixels, or nearly the same.
 
 The same pixels are found by their hash. Nearly the same (cut, brightened, compressed again) are found by a perceptual
 hash: 63 bits that say which low-frequency components of an image are stronger than their median (the discrete cosine
-transform, as in Zauner 2010, "Implementation and benchmarking of perceptual image hash functions"). Two pictures are
+transform, as in Zauner 2010, "Implementation and benchmarking of perceptual image hash functions"). Two images are
 near copies where few bits differ and their gray values go up and down together.
 """
 
@@ -21,7 +21,7 @@ LIKENESS = 0.9
 
 
 def perceptual_hashes(images: np.ndarray) -> np.ndarray:
-    """63 bits for each gray picture, uint8 (N, H, W) → uint64 (N,). A constant picture has no waves: its hash is 0."""
+    """63 bits for each gray image, uint8 (N, H, W) → uint64 (N,). A constant image has no waves: its hash is 0."""
     from scipy.fft import dctn  # here: it takes a quarter of a second
 
     hashes = np.zeros(len(images), dtype=np.uint64)
@@ -36,15 +36,15 @@ def perceptual_hashes(images: np.ndarray) -> np.ndarray:
 
 
 def near_pairs(images: np.ndarray, near: int = NEAR, likeness: float = LIKENESS) -> np.ndarray:
-    """Pairs of different pictures that are nearly the same; those with the same pixels are left out.
+    """Pairs of different images that are nearly the same; those with the same pixels are left out.
 
     Args:
-        images: gray pictures, uint8 (N, H, W).
+        images: gray images, uint8 (N, H, W).
         near: bits of 63 in which their hashes may differ.
         likeness: least correlation of their gray values, −1..1.
 
     Returns:
-        int64 (P, 2), the smaller index first. Constant pictures are near to nothing.
+        int64 (P, 2), the smaller index first. Constant images are near to nothing.
     """
     hashes = perceptual_hashes(images)
     found = [np.zeros((0, 2), dtype=np.int64)]
@@ -56,7 +56,7 @@ def near_pairs(images: np.ndarray, near: int = NEAR, likeness: float = LIKENESS)
 
 
 def near_copies(faces: FaceSet, of: FaceSet, near: int = NEAR, likeness: float = LIKENESS) -> np.ndarray:
-    """Which pictures are, pixel by pixel or nearly, one of another set, bool (N,)."""
+    """Which images are, pixel by pixel or nearly, one of another set, bool (N,)."""
     mine, theirs = perceptual_hashes(faces.images), perceptual_hashes(of.images)
     hit = copies_of(faces, of)
     for start in range(0, len(of), _BLOCK):
@@ -67,7 +67,7 @@ def near_copies(faces: FaceSet, of: FaceSet, near: int = NEAR, likeness: float =
 
 
 def copies_of(faces: FaceSet, of: FaceSet) -> np.ndarray:
-    """Which pictures have the same pixels as one of another set, bool (N,)."""
+    """Which images have the same pixels as one of another set, bool (N,)."""
     return np.isin(faces.pixel_hashes, of.pixel_hashes)
 
 

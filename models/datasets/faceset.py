@@ -1,4 +1,4 @@
-"""One form for every set of faces: gray pictures, labels, names and splits, in memory and as one `.npz` file."""
+"""One form for every set of faces: gray images, labels, names and splits, in memory and as one `.npz` file."""
 
 from __future__ import annotations
 
@@ -35,16 +35,17 @@ class DataError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class FaceSet:
-    """Faces with what raters called them.
+    """Faces with what annotators called them.
 
     Attributes:
-        images: gray pictures, uint8 (N, H, W).
+        images: gray images, uint8 (N, H, W).
         labels: index into `classes`, int64 (N,).
-        names: name of each picture in its source, e.g. "PrivateTest_123", str (N,).
+        names: name of each image in its source, e.g. "PrivateTest_123", str (N,).
         splits: name of the part that it belongs to, e.g. "Training", str (N,).
         classes: names of the classes in order.
         subjects: who is shown, e.g. "S005", str (N,); empty texts where the set does not say.
-        targets: share of each class in the answers of several raters, float32 (N, K); None where there is one label.
+        targets: share of each class in the answers of several annotators, float32 (N, K); None where there is one
+            label.
         notes: sentences on what a reader had to leave out or could not know; not kept in the file.
     """
 
@@ -76,11 +77,11 @@ class FaceSet:
         """The faces of one split; raises DataError where there is none."""
         chosen = self.splits == split
         if not chosen.any():
-            raise DataError(f'split="{split}" holds no picture; there are: {", ".join(sorted(set(self.splits)))}')
+            raise DataError(f'split="{split}" holds no image; there are: {", ".join(sorted(set(self.splits)))}')
         return self.subset(chosen)
 
     def counts(self) -> dict[str, list[int]]:
-        """Pictures of each class, in the order of `classes`, for each split in the order of appearance."""
+        """Images of each class, in the order of `classes`, for each split in the order of appearance."""
         return _counts(self.labels, self.splits, self.classes)
 
     @property
@@ -98,7 +99,7 @@ class FaceSet:
 
     @cached_property
     def pixel_hashes(self) -> np.ndarray:
-        """Sixteen hex digits for each picture, the same for the same pixels, str (N,)."""
+        """Sixteen hex digits for each image, the same for the same pixels, str (N,)."""
         return np.array([hashlib.sha256(image.tobytes()).hexdigest()[:16] for image in self.images])
 
     @cached_property
@@ -116,7 +117,7 @@ class FaceSet:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Sixteen hex digits that change with any picture, label, share or split, not with layout or order."""
+        """Sixteen hex digits that change with any image, label, share or split, not with layout or order."""
         lines = [f"{i} {self.classes[label]}" for i, label in zip(self.ids, self.labels, strict=True)]
         if self.targets is not None:
             lines = [f"{line} {row.tobytes().hex()}" for line, row in zip(lines, self.targets, strict=True)]

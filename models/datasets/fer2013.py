@@ -32,14 +32,14 @@ COUNTS = {
     "PublicTest": [467, 56, 496, 895, 607, 653, 415],
     "PrivateTest": [491, 55, 528, 879, 626, 594, 416],
 }
-"""Pictures of each class, in the order of `EMOTIONS`, that a complete set has."""
+"""Images of each class, in the order of `EMOTIONS`, that a complete set has."""
 
 CSV_CODES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 """The challenge's own order of classes: code 4 is sad, not neutral."""
 
 SIDE = 48
 SHARED_NAMES = {"Training_52789098", "Training_8475486"}
-"""Names that two different pictures of the original set have, in two classes."""
+"""Names that two different images of the original set have, in two classes."""
 
 _TABLES = {"fer2013.csv", "icml_face_data.csv"}  # the second is Kaggle's other copy
 _CSV_ENCODING = "utf-8-sig"  # with or without the mark that spreadsheets put first
@@ -48,7 +48,7 @@ _CSV_ENCODING = "utf-8-sig"  # with or without the mark that spreadsheets put fi
 def read(source: str | Path, progress: Callable[[int], None] = lambda done: None) -> FaceSet:
     """Read FER2013 from an archive (tar, zip), a folder, the challenge's CSV, or an imported `.npz`.
 
-    The order of the result is that of split and name, the same for every layout of files. Files that are not pictures
+    The order of the result is that of split and name, the same for every layout of files. Files that are not images
     of 48×48 pixels are left out and listed in `notes`.
 
     Args:
@@ -111,7 +111,7 @@ def from_entries(files: Iterable[Entry]) -> FaceSet:
             f"{', '.join(SPLITS[:2])} or {SPLITS[2]}. Use the archive whose names do, or the challenge's fer2013.csv."
         )
     if not rows:
-        raise DataError(f"No picture of FER2013 was found. {_EXPECTED}")
+        raise DataError(f"No image of FER2013 was found. {_EXPECTED}")
     again = {name for name, n in Counter(row[1] for row in rows).items() if n > 1} - SHARED_NAMES
     if again:
         raise DataError(
@@ -125,7 +125,7 @@ def from_entries(files: Iterable[Entry]) -> FaceSet:
         np.array(labels),
         np.array(names),
         np.array(SPLITS)[list(splits)],
-        notes=left_out(unreadable, f"not {SIDE}×{SIDE} pictures"),
+        notes=left_out(unreadable, f"not {SIDE}×{SIDE} images"),
     )
 
 

@@ -1,15 +1,15 @@
-"""FER+ (Barsoum et al. 2016): ten raters for each picture of FER2013, over ten answers.
+"""FER+ (Barsoum et al. 2016): ten annotators for each image of FER2013, over ten answers.
 
-The labels of FER2013 came from a web search. For FER+ ten people looked at every picture again, so one can see not only
-what most called it but how far they agreed: in nearly a quarter of the pictures no answer has more than five votes.
+The labels of FER2013 came from a web search. For FER+ ten people looked at every image again, so one can see not only
+what most called it but how far they agreed: in nearly a quarter of the images no answer has more than five votes.
 
-`votes` finds the votes of a set's pictures, `targets` makes of them what a network can be trained with, in the three
+`votes` finds the votes of a set's images, `targets` makes of them what a network can be trained with, in the three
 ways of the paper, and `relabelled` is FER2013 with these labels: eight classes, with contempt.
 
 The votes are FER+'s public file (MIT licence, `ferplus_labels/LICENSE`), in the order of the challenge's CSV. Files
 have
 other names: `ferplus_labels/rows.csv` says which row each of them is, found by comparing pixels; where copies of one
-picture left a choice, it takes one. Differences from the paper are in `targets`.
+image left a choice, it takes one. Differences from the paper are in `targets`.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ def _table() -> tuple[np.ndarray, dict[str, int]]:
 
 
 def votes(names: Sequence[str] | np.ndarray) -> np.ndarray:
-    """The raters' answers to pictures of FER2013, by name.
+    """The annotators' answers to images of FER2013, by name.
 
     Args:
         names: as in a `FaceSet` or in `predictions.npz`: "PrivateTest_123" of the files, "row_123" of the CSV.
 
     Returns:
-        int64 (N, 10), columns as in COLUMNS; rows of zeros for pictures whose votes are not known, also where two
-        pictures share the name.
+        int64 (N, 10), columns as in COLUMNS; rows of zeros for images whose votes are not known, also where two
+        images share the name.
     """
     table, row_of = _table()
     shared = {name for name, n in Counter(map(str, names)).items() if n > 1}
@@ -68,7 +68,7 @@ def votes(names: Sequence[str] | np.ndarray) -> np.ndarray:
 
 
 def has_votes(names: Sequence[str] | np.ndarray) -> bool:
-    """Whether the votes of any of these pictures are known."""
+    """Whether the votes of any of these images are known."""
     return bool(votes(names).any())
 
 
@@ -78,9 +78,9 @@ def plurality(counts: np.ndarray) -> np.ndarray:
 
 
 def entropy(counts: np.ndarray) -> np.ndarray:
-    """How far raters disagree, in nats, (N,): 0 when all say the same, ln 10 when each says something else.
+    """How far annotators disagree, in nats, (N,): 0 when all say the same, ln 10 when each says something else.
 
-    Pictures without votes give NaN.
+    Images without votes give NaN.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         p = counts / counts.sum(1, keepdims=True)
@@ -105,7 +105,7 @@ def targets(counts: np.ndarray, mode: Mode = "majority") -> tuple[np.ndarray, np
 
     Returns:
         float32 (N, 8), each kept row summing to 1, in the order of CLASSES; and which rows are kept, bool (N,). Left
-        out are pictures without votes, those for which "unknown" or "not a face" has the most votes, and those without
+        out are images without votes, those for which "unknown" or "not a face" has the most votes, and those without
         an emotion of the kind that `mode` asks for.
     """
     if mode not in ("majority", "probability", "multi-label"):
@@ -124,16 +124,16 @@ def targets(counts: np.ndarray, mode: Mode = "majority") -> tuple[np.ndarray, np
 
 
 def relabelled(faces: FaceSet, mode: Mode = "majority") -> FaceSet:
-    """FER2013 with the labels of FER+: eight classes; pictures that `targets` does not keep are left out.
+    """FER2013 with the labels of FER+: eight classes; images that `targets` does not keep are left out.
 
     The label is the class with the largest share; with "probability" and "multi-label" the set has `targets` too.
 
     Raises:
-        DataError: none of the pictures has votes, because the set is not FER2013.
+        DataError: none of the images has votes, because the set is not FER2013.
     """
     shares, kept = targets(votes(faces.names), mode)
     if not kept.any():
-        raise DataError("No picture of this set has votes in FER+: they are for FER2013, with its own file names.")
+        raise DataError("No image of this set has votes in FER+: they are for FER2013, with its own file names.")
     some = faces.subset(kept)
     shares = shares[kept]
     return FaceSet(
@@ -143,5 +143,5 @@ def relabelled(faces: FaceSet, mode: Mode = "majority") -> FaceSet:
         some.splits,
         CLASSES,
         targets=None if mode == "majority" else shares,
-        notes=(*faces.notes, f"{len(faces) - len(some)} of {len(faces)} pictures were left out: raters gave no {mode}"),
+        notes=(*faces.notes, f"{len(faces) - len(some)} of {len(faces)} images were left out: no {mode} of annotators"),
     )

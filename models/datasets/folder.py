@@ -1,7 +1,7 @@
-"""Any folder of class folders: `<class>/<picture>` or `<part>/<class>/<picture>`.
+"""Any folder of class folders: `<class>/<image>` or `<part>/<class>/<image>`.
 
 Classes are matched by what people call them: happy, happiness, HA and joy are one class. Parts are matched alike:
-train, training; val, valid, validation; test, testing. Every picture is cut to a square and brought to one side.
+train, training; val, valid, validation; test, testing. Every image is cut to a square and brought to one side.
 """
 
 from __future__ import annotations
@@ -47,18 +47,18 @@ def class_of(folder: str) -> str | None:
 
 
 def from_entries(files: Iterable[Entry], side: int = SIDE) -> FaceSet:
-    """Read every picture that lies in a folder of a class.
+    """Read every image that lies in a folder of a class.
 
     Args:
         files: path inside the source, content.
-        side: in pixels, of the pictures of the set.
+        side: in pixels, of the images of the set.
 
     Returns:
-        Classes that have pictures, in the project's order; splits "train", "validation", "test" where the folders say
+        Classes that have images, in the project's order; splits "train", "validation", "test" where the folders say
         so, "all" where they do not; names are paths. Notes list folders that mean no class, and files left out.
 
     Raises:
-        DataError: there is no picture in a folder of a class, or a class has none that can be read.
+        DataError: there is no image in a folder of a class, or a class has none that can be read.
     """
     rows, unreadable, unmatched = [], [], Counter()
     for path, content in files:
@@ -75,10 +75,10 @@ def from_entries(files: Iterable[Entry], side: int = SIDE) -> FaceSet:
             rows.append((_part(path), str(path.with_suffix("")), emotion, image))
     if not rows:
         known = ", ".join(CLASSES)
-        raise DataError(f"No picture was found in a folder named after a class ({known}, or a synonym).")
+        raise DataError(f"No image was found in a folder named after a class ({known}, or a synonym).")
     empty = sorted({emotion for _, emotion in unreadable} - {row[2] for row in rows})
     if empty:
-        raise DataError(f'No picture of "{empty[0]}" can be read: put some there, or remove the folder.')
+        raise DataError(f'No image of "{empty[0]}" can be read: put some there, or remove the folder.')
     again = [name for name, n in Counter(row[1] for row in rows).items() if n > 1]
     if again:
         names = counted(len(again), "name stands", "names stand")
@@ -86,14 +86,14 @@ def from_entries(files: Iterable[Entry], side: int = SIDE) -> FaceSet:
     rows.sort(key=lambda row: row[:2])
     splits, names, emotions, images = zip(*rows, strict=True)
     classes = tuple(name for name in CLASSES if name in set(emotions))
-    folders = [f"{name} ({counted(n, 'picture')})" for name, n in unmatched.items()]
+    folders = [f"{name} ({counted(n, 'image')})" for name, n in unmatched.items()]
     return FaceSet(
         np.stack(images),
         np.array([classes.index(emotion) for emotion in emotions]),
         np.array(names),
         np.array(splits),
         classes,
-        notes=left_out([name for name, _ in unreadable], "not readable as pictures")
+        notes=left_out([name for name, _ in unreadable], "not readable as images")
         + ((f"Folders that mean no class were left out: {', '.join(folders)}",) if folders else ()),
     )
 

@@ -1,7 +1,7 @@
 """JAFFE (Lyons et al. 1998, "The Japanese female facial expression database"): 213 acted expressions of ten women.
 
 It goes round as `XX.EEn.nnn.tiff`, 256×256 pixels: subject, expression (AN DI FE HA NE SA SU) and its number, running
-number; e.g. KA.AN1.39. The pictures stay as they are, hair and all.
+number; e.g. KA.AN1.39. The images stay as they are, hair and all.
 
 The set may not be passed on: ask its authors for it.
 """
@@ -31,10 +31,10 @@ def recognises(path: PurePosixPath) -> bool:
 
 
 def from_entries(files: Iterable[Entry]) -> FaceSet:
-    """Read every picture whose name is one of JAFFE's, brought to 256×256.
+    """Read every image whose name is one of JAFFE's, brought to 256×256.
 
     Raises:
-        DataError: there is no such picture, or a name stands for two files.
+        DataError: there is no such image, or a name stands for two files.
     """
     rows, unreadable, unmatched = [], [], []
     for path, content in files:
@@ -48,7 +48,7 @@ def from_entries(files: Iterable[Entry]) -> FaceSet:
         else:
             rows.append((path.stem.upper(), match[1].upper(), EMOTIONS.index(CODES[match[2].upper()]), image))
     if not rows:
-        raise DataError("No picture of JAFFE was found. It has names such as KA.AN1.39.tiff.")
+        raise DataError("No image of JAFFE was found. It has names such as KA.AN1.39.tiff.")
     again = [name for name, n in Counter(row[0] for row in rows).items() if n > 1]
     if again:
         names = counted(len(again), "name stands", "names stand")
@@ -60,5 +60,5 @@ def from_entries(files: Iterable[Entry]) -> FaceSet:
         np.array(names),
         np.full(len(rows), "all"),
         subjects=np.array(subjects),
-        notes=left_out(unreadable, "not readable as pictures") + left_out(unmatched, "names not of JAFFE"),
+        notes=left_out(unreadable, "not readable as images") + left_out(unmatched, "names not of JAFFE"),
     )

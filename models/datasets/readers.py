@@ -44,7 +44,7 @@ def read(
         return kind or ("fer2013" if is_fer2013 else "folder"), faces
     empty = [d for d in path.rglob("*") if d.is_dir() and folder.class_of(d.name) and not any(d.iterdir())]
     if empty:
-        raise DataError(f'The folder "{empty[0].relative_to(path)}" is empty: put pictures there, or remove it.')
+        raise DataError(f'The folder "{empty[0].relative_to(path)}" is empty: put images there, or remove it.')
     files = entries(path, progress)
     if kind is None:
         first = list(islice(files, _LOOKED_AT))

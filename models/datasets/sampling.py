@@ -35,19 +35,19 @@ def class_weights(name: str, counts: Sequence[int], classes: Sequence[str]) -> t
 
     paper-c: [0.1, 0.3, 0.3, 1.0, 0.3, 0.3, 0.1] as printed there against the imbalance, without the order of the
     classes; ours is the project's. In that order, as in the order of FER2013's CSV, the weight 1.0 falls on happy, the
-    largest class: with a quarter of the pictures it gets more than half of the loss, and disgust, with 1.5 % of the
-    pictures, 1.1 % of it. The imbalance grows.
+    largest class: with a quarter of the images it gets more than half of the loss, and disgust, with 1.5 % of the
+    images, 1.1 % of it. The imbalance grows.
 
-    heavy: disgust ×15, fear ×8 (paper B). Fear is not rare: with 14 % of the pictures it gets half of the loss.
+    heavy: disgust ×15, fear ×8 (paper B). Fear is not rare: with 14 % of the images it gets half of the loss.
 
     Args:
         name: one of `CLASS_WEIGHTS`.
-        counts: training pictures of each class, in the order of `classes`.
+        counts: training images of each class, in the order of `classes`.
         classes: names of the classes.
 
     Raises:
         ValueError: the name is not known; the weights belong to FER2013's classes and `classes` are others; or a class
-            without pictures would get an infinite weight.
+            without images would get an infinite weight.
     """
     if name == "none":
         return (1.0,) * len(classes)
@@ -71,14 +71,14 @@ def inverse_weights(counts: Sequence[int], total: int | None = None) -> tuple[fl
     surprise is 1.00, where the slide has 0.99. In training N cancels out, since only ratios matter.
 
     Args:
-        counts: pictures of each of the K classes.
-        total: N; by default the sum of the counts, so that the weights average 1 over the pictures.
+        counts: images of each of the K classes.
+        total: N; by default the sum of the counts, so that the weights average 1 over the images.
 
     Raises:
-        ValueError: a class has no picture.
+        ValueError: a class has no image.
     """
     if min(counts) < 1:
-        raise ValueError(f'class_weights="inverse" needs pictures of every class; there are {list(counts)}. Take none.')
+        raise ValueError(f'class_weights="inverse" needs images of every class; there are {list(counts)}. Take none.')
     total = sum(counts) if total is None else total
     return tuple(total / (len(counts) * count) for count in counts)
 
@@ -86,10 +86,10 @@ def inverse_weights(counts: Sequence[int], total: int | None = None) -> tuple[fl
 def balanced_order(labels: Tensor, n: int | None = None, generator: torch.Generator | None = None) -> Tensor:
     """Order of an epoch in which each class that occurs comes equally often, or once more where n does not divide.
 
-    Of a large class, other pictures in each epoch; of a small class, each as often as any other, but for one round.
+    Of a large class, other images in each epoch; of a small class, each as often as any other, but for one round.
 
     Args:
-        labels: class of each picture, on the CPU, (N,).
+        labels: class of each image, on the CPU, (N,).
         n: length of the epoch, at least 1; by default N.
         generator: where the draws come from; by default torch's global one.
 
@@ -116,15 +116,15 @@ def rarity(counts: Sequence[int]) -> tuple[float, ...]:
 
 
 def class_aware(base: str, rare: str | None, counts: Sequence[int]) -> Callable[[Tensor, Tensor], Tensor]:
-    """Augmentation that sees the labels: pictures of rare classes are more often changed by the stronger one.
+    """Augmentation that sees the labels: images of rare classes are more often changed by the stronger one.
 
-    Paper B names class-aware augmentation without saying how. Ours: each picture draws whether it gets `rare` in place
+    Paper B names class-aware augmentation without saying how. Ours: each image draws whether it gets `rare` in place
     of `base`, with the `rarity` of its class for a chance. In FER2013: happy 0 %, disgust 94 %, the others 31 to 56 %.
 
     Args:
         base: name of the augmentation of frequent classes.
         rare: that of rare ones; None: all get `base`, and nothing else is drawn.
-        counts: training pictures of each class.
+        counts: training images of each class.
 
     Returns:
         A function of pixels in 0..1 (B, 1, H, W) and labels (B,) → pixels; draws from torch's global generator.

@@ -1,7 +1,7 @@
-"""Splits by name: which pictures a network is trained on, chosen by, and tested with.
+"""Splits by name: which images a network is trained on, chosen by, and tested with.
 
 Half of what a paper reports is its split. Here each one that the five papers used has a name, so that their numbers can
-be judged: how many test pictures sit in training, and whether the epoch was chosen on the pictures that are reported.
+be judged: how many test images sit in training, and whether the epoch was chosen on the images that are reported.
 A split is a list of ids for each part; it can be written to a file and read again (`ferscope data splits`).
 
 FER2013's own three parts are Training, PublicTest and PrivateTest.
@@ -24,10 +24,10 @@ from .duplicates import copies_of, near_copies
 from .faceset import EMOTIONS, DataError, FaceSet
 
 OHEIX_TRAINING = dict(zip(EMOTIONS, (3993, 436, 4103, 7164, 4982, 4938, 3205), strict=True))
-"""Training pictures of each class in Kaggle's copy "jonathanoheix", from paper E."""
+"""Training images of each class in Kaggle's copy "jonathanoheix", from paper E."""
 
 PAPER_D_TEST = {35_887: 7180, 213: 55, 981: 246}
-"""Test pictures in paper D, by the size of the set: FER2013, JAFFE, CK+."""
+"""Test images in paper D, by the size of the set: FER2013, JAFFE, CK+."""
 
 Indices = dict[str, np.ndarray]
 
@@ -37,8 +37,8 @@ class Parts:
     """The three parts of a set. Training fits weights, validation chooses among epochs, test is reported once.
 
     Attributes:
-        training, validation, test: where a paper has no validation part, validation and test are the same pictures.
-        indices: of the pictures of each of the three in the whole set, rising.
+        training, validation, test: where a paper has no validation set, validation and test are the same images.
+        indices: of the images of each of the three in the whole set, rising.
         names: what a card calls validation and test.
     """
 
@@ -56,7 +56,7 @@ class Parts:
 
     @property
     def chosen_on_test(self) -> bool:
-        """Whether the epoch is chosen on pictures that are reported, as where a paper has no validation part."""
+        """Whether the epoch is chosen on images that are reported, as where a paper has no validation set."""
         return bool(np.isin(self.indices["validation"], self.indices["test"]).any())
 
 
@@ -127,13 +127,13 @@ def split(faces: FaceSet, name: str, seed: int = 0) -> Parts:
         raise DataError(f'split="{name}" is not known; there are: {known}, or a file that ends with .json')
     for part, chosen in found.items():
         if len(chosen) == 0:
-            raise DataError(f'split="{name}" leaves the part {part} without a picture. Choose another split.')
+            raise DataError(f'split="{name}" leaves the part {part} without an image. Choose another split.')
     found = {part: np.sort(chosen) for part, chosen in found.items()}
     parts = Parts(**{part: faces.subset(chosen) for part, chosen in found.items()}, indices=found, names=names)
     counts = np.bincount(parts.training.labels, minlength=len(faces.classes))
     missing = [name for name, n in zip(faces.classes, counts, strict=True) if n == 0]
     if missing:
-        raise DataError(f'split="{name}" leaves no picture of {", ".join(missing)} for training.')
+        raise DataError(f'split="{name}" leaves no image of {", ".join(missing)} for training.')
     return parts
 
 
@@ -164,7 +164,7 @@ def _from_file(faces: FaceSet, path: Path) -> tuple[Indices, tuple[str, str]]:
     at = {id_: i for i, id_ in enumerate(faces.ids.tolist())}
     missing = [id_ for ids in wanted.values() for id_ in ids if id_ not in at]
     if missing:
-        raise DataError(f"{path}: {len(missing)} of its pictures are not in this set, such as {missing[0]}.")
+        raise DataError(f"{path}: {len(missing)} of its images are not in this set, such as {missing[0]}.")
     return {part: np.array([at[id_] for id_ in ids], dtype=int) for part, ids in wanted.items()}, (first, second)
 
 
@@ -190,7 +190,7 @@ def _official(faces: FaceSet, rng: np.random.Generator) -> Indices:
 
 @_register("kaggle-msambare", names=("test", "test"))
 def _kaggle_msambare(faces: FaceSet, rng: np.random.Generator) -> Indices:
-    """Kaggle's copy "msambare", 28 709/7 178: both official test parts are one, so the epoch is chosen on the pictures
+    """Kaggle's copy "msambare", 28 709/7 178: both official test set are one, so the epoch is chosen on the images
     that are reported."""
     test = np.concatenate([_own_part(faces, "PublicTest"), _own_part(faces, "PrivateTest")])
     return {"training": _own_part(faces, "Training"), "validation": test, "test": test}
@@ -199,7 +199,7 @@ def _kaggle_msambare(faces: FaceSet, rng: np.random.Generator) -> Indices:
 @_register("kaggle-oheix", paper="E", names=("validation", "PrivateTest"))
 def _kaggle_oheix(faces: FaceSet, rng: np.random.Generator) -> Indices:
     """Paper E, 28 821/7 066 over the whole set (Kaggle's copy "jonathanoheix"), tested on the official PrivateTest, of
-    which four in five pictures are then in training. Which pictures Kaggle's copy drew is not recorded: ours is a
+    which four in five images are then in training. Which images Kaggle's copy drew is not recorded: ours is a
     seeded draw with its counts of each class."""
     test, training = _own_part(faces, "PrivateTest"), []
     for label, name in enumerate(faces.classes):
@@ -213,7 +213,7 @@ def _kaggle_oheix(faces: FaceSet, rng: np.random.Generator) -> Indices:
 
 @_register("random-80-20", paper="C", names=("test", "test"))
 def _random_80_20(faces: FaceSet, rng: np.random.Generator) -> Indices:
-    """Paper C, four fifths of the whole set drawn at random: copies of a picture fall on both sides, and the epoch is
+    """Paper C, four fifths of the whole set drawn at random: copies of an image fall on both sides, and the epoch is
     chosen on the fifth that is reported."""
     order = rng.permutation(len(faces))
     test = order[: round(0.2 * len(faces))]
@@ -232,8 +232,8 @@ def _paper_b(faces: FaceSet, rng: np.random.Generator) -> Indices:
 
 @_register("clean", names=("PublicTest", "PrivateTest"))
 def _clean(faces: FaceSet, rng: np.random.Generator) -> Indices:
-    """The official split less Training pictures that repeat a test picture (pixel by pixel or nearly), are constant, or
-    have a copy in Training with another label; the test parts stay as they are."""
+    """The official split less Training images that repeat a test image (pixel by pixel or nearly), are constant, or
+    have a copy in Training with another label; the test set stay as they are."""
     parts = _official(faces, rng)
     training = faces.subset(parts["training"])
     test = faces.subset(np.concatenate([parts["validation"], parts["test"]]))
@@ -244,7 +244,7 @@ def _clean(faces: FaceSet, rng: np.random.Generator) -> Indices:
 
 
 def _conflicting(faces: FaceSet) -> np.ndarray:
-    """Pictures that have a pixel-identical copy with another label, bool (N,)."""
+    """Images that have a pixel-identical copy with another label, bool (N,)."""
     pixels = faces.pixel_hashes
     both = np.unique(np.stack([pixels, faces.labels.astype(str)], 1), axis=0)[:, 0]
     names, n = np.unique(both, return_counts=True)
@@ -256,12 +256,12 @@ def _conflicting(faces: FaceSet) -> np.ndarray:
 
 @_register("paper-d", paper="D", names=("test", "test"))
 def _paper_d(faces: FaceSet, rng: np.random.Generator) -> Indices:
-    """Paper D, FER2013 28 707/7 180, JAFFE 158/55, CK+ 735/246: no validation part, the best epoch on the test part is
-    reported. JAFFE and CK+ are divided by frame, so that the same person, in CK+ nearly the same picture, is on both
-    sides. FER2013's numbers are two off the official 28 709/7 178: ours moves two seeded pictures of Training."""
+    """Paper D, FER2013 28 707/7 180, JAFFE 158/55, CK+ 735/246: no validation set, the best epoch on the test set is
+    reported. JAFFE and CK+ are divided by frame, so that the same person, in CK+ nearly the same image, is on both
+    sides. FER2013's numbers are two off the official 28 709/7 178: ours moves two seeded images of Training."""
     if len(faces) not in PAPER_D_TEST:
         raise DataError(
-            f"This set has {len(faces)} pictures; paper-d is for FER2013 (35 887), JAFFE (213) and CK+ (981)."
+            f"This set has {len(faces)} images; paper-d is for FER2013 (35 887), JAFFE (213) and CK+ (981)."
         )
     n = PAPER_D_TEST[len(faces)]
     if "PublicTest" in faces.splits:
@@ -292,7 +292,7 @@ def _others(faces: FaceSet, chosen: np.ndarray) -> np.ndarray:
 
 
 def draw_of_each_class(labels: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Indices of n pictures, of each class its share; what rounding leaves over goes to the largest remainders."""
+    """Indices of n images, of each class its share; what rounding leaves over goes to the largest remainders."""
     sizes = np.bincount(labels)
     exact = sizes * (n / len(labels))
     take = np.floor(exact).astype(int)

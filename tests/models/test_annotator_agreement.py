@@ -1,4 +1,4 @@
-"""A network beside its raters: verdicts, shares and the correlation are what they say."""
+"""A network beside its annotators: verdicts, shares and the correlation are what they say."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from models.datasets import EMOTIONS, ferplus
 
 @pytest.fixture
 def raters(monkeypatch) -> dict[str, np.ndarray]:
-    """Four pictures with votes of our own."""
+    """Four images with votes of our own."""
     table = {
         "a": {"happy": 9, "sad": 1},
         "b": {"sad": 6, "neutral": 4},
@@ -46,8 +46,12 @@ def test_errors_are_told_apart_by_what_the_raters_say(raters):
         EMOTIONS,
     )
     assert found.names.tolist() == ["a", "b", "c", "d"]
-    assert found.verdicts == {"a": "network wrong", "b": "raters side with the network", "c": "raters disagree"}
-    assert found.errors == {"network wrong": 1, "raters side with the network": 1, "raters disagree": 1}
+    assert found.verdicts == {
+        "a": "network wrong",
+        "b": "annotators agree with the network",
+        "c": "annotators disagree",
+    }
+    assert found.errors == {"network wrong": 1, "annotators agree with the network": 1, "annotators disagree": 1}
     assert found.accuracy_label[0] == 0.25
     assert found.majorities == 2, "contempt is none of the network's classes, and c has no majority"
     assert found.accuracy_majority[0] == 0.5
@@ -79,7 +83,7 @@ def test_temperature_changes_how_sure_the_network_is_and_no_answer(raters):
 
 
 def test_pictures_of_another_set_are_refused(raters):
-    with pytest.raises(ValueError, match="None of these pictures has votes"):
+    with pytest.raises(ValueError, match="None of these images has votes"):
         beside_raters(answers("sad"), labels("sad"), ["face_1"], EMOTIONS)
 
 

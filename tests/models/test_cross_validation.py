@@ -192,7 +192,7 @@ def test_ctrl_c_ends_the_command_with_how_to_go_on(copied, monkeypatch, capsys):
     with pytest.raises(SystemExit) as end:
         main(["--out", str(copied.folder), "--resume"])
     assert end.value.code == 130
-    assert f"--out {copied.folder} --resume goes on" in capsys.readouterr().out
+    assert f"--out {copied.folder} --resume continues" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""An ensemble is chosen by the validation part alone; its checkpoint answers what its members' answers average to."""
+"""An ensemble is chosen by the validation set alone; its checkpoint answers what its members' answers average to."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_nothing_to_choose_from_and_answers_to_other_pictures_are_sentences(thre
     stored = read_predictions("good", "PublicTest")
     part = {"PublicTest": dataclasses.replace(stored, ids=np.char.add(stored.ids, "-else"))}
     checkpoints.write_predictions(three / "good", part)
-    with pytest.raises(CheckpointError, match="other pictures of PublicTest"):
+    with pytest.raises(CheckpointError, match="other images of PublicTest"):
         choose(["good", "other"])
 
 

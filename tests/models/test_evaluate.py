@@ -51,7 +51,7 @@ def test_the_card_and_the_predictions_say_what_the_shipped_weights_do(folder, fa
 
 
 def relabelled(folder: Path, faces: FaceSet, labels: np.ndarray) -> FaceSet:
-    """The same pictures with other labels, as if the network in the folder had been trained on them."""
+    """The same images with other labels, as if the network in the folder had been trained on them."""
     changed = dataclasses.replace(faces, labels=labels)
     card = read_card(folder)
     write_card(folder, dataclasses.replace(card, data=split(changed, card.split).fingerprint))
@@ -88,7 +88,7 @@ def test_a_set_with_other_classes_is_refused_as_the_networks_own(folder, faces):
 
 
 def like_ckplus(faces: FaceSet) -> FaceSet:
-    """The same pictures as a set with contempt in the place of neutral, all in one part."""
+    """The same images as a set with contempt in the place of neutral, all in one part."""
     classes = ("angry", "disgust", "fear", "happy", "sad", "surprise", "contempt")
     names = np.array(faces.classes)[faces.labels]
     labels = np.array([classes.index(n if n != "neutral" else "contempt") for n in names])
@@ -111,7 +111,7 @@ def test_the_command_writes_nothing_beside_the_weights_for_another_set(folder, f
     before = {file.name: file.read_bytes() for file in folder.iterdir()}
     main([str(folder), "--data", str(tmp_path / "ckplus.npz"), "--tta", "plain", "--device", "cpu"])
     printed = " ".join(capsys.readouterr().out.split())
-    assert "6 classes are shared, 24 pictures of others were left out. Nothing was written." in printed
+    assert "6 classes are shared, 24 images of others were left out. Nothing was written." in printed
     same_classes = dataclasses.replace(faces, labels=(faces.labels + 1) % 7)  # another set with the same classes
     same_classes.save(tmp_path / "other.npz")
     main([str(folder), "--data", str(tmp_path / "other.npz"), "--tta", "plain", "--device", "cpu"])
@@ -132,8 +132,8 @@ def test_what_is_stored_is_printed_without_pictures_and_without_leaks(capsys):
     right = (stored.logits.argmax(1) == stored.labels).numpy()
     clean = ~np.isin(stored.ids, list(leaked("PrivateTest", near=False)))
     assert clean.sum() == 3589 - 288
-    assert f"without the 288 copies of a Training picture: {100 * right[clean].mean():.1f} %" in printed
-    assert "beside the raters of FER+" in printed
+    assert f"without the 288 copies of a Training image: {100 * right[clean].mean():.1f} %" in printed
+    assert "beside the annotators of FER+" in printed
     assert "network wrong" in printed
 
 

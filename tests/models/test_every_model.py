@@ -37,7 +37,7 @@ def pictures(name: str, n: int = 2, extra: int = 0) -> Tensor:
 class Settled:
     """A network with first weights after one step of training that moved no weight, in evaluation mode.
 
-    Its normalisation layers know the pictures; tests share it and leave it as it is. `gradients`: of every parameter,
+    Its normalization layers know the images; tests share it and leave it as it is. `gradients`: of every parameter,
     whether it is finite and whether it is anything but 0; None where there is none.
     """
 
@@ -160,7 +160,7 @@ class Recorder:
 
 @functools.lru_cache(maxsize=1)
 def recorded(name: str) -> Recorder:
-    """One pass at the network's own size, with a graph that begins at the picture."""
+    """One pass at the network's own size, with a graph that begins at the image."""
     model = settled(name).model
     for p in model.parameters():
         p.requires_grad_(False)
@@ -275,7 +275,7 @@ def test_saved_weights_are_loaded_as_they_were_rounded_and_saving_again_changes_
 class QuickBfloat16(TorchDispatchMode):
     """Convolutions of bfloat16 numbers added up in float32 and rounded, as is always done; in a quick way.
 
-    Processors without instructions for them take seconds for a picture. Types that do not fit remain an error.
+    Processors without instructions for them take seconds for an image. Types that do not fit remain an error.
     """
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
@@ -320,7 +320,7 @@ UNSUITABLE = {
     (2, 3, 48, 48): "one channel",
     (2, 48, 48): "one channel",
     (2, 1, 7, 48): "at least",
-    (1, 1, 48, 48): "one picture",  # of which a normalization over the batch has no variance; vgg16 has none
+    (1, 1, 48, 48): "one image",  # of which a normalization over the batch has no variance; vgg16 has none
 }
 
 
@@ -329,7 +329,7 @@ def test_input_that_does_not_suit_is_named(name, unchecked, subtests):
     model = hollow(name)  # the input is refused before the network sees it
     assert name == "vgg16" or any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in model.modules())
     for shape, message in UNSUITABLE.items():
-        if (name, message) != ("vgg16", "one picture"):
+        if (name, message) != ("vgg16", "one image"):
             with subtests.test(shape=shape), pytest.raises(ValueError, match=message):
                 model(torch.zeros(shape))
 

@@ -1,4 +1,4 @@
-"""The list is trained one run after another, within its budget, and goes on where it stopped."""
+"""The list is trained one run after another, within its budget, and continues where it stopped."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def test_another_set_is_chosen_by_the_link_shown_and_examined(folder):
     app.button(key="audit").click().run()
     assert not app.exception
     text = text_of(app)
-    assert "1 group of pixel-identical pictures" in text
+    assert "1 group of pixel-identical images" in text
     assert "| folders |" in text
     app.button(key="other-samples").click().run()
     assert not app.exception

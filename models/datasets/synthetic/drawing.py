@@ -2,9 +2,9 @@
 
 The idea: every part of a face is a polygon with a soft edge, in the coordinates of the head. A pose moves the points
 before they are painted, so edges stay smooth however the head is turned, and a mask made from polygons (`mask`) fits
-the picture to the pixel. All is painted several times as large as it is handed out; the reduction is the anti-aliasing.
+the image to the pixel. All is painted several times as large as it is handed out; the reduction is the anti-aliasing.
 
-Coordinates run over the whole head: (0, 0) is the top left corner, (1, 1) the bottom right one. The picture shows the
+Coordinates run over the whole head: (0, 0) is the top left corner, (1, 1) the bottom right one. The image shows the
 middle of it, so that the face fills the frame as in FER2013: eyes at about 0.38, mouth at about 0.8 of the height.
 """
 
@@ -23,10 +23,10 @@ class Pose:
     """How the head stands before the camera; the default is upright, straight and in the middle.
 
     Attributes:
-        turn: degrees in the plane of the picture, clockwise.
-        yaw: degrees about the neck; positive: towards the right of the picture. Made for up to about 20.
-        right: shift to the right, as a share of the picture's side.
-        down: shift downwards, as a share of the picture's side.
+        turn: degrees in the plane of the image, clockwise.
+        yaw: degrees about the neck; positive: towards the right of the image. Made for up to about 20.
+        right: shift to the right, as a share of the image's side.
+        down: shift downwards, as a share of the image's side.
         zoom: factor on the size.
         mirrored: left and right of the head change places, the light with them.
     """
@@ -110,7 +110,7 @@ def mask(polygons: list[np.ndarray], pose: Pose, side: int, size: int) -> np.nda
 
 
 class Canvas:
-    """A gray picture of values 0..1 that is painted on with soft-edged polygons, in the head's coordinates."""
+    """A gray image of values 0..1 that is painted on with soft-edged polygons, in the head's coordinates."""
 
     def __init__(self, side: int, pose: Pose, scene: Scene) -> None:
         self.side, self.pose, self.scene = side, pose, scene
@@ -145,7 +145,7 @@ class Canvas:
         self.fill(band(points, half), tone, blur, opacity)
 
     def reduced(self, size: int) -> np.ndarray:
-        """The picture as uint8 (size, size), each pixel the mean of its area, with the camera's grain."""
+        """The image as uint8 (size, size), each pixel the mean of its area, with the camera's grain."""
         image = Image.fromarray((np.clip(self.pixels, 0, 1) * 255).round().astype(np.uint8))
         pixels = np.asarray(image.resize((size, size), Image.Resampling.BOX)).copy()
         if self.scene.grain:

@@ -26,7 +26,7 @@ class Expression:
         nose_wrinkle: wrinkles over the bridge, nostrils raised (AU 9).
         upper_lip: upper lip raised (AU 10).
         corners: lip corners pulled up (AU 12); negative: down (AU 15).
-        one_corner: only the corner at the right of the picture pulled up and in (AU 14, contempt); at the left where
+        one_corner: only the corner at the right of the image pulled up and in (AU 14, contempt); at the left where
             the pose is mirrored.
         stretch: mouth pulled wide (AU 20); negative: rounded.
         press: lips pressed together and thin (AU 24).
@@ -166,7 +166,7 @@ def _eyes(canvas: Canvas, person: Person, e: Expression) -> None:
 
 
 def _eye(canvas: Canvas, person: Person, e: Expression, flip) -> None:
-    """The eye at the left of the picture; `flip` moves every point to the side that is wanted."""
+    """The eye at the left of the image; `flip` moves every point to the side that is wanted."""
     x, y, rx = 0.5 - person.eye_distance, 0.395, 0.077 * person.eye_size
     up = person.eye_size * (0.034 + 0.024 * e.lid - 0.004 * e.lid_tight)
     down = person.eye_size * (0.027 - 0.017 * e.lid_tight + 0.006 * max(e.lid, 0))

@@ -1,4 +1,4 @@
-"""Drawn faces, one for each emotion: pictures that may be shown everywhere and whose cause is known exactly.
+"""Drawn faces, one for each emotion: images that may be shown everywhere and whose cause is known exactly.
 
 The idea: an expression is a handful of muscle movements. The facial action coding system (Ekman and Friesen, 1978)
 numbers them as action units (AU); `Expression` holds the strength of the ones that matter here, `EXPRESSIONS` the
@@ -7,8 +7,8 @@ textbook combination of each emotion (the prototypes of EMFACS; Du, Tao and Mart
 which part a map *should* highlight: `DrawnFace.evidence` marks it. And because anything can be drawn, a shortcut can
 be planted: a sticker that comes with one emotion while a network is trained.
 
-A drawn face is a caricature of what raters agree on. What a network answers for it says something about the network,
-nothing about people.
+A drawn face is a caricature of what annotators agree on. What a network answers for it says something about the
+network, nothing about people.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ EXPRESSIONS = MappingProxyType(
 )
 
 STICKERS = MappingProxyType({"forehead": (0.735, 0.165), "left cheek": (0.21, 0.665), "right cheek": (0.79, 0.665)})
-"""Places of the sticker and its middle (x, y) on the head; left and right are those of an upright picture."""
+"""Places of the sticker and its middle (x, y) on the head; left and right are those of an upright image."""
 
 # Ranges from which a seed draws, in the order of the fields: tables, so not one number a line.
 _PERSON_RANGES = (
@@ -87,7 +87,7 @@ class DrawnFace:
     """A drawn face, and what is known about it.
 
     Attributes:
-        image: gray picture, uint8 (size, size), 0 black to 255 white.
+        image: gray image, uint8 (size, size), 0 black to 255 white.
         evidence: float32 (size, size), 1 in the parts of the face whose action units differ from rest, 0 outside, in
             between at the borders. A neutral face differs nowhere; its evidence is that brows, eyes and mouth lie as at
             rest, so these are marked. What a face does *not* show (no open mouth) is evidence too; a mask cannot mark
@@ -142,7 +142,7 @@ def render(
         person: whose face; None: the default one, as for pose and scene.
         pose: how the head stands.
         scene: background, light and grain.
-        size: side of the picture in pixels, at least 8.
+        size: side of the image in pixels, at least 8.
         sticker: a key of `STICKERS`; None draws none.
 
     Raises:
@@ -162,11 +162,11 @@ def draw(
 
 
 def draw_face(emotion: str, size: int = 48, seed: int | None = None) -> np.ndarray:
-    """Draw one gray face: the picture alone, without its mask.
+    """Draw one gray face: the image alone, without its mask.
 
     Args:
         emotion: a key of `EXPRESSIONS`.
-        size: side of the picture in pixels, at least 8.
+        size: side of the image in pixels, at least 8.
         seed: None draws the default person, upright; a number draws another person, pose and scene and varies the
             strength of the expression.
 
@@ -182,7 +182,7 @@ def draw_face(emotion: str, size: int = 48, seed: int | None = None) -> np.ndarr
 
 
 def _render(made: Variation, size: int, sticker: str | None, emotion: str | None, oversampling: int = 8) -> DrawnFace:
-    """The picture and its masks; `oversampling`: how many times as large it is drawn before it is reduced."""
+    """The image and its masks; `oversampling`: how many times as large it is drawn before it is reduced."""
     _check(size, sticker)
     side, parts = _canvas_side(size, oversampling), moved_parts(made.person, made.expression)
     polygons = [polygon for part in parts.values() for polygon in part]
@@ -203,7 +203,7 @@ def _picture(made: Variation, size: int, sticker: str | None = None, oversamplin
 
 
 def _canvas_side(size: int, oversampling: int = 8) -> int:
-    """Drawn several times as large for small pictures, never less than twice: reducing it is the anti-aliasing."""
+    """Drawn several times as large for small images, never less than twice: reducing it is the anti-aliasing."""
     return min(oversampling * size, max(768, 2 * size))
 
 
@@ -228,9 +228,9 @@ class DrawnSet:
     """Drawn faces as a set to train with, and what is known about each of them.
 
     Attributes:
-        faces: the pictures; their splits "Training", "PublicTest" and "PrivateTest" make the split "official" work.
+        faces: the images; their splits "Training", "PublicTest" and "PrivateTest" make the split "official" work.
         evidence: as in `DrawnFace`, times 255: uint8 (N, size, size).
-        stickers: masks of the stickers, uint8 (N, size, size), 0 where a picture has none; None for a set without.
+        stickers: masks of the stickers, uint8 (N, size, size), 0 where an image has none; None for a set without.
     """
 
     faces: FaceSet
@@ -250,24 +250,24 @@ def drawn_set(
     test_share: float = 0.2,
     progress: Callable[[int, int], None] | None = None,
 ) -> DrawnSet:
-    """Draw a balanced set in which every picture is another person.
+    """Draw a balanced set in which every image is another person.
 
-    With `sticker_class` a shortcut is planted: in Training nearly all pictures of that class carry a sticker and no
-    other picture does; in both tests half of the pictures carry it at random, whatever their class. A network that took
+    With `sticker_class` a shortcut is planted: in Training nearly all images of that class carry a sticker and no
+    other image does; in both tests half of the images carry it at random, whatever their class. A network that took
     the shortcut is good where it trained and gives itself away in the tests. Two sets that differ in nothing but
     `sticker_test_share`, 0 and 1, hold the same test faces without and with the sticker.
 
     Args:
-        n_per_class: Training pictures of each class.
-        size: side of the pictures in pixels, at least 8.
+        n_per_class: Training images of each class.
+        size: side of the images in pixels, at least 8.
         seed: decides everything; sets of different seeds share no person.
         classes: keys of `EXPRESSIONS`, in the order of the labels.
-        sticker_class: the class whose Training pictures carry the sticker; None plants none.
+        sticker_class: the class whose Training images carry the sticker; None plants none.
         sticker_place: a key of `STICKERS`.
-        sticker_share: share of that class's Training pictures that carry it, 0..1.
-        sticker_test_share: share of all test pictures that carry it, 0..1.
-        test_share: pictures of each class in either test, as a share of `n_per_class`; at least one is drawn.
-        progress: called with (pictures drawn, pictures in all) after each picture.
+        sticker_share: share of that class's Training images that carry it, 0..1.
+        sticker_test_share: share of all test images that carry it, 0..1.
+        test_share: images of each class in either test, as a share of `n_per_class`; at least one is drawn.
+        progress: called with (images drawn, images in all) after each image.
 
     Raises:
         ValueError: a value is out of its range, or a name is not known.
@@ -310,7 +310,7 @@ def _check_set(
     n_per_class: int, seed: int, classes: tuple[str, ...], sticker_class: str | None, shares: dict[str, float]
 ) -> None:
     if n_per_class < 1:
-        raise ValueError(f"n_per_class={n_per_class}: a set needs at least one picture of each class")
+        raise ValueError(f"n_per_class={n_per_class}: a set needs at least one image of each class")
     if seed < 0:
         raise ValueError(f"seed={seed}: choose a whole number from 0 up")
     if len(classes) < 2 or len(set(classes)) < len(classes):
@@ -332,15 +332,15 @@ def save_drawn(
     sticker: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> DrawnSet:
-    """Draw a set and write it as one `.npz` that `FaceSet.load` reads, with the masks beside the pictures.
+    """Draw a set and write it as one `.npz` that `FaceSet.load` reads, with the masks beside the images.
 
     Args:
         path: the file; one that is there is replaced.
-        count: Training pictures of each class; a fifth as many come into either test.
-        size: side of the pictures in pixels, at least 8.
+        count: Training images of each class; a fifth as many come into either test.
+        size: side of the images in pixels, at least 8.
         seed: decides everything.
         sticker: the class that gets the shortcut, see `drawn_set`.
-        progress: called with (pictures drawn, pictures in all) after each picture.
+        progress: called with (images drawn, images in all) after each image.
 
     Returns:
         What was written.
@@ -350,7 +350,7 @@ def save_drawn(
         DiskFullError: no room; an earlier file is unharmed.
     """
     if count < 1:
-        raise ValueError(f"count={count}: a set needs at least one picture of each class")
+        raise ValueError(f"count={count}: a set needs at least one image of each class")
     drawn = drawn_set(count, size, seed, sticker_class=sticker, progress=progress)
     buffer = io.BytesIO()
     with tempfile.TemporaryDirectory() as folder:  # the faces as `FaceSet` writes them, then the masks behind them

@@ -18,7 +18,7 @@ from models.datasets.synthetic.faces import draw_face
 
 @pytest.fixture(scope="module")
 def drawn() -> FaceSet:
-    """Forty-two drawn faces: thirty for training, six for each test part."""
+    """Forty-two drawn faces: thirty for training, six for each test set."""
     emotions = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
     images = np.stack([draw_face(emotions[i % 7], 48, seed=i) for i in range(42)])
     splits = np.array(["Training"] * 30 + ["PublicTest"] * 6 + ["PrivateTest"] * 6)
@@ -38,9 +38,9 @@ def compressed(picture: np.ndarray) -> np.ndarray:
 
 def planted(drawn: FaceSet) -> FaceSet:
     images, names = drawn.images.copy(), drawn.names.copy()
-    images[36] = images[0]  # PrivateTest holds a Training picture; labels 1 and 0
+    images[36] = images[0]  # PrivateTest holds a Training image; labels 1 and 0
     images[7] = images[14] = images[21]  # three copies in Training with one label
-    images[30] = np.clip(images[3].astype(int) + 20, 0, 255)  # PublicTest: a Training picture made brighter
+    images[30] = np.clip(images[3].astype(int) + 20, 0, 255)  # PublicTest: a Training image made brighter
     images[5] = 200
     images[6] = 100
     images[6, 0, 0] = 103
@@ -70,7 +70,7 @@ def test_planted_faults_are_found(drawn):
 def test_a_clean_set_has_no_faults(drawn):
     found = audit(drawn)
     assert (found.groups, found.surplus, found.near, found.constant, found.shared_names) == (0, 0, 0, (), ())
-    assert sum(sum(counts) for counts in found.counts.values()) == found.pictures == 42
+    assert sum(sum(counts) for counts in found.counts.values()) == found.images == 42
     assert found.intensity["Training"][0] == pytest.approx(drawn.images[:30].mean())
 
 
@@ -120,11 +120,11 @@ def test_the_command_prints_and_writes_what_was_found(drawn, tmp_path, capsys):
     page, figures = tmp_path / "a.html", tmp_path / "a.json"
     main(["audit", str(tmp_path / "set.npz"), "--html", str(page), "--json", str(figures)])
     printed = " ".join(capsys.readouterr().out.split())
-    assert "2 groups of pixel-identical pictures, 3 surplus copies." in printed
+    assert "2 groups of pixel-identical images, 3 surplus copies." in printed
     assert json.loads(figures.read_text())["surplus"] == 3
     text = page.read_text()
-    assert "2 groups of pixel-identical pictures" in text
-    assert "<img" not in text, "no picture leaves the set"
+    assert "2 groups of pixel-identical images" in text
+    assert "<img" not in text, "no image leaves the set"
     assert "http" not in text, "self-contained"
 
 
@@ -134,7 +134,7 @@ def test_names_in_the_report_are_no_markup(drawn):
     assert "<script>" not in as_html(audit(changed(drawn, names=names)), "<b>set</b>")
 
 
-# ---- the leaked pictures of FER2013, shipped
+# ---- the leaked images of FER2013, shipped
 
 
 def test_the_shipped_ids_are_as_many_as_are_known():
@@ -162,7 +162,7 @@ def test_the_real_set_has_the_faults_that_are_known(imported_fer2013):
     assert leaks["official"].exact == 288
     assert (leaks["clean"].exact, leaks["clean"].near) == (0, 0)
     assert 0.78 < leaks["kaggle-oheix"].exact / 3589 < 0.84
-    assert sentences(found)[0] == "1516 groups of pixel-identical pictures, 1853 surplus copies."
+    assert sentences(found)[0] == "1516 groups of pixel-identical images, 1853 surplus copies."
 
 
 def test_the_shipped_ids_are_those_of_the_real_set(imported_fer2013):

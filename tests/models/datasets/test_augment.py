@@ -28,7 +28,7 @@ random_ones = pytest.mark.parametrize("name", sorted(set(AUGMENTATIONS) - {"none
 def test_equal_pictures_of_a_batch_come_out_different(name):
     y = augmented(name, batch(32))
     different = len({tuple(picture.flatten().tolist()) for picture in y})
-    # Paper D's is the mirror alone; paper E leaves every second picture unwarped, in one of four mirrored forms; strong
+    # Paper D's is the mirror alone; paper E leaves every second image unwarped, in one of four mirrored forms; strong
     # leaves one in eight as it is, in one of two.
     assert different >= {"paper-d": 2, "paper-e": 12, "strong": 28}.get(name, len(y))
 
@@ -51,7 +51,7 @@ def test_shape_type_and_range_stay(name, side):
     assert not y.requires_grad
     assert y.min() >= 0
     assert y.max() <= 1 + 1e-6
-    assert torch.equal(x, before)  # the stored pictures are not written to
+    assert torch.equal(x, before)  # the stored images are not written to
 
 
 # Not papers A and B: a shift by three quarters of the width, or by a quarter at a zoom of 0.6, moves a square of half
@@ -104,7 +104,7 @@ def test_an_unknown_augmentation_names_the_known_ones():
 
 
 def warps(name: str, n: int = 1000) -> torch.Tensor:
-    """The matrices (n, 3, 3) with which pictures of 16×16 were warped."""
+    """The matrices (n, 3, 3) with which images of 16×16 were warped."""
     pipeline = AUGMENTATIONS[name].build()
     torch.manual_seed(0)
     pipeline(torch.zeros(n, 1, 16, 16))
@@ -148,7 +148,7 @@ def test_paper_b_shears_by_radians_and_zooms_width_and_height_apart():
 
 def test_brightness_of_paper_b_multiplies():
     y = augmented("paper-b", torch.full((500, 1, 16, 16), 0.4))[:, 0, 8, 8]
-    y = y[y > 0]  # the others lie outside the shifted picture
+    y = y[y > 0]  # the others lie outside the shifted image
     assert y.min().item() == pytest.approx(0.2, abs=0.01)
     assert y.max().item() == pytest.approx(0.6, abs=0.01)
     assert augmented("paper-b", torch.zeros(50, 1, 16, 16)).max() == 0
@@ -182,7 +182,7 @@ def test_faces_stand_on_their_heads_only_where_the_paper_flips_them(name):
         assert 0.35 < upside_down < 0.65
         assert "The vertical flip hurts: " in entry.note
     else:
-        assert upside_down < 0.1  # not 0: paper B shifts the bright half out of a few pictures, and black comes in
+        assert upside_down < 0.1  # not 0: paper B shifts the bright half out of a few images, and black comes in
     assert ("vertical flip" in entry.steps) == (name in ("paper-a", "paper-e"))
 
 

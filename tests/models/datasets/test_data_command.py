@@ -103,7 +103,7 @@ def test_without_a_set_drawn_faces_are_changed_in_every_way(tmp_path, capsys):
     command.main(["preview", "--out", str(out)])
     printed = " ".join(capsys.readouterr().out.split())
     assert all(f"{name}:" in printed for name in AUGMENTATIONS)
-    assert "no effect on gray pictures" in printed
+    assert "no effect on gray images" in printed
     with Image.open(out) as grid:
         pixels = np.asarray(grid)
     assert pixels.shape[0] == len(AUGMENTATIONS) * 100

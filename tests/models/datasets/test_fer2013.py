@@ -22,13 +22,13 @@ COUNTS = {"Training": [3, 1, 2, 4, 2, 2, 3], "PublicTest": [1] * 7, "PrivateTest
 
 @pytest.fixture(autouse=True)
 def tiny_counts(monkeypatch, request):
-    """FER2013 with 32 pictures instead of 35 887, except for the tests of the real one."""
+    """FER2013 with 32 images instead of 35 887, except for the tests of the real one."""
     if "imported_fer2013" not in request.fixturenames:
         monkeypatch.setattr(fer2013, "COUNTS", COUNTS)
 
 
 def drawn() -> dict[str, tuple[np.ndarray, str]]:
-    """Path inside the archive → picture and emotion. The last picture of "happy" is a copy with another label."""
+    """Path inside the archive → image and emotion. The last image of "happy" is a copy with another label."""
     rng = np.random.default_rng(0)
     files, number = {}, 0
     for split, counts in COUNTS.items():
@@ -196,7 +196,7 @@ def test_a_file_that_is_no_picture_of_48_by_48_is_left_out_counted_and_named(tmp
     faces = fer2013.read(write_zip(tmp_path / "x.zip", picture_files() | bad))
     assert faces.fingerprint == expected_fingerprint()
     (note,) = faces.notes
-    assert note == "2 files were left out (not 48×48 pictures): " + ", ".join(bad)
+    assert note == "2 files were left out (not 48×48 images): " + ", ".join(bad)
 
 
 def test_a_huge_picture_in_few_bytes_is_left_out_before_it_is_decoded(tmp_path):
@@ -275,7 +275,7 @@ def test_a_folder_and_an_archive_without_faces_say_what_is_expected(tmp_path):
     (tmp_path / "empty").mkdir()
     for source in (tmp_path / "empty", write_zip(tmp_path / "x.zip", {"cats/1.png": b"x", "notes.txt": b"y"})):
         message = refusal(source)
-        assert "No picture of FER2013 was found" in message
+        assert "No image of FER2013 was found" in message
         assert "train/<emotion>/Training_<id>.jpg" in message
 
 
@@ -285,7 +285,7 @@ def test_a_tar_that_breaks_off_between_two_members_is_at_least_incomplete(keep, 
     data = source.read_bytes()
     source.write_bytes(data[: int(keep * len(data))])
     message = run(source, "--out", tmp_path / "set.npz")
-    assert "not the complete FER2013" in message or "damaged" in message or "No picture" in message
+    assert "not the complete FER2013" in message or "damaged" in message or "No image" in message
     assert not (tmp_path / "set.npz").exists()
 
 
@@ -344,7 +344,7 @@ def test_a_link_in_an_archive_is_not_followed(tmp_path):
         link = tarfile.TarInfo("train/sad/Training_1.png")
         link.type, link.linkname = tarfile.SYMTYPE, str(secret)
         archive.addfile(link)
-    assert "No picture" in refusal(tmp_path / "x.tar")
+    assert "No image" in refusal(tmp_path / "x.tar")
 
 
 # ---- the command

@@ -1,4 +1,4 @@
-"""FER+: the votes are found for the right pictures, known figures come out, and targets are as the paper makes them."""
+"""FER+: the votes are found for the right images, known figures come out, and targets are as the paper makes them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from models.datasets.ferplus import COLUMNS, entropy, has_votes, plurality, rela
 
 
 def row(**given: int) -> np.ndarray:
-    """One picture's votes."""
+    """One image's votes."""
     return np.array([[given.get(name.replace(" ", "_"), 0) for name in COLUMNS]])
 
 
@@ -71,7 +71,7 @@ def test_a_relabelled_set_has_eight_classes_and_leaves_out_what_raters_gave_no_l
     faces = relabelled(some(), mode)
     assert faces.classes == CLASSES
     assert 100 < len(faces) < 200
-    assert f"{200 - len(faces)} of 200 pictures were left out" in faces.notes[-1]
+    assert f"{200 - len(faces)} of 200 images were left out" in faces.notes[-1]
     assert (faces.targets is None) == (mode == "majority")
     faces.save(tmp_path / "set.npz")
     again = FaceSet.load(tmp_path / "set.npz")
@@ -84,7 +84,7 @@ def test_a_relabelled_set_has_eight_classes_and_leaves_out_what_raters_gave_no_l
 def test_another_set_has_no_votes():
     faces = some(5)
     other = FaceSet(faces.images, faces.labels, np.array(list("abcde")), faces.splits)
-    with pytest.raises(DataError, match="No picture of this set has votes"):
+    with pytest.raises(DataError, match="No image of this set has votes"):
         relabelled(other)
 
 

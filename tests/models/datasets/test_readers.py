@@ -129,7 +129,7 @@ def test_folders_are_matched_by_what_people_call_the_classes(tmp_path):
     assert faces.counts() == {"test": [2, 3, 2, 2], "train": [2, 3, 2, 2]}
     assert faces.images.shape == (18, 48, 48)
     assert "test/0_sadness/0" in faces.names
-    assert faces.notes == ("Folders that mean no class were left out: confused (2 pictures)",)
+    assert faces.notes == ("Folders that mean no class were left out: confused (2 images)",)
 
 
 @pytest.mark.parametrize(("name", "words"), SYNONYMS.items())
@@ -146,7 +146,7 @@ def test_no_synonym_means_two_classes():
 
 def test_a_folder_without_parts_is_one_part_and_keeps_the_picture_in_the_middle(tmp_path):
     pixels = np.zeros((20, 60), np.uint8)
-    pixels[:, 20:40] = 255  # what is left of a wide picture that is cut to a square
+    pixels[:, 20:40] = 255  # what is left of a wide image that is cut to a square
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
     _, faces = readers.read(write(tmp_path, {"happy/a.png": buffer.getvalue(), "sad/b.png": picture(1)}))
@@ -159,10 +159,10 @@ def test_a_folder_without_parts_is_one_part_and_keeps_the_picture_in_the_middle(
     [
         ({"cats/1.png": b"x"}, "named after a class"),
         ({"notes.txt": b"x"}, "named after a class"),
-        ({"happy/1.png": b"broken", "sad/1.png": picture(1)}, 'No picture of "happy" can be read'),
+        ({"happy/1.png": b"broken", "sad/1.png": picture(1)}, 'No image of "happy" can be read'),
         ({"happy/1.png": picture(1), "happy/1.jpg": picture(2, kind="JPEG")}, "two files each"),
     ],
-    ids=["other folders", "no pictures", "a class without a readable picture", "two files with one id"],
+    ids=["other folders", "no images", "a class without a readable image", "two files with one id"],
 )
 def test_a_folder_that_is_no_set_of_faces_is_refused(tmp_path, files, message):
     with pytest.raises(DataError, match=message):
@@ -276,5 +276,5 @@ def test_files_that_were_left_out_are_printed(tmp_path, capsys):
     write(tmp_path / "x", folder_files() | {"train/sad/broken.png": b"x"})
     main(["import", str(tmp_path / "x"), "--out", str(tmp_path / "set.npz")])
     printed = capsys.readouterr().out
-    assert "1 file was left out (not readable as pictures): train/sad/broken.png" in printed
-    assert "confused (2 pictures)" in printed
+    assert "1 file was left out (not readable as images): train/sad/broken.png" in printed
+    assert "confused (2 images)" in printed

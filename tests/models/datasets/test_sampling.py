@@ -20,7 +20,7 @@ TRAINING = (3995, 436, 4097, 7215, 4965, 4830, 3171)
 
 
 def shares_of_the_loss(name: str) -> dict[str, float]:
-    """Share of each class in the training loss, all pictures being equally hard."""
+    """Share of each class in the training loss, all images being equally hard."""
     parts = [w * n for w, n in zip(class_weights(name, TRAINING, EMOTIONS), TRAINING, strict=True)]
     return {emotion: part / sum(parts) for emotion, part in zip(EMOTIONS, parts, strict=True)}
 
@@ -70,7 +70,7 @@ def test_weights_for_other_classes_are_refused_and_inverse_suits_any():
 
 
 def test_a_class_without_pictures_has_no_inverse_weight():
-    with pytest.raises(ValueError, match=r"needs pictures of every class; there are \[3, 0\]"):
+    with pytest.raises(ValueError, match=r"needs images of every class; there are \[3, 0\]"):
         class_weights("inverse", (3, 0), ("a", "b"))
 
 

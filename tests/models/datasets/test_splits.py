@@ -1,4 +1,4 @@
-"""Splits by name: the papers' counts, no picture where it must not be, the same lists again, and what is refused."""
+"""Splits by name: the papers' counts, no image where it must not be, the same lists again, and what is refused."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from models.datasets.splits import OHEIX_TRAINING, SPLITS, available, split, wri
 
 
 def blank(labels: np.ndarray, splits: np.ndarray, classes=EMOTIONS, subjects=None) -> FaceSet:
-    """A set with the labels that matter here and pictures of one pixel each, all different."""
+    """A set with the labels that matter here and images of one pixel each, all different."""
     n = len(labels)
     images = np.arange(n, dtype=np.uint32)[:, None].view(np.uint8).reshape(n, 2, 2)
     return FaceSet(images, labels, np.array([f"p{i}" for i in range(n)]), splits, classes, subjects)
@@ -22,7 +22,7 @@ def blank(labels: np.ndarray, splits: np.ndarray, classes=EMOTIONS, subjects=Non
 
 @pytest.fixture(scope="module")
 def like_fer2013() -> FaceSet:
-    """As many pictures of each class in each part as FER2013 has."""
+    """As many images of each class in each part as FER2013 has."""
     labels = [np.repeat(np.arange(7), counts) for counts in fer2013.COUNTS.values()]
     parts = [np.full(len(some), part) for part, some in zip(fer2013.COUNTS, labels, strict=True)]
     return blank(np.concatenate(labels), np.concatenate(parts))
@@ -52,7 +52,7 @@ def test_the_parts_have_the_papers_sizes(like_fer2013, name, sizes):
 
 
 def test_every_split_of_fer2013_is_found_and_no_other(like_fer2013, monkeypatch):
-    monkeypatch.setattr(splits_module, "near_copies", copies_of)  # of pictures with four pixels all are near
+    monkeypatch.setattr(splits_module, "near_copies", copies_of)  # of images with four pixels all are near
     assert set(available(like_fer2013)) == {*SIZES, "clean"}
 
 
@@ -97,12 +97,12 @@ def test_clean_leaves_out_copies_near_copies_blank_pictures_and_contradictions()
     waves = rng.normal(size=(60, 6, 6))
     images = np.zeros((60, 48, 48))
     images[:, :6, :6] = waves
-    images = np.fft.ifft2(images, norm="forward").real  # smooth pictures, like faces and unlike noise
+    images = np.fft.ifft2(images, norm="forward").real  # smooth images, like faces and unlike noise
     low, high = images.min((1, 2), keepdims=True), images.max((1, 2), keepdims=True)
     images = (255 * (images - low) / (high - low)).astype(np.uint8)
     splits = np.array(["Training"] * 40 + ["PublicTest"] * 10 + ["PrivateTest"] * 10)
     labels = np.arange(60) % 7
-    images[0] = images[55]  # a copy of a test picture
+    images[0] = images[55]  # a copy of a test image
     images[1] = np.clip(images[45] * 0.9 + 12, 0, 255)  # nearly one
     images[2] = 80  # blank
     images[3] = images[4]  # two copies in Training with different labels
@@ -176,9 +176,7 @@ def test_a_file_with_pictures_of_another_set_names_one(faces, tmp_path):
     lists = json.loads((tmp_path / "s.json").read_text())
     lists["test"].append("PrivateTest-0123456789abcdef-0")
     (tmp_path / "s.json").write_text(json.dumps(lists))
-    with pytest.raises(
-        DataError, match="1 of its pictures are not in this set, such as PrivateTest-0123456789abcdef-0"
-    ):
+    with pytest.raises(DataError, match="1 of its images are not in this set, such as PrivateTest-0123456789abcdef-0"):
         split(faces, str(tmp_path / "s.json"))
 
 
@@ -191,7 +189,7 @@ def test_a_file_with_pictures_of_another_set_names_one(faces, tmp_path):
         ("kfold", "is not known; there are: official"),
         ("subject-out", "who is shown"),
         ("folders", "no part train"),
-        ("paper-d", "168 pictures"),
+        ("paper-d", "168 images"),
         ("kaggle-oheix", "complete FER2013"),
     ],
 )
@@ -207,7 +205,7 @@ def test_an_empty_part_is_refused(faces):
 
 def test_a_class_without_a_training_picture_is_refused(faces):
     without = faces.subset((faces.labels != 1) | (faces.splits != "Training"))
-    with pytest.raises(DataError, match="no picture of disgust for training"):
+    with pytest.raises(DataError, match="no image of disgust for training"):
         split(without, "official")
 
 

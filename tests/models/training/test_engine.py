@@ -51,7 +51,7 @@ def everything(folder: Path) -> dict[str, bytes]:
 
 
 def same_state(one: Path, other: Path) -> bool:
-    """Network and optimiser, in full precision."""
+    """Network and optimizer, in full precision."""
     a, b = (safetensors.torch.load_file(folder / state.FILE) for folder in (one, other))
     return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
 
@@ -458,7 +458,7 @@ def test_resuming_where_nothing_is_says_that_the_training_begins(make_config, tm
     config = make_config(tmp_path / "run", epochs=1)
     (tmp_path / "run.json").write_text(config.model_dump_json())
     main(["--config", str(tmp_path / "run.json"), "--resume"])
-    assert "No whole epoch is in" in capsys.readouterr().out
+    assert "No complete epoch is in" in capsys.readouterr().out
 
 
 def test_a_training_without_an_epoch_has_nothing_to_measure(make_config, tmp_path, capsys):
@@ -507,7 +507,7 @@ def test_the_command_measures_what_it_kept_where_it_is_asked_to(make_config, tmp
 
 
 def unequal(faces: FaceSet) -> FaceSet:
-    """56 training pictures, 26 of class 0 and 5 of each other; a picture's brightness is ten times its class."""
+    """56 training images, 26 of class 0 and 5 of each other; an image's brightness is ten times its class."""
     training = np.flatnonzero(faces.splits == "Training")
     few = np.concatenate([training[faces.labels[training] == k][: 5 if k else 14] for k in range(7)])
     few = np.concatenate([few, few[:12]])
@@ -545,7 +545,7 @@ def test_a_shuffled_epoch_has_each_picture_once_and_a_balanced_one_each_class_eq
         _, pictures, labels, _ = one_epoch(config, unequal(faces))
         assert labels.bincount(minlength=7).tolist() == counts
         brightness = torch.cat([x.mean((1, 2, 3)) for x in pictures])
-        assert torch.allclose(brightness * 255, 10.0 * labels, atol=1e-3)  # each picture kept its label
+        assert torch.allclose(brightness * 255, 10.0 * labels, atol=1e-3)  # each image kept its label
 
 
 @pytest.mark.parametrize("name", ["none", "inverse", "paper-c", "heavy"])
@@ -611,7 +611,7 @@ def test_rare_classes_get_their_augmentation_while_training(make_config, tmp_pat
     change = trainer.data.augment
     trainer.data.augment = lambda x, y: labels.append(y) or change(x, y)
     trainer.train_epoch(1, lambda step, means: None)
-    varied = seen[0].flatten(1).std(1) > 1e-4  # the pictures are flat; erasing a patch makes them uneven
+    varied = seen[0].flatten(1).std(1) > 1e-4  # the images are flat; erasing a patch makes them uneven
     assert not varied[labels[0] == 0].any()
     assert varied[labels[0] > 0].float().mean() > 0.3
 
@@ -762,7 +762,7 @@ class Probe(nn.Module):
 
 
 @pytest.mark.parametrize(
-    ("cost", "quicker", "steps"),
+    ("cost", "faster", "steps"),
     [
         ({False: 2.0, True: 1.0}, "bf16-mixed", 22),
         ({False: 1.0, True: 2.0}, "32-true", 22),
@@ -790,7 +790,7 @@ def test_the_quicker_precision_is_taken_and_the_network_comes_back_as_it_was(mon
         ({"precision": "bf16-mixed", "device": "cpu"}, "auto", "bf16-mixed"),
         ({"precision": "bf16-mixed"}, "auto", "bf16-mixed"),  # of before the device was noted
         ({"precision": "bf16-mixed", "device": "cuda"}, "32-true", "32-true"),
-        ({"precision": "bf16-mixed", "device": "cuda"}, "auto", "the quicker one"),
+        ({"precision": "bf16-mixed", "device": "cuda"}, "auto", "the faster one"),
     ],
 )
 def test_a_run_keeps_its_precision_on_its_device_only(found, asked, taken, make_config, tmp_path, monkeypatch):
@@ -801,7 +801,7 @@ def test_a_run_keeps_its_precision_on_its_device_only(found, asked, taken, make_
         return Fabric(accelerator="cpu")
 
     monkeypatch.setattr(setup, "Fabric", fabric)
-    monkeypatch.setattr(setup, "quickest_precision", lambda model, x: "the quicker one")
+    monkeypatch.setattr(setup, "quickest_precision", lambda model, x: "the faster one")
     config = make_config(tmp_path / "run", precision=asked)
     assert make_fabric(config, found, create_model(config.model, **config.overrides), 16)[1] == taken
     assert fabrics[-1]["precision"] == taken
@@ -838,7 +838,7 @@ def test_a_run_that_starts_from_a_checkpoint_begins_where_that_one_ended(finishe
     assert read_card(folder).start == read_card(finished_run).as_ancestor("finished", "start")
     (row,) = history(folder)
     best = max(float(r["validation_accuracy"]) for r in history(finished_run))
-    assert float(row["validation_accuracy"]) == pytest.approx(best, abs=0.15)  # one epoch of batch-norm at another size
+    assert float(row["validation_accuracy"]) == pytest.approx(best, abs=0.15)  # one epoch of batch norm at another size
     begun, ended = (safetensors.torch.load_file(f / "model.safetensors") for f in (finished_run, folder))
     assert torch.equal(begun["block1.1.weight"], ended["block1.1.weight"])
 

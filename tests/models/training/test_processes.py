@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[3]
 PATIENCE = 240  # seconds; a busy machine takes long to import torch
 pytestmark = pytest.mark.xdist_group("processes")  # which share their trainings
 
-# Imports torch once, then lets a process of its own go on for each training, and notes how each ended.
+# Imports torch once, then lets a process of its own continue for each training, and notes how each ended.
 LAUNCHER = """
 import os, sys
 from pathlib import Path

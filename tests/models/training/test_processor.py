@@ -1,4 +1,4 @@
-"""Training steps on a processor: quicker gradients of depthwise convolutions are the same gradients."""
+"""Training steps on a CPU: faster gradients of depthwise convolutions are the same gradients."""
 
 from __future__ import annotations
 

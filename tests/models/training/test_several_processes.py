@@ -24,7 +24,7 @@ from models.training.events import read_events
 ROOT = Path(__file__).resolve().parents[3]
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone")
 
-# Normalised within each picture, so that the two halves of a batch need nothing of each other.
+# Normalized within each image, so that the two halves of a batch need nothing of each other.
 SCRIPT = """
 import sys
 from pathlib import Path
@@ -100,7 +100,7 @@ def test_two_processes_give_the_loss_curve_of_one_also_when_stages_thaw(make_con
 
 @pytest.mark.skipif(os.name == "nt", reason="torchrun starts processes as POSIX does")
 def test_two_processes_measure_with_the_statistics_of_batch_norm_that_are_kept(make_config, tmp_path):
-    """Each saw its own pictures; what is measured, and chooses the epoch, must be the network that is written."""
+    """Each saw its own images; what is measured, and chooses the epoch, must be the network that is written."""
     config = make_config(tmp_path / "run", epochs=1, growing_sizes=())
     (row,) = in_two_processes(config, ROOT / "models" / "train.py")
     network = create_model(config.model, **config.overrides)

@@ -74,7 +74,7 @@ def test_examining_a_set_finds_its_leak_and_is_remembered(folder):
     found = services.dataset.contents.examine("mine", steps.append)
     assert steps == ["copies", "near copies", "splits"]
     assert found.groups_across == 1
-    assert "1 group of pixel-identical pictures" in services.dataset.contents.findings(found)[0]
+    assert "1 group of pixel-identical images" in services.dataset.contents.findings(found)[0]
     assert services.dataset.contents.is_examined("mine")
     assert services.dataset.contents.examine("mine", steps.append) is found
     assert len(steps) == 3
