@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager, suppress
 
 import streamlit as st
 from starlette.middleware import Middleware
-from streamlit.runtime.scriptrunner import StopException
 
 from workbench import navigation, services
 from workbench.faces import sample_picture, samples
@@ -16,17 +15,18 @@ from workbench.server.connections import limit_connections
 from workbench.server.logs import limit_log
 from workbench.server.memory import share_heaps
 from workbench.services.explain import warm
-from workbench.ui import export, face_input, gateway, model_picker, page_content, shell, state, url_state
+from workbench.ui import (
+    export,
+    face_input,
+    gateway,
+    model_picker,
+    page_content,
+    shell,
+    state,
+    streamlit_internals,
+    url_state,
+)
 
-STYLE = """<style>
-.stMainBlockContainer {padding-top: 2.5rem; padding-bottom: 3rem}
-[data-testid="stSidebar"] :is([data-testid="stButtonGroup"], [data-testid="stButton"]) button {padding-inline: 0.5rem}
-[class*="st-key-unseen-"] {display: none}
-[data-testid="stMarkdownContainer"]:has(> table) {overflow-x: auto} /* a wide table scrolls, not the page */
-.js-plotly-plot .modebar-container {top: auto !important; bottom: 22px} /* below the image, not over it */
-:is([data-testid^="stBaseButton-primary"], [data-testid="stMultiSelect"] [data-tag], [data-testid="stMultiSelect"]
-[data-tag] *) {color: light-dark(#FFFFFF, #14161A) !important} /* Streamlit's is always white */
-</style>"""
 # A gray with a contrast over 3:1 on the light and the dark background, which suffices for large text.
 NAME = """<svg xmlns="http://www.w3.org/2000/svg" width="160" height="32"><text x="0" y="25" font-size="27"
 font-family="sans-serif" font-weight="bold" fill="#6B7280">FERScope</text></svg>"""
@@ -38,7 +38,7 @@ def main() -> None:
     # An icon from this repository: Streamlit fetches its named ones from an outside host.
     page = navigation.navigate()
     st.set_page_config(f"{page.title} · FERScope", page_icon=sample_picture("drawn_happy"), layout="wide")
-    st.html(STYLE)
+    st.html(streamlit_internals.STYLE)
     st.logo(NAME, size="large")
     url_state.begin()
     choices = choose(navigation.used(page.title))
@@ -47,7 +47,7 @@ def main() -> None:
     with above:
         url_state.warn()
     page_content.begin()
-    with suppress(StopException):  # `state.stop` ends the page, not what is drawn below every page
+    with suppress(streamlit_internals.StopException):  # `state.stop` ends the page, not what is drawn below every page
         page.run()
     url_state.check()
     with above:

@@ -8,6 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from models.paths import SHIPPED
+from workbench.ui import streamlit_internals
 
 FOLDER = SHIPPED / "pages"
 
@@ -51,18 +52,12 @@ def navigate():
         page.run()  # switches to the page of today, which ends this run
     section = section_of(page.title)
     shown = "" if section == page.title else f" · {page.title}"
-    st.html(_MARK.format(i=1 + SECTIONS.index(section), page=shown))
+    st.html(streamlit_internals.menu_mark(SECTIONS.index(section), shown))
     return page
 
 
 def _lead_to(file: str) -> None:
     st.switch_page(FOLDER / file, query_params={key: st.query_params.get_all(key) for key in st.query_params})
-
-
-# Streamlit's closed menu shows the sections only: mark the section of the current page and append the page's title.
-_MARK = """<style>[data-testid="stTopNav"] > div:nth-child({i}) {{
-border-bottom: 3px solid light-dark(#12504B, #99F2DC)}}
-[data-testid="stTopNav"] > div:nth-child({i}) p::after {{content: "{page}"; font-weight: 700}}</style>"""
 
 
 def section_of(title: str) -> str:

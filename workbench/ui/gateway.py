@@ -13,35 +13,27 @@ import html
 import re
 from collections import Counter
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from google.protobuf.message import DecodeError
+import streamlit as st
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import HTMLResponse, JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from streamlit import config, net_util, runtime
-from streamlit.proto.BackMsg_pb2 import BackMsg
-from streamlit.runtime import memory_session_storage
-from streamlit.web.server.server_util import is_allowed_origin
-from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
 from workbench.server import access
 from workbench.server.connections import files_left
 from workbench.server.visitors import address as address_of
 
-from . import uploads
+from . import streamlit_internals, uploads
+from .streamlit_internals import is_allowed_origin, is_host_allowed
 
 HOSTS = ["127.0.0.1", "localhost", "::1"]  # where the settings name none
 SESSIONS = 160  # WebSockets in all; of one address three eighths of them
 SESSION_FILES = 4  # that Streamlit opens for a session, besides its connection
 BODIES, BODIES_EACH = 24, 6  # uploads on their way at the same time
 BODY_SECONDS, SLOWEST = 20.0, 100_000  # an upload has this long, and a second more for so many bytes
-UPLOAD = re.compile(r"/_stcore/upload_file/([\w-]+)/[\w-]+", re.ASCII)
 METHODS = ("GET", "HEAD", "OPTIONS")
-MESSAGES = ("rerun_script", "stop_script", "file_urls_request", "app_heartbeat", "backend_operation_request")
-"""What a visitor may ask of Streamlit over a WebSocket; it would also empty the cache of all visitors, or run Git."""
 
 
 class Gateway:
@@ -54,7 +46,7 @@ class Gateway:
 
     def __init__(self, app: ASGIApp, files: Mapping[str, Mapping[str, Any]] | None = None) -> None:
         self.app = app
-        self._base = "/" + (config.get_option("server.baseUrlPath") or "").strip("/")
+        self._base = "/" + (st.get_option("server.baseUrlPath") or "").strip("/")
         self._files = files
         self._ledger: uploads.Ledger | None = None
         self.most = most_sessions()
@@ -100,12 +92,12 @@ class Gateway:
 
     def _session(self, path: str) -> str | None:
         """The session whose uploads a path names, in exactly the form that Streamlit gives out; None for any other."""
-        named = UPLOAD.fullmatch(path.removeprefix(self._base.rstrip("/")))
+        named = streamlit_internals.UPLOAD.fullmatch(path.removeprefix(self._base.rstrip("/")))
         return named[1] if named else None
 
     async def _upload(self, session: str, scope: Scope, receive: Receive, send: Send) -> None:
         if self._ledger is None:
-            self._ledger = uploads.Ledger(_held_by_streamlit() if self._files is None else self._files)
+            self._ledger = uploads.Ledger(streamlit_internals.held_uploads() if self._files is None else self._files)
         length, address = Headers(scope=scope).get("content-length", ""), address_of(scope)
         if refusal := self._refusal(session, address, length, scope["method"]):
             if refusal[0] in (413, 503):  # a browser shows why only if it could send everything
@@ -131,8 +123,8 @@ class Gateway:
             return None
         if not length.isascii() or not length.isdecimal():
             return 411, "An upload must say how many bytes it has."
-        if int(length[:18]) > (config.get_option("server.maxUploadSize") + 1) * uploads.MIB:
-            return 413, f"A file may have {config.get_option('server.maxUploadSize')} MB at most."
+        if int(length[:18]) > (st.get_option("server.maxUploadSize") + 1) * uploads.MIB:
+            return 413, f"A file may have {st.get_option('server.maxUploadSize')} MB at most."
         assert self._ledger is not None
         return self._ledger.refusal(session, address, int(length))
 
@@ -144,12 +136,9 @@ def most_sessions() -> int:
 
 def set_up() -> None:
     """Change what Streamlit's settings do not reach; to be called before its app is made."""
-    net_util.get_external_ip = _no_external_ip
-    storage = memory_session_storage.MemorySessionStorage
-    if isinstance(storage, type):  # sessions of visitors who have gone and may come back: 128 by default
-        memory_session_storage.MemorySessionStorage = partial(storage, most_sessions() // 2)  # type: ignore[misc]
-    if not config.get_option("server.allowedHosts"):
-        config.set_option("server.allowedHosts", HOSTS)
+    streamlit_internals.forbid_external_ip()
+    streamlit_internals.keep_sessions(most_sessions() // 2)
+    streamlit_internals.set_allowed_hosts(HOSTS)
 
 
 def same_site(origin: str | None, host: str | None) -> bool:
@@ -204,22 +193,15 @@ def _expected(receive: Receive) -> Receive:
     async def expected() -> Message:
         while True:
             message = await receive()
-            if message["type"] != "websocket.receive" or _is_expected(message.get("bytes")):
+            if message["type"] != "websocket.receive" or streamlit_internals.is_expected(message.get("bytes")):
                 return message
 
     return expected
 
 
-def _is_expected(data: bytes | None) -> bool:
-    try:
-        return BackMsg.FromString(data or b"").WhichOneof("type") in MESSAGES
-    except DecodeError:
-        return False
-
-
 def _unframed(scope: Scope, send: Send) -> Send:
     """A `send` whose responses no other site may show in a frame; Streamlit itself frames custom components."""
-    component = "/component/" in scope["path"]
+    component = streamlit_internals.COMPONENT in scope["path"]
     who, old = ("'self'", "SAMEORIGIN") if component else ("'none'", "DENY")
 
     async def framed(message: Message) -> None:
@@ -252,11 +234,3 @@ def _count_down(counter: Counter[str], key: str) -> None:
     counter[key] -= 1
     if not counter[key]:
         del counter[key]
-
-
-def _held_by_streamlit() -> Mapping[str, Mapping[str, Any]]:
-    return runtime.get_instance().uploaded_file_mgr.file_storage  # type: ignore[attr-defined]
-
-
-def _no_external_ip() -> None:
-    """In place of Streamlit's request to an outside host."""

@@ -10,7 +10,8 @@ from typing import Any, TypeAlias
 
 import plotly.graph_objects as go
 import streamlit as st
-from streamlit.runtime.scriptrunner_utils.script_run_context import ThreadState
+
+from . import streamlit_internals
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +90,7 @@ def fragment(function: Callable | None = None, *, run_every: float | None = None
 
     @wraps(function)
     def part(*args: Any, **values: Any) -> Any:
-        with _screen().part(ThreadState.get().fragment_id):  # the id, which Streamlit keeps to itself
+        with _screen().part(streamlit_internals.fragment_id()):
             return function(*args, **values)
 
     return st.fragment(part, run_every=run_every)

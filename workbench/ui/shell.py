@@ -1,7 +1,7 @@
 """The empty page that a browser loads first and fills from then on: Streamlit's own, told where the app begins.
 
 Whoever opens `/svd` by its address gets the same file as at `/`. Streamlit's script in it does not know how much of
-that address is the app's place and how much the page's name, so it tries `/svd/_stcore/health` first, and the browser
+that address is the app's place and how much the page's name, so it tries an address below `/svd` first, and the browser
 logs that it is not there. Here the file says what is so anyway, because it fetches its scripts from there: the app
 begins at the folder of the page.
 """
@@ -10,17 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
-from pathlib import Path
 
-import streamlit
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
+from . import streamlit_internals
+
 PATIENCE = 15  # seconds until the page says that it cannot connect
-_BEGINS = """<script>window.__streamlit = {BACKEND_BASE_URL: new URL(".", document.baseURI).href}
+_BEGINS = (
+    f"""<script>{streamlit_internals.BACKEND % 'new URL(".", document.baseURI).href'}"""
+    + """
 {
-  const connected = () => document.querySelector('[data-test-connection-state="CONNECTED"]')
+  const connected = () => document.querySelector('SELECTOR')
   setTimeout(() => {
     if (connected()) return
     const alert = document.createElement("p")
@@ -33,7 +35,8 @@ _BEGINS = """<script>window.__streamlit = {BACKEND_BASE_URL: new URL(".", docume
     document.body.append(alert)
     const watch = setInterval(() => connected() && (alert.remove(), clearInterval(watch)), 500)
   }, SECONDS * 1000)
-}</script>""".replace("SECONDS", str(PATIENCE))
+}</script>""".replace("SELECTOR", streamlit_internals.CONNECTED).replace("SECONDS", str(PATIENCE))
+)
 
 
 def routes(names: Iterable[str]) -> list[Route]:
@@ -47,5 +50,4 @@ async def _answer(_request: Request) -> HTMLResponse:
 
 @cache
 def _page() -> str:
-    file = Path(streamlit.__file__).with_name("static") / "index.html"
-    return file.read_text(encoding="utf-8").replace("<head>", f"<head>{_BEGINS}", 1)
+    return streamlit_internals.INDEX.read_text(encoding="utf-8").replace("<head>", f"<head>{_BEGINS}", 1)

@@ -8,7 +8,6 @@ from typing import Any, NoReturn
 
 import streamlit as st
 from PIL.Image import Image
-from streamlit.runtime.scriptrunner import StopException
 
 from models.layers.frequency import Mask
 from workbench import services
@@ -18,6 +17,7 @@ from workbench.services.frequency import FrequencyResponse
 from workbench.services.networks import Network
 
 from . import views
+from .streamlit_internals import StopException
 
 _REMEMBERED = 16  # results of one visitor
 

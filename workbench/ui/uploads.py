@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from workbench.server import access
+
+from . import streamlit_internals
 
 MIB = 1024**2
 SESSIONS = 4096  # that are remembered
@@ -53,12 +54,12 @@ def camera_input(*args: Any, **kwargs: Any) -> Any:
 
 def permit_session() -> None:
     """Permit the session of the running script to upload."""
-    context = get_script_run_ctx()
-    if context is None:
+    session = streamlit_internals.session_id()
+    if session is None:
         return
     with _lock:
-        _may[context.session_id] = None
-        _may.move_to_end(context.session_id)
+        _may[session] = None
+        _may.move_to_end(session)
         while len(_may) > SESSIONS:
             _may.popitem(last=False)
 

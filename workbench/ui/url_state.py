@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
-from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from . import streamlit_internals
 
 EARLIER: dict[str, dict[str, str]] = {
     "look": {"How sure": "Uncertainty", "Trust": "Faithfulness", "Own maps": "Attention maps"},
@@ -28,9 +29,8 @@ EARLIER: dict[str, dict[str, str]] = {
 
 def begin() -> None:
     """Read the link at the start of a run, if the visitor has just followed it or went back to it."""
-    context = get_script_run_ctx()
     here = _renamed({key: st.query_params.get_all(key) for key in st.query_params})
-    if "link" not in st.session_state or (context and context.is_history_navigation):
+    if "link" not in st.session_state or streamlit_internals.is_history_navigation():
         st.session_state["link"], st.session_state["arriving"] = here, True
     else:
         st.session_state["link"] = {key: old for key, old in st.session_state["link"].items() if key in here}
@@ -41,11 +41,7 @@ def _renamed(link: dict[str, list[str]]) -> dict[str, list[str]]:
     """The link with today's values in place of those of `EARLIER`; changes the address too."""
     renamed = {key: [EARLIER.get(key, {}).get(value, value) for value in values] for key, values in link.items()}
     if changed := {key: values for key, values in renamed.items() if values != link[key]}:
-        with get_script_run_ctx().session_state.query_params() as params:
-            for key, values in changed.items():
-                params.set_with_no_forward_msg(key, values[0] if len(values) == 1 else values)
-            params.set_initial_query_params_from_current()  # widgets take their first value from here
-            st.query_params.update({key: values for key, values in changed.items() if not params.is_bound(key)})
+        streamlit_internals.replace_query_params(changed)
     return renamed
 
 
@@ -93,8 +89,7 @@ def warn() -> None:
 
 def _is_widget(key: str) -> bool:
     """Whether a key of the link belongs to a widget, not to something else in the session's state."""
-    with get_script_run_ctx().session_state.query_params() as params:
-        return params.is_bound(key) or key == "lesson"
+    return streamlit_internals.is_bound(key) or key == "lesson"
 
 
 def _same(wanted: list[str], value: Any) -> bool:

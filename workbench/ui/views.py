@@ -20,8 +20,7 @@ from workbench.analysis.frequency import FrequencyPictures
 from workbench.services.svd import Spectrum
 
 from . import charts, page_content
-
-_UP = "<script>document.querySelector('[data-testid=\"stMain\"]').scrollTo({top: 0})</script>"
+from .streamlit_internals import SCROLL_UP
 
 
 def go_up() -> None:
@@ -33,7 +32,7 @@ def begin() -> None:
     """Scroll to the top if `go_up` was called before this run; call it where a page or its main fragment begins."""
     if st.session_state.pop("up", False):
         with st.container(key="unseen-up"):
-            st.html(_UP, unsafe_allow_javascript=True)  # a constant script: Streamlit has no command for it
+            st.html(SCROLL_UP, unsafe_allow_javascript=True)  # a constant script
 
 
 def title(name: str, question: str) -> None:

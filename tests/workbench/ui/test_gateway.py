@@ -16,7 +16,7 @@ from streamlit import config
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from workbench.server import access
-from workbench.ui import gateway, uploads
+from workbench.ui import gateway, streamlit_internals, uploads
 from workbench.ui.gateway import Gateway, same_site
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -283,7 +283,7 @@ def test_every_uploader_of_the_pages_permits_its_session(monkeypatch):
     ]
     assert bare == []
     context = SimpleNamespace(session_id="")
-    monkeypatch.setattr(uploads, "get_script_run_ctx", lambda: context)
+    monkeypatch.setattr(streamlit_internals, "get_script_run_ctx", lambda: context)
     for i in range(2 * uploads.SESSIONS):
         context.session_id = f"session {i}"
         uploads.permit_session()

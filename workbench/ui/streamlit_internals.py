@@ -1,0 +1,138 @@
+"""Every private or undocumented name of Streamlit that FERScope uses, each with the reason. Seen in Streamlit 1.67.
+
+None of them is part of Streamlit's public API, so any minor version may rename or remove it: pyproject.toml caps
+Streamlit below the next one. To raise the cap, check this file and run the tests in `tests/workbench/ui` and those of
+the browser.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from google.protobuf.message import DecodeError
+from streamlit import config, net_util, runtime
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.runtime import memory_session_storage
+from streamlit.runtime.scriptrunner import StopException, get_script_run_ctx
+from streamlit.runtime.scriptrunner_utils.script_run_context import ThreadState
+from streamlit.web.server.server_util import is_allowed_origin
+from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
+
+__all__ = ["StopException", "is_allowed_origin", "is_host_allowed"]
+# StopException: `st.stop` raises it; caught by app.py, which draws *Export* below a page that has stopped.
+# is_allowed_origin, is_host_allowed: Streamlit's own reading of server.allowedHosts and the CORS settings, so that the
+# gateway and Streamlit agree.
+
+# ---- the running script
+
+
+def session_id() -> str | None:
+    """The id of the session of the running script, which uploads carry in their address; None outside of a script."""
+    context = get_script_run_ctx()
+    return context.session_id if context else None
+
+
+def is_history_navigation() -> bool:
+    """Whether this run was caused by the browser's back or forward button; no public function tells that."""
+    context = get_script_run_ctx()
+    return bool(context and context.is_history_navigation)
+
+
+def fragment_id() -> str | None:
+    """The id of the fragment that is running; None outside of one. Streamlit has no public name for it."""
+    return ThreadState.get().fragment_id
+
+
+def replace_query_params(values: Mapping[str, list[str]]) -> None:
+    """Change query parameters before widgets that are bound to them are drawn; `st.query_params` refuses these."""
+    with get_script_run_ctx().session_state.query_params() as params:  # type: ignore[union-attr]
+        for key, several in values.items():
+            params.set_with_no_forward_msg(key, several[0] if len(several) == 1 else several)
+        params.set_initial_query_params_from_current()  # widgets take their first value from here
+        st.query_params.update({key: several for key, several in values.items() if not params.is_bound(key)})
+
+
+def is_bound(key: str) -> bool:
+    """Whether a query parameter belongs to a widget (`bind="query-params"`)."""
+    with get_script_run_ctx().session_state.query_params() as params:  # type: ignore[union-attr]
+        return params.is_bound(key)
+
+
+# ---- the server
+
+UPLOAD = re.compile(r"/_stcore/upload_file/([\w-]+)/[\w-]+", re.ASCII)
+"""Address of an upload, whose first part is the session."""
+COMPONENT = "/component/"
+"""In the address of a custom component, which Streamlit shows in a frame."""
+MESSAGES = ("rerun_script", "stop_script", "file_urls_request", "app_heartbeat", "backend_operation_request")
+"""What a visitor may send over a WebSocket; Streamlit would also empty the cache of all visitors, or run Git."""
+
+
+def is_expected(data: bytes | None) -> bool:
+    """Whether a message of a WebSocket is one of MESSAGES."""
+    try:
+        return BackMsg.FromString(data or b"").WhichOneof("type") in MESSAGES
+    except DecodeError:
+        return False
+
+
+def held_uploads() -> Mapping[str, Mapping[str, Any]]:
+    """Files in memory by session and id; Streamlit limits the size of a file, not the number of files."""
+    return runtime.get_instance().uploaded_file_mgr.file_storage  # type: ignore[attr-defined]
+
+
+def set_allowed_hosts(hosts: list[str]) -> None:
+    """Set server.allowedHosts where no setting names any; `st.set_option` refuses options of the server."""
+    if not config.get_option("server.allowedHosts"):
+        config.set_option("server.allowedHosts", hosts)
+
+
+def keep_sessions(count: int) -> None:
+    """Keep so many sessions of visitors who have gone and may come back: 128 by default, and no setting changes it."""
+    storage = memory_session_storage.MemorySessionStorage
+    if isinstance(storage, type):
+        memory_session_storage.MemorySessionStorage = partial(storage, count)  # type: ignore[misc]
+
+
+def forbid_external_ip() -> None:
+    """Keep Streamlit from requesting this computer's address of an outside host, for a foreign Origin header."""
+    net_util.get_external_ip = _no_external_ip
+
+
+def _no_external_ip() -> None:
+    """In place of Streamlit's request to an outside host."""
+
+
+# ---- the page in the browser
+
+INDEX = Path(st.__file__).with_name("static") / "index.html"
+"""The empty page that a browser loads first."""
+BACKEND = "window.__streamlit = {BACKEND_BASE_URL: %s}"
+"""JavaScript that tells the page's script where the server is, in place of trying addresses."""
+CONNECTED = '[data-test-connection-state="CONNECTED"]'
+"""Selector of the app once it is connected."""
+SCROLL_UP = "<script>document.querySelector('[data-testid=\"stMain\"]').scrollTo({top: 0})</script>"
+"""Scrolls to the top; Streamlit has no command for it."""
+STYLE = """<style>
+.stMainBlockContainer {padding-top: 2.5rem; padding-bottom: 3rem}
+[data-testid="stSidebar"] :is([data-testid="stButtonGroup"], [data-testid="stButton"]) button {padding-inline: 0.5rem}
+[class*="st-key-unseen-"] {display: none}
+[data-testid="stMarkdownContainer"]:has(> table) {overflow-x: auto} /* a wide table scrolls, not the page */
+.js-plotly-plot .modebar-container {top: auto !important; bottom: 22px} /* below the image, not over it */
+:is([data-testid^="stBaseButton-primary"], [data-testid="stMultiSelect"] [data-tag], [data-testid="stMultiSelect"]
+[data-tag] *) {color: light-dark(#FFFFFF, #14161A) !important} /* Streamlit's is always white */
+</style>"""
+"""What no setting of the theme reaches."""
+_MENU = """<style>[data-testid="stTopNav"] > div:nth-child({i}) {{
+border-bottom: 3px solid light-dark(#12504B, #99F2DC)}}
+[data-testid="stTopNav"] > div:nth-child({i}) p::after {{content: "{page}"; font-weight: 700}}</style>"""
+
+
+def menu_mark(section: int, page: str) -> str:
+    """CSS that marks a section of the closed menu, the first being 0, and appends the title of the current page."""
+    return _MENU.format(i=1 + section, page=page)
