@@ -1,8 +1,8 @@
 """A network beside its annotators: is an image hard for both, and is an error the network's or the label's?
 
-FER2013 has one label for each image, FER+ ten annotators' answers (`datasets/ferplus.py`). With both one can ask
-whether the network is unsure where people disagree, and tell errors apart: those that most annotators would not have
-made from those on images about which annotators disagree as well.
+FER2013 has one label for each image, FER+ the votes of ten annotators (`datasets/ferplus.py`). Both together show
+whether the network is uncertain where people disagree, and separate errors that most annotators would not have made
+from those on images about which annotators disagree as well.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ VERDICTS = {
     "annotators agree with the network": "more than half of the annotators agree with the network, but not the label",
     "annotators disagree": "no class has more than half of the votes",
 }
-"""What an error can be: an answer that differs from FER2013's label."""
+"""Kinds of errors: predictions that differ from FER2013's label."""
 
 
 @dataclass(frozen=True, eq=False)
 class Disagreement:
-    """A network's answers to N images beside the annotators'.
+    """Predictions of a network for N images beside the annotators' votes.
 
     Attributes:
         names: of the images whose votes are known, (N,).
@@ -79,7 +79,7 @@ def beside_raters(
     classes: Sequence[str],
     temperature: float | None = None,
 ) -> Disagreement:
-    """Compare a network's answers with FER+'s annotators.
+    """Compare a network's predictions with FER+'s annotators.
 
     Args:
         logits: (N, K), of images of FER2013.
@@ -119,14 +119,14 @@ def beside_raters(
 
 
 def majorities(counts: np.ndarray) -> np.ndarray:
-    """The answer with more than half of an image's votes (N, 10), one of ferplus.COLUMNS; "" for none, str (N,)."""
+    """The class with more than half of an image's votes (N, 10), one of ferplus.COLUMNS; "" for none, str (N,)."""
     top = counts.argmax(1)
     names = np.array(ferplus.COLUMNS)[top]
     return np.where(2 * counts[np.arange(len(counts)), top] > counts.sum(1), names, "")
 
 
 def verdict(majority: str, answer: str) -> str:
-    """Whose error it is, a key of VERDICTS: the annotators' majority ("" for none) beside the network's answer."""
+    """Classify an error, as a key of VERDICTS, by the annotators' majority ("" for none) and the predicted class."""
     if not majority:
         return "annotators disagree"
     return "annotators agree with the network" if majority == answer else "network wrong"

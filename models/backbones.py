@@ -1,4 +1,4 @@
-"""What networks from torchvision and timm need to become ours: one gray channel, ImageNet weights, no in-place ReLU.
+"""Adapt networks of torchvision and timm: one gray channel, ImageNet weights, no in-place ReLU.
 
 ImageNet weights expect RGB pixels p in 0..1, each channel normalized as in their training, (p - m_c) / s_c: with
 ImageNet's mean and standard deviation in torchvision, with 0.5 and 0.5 in some networks of timm. Our networks take one
@@ -21,14 +21,14 @@ from torch import Tensor, nn
 
 
 def not_in_place(model: nn.Module) -> None:
-    """Let every activation return a new map: explanations read maps that an in-place ReLU would overwrite."""
+    """Disable in-place activations, which would overwrite the maps that explanations read."""
     for module in cast(Iterable[Any], model.modules()):
         if getattr(module, "inplace", False):
             module.inplace = False
 
 
 def gray_first(model: nn.Module, name: str) -> None:
-    """Put a convolution for one channel in the place of an RGB one; it begins with the weights of one color."""
+    """Replace an RGB convolution by one for a single channel, initialized with the weights of the first color."""
     parent, _, child = name.rpartition(".")
     rgb: Any = model.get_submodule(name)
     gray = nn.Conv2d(

@@ -1,12 +1,13 @@
-"""How far a network's probabilities can be believed, told from stored logits; and one number that mends them.
+"""Calibration of a network's probabilities from stored logits: reliability, Brier score, risk–coverage, temperature.
 
-Reliability asks whether of all answers given with 80 % four in five are right. The Brier score asks how far the
-probabilities lie from the truth. Risk and coverage ask whether the surest answers are the right ones, whatever their
-probabilities say: the first two change with the temperature, the last hardly does.
+Reliability: of all predictions with a confidence of 80 %, are four in five correct? The Brier score measures the
+distance of the probabilities from the labels. The risk–coverage curve shows whether the most confident predictions are
+the correct ones: the first two change with the temperature, the last hardly does.
 
 Temperature scaling (Guo et al. 2017, "On calibration of modern neural networks", section 4.2): divide all logits by one
-number T before the softmax. T > 1 makes a network less sure, T < 1 surer; which class comes first, and so the accuracy,
-stays. T is fitted by the log loss on the validation set. To judge its work, hand `logits / T` to the functions below.
+number T before the softmax. T > 1 lowers the confidence, T < 1 raises it; the predicted class, and so the accuracy,
+stays the same. T is fitted by the log loss on the validation set. To evaluate it, pass `logits / T` to the functions
+below.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ _LOWEST, _HIGHEST = 0.05, 20.0
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
-    """The temperature, within 0.05 to 20, with the least log loss.
+    """Fit the temperature, within 0.05 to 20, that minimizes the log loss.
 
     Args:
-        logits: of a validation set that training did not see, (N, K).
+        logits: of a validation set, not the training set, (N, K).
         labels: index of the true class, (N,).
     """
 
@@ -42,15 +43,15 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Reliability:
-    """Answers sorted by their confidence, the probability of the class that was answered, into bins of equal width.
+    """Predictions by confidence, the probability of the predicted class, in bins of equal width.
 
     Attributes:
         edges: borders of the bins, 0 to 1, (bins + 1,). A confidence on a border belongs to the bin above it, 1 to the
             last bin.
-        confidence: mean confidence of the answers in each bin, (bins,); NaN where a bin is empty.
-        accuracy: share of right answers in each bin, (bins,); NaN where a bin is empty. Below the confidence: the
-            network is surer than it is right.
-        count: answers in each bin, (bins,).
+        confidence: mean confidence in each bin, (bins,); NaN where a bin is empty.
+        accuracy: accuracy in each bin, (bins,); NaN where a bin is empty. Below the confidence: the network is
+            overconfident.
+        count: predictions in each bin, (bins,).
         ece: expected calibration error, Σ count/N · |accuracy − confidence|, 0 to 1, lower is better.
     """
 
@@ -62,9 +63,9 @@ class Reliability:
 
 
 def reliability(logits: Tensor, labels: Tensor, bins: int = CALIBRATION_BINS) -> Reliability:
-    """The reliability diagram and its error (Guo et al. 2017, section 2; Naeini et al. 2015).
+    """Compute the reliability diagram and calibration error (Guo et al. 2017, section 2; Naeini et al. 2015).
 
-    The error falls with fewer or emptier bins and says nothing about the classes that were not answered; read it beside
+    The error decreases with fewer or emptier bins, and ignores the probabilities of all other classes; read it beside
     `brier`.
 
     Args:
@@ -94,10 +95,10 @@ def reliability(logits: Tensor, labels: Tensor, bins: int = CALIBRATION_BINS) ->
 
 
 def brier(logits: Tensor, labels: Tensor) -> float:
-    """The Brier score of several classes (Brier 1950): mean of Σ_k (p_k − y_k)², y_k = 1 for the true class, else 0.
+    """Compute the multiclass Brier score (Brier 1950): mean of Σ_k (p_k − y_k)², y_k = 1 for the true class, else 0.
 
-    0 (sure and right) to 2 (sure and wrong), lower is better; equal probabilities for K classes score 1 − 1/K.
-    Arguments and errors as for `reliability`.
+    0 (confident and correct) to 2 (confident and wrong), lower is better; equal probabilities for K classes score 1 −
+    1/K. Arguments and errors as for `reliability`.
     """
     from sklearn.metrics import brier_score_loss  # here: scikit-learn takes a second
 
@@ -108,13 +109,13 @@ def brier(logits: Tensor, labels: Tensor) -> float:
 
 @dataclass(frozen=True, eq=False)
 class RiskCoverage:
-    """What a network's errors come to when it may keep silent where it is least sure.
+    """Error rate of a network that abstains where it is least confident (selective prediction).
 
     Attributes:
-        coverage: share of the images that are answered, the surest first: 1/N, 2/N, …, 1, (N,).
-        risk: share of wrong answers among these, 0 to 1, lower is better, (N,); the last is the plain error rate.
-        area: mean risk over all coverages (AURC), 0 to 1, lower is better. An order that knows nothing scores about the
-            plain error rate.
+        coverage: share of images with a prediction, the most confident first: 1/N, 2/N, …, 1, (N,).
+        risk: error rate among these, 0 to 1, lower is better, (N,); the last one is the error rate on all images.
+        area: mean risk over all coverages (AURC), 0 to 1, lower is better. A random order gives about the
+            error rate on all images.
     """
 
     coverage: Tensor
@@ -123,15 +124,15 @@ class RiskCoverage:
 
 
 def risk_coverage(logits: Tensor, labels: Tensor, confidence: Tensor | None = None) -> RiskCoverage:
-    """The risk–coverage curve (El-Yaniv and Wiener 2010; its area: Geifman, Uziel and El-Yaniv 2019).
+    """Compute the risk–coverage curve (El-Yaniv and Wiener 2010; its area: Geifman, Uziel and El-Yaniv 2019).
 
     Images of equal confidence share their errors evenly, so that their order does not matter.
 
     Args:
         logits: (N, K), or log probabilities.
         labels: index of the true class, (N,).
-        confidence: another way to be sure, (N,): any numbers, higher is surer, such as minus an entropy. None: the
-            probability of the answer.
+        confidence: another confidence score, (N,), higher is more confident, such as negative entropy. None: the
+            probability of the predicted class.
 
     Raises:
         ValueError: as for `reliability`, or a `confidence` of another shape or with NaN.
@@ -144,7 +145,7 @@ def risk_coverage(logits: Tensor, labels: Tensor, confidence: Tensor | None = No
             f"confidence has shape {tuple(confidence.shape)}: give {len(labels)} numbers, none of them NaN"
         )
     wrong = (logits.argmax(-1) != labels).double()
-    _, group, size = torch.unique(-confidence, return_inverse=True, return_counts=True)  # the surest group first
+    _, group, size = torch.unique(-confidence, return_inverse=True, return_counts=True)  # most confident first
     shared = torch.bincount(group, wrong) / size  # mean error of each group
     coverage = torch.arange(1, len(labels) + 1, dtype=torch.float64)
     risk = shared.repeat_interleave(size).cumsum(0) / coverage  # (N,)

@@ -1,4 +1,4 @@
-"""The card of a checkpoint: what its weights are, how they were trained, and what they are worth.
+"""The card of a checkpoint: what its weights are, how they were trained, and their metrics.
 
 A card is checked when it is made, from a file or in code, so whatever reads one may rely on every field: types, bounds,
 a network that is known here, and measures that fit its classes. What is written is what was checked.
@@ -107,12 +107,12 @@ class Ancestor:
 
 
 IMAGENET = "ImageNet"
-"""Name of the ancestor that stands for ImageNet weights."""
+"""Name of the ancestor that represents ImageNet weights."""
 
 
 @dataclass(frozen=True, config=_STRICT)
 class Card:
-    """What has to be known of trained weights in order to use them, and what they are worth.
+    """Metadata of trained weights: how to use them, how they were trained, and their metrics.
 
     Attributes:
         network: name for `create_model`, with its `overrides`.

@@ -84,7 +84,7 @@ def is_name(text: str) -> bool:
 def checkpoint_folder(name_or_path: str | Path) -> Path:
     """The folder of a checkpoint by its name or path; anything with a separator is a path.
 
-    A name stands for `checkpoints/<name>/` or, where that does not exist, `checkpoints/experiments/<name>/`.
+    A name means `checkpoints/<name>/` or, where that does not exist, `checkpoints/experiments/<name>/`.
     """
     if isinstance(name_or_path, str) and is_name(name_or_path):
         folders = [root / inner / name_or_path for inner in ("", EXPERIMENTS) for root in _roots()]
@@ -114,7 +114,7 @@ def _read_card(path: Path, stamp: tuple[int, ...]) -> Card:
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What shipped weights answered to one part of a set, single view.
+    """Stored predictions of shipped weights for one split of a dataset, single view.
 
     Attributes:
         logits: (N, K).
@@ -129,7 +129,7 @@ class Predictions:
 
 
 def read_predictions(name_or_path: str | Path, part: str) -> Predictions:
-    """The stored answers to one part ("PublicTest", "PrivateTest").
+    """Read the stored predictions for one split ("PublicTest", "PrivateTest").
 
     Raises:
         CheckpointError: they are missing or damaged.
@@ -147,7 +147,7 @@ def read_predictions(name_or_path: str | Path, part: str) -> Predictions:
 
 
 def write_predictions(folder: Path, parts: dict[str, Predictions]) -> None:
-    """Write `predictions.npz` in one step: the answers to each part, by its name."""
+    """Write `predictions.npz` atomically: the predictions for each split, by its name."""
     buffer = io.BytesIO()
     np.savez_compressed(
         buffer,

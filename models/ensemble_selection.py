@@ -148,7 +148,7 @@ def is_shipped(choice: Choice) -> bool:
 
 
 def ship(choice: Choice) -> Card:
-    """Write checkpoints/ensemble: weights of the vote, stored answers, and the card with the plain measures.
+    """Write checkpoints/ensemble: weights of the vote, stored predictions, and the card with single-view metrics.
 
     The other ways to average over views need the images: `evaluate`.
     """
@@ -179,7 +179,7 @@ def ship(choice: Choice) -> Card:
 
 
 def voted(members: Sequence[str], part: str) -> Predictions:
-    """What an ensemble answers to a part: the log of the mean probability of its members' stored answers."""
+    """An ensemble's predictions for a split: the log of the mean probability of its members' stored predictions."""
     shares, labels = _probabilities(members, part)
     stored = _in_order(members[0], part)
     mean = torch.stack(list(shares.values())).mean(0)  # (N, K)
@@ -192,12 +192,12 @@ def _probabilities(names: Sequence[str], part: str) -> tuple[dict[str, Tensor], 
     first = stored[names[0]]
     for name, found in stored.items():
         if found.ids.tolist() != first.ids.tolist() or found.logits.shape != first.logits.shape:
-            raise CheckpointError(f"{name} and {names[0]} answered other images of {part}: ferscope evaluate {name}")
+            raise CheckpointError(f"{name} and {names[0]} differ in their images of {part}: ferscope evaluate {name}")
     return {name: found.logits.softmax(-1) for name, found in stored.items()}, first.labels
 
 
 def _in_order(name: str, part: str) -> Predictions:
-    """Stored answers by the ids of the images, whose order in the set depends on how it was imported."""
+    """Stored predictions by the ids of the images, whose order depends on how the dataset was imported."""
     found = read_predictions(name, part)
     order = found.ids.argsort()
     return Predictions(found.logits[order], found.labels[order], found.names[order], found.ids[order])

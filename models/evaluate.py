@@ -1,8 +1,8 @@
 """`ferscope evaluate`, or `python -m models.evaluate`: measure a checkpoint.
 
-    python -m models.evaluate residual_cnn                             on the parts of its split
-    python -m models.evaluate residual_cnn --data data/ckplus.npz      on another set, over the classes that both have
-    python -m models.evaluate residual_cnn --stored                    what lies beside the weights; needs no images
+    python -m models.evaluate residual_cnn                             on the parts of its split python -m
+    models.evaluate residual_cnn --data data/ckplus.npz      on another set, over the classes that both have python -m
+    models.evaluate residual_cnn --stored                    what is stored beside the weights; needs no images
 
 The first writes the measures of the weights as they are shipped (half precision) into `card.json`, the plain logits of
 validation and test set into `predictions.npz`, and the temperature fitted on the validation set. The others write
@@ -180,9 +180,10 @@ def _figure(value: float | None) -> str:
 
 
 def report_stored(name: str | Path, console: Console) -> None:
-    """Print what lies beside the weights: measures, the same without leaked images, and errors beside the annotators.
+    """Print what is stored with the weights: metrics, the same without leaked images, and errors beside the annotators.
 
-    Leaks and votes are known of FER2013's official test set; a checkpoint without answers to them has no such lines.
+    Leaks and votes are known of FER2013's official test set; a checkpoint without predictions for them has no such
+    lines.
     """
     card = read_card(name)
     if not card.metrics:
@@ -230,7 +231,7 @@ def _command(
             both have are compared, and nothing is written.
         tta: the average over views at test time; on its own set the plain one is always measured.
         device: cpu, cuda, mps, or auto for what is there.
-        stored: measure nothing; print what lies beside the weights, also without leaked images and beside FER+.
+        stored: measure nothing; print what is stored beside the weights, also without leaked images and beside FER+.
     """
     console = Console(width=None if sys.stdout.isatty() else 200)
     if stored:
@@ -264,7 +265,7 @@ def main(argv: list[str] | None = None) -> None:
     try:
         tyro.cli(_command, prog="ferscope evaluate", args=argv)
     except KeyboardInterrupt:
-        print("Stopped before everything was measured: what was stored before still stands.", file=sys.stderr)
+        print("Stopped before everything was measured: what was stored before is unchanged.", file=sys.stderr)
         sys.exit(130)
     except (DiskFullError, ValueError, OSError) as error:
         sys.exit(str(error))

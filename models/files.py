@@ -1,4 +1,4 @@
-"""Writing files so that a reader never meets half of one: a temporary name beside the target, then `os.replace`."""
+"""Atomic writing of files: to a temporary file beside the target, then `os.replace`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-# The answers of operating systems when there is no room: disk full, quota reached, file size limit reached.
+# Error numbers of operating systems: disk full, quota reached, file size limit reached.
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NO_RIGHT = {errno.EACCES, errno.EPERM, errno.EROFS}
 
@@ -24,11 +24,11 @@ UNPACKING_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeEr
 
 
 class DiskFullError(RuntimeError):
-    """There is no room for a file; what stood at its place before still stands there."""
+    """The disk is full; an earlier file of the same name is unchanged."""
 
 
 class NotWritableError(DiskFullError, PermissionError):
-    """This account may not write a file; what stood at its place before still stands there."""
+    """The account has no permission to write a file; an earlier file of the same name is unchanged."""
 
 
 @contextlib.contextmanager

@@ -1,7 +1,6 @@
 """How much memory a network needs, from its shapes alone: built on the device `meta`, which allocates nothing.
 
-Asked before a network is built from a file that somebody else may have written: a short card can describe a network of
-any size.
+Checked before a network is built from a file of unknown origin: a short card can describe a network of any size.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ class Footprint:
     activations: int
 
     def check(self, what: str) -> None:
-        """Raise ValueError, which names `what` was asked for, where either is beyond what is ever built here."""
+        """Raise ValueError with `what` in its message if either exceeds its limit."""
         if self.parameters > MOST_PARAMETERS:
             raise ValueError(
                 f"{what} would have {self.parameters / 1e6:,.0f} million parameters; "

@@ -28,11 +28,11 @@ def predict(
     batch_size: int = 64,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Tensor:
-    """Predict a set of faces.
+    """Run inference on a dataset.
 
     Args:
         model: a network in evaluation mode.
-        card: how its images are prepared.
+        card: with the preprocessing of the images.
         images: gray images, uint8 (N, H, W).
         tta: "plain", "flip" or "ten-crop"; see `preprocessing.views`.
         batch_size: images in one forward pass.
@@ -44,7 +44,7 @@ def predict(
     """
     device = next(model.parameters()).device
     outputs = []
-    # A GPU would round the factors of a convolution to 10 bits (TF32), and answer a little otherwise than a processor.
+    # Without TF32, which rounds the factors of a convolution to 10 bits on a GPU, results differ less from a CPU's.
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=False, allow_tf32=False):
         for start in range(0, len(images), batch_size):
             x = card.prepare(torch.from_numpy(images[start : start + batch_size]).to(device))  # (B, 1, S, S)
@@ -54,7 +54,7 @@ def predict(
 
 
 def measure(logits: Tensor, labels: Tensor, classes: tuple[str, ...]) -> dict[str, Any]:
-    """All measures of a classifier; plain numbers, ready for JSON.
+    """Compute the metrics of a classifier, as plain numbers for JSON.
 
     Args:
         logits: (N, K), or log probabilities.
@@ -62,12 +62,13 @@ def measure(logits: Tensor, labels: Tensor, classes: tuple[str, ...]) -> dict[st
         classes: K names.
 
     Returns:
-        accuracy (share of right answers, higher is better) with its 95 % interval (Wilson);
+        accuracy (share of correct predictions, higher is better) with its 95 % interval (Wilson);
         balanced_accuracy (mean recall of the classes that occur, higher) and macro_f1 (mean of their F1, higher);
         kappa (Cohen; -1 to 1, 0 is chance, higher; None where labels and predictions are all of one class, which leaves
         nothing to agree on beyond chance); log_loss (mean negative log probability, nats, lower);
         calibration_error (expected gap between probability and accuracy over 15 bins, 0 to 1, lower);
-        per_class: precision, recall, f1, support of each; confusion: images by true class (row) and answer (column).
+        per_class: precision, recall, f1, support of each; confusion: number of images by true class (row) and predicted
+            class (column).
     """
     from torchmetrics.functional import classification as tm  # here: torchmetrics takes half a second
 
@@ -139,9 +140,9 @@ def percent(interval: Interval) -> str:
 
 
 def paired_difference(first: Tensor, second: Tensor, labels: Tensor, draws: int = 2000) -> dict[str, Interval]:
-    """How much better the first of two networks is on the same images, with 95 % intervals.
+    """Difference between two networks on the same images, with 95 % intervals.
 
-    Images are drawn again with replacement (Efron's percentile bootstrap), both answers to an image together,
+    Images are drawn again with replacement (Efron's percentile bootstrap), both predictions of an image together,
     because networks tend to fail on the same ones; the classes keep their sizes. The intervals say what other images
     might have shown, not what another seed of the training would have: for that, train more seeds.
 

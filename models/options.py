@@ -28,7 +28,7 @@ Share = Annotated[float, SHARE]
 Channels = Annotated[int, Bounds(1, 512)]
 """A number of channels."""
 Reduction = Annotated[int, Bounds(1, 64)]
-"""How many times narrower a hidden layer is."""
+"""Factor by which a hidden layer is narrower."""
 Side = Annotated[int, Bounds(32, 512)]
 """Side of a square image in pixels."""
 
@@ -64,7 +64,7 @@ class Option:
         return f"{kind} from {self.bounds.low:g} to {self.bounds.high:g}" if self.bounds else kind
 
     def accepts(self, value: Any) -> bool:
-        """Whether a value has the type and lies in the bounds; a whole number is a number too, True is none."""
+        """Whether a value has the type and is within the bounds; an int is accepted for float, a bool is not."""
         if self.choices:
             return any(value == choice and type(value) is type(choice) for choice in self.choices)
         if self.type is object:
@@ -117,7 +117,7 @@ def _option(parameter: inspect.Parameter, sentence: str) -> Option:
 
 
 def _sentences(docstring: str) -> dict[str, str]:
-    """What stands behind each name under `Args:`, as a sentence."""
+    """The description of each name under `Args:`, as a sentence."""
     _, _, args = docstring.partition("Args:\n")
     args = re.split(r"\n(?=\S)", args)[0]  # the next section begins at the margin
     found = re.findall(r"^    (\w+): (.*(?:\n {5,}.*)*)", args, re.MULTILINE)

@@ -1,7 +1,7 @@
-"""Networks by name: `@register_model` puts a builder into the table, `create_model` takes it out.
+"""Model registry: `@register_model` registers a builder under a name, `create_model` builds a network by name.
 
-Everything that the rest of the project needs to know of a network stands in its `ModelSpec`, so that no page and no
-script ever asks "is it this one?".
+Everything that the rest of the project needs to know of a network is in its `ModelSpec`, so that no page or script
+depends on a network's name.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ PAPERS = {
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What is known of a network without building it.
+    """Properties of a network that are known without building it.
 
     Attributes:
         name: the name that `create_model` takes.
@@ -42,13 +42,13 @@ class ModelSpec:
         title: a few words for a heading.
         builder: `builder(num_classes=..., **overrides)` returns the network; with `pretrained=...` where there are
             ImageNet weights.
-        imagenet: whether there are ImageNet weights to begin with; not for a network that only its paper knows.
-        input_size: side in pixels of the square image that it is trained and shown with.
-        smallest_side: in pixels, of an image that it does not shrink to nothing.
-        stride: pixels from one position of its last map to the next; None where it resizes each image to the side
-            that it was built for, so that its maps are always alike.
+        imagenet: whether there are ImageNet weights for it.
+        input_size: default side in pixels of its square input.
+        smallest_side: smallest side in pixels that its downsampling allows.
+        stride: pixels from one position of its last map to the next; None if it resizes its input, so
+            that its maps always have the same size.
         stages: the backbone, shallow to deep, each stage the names of its modules (for `get_submodule`). All other
-            modules, attention among them, are the head, which trains also where stages are frozen.
+            modules, attention among them, are the head, which always trains, also with frozen stages.
         cam_layer: the layer for class activation maps (a name for `get_submodule`); None if there is none.
         attention_layers: its attention modules, in the order of the forward pass (names for `get_submodule`).
         attention: what kind of attention that is, e.g. "SVD" or "CBAM"; empty where there is none.
@@ -83,7 +83,7 @@ class ModelSpec:
 
     @property
     def smallest_training_side(self) -> int:
-        """Side in pixels of an image of which its last map keeps 2×2 positions; smaller ones teach it little."""
+        """Smallest side in pixels whose last feature map has 2×2 positions; smaller inputs hardly train it."""
         return self.smallest_side if self.stride is None else max(self.smallest_side, 2 * self.stride)
 
 
@@ -134,7 +134,7 @@ def register_model(
     options: tuple[Option, ...] | None = None,
     **spec: Any,
 ) -> Callable[[Builder], Builder]:
-    """Decorate a builder to make it known by `name`; a name that is taken raises ValueError."""
+    """Decorate a builder to register it under `name`; raises ValueError if the name is taken."""
 
     def decorate(builder: Builder) -> Builder:
         if name in _SPECS:

@@ -37,7 +37,7 @@ from .training.recipes import from_recipe
 from .zoo import minutes
 
 OPTION = "overrides."
-"""What the name of an architecture option begins with in a grid."""
+"""Prefix of an architecture option in a grid."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def alone(grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
 
 
 def configure(base: TrainConfig, settings: Mapping[str, Any], folder: Path) -> TrainConfig:
-    """The configuration of one combination, whose run lies in a folder of its own below `folder`.
+    """The configuration of one combination, whose run has its own folder below `folder`.
 
     Raises:
         ValueError: a value is out of its range, or an option is not one of the network's.

@@ -1,4 +1,4 @@
-"""Draws that a seed decides, also where several threads draw at the same time: an app has as many as visitors."""
+"""Reproducible random numbers from a seed, also when several threads of the app draw at the same time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _DRAWING = RLock()  # torch has one generator for all threads
 
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Let torch's global generator begin with `seed` in this block, and continue afterwards as if nothing had been."""
+    """Seed torch's global generator inside the block, and restore its state afterwards."""
     with _DRAWING, torch.random.fork_rng():
         torch.manual_seed(seed)
         yield

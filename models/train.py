@@ -2,7 +2,7 @@
 
 - python -m models.train --model residual_cnn --recipe quick
 - python -m models.train --model residual_cnn --recipe quick --resume
-- python -m models.train --out FOLDER --resume                          (with all that the run was begun with)
+- python -m models.train --out FOLDER --resume                          (with the original settings)
 - python -m models.train --config run.json
 - python -m models.train --data data/ckplus.npz --split subject-10fold  (a cross-validation: one training for each fold)
 - torchrun --nproc-per-node 2 -m models.train --model residual_cnn      (several processes, one batch)
@@ -50,7 +50,7 @@ class _Given:
 
 
 def parse(argv: list[str]) -> TrainConfig:
-    """The configuration that a command line asks for: a saved one, that of a run to resume, or a recipe; with changes.
+    """The configuration of a command line: a saved one, that of a run to resume, or a recipe, with changes.
 
     Raises:
         ValueError: there is no run to resume, or a value is out of its range (pydantic's ValidationError).
@@ -99,7 +99,7 @@ def _options(model: str) -> str:
 
 def main(argv: list[str] | None = None) -> None:
     """Run `ferscope train ...`; ends with status 1 and one sentence where it cannot, 130 after Ctrl-C."""
-    # Imported late, so that --help and mistakes in the arguments answer at once.
+    # Imported late, so that --help and errors in the arguments are fast.
     from models.datasets.subjects import is_cross_validation
     from models.training import resume
     from models.training.errors import Interrupted, TrainingError
@@ -161,13 +161,13 @@ def _all_folds(config: TrainConfig) -> None:
 
 
 def _tell(text: str) -> None:
-    """Print a line; of several processes the first one does."""
+    """Print a line, in the first of several processes only."""
     if first_process():
         print(text)
 
 
 def _sentence(error: Any) -> str:
-    """What pydantic has against a value, as of the option that gave it."""
+    """A validation error of pydantic as a command-line message."""
     option = ".".join(map(str, error["loc"])).replace("_", "-")
     return f"--{option} {error['input']}: {error['msg']}." if option else error["msg"]
 

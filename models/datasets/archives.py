@@ -1,4 +1,4 @@
-"""Files of a folder or an archive, one after another, and images as gray pixels: what every reader begins with.
+"""Files of a folder or an archive, one after another, and images as gray pixels: shared by all readers.
 
 Archives are read in memory: nothing is unpacked, so it does not matter where the paths inside them point.
 """
@@ -65,7 +65,7 @@ def _raw(path: Path) -> Iterator[tuple[str, bytes]]:
             for member in archive:
                 if member.isfile() and _wanted(member.name, member.size) and (file := archive.extractfile(member)):
                     yield member.name, file.read()
-            while archive.fileobj.read(1 << 20):  # a damaged head looks like the end: the checksum tells them apart
+            while archive.fileobj.read(1 << 20):  # damage looks like the end: checked by its checksum
                 pass
     else:
         raise DataError(f"{path} is not an archive, a folder, a CSV or an imported .npz: give the path of one.")

@@ -136,7 +136,7 @@ def _paper_a() -> nn.Module:
     """RARN, table 1, with its amounts.
 
     Ours, where it is silent: flips of every second image, cropping by up to a fifth of the side, black outside.
-    The vertical flip hurts: at test no face stands on its head, and upside down the raised corners of a smile point
+    The vertical flip hurts: no test image is upside down, and in that position the raised corners of a smile point
     down like those of a sad mouth. A shift of more than half the width, which one image in three gets, leaves less
     than half a face to learn from.
     """
@@ -207,7 +207,7 @@ def _paper_e() -> nn.Module:
 
     Ours are that library's own: each with probability ½, and the amounts that its `Affine` has when none are given.
     The text resizes or shrinks each scaled image back to its old size, which undoes the scaling; ours is a zoom.
-    The vertical flip hurts: at test no face stands on its head, and upside down the raised corners of a smile point
+    The vertical flip hurts: no test image is upside down, and in that position the raised corners of a smile point
     down like those of a sad mouth.
     """
     return K.ImageSequential(

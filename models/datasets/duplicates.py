@@ -13,7 +13,7 @@ import numpy as np
 from .faceset import FaceSet
 
 NEAR = 8
-"""Bits of 63 in which the hashes of two near copies may differ. With both limits, pairs of FER2013 that we looked at
+"""Bits of 63 in which the hashes of two near copies may differ. With both limits, pairs of FER2013 that we inspected
 were one photograph each, cut, brightened or marked differently."""
 
 LIKENESS = 0.9

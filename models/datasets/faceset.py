@@ -44,7 +44,7 @@ class FaceSet:
         splits: name of the part that it belongs to, e.g. "Training", str (N,).
         classes: names of the classes in order.
         subjects: who is shown, e.g. "S005", str (N,); empty texts where the set does not say.
-        targets: share of each class in the answers of several annotators, float32 (N, K); None where there is one
+        targets: share of each class in the votes of several annotators, float32 (N, K); None where there is one
             label.
         notes: sentences on what a reader had to leave out or could not know; not kept in the file.
     """
@@ -188,7 +188,7 @@ def stored_counts(path: Path) -> tuple[tuple[str, ...], dict[str, list[int]]]:
 
 
 def source_of(path: Path) -> str:
-    """What `FaceSet.save` was told of where a set came from; empty where there is no such file."""
+    """The `source` given to `FaceSet.save`; empty if there is no such file."""
     try:
         with np.load(path, allow_pickle=False) as file:
             return str(file["source"])

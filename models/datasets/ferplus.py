@@ -1,7 +1,7 @@
-"""FER+ (Barsoum et al. 2016): ten annotators for each image of FER2013, over ten answers.
+"""FER+ (Barsoum et al. 2016): ten annotators for each image of FER2013, ten classes to vote for.
 
-The labels of FER2013 came from a web search. For FER+ ten people looked at every image again, so one can see not only
-what most called it but how far they agreed: in nearly a quarter of the images no answer has more than five votes.
+The labels of FER2013 came from a web search. For FER+ ten people looked at every image again, so the votes show not
+only the majority but also the agreement: in nearly a quarter of the images no class has more than five votes.
 
 `votes` finds the votes of a set's images, `targets` makes of them what a network can be trained with, in the three
 ways of the paper, and `relabelled` is FER2013 with these labels: eight classes, with contempt.
@@ -29,7 +29,7 @@ COLUMNS = (
     *("neutral", "happy", "surprise", "sad", "angry", "disgust", "fear", "contempt"),
     *("unknown", "not a face"),
 )
-"""The ten answers in the order of FER+'s file."""
+"""The ten classes in the order of FER+'s file."""
 
 Mode = Literal["majority", "probability", "multi-label"]
 
@@ -48,7 +48,7 @@ def _table() -> tuple[np.ndarray, dict[str, int]]:
 
 
 def votes(names: Sequence[str] | np.ndarray) -> np.ndarray:
-    """The annotators' answers to images of FER2013, by name.
+    """Annotator votes for images of FER2013, by name.
 
     Args:
         names: as in a `FaceSet` or in `predictions.npz`: "PrivateTest_123" of the files, "row_123" of the CSV.
@@ -73,7 +73,7 @@ def has_votes(names: Sequence[str] | np.ndarray) -> bool:
 
 
 def plurality(counts: np.ndarray) -> np.ndarray:
-    """The answer with the most votes, as an index into COLUMNS, (N,); of equals the first in FER+'s order."""
+    """The class with the most votes, as an index into COLUMNS, (N,); of equals the first in FER+'s order."""
     return counts.argmax(1)
 
 
@@ -90,7 +90,7 @@ def entropy(counts: np.ndarray) -> np.ndarray:
 def targets(counts: np.ndarray, mode: Mode = "majority") -> tuple[np.ndarray, np.ndarray]:
     """What a network is trained with, made of the votes in one of the paper's ways.
 
-    A single vote for an answer counts as a slip and is taken off first, as in the paper. Then
+    A single vote for a class counts as a mistake and is removed first, as in the paper. Then
 
     * "majority": the emotion with more than half of the votes;
     * "probability": the share of each emotion;

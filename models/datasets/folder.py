@@ -47,7 +47,7 @@ def class_of(folder: str) -> str | None:
 
 
 def from_entries(files: Iterable[Entry], side: int = SIDE) -> FaceSet:
-    """Read every image that lies in a folder of a class.
+    """Read every image in a folder named after a class.
 
     Args:
         files: path inside the source, content.

@@ -1,8 +1,7 @@
-"""Three answers to classes of unequal size: weights in the loss, balanced epochs, stronger changes of rare classes.
+"""Three remedies for class imbalance: weights in the loss, balanced sampling, stronger augmentation of rare classes.
 
-FER2013 trains on 7 215 happy faces and 436 disgusted ones, so that a network that never answers "disgust" loses little.
-All three change what is trained on and nothing that is measured. They are three ways to move the same balance: together
-they overshoot.
+FER2013 has 7 215 training images of happy and 436 of disgust, so that a network that never predicts disgust loses
+little. All three change the training and none of the metrics. They have the same effect: together they overshoot.
 """
 
 from __future__ import annotations

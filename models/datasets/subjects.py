@@ -30,7 +30,7 @@ def is_fold(name: str) -> bool:
 
 
 def is_cross_validation(name: str) -> bool:
-    """Whether a name stands for all folds, such as `subject-10fold` or `subject-loso`."""
+    """Whether a name means all folds, such as `subject-10fold` or `subject-loso`."""
     return bool((match := _NAME.fullmatch(name)) and not match[3])
 
 

@@ -20,7 +20,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 @dataclass(frozen=True)
 class Pose:
-    """How the head stands before the camera; the default is upright, straight and in the middle.
+    """Pose of the head relative to the camera; the default is upright, frontal and centered.
 
     Attributes:
         turn: degrees in the plane of the image, clockwise.
@@ -28,7 +28,7 @@ class Pose:
         right: shift to the right, as a share of the image's side.
         down: shift downwards, as a share of the image's side.
         zoom: factor on the size.
-        mirrored: left and right of the head change places, the light with them.
+        mirrored: flip horizontally, the light with it.
     """
 
     turn: float = 0.0
@@ -67,7 +67,7 @@ class Scene:
 # ------------------------------------------------------------------------------------------------ from head to pixels
 
 _ZOOM = 1.1  # the cascade of workbench.faces then finds a square like FER2013's in the drawings
-_DEPTH = 0.26  # how far the middle of the face stands before its edge
+_DEPTH = 0.26  # depth of the face's middle relative to its edge
 _CURVATURE = np.array([1 / 0.42**2, 1 / 0.68**2])  # of the face from left to right, and from above to below
 
 
@@ -101,7 +101,7 @@ def _turning(degrees: float) -> np.ndarray:
 
 
 def mask(polygons: list[np.ndarray], pose: Pose, side: int, size: int) -> np.ndarray:
-    """Share of each pixel that lies in one of the polygons (n, 2), 0..255: uint8 (size, size)."""
+    """Coverage of each pixel by the polygons (n, 2), 0..255: uint8 (size, size)."""
     image = Image.new("L", (side, side), 0)
     draw = ImageDraw.Draw(image)
     for points in polygons:
@@ -240,6 +240,6 @@ def star(centre: tuple[float, float], radius: float = 0.06) -> np.ndarray:
 
 
 def paint_star(canvas: Canvas, centre: tuple[float, float]) -> None:
-    """A bright star with a dark rim; it covers what lies below it."""
+    """A bright star with a dark rim; it is drawn over everything else."""
     canvas.fill(star(centre), 0.08)
     canvas.fill(star(centre, 0.05), 1.0)

@@ -140,7 +140,7 @@ def render(
     Args:
         expression: action units, or a key of `EXPRESSIONS`.
         person: whose face; None: the default one, as for pose and scene.
-        pose: how the head stands.
+        pose: orientation of the head.
         scene: background, light and grain.
         size: side of the image in pixels, at least 8.
         sticker: a key of `STICKERS`; None draws none.
@@ -217,7 +217,7 @@ def _check(size: int, sticker: str | None) -> None:
     if size < 8:
         raise ValueError(f"size={size}: a drawn face needs at least 8 pixels a side")
     if sticker is not None and sticker not in STICKERS:
-        raise ValueError(f'sticker="{sticker}" has no place on the face; choose one of {", ".join(STICKERS)}')
+        raise ValueError(f'sticker="{sticker}" does not exist; choose one of {", ".join(STICKERS)}')
 
 
 # ------------------------------------------------------------------------------------------------ sets
