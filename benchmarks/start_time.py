@@ -14,7 +14,6 @@ Other work on the computer lengthens all of them, so its load is recorded too. W
 benchmarks/results/start_time.json.
 """
 
-import argparse
 import json
 import os
 import statistics
@@ -22,8 +21,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
+import tyro
 from attacks.streamlit_client import Visitor, status
 
 from workbench.cli import port_is_free
@@ -66,11 +67,16 @@ def import_again(source: str, runs: int) -> list[float]:
         return [seconds_of(command, FERSCOPE_HOME=home) for _ in range(runs)]
 
 
+@dataclass(frozen=True)
+class Options:
+    """Options of the command line."""
+
+    source: str | None = os.environ.get("FERSCOPE_FER2013")
+    runs: int = 3
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--source", default=os.environ.get("FERSCOPE_FER2013"))
-    parser.add_argument("--runs", type=int, default=3)
-    options = parser.parse_args()
+    options = tyro.cli(Options, description=__doc__)
     found = {"import workbench.services": []}
     for _ in range(options.runs):
         found["import workbench.services"].append(seconds_of([sys.executable, "-c", "import workbench.services"]))

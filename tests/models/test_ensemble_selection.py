@@ -60,7 +60,7 @@ def test_nothing_to_choose_from_and_answers_to_other_pictures_are_sentences(thre
     stored = read_predictions("good", "PublicTest")
     part = {"PublicTest": dataclasses.replace(stored, ids=np.char.add(stored.ids, "-else"))}
     checkpoints.write_predictions(three / "good", part)
-    with pytest.raises(CheckpointError, match="other images of PublicTest"):
+    with pytest.raises(CheckpointError, match="differ in their images of PublicTest"):
         choose(["good", "other"])
 
 
