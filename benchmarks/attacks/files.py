@@ -89,7 +89,7 @@ def damaged_jobs(instance: Instance) -> str:
     )
 
 
-def parcel(card: dict, config: dict) -> bytes:
+def exported_zip(card: dict, config: dict) -> bytes:
     """The zip of a checkpoint, with other values in its card and configuration."""
     model = create_model("vanilla_cnn", num_classes=2)
     folder = io.BytesIO()
@@ -104,7 +104,7 @@ def zips_from_elsewhere(instance: Instance) -> str:
     """Checkpoints that ask for other types, much memory, or paths of this computer: one sentence, nothing kept."""
     path = instance.folder / "hostile.zip"
     for card, config in (*((card, {}) for card in WRONG_CARDS), *(({}, config) for config in WRONG_CONFIGS)):
-        path.write_bytes(parcel(card, config))
+        path.write_bytes(exported_zip(card, config))
         told = called(instance, "jobs", "import", str(path))
         memory, _, sentence = told.stderr.strip().removeprefix("KiB ").partition("\n")  # Python says why at its end
         if told.returncode != 1 or "Traceback" in sentence or "\n" in sentence:

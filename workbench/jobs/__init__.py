@@ -1,6 +1,5 @@
-"""Trainings as jobs: each a process and a folder of its own, which neither a closed tab nor the app's end disturbs.
+"""Trainings as jobs: each has its own process and folder, and keeps running after the tab or the app is closed.
 
-`store` reads what there is, `runner` starts, stops, resumes and removes, `limits` says how much of it this computer
-bears, `parcels` carries a finished one to `checkpoints/` or to another FERScope. `python -m workbench.jobs`, as
-`ferscope jobs`, does the same in a terminal.
+`store` reads jobs, `runner` starts, stops, resumes and removes them, `limits` protects a shared computer, `transfer`
+copies a finished one to `checkpoints/` or to another FERScope. `ferscope jobs` does the same in a terminal.
 """

@@ -1,4 +1,4 @@
-"""`ferscope jobs`, or `python -m workbench.jobs`: the trainings that the page Train started, from a terminal."""
+"""`ferscope jobs`, or `python -m workbench.jobs`: manage the trainings that the page Train started."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ app = tyro.extras.SubcommandApp()
 
 @app.command(name="list")
 def list_jobs() -> None:
-    """Every job, the newest first; starts the next one that waits, where there is room."""
+    """List all jobs, newest first, and start the next queued one if a device is free."""
     table = Table(Column("id", no_wrap=True), "state", "epochs", "title", **_PLAIN)
     for job in (found := runner.advance()):
-        told = job.message if job.state == "broken" else job.title
-        table.add_row(job.id, job.state, f"{len(store.history(job))}/{job.epochs}", escape(told))
-    none = store.trouble() or f"There are no jobs in {store.ROOT}. The page Train starts them."
+        text = job.message if job.state == "broken" else job.title
+        table.add_row(job.id, job.state, f"{len(store.history(job))}/{job.epochs}", escape(text))
+    none = store.trouble() or f"There are no jobs in {store.ROOT}. Start one on the page Train."
     Console().print(table if found else none)
 
 
 @app.command(name="show")
 def show(id_: Id, /) -> None:
-    """One job: what it says, its last epochs, the end of its log.
+    """Show one job: its state, its last epochs and the end of its log.
 
     Args:
-        id_: as `list` shows it.
+        id_: id of the job, see `ferscope jobs list`.
     """
     runner.advance()
     job = store.read(id_)
@@ -56,72 +56,73 @@ def show(id_: Id, /) -> None:
 
 @app.command(name="stop")
 def stop(id_: Id, /) -> None:
-    """Let a job end; its best epoch so far stays.
+    """Stop a job; its best epoch so far is kept.
 
     Args:
-        id_: as `list` shows it.
+        id_: id of the job, see `ferscope jobs list`.
     """
     _say(runner.stop(id_))
 
 
 @app.command(name="resume")
 def resume(id_: Id, /) -> None:
-    """Let an ended job go on after its last whole epoch.
+    """Resume a stopped job after its last complete epoch.
 
     Args:
-        id_: as `list` shows it.
+        id_: id of the job, see `ferscope jobs list`.
     """
     _say(runner.resume(id_))
 
 
 @app.command(name="rm")
 def remove(id_: Id, /) -> None:
-    """Delete an ended job with all that it left.
+    """Delete a job that is not running, with all its files.
 
     Args:
-        id_: as `list` shows it.
+        id_: id of the job, see `ferscope jobs list`.
     """
     runner.remove(id_)
-    print(f"{id_} is removed.")
+    print(f"Removed {id_}.")
 
 
 @app.command(name="promote")
 def promote(id_: Id, /) -> None:
-    """Copy the checkpoint of an ended job to checkpoints/, where every picker finds it.
+    """Copy the checkpoint of a finished job to checkpoints/, so that every list of networks offers it.
 
     Args:
-        id_: as `list` shows it.
+        id_: id of the job, see `ferscope jobs list`.
     """
     name = transfer.promote(id_)
-    print(f"It is the checkpoint {name} now. {read_card(name).caveat}".rstrip())
+    print(f"Copied to the checkpoint {name}. {read_card(name).caveat}".rstrip())
 
 
 @app.command(name="export")
 def export(id_: Id, /, out: Path | None = None) -> None:
-    """Write the checkpoint of an ended job into a zip for another FERScope.
+    """Export the checkpoint of a finished job as a zip file for another FERScope.
 
     Args:
-        id_: as `list` shows it.
-        out: the zip; by default ferscope-<network>-<letters>.zip in this folder. An earlier one stays.
+        id_: id of the job, see `ferscope jobs list`.
+        out: the zip file; by default ferscope-<network>-<letters>.zip in this folder. An existing file is never
+            overwritten.
     """
     path = out or Path(transfer.export_name(store.read(id_)))
     if path.exists():
-        raise JobError(f"{path} is there already: give another name with --out.")
+        raise JobError(f"{path} already exists: give another name with --out.")
     write_bytes(path, transfer.export(id_))
-    print(f"{path} is written; `ferscope jobs import {path.name}` takes it in elsewhere.")
+    print(f"Wrote {path}. Import it on another computer with: ferscope jobs import {path.name}")
 
 
 @app.command(name="import")
 def import_zip(file: Annotated[Path, tyro.conf.Positional], /) -> None:
-    """Take in the zip of another FERScope.
+    """Import a zip file from another FERScope.
 
     Args:
-        file: what `export` wrote.
+        file: written by `ferscope jobs export`.
     """
     if not file.is_file():
-        raise JobError(f"There is no file {file}.")
+        raise JobError(f"{file} does not exist: give the path of a zip file.")
     with file.open("rb") as stream:
-        job = transfer.import_zip(stream.read(limits.LIMITS.parcel_bytes + 1))
+        job = transfer.import_zip(stream.read(limits.LIMITS.zip_bytes + 1))
     _say(job)
     if caveat := read_card(job.folder).caveat:
         print(caveat)
@@ -129,11 +130,11 @@ def import_zip(file: Annotated[Path, tyro.conf.Positional], /) -> None:
 
 def _say(job: Job) -> None:
     when = time.strftime("%d %B %Y, %H:%M", time.localtime(job.created))
-    print(f"{job.id}: {job.state}. {job.title}; {job.network}, {job.epochs} epochs, asked for on {when}. {job.message}")
+    print(f"{job.id}: {job.state}. {job.title}; {job.network}, {job.epochs} epochs, created on {when}. {job.message}")
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run `ferscope jobs ...`; ends with status 1 and one sentence where it cannot."""
+    """Run `ferscope jobs ...`; on an error, print one sentence and exit with status 1."""
     try:
         app.cli(prog="ferscope jobs", description=__doc__, args=sys.argv[1:] if argv is None else argv)
     except (JobError, CheckpointError, DiskFullError, OSError) as error:

@@ -1,8 +1,8 @@
-"""What is looked at in a zip from elsewhere before anything of it is kept: its directory, its files, what they say.
+"""Checks of an imported zip file before anything of it is stored: its directory, its files and their contents.
 
-Nothing is unpacked to the disk, no pickle is opened, and nothing large is built because a small file asks for it: sizes
-are bounded where they are declared and counted again while reading, and the network of the card is built without
-memory first (torch's device `meta`), to compare its shapes with those of the weights.
+Nothing is unpacked to the disk, no pickle is opened, and a small file cannot make the program allocate much memory:
+declared sizes are limited and counted again while reading, and the network of the card is first built without memory
+(torch's device `meta`) to compare its shapes with those of the weights.
 """
 
 from __future__ import annotations
@@ -36,26 +36,26 @@ FILES = ("card.json", "config.json", "model.safetensors", "history.csv", "predic
 _NEEDED = FILES[:3]
 _TABLES = {"logits.npy": "f", "labels.npy": "iu", "names.npy": "U", "ids.npy": "U", "splits.npy": "U"}
 _TEXT_BYTES = 2**20  # of JSON and CSV
-_DIRECTORY_BYTES = 4096  # of a zip with a handful of files
-_PLAIN = re.compile(r"(?!.*(://|www\.))[\w .,:;+()/°%=-]{0,200}")  # no address, link or picture to a page
-_FOLDER_NAME = re.compile(r"\w[\w .,+=-]{0,150}")  # no path: nothing is looked for where a stranger's card says
-_DEPTH, _CHAIN_DEPTH = 8, 70  # of nested JSON; an ancestor's ancestors lie two deeper than itself
+_DIRECTORY_BYTES = 4096  # directory of a zip file with a few files
+_PLAIN = re.compile(r"(?!.*(://|www\.))[\w .,:;+()/°%=-]{0,200}")  # no address, link or image for a page
+_FOLDER_NAME = re.compile(r"\w[\w .,+=-]{0,150}")  # no path: an imported card must not choose what is read here
+_DEPTH, _CHAIN_DEPTH = 8, 70  # of nested JSON; each generation of ancestors adds two levels
 _NO_PATHS = {"data": TrainConfig().data, "start_from": None, "teacher": None, "out": None, "resume": False}
-"""What a configuration of another computer is kept without: nothing is looked for where a stranger's file says."""
+"""Settings removed from an imported configuration: it must not choose which files are read here."""
 
 
 def unpacked(data: bytes) -> dict[str, bytes]:
-    """The files of a zip; raises JobError unless they are some of `FILES`, whole, and within the limits."""
-    if len(data) > LIMITS.parcel_bytes:
-        raise JobError(f"The zip is larger than {LIMITS.parcel_bytes // 2**20} MB, the most that is taken.")
-    files = _entries(data, FILES, LIMITS.parcel_unpacked)
+    """The files of a zip file; JobError unless they are undamaged, among `FILES` and within the limits."""
+    if len(data) > LIMITS.zip_bytes:
+        raise JobError(f"The zip file is larger than the limit of {LIMITS.zip_bytes // 2**20} MB.")
+    files = _entries(data, FILES, LIMITS.zip_unpacked)
     if missing := [name for name in _NEEDED if name not in files]:
-        raise JobError(f"The zip lacks {', '.join(missing)}: it is not what FERScope exports.")
+        raise JobError(f"The zip file lacks {', '.join(missing)}: choose one that FERScope exported.")
     return files
 
 
 def verified(files: dict[str, bytes]) -> tuple[Card, TrainConfig]:
-    """Card and config, once everything in `files` is read and fits together; raises JobError."""
+    """Card and configuration, after all of `files` are checked and found to agree; JobError otherwise."""
     card, config = _card(files["card.json"]), _config(files["config.json"])
     _check_agreement(card, config)
     _check_weights(files["model.safetensors"], card)
@@ -63,7 +63,7 @@ def verified(files: dict[str, bytes]) -> tuple[Card, TrainConfig]:
         _check_history(files["history.csv"], card)
     if "predictions.npz" in files:
         _check_predictions(files["predictions.npz"], len(card.classes))
-    with tempfile.TemporaryDirectory() as folder:  # as it will be loaded later
+    with tempfile.TemporaryDirectory() as folder:  # load it as it will be loaded later
         for name in ("card.json", "model.safetensors"):
             write_bytes(Path(folder) / name, files[name])
         try:
@@ -74,61 +74,63 @@ def verified(files: dict[str, bytes]) -> tuple[Card, TrainConfig]:
 
 
 def _check_agreement(card: Card, config: TrainConfig) -> None:
-    """Raise JobError where card and config tell of two trainings."""
+    """Raise JobError if card and configuration are of different trainings."""
     if (config.model, config.overrides) != (card.network, card.overrides):
-        told = [
+        named = [
             f"{name} {options or ''}".strip()
             for name, options in ((config.model, config.overrides), (card.network, card.overrides))
         ]
-        raise JobError(f"Its config is of {told[0]}, its card of {told[1]}: it is damaged.")
+        raise JobError(f"Its config.json is of {named[0]}, its card.json of {named[1]}: export it again.")
     if config.split != card.split:
-        raise JobError(f"Its config has the split {config.split}, its card {card.split}: it is damaged.")
+        raise JobError(f"Its config.json has the split {config.split}, its card.json {card.split}: export it again.")
     teacher = (config.teacher or config.start_from) if config.distillation else None
-    for what, folder, told in (("start", config.start_from, card.start), ("teacher", teacher, card.teacher)):
-        known = None if told is None or told.name == IMAGENET else told.name
+    for what, folder, ancestor in (("start", config.start_from, card.start), ("teacher", teacher, card.teacher)):
+        known = None if ancestor is None or ancestor.name == IMAGENET else ancestor.name
         if known != (folder and folder.name):
-            raise JobError(f"Its card does not name the {what} of its config among its ancestors: it is damaged.")
+            raise JobError(f"Its card.json does not list the {what} of its config.json as an ancestor.")
 
 
 def _entries(data: bytes, allowed: tuple[str, ...], most: int) -> dict[str, bytes]:
-    """The files of a zip by name; `most`: bytes of all of them, unpacked."""
+    """The files of a zip file by name, with at most `most` bytes unpacked."""
     _check_directory(data)
     found: dict[str, bytes] = {}
-    told = "It is not a zip, or a damaged one: export it again."
-    with unzipping(told), zipfile.ZipFile(io.BytesIO(data)) as parcel:
-        for info in parcel.infolist():
+    with (
+        unzipping("It is not a zip file, or it is damaged: export it again."),
+        zipfile.ZipFile(io.BytesIO(data)) as archive,
+    ):
+        for info in archive.infolist():
             if info.filename not in allowed or info.filename in found:
                 shown = "".join(letter for letter in info.filename[:60] if letter.isprintable())
-                raise JobError(f'The zip holds "{shown}", which does not belong there; nothing of it was taken.')
+                raise JobError(f'The zip file contains "{shown}", which FERScope does not export.')
             if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise JobError(f"{info.filename} is encrypted or packed in a way that is not taken.")
+                raise JobError(f"{info.filename} is encrypted or compressed with an unsupported method.")
             room = most - sum(map(len, found.values()))
-            with parcel.open(info) as file:
+            with archive.open(info) as file:
                 found[info.filename] = file.read(room + 1) if info.file_size <= room else b""
             if info.file_size > room or len(found[info.filename]) > room:
-                raise JobError(f"Unpacked it would be larger than {most // 2**20} MB, the most that is taken.")
+                raise JobError(f"Unpacked it is larger than the limit of {most // 2**20} MB.")
     return found
 
 
 @contextmanager
-def unzipping(told: str) -> Iterator[None]:
-    """Whatever Python's zipfile raises for a zip that is damaged or of a kind it does not know, as JobError(`told`)."""
+def unzipping(message: str) -> Iterator[None]:
+    """Turn whatever `zipfile` raises for a damaged or unsupported file into JobError(`message`)."""
     try:
         yield
     except JobError:
         raise
     except UNPACKING_ERRORS as error:
-        raise JobError(told) from error
+        raise JobError(message) from error
 
 
 def _check_directory(data: bytes) -> None:
-    """Look at the end record before a library reads millions of entries: few of them, no comment, no 64-bit form."""
+    """Check the end record before a library reads millions of entries: few entries, no comment, no ZIP64."""
     end = data[-22:]
     if len(end) < 22 or end[:4] != b"PK\x05\x06" or data[-42:-38] == b"PK\x06\x07":
-        raise JobError("It is not a zip that FERScope exported.")
+        raise JobError("It is not a zip file that FERScope exported.")
     entries, size = struct.unpack("<HI", end[10:16])
-    if entries > LIMITS.parcel_entries or size > _DIRECTORY_BYTES:
-        raise JobError(f"The zip holds {entries} files; what FERScope exports has at most {len(FILES)}.")
+    if entries > LIMITS.zip_entries or size > _DIRECTORY_BYTES:
+        raise JobError(f"The zip file contains {entries} files; FERScope exports at most {len(FILES)}.")
 
 
 def _json(name: str, data: bytes) -> Any:
@@ -140,12 +142,12 @@ def _json(name: str, data: bytes) -> Any:
         _check_plain({**value, "ancestors": []} if ancestors else value)
         _check_plain(ancestors, _DEPTH - _CHAIN_DEPTH)
     except (ValueError, RecursionError) as error:
-        raise JobError(f"Its {name} is damaged, or says what does not belong there.") from error
+        raise JobError(f"Its {name} is damaged or has contents that FERScope does not write.") from error
     return value
 
 
 def _check_plain(value: Any, depth: int = 0) -> None:
-    """Raise ValueError for texts that are more than plain words, and for endless nesting."""
+    """Raise ValueError for texts other than plain words, and for deep nesting."""
     if depth > _DEPTH:
         raise ValueError("nested too deeply")
     if isinstance(value, str) and not _PLAIN.fullmatch(value):
@@ -169,12 +171,12 @@ def _card(data: bytes) -> Card:
         and _sound_chain(card)
     )
     if not sound:
-        raise JobError("Its card.json names what no checkpoint of one network has.")
+        raise JobError("Its card.json has options, a split or ancestors that FERScope does not write.")
     return card
 
 
 def _sound_chain(card: Card) -> bool:
-    """Whether the names and splits of its ancestors are no paths; they are unknown together with the images."""
+    """Whether names and splits of its ancestors are no paths; a split is empty only together with the data."""
     return all(
         _FOLDER_NAME.fullmatch(one.name)
         and (_FOLDER_NAME.fullmatch(one.split) or not one.split + one.data)
@@ -191,7 +193,7 @@ def _config(data: bytes) -> TrainConfig:
         raise
     except ValueError as error:
         raise JobError(
-            f"Its config.json is damaged ({_short(error)}), or of another version: bring both to the same one."
+            f"Its config.json is damaged or of another version ({_short(error)}): update both installations."
         ) from error
 
 
@@ -203,9 +205,9 @@ def _check_weights(data: bytes, card: Card) -> None:
     try:
         weights = safetensors.torch.load(data)
     except (safetensors.SafetensorError, ValueError) as error:
-        raise JobError("Its weights are damaged, or are no safetensors.") from error
+        raise JobError("Its weights are damaged, or are not in the safetensors format: export it again.") from error
     if not all(value.isfinite().all() for value in weights.values() if value.is_floating_point()):
-        raise JobError("Its weights hold what is no number.")
+        raise JobError("Its weights contain NaN or infinite values: train it again.")
     try:
         check_fit(card, weights)
     except ValueError as error:
@@ -216,14 +218,14 @@ def _check_history(data: bytes, card: Card) -> None:
     try:
         rows = parse_history(data[: _TEXT_BYTES + 1])
     except ValueError as error:
-        raise JobError(f"Its history.csv is no table of epochs ({_short(error)}).") from error
+        raise JobError(f"Its history.csv is not a table of epochs ({_short(error)}).") from error
     if len(data) > _TEXT_BYTES or len(rows) < card.best_epoch:
-        raise JobError("Its history.csv is too long, or ends before the best epoch.")
+        raise JobError("Its history.csv is too long, or ends before the best epoch: export it again.")
 
 
 def _check_predictions(data: bytes, classes: int) -> None:
-    """An npz is a zip too, and its arrays say in their first line how large they are."""
-    files = _entries(data, tuple(_TABLES), LIMITS.parcel_unpacked)
+    """Check the arrays of an npz file, which is a zip file too, with the size of each array in its header."""
+    files = _entries(data, tuple(_TABLES), LIMITS.zip_unpacked)
     try:
         if files.keys() != _TABLES.keys():
             raise ValueError("arrays are missing")
@@ -239,15 +241,15 @@ def _check_predictions(data: bytes, classes: int) -> None:
         if not all(_PLAIN.fullmatch(str(text)) for text in texts):
             raise ValueError("not plain")
     except (ValueError, OSError, EOFError) as error:
-        raise JobError("Its predictions.npz is damaged, or holds what does not belong there.") from error
+        raise JobError("Its predictions.npz is damaged or has contents that FERScope does not write.") from error
 
 
 def _array(file: bytes) -> np.ndarray:
-    """One array; numpy would make room for what the header declares, so this is compared with what is there first."""
+    """One array. NumPy allocates what the header declares, so it is compared with the size of the file first."""
     stream = io.BytesIO(file)
     version = np.lib.format.read_magic(stream)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = read(stream)
     if dtype.hasobject or math.prod(shape) * dtype.itemsize != len(file) - stream.tell():
-        raise ValueError("the header lies")
+        raise ValueError("the header does not match the size")
     return np.load(io.BytesIO(file), allow_pickle=False)

@@ -1,4 +1,4 @@
-"""One training as its folder describes it, checked when it is read: status, configuration, card and history."""
+"""A job as stored in its folder: status, configuration, card and history, all checked when they are read."""
 
 from __future__ import annotations
 
@@ -20,45 +20,45 @@ from models.training.config import FILE as CONFIG
 from models.training.config import TrainConfig, parse_config, read_config
 
 State = Literal["queued", "running", "stopping", "done", "failed", "cancelled", "lost", "broken"]
-"""queued → running → done | failed | cancelled (stopped by a person) | lost (ended without a word); stopping: asked to
-end, not yet gone. A queued job that is stopped is cancelled at once. `resume` queues any ended one again. A job is
-broken where one of its files is damaged: it can be removed, and nothing else."""
+"""queued → running → done | failed | cancelled (stopped by a person) | lost (ended without an exit status).
+stopping: told to stop, still running. A queued job that is stopped is cancelled at once; `resume` queues a stopped one
+again. A job is broken if one of its files is damaged: it can only be removed."""
 
 ALIVE = ("queued", "running", "stopping")
-"""States that still change by themselves."""
+"""States that change without a user's action."""
 
 STATUS = "status.json"
 ID = re.compile(r"(\d{8}-\d{6})-([a-z0-9_]{1,60})-[0-9a-f]{4}")
-_LARGEST = 2**20  # bytes of a status; one has half a thousand
+_LARGEST = 2**20  # bytes of a status file; about 500 are usual
 Seconds = Annotated[float, Field(ge=0, le=1e11)]  # since 1970
 
 
 class JobError(ValueError):
-    """What was asked for cannot be done; the message is one sentence that says why and what to do."""
+    """A request that cannot be fulfilled; the message says why and what to do, in one sentence."""
 
 
 @dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid", allow_inf_nan=False))
 class Job:
-    """One training, as its `status.json` has it.
+    """A training job, as stored in its `status.json`.
 
     Attributes:
-        id: made by us, e.g. "20251121-143005-residual_cnn-3fa9"; safe as the name of a folder and in an address.
-        folder: where everything of it lies.
-        title: what a person called it, one line of at most 80 characters; to be shown, never a path.
+        id: e.g. "20251121-143005-residual_cnn-3fa9"; safe as the name of a folder and in a URL.
+        folder: holds all its files.
+        title: the user's name for it, one line of at most 80 characters; never used as a path.
         state: see `State`.
         network: name for `create_model`.
-        epochs: how many it shall train.
-        created, started, ended: seconds since 1970; started: the last time that a process began; None: not yet.
-        pid: number of its process, to send it signals; None while none runs.
-        runs: how many processes it has had; more than one after `resume`.
-        told: how many events there were when the last of them began: what came before is not its word.
-        asked: when it was asked to end; None: it was not.
-        paused: whether it is done because its minutes were used up before its last epoch; `resume` gives as many again.
-        message: one sentence for people: why it waits, failed, is broken, or what it left; "" where there is nothing
-            to say.
-        belongs_to: id of the set of people's own pictures that it learns from (a folder of `OWN`); None for others.
-            Such a job is neither promoted nor exported, and goes with its set.
-        imported: whether it came from another FERScope; such a one was done when it came, and is not resumed.
+        epochs: number of epochs to train.
+        created, started, ended: seconds since 1970; started: of its latest process; None: not yet.
+        pid: process id, to send signals; None while no process runs.
+        runs: number of processes so far; more than one after `resume`.
+        past_events: number of events before its latest process started; earlier events belong to previous processes.
+        stop_requested: when it was told to stop; None if it was not.
+        paused: whether it is done because its time limit was reached before its last epoch; `resume` continues for the
+            same time.
+        message: one sentence for the user: why it waits, failed or is broken, or what it left; may be "".
+        belongs_to: id of the visitor's own dataset that it was trained on (a folder of `OWN`); None for other data.
+            Such a job is neither promoted nor exported, and is deleted with its dataset.
+        imported: whether it came from another FERScope; it is done from the start and cannot be resumed.
     """
 
     id: Annotated[str, Field(max_length=100)]
@@ -72,8 +72,8 @@ class Job:
     ended: Seconds | None = None
     pid: Annotated[int | None, Field(ge=1, lt=2**32)] = None
     runs: Count = 0
-    told: Count = 0
-    asked: Seconds | None = None
+    past_events: Count = 0
+    stop_requested: Seconds | None = None
     paused: bool = False
     message: Annotated[str, Field(max_length=2000)] = ""
     belongs_to: Annotated[str | None, Field(max_length=64, pattern=r"^[A-Za-z0-9_-]+$")] = None
@@ -81,40 +81,40 @@ class Job:
 
     @property
     def alive(self) -> bool:
-        """Whether its state still changes by itself: queued, running or stopping."""
+        """Whether its state changes without a user's action: queued, running or stopping."""
         return self.state in ALIVE
 
     @property
     def config(self) -> TrainConfig:
-        """What it trains; raises JobError where the file was made by another version, or is damaged."""
+        """Its training configuration; JobError if the file is of another version or damaged."""
         try:
             return read_config(self.folder)
         except ValueError as error:
             raise JobError(
-                f'What "{self.title}" trains was written by another version, or is damaged: remove it.'
+                f'The configuration of "{self.title}" is of another version or damaged: remove the job.'
             ) from error
 
     @property
     def has_checkpoint(self) -> bool:
-        """Whether `models.load_checkpoint(job.folder)` finds weights and card: those of the best epoch so far."""
+        """Whether its folder holds weights and card, those of the best epoch so far, for `models.load_checkpoint`."""
         files = (self.folder / "model.safetensors", self.folder / "card.json")
         return self.state != "broken" and all(file.is_file() for file in files)
 
     @property
     def resumable(self) -> bool:
-        """Whether `runner.resume` has something left to train: it ended before its last epoch."""
+        """Whether it ended before its last epoch, so that `runner.resume` can continue it."""
         if self.alive or self.imported or self.state == "broken":
             return False
         return self.state != "done" or self.paused
 
     @property
     def has_state(self) -> bool:
-        """Whether a whole epoch is kept to go on from; a job without begins anew when it is resumed."""
+        """Whether a complete epoch is stored to resume from; without one, the job starts from scratch."""
         return (self.folder / state.FILE).is_file()
 
 
 def read_job(folder: Path) -> Job:
-    """The job in a folder; one of the state "broken", with the reason, where one of its files is damaged."""
+    """The job in a folder; in the state "broken", with the reason, if one of its files is damaged."""
     checks: dict[str, Callable[[Path], Any]] = {
         STATUS: _status,
         CONFIG: lambda path: parse_config(path.read_bytes()),
@@ -126,10 +126,10 @@ def read_job(folder: Path) -> Job:
         try:
             found[name] = check(folder / name)
         except FileNotFoundError:
-            if name in (STATUS, CONFIG):  # the others come with the first epoch
+            if name in (STATUS, CONFIG):  # the others are written after the first epoch
                 return _broken(folder, f"Its {name} is missing: remove the job.")
         except (OSError, ValueError) as error:
-            return _broken(folder, f"Its {name} is damaged, or of another version ({error}): remove the job.")
+            return _broken(folder, f"Its {name} is damaged or of another version ({error}): remove the job.")
     return found[STATUS]
 
 
@@ -139,7 +139,10 @@ def _status(path: Path) -> Job:
     values = parse_json(path.read_bytes())
     if not isinstance(values, dict) or values.keys() & {"id", "folder"} or values.get("state") == "broken":
         raise ValueError("it is not the status of a job")
-    values.pop("born", None)  # of earlier versions
+    values.pop("born", None)  # of earlier versions, as are the names of the next two
+    for old, name in (("told", "past_events"), ("asked", "stop_requested")):
+        if old in values:
+            values[name] = values.pop(old)
     try:
         job = Job(id=path.parent.name, folder=path.parent, **values)
     except ValidationError as error:
@@ -149,7 +152,7 @@ def _status(path: Path) -> Job:
 
 
 def _broken(folder: Path, why: str) -> Job:
-    """A job of which no more is said than its id tells, and whose pictures it learned from, where that can be read."""
+    """A broken job: what its id says, and whose images it was trained on if that can be read."""
     when, network = ID.fullmatch(folder.name).groups()
     try:
         created = time.mktime(time.strptime(when, "%Y%m%d-%H%M%S"))

@@ -1,4 +1,4 @@
-"""What somebody wants to train: made whole, checked against limits and sources, and whose pictures it learns from."""
+"""Requests to train: defaults are filled in, limits and sources are checked, and the owner of the data is found."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _OWNER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def complete(config: TrainConfig) -> TrainConfig:
-    """The configuration with what the runner decides, and with whole paths: the process runs in another folder."""
+    """The configuration with the runner's settings and absolute paths, as the process runs in another folder."""
     try:
         check_overrides(config.model, config.overrides)
         for phase in config.plan:
@@ -32,12 +32,12 @@ def complete(config: TrainConfig) -> TrainConfig:
         needed.check(f"{config.model} with these options")
     except ValueError as error:
         raise JobError(str(error)) from error
-    lists = Path(config.split)
+    split_file = Path(config.split)
     more = {
         "data": config.data.absolute(),
         "start_from": config.start_from and config.start_from.absolute(),
         "teacher": config.teacher and config.teacher.absolute(),
-        "split": str(lists.absolute()) if lists.is_file() else config.split,
+        "split": str(split_file.absolute()) if split_file.is_file() else config.split,
         "threads": config.threads or processes.default_threads(),
         "minutes": config.minutes or limits.LIMITS.minutes,
         "out": None,
@@ -50,24 +50,24 @@ def complete(config: TrainConfig) -> TrainConfig:
 
 
 def check_sources(config: TrainConfig) -> None:
-    """Raise JobError where the set or the teacher is not there, the starting point is of another network, or one of the
-    two has seen images that the training validates or tests with (`models/training/provenance.py`)."""
+    """Raise JobError if the dataset or a checkpoint is missing, the initial weights are of another network, or a
+    checkpoint was trained on images of the validation or test set (`models/training/provenance.py`)."""
     if not config.data.is_file():
         raise JobError(
-            f'The set "{config.data.name}" is not there: import it (ferscope data import) or choose another.'
+            f'There is no dataset "{config.data.name}": import it (ferscope data import) or choose another one.'
         )
     if config.distillation and not (config.teacher or config.start_from):
-        raise JobError("Distillation needs a trained network to learn from: begin with one, or set it to 0.")
+        raise JobError("Distillation needs a teacher: start from a checkpoint, or set distillation to 0.")
     used = [_card(config.teacher, "teacher")] if config.teacher else []
     if config.start_from:
-        used.append(_card(config.start_from, "starting point"))
+        used.append(_card(config.start_from, "checkpoint"))
         if (network := used[-1].network) != config.model:
             raise JobError(
-                f'The starting point "{config.start_from.name}" is a {network}, not a {config.model}: '
-                "choose one of these."
+                f'The checkpoint "{config.start_from.name}" is of {network}, not of {config.model}: '
+                f"choose a checkpoint of {config.model}."
             )
     splits = {card.split for card in used} | {one.split for card in used for one in chain(card.ancestors)}
-    if splits - {config.split, ""}:  # the same split is looked into by the job: reading the set takes seconds
+    if splits - {config.split, ""}:  # the job itself checks the same split: reading the dataset takes seconds
         _check_provenance(config)
 
 
@@ -82,28 +82,28 @@ def _card(folder: Path, what: str) -> Card:
     try:
         return read_card(folder)
     except CheckpointError as error:
-        raise JobError(f'The {what} "{folder.name}" cannot be read: choose another.') from error
+        raise JobError(f'The {what} "{folder.name}" cannot be read: choose another one.') from error
 
 
 def owner_of(config: TrainConfig, belongs_to: str | None) -> str | None:
-    """The set of own pictures that a training learns from, directly or through its starting point or teacher."""
+    """Id of the visitor's own dataset that a training uses, directly or through its initial weights or teacher."""
     owners = {belongs_to} - {None}
     data = config.data.resolve()
     if data.is_relative_to(store.OWN.resolve()):
         owners.add(data.relative_to(store.OWN.resolve()).parts[0])
-    for learned_from in filter(None, (config.start_from, config.teacher)):
-        if (folder := learned_from.resolve()).parent == store.ROOT.resolve():
+    for checkpoint in filter(None, (config.start_from, config.teacher)):
+        if (folder := checkpoint.resolve()).parent == store.ROOT.resolve():
             owners |= {store.read(folder.name).belongs_to} - {None}
     if len(owners) > 1:
-        raise JobError("It would learn from two sets of own pictures: choose a starting point without the other's.")
+        raise JobError("Its initial weights or teacher were trained on another visitor's own dataset: choose others.")
     owner = next(iter(owners), None)
     if owner is not None and not _OWNER.fullmatch(owner):
-        raise JobError("The id of a set of own pictures is made of letters, digits, - and _.")
+        raise JobError("The id of an own dataset consists of letters, digits, - and _.")
     return owner
 
 
 def same(job: Job, config: TrainConfig) -> bool:
-    """Whether a job trains just this, wherever it keeps it."""
+    """Whether a job has this configuration, apart from its output folder."""
     try:
         return job.config.model_copy(update={"out": None, "resume": False}) == config
     except JobError:

@@ -1,13 +1,13 @@
-"""What is known of the jobs: a folder each, read by anybody at any time, changed by one at a time.
+"""The folders of the jobs: any process may read them at any time, and one at a time may change them.
 
     checkpoints/runs/jobs/<id>/
-        status.json     what `Job` holds
-        config.json     the TrainConfig; its `out` is this folder, and `resume` is true: one command begins and goes on
-        log.txt         what the process printed, errors too; the end of it where it became long
-        events.jsonl, history.csv, state.safetensors, model.safetensors, card.json, epochs/      the training's own
+        status.json     the fields of `Job`
+        config.json     the TrainConfig; `out` is this folder and `resume` is true: one command starts and resumes
+        log.txt         output of the process, errors included; only the end of a long log
+        events.jsonl, history.csv, state.safetensors, model.safetensors, card.json, epochs/      of the training
 
-All files are written under a temporary name, then put into place. Whoever changes a state holds `locked()`, so that two
-tabs, two apps and the command line never start one job twice.
+All files are written under a temporary name and then renamed. A state is changed inside `locked()` only, so that two
+tabs, two apps and the command line never start the same job twice.
 """
 
 from __future__ import annotations
@@ -35,27 +35,27 @@ from models.training.history import EpochRow, read_history
 
 from .job import ALIVE, ID, STATUS, Job, JobError, State, read_job
 
-__all__ = ["ALIVE", "ID", "Job", "JobError", "State"]  # of `job`, for those who look after jobs
+__all__ = ["ALIVE", "ID", "Job", "JobError", "State"]  # of `job`, for callers that need both modules
 
 ROOT: Path = Path(os.environ.get("FERSCOPE_JOBS", RUNS / "jobs")).absolute()
-"""Where the folders of the jobs lie. FERSCOPE_JOBS names another place; tests replace it."""
+"""Folder of the jobs. The environment variable FERSCOPE_JOBS sets another one; tests replace it."""
 
 OWN: Path = ROOT.with_name("own")
-"""Where sets of people's own pictures lie, a folder each: OWN/<set id>/…. A job whose data lie in here belongs to that
-set. FERSCOPE_JOBS moves it to the folder `own` beside the jobs; tests replace it."""
+"""Folder of visitors' own datasets: OWN/<dataset id>/…. A job that uses such data belongs to that dataset. With
+FERSCOPE_JOBS it is the folder `own` beside the jobs; tests replace it."""
 
 _LOG_BYTES = 64 * 1024  # of the end of a log that is read
 _NOT_TEXT = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|[^\n\t -~\u00a0-\uffff]")
 
 
 def jobs() -> list[Job]:
-    """All jobs, the newest first. Reads only; `runner.advance` is what finds out that one has ended."""
+    """All jobs, newest first. It reads only; `runner.advance` updates their states."""
     found = (_read(folder) for folder in entries(ROOT) if ID.fullmatch(folder.name))
     return sorted(filter(None, found), key=lambda job: (job.created, job.id), reverse=True)
 
 
 def entries(place: Path) -> list[Path]:
-    """What lies in a folder; nothing where there is none, or where this account may not read it (see `trouble`)."""
+    """Entries of a folder; empty if it does not exist or this account may not read it (see `trouble`)."""
     try:
         return list(place.iterdir())
     except OSError:
@@ -63,28 +63,28 @@ def entries(place: Path) -> list[Path]:
 
 
 def trouble() -> str | None:
-    """Why this account cannot keep trainings, in a sentence; None where it can."""
+    """A sentence if this account cannot store jobs, with the reason; None if it can."""
     place = next(place for place in (ROOT, *ROOT.parents) if os.path.exists(place))
     mine = os.access in os.supports_effective_ids
     if place.is_dir() and os.access(place, os.R_OK | os.W_OK | os.X_OK, effective_ids=mine):
         return None
     return (
-        f"Trainings cannot be kept in {ROOT}: this account may not read and write {place}. Change its rights, or set "
+        f"Jobs cannot be stored in {ROOT}: this account may not read and write {place}. Change its permissions, or set "
         "FERSCOPE_JOBS to a folder of yours."
     )
 
 
 def read(id_: str) -> Job:
-    """One job; raises JobError where there is none of this id (any text may be asked for)."""
+    """A job by its id, which may be any text; JobError if there is none."""
     job = _read(ROOT / id_) if ID.fullmatch(id_) else None
     if job is None:
         shown = "".join(letter for letter in id_[:60] if letter.isprintable())
-        raise JobError(f'There is no job "{shown}"; perhaps it was removed.')
+        raise JobError(f'There is no job "{shown}"; it may have been removed.')
     return job
 
 
 def write(job: Job) -> Job:
-    """Put what a job is into its `status.json`; for those who hold `locked()`. A broken one is left as it is."""
+    """Write the `status.json` of a job, inside `locked()`. A broken job is left as it is."""
     if job.state != "broken":
         values = dataclasses.asdict(job)
         del values["id"], values["folder"]
@@ -93,17 +93,17 @@ def write(job: Job) -> Job:
 
 
 def new_id(network: str) -> str:
-    """An id that no job has: day, time, network, four letters of chance."""
+    """A new id: date, time, network, four random hexadecimal digits."""
     return f"{time.strftime('%Y%m%d-%H%M%S')}-{network}-{secrets.token_hex(2)}"
 
 
 def create(job: Job, config: TrainConfig, fill: Callable[[Path], None] | None = None) -> None:
-    """Put the folder of a new job into place, whole or not at all; for those who hold `locked()`.
+    """Create the folder of a new job in one step, inside `locked()`.
 
     Args:
-        job: what its `status.json` shall hold.
-        config: what its `config.json` shall hold.
-        fill: writes further files into the folder that it is given.
+        job: written to `status.json`.
+        config: written to `config.json`.
+        fill: writes further files into the folder that it is called with.
     """
     for left in (*ROOT.glob(".new-*"), *ROOT.glob(".removed-*")):  # by a process that was killed
         shutil.rmtree(left, ignore_errors=True)
@@ -120,14 +120,14 @@ def create(job: Job, config: TrainConfig, fill: Callable[[Path], None] | None = 
 
 
 def delete(job: Job) -> None:
-    """Remove the folder of a job, under a name that nobody reads first; for those who hold `locked()`."""
+    """Delete the folder of a job, inside `locked()`. It is renamed first, so that no reader sees half of it."""
     gone = ROOT / f".removed-{job.id}"
     os.replace(job.folder, gone)
     shutil.rmtree(gone, ignore_errors=True)
 
 
 def events(job: Job) -> list[Event]:
-    """What the training told so far (`models.training.events`), in order; [] before its first word."""
+    """Events of the training so far (`models.training.events`), in order; empty before the first one."""
     try:
         return read_events(job.folder / "events.jsonl")
     except OSError:
@@ -135,9 +135,9 @@ def events(job: Job) -> list[Event]:
 
 
 def history(job: Job) -> list[EpochRow]:
-    """A row for each whole epoch, from `history.csv`: the curve. Complete also after kills, where an event may lack.
+    """A row for each complete epoch, from `history.csv`. It is complete even after a kill.
 
-    Empty for a job whose history is damaged, which is broken.
+    Empty if the history is damaged: the job is broken then.
     """
     try:
         return read_history(job.folder / HISTORY)
@@ -146,7 +146,7 @@ def history(job: Job) -> list[EpochRow]:
 
 
 def log_tail(job: Job, lines: int = 40) -> str:
-    """The last lines of what the process printed, without control characters; "" where it said nothing."""
+    """The last lines of the log, without control characters; "" if it is empty."""
     try:
         with (job.folder / "log.txt").open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - _LOG_BYTES))
@@ -158,17 +158,17 @@ def log_tail(job: Job, lines: int = 40) -> str:
 
 @contextmanager
 def locked(seconds: float = 10.0) -> Iterator[None]:
-    """Inside, nobody else changes a job. Not to be nested.
+    """Hold the lock on all jobs: no other thread or process changes one meanwhile. Do not nest.
 
     Raises:
-        JobError: another holds it for so long, or the folder of the jobs may not be written.
+        JobError: another process held the lock for `seconds`, or the folder of the jobs is not writable.
     """
     lock = FileLock(ROOT / ".lock", timeout=seconds)
     try:
         ROOT.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout as error:
-        raise JobError("Another FERScope is changing its jobs right now; try again in a moment.") from error
+        raise JobError("Another FERScope process is changing jobs right now: try again in a moment.") from error
     except (PermissionError, FileExistsError, NotADirectoryError) as error:
         raise JobError(trouble() or str(error)) from error
     try:
@@ -184,7 +184,7 @@ def _read(folder: Path) -> Job | None:
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
-    """Changes whenever the file does; empty where there is none."""
+    """A value that changes whenever the file does; empty if there is no file."""
     try:
         facts = path.stat()
     except OSError:
@@ -194,5 +194,5 @@ def _stamp(path: Path) -> tuple[int, ...]:
 
 @lru_cache(maxsize=512)
 def _checked(folder: Path, stamps: tuple[tuple[int, ...], ...]) -> Job:
-    """As `read_job`; read again when a file has changed (`stamps`)."""
+    """`read_job`, cached until a file changes (`stamps`)."""
     return read_job(folder)

@@ -1,7 +1,7 @@
-"""What becomes of a job's checkpoint: into `checkpoints/`, out as a zip, in from the zip of another FERScope.
+"""Copy a job's checkpoint to `checkpoints/`, export it as a zip file, and import the zip file of another FERScope.
 
-A zip from elsewhere is nothing to trust (`customs.py` looks into it): only files of known names, bounded in number and
-size, declared and counted; no pickle; card, weights and tables are read and verified before a job is made of them.
+An imported zip file is not trusted (`import_checks.py`): only files with known names, limited in number and size; no
+pickles; card, weights and tables are read and verified before a job is created.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from . import import_checks, limits, store
 from .store import Job, JobError
 
 FILES = import_checks.FILES
-"""What a parcel may hold; the first three it must."""
+"""Files that an exported zip file may contain; the first three are required."""
 
 
 def promote(id_: str) -> str:
-    """Copy card, weights, history and predictions to `checkpoints/<name>/`, where every picker finds them.
+    """Copy card, weights, history and predictions to `checkpoints/<name>/`, so that every list of networks offers it.
 
     Returns:
-        The name, made by us: network, day and the last letters of the id. Promoting the same weights again gives the
-        same name and changes nothing; better ones, after `resume`, get a number behind it. Nothing is overwritten.
+        The name: network, date and the last four digits of the id. Promoting the same weights again returns the same
+        name and changes nothing; other weights, after `resume`, get a number appended. Nothing is overwritten.
 
     Raises:
-        JobError: no such job, no checkpoint yet, still running, or trained on people's own pictures.
-        DiskFullError: no room; nothing is left of the copy.
+        JobError: no such job, no checkpoint yet, still running, or trained on a visitor's own images.
+        DiskFullError: the disk is full; the partial copy is removed.
     """
     with store.locked():
         job = _shareable(id_)
@@ -51,11 +51,11 @@ def promote(id_: str) -> str:
                 return name
             if (place / "model.safetensors").is_file() and (place / "model.safetensors").read_bytes() == weights:
                 return name
-    raise JobError(f'"{job.title}" was promoted 99 times: remove some of its checkpoints first.')
+    raise JobError(f'"{job.title}" was copied to checkpoints/ 99 times: remove some of these copies first.')
 
 
 def export(id_: str) -> bytes:
-    """A zip of `FILES` for another FERScope; paths of this computer are taken out of card and config.
+    """A zip file of `FILES` for another FERScope, without paths of this computer in card and configuration.
 
     Raises:
         JobError: as `promote`.
@@ -63,30 +63,30 @@ def export(id_: str) -> bytes:
     job = _shareable(id_)
     texts = _without_paths(job)
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as parcel:
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in FILES:
             if name in texts:
-                parcel.writestr(name, texts[name])
+                archive.writestr(name, texts[name])
             elif (path := job.folder / name).is_file():
-                how = zipfile.ZIP_DEFLATED if path.suffix == ".csv" else zipfile.ZIP_STORED  # the others do not shrink
-                parcel.writestr(name, path.read_bytes(), how)
+                how = zipfile.ZIP_DEFLATED if path.suffix == ".csv" else zipfile.ZIP_STORED  # others are compressed
+                archive.writestr(name, path.read_bytes(), how)
     return buffer.getvalue()
 
 
 def _without_paths(job: Job) -> dict[str, bytes]:
-    """Card and configuration, without the folders of this computer."""
+    """Card and configuration without paths of this computer."""
     config, card = job.config, read_card(job.folder)
     card = replace(card, split=_split_name(card.split), ancestors=_without_folders(card.ancestors))
-    told = {"data": Path(config.data.name), "split": card.split, "out": None, "resume": False}
-    told |= {key: Path(folder.name) for key in ("start_from", "teacher") if (folder := getattr(config, key))}
+    changes = {"data": Path(config.data.name), "split": card.split, "out": None, "resume": False}
+    changes |= {key: Path(folder.name) for key in ("start_from", "teacher") if (folder := getattr(config, key))}
     return {
         "card.json": as_json(asdict(card)),
-        "config.json": as_json(config.model_copy(update=told).model_dump(mode="json")),
+        "config.json": as_json(config.model_copy(update=changes).model_dump(mode="json")),
     }
 
 
 def _split_name(split: str) -> str:
-    """A split's name; of one that a file holds the file's, without its folder."""
+    """The name of a split; for a split file its name without the folder."""
     return Path(split).stem if os.sep in split or split.endswith(".json") else split
 
 
@@ -97,19 +97,19 @@ def _without_folders(ancestors: tuple[Ancestor, ...]) -> tuple[Ancestor, ...]:
 
 
 def export_name(job: Job) -> str:
-    """The name under which a browser saves the zip, e.g. "ferscope-residual_cnn-3fa9.zip"."""
+    """File name of the exported zip file, e.g. "ferscope-residual_cnn-3fa9.zip"."""
     return f"ferscope-{job.network}-{job.id[-4:]}.zip"
 
 
 def import_zip(data: bytes) -> Job:
-    """Take in a zip that `export` made: a job in the state "done", which can be looked at, promoted and removed.
+    """Import a zip file that `export` wrote, as a job in the state "done" that can be viewed, promoted and removed.
 
-    Its card is marked where its ancestors have seen validation or test images, or where that cannot be known here.
+    Its card is marked if its ancestors have seen validation or test images, or if that is not known here.
 
     Raises:
-        JobError: not such a zip: other files, climbing paths, too many or too large, damaged, weights that do not fit
-            the card, a network that this FERScope does not know; or past a limit.
-        DiskFullError: no room; nothing is left of it.
+        JobError: other files, paths that leave the folder, too many or too large files, damaged files, weights that do
+            not fit the card, or a network that this FERScope does not have; or past a limit.
+        DiskFullError: the disk is full; nothing remains of the import.
     """
     files = import_checks.unpacked(data)
     card, config = import_checks.verified(files)
@@ -134,21 +134,21 @@ def _shareable(id_: str) -> Job:
     if job.state == "broken":
         raise JobError(job.message)
     if job.belongs_to is not None:
-        raise JobError(f'"{job.title}" learned from people\'s own pictures: it stays here and goes with them.')
+        raise JobError(f'"{job.title}" was trained on a visitor\'s own images: it cannot be copied.')
     if job.alive:
-        raise JobError(f'"{job.title}" has not ended yet: wait, or stop it first.')
+        raise JobError(f'"{job.title}" is still running or queued: wait until it has finished, or stop it.')
     if not job.has_checkpoint:
-        raise JobError(f'"{job.title}" has no checkpoint: let it train one epoch at least.')
+        raise JobError(f'"{job.title}" has no checkpoint: train it for at least one epoch.')
     return job
 
 
 def _copy(job: Job, place: Path) -> None:
-    new = checkpoints.ROOT / "runs" / f".new-{place.name}"  # where nobody looks for checkpoints
+    new = checkpoints.ROOT / "runs" / f".new-{place.name}"  # not read as a checkpoint
     try:
         with say_when_full(place):
             new.mkdir(parents=True, exist_ok=True)
             for name in FILES:
-                if name == "config.json":  # how it was trained, where that is not its recipe
+                if name == "config.json":  # the settings, which may differ from the recipe
                     write_bytes(new / name, _without_paths(job)[name])
                 elif (job.folder / name).is_file():
                     shutil.copyfile(job.folder / name, new / name)

@@ -101,7 +101,7 @@ class Network:
     def inner_side(self) -> int | None:
         """Side in pixels to which it resizes each image inside; None for a network that does not."""
         side = self.spec.inner_side
-        return side and (self.card.overrides if self.card else {}).get("side", side)
+        return side and cast(int, (self.card.overrides if self.card else {}).get("side", side))
 
     @property
     def cam_layer(self) -> str:

@@ -46,10 +46,10 @@ def test_the_last_line_of_the_process_is_the_estimate(config, says, tmp_path, pl
 
 def test_why_it_cannot_be_trained_is_passed_on(config, says):
     says("echo Traceback >&2; echo 'try --batch-size 4.' >&2; exit 1")
-    with pytest.raises(JobError, match=r"^It cannot be trained: try --batch-size 4\.$"):
+    with pytest.raises(JobError, match=r"^This cannot be trained: try --batch-size 4\.$"):
         runner.estimate(config)
     says("exit 3")
-    with pytest.raises(JobError, match="ended with code 3 and said nothing"):
+    with pytest.raises(JobError, match="ended with code 3 without a message"):
         runner.estimate(config)
 
 

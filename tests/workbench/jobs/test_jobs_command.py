@@ -43,11 +43,11 @@ def test_the_command_shows_and_does_what_the_page_does(acting, capsys, monkeypat
     facts = ("vanilla_cnn", ("a", "b"), 48, 0.5, 0.2, "quick", "official", "", 0, 1, 1, "cpu", "32-true", 1.0, 1)
     save_checkpoint(job.folder, model, Card(*facts, overrides={"width": 4}))
     capsys.readouterr()
-    assert said("promote", job.id) == f"It is the checkpoint {list_checkpoints()[0]} now.\n"
+    assert said("promote", job.id) == f"Copied to the checkpoint {list_checkpoints()[0]}.\n"
     said("export", job.id, "--out", "mine.zip")
     assert "card.json" in zipfile.ZipFile("mine.zip").namelist()
     assert "from another FERScope" in said("import", "mine.zip")
-    assert "removed" in said("rm", job.id)
+    assert "Removed" in said("rm", job.id)
     assert len(store.jobs()) == 1
 
 
@@ -69,7 +69,7 @@ def test_a_marked_job_is_promoted_and_imported_with_its_mark(acting, tmp_path, m
     [
         (["stop", "../../etc"], "There is no job"),
         (["rm", "20250101-000000-resnet18-0000"], "There is no job"),
-        (["import", "nowhere.zip"], "There is no file nowhere.zip"),
+        (["import", "nowhere.zip"], "nowhere.zip does not exist"),
     ],
 )
 def test_what_is_not_there_is_one_sentence(place, words, answer):

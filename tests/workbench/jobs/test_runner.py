@@ -83,7 +83,7 @@ def test_a_process_that_cannot_begin_is_a_failed_job_and_disturbs_no_other(actin
     monkeypatch.setattr(processes, "command", lambda job: ["/nowhere/python"] if job.title == "fails" else usual(job))
     job = acting("fails")
     assert (job.state, job.pid) == ("failed", None)
-    assert "could not be started" in job.message
+    assert "Could not be started" in job.message
     assert acting(seed=1).state == "running"
 
 
@@ -96,8 +96,8 @@ def test_while_the_disk_is_short_nothing_begins_and_the_job_says_so(acting, monk
         full.setattr(limits.psutil, "disk_usage", lambda path: free)
         runner.stop(first)
         ended(first)
-        assert "0.0 GiB of the disk are free" in store.read(second).message
-        with pytest.raises(JobError, match="of the disk are free"):
+        assert "0.0 GiB are free on the disk" in store.read(second).message
+        with pytest.raises(JobError, match="are free on the disk"):
             acting(seed=2)
     assert until(second, lambda job: job.state == "running").message == ""
 
@@ -109,12 +109,12 @@ def test_while_the_disk_is_short_nothing_begins_and_the_job_says_so(acting, monk
     ("title", "state", "message"),
     [
         ("ends well", "done", r"^$"),
-        ("is not measured", "done", r"^It is not measured\. No set of this name\.$"),
-        ("uses its minutes", "done", r"minutes are used up; 3 of 26 epochs are whole"),
+        ("is not measured", "done", r"^Not evaluated\. No set of this name\.$"),
+        ("uses its minutes", "done", r"Time limit reached; 3 of 26 epochs are complete"),
         ("fails", "failed", r"^The loss is no longer a number\.$"),
         ("fails unseen", "failed", r"^No set of this name\.$"),
-        ("no memory", "failed", r"^It ended because the memory was too small for a batch of 512: try 256\.$"),
-        ("is killed", "failed", r"^The system ended it, most likely .* too small for a batch of 512: try 256\.$"),
+        ("no memory", "failed", r"^Out of memory with a batch size of 512: try 256\.$"),
+        ("is killed", "failed", r"^The system killed the process, .* memory with a batch size of 512: try 256\.$"),
     ],
 )
 def test_how_a_job_ended_is_told(acting, title, state, message):
@@ -255,11 +255,11 @@ def test_a_resumed_job_goes_on_in_its_folder_and_half_of_anything_is_swept_away(
 def test_nothing_is_left_to_resume_of_a_job_that_is_done_or_still_ending(acting):
     job = acting("ends well")
     ended(job.id)
-    with pytest.raises(JobError, match="nothing left to train"):
+    with pytest.raises(JobError, match="no epochs left to train"):
         runner.resume(job.id)
     deaf = until(acting("is deaf").id, lambda job: len(store.events(job)) == 2)
     runner.stop(deaf.id)
-    with pytest.raises(JobError, match="still ending"):
+    with pytest.raises(JobError, match="still stopping"):
         runner.resume(deaf.id)
 
 
@@ -281,7 +281,7 @@ def test_an_id_that_is_none_reaches_no_file(place, act, id_):
         act(id_)
 
 
-# ---- people's own pictures
+# ---- a visitor's own images
 
 
 def test_a_job_belongs_to_the_pictures_it_learns_from_whatever_is_said(acting, place):
@@ -295,7 +295,7 @@ def test_a_job_belongs_to_the_pictures_it_learns_from_whatever_is_said(acting, p
     write_card(job.folder, card)
     heir = acting(start_from=job.folder, seed=7)
     assert heir.belongs_to == "class5b"
-    with pytest.raises(JobError, match="two sets of own pictures"):
+    with pytest.raises(JobError, match="another visitor's own dataset"):
         acting(start_from=job.folder, belongs_to="another")
     other = acting(seed=8)
     begun(heir.id)
@@ -314,12 +314,12 @@ def test_a_job_belongs_to_the_pictures_it_learns_from_whatever_is_said(acting, p
         ({"model": "resnet19"}, "resnet18"),
         ({"overrides": {"widht": 8}}, r'no option "widht"; its options are width, .* Did you mean width\?'),
         ({"trained_stages": 9}, "vanilla_cnn has 4 stages"),
-        ({"epochs": 501}, "501 epochs are more than this computer allows a job: choose at most 500"),
-        ({"minutes": 721.0}, "721 minutes are more"),
-        ({"batch_size": 2048}, "2048 pictures in one step are more"),
-        ({"data": "nowhere.npz"}, r'The set "nowhere\.npz" is not there'),
-        ({"start_from": "nowhere"}, r'The starting point "nowhere" cannot be read'),
-        ({"distillation": 0.5}, "Distillation needs a trained network to learn from"),
+        ({"epochs": 501}, "501 epochs exceed the limit of this computer: choose at most 500"),
+        ({"minutes": 721.0}, "721 minutes exceed"),
+        ({"batch_size": 2048}, "2048 images in one step exceed"),
+        ({"data": "nowhere.npz"}, r'There is no dataset "nowhere\.npz"'),
+        ({"start_from": "nowhere"}, r'The checkpoint "nowhere" cannot be read'),
+        ({"distillation": 0.5}, "Distillation needs a teacher"),
     ],
 )
 def test_what_cannot_be_trained_is_refused_before_anything_is_written(acting, place, values, message):
@@ -331,7 +331,7 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_written(acting, pl
 def test_a_starting_point_of_another_network_is_refused(acting, place, tmp_path):
     card = Card("resnet18", ("a", "b"), 48, 0.5, 0.2, "quick", "official", "", 0, 1, 1, "cpu", "32-true", 1.0, 1)
     write_card(tmp_path / "start", card)
-    with pytest.raises(JobError, match=r'"start" is a resnet18, not a vanilla_cnn'):
+    with pytest.raises(JobError, match=r'"start" is of resnet18, not of vanilla_cnn'):
         acting(start_from=tmp_path / "start")
 
 
@@ -352,12 +352,12 @@ def test_there_are_only_so_many_jobs(acting, monkeypatch):
     monkeypatch.setattr(limits, "LIMITS", limits.Limits(jobs=3, waiting=1))
     acting()
     acting(seed=1)
-    with pytest.raises(JobError, match="1 jobs wait already"):
+    with pytest.raises(JobError, match="1 jobs are queued"):
         acting(seed=2)
     runner.stop(acting(seed=1).id)
     acting(seed=2)
     runner.stop(acting(seed=2).id)
-    with pytest.raises(JobError, match="3 jobs are kept"):
+    with pytest.raises(JobError, match="There are 3 jobs"):
         acting(seed=3)
 
 
@@ -365,8 +365,8 @@ def test_a_set_of_own_pictures_has_enough_of_each_class(monkeypatch):
     limits.check_own_set({"happy": 20, "sad": 5})
     for counts, message in (
         ({"happy": 20}, "1 classes"),
-        ({"happy": 20, "sad": 1}, r"Too few pictures of sad \(1\)"),
-        ({"happy": 999, "sad": 5}, "1004 pictures are too many"),
+        ({"happy": 20, "sad": 1}, r"Too few images of sad \(1\)"),
+        ({"happy": 999, "sad": 5}, "1004 images"),
     ):
         with pytest.raises(JobError, match=message):
             limits.check_own_set(counts)
@@ -509,7 +509,7 @@ def test_a_lock_decides_whether_a_job_runs_whatever_clock_and_number_say(holder)
     assert store.read(job.id).state == "running"
     for act in (runner.resume, runner.stop):
         assert act(job.id).state in ("running", "stopping"), "and no second process is begun"
-    with pytest.raises(JobError, match="still runs"):
+    with pytest.raises(JobError, match="is running"):
         runner.remove(job.id)
     child.kill()
     child.wait()

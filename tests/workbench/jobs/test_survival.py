@@ -100,7 +100,7 @@ def test_a_job_of_the_command_itself_is_stopped_and_goes_on_to_the_same_curve(tr
     assert (job.state, job.resumable) == ("cancelled", True), job.message
     done = len(store.history(job))
     assert 2 <= done < 30
-    assert f"{done} of 30 epochs are whole" in job.message
+    assert f"{done} of 30 epochs are complete" in job.message
     assert load_checkpoint(job.folder)[1].epochs <= done + 1  # the checkpoint is written just before the history
     monkeypatch.setattr(processes, "Popen", job_kills.Forked)
     runner.resume(job.id)

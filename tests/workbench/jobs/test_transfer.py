@@ -77,8 +77,8 @@ def job(place, tmp_path) -> Job:
     return job
 
 
-def files_of(parcel: bytes) -> dict[str, bytes]:
-    with zipfile.ZipFile(io.BytesIO(parcel)) as file:
+def files_of(exported: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(exported)) as file:
         return {name: file.read(name) for name in file.namelist()}
 
 
@@ -96,9 +96,9 @@ def npz(**arrays) -> bytes:
     return buffer.getvalue()
 
 
-def changed(parcel: bytes, name: str, **values) -> bytes:
-    """The parcel with other values in one of its JSON files."""
-    files = files_of(parcel)
+def changed(exported: bytes, name: str, **values) -> bytes:
+    """The exported zip with other values in one of its JSON files."""
+    files = files_of(exported)
     return zipped(files | {name: json.dumps(json.loads(files[name]) | values).encode()})
 
 
@@ -128,8 +128,8 @@ def test_a_promoted_checkpoint_is_found_by_name_and_overwrites_none(job, tmp_pat
 @pytest.mark.parametrize("share", [transfer.promote, transfer.export])
 def test_what_learned_from_own_pictures_or_has_not_ended_goes_nowhere(job, share, tmp_path):
     for values, message in (
-        ({"belongs_to": "class5b"}, "people's own pictures"),
-        ({"state": "running"}, "not ended yet"),
+        ({"belongs_to": "class5b"}, "a visitor's own images"),
+        ({"state": "running"}, "still running or queued"),
     ):
         store.write(replace(job, **values))
         with pytest.raises(JobError, match=message):
@@ -158,13 +158,13 @@ def test_a_full_disk_leaves_nothing_of_a_promoted_checkpoint(job, tmp_path, monk
 
 
 def test_an_exported_job_comes_in_elsewhere_as_it_was_without_paths(job, tmp_path, monkeypatch):
-    parcel = transfer.export(job.id)
-    files = files_of(parcel)
+    exported = transfer.export(job.id)
+    files = files_of(exported)
     assert tuple(files) == transfer.FILES
     assert str(tmp_path).encode() not in b"".join(files.values())
     assert transfer.export_name(job) == f"ferscope-vanilla_cnn-{job.id[-4:]}.zip"
     monkeypatch.setattr(store, "ROOT", tmp_path / "elsewhere")
-    new = transfer.import_zip(parcel)
+    new = transfer.import_zip(exported)
     assert store.jobs() == [new]
     assert (new.state, new.imported, new.resumable, new.epochs) == ("done", True, False, 26)
     assert new.config.folder == new.folder
@@ -175,7 +175,7 @@ def test_an_exported_job_comes_in_elsewhere_as_it_was_without_paths(job, tmp_pat
     assert len(read_predictions(new.folder, "PublicTest").labels) == 2
     assert len(store.history(new)) == 3
     assert transfer.promote(new.id) in list_checkpoints()
-    with pytest.raises(JobError, match="nothing left"):
+    with pytest.raises(JobError, match="no epochs left"):
         runner.resume(new.id)
 
 
@@ -190,8 +190,8 @@ def test_card_and_config_name_no_place_of_this_computer(job):
 def test_an_imported_card_whose_chain_has_another_split_is_marked_also_when_promoted(job, tmp_path, monkeypatch):
     monkeypatch.setattr(transfer, "FER2013", tmp_path / "data" / "fer2013.npz")
     before = START | {"split": "random-80-20", "data": "ffff", "name": "earlier"}
-    parcel = changed(transfer.export(job.id), "card.json", ancestors=[START | {"ancestors": [before]}])
-    unknown = transfer.import_zip(parcel)
+    exported = changed(transfer.export(job.id), "card.json", ancestors=[START | {"ancestors": [before]}])
+    unknown = transfer.import_zip(exported)
     assert read_card(unknown.folder).seen == {"PublicTest": None, "PrivateTest": None}
     assert read_card(transfer.promote(unknown.id)).seen == {"PublicTest": None, "PrivateTest": None}
 
@@ -199,7 +199,7 @@ def test_an_imported_card_whose_chain_has_another_split_is_marked_also_when_prom
     faces.save(tmp_path / "data" / "fer2013.npz")
     own, other = split(faces, "official"), split(faces, "random-80-20")
     chained = [START | {"data": own.fingerprint, "ancestors": [before | {"data": other.fingerprint}]}]
-    known = changed(parcel, "card.json", data=own.fingerprint, ancestors=chained)
+    known = changed(exported, "card.json", data=own.fingerprint, ancestors=chained)
     card = read_card(transfer.import_zip(known).folder)
     used = [*other.training.pixel_hashes, *other.validation.pixel_hashes]
     fresh = ~np.isin(own.test.pixel_hashes, own.training.pixel_hashes)
@@ -217,10 +217,10 @@ def test_a_chain_that_is_exported_names_no_place_of_this_computer(job):
 
 
 def test_an_import_counts_as_a_job(job, monkeypatch):
-    parcel = transfer.export(job.id)
+    exported = transfer.export(job.id)
     monkeypatch.setattr(limits, "LIMITS", limits.Limits(jobs=1))
-    with pytest.raises(JobError, match="1 jobs are kept"):
-        transfer.import_zip(parcel)
+    with pytest.raises(JobError, match="There are 1 jobs"):
+        transfer.import_zip(exported)
 
 
 # ---- refused at the border
@@ -230,25 +230,25 @@ def test_an_import_counts_as_a_job(job, monkeypatch):
     "name", ["../card.json", "/etc/passwd", "..\\card.json", "x/card.json", "model.pt", "setup.py", ".hidden", "a" * 99]
 )
 def test_a_file_that_does_not_belong_there_turns_the_whole_zip_away(job, name):
-    parcel = zipped(files_of(transfer.export(job.id)) | {name: b"x"})
-    with pytest.raises(JobError, match="does not belong there"):
-        transfer.import_zip(parcel)
+    exported = zipped(files_of(transfer.export(job.id)) | {name: b"x"})
+    with pytest.raises(JobError, match="FERScope does not"):
+        transfer.import_zip(exported)
     assert left(store.ROOT) == {job.id, ".lock"}
 
 
 def test_ten_thousand_entries_are_not_even_read(job, monkeypatch):
-    parcel = zipped({f"{i}.json": b"" for i in range(10_000)})
+    exported = zipped({f"{i}.json": b"" for i in range(10_000)})
     monkeypatch.setattr(zipfile, "ZipFile", None)
     with pytest.raises(JobError, match="10000 files"):
-        transfer.import_zip(parcel)
+        transfer.import_zip(exported)
 
 
 def test_a_bomb_is_refused_by_what_it_declares_and_by_what_it_holds(job, monkeypatch):
-    monkeypatch.setattr(import_checks, "LIMITS", limits.Limits(parcel_unpacked=2**20))
+    monkeypatch.setattr(import_checks, "LIMITS", limits.Limits(zip_unpacked=2**20))
     files = files_of(transfer.export(job.id))
     bomb = zipped(files | {"history.csv": bytes(2**21)})
     assert len(bomb) < 2**19
-    with pytest.raises(JobError, match="larger than 1 MB"):
+    with pytest.raises(JobError, match="larger than the limit of 1 MB"):
         transfer.import_zip(bomb)
     lie = bytearray(bomb)  # both headers say that it is small
     for mark, offset in ((b"PK\x01\x02", 24), (b"PK\x03\x04", 22)):
@@ -263,9 +263,9 @@ def test_a_bomb_is_refused_by_what_it_declares_and_by_what_it_holds(job, monkeyp
 def test_a_bomb_inside_the_predictions_is_found_too(job, monkeypatch):
     files = files_of(transfer.export(job.id))
     known = dict(np.load(io.BytesIO(files["predictions.npz"])))
-    monkeypatch.setattr(import_checks, "LIMITS", limits.Limits(parcel_unpacked=2**20))
+    monkeypatch.setattr(import_checks, "LIMITS", limits.Limits(zip_unpacked=2**20))
     large = npz(**known | {"logits": np.zeros((10**6, 3), np.float32)})
-    with pytest.raises(JobError, match="larger than 1 MB"):
+    with pytest.raises(JobError, match="larger than the limit of 1 MB"):
         transfer.import_zip(zipped(files | {"predictions.npz": large}))
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": (10**12, 3)})
@@ -288,7 +288,7 @@ def test_a_bomb_inside_the_predictions_is_found_too(job, monkeypatch):
 def test_predictions_that_do_not_fit_are_refused(job, arrays):
     files = files_of(transfer.export(job.id))
     known = dict(np.load(io.BytesIO(files["predictions.npz"])))
-    with pytest.raises(JobError, match="does not belong there"):
+    with pytest.raises(JobError, match="FERScope does not"):
         transfer.import_zip(zipped(files | {"predictions.npz": npz(**known | arrays)}))
 
 
@@ -296,17 +296,17 @@ def test_predictions_that_do_not_fit_are_refused(job, arrays):
     ("values", "message"),
     [
         ({"network": "resnet19"}, "not the card of a checkpoint .*resnet19"),
-        ({"network": "residual_cnn"}, "its card of residual_cnn"),
+        ({"network": "residual_cnn"}, "its card.json of residual_cnn"),
         ({"network": ["vanilla_cnn"]}, "not the card"),
-        ({"overrides": {"width": 5}}, "Its config is of vanilla_cnn {'width': 4}, its card of"),
+        ({"overrides": {"width": 5}}, "Its config.json is of vanilla_cnn {'width': 4}, its card.json of"),
         ({"overrides": {"width": 10**9}}, "not the card of a checkpoint .*from 1 to 512"),
         ({"overrides": {"pretrained": True}}, "not the card"),
         ({"overrides": {"nonsense": 1}}, "not the card of a checkpoint .*no option"),
         ({"classes": ["angry", "happy"]}, "do not fit"),
         ({"classes": ["angry", "happy", "happy"]}, "two classes have the same name"),
-        ({"classes": ["angry", "happy", "![x](http://x.y/z)"]}, "does not belong there"),
-        ({"classes": ["angry", "happy", "<b>"]}, "does not belong there"),
-        ({"recipe": "q" * 300}, "does not belong there"),
+        ({"classes": ["angry", "happy", "![x](http://x.y/z)"]}, "FERScope does not"),
+        ({"classes": ["angry", "happy", "<b>"]}, "FERScope does not"),
+        ({"recipe": "q" * 300}, "FERScope does not"),
         ({"std": 0}, "std"),
         ({"mean": "0.5x"}, "not the card"),
         ({"input_size": 100_000}, "input_size"),
@@ -315,33 +315,36 @@ def test_predictions_that_do_not_fit_are_refused(job, arrays):
         ({"metrics": {"PrivateTest": 5}}, "metrics"),
         ({"metrics": [1]}, "metrics"),
         ({"temperature": "x"}, "temperature"),
-        ({"classes": ["angry", "happy", "http://x.y"]}, "does not belong there"),
+        ({"classes": ["angry", "happy", "http://x.y"]}, "FERScope does not"),
         ({"classes": ["angry", "happy", "=1+1"]}, "classes"),
         ({"best_epoch": 9}, "the best epoch is 9 of 3"),
         ({"unknown": 1}, "not the card"),
         ({"seed": "0"}, "not the card"),
         ({"seen": {"PrivateTest": "many"}}, "not the card"),
         ({"seen": {"PrivateTest": -1}}, "seen.PrivateTest"),
-        ({"split": "../lists"}, "names what no checkpoint"),
-        ({"split": "lists.json"}, "names what no checkpoint"),
-        ({"ancestors": [START | {"name": "../../home"}]}, "names what no checkpoint"),
-        ({"ancestors": [START | {"split": "/etc/lists.json"}]}, "names what no checkpoint"),
-        ({"ancestors": [START | {"split": ""}]}, "names what no checkpoint"),
+        ({"split": "../lists"}, "ancestors that FERScope does not write"),
+        ({"split": "lists.json"}, "ancestors that FERScope does not write"),
+        ({"ancestors": [START | {"name": "../../home"}]}, "ancestors that FERScope does not write"),
+        (
+            {"ancestors": [START | {"split": "/etc/lists.json"}]},
+            "ancestors that FERScope does not write",
+        ),
+        ({"ancestors": [START | {"split": ""}]}, "ancestors that FERScope does not write"),
         ({"ancestors": [START | {"roles": ["owner"]}]}, "not the card"),
         ({"ancestors": [START | {"seed": "0"}]}, "not the card"),
         ({"ancestors": [START | {"more": 1}]}, "not the card"),
         ({"ancestors": [START] * 201}, "more than 200 ancestors"),
-        ({"ancestors": nested(40)}, "does not belong there"),
-        ({"ancestors": []}, "does not name the start of its config"),
-        ({"ancestors": [START | {"name": "another"}]}, "does not name the start of its config"),
-        ({"ancestors": [START | {"roles": ["start", "teacher"]}]}, "does not name the teacher of its config"),
-        ({"metrics": {"a": {"b": {"c": {"d": {"e": {"f": {"g": {"h": {"i": 1}}}}}}}}}}, "does not belong there"),
+        ({"ancestors": nested(40)}, "FERScope does not"),
+        ({"ancestors": []}, "does not list the start of its config"),
+        ({"ancestors": [START | {"name": "another"}]}, "does not list the start of its config"),
+        ({"ancestors": [START | {"roles": ["start", "teacher"]}]}, "does not list the teacher of its config"),
+        ({"metrics": {"a": {"b": {"c": {"d": {"e": {"f": {"g": {"h": {"i": 1}}}}}}}}}}, "FERScope does not"),
     ],
 )
 def test_a_card_that_cannot_be_true_is_refused(job, values, message):
-    parcel = changed(transfer.export(job.id), "card.json", **values)
+    exported = changed(transfer.export(job.id), "card.json", **values)
     with pytest.raises(JobError, match=message):
-        transfer.import_zip(parcel)
+        transfer.import_zip(exported)
     assert left(store.ROOT) == {job.id, ".lock"}
 
 
@@ -350,37 +353,37 @@ def test_other_damage_is_one_sentence(job):
     weights = safetensors.torch.load(good["model.safetensors"])
     nan = safetensors.torch.save({k: v * torch.nan if v.is_floating_point() else v for k, v in weights.items()})
     whole = transfer.export(job.id)
-    for parcel, message in (
+    for exported, message in (
         (b"", "not a zip"),
         (b"PK\x03\x04" + bytes(100), "not a zip"),
         (whole[: len(whole) // 2], "not a zip"),
         (whole[:200] + bytes(100) + whole[300:], "damaged"),
-        (zipped(good, zipfile.ZIP_LZMA), "packed in a way"),
+        (zipped(good, zipfile.ZIP_LZMA), "unsupported method"),
         (zipped({k: v for k, v in good.items() if k != "card.json"}), r"lacks card\.json"),
         (zipped(good | {"card.json": b"{"}), r"card\.json is damaged"),
         (zipped(good | {"card.json": b"[]"}), "not the card"),
         (zipped(good | {"card.json": b"[" * 100_000}), r"card\.json is damaged"),
         (zipped(good | {"config.json": b'{"model": "vanilla_cnn", "newer": 1}'}), "another version"),
-        (zipped(good | {"model.safetensors": b"\x80\x04pickle"}), "no safetensors"),
-        (zipped(good | {"model.safetensors": nan}), "no number"),
+        (zipped(good | {"model.safetensors": b"\x80\x04pickle"}), "not in the safetensors format"),
+        (zipped(good | {"model.safetensors": nan}), "NaN or infinite"),
         (zipped(good | {"history.csv": b"epoch,<script>\n1,2\n"}), "no table of epochs"),
         (zipped(good | {"history.csv": good["history.csv"].replace(b"0.1", b"=cmd()", 1)}), "no table of epochs"),
         (zipped(good | {"history.csv": good["history.csv"].replace(b"\n2,", b"\nnan,")}), "no table of epochs"),
         (zipped(good | {"predictions.npz": b"x"}), "not a zip"),
     ):
         with pytest.raises(JobError, match=message):
-            transfer.import_zip(parcel)
+            transfer.import_zip(exported)
     assert left(store.ROOT) == {job.id, ".lock"}
 
 
 def test_a_zip_that_is_too_large_is_not_opened(monkeypatch):
-    monkeypatch.setattr(import_checks, "LIMITS", limits.Limits(parcel_bytes=10))
+    monkeypatch.setattr(import_checks, "LIMITS", limits.Limits(zip_bytes=10))
     with pytest.raises(JobError, match="larger than"):
         transfer.import_zip(b"x" * 11)
 
 
 def test_a_full_disk_leaves_nothing_of_an_import(job, monkeypatch):
-    parcel = transfer.export(job.id)
+    exported = transfer.export(job.id)
     write = transfer.write_bytes
 
     def full(path, data):
@@ -390,5 +393,5 @@ def test_a_full_disk_leaves_nothing_of_an_import(job, monkeypatch):
 
     monkeypatch.setattr(transfer, "write_bytes", full)
     with pytest.raises(DiskFullError):
-        transfer.import_zip(parcel)
+        transfer.import_zip(exported)
     assert left(store.ROOT) == {job.id, ".lock"}

@@ -1,4 +1,4 @@
-"""Sets of people's own pictures: from a zip that may be anything, and gone with one call."""
+"""Sets of a visitor's own images: from a zip that may be anything, and gone with one call."""
 
 import io
 import os

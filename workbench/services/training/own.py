@@ -172,8 +172,8 @@ def _counts(entry: zipfile.ZipInfo) -> bool:
 
 def _check(entries: list[zipfile.ZipInfo]) -> None:
     """Raise JobError for a zip that is not what was asked for, before anything of it is unpacked."""
-    if len(entries) > LIMITS.own_pictures:
-        raise JobError(f"This zip holds {len(entries)} files; a set may have {LIMITS.own_pictures} pictures.")
+    if len(entries) > LIMITS.own_images:
+        raise JobError(f"This zip holds {len(entries)} files; a set may have {LIMITS.own_images} pictures.")
     if not entries:
         raise JobError(f"This zip holds no picture. {_HOW}")
     for entry in entries:

@@ -31,7 +31,7 @@ def offer() -> None:
     with st.expander("Train on your own images"):
         st.markdown(
             f"Two to {LIMITS.own_classes} classes with at least {LIMITS.own_each} images each, at most "
-            f"{LIMITS.own_pictures} in total. Faces are detected, cropped, converted to gray and resized to 48 × 48; "
+            f"{LIMITS.own_images} in total. Faces are detected, cropped, converted to gray and resized to 48 × 48; "
             "the original images are not kept. Everything stays on this computer: such a training cannot be promoted "
             "or exported, and is deleted with its dataset. A network trained on so few images says little about other "
             "faces."
