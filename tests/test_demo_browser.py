@@ -58,7 +58,7 @@ def page(request, url, browser):
     tab.on("request", lambda r: None if r.url.startswith((url, "data:", "blob:")) else outside.append(r.url))
     tab.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
     tab.goto(url)
-    tab.get_by_text("The network answers").first.wait_for()
+    tab.get_by_text("Prediction:").first.wait_for()
     yield tab
     width = tab.evaluate("document.documentElement.scrollWidth - window.innerWidth")
     tab.context.close()
@@ -68,7 +68,7 @@ def page(request, url, browser):
 
 
 def accept(tab) -> None:
-    tab.get_by_text("To use your own face").click()
+    tab.get_by_text("Use your own image").click()
     tab.get_by_label("I have read this").check()
 
 
@@ -84,9 +84,9 @@ def test_a_visitor_clicks_a_sample_accepts_uploads_changes_the_class_compares_an
     of_a_sample = bars(page)
     page.get_by_role("button", name="sad").or_(page.get_by_label("Thumbnail 8")).first.click()
     of_the_sad_one = bars(page, instead_of=of_a_sample)
-    assert not page.get_by_text("Your own picture").is_visible()
+    assert not page.get_by_text("Your own image").is_visible()
     accept(page)
-    page.get_by_text("Your own picture").wait_for()
+    page.get_by_text("Your own image").wait_for()
     buffer = io.BytesIO()
     faces.sample_picture("grace_hopper").save(buffer, "JPEG")
     page.locator('input[type="file"]').first.set_input_files(
@@ -94,18 +94,18 @@ def test_a_visitor_clicks_a_sample_accepts_uploads_changes_the_class_compares_an
     )
     bars(page, instead_of=of_the_sad_one)
 
-    map_of_sad = page.get_by_text("speaks for sad").or_(page.get_by_text("The map for sad is blank")).first
+    map_of_sad = page.get_by_text("evidence for sad").or_(page.get_by_text("The map for sad is blank")).first
     map_of_sad.wait_for(state="hidden")
     page.get_by_label("Map for the class").first.click()
     page.get_by_role("option", name="sad").click()
     map_of_sad.wait_for()
-    assert page.get_by_text("The network answers").first.is_visible()
+    assert page.get_by_text("Prediction:").first.is_visible()
 
     page.get_by_role("tab", name="Compare").click()
-    page.get_by_role("button", name="Compare them").click()
-    page.get_by_text("agree does not make them right").wait_for()
+    page.get_by_role("button", name="Compare on the face").click()
+    page.get_by_text("Agreement does not prove").wait_for()
 
     page.get_by_role("tab", name="Live camera").click()
     page.get_by_text("Access Webcam").last.click()
     page.get_by_role("button", name="capture photo").click()
-    page.get_by_text("Answered in").wait_for()
+    page.get_by_text("Computed in").wait_for()

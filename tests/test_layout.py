@@ -173,7 +173,7 @@ def test_pages_are_thin():
 def test_every_fragment_tells_the_screen_that_it_runs():
     bare = [name_of(p) for p in [*PUBLIC, *SOURCES["pages"]] if "st.fragment" in p.read_text("utf-8")]
     assert bare == ["workbench/ui/page_content.py"], (
-        "Keep this would hold charts that left the page: use screen.fragment"
+        "Export would contain charts that left the page: use page_content.fragment"
     )
 
 

@@ -1,4 +1,4 @@
-"""Small pieces of HTML that hold everything in themselves: pictures as data, bars, both with words beside them."""
+"""Self-contained HTML: images as data URLs, and bars of probabilities with their names."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ EMOTION_COLORS = {
 
 
 def image(data: bytes, alt: str, kind: str = "png") -> str:
-    """A picture file inside of the page."""
+    """An image file embedded in the page."""
     return f'<img alt="{html.escape(alt)}" src="{as_data(data, kind)}">'
 
 
 def as_data(data: bytes, kind: str = "png") -> str:
-    """A picture file as the address of itself."""
+    """An image file as a data URL."""
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 
 def jpeg(picture: Image.Image, quality: int = 85) -> bytes:
-    """A picture as a JPEG file: for photographs, where sharp pixel edges do not matter."""
+    """An image as a JPEG file, for photographs."""
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()
 
 
 def bars(prediction: Prediction) -> str:
-    """A row for each class in the fixed order: its word, a bar in its color, its probability."""
+    """A row for each class in the fixed order: name, bar in the color of the class, probability."""
     rows = (
         f'<div class="bar"><span>{html.escape(name)}</span>'
         f'<i style="background:linear-gradient(to right,{EMOTION_COLORS.get(name, "#7F7F7F")} {100 * share:.1f}%,'
@@ -52,5 +52,5 @@ def bars(prediction: Prediction) -> str:
 
 
 def percent(share: float) -> str:
-    """A probability as people read it: 73 %, or <1 % where rounding would say nothing."""
+    """A probability in percent, such as "73 %", or "<1 %" below one percent."""
     return "<1\N{NO-BREAK SPACE}%" if 0 < share < 0.01 else f"{100 * share:.0f}\N{NO-BREAK SPACE}%"

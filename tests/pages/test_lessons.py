@@ -1,4 +1,4 @@
-"""The page Learn: the answer opens after a prediction, or by a link; nothing tells it before."""
+"""The page Lessons: the result is shown after a prediction, or by a link, and not before."""
 
 import re
 
@@ -60,7 +60,7 @@ def commit(app: AppTest, lesson: str, second: bool = False) -> AppTest:
         widget.set_value(widget.min + (at + 1) * widget.step)
     else:
         widget.set_value(at if isinstance(widget, ButtonGroup) else ("none", "some")[at])
-    return press(app, "Commit the change" if second else "Commit, and open the answer")
+    return press(app, "Submit the change" if second else "Submit and reveal")
 
 
 @pytest.fixture(scope="module")
@@ -81,16 +81,16 @@ def at(app: AppTest, lesson: str, step: str = "try") -> AppTest:
 @every_lesson
 def test_a_lesson_goes_from_try_to_the_next_one_and_opens_the_answer_after_the_prediction(app, lesson):
     at(app, lesson)
-    assert app.title[0].value == LESSONS[lesson].question
+    assert LESSONS[lesson].question in text_of(app)
     before = text_of(app)
     press(app, "Predict")
     before += text_of(app).replace(asked(app, lesson).label, "")  # the question may hold numbers of its own
     assert app.segmented_control(key="step").options == ["try", "predict"]
-    assert "Answer" not in before
+    assert "**Result:**" not in before
 
     commit(app, lesson)
     assert step_of(app) == "reveal"
-    answer = re.search(r"\*\*Answer:\*\* (.+?)\. ", text_of(app))[1]
+    answer = re.search(r"\*\*Result:\*\* (.+?)\. ", text_of(app))[1]
     assert "You predicted:" in text_of(app)
     assert f" {answer}" not in before, "the answer stood on the page before"
 
@@ -101,7 +101,7 @@ def test_a_lesson_goes_from_try_to_the_next_one_and_opens_the_answer_after_the_p
     assert app.main.subheader[0].value.endswith(".")
     press(app, f"Next lesson: {following(LESSONS[lesson]).title}")
     assert step_of(app) == "try"
-    assert app.title[0].value == following(LESSONS[lesson]).question
+    assert following(LESSONS[lesson]).question in text_of(app)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_lesson_takes_a_network_that_suits_and_says_so(app, lesson, network):
     app.selectbox(key="network").set_value(network).run()
     at(app, lesson)
     taken, text = LESSONS[lesson].network(network), text_of(app)
-    assert ("this lesson needs" in text) == (taken != network)
+    assert ("This lesson needs" in text) == (taken != network)
     if taken != network:
         assert services.networks.get_spec(taken).title in text
     assert ("Random weights" in text) == (not services.networks.open_network(taken).trained)
@@ -131,18 +131,18 @@ def test_a_prediction_that_is_changed_is_shown_as_changed(app):
     commit(app, "imbalance")
     assert "Changed" not in text_of(app)
     app.segmented_control(key="step").set_value("predict").run()
-    assert "the answer is open now" in text_of(app)
+    assert "The result has been shown" in text_of(app)
     app.toggle(key="change").set_value(True).run()
     commit(app, "imbalance", second=True)
     assert "**You predicted:** 2" in text_of(app)
-    assert "Changed once with the answer open; at first: 1" in text_of(app)
+    assert "Changed once after the reveal; first prediction: 1" in text_of(app)
 
 
 def test_an_empty_form_commits_nothing(app):
     at(app, "leakage", "predict")
-    press(app, "Commit, and open the answer")
+    press(app, "Submit and reveal")
     assert step_of(app) == "predict"
-    assert "Answer:" not in text_of(app)
+    assert "Result:" not in text_of(app)
 
 
 def test_another_face_asks_for_another_prediction(app):
@@ -152,7 +152,7 @@ def test_another_face_asks_for_another_prediction(app):
     app.selectbox(key="sample").set_value("drawn_sad").run()
     assert sound(app)
     assert step_of(app) == "predict"
-    assert "Answer:" not in text_of(app)
+    assert "Result:" not in text_of(app)
     app.selectbox(key="sample").set_value("astronaut").run()
     assert app.segmented_control(key="step").options[-1] == "take-away"
 
@@ -168,10 +168,10 @@ def test_a_lesson_that_no_face_changes_keeps_its_prediction(app):
 @pytest.mark.parametrize(("lesson", "step"), [("frequency", "reveal"), ("leakage", "why")])
 def test_a_teachers_link_opens_any_step(lesson, step):
     app = opened(lesson=lesson, step=step)
-    assert app.title[0].value == LESSONS[lesson].question
+    assert LESSONS[lesson].question in text_of(app)
     assert step_of(app) == step
     if step == "reveal":
-        assert "Nothing was predicted here" in text_of(app)
+        assert "No prediction was made" in text_of(app)
     app.selectbox(key="lesson").set_value("svd").run()
     assert app.segmented_control(key="step").options == ["try", "predict"], "the link opened one lesson, not all"
 
@@ -202,12 +202,12 @@ def test_a_slider_at_its_end_survives_a_network_with_fewer_channels(app):
 
 def test_a_number_is_judged_by_its_distance():
     number = Number("?", 0, 100, 1, 40.0, unit=" %", near=5)
-    assert number.verdict(40) == "The same."
-    assert number.verdict(43) == "Near: 3 too high."
+    assert number.verdict(40) == "Correct."
+    assert number.verdict(43) == "Close: 3 too high."
     assert number.verdict(20) == "20 too low."
     nothing = Number("?", 0, 1, 0.1, None, none="nowhere")
     assert nothing.words(None) == "nowhere"
-    assert nothing.verdict(1) == "No number could have been right."
+    assert nothing.verdict(1) == "No number is correct."
 
 
 def test_a_field_is_judged_by_its_rank():
@@ -216,17 +216,17 @@ def test_a_field_is_judged_by_its_rank():
     shares = torch.tensor([0.1, 0.5, 0.4, 0, 0, 0, 0, 0, 0])
     field = Field.strongest("?", shares, "blank")
     assert field.words(field.answer) == "field 2"
-    assert field.verdict(2) == "Your field is number 2 of the nine."
+    assert field.verdict(2) == "Your field is ranked 2 of 9."
     blank = Field.strongest("?", torch.zeros(9), "blank")
     assert blank.words(blank.answer) == "blank"
-    assert blank.verdict(0) == "No field could have been right."
+    assert blank.verdict(0) == "No field is correct."
 
 
 def test_a_choice_is_right_or_not():
     choice = Choice("?", {"a": "this", "b": "that"}, "b")
     assert choice.words("b") == "that"
-    assert choice.verdict("b") == "The same."
-    assert choice.verdict("a") == "Something else."
+    assert choice.verdict("b") == "Correct."
+    assert choice.verdict("a") == "Not correct."
 
 
 def test_the_lesson_on_self_attention_offers_a_network_that_has_some():
@@ -234,5 +234,5 @@ def test_the_lesson_on_self_attention_offers_a_network_that_has_some():
     button = next(button for button in app.main.button if button.label.startswith("Show "))
     button.click().run()
     assert sound(app)
-    assert "It is the network's own transformer block" in text_of(app)
+    assert "heads of the network's transformer block" in text_of(app)
     assert not [button for button in app.main.button if button.label.startswith("Show ")]

@@ -264,7 +264,7 @@ def test_with_samples_only_there_is_no_camera_no_upload_and_no_way_round(astrona
     try:
         config = httpx.get(f"{serving.local}config").json()
         labels = [c["props"].get("label") or "" for c in config["components"]]
-        assert not any("camera" in label.lower() or "own picture" in label.lower() for label in labels)
+        assert not any("camera" in label.lower() or "own image" in label.lower() for label in labels)
         sent = httpx.post(f"{serving.local}gradio_api/upload", files={"files": astronaut.read_bytes()})
         assert sent.status_code == 403
         data = "data:image/png;base64,iVBORw0KGgo="
@@ -361,10 +361,10 @@ def test_pictures_are_bounded_and_a_visitor_whose_picture_gave_way_is_told(monke
         last = pictures.keep(found, asked_by("a"))
     assert pictures.store.size <= 6_000_000
     assert pictures.find(last) is pictures.find(other) is found
-    with pytest.raises(ValueError, match="no longer kept"):
-        pictures.given(responses.answer)(first, 0, "residual_cnn", responses.ITS_ANSWER, "gradcam")
+    with pytest.raises(ValueError, match="deleted"):
+        pictures.given(responses.explain_tab)(first, 0, "residual_cnn", responses.PREDICTED, "gradcam")
     with pytest.raises(ValueError, match="No face is chosen"):
-        pictures.given(responses.compared)(None, 0, "residual_cnn", "resnet18", responses.ITS_ANSWER)
+        pictures.given(responses.compare_tab)(None, 0, "residual_cnn", "resnet18", responses.PREDICTED)
 
 
 def test_the_camera_needs_the_notice_accepted_and_a_broken_frame_is_a_sentence():
@@ -379,7 +379,7 @@ def test_the_camera_finds_the_face_in_each_frame_and_says_how_long_it_took():
     watch = None
     for _ in range(3):
         text, watch = responses.live(frame, watch, "residual_cnn", accepted=True)
-    assert "Answered in" in text
+    assert "Computed in" in text
     assert "frames a second" in text
     assert "happy" in text
     empty = png(Image.new("RGB", (320, 240), "gray"))
@@ -387,11 +387,11 @@ def test_the_camera_finds_the_face_in_each_frame_and_says_how_long_it_took():
 
 
 def test_a_comparison_says_whether_two_networks_agree():
-    text, *cards = responses.compared(
-        responses.sample("astronaut"), 0, "residual_cnn", "resnet18", responses.ITS_ANSWER
+    text, *cards = responses.compare_tab(
+        responses.sample("astronaut"), 0, "residual_cnn", "resnet18", responses.PREDICTED
     )
     answers = {services.predict(faces.load_sample("astronaut"), n).answer for n in ("residual_cnn", "resnet18")}
-    assert ("Both answer" in text) == (len(answers) == 1)
+    assert ("Both predict" in text) == (len(answers) == 1)
     assert all("data:image/png" in card for card in cards)
 
 
@@ -399,8 +399,8 @@ def test_a_comparison_with_a_vote_says_that_it_has_no_map(monkeypatch):
     monkeypatch.setattr(
         services.networks, "is_trained", lambda name: True
     )  # no ensemble ships: this one is of random weights
-    text, _, card = responses.compared(
-        responses.sample("astronaut"), 0, "residual_cnn", "ensemble", responses.ITS_ANSWER
+    text, _, card = responses.compare_tab(
+        responses.sample("astronaut"), 0, "residual_cnn", "ensemble", responses.PREDICTED
     )
     assert "ensemble has no layer of its own" in text
     assert "correlation" not in text
@@ -409,7 +409,7 @@ def test_a_comparison_with_a_vote_says_that_it_has_no_map(monkeypatch):
 
 def test_a_picture_without_a_face_is_answered_for_its_middle_and_says_so():
     found = responses.seen(png(Image.fromarray(np.full((200, 300, 3), 127, np.uint8))))
-    boxed, *_ = responses.answer(found, 0, "residual_cnn", responses.ITS_ANSWER, "gradcam")
+    boxed, *_ = responses.explain_tab(found, 0, "residual_cnn", responses.PREDICTED, "gradcam")
     assert "No face was found" in boxed
 
 

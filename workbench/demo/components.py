@@ -1,4 +1,4 @@
-"""Look and components of the public demo's page, and what it keeps of a visitor: in memory, bounded, for a while."""
+"""Theme and components of the public demo's page, and the images of visitors: in memory, bounded, for minutes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
-# Read while Gradio is imported: nothing is reported to anybody, and no table of all requests is made for each.
+# Read while Gradio is imported: no telemetry, and no table of all requests for each request.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["GRADIO_ANALYTICS_MAX_EVENTS"] = "100"
@@ -52,11 +52,11 @@ THEME = gr.themes.Base(
     font_mono=("monospace",),
 )
 PICTURES = Limits(total=64 * MIB, share=12 * MIB, seconds=KEPT_SECONDS)
-NO_FACE = "No face is chosen, or it is no longer kept. Choose one: a sample, an upload or a photo."
+NO_FACE = "No face is chosen, or it was deleted. Choose a sample, upload an image or take a photo."
 
 
 class Pictures:
-    """What is kept of visitors' pictures. A page's state holds only a key, so that sessions stay small."""
+    """The images of visitors. The state of a page has only a key, so that sessions stay small."""
 
     def __init__(self) -> None:
         self.store: BoundedStore[responses.Seen] = BoundedStore(PICTURES)
@@ -67,15 +67,15 @@ class Pictures:
         return f"sample {name}"
 
     def keep(self, found: responses.Seen, request: gr.Request) -> str:
-        """Keep a visitor's picture and return its key; earlier ones of the same visitor give way."""
+        """Store a visitor's image and return its key; older ones are deleted if there is no room."""
         owner, many = request.request.scope.get("visitor", (str(request.session_hash), False))
         key = secrets.token_hex(16)
         if not self.store.put(key, found, owner, found.size, share=PICTURES.total if many else None):
-            raise ValueError("There are too many faces in this picture. Cut out a part of it.")
+            raise ValueError("There are too many faces in this image. Crop it and upload a part.")
         return key
 
     def find(self, key: str | None) -> responses.Seen:
-        """The picture of a key; ValueError with a sentence for the visitor where it is gone."""
+        """The image of a key; ValueError with a message for the visitor if it was deleted."""
         if key is None:
             raise ValueError(NO_FACE)
         if key.startswith("sample "):
@@ -86,7 +86,7 @@ class Pictures:
         return found
 
     def given(self, function: Callable) -> Callable:
-        """A function of a picture as one of its key."""
+        """Wrap a function of an image as a function of its key."""
 
         @wraps(function)
         def of_key(key: str | None, *args):
@@ -96,23 +96,23 @@ class Pictures:
 
 
 class GradioQueue:
-    """What Gradio holds of the sessions of a page; it has no public names for that."""
+    """Gradio's internal state of the sessions of a page, for which it has no public names."""
 
     def __init__(self, page: gr.Blocks):
         self._page, self._queue = page, page._queue
 
     def unread(self, session: str) -> int:
-        """Number of messages that wait for the client of a session."""
+        """Number of messages waiting for the client of a session."""
         waiting = self._queue.pending_messages_per_session.get(session)
         return waiting.qsize() if waiting else 0
 
     def pending(self, owner: str) -> int:
-        """Number of requests of a visitor that wait for a network."""
+        """Number of requests of a visitor waiting for a network."""
         queues = self._queue.event_queue_per_concurrency_id.values()
         return sum(event.request.scope.get("visitor", ("",))[0] == owner for queue in queues for event in queue.queue)
 
     async def forget(self, session: str) -> None:
-        """Delete what is kept of a session: requests, results that were not fetched, state."""
+        """Delete everything of a session: requests, unfetched results, state."""
         await self._queue.clean_events(session_hash=session)
         self._queue.pending_messages_per_session.pop(session, None)
         self._queue.pending_event_ids_session.pop(session, None)
@@ -122,10 +122,10 @@ class GradioQueue:
 
 
 def picture(uploads: Uploads, **settings: Any) -> gr.Image:
-    """An image component that hands over the file as it came: `faces.read` decodes it, and looks before it does.
+    """An image component that passes the file on undecoded: `faces.read` checks and decodes it.
 
-    Methods of one object are replaced, because Gradio writes a file beside the source of each class of components. It
-    makes such an object anew when one of its properties is changed for a visitor: hide and show what is round it.
+    Methods of one object are replaced, since Gradio writes a file beside the source of each component class. Gradio
+    creates the object again when one of its properties changes for a visitor: hide and show its container instead.
     """
     component = gr.Image(**settings)
     component.preprocess = partial(_as_sent, uploads)
@@ -134,7 +134,7 @@ def picture(uploads: Uploads, **settings: Any) -> gr.Image:
 
 
 def _as_sent(uploads: Uploads, payload: ImageData | None) -> bytes | None:
-    """The bytes of an uploaded file, or of a camera's frame."""
+    """The bytes of an uploaded file or a camera frame."""
     if payload is None:
         return None
     try:
@@ -148,7 +148,7 @@ def _as_sent(uploads: Uploads, payload: ImageData | None) -> bytes | None:
 
 
 def result(uploads: Uploads, **settings: Any) -> gr.Image:
-    """An image component for a PNG file that programs fetch from memory, so that no file of a face is written."""
+    """An image component for a PNG file that clients fetch from memory, so that no face is written to disk."""
     component = gr.Image(**settings)
     component.postprocess = lambda data: data and ImageData(path=uploads.add_result(data, "map.png"))
     component.async_move_resource_to_block_cache = _where_it_is
@@ -160,7 +160,7 @@ async def _where_it_is(path: str | None) -> str | None:
 
 
 def slider(**settings: Any) -> gr.ImageSlider:
-    """An image slider whose two PNG files are part of the answer, so that no file of a visitor's face is written."""
+    """An image slider whose two PNG files are part of the response, so that no face is written to disk."""
     component = gr.ImageSlider(**settings)
     component.postprocess = lambda pair: (
         pair and component.data_model(root=tuple(ImageData(url=as_data(png)) for png in pair))
@@ -168,11 +168,11 @@ def slider(**settings: Any) -> gr.ImageSlider:
     return component
 
 
-def told(function: Callable) -> Callable:
-    """A function whose sentences for the visitor reach him; of anything else he learns only that it failed."""
+def with_errors(function: Callable) -> Callable:
+    """Wrap a function so that visitors see the message of a ValueError, and of other errors only that it failed."""
 
     @wraps(function)
-    def asked(*args):
+    def wrapped(*args):
         try:
             return function(*args)
         except CheckpointError as error:
@@ -180,4 +180,4 @@ def told(function: Callable) -> Callable:
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from error
 
-    return asked
+    return wrapped

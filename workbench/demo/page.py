@@ -1,8 +1,8 @@
-"""The page of the public demo: its layout, and what triggers what.
+"""The page of the public demo: layout and event wiring.
 
-Strangers use it, so it is small: a face, two networks, a camera, and two functions for programs (/predict, /explain).
-`demo.py` computes what it shows, `gradio_parts.py` holds its components and what is kept of visitors, `notice.py` what
-a visitor is told; `gradio_app.py` serves it.
+It is small, since anybody may use it: a face, two networks, a camera, and two API functions (/predict, /explain).
+`responses.py` computes what it shows, `components.py` has its components, `server/consent.py` the consent notice, and
+`gradio_app.py` serves it.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from ..analysis.cam import METHODS
 from ..analysis.methods import EXPLAINERS
 from ..server.consent import ACCEPT, LIMITS, notice, where_pictures_go
 from . import responses
-from .components import Pictures, gr, picture, result, slider, told
+from .components import Pictures, gr, picture, result, slider, with_errors
 from .uploads import KEPT_SECONDS, Uploads
 
-LIVE_SECONDS = 180  # then the camera waits for a click, so that others come to it
+LIVE_SECONDS = 180  # then the camera stops until a click, so that others get a turn
 CAMERA = gr.WebcamOptions(mirror=True, constraints={"video": {"width": 320, "height": 240, "facingMode": "user"}})
 
 
@@ -29,10 +29,10 @@ class Options:
     """How a demo is served.
 
     Attributes:
-        shared: whether a public link was asked for, which decides what visitors are told.
+        shared: whether a public link was requested; changes the consent notice.
         samples_only: no camera and no upload.
         host_names: names under which it is reached, besides those of this computer.
-        framed_by: origin of the page that may show it in a frame, such as "https://example.org"; None: no page.
+        framed_by: origin of the page that may embed it, such as "https://example.org"; None: no page.
     """
 
     shared: bool = False
@@ -41,21 +41,21 @@ class Options:
     framed_by: str | None = None
 
 
-# ---- for programs
+# ---- API functions
 
 
-def programs(uploads: Uploads) -> None:
-    """The two functions that `gradio_client` and other programs call."""
+def api_functions(uploads: Uploads) -> None:
+    """Define the two functions that `gradio_client` and other programs call."""
     with gr.Row(visible=False):
-        sent = picture(uploads, label="A JPEG, PNG or WebP picture with a face, up to 5 MB")
+        sent = picture(uploads, label="JPEG, PNG or WebP image with a face, up to 5 MB")
         network = gr.Textbox(services.networks.DEFAULT_NETWORK, label="Name of a network")
-        class_ = gr.Textbox("", label="Class of the map; empty: the network's answer")
+        class_ = gr.Textbox("", label="Class of the map; empty: the predicted class")
         method = gr.Textbox(METHODS[0], label=f"Method of the map: {', '.join(METHODS)}")
         shares, text = gr.JSON(label="Class: probability"), gr.Textbox(label="What is seen, and what it does not prove")
         over = result(uploads, label="The map over the face", format="png")
-        gr.Button().click(told(responses.predict), [sent, network], shares, api_name="predict")
+        gr.Button().click(with_errors(responses.predict), [sent, network], shares, api_name="predict")
         gr.Button().click(
-            told(responses.explain), [sent, network, class_, method], [over, shares, text], api_name="explain"
+            with_errors(responses.explain), [sent, network, class_, method], [over, shares, text], api_name="explain"
         )
 
 
@@ -68,24 +68,25 @@ def build(
     uploads: Uploads | None = None,
     pictures: Pictures | None = None,
 ) -> gr.Blocks:
-    """The page of the demo.
+    """Build the page of the demo.
 
     Args:
         options: how it is served.
-        tunnelled: says at each opening whether a public link exists, which visitors are told.
-        uploads: the uploaded files; pictures: what is kept of each visitor's picture.
+        tunnelled: whether a public link exists, called at each page load for the consent notice.
+        uploads: the uploaded files.
+        pictures: the images of visitors.
     """
     tunnelled = tunnelled or (lambda: options.shared)
     uploads, pictures = uploads or Uploads(Path.cwd()), pictures or Pictures()
     with gr.Blocks(title="FERScope", analytics_enabled=False, delete_cache=(60, KEPT_SECONDS)) as page:
-        gr.Markdown("# What in the picture carried the decision?")
+        gr.Markdown("# FERScope\nWhich image regions support the prediction?")
         first, whole = _told(options, tunnelled)
         words = [gr.Markdown(first)]
         seen = gr.State(None, time_to_live=KEPT_SECONDS)
         number = gr.State(0)
         accepted = None
         if not options.samples_only:
-            with gr.Accordion("To use your own face, read this first", open=False):
+            with gr.Accordion("Use your own image: consent notice", open=False):
                 words.append(gr.Markdown(whole))
                 accepted = gr.Checkbox(label=ACCEPT, value=False)
         with gr.Tab("Explain"):
@@ -95,7 +96,7 @@ def build(
         if accepted:
             with gr.Tab("Live camera"):
                 _live_tab(accepted, uploads)
-            programs(uploads)
+            api_functions(uploads)
         page.load(
             lambda: dict(zip(words, _told(options, tunnelled), strict=False)),
             outputs=words,
@@ -103,25 +104,28 @@ def build(
             api_visibility="private",
         )
         page.load(
-            told(partial(_open_sample, faces.samples()[0].name)), None, asked.face, api_visibility="private"
-        ).then(told(pictures.given(responses.answer)), asked.inputs, asked.outputs, api_visibility="private")
+            with_errors(partial(_open_sample, faces.samples()[0].name)), None, asked.face, api_visibility="private"
+        ).then(
+            with_errors(pictures.given(responses.explain_tab)), asked.inputs, asked.outputs, api_visibility="private"
+        )
     page.queue(max_size=32, default_concurrency_limit=2, api_open=False)
     return page
 
 
 def _told(options: Options, tunnelled: Callable[[], bool]) -> tuple[str, str]:
-    """What stands above the fold, and the whole notice."""
+    """The text at the top of the page, and the whole consent notice."""
     where = "Only sample faces are used here." if options.samples_only else where_pictures_go(tunnelled())
     return f"{LIMITS} {where}", notice(tunnelled())
 
 
 @dataclass(frozen=True)
 class Asked:
-    """The parts of the tab Explain that other parts of the page set going.
+    """Components of the tab Explain that other parts of the page use.
 
     Attributes:
-        face: what choosing a face changes.
-        inputs: of `demo.answer`; outputs: what it fills.
+        face: changed when a face is chosen.
+        inputs: of `responses.explain_tab`.
+        outputs: of the same.
     """
 
     face: list[gr.components.Component]
@@ -144,16 +148,16 @@ def _explain_tab(
         buttons=[],
         elem_classes="samples",
     )
-    gr.Markdown("Two photographs, and faces drawn to look as they are called: a network may answer otherwise.")
+    gr.Markdown("Two photographs and drawn faces, named by the expression that was drawn; predictions may differ.")
     with gr.Row():
         with gr.Column(scale=2, min_width=280):
             if accepted:
                 with gr.Column(visible=False) as place:
                     own = picture(
-                        uploads, label="Your own picture", sources=["upload", "webcam", "clipboard"], height=200
+                        uploads, label="Your own image", sources=["upload", "webcam", "clipboard"], height=200
                     )
-            chosen = gr.HTML(label="The picture", elem_classes="whole")
-            which = gr.Radio([], label="Which face?", type="index", visible=False)
+            chosen = gr.HTML(label="Image", elem_classes="whole")
+            which = gr.Radio([], label="Face", type="index", visible=False)
         with gr.Column(scale=5, min_width=300):
             network, class_, method = _choices()
             with gr.Row():
@@ -161,22 +165,22 @@ def _explain_tab(
                 with gr.Column(min_width=280):
                     bars = gr.HTML(label="Probability of each class")
                     text = gr.Markdown()
-    with gr.Accordion("What did the network's own attention let through?", open=False):
+    with gr.Accordion("Attention maps", open=False):
         attention = gr.HTML()
-    with gr.Accordion("Is it the wrinkles or the shape?", open=False):
-        waves = gr.HTML()
+    with gr.Accordion("High and low frequencies", open=False):
+        frequencies = gr.HTML()
 
     asked = Asked(
         face=[seen, number, which],
         inputs=[seen, number, network, class_, method],
-        outputs=[chosen, over, text, bars, attention, waves],
+        outputs=[chosen, over, text, bars, attention, frequencies],
     )
     again = _again(asked, pictures)
     gr.on([control.input for control in (network, class_, method)], trigger_mode="always_last", **again)
-    gallery.select(told(_chosen_sample), None, asked.face, api_visibility="private").then(**again)
+    gallery.select(with_errors(_chosen_sample), None, asked.face, api_visibility="private").then(**again)
     which.input(lambda i: i or 0, which, number, api_visibility="private").then(**again)
     if accepted:
-        own.input(told(_own(pictures)), [own, accepted], asked.face, api_visibility="private").success(
+        own.input(with_errors(_own(pictures)), [own, accepted], asked.face, api_visibility="private").success(
             **_again(asked, pictures)
         )
         accepted.input(lambda yes: gr.Column(visible=yes), accepted, place, api_visibility="private")
@@ -190,21 +194,21 @@ def _choices() -> tuple[gr.Dropdown, gr.Dropdown, gr.Dropdown]:
 
 
 def _network(label: str = "Network", place: int = 0) -> gr.Dropdown:
-    """The trained networks; at first the one in this place among those with maps, the default network or the last."""
+    """The trained networks; `place` is the index of the default among those with maps."""
     known = responses.networks()
     mapped = [name for _, name in known if services.networks.get_spec(name).cam_layer]
     return gr.Dropdown(known, value=mapped[min(place, len(mapped) - 1)], label=label, min_width=240)
 
 
 def _class() -> gr.Dropdown:
-    classes = [responses.ITS_ANSWER, *services.networks.open_network(services.networks.DEFAULT_NETWORK).classes]
-    return gr.Dropdown(classes, value=responses.ITS_ANSWER, label="Map for the class")
+    classes = [responses.PREDICTED, *services.networks.open_network(services.networks.DEFAULT_NETWORK).classes]
+    return gr.Dropdown(classes, value=responses.PREDICTED, label="Map for the class")
 
 
 def _again(asked: Asked, pictures: Pictures) -> dict:
-    """What asks the network once more."""
+    """The event settings that compute the tab Explain again."""
     return {
-        "fn": told(pictures.given(responses.answer)),
+        "fn": with_errors(pictures.given(responses.explain_tab)),
         "inputs": asked.inputs,
         "outputs": asked.outputs,
         "show_progress": "hidden",
@@ -221,11 +225,11 @@ def _chosen_sample(event: gr.SelectData) -> tuple:
 
 
 def _own(pictures: Pictures) -> Callable:
-    """What keeps a visitor's picture, and offers the choice among its faces."""
+    """An event handler that stores a visitor's image and lets them choose one of its faces."""
 
     def keep(data: bytes | None, accepted: bool, request: gr.Request) -> tuple:
         if not accepted:
-            raise ValueError("Read the notice above and accept it first.")
+            raise ValueError("Read the consent notice above and accept it first.")
         found = responses.seen(data)
         many = [f"Face {i + 1}" for i in range(len(found.boxes))]
         radio = gr.Radio(many, value=many[0] if many else None, visible=len(many) > 1)
@@ -236,14 +240,14 @@ def _own(pictures: Pictures) -> Callable:
 
 def _compare_tab(seen: gr.State, number: gr.State, pictures: Pictures) -> None:
     with gr.Row():
-        first, second, class_ = _network("One network"), _network("Another network", 1), _class()
-    button = gr.Button("Compare them on the face that is chosen on the tab Explain", variant="primary")
+        first, second, class_ = _network("First network"), _network("Second network", 1), _class()
+    button = gr.Button("Compare on the face of the tab Explain", variant="primary")
     text = gr.Markdown()
     with gr.Row():
         cards = [gr.HTML(min_width=300, elem_classes="card") for _ in range(2)]
     gr.on(
         [button.click, first.input, second.input, class_.input],
-        told(pictures.given(responses.compared)),
+        with_errors(pictures.given(responses.compare_tab)),
         [seen, number, first, second, class_],
         [text, *cards],
         api_visibility="private",
@@ -251,13 +255,13 @@ def _compare_tab(seen: gr.State, number: gr.State, pictures: Pictures) -> None:
 
 
 def _live_tab(accepted: gr.Checkbox, uploads: Uploads) -> None:
-    hint = gr.Markdown("Open the notice above and accept it; then the camera appears here.")
+    hint = gr.Markdown("Accept the consent notice above to use the camera.")
     watch = gr.State(None, time_to_live=KEPT_SECONDS)
     with gr.Row(visible=False) as row:
         with gr.Column(scale=1, min_width=300):
             camera = picture(
                 uploads,
-                label="Camera: Record starts it, and nothing is kept",
+                label="Camera (Record starts it; frames are not stored)",
                 sources="webcam",
                 streaming=True,
                 webcam_options=CAMERA,
@@ -267,7 +271,7 @@ def _live_tab(accepted: gr.Checkbox, uploads: Uploads) -> None:
             network = _network()
         with gr.Column(scale=1, min_width=300):
             shown = gr.HTML()
-    # A newer frame takes the place of one that waits, so nothing queues up; after a while the camera stops by itself.
+    # A newer frame replaces one that waits, so no queue builds up; after `LIVE_SECONDS` the camera stops.
     camera.stream(
         responses.live,
         [camera, watch, network, accepted],

@@ -1,6 +1,6 @@
-"""What the public demo answers, as pieces of HTML and PNG files; `gradio_page.py` puts them on the page.
+"""The results of the public demo as HTML and PNG files; `page.py` puts them on the page.
 
-Only trained networks answer here. What is wrong with a question is a ValueError whose sentence a visitor may read.
+Only trained networks are available. Invalid requests raise ValueError with a message for the visitor.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from ..analysis.cam import METHODS, resize
 from ..analysis.overlay import overlay, png
 from ..markup import bars, image, jpeg
 
-SIDE = 288  # pixels, of a picture of the result
-LARGEST = (1600, 1600)  # pixels of a picture in which faces are looked for
-SHOWN = (480, 480)  # pixels of a picture that is kept for a visitor
-ITS_ANSWER = "its answer"  # the class of the map, unless another one is chosen
+SIDE = 288  # pixels, of an image in the result
+LARGEST = (1600, 1600)  # pixels of an image in which faces are detected
+SHOWN = (480, 480)  # pixels of an image that is kept for a visitor
+PREDICTED = "predicted class"  # the class of the map, unless another one is chosen
 
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """What is kept of a visitor's picture, for as long as they look at it.
+    """A visitor's image with its faces, kept while they use it.
 
     Attributes:
-        picture: upright, RGB, reduced to at most `SHOWN` pixels a side.
-        scale: of the boxes' coordinates to those of `picture`.
-        boxes: the faces that were found, largest first.
-        faces: each of them, cut out; the picture's middle where none was found.
+        picture: upright, RGB, resized to at most `SHOWN` pixels a side.
+        scale: from the boxes' coordinates to those of `picture`.
+        boxes: detected faces, largest first.
+        faces: each of them, cropped; the center of the image if none was detected.
     """
 
     picture: Image.Image
@@ -45,7 +45,7 @@ class Seen:
 
     @classmethod
     def of(cls, picture: Image.Image, boxes: tuple[faces.Box, ...]) -> Seen:
-        """Cut the faces out of a picture, and reduce it."""
+        """Crop the faces of an image, and resize it."""
         shown = picture.copy()
         shown.thumbnail(SHOWN)
         cut = tuple(faces.crop(picture, box) for box in boxes or (faces.whole(picture),))
@@ -57,7 +57,7 @@ class Seen:
         return sum(3 * p.width * p.height for p in (self.picture, *(face.picture for face in self.faces)))
 
     def face(self, number: int) -> faces.Face:
-        """The face of this number, from 0, or the nearest one."""
+        """The face of this index, clipped to the valid range."""
         return self.faces[min(max(number, 0), len(self.faces) - 1)]
 
 
@@ -71,7 +71,7 @@ def networks() -> list[tuple[str, str]]:
 
 
 def trained(name: str) -> services.networks.Network:
-    """A network of `networks()` by name, never by path: strangers ask.
+    """A network of `networks()` by name, never by path, since anybody may call this.
 
     Raises:
         ValueError: it is not listed; the message names those that are. CheckpointError: its checkpoint is damaged.
@@ -85,9 +85,9 @@ def trained(name: str) -> services.networks.Network:
 
 
 def seen(data: bytes | None) -> Seen:
-    """Decode a picture and look for faces; a sentence for the visitor where that fails."""
+    """Decode an image and detect faces; ValueError with a message for the visitor if that fails."""
     if data is None:
-        raise ValueError("No picture yet. Choose a sample, upload a picture or take a photo.")
+        raise ValueError("No image yet. Choose a sample, upload an image or take a photo.")
     picture = faces.read(data)
     picture.thumbnail(LARGEST)
     return Seen.of(picture, tuple(faces.detect(picture)))
@@ -107,9 +107,9 @@ def thumbnail(name: str) -> Image.Image:
 
 
 def explained(face: faces.Face, network: str, class_: str) -> Explanation:
-    """`services.explain` with a sentence for the visitor where the class is unknown."""
+    """`services.explain` for a trained network; ValueError with a message for the visitor if the class is unknown."""
     net = trained(network)
-    return services.explain(face, net.name, None if class_ in ("", None, ITS_ANSWER) else str(class_))
+    return services.explain(face, net.name, None if class_ in ("", None, PREDICTED) else str(class_))
 
 
 def overlaid(explanation: Explanation, method: str) -> bytes:
@@ -124,17 +124,17 @@ def overlaid(explanation: Explanation, method: str) -> bytes:
 
 
 def note(explanation: Explanation, method: str) -> str:
-    """What is seen and what it does not prove, in two sentences."""
-    answer = explanation.prediction.answer
+    """Two sentences: what is seen, and what it does not prove."""
+    predicted = explanation.prediction.answer
     share = 100 * float(explanation.prediction.probabilities.max())
-    text = f"The network answers {answer} ({share:.0f} %), which is what it expects raters to call this face."
+    text = f"Prediction: {predicted} ({share:.0f} %), the label that annotators would probably give this face."
     if explanation.layer is None:
-        return f"{text} It has no layer of its own whose maps could be shown."
+        return f"{text} The network has no layer of its own, so there is no map."
     if float(explanation.map_of(explanation.class_, method).max()) == 0:
-        return f"{text} The map for {explanation.class_} is blank, which is no evidence of anything."
+        return f"{text} The map for {explanation.class_} is blank, which is not evidence of anything."
     return (
-        f"{text} The map highlights where layer {explanation.layer} speaks for {explanation.class_}; "
-        "it does not prove that these pixels decided."
+        f"{text} Brighter: stronger evidence for {explanation.class_} in layer {explanation.layer}; it does not prove "
+        "that these pixels caused the prediction."
     )
 
 
@@ -144,21 +144,21 @@ def probabilities(prediction: services.prediction.Prediction) -> dict[str, float
 
 
 def predict(image: bytes | None, network: str = services.networks.DEFAULT_NETWORK) -> dict[str, float]:
-    """What a network answers to the largest face of a picture: class → calibrated probability."""
+    """The prediction of a network for the largest face of an image: class → calibrated probability."""
     return probabilities(services.predict(seen(image).face(0), trained(network).name))
 
 
 def explain(
     image: bytes | None, network: str = services.networks.DEFAULT_NETWORK, class_: str = "", method: str = METHODS[0]
 ) -> tuple:
-    """The map of a class over the face as a PNG file, the probabilities, and two sentences; class_="": that of the
-    network's answer."""
+    """The map of a class over the face as a PNG file, the probabilities, and two sentences; class_="": the predicted
+    class."""
     result = explained(seen(image).face(0), network, class_)
     return overlaid(result, method), probabilities(result.prediction), note(result, method)
 
 
-def own_maps(explanation: Explanation) -> str:
-    """The network's own attention over places, as a strip of pictures."""
+def attention_maps(explanation: Explanation) -> str:
+    """The spatial attention maps of the network, as a strip of images."""
     size = explanation.pixels.shape
     figures = [
         _figure(png(overlay(explanation.pixels, resize(m.values[0].clamp_min(0), size)), SIDE), f"{m.title}, {m.layer}")
@@ -166,25 +166,22 @@ def own_maps(explanation: Explanation) -> str:
         if m.spatial
     ]
     if not figures:
-        return "<p>This network has no attention over places. ResNet-18 with BAM has one.</p>"
-    text = (
-        "What its own attention modules let through. That is a number inside the network, not a reason for its answer."
-    )
+        return "<p>This network has no spatial attention. ResNet-18 with BAM has it.</p>"
+    text = "Brighter: larger attention weights. The prediction need not depend on these regions."
     return f'<p>{text}</p><div class="strip">{"".join(figures)}</div>'
 
 
-def waves(explanation: Explanation) -> str:
-    """The face, its fast and its slow waves, as a strip of pictures."""
+def frequencies(explanation: Explanation) -> str:
+    """The face and its high- and low-frequency components, as a strip of images."""
     parts = explanation.frequencies
-    titles = {"original": parts.original, "fast waves: edges, wrinkles": parts.high, "slow waves: shapes": parts.low}
+    titles = {"original": parts.original, "high frequencies: edges": parts.high, "low frequencies: shapes": parts.low}
     strip = "".join(_figure(_gray(pixels), title) for title, pixels in titles.items())
-    return (
-        f'<div class="strip">{strip}</div><p>That fast waves look telling does not mean that the network uses them.</p>'
-    )
+    text = "The workbench shows how the network classifies each component."
+    return f'<div class="strip">{strip}</div><p>{text}</p>'
 
 
 def boxed(found: Seen, number: int) -> str:
-    """The picture with a box round each face, the chosen one thicker."""
+    """The image with a box around each face, the chosen one thicker."""
     shown, scale = found.picture.copy(), found.scale
     draw = ImageDraw.Draw(shown)
     for i, box in enumerate(found.boxes):
@@ -192,34 +189,33 @@ def boxed(found: Seen, number: int) -> str:
         draw.line([*corners, corners[0]], fill="#D6336C", width=6 if i == number else 2, joint="curve")
         if len(found.boxes) > 1:
             draw.text(corners[0], f" {i + 1}", fill="#D6336C", font_size=24, stroke_width=3, stroke_fill="white")
-    none = "" if found.boxes else "<p>No face was found, so the middle of the picture is used.</p>"
-    return image(jpeg(shown), "the picture with a box round each face", "jpeg") + none
+    none = "" if found.boxes else "<p>No face was found, so the center of the image is used.</p>"
+    return image(jpeg(shown), "the image with a box around each face", "jpeg") + none
 
 
-def answer(found: Seen, number: int, network: str, class_: str, method: str) -> tuple:
-    """Everything that the tab Explain shows: boxed picture, slider, sentences, bars, attention, waves."""
+def explain_tab(found: Seen, number: int, network: str, class_: str, method: str) -> tuple:
+    """Everything on the tab Explain: boxed image, slider, sentences, bars, attention maps, frequencies."""
     result = explained(found.face(number or 0), network, class_)
     pair = _gray(result.pixels), overlaid(result, method)
     text = f"**{note(result, method)}**"
-    return boxed(found, number or 0), pair, text, bars(result.prediction), own_maps(result), waves(result)
+    return boxed(found, number or 0), pair, text, bars(result.prediction), attention_maps(result), frequencies(result)
 
 
-def compared(found: Seen, number: int, first: str, second: str, class_: str) -> tuple[str, str, str]:
-    """What the tab Compare shows: a sentence, then for each network its map and its bars."""
-    asked = None if class_ == ITS_ANSWER else class_
-    result = services.compare(found.face(number or 0), (trained(first).name, trained(second).name), asked)
-    answers = [e.prediction.answer for e in result.explanations]
-    verdict = f"Both answer {answers[0]}." if result.agree else f"They disagree: {answers[0]} and {answers[1]}."
+def compare_tab(found: Seen, number: int, first: str, second: str, class_: str) -> tuple[str, str, str]:
+    """Everything on the tab Compare: a sentence, then map and bars of each network."""
+    class_ = None if class_ == PREDICTED else class_
+    result = services.compare(found.face(number or 0), (trained(first).name, trained(second).name), class_)
+    predicted = [e.prediction.answer for e in result.explanations]
+    verdict = f"Both predict {predicted[0]}." if result.agree else f"They disagree: {predicted[0]} and {predicted[1]}."
     likeness = float(result.likeness[0, 1])
     mapless = [name for name, e in zip(result.networks, result.explanations, strict=True) if e.layer is None]
     if mapless:
-        alike = f"{' and '.join(mapless)} has no layer of its own whose map could be shown."
+        alike = f"{' and '.join(mapless)} has no layer of its own, so there is no map."
     elif likeness != likeness:
         alike = f"**For {result.class_}, one map is blank.**"
     else:
-        correlation = f"the rank correlation of their maps is {signed(likeness, 2)}"
-        alike = f"**For {result.class_}, {correlation}** (1 is the same map, 0 unrelated)."
-    text = f"**{verdict}** {alike} That two networks agree does not make them right."
+        alike = f"**Rank correlation of the maps for {result.class_}: {signed(likeness, 2)}** (1: identical order)."
+    text = f"**{verdict}** {alike} Agreement does not prove that they are right."
     cards = [
         image(overlaid(e, METHODS[0]), f"map of {name} for {result.class_}" if e.layer else "the face, without a map")
         + bars(e.prediction)
@@ -230,13 +226,13 @@ def compared(found: Seen, number: int, first: str, second: str, class_: str) -> 
 
 @dataclass
 class Watch:
-    """What the live tab remembers of one camera: where the face was, and when the last frames came."""
+    """The state of one camera on the live tab: position of the face, times of the last frames."""
 
     follower: faces.Follower = field(default_factory=faces.Follower)
     times: deque[float] = field(default_factory=lambda: deque(maxlen=30))
 
     def frame(self, data: bytes, network: str) -> str:
-        """One frame answered: the map over the face, the bars, how long it took and how often one comes."""
+        """The result for one frame: map over the face, bars, time and frame rate."""
         began = time.perf_counter()
         picture = faces.read(data)
         picture.thumbnail(LARGEST)
@@ -250,12 +246,12 @@ class Watch:
         took = 1000 * (time.perf_counter() - began)
         span = self.times[-1] - self.times[0]
         rate = f", {(len(self.times) - 1) / span:.0f} frames a second" if span > 0 else ""
-        picture_html = image(jpeg(shown), "the camera's picture with the map over the face", "jpeg")
-        return f'<div class="live">{picture_html}</div><p>Answered in {took:.0f} ms{rate}.</p>{text}'
+        picture_html = image(jpeg(shown), "the camera image with the map over the face", "jpeg")
+        return f'<div class="live">{picture_html}</div><p>Computed in {took:.0f} ms{rate}.</p>{text}'
 
 
 def live(data: bytes | None, watch: Watch | None, network: str, accepted: bool) -> tuple[str, Watch]:
-    """Answer one frame of the camera; without the visitor's consent, and for a broken frame, only a sentence."""
+    """The result for one frame of the camera; a sentence without consent or for an invalid frame."""
     watch = watch or Watch()
     if not accepted:
         return "<p>Accept the notice above first.</p>", watch

@@ -1,9 +1,9 @@
-"""What stands before Streamlit's server: whom it responds to, and what of it can be used up.
+"""The gateway before Streamlit's server: host and origin checks, and limits on connections and uploads.
 
-- A request or WebSocket that names a host which is not ours, or comes from another site, is refused. Streamlit would
-  ask an outside host for the address of this computer before it refuses such a WebSocket, inside the event loop.
-- Only uploads have a body: of a session that a page has shown an uploader, in a share of the memory, within a time.
-- No other site may show the app in a frame.
+- A request or WebSocket for an unknown host or from another site is refused. Streamlit would query an outside host for
+  the address of this computer before it refuses such a WebSocket, inside the event loop.
+- Only uploads may have a body, from sessions to which a page has shown an uploader, limited in size and time.
+- Other sites may not embed the app in a frame.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from workbench.server.visitors import address as address_of
 from . import streamlit_internals, uploads
 from .streamlit_internals import is_allowed_origin, is_host_allowed
 
-HOSTS = ["127.0.0.1", "localhost", "::1"]  # where the settings name none
+HOSTS = ["127.0.0.1", "localhost", "::1"]  # if the settings have none
 SESSIONS = 160  # WebSockets in all; of one address three eighths of them
 SESSION_FILES = 4  # that Streamlit opens for a session, besides its connection
-BODIES, BODIES_EACH = 24, 6  # uploads on their way at the same time
-BODY_SECONDS, SLOWEST = 20.0, 100_000  # an upload has this long, and a second more for so many bytes
+BODIES, BODIES_EACH = 24, 6  # concurrent uploads
+BODY_SECONDS, SLOWEST = 20.0, 100_000  # seconds for an upload, plus one second for so many bytes
 METHODS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -41,7 +41,7 @@ class Gateway:
 
     Args:
         app: Streamlit's application.
-        files: the uploads that are held, by session and id; by default those of Streamlit's runtime.
+        files: the stored uploads by session and id; by default those of Streamlit's runtime.
     """
 
     def __init__(self, app: ASGIApp, files: Mapping[str, Mapping[str, Any]] | None = None) -> None:
@@ -55,7 +55,7 @@ class Gateway:
         self._bodies: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request or WebSocket, or refuse it with a sentence."""
+        """Serve one request or WebSocket, or refuse it with a message."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
         elif scope["type"] == "websocket":
@@ -88,10 +88,10 @@ class Gateway:
         elif scope["method"] in ("PUT", "DELETE") and (session := self._session(scope["path"])):
             await self._upload(session, scope, receive, send)
         else:
-            await _refuse(405, "This address takes no data.")(scope, receive, send)
+            await _refuse(405, "This address does not accept data.")(scope, receive, send)
 
     def _session(self, path: str) -> str | None:
-        """The session whose uploads a path names, in exactly the form that Streamlit gives out; None for any other."""
+        """The session of an upload path in exactly Streamlit's form; None for any other path."""
         named = streamlit_internals.UPLOAD.fullmatch(path.removeprefix(self._base.rstrip("/")))
         return named[1] if named else None
 
@@ -114,39 +114,39 @@ class Gateway:
             _count_down(self._bodies, address)
 
     def _refusal(self, session: str, address: str, length: str, method: str) -> tuple[int, str] | None:
-        """Why an upload, or the removal of one, is refused; None where it is not."""
+        """Status and message if an upload or its removal is refused; None if it is accepted."""
         if not uploads.permitted(session):
-            return 403, "This page offers no upload: choose one that does, and agree to its notice first."
+            return 403, "This page has no upload. Open one that has, and accept its consent notice first."
         if self._bodies.total() >= BODIES or self._bodies[address] >= BODIES_EACH:
-            return 429, "Too many uploads at the same time. Try again in some seconds."
+            return 429, "Too many uploads at the same time. Try again in a few seconds."
         if method == "DELETE":
             return None
         if not length.isascii() or not length.isdecimal():
-            return 411, "An upload must say how many bytes it has."
+            return 411, "An upload needs a Content-Length header."
         if int(length[:18]) > (st.get_option("server.maxUploadSize") + 1) * uploads.MIB:
-            return 413, f"A file may have {st.get_option('server.maxUploadSize')} MB at most."
+            return 413, f"The file is larger than {st.get_option('server.maxUploadSize')} MB."
         assert self._ledger is not None
         return self._ledger.refusal(session, address, int(length))
 
 
 def most_sessions() -> int:
-    """How many visitors are connected at the same time at most."""
+    """The maximum number of visitors connected at the same time."""
     return min(SESSIONS, max(4, files_left() // 2 // SESSION_FILES))
 
 
 def set_up() -> None:
-    """Change what Streamlit's settings do not reach; to be called before its app is made."""
+    """Apply limits that Streamlit has no settings for; call it before the app is created."""
     streamlit_internals.forbid_external_ip()
     streamlit_internals.keep_sessions(most_sessions() // 2)
     streamlit_internals.set_allowed_hosts(HOSTS)
 
 
 def same_site(origin: str | None, host: str | None) -> bool:
-    """Whether a WebSocket comes from a page of this app, or from one that the settings name.
+    """Whether a WebSocket comes from a page of this app or from an origin in the settings.
 
     Args:
-        origin: the header of that name; programs send none, which is allowed.
-        host: the host that the WebSocket was opened with.
+        origin: the Origin header; programs send none, which is allowed.
+        host: the Host header.
     """
     if origin is None:
         return True
@@ -161,7 +161,7 @@ def same_site(origin: str | None, host: str | None) -> bool:
 
 
 async def _in_time(app: ASGIApp, scope: Scope, receive: Receive, send: Send, seconds: float) -> None:
-    """Serve a request; where its body takes longer, refuse it."""
+    """Serve a request; refuse it if its body takes too long."""
     started = False
 
     async def watched(message: Message) -> None:
@@ -178,7 +178,7 @@ async def _in_time(app: ASGIApp, scope: Scope, receive: Receive, send: Send, sec
 
 
 async def _discard(receive: Receive, seconds: float) -> None:
-    """Let a body pass by, for as long as that takes and no longer than so many seconds."""
+    """Read and discard a body, for at most so many seconds."""
     try:
         async with asyncio.timeout(seconds):
             while (await receive()).get("more_body"):
@@ -188,7 +188,7 @@ async def _discard(receive: Receive, seconds: float) -> None:
 
 
 def _expected(receive: Receive) -> Receive:
-    """A `receive` that leaves out the messages of a WebSocket which no page of the app sends."""
+    """A `receive` that drops WebSocket messages which no page of the app sends."""
 
     async def expected() -> Message:
         while True:
@@ -200,7 +200,7 @@ def _expected(receive: Receive) -> Receive:
 
 
 def _unframed(scope: Scope, send: Send) -> Send:
-    """A `send` whose responses no other site may show in a frame; Streamlit itself frames custom components."""
+    """A `send` that forbids other sites to embed responses in a frame; Streamlit itself embeds custom components."""
     component = streamlit_internals.COMPONENT in scope["path"]
     who, old = ("'self'", "SAMEORIGIN") if component else ("'none'", "DENY")
 
@@ -226,7 +226,7 @@ def _no_such_host(host: str | None) -> str:
 
 
 def _refuse(status: int, sentence: str) -> JSONResponse:
-    """A response that ends the connection, since the body is not read."""
+    """A response that closes the connection, since the body is not read."""
     return JSONResponse({"detail": sentence}, status, headers={"Connection": "close"})
 
 

@@ -1,4 +1,4 @@
-"""The empty page that a browser loads first and fills from then on: Streamlit's own, told where the app begins.
+"""The HTML file that a browser loads first: Streamlit's own, with the base URL of the app added.
 
 Whoever opens `/svd` by its address gets the same file as at `/`. Streamlit's script in it does not know how much of
 that address is the app's place and how much the page's name, so it tries an address below `/svd` first, and the browser
@@ -29,8 +29,8 @@ _BEGINS = (
     alert.setAttribute("role", "alert")
     alert.style = "position: fixed; inset: 30vh 1em auto; max-width: 36em; margin: auto; padding: 1em;" +
       "z-index: 1000000; font: 17px sans-serif; color: #111418; background: #FCFCFA; border: 2px solid #12504B"
-    alert.textContent = `This page cannot connect to FERScope at ${location.host}. Too many visitors may have it ` +
-      "open: wait a minute, then reload. If this stays, use an address that was printed when FERScope was started, " +
+    alert.textContent = `This page cannot connect to FERScope at ${location.host}. Too many visitors may be ` +
+      "connected: wait a minute, then reload. Otherwise use an address that was printed when FERScope was started, " +
       `or start it with "ferscope app --host-name ${location.hostname}"; a proxy must pass WebSockets on.`
     document.body.append(alert)
     const watch = setInterval(() => connected() && (alert.remove(), clearInterval(watch)), 500)
@@ -40,7 +40,7 @@ _BEGINS = (
 
 
 def routes(names: Iterable[str]) -> list[Route]:
-    """One for the start page, and one for each page that has a name in the address."""
+    """One route for the first page, and one for each page with a path."""
     return [Route(f"/{name}", _answer) for name in ("", *names)]
 
 

@@ -16,6 +16,8 @@ from . import streamlit_internals
 
 EARLIER: dict[str, dict[str, str]] = {
     "look": {"How sure": "Uncertainty", "Trust": "Faithfulness", "Own maps": "Attention maps"},
+    "way": {"as it arrives": "as computed"},
+    "copies": {"pixel by pixel": "exact duplicates", "nearly as well": "near-duplicates too"},
     "test": {"Ask again": "Repeated runs", "Turned face": "Rotations", "Numbers": "Input range"},
     "fault": {
         "the one that the number hides": "chosen by the number",

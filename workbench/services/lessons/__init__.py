@@ -1,4 +1,4 @@
-"""What the lessons of the page Learn compute: live from a network and a face, or from shipped predictions.
+"""The computations of the page Lessons: live from a network and a face, or from stored predictions.
 
 One function a lesson; each result carries the symbols of the lesson's equation with the shape and range that they have
 here and now.

@@ -1,4 +1,4 @@
-"""Three lessons on attention: channels, places, singular values."""
+"""Three lessons on attention: channel attention, spatial attention, SVD attention."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def has_svd(spec: ModelSpec) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Channels:
-    """Channel attention of one module on a face, and again after the places of the map were shuffled.
+    """Channel attention of one module on a face, and again with shuffled positions.
 
     Attributes:
         kind: of BAM, CBAM or SCA.
@@ -57,7 +57,7 @@ class Channels:
 
 
 def channels(face: Face, network: str) -> Channels:
-    """Which channels the first module of a network turns up, and whether it matters where in the map things stand."""
+    """Channel weights of a network's first attention module, for a face and for shuffled positions."""
     net = open_network(network)
     layer, module = first_module(net, (BAM, CBAM))
     map_ = attention.input_of(net.model, net.prepare(face), layer)  # (1, C, h, w)
@@ -67,10 +67,10 @@ def channels(face: Face, network: str) -> Channels:
         steps, again = module.steps(map_), module.steps(shuffled)
     weights, after = steps.m_c.flatten(), again.m_c.flatten()
     found = [
-        symbol("F", f"the map that arrives at `{layer}`", map_[0]),
+        symbol("F", f"input of `{layer}`", map_[0]),
         symbol(r"\mathrm{avg}\,F", "squeeze: one mean for each channel", steps.average[0]),
-        symbol("W_0", "to few numbers", _linear(module)[0].weight),
-        symbol("W_1", "and back to all channels", _linear(module)[1].weight),
+        symbol("W_0", "weights that reduce the dimension", _linear(module)[0].weight),
+        symbol("W_1", "weights back to all channels", _linear(module)[1].weight),
         symbol("M_c", "excitation: one weight for each channel", weights),
     ]
     if isinstance(module, CBAM):
@@ -111,12 +111,12 @@ class Places:
 
     @property
     def adds(self) -> bool:
-        """Whether the module keeps its input beside the weighted one, as BAM does."""
+        """Whether the module has a residual connection, as BAM has."""
         return self.kind.residual
 
 
 def places(face: Face, network: str) -> Places:
-    """Which places the first module of a network weighs how, and how far it looks around for that."""
+    """Spatial weights of a network's first attention module, and their receptive fields."""
     net = open_network(network)
     layer, module = first_module(net, (BAM, CBAM))
     map_ = attention.input_of(net.model, net.prepare(face), layer)  # (1, C, h, w)
@@ -128,20 +128,20 @@ def places(face: Face, network: str) -> Places:
         parts = [torch.autograd.grad(score[0, 0, i, j], start, retain_graph=True)[0] for i, j in asked]
     reach = torch.cat(parts).abs().sum(1)  # (9, h, w)
     m_c, m_s = steps.m_c.detach(), steps.m_s.detach()
-    found = [symbol("F", f"the map that arrives at `{layer}`", map_[0])]
+    found = [symbol("F", f"input of `{layer}`", map_[0])]
     if isinstance(module, BAM):
         factor = 1 + steps.gate.detach()[0].mean(0)
         found += [
             symbol("M_c", "channel branch", m_c[0, :, 0, 0]),
-            symbol("M_s", "place branch", m_s[0, 0]),
-            symbol(r"1 + \sigma(M_c + M_s)", "what F is multiplied by", 1 + steps.gate[0]),
+            symbol("M_s", "spatial branch", m_s[0, 0]),
+            symbol(r"1 + \sigma(M_c + M_s)", "factor of F", 1 + steps.gate[0]),
         ]
     else:
         factor = m_s[0, 0]
         found += [
-            symbol("F'", "after the channel weights", steps.weighted[0]),
-            symbol(r"[\mathrm{avg};\,\max]", "two summaries over channels", steps.pooled[0]),
-            symbol("M_s", "what F' is multiplied by", factor),
+            symbol("F'", "F times the channel weights", steps.weighted[0]),
+            symbol(r"[\mathrm{avg};\,\max]", "mean and maximum over channels", steps.pooled[0]),
+            symbol("M_s", "factor of F'", factor),
         ]
     strongest = reach.amax((1, 2), keepdim=True).clamp_min(1e-20)
     kind = attention.kind_named(type(module).__name__)
@@ -149,7 +149,7 @@ def places(face: Face, network: str) -> Places:
 
 
 def _spatial_part(module: BAM | CBAM, map_: Tensor, steps: BAMSteps | CBAMSteps) -> Tensor:
-    """What the module makes of the places alone, with CBAM's channel weights held as they are, (1, 1, h, w)."""
+    """The spatial weights alone, with CBAM's channel weights fixed, (1, 1, h, w)."""
     if isinstance(module, BAM):
         return steps.m_s
     weighed = steps.m_c.detach() * map_
@@ -177,7 +177,7 @@ class Gate:
 
 
 def gate(face: Face, network: str) -> Gate:
-    """Where in the map the first SVD attention module of a network does something, and whether it sees the map."""
+    """The gate of a network's first SVD attention module, for a face and for its map turned upside down."""
     net = open_network(network)
     layer = net.svd_layers[0]
     map_ = attention.input_of(net.model, net.prepare(face), layer)  # (1, C, h, w)
@@ -194,12 +194,16 @@ def gate(face: Face, network: str) -> Gate:
         fields((upright.a[0, 0] - 0.5).abs()),
         float((upright.a - turned.a).abs().max()),
         (
-            symbol("x", f"the map that arrives at `{layer}`", map_[0]),
-            symbol(r"\tilde{x}", "pressed into one channel", upright.x_tilde[0]),
-            symbol(name, "its fast waves, the query" if name == "h" else "its slow waves, the query", query[0]),
+            symbol("x", f"input of `{layer}`", map_[0]),
+            symbol(r"\tilde{x}", "projection to one channel", upright.x_tilde[0]),
+            symbol(
+                name,
+                "high-frequency component, the query" if name == "h" else "low-frequency component, the query",
+                query[0],
+            ),
             symbol(r"\sigma_x", "singular values of x̃", upright.sigma_x[0]),
             symbol(rf"\sigma_{name}", f"singular values of {name}", sigma[0]),
-            symbol("P", "products of every pair", upright.outer[0]),
+            symbol("P", "outer product of singular values", upright.outer[0]),
             symbol("a", "the gate", upright.a[0, 0]),
         ),
     )

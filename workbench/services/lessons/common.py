@@ -1,4 +1,4 @@
-"""What several lessons need: symbols with their live values, nine fields of a map, a network that suits."""
+"""Shared by several lessons: symbols with their values, nine fields of a map, choice of a network."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..networks import Network, get_spec, network_names
 
 @dataclass(frozen=True)
 class Symbol:
-    """A symbol of an equation and the tensor that it stands for here.
+    """A symbol of an equation and the tensor that it stands for.
 
     Attributes:
         name: in LaTeX.
@@ -40,7 +40,7 @@ def symbol(name: str, meaning: str, values: Tensor | float) -> Symbol:
 
 
 def fields(map_: Tensor) -> Tensor:
-    """How strong a map (H, W), at least 0, is on average in each of nine fields, row by row, (9,), as shares of 1.
+    """Mean of a map (H, W), at least 0, in each of nine fields, row by row, (9,), as shares of their sum.
 
     A blank map has 0 everywhere.
     """
@@ -49,7 +49,7 @@ def fields(map_: Tensor) -> Tensor:
 
 
 def centers(height: int, width: int) -> list[tuple[int, int]]:
-    """Row and column of the position in the middle of each of the nine fields of a map."""
+    """Row and column of the center of each of the nine fields of a map."""
     return [((2 * i + 1) * height // 6, (2 * j + 1) * width // 6) for i in range(3) for j in range(3)]
 
 
@@ -60,17 +60,19 @@ def first_module(net: Network, kinds: type | tuple[type, ...]) -> tuple[str, Any
 
 
 def own_or_first(chosen: str, suits: Callable[[str], bool]) -> str:
-    """The chosen network where it suits, else the first that does in the order of `network_names`.
+    """The chosen network if it is suitable, else the first suitable one of `network_names`.
 
     Raises:
         ValueError: no network suits.
     """
     found = next((name for name in (chosen, *network_names()) if suits(name)), None)
     if found is None:
-        raise ValueError("No network here suits this lesson. Get the shipped ones again: git checkout checkpoints")
+        raise ValueError(
+            "No network here is suitable for this lesson. Get the shipped ones again: git checkout checkpoints"
+        )
     return found
 
 
 def network_for(chosen: str, suits: Callable[[ModelSpec], bool]) -> str:
-    """As `own_or_first`, judged by what is known of a network without opening it."""
+    """Like `own_or_first`, judged by the specification of a network, without opening it."""
     return own_or_first(chosen, lambda name: suits(get_spec(name)))

@@ -1,4 +1,4 @@
-"""The lesson on frequencies: how few waves the answer needs."""
+"""The lesson on frequencies: the cut-off frequency that suffices for the prediction."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .common import Symbol, symbol
 
 @dataclass(frozen=True, eq=False)
 class SlowWaves:
-    """What a network answers to the slow waves of a face alone.
+    """Predictions for the low-frequency component of a face.
 
     Attributes:
         pixels: what the network was shown, in 0..1, (S, S).
@@ -33,12 +33,12 @@ class SlowWaves:
     symbols: tuple[Symbol, ...]
 
     def parts(self, cutoff: float) -> FrequencyPictures:
-        """The face split at a cut-off into its slow and its fast waves."""
+        """The face split at a cut-off into low- and high-frequency component."""
         return frequency_pictures(self.pixels, cutoff)
 
 
 def slow_waves(face: Face, network: str) -> SlowWaves:
-    """How far up waves have to be let in before a network gives the answer that it gives to the whole face."""
+    """The cut-off from which on the prediction equals that for the whole face."""
     response = frequency_response(face, network)
     best = int(response.whole.argmax())
     differs = (response.low.argmax(1) != best).nonzero()
@@ -53,11 +53,11 @@ def slow_waves(face: Face, network: str) -> SlowWaves:
         response.classes[best],
         cutoff if last < at else None,
         (
-            symbol("x", "the face, gray in 0 to 1", pixels),
-            symbol(r"\mathcal{F}(x)", "its spectrum, strength by radius", amplitude),
-            symbol("r", "radius of each wave, cycles per pixel", radius),
-            symbol("M", "the mask, 1 up to the cut-off", (radius <= cutoff).float()),
-            symbol(r"\mathrm{low}", "slow waves at that cut-off", low),
-            symbol("p", "probabilities for them", response.low[at]),
+            symbol("x", "face, gray values from 0 to 1", pixels),
+            symbol(r"\mathcal{F}(x)", "amplitude spectrum", amplitude),
+            symbol("r", "frequency, cycles per pixel", radius),
+            symbol("M", "mask, 1 up to the cut-off", (radius <= cutoff).float()),
+            symbol(r"\mathrm{low}", "low-frequency component at that cut-off", low),
+            symbol("p", "probabilities for it", response.low[at]),
         ),
     )

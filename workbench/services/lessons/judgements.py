@@ -1,4 +1,4 @@
-"""Three lessons on what a network is worth, told from its stored answers to FER2013: no picture is needed."""
+"""Three lessons on evaluation, from a network's stored predictions on FER2013; no images are needed."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from ..prediction import Prediction, predict
 from .common import Symbol, symbol
 
 PART = "PrivateTest"
-"""The part of FER2013 that these lessons judge by."""
+"""The test set of FER2013 that these lessons use."""
 
 
 def with_predictions(network: str) -> bool:
-    """Whether a network trained on FER2013's official split has its answers to PrivateTest beside its weights."""
+    """Whether a network was trained on FER2013's official split and has stored predictions on PrivateTest."""
     try:
         card, stored = read_card(network), read_predictions(network, PART)
     except CheckpointError:
@@ -42,7 +42,7 @@ def _right(stored: Predictions) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Imbalance:
-    """What unequal classes do to a network's scores on PrivateTest.
+    """Effect of class imbalance on a network's scores on PrivateTest.
 
     Attributes:
         classes: their names.
@@ -68,7 +68,7 @@ class Imbalance:
 
 
 def imbalance(network: str) -> Imbalance:
-    """How a network serves small classes, and how little the accuracy shows of it; see `with_predictions`."""
+    """Per-class recall and accuracy of a network; see `with_predictions`."""
     stored, counts = read_predictions(network, PART), torch.tensor(COUNTS["Training"], dtype=torch.float64)
     right, rarest = _right(stored), int(counts.argmin())
     recalls = tuple(share(right[(stored.labels == k).numpy()]) for k in range(len(EMOTIONS)))
@@ -86,8 +86,8 @@ def imbalance(network: str) -> Imbalance:
         float(values.mean()),
         float((mute.argmax(-1) == stored.labels).double().mean()),
         (
-            symbol("n_c", "Training pictures of class c", counts),
-            symbol("N", "all Training pictures", counts.sum()),
+            symbol("n_c", "training images of class c", counts),
+            symbol("N", "all training images", counts.sum()),
             symbol("K", "number of classes", float(len(counts))),
             symbol(
                 "w_c", "weights that give each class its equal share", torch.tensor(inverse_weights(COUNTS["Training"]))
@@ -100,7 +100,7 @@ def imbalance(network: str) -> Imbalance:
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Whether a network's probabilities on PrivateTest are to be believed.
+    """Calibration of a network on PrivateTest.
 
     Attributes:
         prediction: for the face at hand.
@@ -126,7 +126,7 @@ class Calibration:
 
 
 def calibration(face: Face, network: str) -> Calibration:
-    """How often a network is right where it says how sure it is, and what one number mends; see `with_predictions`."""
+    """Accuracy against confidence, before and after temperature scaling; see `with_predictions`."""
     stored, T = read_predictions(network, PART), read_card(network).temperature or 1.0
     sure = stored.logits.softmax(-1).amax(-1)  # (N,)
     tenths = [(i / 10, (i + 1) / 10) for i in range(4, 9)]
@@ -144,19 +144,19 @@ def calibration(face: Face, network: str) -> Calibration:
         after,
         T,
         (
-            symbol("z", "logits of the answers to PrivateTest", stored.logits),
+            symbol("z", "logits on PrivateTest", stored.logits),
             symbol("T", "temperature, fitted on PublicTest", T),
-            symbol("p", "confidence before, the largest probability", sure),
-            symbol("p_T", "confidence after", (stored.logits / T).softmax(-1).amax(-1)),
-            symbol(r"\mathrm{ECE}", "mean gap of the bins before", before.ece),
-            symbol(r"\mathrm{ECE}_T", "and after", after.ece),
+            symbol("p", "confidence (largest probability) at T = 1", sure),
+            symbol("p_T", "confidence at temperature T", (stored.logits / T).softmax(-1).amax(-1)),
+            symbol(r"\mathrm{ECE}", "calibration error at T = 1", before.ece),
+            symbol(r"\mathrm{ECE}_T", "calibration error at temperature T", after.ece),
         ),
     )
 
 
 @dataclass(frozen=True, eq=False)
 class Leakage:
-    """What test pictures that are in training too are worth in accuracy on PrivateTest.
+    """Effect of leaked test images on the accuracy on PrivateTest.
 
     Attributes:
         pictures: in PrivateTest.
@@ -183,12 +183,12 @@ class Leakage:
 
     @property
     def gain(self) -> float:
-        """How much higher the accuracy is for the leaked pictures, −1..1."""
+        """How much the leaked images raise the accuracy, −1..1."""
         return self.all_[0] - self.without[0]
 
 
 def _on_both_splits() -> tuple[float, float] | None:
-    """Accuracy of the first network that was trained alike on the official split and on paper E's."""
+    """Accuracy of the first network that was trained with the same recipe on the official split and on paper E's."""
     found: dict[str, dict[str, float]] = {}
     for card in cards().values():
         if PART in card.metrics:
@@ -199,7 +199,7 @@ def _on_both_splits() -> tuple[float, float] | None:
 
 
 def leakage(network: str) -> Leakage:
-    """How much of a network's accuracy comes from pictures that it was trained with; see `with_predictions`."""
+    """Accuracy with, without and on leaked test images; see `with_predictions`."""
     stored = read_predictions(network, PART)
     right, ids = _right(stored), stored.ids
     inside = np.isin(ids, list(leaked(PART)))
@@ -214,8 +214,8 @@ def leakage(network: str) -> Leakage:
         sum(OHEIX_TRAINING.values()) / sum(map(sum, COUNTS.values())),
         _on_both_splits(),
         (
-            symbol("n", "pictures of PrivateTest", float(len(right))),
-            symbol("n_l", "of these also in Training, exactly or nearly", float(inside.sum())),
+            symbol("n", "images of PrivateTest", float(len(right))),
+            symbol("n_l", "leaked images among them", float(inside.sum())),
             symbol("a_l", "accuracy on them", on_leaked[0]),
             symbol("a_o", "accuracy on the others", without[0]),
             symbol("a", "accuracy on all", float(right.mean())),

@@ -1,4 +1,4 @@
-"""Two lessons on convolution: what it keeps of places, and what it costs to mix all channels."""
+"""Two lessons on convolution: feature maps and Grad-CAM, and depthwise-separable convolution."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .common import Symbol, fields, symbol
 
 @dataclass(frozen=True, eq=False)
 class Convolution:
-    """The first convolution of a network on a face, and Grad-CAM of its answer.
+    """The first convolution of a network on a face, and Grad-CAM of the predicted class.
 
     Attributes:
         pixels: what the network was shown, in 0..1, (S, S).
@@ -59,7 +59,7 @@ def trained_with_maps(network: str) -> bool:
 
 
 def convolution(face: Face, network: str) -> Convolution:
-    """The first convolution of a network on a face, and where Grad-CAM sees evidence for its answer."""
+    """The first convolution of a network on a face, and Grad-CAM for the predicted class."""
     net = open_network(network)
     x, pixels, layer = net.prepare(face), net.see(face), net.cam_layer
     first, conv = next((n, m) for n, m in net.model.named_modules() if isinstance(m, nn.Conv2d))
@@ -85,11 +85,11 @@ def convolution(face: Face, network: str) -> Convolution:
         heat=heat,
         shares=fields(heat),
         symbols=(
-            symbol("A^k", f"maps of `{layer}`, one for each k", A[0]),
-            symbol("y^c", "logit of the answer", logits.max()),
-            symbol(r"\partial y^c/\partial A^k_{ij}", "its gradient at each place of each map", G[0]),
-            symbol(r"\alpha_k^c", "weight of each map", alpha),
-            symbol("L^c", "the map of the class", L[0, 0]),
+            symbol("A^k", f"feature maps of `{layer}`", A[0]),
+            symbol("y^c", "logit of the predicted class", logits.max()),
+            symbol(r"\partial y^c/\partial A^k_{ij}", "its gradient at each position", G[0]),
+            symbol(r"\alpha_k^c", "weight of each feature map", alpha),
+            symbol("L^c", "Grad-CAM map", L[0, 0]),
         ),
     )
 
@@ -104,7 +104,7 @@ def _activation_and_gradient(net: Network, x: Tensor) -> tuple[Tensor, Tensor, T
 
 @dataclass(frozen=True, eq=False)
 class Separable:
-    """One full convolution of a network, taken apart, beside the depthwise-separable pair that could replace it.
+    """One full convolution of a network, and the depthwise-separable one that could replace it.
 
     Attributes:
         layer: the full convolution with the most operations (of equals the first) among those with maps of 6 × 6 or
@@ -134,7 +134,7 @@ class Separable:
 
     @property
     def factor(self) -> float:
-        """How many times fewer weights, and multiplications, the pair takes."""
+        """How many times fewer weights and multiplications the separable one has."""
         return self.weights[0] / self.weights[1]
 
 
@@ -144,7 +144,7 @@ def has_full_convolutions(network: str) -> bool:
 
 
 def separable(face: Face, network: str) -> Separable:
-    """Take the costliest full convolution of a network apart, and count what a depthwise-separable pair would cost.
+    """The contributions to the costliest full convolution of a network, and the cost of a separable one.
 
     Raises:
         ValueError: it has none, see `has_full_convolutions`.
@@ -153,7 +153,7 @@ def separable(face: Face, network: str) -> Separable:
     shown = net.prepare(face)
     calls = _full_convolutions(net.model, shown)
     if not calls:
-        raise ValueError(f'network="{network}" has no full convolution to take apart')
+        raise ValueError(f'network="{network}" has no full convolution')
     layer, (conv, places) = max(calls.items(), key=_worth_a_look)
     D, C, k, _ = conv.weight.shape
     x = attention.input_of(net.model, shown, layer)  # (1, C, H, W)
@@ -177,21 +177,21 @@ def separable(face: Face, network: str) -> Separable:
         parameters=(net.parameters, net.parameters - saved),
         replaced=len(calls),
         symbols=(
-            symbol("x", f"what arrives at `{layer}`, C channels", x[0]),
+            symbol("x", f"input of `{layer}`, C channels", x[0]),
             symbol("w", "weights of the full convolution, D × C × k × k", conv.weight),
-            symbol("y", "what it gives, D channels", y),
+            symbol("y", "output, D channels", y),
         ),
     )
 
 
 def _worth_a_look(call: tuple[str, tuple[nn.Conv2d, int]]) -> tuple[bool, int]:
-    """Maps that are large enough to be seen first, then the most operations."""
+    """Sort key: sufficiently large maps first, then the number of operations."""
     conv, places = call[1]
     return places >= 36, conv.weight.numel() * places
 
 
 def _weights(conv: nn.Conv2d) -> tuple[int, int]:
-    """Weights of a full convolution, and of the depthwise-separable pair in its place."""
+    """Number of weights of a full and of a depthwise-separable convolution."""
     D, C, k, _ = conv.weight.shape
     return k * k * C * D, k * k * C + C * D
 
@@ -204,7 +204,7 @@ def _is_full(module: nn.Module) -> bool:
 
 
 def _full_convolutions(model: nn.Module, x: Tensor) -> dict[str, tuple[nn.Conv2d, int]]:
-    """The full convolutions that one forward pass of this thread calls, each with the number of places it fills."""
+    """The full convolutions of one forward pass of this thread, each with its number of output positions."""
     thread, found = get_ident(), {}
 
     def take(name: str, conv: nn.Conv2d, _inputs: tuple, output: Tensor) -> None:

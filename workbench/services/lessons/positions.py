@@ -1,4 +1,4 @@
-"""The lesson on self-attention: positions of a feature map that ask each other."""
+"""The lesson on self-attention between the positions of a feature map."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ..networks import Network, open_network
 from .common import Symbol, centers, first_module, symbol
 
 HEADS = 8
-"""Heads of self-attention where the network has none of its own: as many as in paper B's block."""
+"""Number of heads for a network without self-attention, as in paper B's block."""
 
 
 @dataclass(frozen=True, eq=False)
 class SelfAttention:
-    """Who attends to whom among the positions of a feature map.
+    """Self-attention between the positions of a feature map.
 
     Attributes:
         learned: True for a transformer block of the network itself; False where positions of its map are compared as
@@ -49,14 +49,14 @@ class SelfAttention:
     symbols: tuple[Symbol, ...]
 
     def asked_by(self, field: int) -> Tensor:
-        """How the attention of the position in the middle of one of nine fields is spread, enlarged, (S, S)."""
+        """Attention of the position in the center of one of nine fields, resized, (S, S)."""
         row, column = centers(*self.size)[field]
         spread = self.pairs[row * self.size[1] + column].unflatten(0, self.size)
         return cam.resize(spread, self.pixels.shape)
 
 
 def self_attention(face: Face, network: str) -> SelfAttention:
-    """Let the positions of a feature map ask each other: by a network's own block, or by the features as they are."""
+    """Self-attention of a feature map: by the network's own block, or directly from the features."""
     net = open_network(network)
     x = net.prepare(face)
     learned = any(isinstance(net.model.get_submodule(name), TransformerBlock) for name in net.spec.attention_layers)
@@ -88,22 +88,22 @@ def self_attention(face: Face, network: str) -> SelfAttention:
         equal=float(neighbors.sum(-1).mean() / len(neighbors)),
         rolled=float((rolled * neighbors).sum(-1).mean()),
         symbols=(
-            symbol("x", "tokens: the positions of the map, N × D", tokens),
+            symbol("x", "tokens: positions of the feature map, N × D", tokens),
             symbol("q", "queries, heads × N × d", q),
-            symbol("k", "keys" if learned else "keys, the same as the queries", k),
-            symbol("A", "who attends to whom; each row sums to 1", A),
-            symbol(r"\tilde A", "rollout: half attention, half the position itself", rolled),
+            symbol("k", "keys" if learned else "keys, equal to the queries", k),
+            symbol("A", "attention of each query (row) to each key", A),
+            symbol(r"\tilde A", "rollout: half attention, half residual connection", rolled),
         ),
     )
 
 
 def _map_of(net: Network, x: Tensor) -> Tensor:
-    """What the layer for maps gives, (D, h, w)."""
+    """Output of the target layer, (D, h, w)."""
     return cam.forward_from(net.model, x, net.cam_layer).A.detach()[0]
 
 
 def _neighbors(height: int, width: int) -> Tensor:
-    """Which positions lie in each other's 3×3 neighborhood, themselves included, as 0 and 1, (N, N)."""
+    """Whether positions are in each other's 3×3 neighborhood, themselves included, as 0 and 1, (N, N)."""
     rows = torch.arange(height).repeat_interleave(width)
     columns = torch.arange(width).repeat(height)
     near = ((rows[:, None] - rows).abs() <= 1) & ((columns[:, None] - columns).abs() <= 1)

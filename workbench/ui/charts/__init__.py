@@ -1,4 +1,4 @@
-"""Every chart and every picture on a page, in one visual language: colors, text size, words for numbers."""
+"""All charts and images of the pages, with shared colors, text sizes and number formats."""
 
 from workbench.markup import percent
 

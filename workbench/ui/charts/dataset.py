@@ -24,9 +24,9 @@ def panels(
     Args:
         columns: title of each panel → a value for each class, at least 0.
         classes: names, in the fixed order.
-        texts: what stands at the end of the bars.
-        label: what stands under the chart.
-        top: end of the scale that all panels share; None: each panel has its own.
+        texts: labels at the end of the bars.
+        label: text below the chart.
+        top: end of the shared scale; None: each panel has its own.
     """
     figure = make_subplots(1, len(columns), shared_yaxes=True, subplot_titles=[*columns], horizontal_spacing=0.03)
     for i, (title, values) in enumerate(columns.items(), 1):
@@ -52,7 +52,7 @@ def intensities(shares: Mapping[str, Tensor]) -> go.Figure:
     """Histogram of gray values, 0 black to 255 white, a line for each split of a dataset.
 
     Args:
-        shares: for each part, the share of its pixels in bins of equal width, (bins,).
+        shares: for each split, the share of its pixels in bins of equal width, (bins,).
     """
     figure = go.Figure()
     styles = zip(("#0072B2", "#D55E00", "#009E73", "#7F7F7F"), ("solid", "dash", "dot", "dashdot"), strict=True)

@@ -31,19 +31,19 @@ _SKIN = 180  # the gray, 0..255, of bright skin
 
 
 def face(pixels: Tensor, label: str) -> go.Figure:
-    """A gray picture (S, S) in 0..1, every pixel a square, the label under it; the hover gives the numbers."""
+    """A gray image (S, S) in 0..1 with nearest-neighbor edges and a label below; the hover gives the values."""
     return square(go.Figure(_gray(pixels)), pixels, label)
 
 
 def face_with_map(pixels: Tensor, heat: Tensor, top: float, opacity: float, unit: str = "logit") -> go.Figure:
-    """A map (S, S) over a face (S, S): zero is clear, strong is bright, the bar gives the numbers.
+    """A map (S, S) over a face (S, S): transparent at zero, bright where strong, with a color bar.
 
     Args:
-        pixels: gray picture in 0..1.
+        pixels: gray image in 0..1.
         heat: the map, at least 0.
-        top: the value that gets the brightest color; where it is 0 the map is blank and no bar is drawn.
+        top: the value that gets the brightest color; 0: the map is blank and has no color bar.
         opacity: of the strongest color, 0..1.
-        unit: of the numbers at the bar.
+        unit: of the color bar.
     """
     drawn = [_gray(pixels)]
     if top > 0:
@@ -66,15 +66,15 @@ def clear_to_bright(opacity: float) -> Stops:
 def many_maps(
     pixels: Tensor, maps: Mapping[str, Tensor], top: float | None, opacity: float, columns: int = 4, unit: str = "logit"
 ) -> go.Figure:
-    """Small maps (S, S) over the same face, each with its title: of one scale with a bar, or each of its own.
+    """Small maps (S, S) over the same face with titles, on one scale with a color bar or each on its own.
 
     Args:
-        pixels: gray picture (S, S) in 0..1.
+        pixels: gray image (S, S) in 0..1.
         maps: title → map. One with negative values is drawn around zero, red above and blue below.
-        top: the value that gets the brightest color in all of them; None: in each its own strongest, without a bar.
+        top: the value that gets the brightest color in all of them; None: each map has its own, without a color bar.
         opacity: of the strongest color, 0..1.
         columns: maps in a row.
-        unit: of the numbers at the bar.
+        unit: of the color bar.
     """
     rows, side, lines = -(-len(maps) // columns), len(pixels), 1 + max(title.count("<br>") for title in maps)
     words = 22 * lines + 6  # pixels over each row
@@ -94,12 +94,12 @@ def many_maps(
 
 
 def panels(titles: Mapping[str, tuple[int, int]], columns: int, across: float, down: float) -> dict[str, Any]:
-    """A layout of pictures in rows, each under its title: the i-th of them, from 1 on, has the axes x{i} and y{i}.
+    """A layout of images in rows with titles: the i-th image, from 1 on, has the axes x{i} and y{i}.
 
     Args:
-        titles: title → rows and columns of its picture.
-        columns: pictures in a row.
-        across, down: between the pictures, shares of the whole.
+        titles: title → height and width of its image in pixels.
+        columns: images in a row.
+        across, down: gaps between images, as shares of the whole.
     """
     rows = -(-len(titles) // columns)
     width, height = (1 - across * (columns - 1)) / columns, (1 - down * (rows - 1)) / rows
@@ -126,7 +126,7 @@ def panels(titles: Mapping[str, tuple[int, int]], columns: int, across: float, d
 def laid_over(
     values: Tensor, low: float, high: float, stops: Stops, hover: str, bar: Mapping[str, Any] | None = _BAR
 ) -> list[go.Heatmap | go.Scatter]:
-    """A map (S, S) to lay over a face, and a bar of its colors as they look on a face, whatever the page's ground."""
+    """A map (S, S) drawn over a face, and a color bar that shows its colors as they look on the face in any theme."""
     clear = [(s, f"rgba({r:.0f},{g:.0f},{b:.0f},{a:.3f})") for s, (r, g, b), a in stops]
     limits = {"zmin": low, "zmax": high, "zsmooth": "fast", "showscale": False}
     drawn = [go.Heatmap(z=values.numpy(), colorscale=clear, hovertemplate=hover + " %{z:.4g}<extra></extra>", **limits)]
@@ -138,7 +138,7 @@ def laid_over(
 
 
 def _over(heat: Tensor, most: float, opacity: float, title: str, bar: bool) -> list[go.Heatmap | go.Scatter]:
-    """The same, clear where it is zero, brightest (or reddest, and bluest) at `most`."""
+    """The same, transparent at zero and brightest (or reddest and bluest) at `most`."""
     around_zero = float(heat.min()) < 0
     stops = clear_at_zero(opacity) if around_zero else clear_to_bright(opacity)
     return laid_over(heat, -most if around_zero else 0, most, stops, title, _BAR if bar else None)
@@ -146,24 +146,24 @@ def _over(heat: Tensor, most: float, opacity: float, title: str, bar: bool) -> l
 
 @lru_cache
 def clear_at_zero(opacity: float) -> Stops:
-    """Blue, clear, red."""
+    """A color scale from blue over transparent to red."""
     places = [i / 20 for i in range(21)]
     colors = sample_colorscale("RdBu_r", places)
     return tuple((s, unlabel_rgb(c), opacity * abs(2 * s - 1) ** 0.6) for s, c in zip(places, colors, strict=True))
 
 
 PICKED, FOUND = "#D6336C", "#2F9E44"
-"""Frames of cells: what a person picked (dashed), and what was found (solid)."""
+"""Colors of the frames of cells: picked by a person (dashed) and strongest (solid)."""
 
 
 def gridded(
     figure: go.Figure, side: int, cells: int, picked: Collection[int], found: Collection[int] = ()
 ) -> go.Figure:
-    """A grid over a square picture, named as on a chessboard, with cells to click and frames round some of them.
+    """A grid over a square image, named as on a chessboard, with cells to click and frames around some of them.
 
     Args:
-        figure: a picture of this module; it is changed.
-        side: of the picture in its own pixels.
+        figure: an image of this module, changed in place.
+        side: of the image in pixels.
         cells: rows, and columns, of the grid.
         picked, found: numbers of cells, row by row from 0.
     """
@@ -195,18 +195,18 @@ def gridded(
 
 
 def signed(values: Tensor, label: str) -> go.Figure:
-    """A map (H, W) around zero: blue below, white at zero, red above, the same strength on both sides, with a bar."""
+    """A map (H, W) around zero: blue below, white at zero, red above, symmetric, with a color bar."""
     most = max(float(values.abs().max()), 1e-12)
     return square(go.Figure(_scaled(values, -most, most, "RdBu_r", label)), values, "", label)
 
 
 def strength(values: Tensor, label: str, low: float = 0.0, high: float = 1.0) -> go.Figure:
-    """A map (H, W) from `low` to `high`, dark to bright; a bar of numbers under it."""
+    """A map (H, W) from `low` to `high`, dark to bright, with a color bar."""
     return square(go.Figure(_scaled(values, float(low), float(high), "Cividis", label)), values, "", label)
 
 
 def _scaled(values: Tensor, low: float, high: float, colors: str, label: str) -> go.Heatmap:
-    """A map with its bar of numbers; `label` names what they are."""
+    """A map with its color bar; `label` is the quantity."""
     hover = label + " %{z:.4g}, row %{y}, column %{x}<extra></extra>"
     return go.Heatmap(z=values.numpy(), zmin=low, zmax=high, colorscale=colors, colorbar=_BAR, hovertemplate=hover)
 

@@ -1,4 +1,4 @@
-"""What lessons draw beside the shared charts: nine numbered fields, marks for prediction and answer, plain bars."""
+"""Charts of lessons: nine numbered fields, marks for prediction and result, plain bars."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from torch import Tensor
 from .style import TEXT, framed
 
 PREDICTED, ANSWER = "#D6336C", "#2F9E44"
-"""What the student said, and what came out; always with the word beside it."""
+"""Colors of the student's prediction and of the result; always with a label."""
 
 
 def numbered(figure: go.Figure, side: int, predicted: int | None = None, answer: int | None = None) -> go.Figure:
-    """Nine numbered fields over a square picture; a thick frame round the predicted one and round the answer.
+    """Nine numbered fields over a square image; a thick frame around the predicted and the correct one.
 
     Args:
-        figure: a picture of the other modules, in place changed.
-        side: of the picture in its own pixels.
+        figure: an image of another module, changed in place.
+        side: of the image in pixels.
         predicted, answer: fields 0 to 8, row by row; None: no frame.
     """
     step = side / 3
@@ -49,7 +49,7 @@ def numbered(figure: go.Figure, side: int, predicted: int | None = None, answer:
 
 
 def marked(figure: go.Figure, marks: Mapping[str, tuple[float, str]]) -> go.Figure:
-    """Vertical lines over a chart: name → (x, color); the names stand above, those that are near each other apart."""
+    """Add vertical lines to a chart: name → (x, color); names are above, apart from each other."""
     for row, (name, (x, color)) in enumerate(sorted(marks.items(), key=lambda mark: mark[1][0])):
         figure.add_vline(x, line={"width": 3, "color": color, "dash": "dash" if color == PREDICTED else "solid"})
         figure.add_annotation(
@@ -67,15 +67,15 @@ def bars(
     top: float | None = None,
     colors: Sequence[str] | None = None,
 ) -> go.Figure:
-    """Horizontal bars, each with its word and its number.
+    """Horizontal bars with names and numbers.
 
     Args:
         values: name → length, at least 0.
-        texts: the numbers as they are to be read.
-        label: what they are, under the chart.
-        predicted: the bar that is the student's.
-        top: length of the axis; None: the longest bar's.
-        colors: of the bars; None: one for all, another for the student's.
+        texts: the numbers as displayed.
+        label: title of the x-axis.
+        predicted: name of the student's bar.
+        top: length of the axis; None: of the longest bar.
+        colors: of the bars; None: one for all but the student's.
     """
     figure = go.Figure(
         go.Bar(
@@ -100,12 +100,12 @@ def bars(
 
 
 def few_ticks(figure: go.Figure) -> go.Figure:
-    """A chart of shares with little room along the bottom: 0, a half, 1."""
+    """Reduce the ticks of an axis of shares to 0, 0.5 and 1."""
     return figure.update_xaxes(tickvals=[0, 0.5, 1], tickangle=0)
 
 
 def before_and_after(before: Tensor, after: Tensor, labels: tuple[str, str]) -> go.Figure:
-    """A dot for each pair of two lists (n,); those that did not change lie on the dotted line."""
+    """A dot for each pair of two lists (n,); unchanged values lie on the dotted line."""
     both = torch.cat([before, after])
     pad = 0.05 * float(both.max() - both.min()) + 1e-6
     ends = [float(both.min()) - pad, float(both.max()) + pad]

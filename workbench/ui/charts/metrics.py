@@ -29,13 +29,13 @@ _HATCHES = ("", "/", ".", "x", "\\", "+")
 
 
 def network_colors(names: Sequence[str]) -> tuple[str, ...]:
-    """A color for each network; always shown with the name, and with a dash, a hatching or a symbol of its own."""
+    """A color for each network; always shown with the name and a dash, hatching or symbol."""
     return tuple(_NETWORKS[i % len(_NETWORKS)] for i in range(len(names)))
 
 
 def recall_bars(recall: Mapping[str, Mapping[str, Interval]]) -> go.Figure:
-    """Bars of each class's recall with 95 % intervals: those of one network in the colors of the classes, with their
-    numbers; of several side by side, each in a color and a hatching of its own that the line above the chart names.
+    """Bars of per-class recall with 95 % intervals: of one network in class colors with numbers, of several side by
+    side in colors and hatchings named in a legend.
 
     Args:
         recall: for each network, for each class, value and ends of the interval in 0..1.
@@ -82,7 +82,7 @@ def recall_bars(recall: Mapping[str, Mapping[str, Interval]]) -> go.Figure:
 
 
 ABOVE = {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom", "font": {"size": TEXT}}
-"""A legend in a line above the chart."""
+"""A horizontal legend above the chart."""
 
 
 def _whiskers(intervals: list[Interval]) -> dict:
@@ -94,7 +94,7 @@ def _whiskers(intervals: list[Interval]) -> dict:
 
 
 def _shares(title: str, top: float = 1.0) -> dict[str, Any]:
-    """An axis upwards from 0 to `top`, in per cent."""
+    """An axis upwards from 0 to `top`, in percent."""
     return {
         "title": {"text": title, "font": {"size": TEXT}, "standoff": 12},
         "range": [0, top],
@@ -114,7 +114,7 @@ _SHARE_OF_ONE = {
     "showgrid": False,
     "zeroline": False,
 }
-"""An axis to the right from 0 to 100 %, whose 0 is that of the axis upwards."""
+"""A horizontal axis from 0 to 100 %."""
 
 
 def with_interval(values: Interval) -> str:
@@ -124,14 +124,14 @@ def with_interval(values: Interval) -> str:
 
 
 def confusion(counts: Tensor, classes: tuple[str, ...], marked: tuple[str, str]) -> go.Figure:
-    """A confusion matrix to click: labels in rows, answers in columns; the stronger, the larger the share of its row.
+    """A confusion matrix to click: labels in rows, predictions in columns, color by share of the row.
 
-    Every cell carries its count; an invisible point with `customdata` (label, answer) takes the click.
+    Every cell has its count; an invisible point with `customdata` (label, prediction) receives clicks.
 
     Args:
-        counts: pictures, (K, K).
+        counts: numbers of images, (K, K).
         classes: K names.
-        marked: label and answer of the cell with the outline.
+        marked: label and prediction of the outlined cell.
     """
     shares = counts / counts.sum(1, keepdim=True).clamp_min(1)
     k = len(classes)
@@ -174,7 +174,7 @@ _CLEAR_TO_STEEL = [(0, "rgba(61,100,145,0)"), (1, "rgba(61,100,145,1)")]
 
 
 def recall_spread(recall: Mapping[str, Mapping[str, Interval]]) -> go.Figure:
-    """How far apart the classes are: a line a network from its worst to its best recall, a named dot for each class."""
+    """Spread of per-class recall: a line per network from worst to best, a named dot per class."""
     drawn, words = [], []
     for row, (name, by_class) in enumerate(recall.items()):
         values = {c: value for c, (value, _, _) in sorted(by_class.items(), key=lambda item: item[1][0])}
@@ -212,15 +212,15 @@ def _levels(values: list[float], apart: float = 0.28) -> list[int]:
 def reliability(
     edges: Tensor, accuracy: Tensor, confidence: Tensor, count: Tensor, label: str, few: int = 20
 ) -> go.Figure:
-    """The reliability diagram: bars are the accuracy of the answers in each bin of confidence, the dotted line is where
-    they would be equal; a bar under the line: surer than right.
+    """A reliability diagram: bars are the accuracy in each bin of confidence; the dotted line is perfect calibration,
+    bars below it are overconfident.
 
     Args:
         edges: borders of the bins, 0..1, (bins + 1,).
         accuracy, confidence: of each bin, NaN where it is empty, (bins,).
-        count: answers in each bin, (bins,).
-        label: what stands under the chart.
-        few: bars of fewer answers are hollow.
+        count: predictions in each bin, (bins,).
+        label: title of the x-axis.
+        few: bars of fewer predictions are hollow.
     """
     middle, filled = (edges[:-1] + edges[1:]) / 2, count > 0
     bars = go.Bar(
@@ -246,11 +246,11 @@ def reliability(
 
 
 def risk_coverage(coverage: Tensor, errors: Mapping[str, Tensor]) -> go.Figure:
-    """Risk and coverage: the share of wrong answers among the surest ones, a named line for each network.
+    """Risk–coverage curves: share of errors among the most confident predictions, a line per network.
 
     Args:
-        coverage: share of the pictures that are answered, rising to 1, (n,).
-        errors: for each network, share of wrong answers, (n,).
+        coverage: share of the predictions, increasing to 1, (n,).
+        errors: for each network, share of errors, (n,).
     """
     names, drawn, words = [*errors], [], []
     top = 1.1 * max(float(line.max()) for line in errors.values()) + 0.01
@@ -279,7 +279,7 @@ def risk_coverage(coverage: Tensor, errors: Mapping[str, Tensor]) -> go.Figure:
 
 
 def show_to_click(figure: go.Figure, key: str, alt: str, clicked: Callable[[], None]) -> None:
-    """As `show`; after a click on a point `clicked` is called, with `st.session_state[key]["selection"]` at hand."""
+    """Like `show`; a click on a point calls `clicked`, which reads `st.session_state[key]["selection"]`."""
     inked(figure, st.context.theme.type or "light")
     page_content.add_chart(key, alt, figure)
     config = {"displayModeBar": False, "scrollZoom": False}

@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Number formats."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from models import text
 
 
 def interval(values: tuple[float, float, float], signed: bool = False) -> str:
-    """Value, lower and upper end as per cents with one decimal: 69.0 (67.5 to 70.5), or +0.3 (−0.9 to +1.5)."""
+    """Value, lower and upper end in percent with one decimal: 69.0 (67.5 to 70.5), or +0.3 (−0.9 to +1.5)."""
     value, low, high = (text.signed(100 * v, 1) if signed else f"{100 * v:.1f}" for v in values)
     return f"{value} ({low} to {high})"
 
 
 def memory(count: int) -> str:
-    """Bytes as people read them, in powers of 1024: 49 KiB, 600.25 GiB."""
+    """Bytes in powers of 1024: 49 KiB, 600.25 GiB."""
     for unit in ("B", "KiB", "MiB"):
         if count < 1024:
             return f"{count:.4g}\N{NO-BREAK SPACE}{unit}"

@@ -24,10 +24,10 @@ _THIN = 0.03  # share of a bar in which a number can still be read
 
 
 def verdicts(counts: Mapping[str, Mapping[str, int]]) -> go.Figure:
-    """A bar for each paper, cut by verdict in shares of its claims; the numbers are counts.
+    """A stacked bar for each paper with the shares of its claims by verdict; numbers are counts.
 
     Args:
-        counts: for each paper's name, for each verdict, how many claims.
+        counts: name of the paper → verdict → number of claims.
     """
     figure, names = go.Figure(), [*counts]
     totals = [sum(by_verdict.values()) for by_verdict in counts.values()]
@@ -64,13 +64,12 @@ def verdicts(counts: Mapping[str, Mapping[str, int]]) -> go.Figure:
 def claimed_and_ours(
     classes: Sequence[str], claimed: Sequence[float | None], ours: Mapping[str, tuple[float, float, float]]
 ) -> go.Figure:
-    """Bars of what a paper prints for each class, the figure under each, and diamonds with 95 % intervals where we have
-    a trained network.
+    """Bars of a paper's per-class figures, and diamonds with 95 % intervals for ours.
 
     Args:
         classes: names of the columns; the last may be the average, which is gray.
-        claimed: per cents in their order; None where the text has none.
-        ours: for some of the classes, value, lower and upper end in per cent.
+        claimed: percentages in their order; None if the paper has none.
+        ours: for some of the classes, value, lower and upper end in percent.
     """
     printed = ["missing" if value is None else f"{value:g}" for value in claimed]
     names = [f"{name}<br>{figure}" for name, figure in zip(classes, printed, strict=True)]

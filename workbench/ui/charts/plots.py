@@ -14,7 +14,7 @@ from .style import TEXT, class_colors, framed
 
 
 def probabilities(classes: tuple[str, ...], values: Tensor, marked: str, trained: bool = True) -> go.Figure:
-    """Bars in the fixed order of the classes, each with its word and its number; the marked class has an outline."""
+    """Bars of probabilities in the fixed order of the classes, with numbers; the marked class has an outline."""
     shares = values.tolist()
     figure = go.Figure(
         go.Bar(
@@ -56,10 +56,10 @@ def curves(
     marks: Sequence[float] = (),
     points: bool = False,
 ) -> go.Figure:
-    """Lines over a common axis, each with its name, if it has one, at its end: x (n,), ys (number of lines, n).
+    """Lines over a common axis, each with its name at its end: x (n,), ys (number of lines, n).
 
     On a linear axis `ys` are shares of 1; names of lines that end near each other are moved apart. At each x of
-    `marks` stands a dotted line. `points` marks the x that were asked about, where they are few.
+    `marks` stands a dotted line. `points` draws markers at each x.
     """
     drawn = {"type": "scatter", "mode": "lines+markers" if points else "lines", "x": x.numpy(), "marker": {"size": 8}}
     lines = [
@@ -83,7 +83,7 @@ def curves(
 
 
 def _step(low: float, high: float) -> int | str:
-    """What lies between the ticks of a logarithmic axis from 10^low to 10^high, as Plotly writes it."""
+    """The tick distance of a logarithmic axis from 10^low to 10^high, in Plotly's notation."""
     if not 0 < high - low <= 2:
         return 1
     return "D2" if high - low > 1 else f"L{(10**high - 10**low) / 5:.1g}"  # 1, 2 and 5; about five even steps
@@ -113,7 +113,7 @@ def spectra(lists: dict[str, Tensor]) -> go.Figure:
 
 
 def singular_values(sigma: Tensor, k: int) -> go.Figure:
-    """σ₁ to σ_n on a logarithmic axis; the k that are kept are blue."""
+    """σ₁ to σ_n on a logarithmic axis; the first k are blue."""
     n = len(sigma)
     figure = go.Figure(
         go.Bar(

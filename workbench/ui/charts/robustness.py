@@ -19,7 +19,7 @@ _GAP = 0.015  # between pictures of a row, share of its width
 
 
 def faces_row(pictures: Tensor, labels: Sequence[Sequence[str]]) -> go.Figure:
-    """Up to six gray pictures (n, S, S) beside each other, the lines of its label under each."""
+    """Up to six gray images (n, S, S) side by side, each with the lines of its label below."""
     count, side = len(pictures), pictures.shape[-1]
     width = (1 - _GAP * (count - 1)) / count
     faces = [_gray(pixels).update(xaxis=f"x{i}", yaxis=f"y{i}") for i, pixels in enumerate(pictures, 1)]
@@ -46,8 +46,8 @@ def predictions_grid(
 
     Args:
         classes: names of the classes.
-        probabilities: (rows, columns, K); NaN where nothing could be asked.
-        columns, rows: what stands at the axes.
+        probabilities: (rows, columns, K); NaN where there is no image.
+        columns, rows: tick labels of the axes.
         x, y: titles of the axes.
     """
     shares, answers = probabilities.max(-1)
@@ -81,13 +81,13 @@ def predictions_grid(
 def accuracies(
     lines: dict[str, tuple[Tensor, Tensor, Tensor]], x_title: str, chance: float, mark: float | None = None
 ) -> go.Figure:
-    """Accuracy against a value for several networks, each with its name in the legend and bars of its 95 % interval.
+    """Accuracy against a value for several networks, each with a legend and 95 % intervals.
 
     Args:
         lines: name → (values (n,), accuracy (n,), interval (n, 2)), shares of 1.
-        x_title: what the values are.
-        chance: accuracy of naming a class at random, a dotted line.
-        mark: a value at which a dotted line stands.
+        x_title: title of the x-axis.
+        chance: chance level, a dotted line.
+        mark: position of a vertical dotted line.
     """
     drawn = []
     for i, (name, (x, y, ends)) in enumerate(lines.items()):
@@ -121,9 +121,9 @@ def accuracies(
 
 
 def face_with_signed(pixels: Tensor, values: Tensor, label: str) -> go.Figure:
-    """A map (S, S) around zero over a face (S, S): zero is clear, red above, blue below, the bar gives the numbers.
+    """A map (S, S) around zero over a face (S, S): transparent at zero, red above, blue below, with a color bar.
 
-    The scale reaches to 0.1 at least, so that next to nothing does not look strong.
+    The scale reaches at least 0.1, so that tiny values do not look strong.
     """
     most = max(float(values.abs().max()), 0.1)
     over = laid_over(values, -most, most, clear_at_zero(0.85), label, bar_around_zero(most))

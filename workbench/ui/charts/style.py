@@ -1,4 +1,4 @@
-"""What all charts share: colors, sizes, the frame, and how one gets onto the page."""
+"""Colors, sizes and layout shared by all charts, and `show`, which draws one on the page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from workbench.markup import EMOTION_COLORS
 
 from .. import page_content
 
-_SIDE = 264  # pixels: of a picture on a page ...
+_SIDE = 264  # pixels: of an image on a page ...
 _STRIP = 46  # ... and of the strip under it for a color bar or a label
 TEXT = 16
 _INK = {"light": "#111418", "dark": "#E8E6E1"}  # text on the two grounds of .streamlit/config.toml
@@ -24,18 +24,18 @@ CONFIG = {
     "displaylogo": False,
     "scrollZoom": False,
 }
-"""Of every chart: pointing at it shows one button, which saves it as a picture."""
+"""Configuration of every chart: one button, shown on hover, saves it as an image."""
 
-pio.templates.default = None  # Streamlit's, which would be copied into each chart and is not what ours look like
+pio.templates.default = None  # instead of Streamlit's, which would be copied into each chart
 
 
 def class_colors(classes: tuple[str, ...]) -> tuple[str, ...]:
-    """The color of each class, the same on every chart."""
+    """The color of each class, the same in every chart."""
     return tuple(EMOTION_COLORS.get(name, "#7F7F7F") for name in classes)
 
 
 def show(figure: go.Figure, key: str, alt: str) -> None:
-    """Put a chart on the page; `alt` says in a few words what is in it."""
+    """Draw a chart on the page; `alt` is its alternative text."""
     inked(figure, st.context.theme.type or "light")
     picture = {"format": "png", "scale": 2, "filename": f"ferscope-{key}"}
     place = st.plotly_chart(figure, key=key, alt=alt, theme=None, config={**CONFIG, "toImageButtonOptions": picture})
@@ -44,12 +44,12 @@ def show(figure: go.Figure, key: str, alt: str) -> None:
     )  # which Streamlit keeps to itself
 
 
-# Below, a layout is put on at once: to change one, Plotly compares the whole figure for each property, and a page would
-# spend more time on that than on all else together.
+# Layouts are set at once below: Plotly compares the whole figure for each changed property, which would take longer
+# than everything else on a page.
 
 
 def inked(figure: go.Figure, theme: str) -> go.Figure:
-    """Text and axes in the color that is legible on the ground of a theme, "light" or "dark"."""
+    """Set the color of text and axes for a theme, "light" or "dark"."""
     ink = _INK[theme]
     layout = {"xaxis": {}, "yaxis": {}} | figure.layout.to_plotly_json()
     for name, part in layout.items():
@@ -62,7 +62,7 @@ def inked(figure: go.Figure, theme: str) -> go.Figure:
 
 
 def square(figure: go.Figure, pixels: Tensor, label: str, unit: str = "") -> go.Figure:
-    """Axes hidden, pixels square, the first row at the top; `unit` stands at the right end of the color bar."""
+    """Axes hidden, pixels square, the first row at the top; `unit` is at the right end of the color bar."""
     height, width = pixels.shape
     hidden = {"visible": False, "fixedrange": True, "constrain": "domain"}
     across = hidden | {"range": [-0.5, width - 0.5]}
@@ -72,19 +72,19 @@ def square(figure: go.Figure, pixels: Tensor, label: str, unit: str = "") -> go.
 
 
 def at_the_bar(unit: str) -> dict[str, Any]:
-    """What the numbers of a color bar are, at its right end."""
+    """An annotation with the unit of a color bar, at its right end."""
     place = {"x": 1, "y": 0, "yshift": -4, "xref": "paper", "yref": "paper", "xanchor": "right", "yanchor": "top"}
     return {"text": unit, "showarrow": False, **place}
 
 
 def framed(figure: go.Figure, label: str, below: int = 0, layout: Mapping[str, Any] | None = None) -> go.Figure:
-    """One height, one text size, and a strip for the label under every chart, so that rows of them line up.
+    """Set the same height, text size and space for a label below, so that charts in a row line up.
 
     Args:
-        figure: it is changed.
-        label: what stands in the strip.
-        below: pixels from the chart down to it, for the words of an axis.
-        layout: what else the chart has; it beats the frame, and of the margins those that it names.
+        figure: changed in place.
+        label: text below the chart.
+        below: pixels between chart and label, for tick labels.
+        layout: further properties, which override the default ones.
     """
     old, layout = figure.layout.to_plotly_json(), dict(layout or {})
     under = {"text": label, "yshift": -10 - below, "x": 0.5, "y": 0, "xref": "paper", "yref": "paper"}

@@ -11,7 +11,7 @@ from .plots import _spread
 from .style import TEXT, framed
 
 LEARNING_COLORS = {"training": "#7F7F7F", "validation": "#0072B2"}
-"""Of the two curves, always with the word."""
+"""Colors of the two curves, always with a label."""
 _BEST = "#D6336C"
 
 
@@ -24,15 +24,15 @@ def learning(
     now: float | None = None,
     shares: bool = True,
 ) -> go.Figure:
-    """Curves over epochs 1 to `total`, as far as they are, each with its name at its end.
+    """Training curves over epochs 1 to `total`, as far as computed, each with its name at its end.
 
     Args:
-        epochs: that are done, (E,); may be empty.
+        epochs: completed epochs, (E,); may be empty.
         lines: name → values, (E,).
-        y_title: what the values are.
-        total: epochs that there shall be; the axis reaches so far from the beginning.
+        y_title: title of the y-axis.
+        total: number of epochs of the training; length of the x-axis.
         best: the epoch that is marked on the validation curve.
-        now: the training value of the epoch that runs, a hollow point.
+        now: the training value of the current epoch, a hollow marker.
         shares: whether the values are shares of 1, with an axis from 0 to 100 %.
     """
     figure, x = go.Figure(), epochs.tolist()

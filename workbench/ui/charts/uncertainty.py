@@ -1,4 +1,4 @@
-"""How sure an answer is, and how far a map can be trusted: many answers to one face, curves beside random rivals."""
+"""Charts of uncertainty and faithfulness: spread of probabilities, deletion and insertion curves, shares."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from .style import TEXT, class_colors, framed
 
 
 def spread(classes: tuple[str, ...], answers: Tensor, names: Sequence[str], label: str, own: Tensor) -> go.Figure:
-    """Many answers to one face: a dot for each, a line from the lowest to the highest, a diamond for the plain answer.
+    """Probabilities of many predictions for one face: a dot each, a line over their range, a diamond for the plain one.
 
     Args:
         classes: names of the classes.
         answers: probabilities, (n, K).
-        names: of the answers, for the hover.
-        label: what they are, under the chart.
-        own: the plain answer, (K,).
+        names: of the predictions, for the hover.
+        label: title of the x-axis.
+        own: the plain prediction, (K,).
     """
     drawn, words = [], []
     for name, shares, color in zip(classes, answers.T, class_colors(classes), strict=True):
@@ -39,7 +39,7 @@ def spread(classes: tuple[str, ...], answers: Tensor, names: Sequence[str], labe
             words.append({"x": 1.03, "y": name, "text": text, "xanchor": "left", "showarrow": False})
     drawn.append({
         "x": own.tolist(), "y": list(classes), "mode": "markers",
-        "hovertemplate": "as it is: %{x:.3f}<extra></extra>",
+        "hovertemplate": "unchanged: %{x:.3f}<extra></extra>",
         "marker": {"size": 12, "symbol": "diamond-open", "color": "#7F7F7F", "line": {"width": 2}},
     })  # fmt: skip
     across = {"range": [-0.03, 1.56], "tickvals": [0, 0.5, 1], "tickformat": ".0%", "zeroline": False, "side": "top"}
@@ -53,19 +53,19 @@ def spread(classes: tuple[str, ...], answers: Tensor, names: Sequence[str], labe
 
 
 def against_random(fraction: Tensor, curves: Tensor, x_title: str, highest: float = 1.0) -> go.Figure:
-    """How a probability moves while pixels go or come: the map's own curve, a centered hill, and random maps in gray.
+    """Deletion or insertion curves: of the map, of the Gaussian center baseline, and of random maps in gray.
 
     Args:
         fraction: share of the pixels, (S,).
-        curves: probability, 0..1; the first row is the map's, the second the hill's, the others random maps', (N, S).
-        x_title: under the chart.
+        curves: probability, 0..1; rows: the map, the center baseline, then random maps, (N, S).
+        x_title: title of the x-axis.
         highest: end of the axis.
     """
     x, figure = fraction.tolist(), go.Figure()
     randoms = [(row.tolist(), "rgba(128,128,128,0.35)", 1) for row in curves[2:]]
     for y, color, width in randoms:
         figure.add_scatter(x=x, y=y, mode="lines", line={"width": width, "color": color}, hoverinfo="skip")
-    for row, color, dash, name in ((1, "#E69F00", "dot", "centered hill"), (0, "#0072B2", "solid", "this map")):
+    for row, color, dash, name in ((1, "#E69F00", "dot", "center baseline"), (0, "#0072B2", "solid", "this map")):
         figure.add_scatter(
             x=x, y=curves[row].tolist(), mode="lines", line={"width": 4, "color": color, "dash": dash}, name=name,
             hovertemplate=name + ": %{y:.3f} at %{x:.0%}<extra></extra>",
@@ -82,7 +82,7 @@ def against_random(fraction: Tensor, curves: Tensor, x_title: str, highest: floa
 
 
 def shares(rows: Mapping[str, float], label: str) -> go.Figure:
-    """Shares of 1, 0..1, as bars with their words over them and their numbers behind them, before the whole in gray."""
+    """Shares, 0..1, as bars over a gray track, with their names above and their numbers behind them."""
     places = list(range(len(rows)))
     whole = go.Bar(
         x=[1] * len(rows), y=places, orientation="h", width=0.45, marker_color="rgba(128,128,128,0.2)", hoverinfo="skip"

@@ -1,4 +1,4 @@
-"""The lessons of the page Learn: one small module each, one frame for all. Adding a lesson is a module and a line."""
+"""The lessons of the page Lessons, a module each. To add a lesson, add a module and a line."""
 
 from . import (
     calibration,
@@ -29,10 +29,10 @@ LESSONS: dict[str, Lesson] = {
         leakage,
     )
 }
-"""Every lesson by its word in the link, in the order in which they build on each other."""
+"""Key in the link → lesson, in the order in which they build on each other."""
 
 
 def following(lesson: Lesson) -> Lesson:
-    """The lesson after this one; after the last, the first."""
+    """The next lesson; after the last, the first."""
     keys = [*LESSONS]
     return LESSONS[keys[(keys.index(lesson.key) + 1) % len(keys)]]

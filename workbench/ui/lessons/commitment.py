@@ -1,4 +1,4 @@
-"""What a student commits to: a choice, a field of the picture, or a number; and how near it came."""
+"""Predictions of a student: a choice, a field of the image or a number; each can judge how close it was."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Choice:
     """One of a few sentences.
 
     Attributes:
-        question: what is asked.
+        question: the question.
         options: key → sentence.
-        answer: the key that came out.
+        answer: key of the correct option.
     """
 
     question: str
@@ -25,7 +25,7 @@ class Choice:
     answer: str
 
     def ask(self, key: str) -> None:
-        """The widget; nothing is chosen beforehand."""
+        """Draw the widget, with nothing chosen."""
         st.radio(
             self.question,
             [*self.options],
@@ -36,12 +36,12 @@ class Choice:
         )
 
     def words(self, value: str) -> str:
-        """A choice as people read it."""
+        """A choice as text."""
         return self.options[value]
 
     def verdict(self, value: str) -> str:
-        """How near it came."""
-        return "The same." if value == self.answer else "Something else."
+        """How close the prediction was."""
+        return "Correct." if value == self.answer else "Not correct."
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,10 @@ class Field:
     """One of nine fields, numbered row by row.
 
     Attributes:
-        question: what is asked.
-        answer: the field that came out, 0 to 8; None where none stands out.
-        order: the fields, the strongest first.
-        none: what to say where there is no answer.
+        question: the question.
+        answer: the correct field, 0 to 8; None if none stands out.
+        order: the fields in descending order of strength.
+        none: text if there is no correct field.
     """
 
     question: str
@@ -62,26 +62,26 @@ class Field:
 
     @classmethod
     def strongest(cls, question: str, shares: Tensor, none: str) -> Field:
-        """The field that holds most of a map, by its shares (9,); none where all are 0."""
+        """The field with the largest share of a map, by its shares (9,); none if all are 0."""
         order = tuple(shares.argsort(descending=True, stable=True).tolist())
         return cls(question, order[0] if float(shares.max()) > 0 else None, order, none)
 
     def ask(self, key: str) -> None:
-        """The widget; nothing is chosen beforehand."""
+        """Draw the widget, with nothing chosen."""
         st.segmented_control(
             self.question, range(9), format_func=lambda i: str(i + 1), key=key, wrap=True, label_visibility="collapsed"
         )
 
     def words(self, value: int | None) -> str:
-        """A field as people read it."""
+        """A field as text."""
         return self.none if value is None else f"field {value + 1}"
 
     def verdict(self, value: int) -> str:
-        """How near it came."""
+        """How close the prediction was."""
         if self.answer is None:
-            return "No field could have been right."
+            return "No field is correct."
         rank = self.order.index(value) + 1
-        return "The same." if value == self.answer else f"Your field is number {rank} of the nine."
+        return "Correct." if value == self.answer else f"Your field is ranked {rank} of 9."
 
 
 @dataclass(frozen=True)
@@ -89,13 +89,13 @@ class Number:
     """A number.
 
     Attributes:
-        question: what is asked.
-        low, high, step: what may be said.
-        answer: what came out; None where nothing within `low` to `high` did.
-        unit: behind the number, with its space.
-        digits: behind the point.
-        near: how far off still counts as near.
-        none: what to say where there is no answer.
+        question: the question.
+        low, high, step: range and step of the input.
+        answer: the correct number; None if there is none within `low` to `high`.
+        unit: unit after the number, with its space.
+        digits: number of decimals.
+        near: largest error that still counts as close.
+        none: text if there is no correct number.
     """
 
     question: str
@@ -109,7 +109,7 @@ class Number:
     none: str = ""
 
     def ask(self, key: str) -> None:
-        """The widget; nothing stands in it beforehand."""
+        """Draw the widget, empty."""
         form = f"%.{self.digits}f"
         limits = {"min_value": float(self.low), "max_value": float(self.high), "step": float(self.step)}
         st.number_input(
@@ -123,18 +123,18 @@ class Number:
         )
 
     def words(self, value: float | None) -> str:
-        """A number as people read it."""
+        """A number as text."""
         return self.none if value is None else f"{value:.{self.digits}f}{self.unit}"
 
     def verdict(self, value: float) -> str:
-        """How near it came."""
+        """How close the prediction was."""
         if self.answer is None:
-            return "No number could have been right."
+            return "No number is correct."
         off = value - self.answer
         if round(abs(off), self.digits) == 0:
-            return "The same."
+            return "Correct."
         side = "high" if off > 0 else "low"
-        return f"{'Near: ' if abs(off) <= self.near else ''}{abs(off):.{self.digits}f} too {side}."
+        return f"{'Close: ' if abs(off) <= self.near else ''}{abs(off):.{self.digits}f} too {side}."
 
 
 Guess = Choice | Field | Number

@@ -1,4 +1,4 @@
-"""Convolution and Grad-CAM: what keeps its place, and where the evidence lies."""
+"""Convolution and Grad-CAM: feature maps keep spatial positions, so they can be combined to a map of evidence."""
 
 from workbench.services import lessons
 
@@ -12,14 +12,13 @@ def _attempt(found, words, pictures) -> None:
         n = count("Kernel of the first convolution", len(found.kernels), found.liveliest + 1, "kernel")
         k = found.kernels.shape[-1]
         views.caption(
-            f"A convolution lays a pattern of {k} × {k} weights on every place of the picture and notes how well it "
-            f"fits. What kernel {n} notes is a map: **every value keeps its place.** That a map looks like the face "
-            "does not mean that this kernel counts for the answer."
+            f"A convolution compares a kernel of {k} × {k} weights with every position of the image. The response of "
+            f"kernel {n} is a feature map: **every value keeps its spatial position.**"
         )
     side_by_side(
         pictures,
         (charts.signed(found.kernels[n - 1], "weight"), "weights", f"Weights of kernel {n}"),
-        (charts.signed(found.responses[n - 1], "fit"), "response", f"What kernel {n} notes, by place"),
+        (charts.signed(found.responses[n - 1], "response"), "response", f"Response of kernel {n}"),
     )
 
 
@@ -30,8 +29,8 @@ def _think(found, pictures) -> None:
 
 def _guess(found) -> Field:
     return Field.strongest(
-        f"The network answers **{found.answer}**. Grad-CAM adds up the maps of its layer `{found.layer}`, each weighed "
-        "by what it does for that answer. In which field is this map the strongest?",
+        f"The prediction is **{found.answer}**. Grad-CAM sums the feature maps of layer `{found.layer}`, each weighted "
+        "by its gradient for that class. In which field is the Grad-CAM map strongest?",
         found.shares,
         "the map is blank",
     )
@@ -43,24 +42,22 @@ def _reveal(found, said, words, pictures) -> None:
     kernel = f"kernel {found.most + 1}"
     side_by_side(
         pictures,
-        (charts.signed(found.term, "logit"), "term", f"What {kernel} of {found.layer} adds to the map"),
+        (charts.signed(found.term, "logit"), "term", f"Contribution of {kernel} of {found.layer}"),
         (charts.numbered(map_, len(found.pixels), said, answer), "map", f"Grad-CAM for {found.answer}"),
     )
     with words:
         if answer is None:
-            views.caption("No place speaks for this answer. A blank map is no evidence of anything.")
+            views.caption("No region supports this class. A blank map is not evidence of anything.")
             return
         h, w = found.term.shape
         mine = (
             "" if said in (None, answer) else f", yours {charts.percent(float(found.shares[said]))} (the dashed frame)"
         )
         views.caption(
-            f"**From kernels to Grad-CAM:** deep inside, the kernels of `{found.layer}` note patterns of patterns, "
-            f"each in a map of {h} × {w} places. Left: {kernel}, whose map, times its weight, adds most to "
-            f"*{found.answer}*. Right: the sum over all of them, enlarged.\n\n"
-            f"**It highlights field {answer + 1}** with {charts.percent(float(found.shares[answer]))} of its strength"
-            f"{mine}; spread evenly, each would have 11 %. That these pixels decided is not proved: hiding them tests "
-            "that."
+            f"**Left:** {kernel} of `{found.layer}`, whose feature map ({h} × {w}), times its weight, contributes most "
+            f"to *{found.answer}*. **Right:** the sum over all feature maps, resized.\n\n"
+            f"**It highlights field {answer + 1}** with {charts.percent(float(found.shares[answer]))} of its sum"
+            f"{mine}; a uniform map would have 11 %. Whether these pixels caused the prediction, only occlusion tests."
         )
 
 
@@ -70,23 +67,23 @@ def _why(found) -> tuple[tuple[str, ...], str]:
         r"L^c = \mathrm{ReLU}\Big(\sum_k \alpha_k^c A^k\Big)",
     )
     return equations, (
-        "Convolutions keep places, so each $A^k$ is a small picture of where one pattern was found. The gradient says "
-        f"how much the logit of *{found.answer}* would gain if the map grew; its mean over the $Z$ places is the map's "
-        "weight (Selvaraju et al. 2017)."
+        "Convolutions keep spatial positions, so each feature map $A^k$ shows where a pattern was found. The gradient "
+        f"tells how much the logit of *{found.answer}* would grow with it; its mean over the $Z$ positions is the "
+        "weight of the map (Selvaraju et al. 2017)."
     )
 
 
 def _take_away(found) -> str:
     return (
-        "A class activation map adds up what a layer noted place by place: it shows where evidence lies in that layer, "
-        "not what decided."
+        "A class activation map is a weighted sum of feature maps: it shows where a layer has evidence for a class, "
+        "not what caused the prediction."
     )
 
 
 LESSON = Lesson(
     key="convolution",
     title="Convolution: from kernels to Grad-CAM",
-    question="Where does the evidence lie?",
+    question="How do feature maps become a class activation map?",
     needs="trained weights and a layer for maps",
     network=lambda chosen: lessons.own_or_first(chosen, lessons.trained_with_maps),
     find=lessons.convolution,

@@ -1,4 +1,4 @@
-"""Frequency: how few waves of a face an answer needs."""
+"""Frequency: which cut-off frequency suffices for a prediction."""
 
 import streamlit as st
 
@@ -12,23 +12,23 @@ from .steps import Lesson, Steps, side_by_side
 
 def _attempt(found, words, pictures) -> None:
     with words:
-        cut = st.slider("Cut-off in cycles per pixel", 0.02, 0.5, 0.1, 0.01, key="cut", bind="query-params")
+        cut = st.slider("Cut-off frequency in cycles per pixel", 0.02, 0.5, 0.1, 0.01, key="cut", bind="query-params")
         views.caption(
-            "A picture is a sum of waves. Up to the cut-off they are slow: shadows, the shape of the head. Beyond it "
-            f"they are fast: edges, wrinkles. At {cut:.2f} a wave is {1 / cut:.0f} pixels long or more on the left, "
-            "less on the right. What you recognize, the network need not."
+            "An image is a sum of sinusoids. Left: low frequencies, up to the cut-off (shadows, head shape). "
+            f"Right: high frequencies (edges, wrinkles). At {cut:.2f} cycles per pixel the wavelength is {1 / cut:.0f} "
+            "pixels."
         )
     parts = found.parts(cut)
     side_by_side(
         pictures,
-        (charts.face(parts.low, "slow waves"), "slow", "The slow waves of the face"),
-        (charts.face(parts.high, "fast waves"), "fast", "The fast waves of the face, around middle gray"),
+        (charts.face(parts.low, "low frequencies"), "slow", "The low-frequency component of the face"),
+        (charts.face(parts.high, "high frequencies"), "fast", "The high-frequency component, around middle gray"),
     )
 
 
 def _think(found, pictures) -> None:
     shown = [
-        (charts.face(found.parts(cut).low, f"slow waves up to {cut:.2f}"), f"slow-{cut}", f"Slow waves up to {cut}")
+        (charts.face(found.parts(cut).low, f"up to {cut:.2f}"), f"slow-{cut}", f"Low frequencies up to {cut}")
         for cut in (0.08, 0.2)
     ]
     side_by_side(pictures, *shown)
@@ -36,8 +36,8 @@ def _think(found, pictures) -> None:
 
 def _guess(found) -> Number:
     question = (
-        f"To the whole face the network answers **{found.answer}**. Now waves come in from the slowest on. From which "
-        "cut-off on does it give that answer, and keep it?"
+        f"For the whole face the prediction is **{found.answer}**. Now only frequencies up to a cut-off are kept. From "
+        "which cut-off on is the prediction the same, for this and all higher cut-offs?"
     )
     return Number(
         question,
@@ -57,24 +57,25 @@ def _reveal(found, said, words, pictures) -> None:
     if said is not None:
         marks["predicted"] = (said, charts.PREDICTED)
     if found.enough is not None:
-        marks["answer"] = (found.enough, charts.ANSWER)
+        marks["result"] = (found.enough, charts.ANSWER)
     colors = charts.class_colors(response.classes)
     figure = charts.curves(
-        response.cutoffs, response.low.T, response.classes, "slow waves up to this cut-off", "probability", colors
+        response.cutoffs, response.low.T, response.classes, "cut-off frequency, cycles per pixel", "probability", colors
     )
-    side_by_side(pictures, (charts.marked(figure, marks), "slow-response", "Each class as waves come in"), wide=True)
+    alt = "Probability of each class against the cut-off frequency"
+    side_by_side(pictures, (charts.marked(figure, marks), "slow-response", alt), wide=True)
     with words:
         lead = (
-            f"Below {found.enough:.2f} another class leads at least once; from there on the line of {found.answer} is "
-            "the highest."
+            f"From {found.enough:.2f} on, {found.answer} has the highest probability; below, another class has it at "
+            "least once."
             if found.enough is not None and found.enough > float(response.cutoffs[0])
-            else f"{found.answer} leads from the slowest waves on."
+            else f"{found.answer.capitalize()} has the highest probability at every cut-off."
             if found.enough is not None
-            else "Even with nearly all waves another class leads: the very fastest, diagonal ones make the difference."
+            else "Another class has the highest probability up to 0.50: the highest, diagonal frequencies decide."
         )
         views.caption(
-            f"{lead} Measured at {len(response.cutoffs)} cut-offs. A blurred face is unlike those that the network was "
-            "trained on, so this does not prove that it uses nothing faster."
+            f"{lead} Measured at {len(response.cutoffs)} cut-offs. Blurred faces are unlike the training images, so "
+            "this does not prove that higher frequencies are unused."
         )
 
 
@@ -85,20 +86,21 @@ def _why(found) -> tuple[tuple[str, ...], str]:
         r"p = \mathrm{softmax}\big(f(\mathrm{low}) / T\big)",
     )
     return equations, (
-        "The Fourier transform $\\mathcal{F}$ writes the face as waves, the mask $M$ keeps those up to the cut-off "
-        "$c$, and the network $f$ is asked about what is left. The finest stripe along an axis has $r = 0.5$."
+        "The Fourier transform $\\mathcal{F}$ writes the face as a sum of sinusoids, the mask $M$ keeps frequencies "
+        "$r$ up to the cut-off $c$, and the network $f$ classifies the result. The highest frequency along an axis is "
+        "$r = 0.5$."
     )
 
 
 def _take_away(found) -> str:
-    end = "no cut-off up to 0.50 is enough" if found.enough is None else f"waves up to {found.enough:.2f} are enough"
-    return f"Ask the network, not your eyes, which waves it needs: for {found.answer} on this face, {end}."
+    end = "no cut-off up to 0.50 suffices" if found.enough is None else f"a cut-off of {found.enough:.2f} suffices"
+    return f"Which frequencies a network needs must be measured, not seen: for {found.answer} on this face, {end}."
 
 
 LESSON = Lesson(
     key="frequency",
-    title="Frequency: how few waves suffice",
-    question="How few waves does an answer need?",
+    title="Frequency: low frequencies and the prediction",
+    question="Which low frequencies suffice for the prediction?",
     needs="trained weights",
     network=lambda chosen: lessons.own_or_first(chosen, services.networks.is_trained),
     find=lessons.slow_waves,

@@ -1,4 +1,4 @@
-"""Class imbalance: who pays for unequal classes."""
+"""Class imbalance: class weights in the loss, and the recall of rare classes."""
 
 from workbench.services import lessons
 
@@ -9,7 +9,7 @@ from .steps import JUDGED, Lesson, Steps, side_by_side
 
 def _attempt(found, words, pictures) -> None:
     with words:
-        name = views.choose_one("Weights in the loss", [*found.loss_shares], default="paper-c", key="weights")
+        name = views.choose_one("Class weights", [*found.loss_shares], default="paper-c", key="weights")
         shares = found.loss_shares[name]
         first = found.classes[int(shares.argmax())]
         leads = (
@@ -18,8 +18,8 @@ def _attempt(found, words, pictures) -> None:
             else f"{first.capitalize()} gets the most, {charts.percent(float(shares.max()))}."
         )
         views.caption(
-            "FER2013 trains on classes of unequal size (left). The loss adds up over pictures, so a class counts by "
-            f"its pictures times its weight (right). {leads} This is what training is asked for, not what comes of it."
+            "The classes of FER2013 have unequal size (left). The loss is a sum over images, so a class's share is "
+            f"its number of images times its weight (right). {leads}"
         )
     texts = [charts.percent(share) for share in shares.tolist()]
     loss = _bars(found, shares, texts, "share of the loss"), "loss", "Share of the loss by class"
@@ -33,7 +33,7 @@ def _bars(found, values, texts, label):
 
 def _counts(found):
     texts = [f"{n:.0f}" for n in found.counts.tolist()]
-    return _bars(found, found.counts, texts, "Training pictures"), "counts", "Training pictures of each class"
+    return _bars(found, found.counts, texts, "training images"), "counts", "Training images of each class"
 
 
 def _think(found, pictures) -> None:
@@ -43,8 +43,8 @@ def _think(found, pictures) -> None:
 def _guess(found) -> Number:
     rare = found.classes[found.rarest]
     question = (
-        f"Of the PrivateTest pictures that are labeled **{rare}**, the smallest class, which share does this network "
-        f"call {rare}?"
+        f"What is the recall of **{rare}**, the smallest class: which share of PrivateTest images labeled {rare} does "
+        f"this network predict as {rare}?"
     )
     return Number(
         question, 0, 100, 1, answer=100 * found.recalls[found.rarest][0], unit="\N{NO-BREAK SPACE}%", near=7.5
@@ -61,11 +61,10 @@ def _reveal(found, said, words, pictures) -> None:
     with words:
         lost = 100 * (found.accuracy[0] - found.silent)
         views.caption(
-            f"**Accuracy {charts.interval(found.accuracy)} %; mean of the classes {100 * found.balanced:.1f} %.** If "
-            f"it never answered {rare}, its accuracy would be {100 * found.silent:.1f} %, "
+            f"**Accuracy {charts.interval(found.accuracy)} %, balanced accuracy {100 * found.balanced:.1f} %.** If it "
+            f"never predicted {rare}, its accuracy would be {100 * found.silent:.1f} %, "
             + (f"{lost:.1f} points less" if lost >= 0.05 else "no lower")
-            + f". The lowest recall is that of {worst}. An interval is wide where pictures are few; size is not all "
-            "that makes a class hard."
+            + f". The lowest recall is that of {worst}; size is not the only reason why a class is hard."
         )
 
 
@@ -75,21 +74,20 @@ def _why(found) -> tuple[tuple[str, ...], str]:
         r"\text{balanced accuracy} = \frac{1}{K}\sum_c R_c",
     )
     return equations, (
-        "$\\ell_n$ is the loss of picture $n$, $c(n)$ its class. With these $w_c$ (*inverse*) each class has the same "
-        "share of the loss. Accuracy weighs classes by their size, balanced accuracy weighs them alike: what is hidden "
-        "in the one shows in the other."
+        "$\\ell_n$ is the loss of image $n$, $c(n)$ its class. With these $w_c$ (*inverse*) each class has the same "
+        "share of the loss. Accuracy weights classes by their size, balanced accuracy weights them equally."
     )
 
 
 def _take_away(found) -> str:
     rare = found.classes[found.rarest]
-    return f"Accuracy can be had without {rare}: look at the recall of every class before you believe one number."
+    return f"A network can reach a high accuracy without {rare}: look at the recall of every class."
 
 
 LESSON = Lesson(
     key="imbalance",
-    title="Class imbalance: who pays",
-    question="Who pays for unequal classes?",
+    title="Class imbalance: accuracy and recall",
+    question="What does accuracy hide when classes have unequal size?",
     **JUDGED,
     find=lambda face, network: lessons.imbalance(network),
     steps=Steps(_attempt, _think, _guess, _reveal, _why, _take_away),

@@ -1,4 +1,4 @@
-"""Depthwise-separable against plain convolution: what it costs to mix all channels (paper E, figures 3 to 5)."""
+"""Depthwise-separable and full convolution: the cost of mixing all channels (paper E, figures 3 to 5)."""
 
 from models.text import counted
 from workbench.services import lessons
@@ -11,12 +11,11 @@ from .steps import Lesson, Steps, count, side_by_side
 def _attempt(found, words, pictures) -> None:
     with words:
         C = found.channels
-        n = count("Channels added up", C, max(1, C // 4), "added")
+        n = count("Number of channels summed", C, max(1, C // 4), "added")
         views.caption(
-            f"`{found.layer}` gets {C} channels. For one channel of its output (number {found.output + 1} of "
-            f"{found.outputs}) a full convolution filters **each** of them with weights of its own, **and adds the "
-            f"results**. A depthwise convolution stops before the adding: left, channel {n} filtered alone. Whether "
-            "the sum or a part of it matters for the answer cannot be seen here."
+            f"`{found.layer}` has {C} input channels. For one output channel (number {found.output + 1} of "
+            f"{found.outputs}) a full convolution filters **each input channel** with its own kernel **and adds the "
+            f"results** (right). A depthwise convolution filters without adding (left: channel {n})."
         )
     _pictures(found, n, pictures)
 
@@ -36,9 +35,9 @@ def _think(found, pictures) -> None:
 def _guess(found) -> Number:
     k = found.kernel
     question = (
-        f"A *separable pair* filters each channel alone ({k} × {k}) and then mixes them (1 × 1). For this layer, with "
-        f"{found.channels} channels in and {found.outputs} out, how many times fewer weights than the full convolution "
-        "does it take?"
+        f"A *depthwise-separable convolution* filters each channel alone ({k} × {k}) and then mixes them (1 × 1). For "
+        f"this layer with {found.channels} input and {found.outputs} output channels, how many times fewer weights "
+        "does it have than the full convolution?"
     )
     return Number(question, 1, 1000, 0.1, answer=found.factor, unit=" times", digits=1, near=0.2 * found.factor)
 
@@ -47,16 +46,15 @@ def _reveal(found, said, words, pictures) -> None:
     shown = []
     for counts, label in ((found.weights, "weights"), (found.operations, "multiplications")):
         texts = [f"{n / 1e6:.2f} M" if n >= 1e6 else str(n) for n in counts]
-        values = dict(zip(("full", "pair"), counts, strict=True))
+        values = dict(zip(("full", "separable"), counts, strict=True))
         shown.append((charts.bars(values, texts, label), label, f"Number of {label} of both"))
     side_by_side(pictures, *shown)
     with words:
         before, after = found.parameters
         views.caption(
-            "Multiplications fall by the same factor, because every weight is used once at each of "
-            f"{found.places} places. With all {found.replaced} full convolutions of this kind replaced, the network "
-            f"would have {after / 1e6:.2f} M parameters and not {before / 1e6:.2f} M. It would have to be trained "
-            "anew (not run), and fewer multiplications are not as many times less waiting."
+            "The number of multiplications drops by the same factor, since each weight is used once at each of "
+            f"{found.places} positions. With all {found.replaced} such convolutions replaced, the network would have "
+            f"{after / 1e6:.2f} M instead of {before / 1e6:.2f} M parameters. Run time drops by less."
         )
 
 
@@ -68,23 +66,23 @@ def _why(found) -> tuple[tuple[str, ...], str]:
         r"\frac{k^2 C + C D}{k^2 C D} = \frac{1}{D} + \frac{1}{k^2}",
     )
     return equations, (
-        f"Here $k = {k}$, $C = {C}$, $D = {D}$: 1/{D} + 1/{k * k} = {1 / D + 1 / k**2:.3f}. The pair can only make "
-        "full convolutions whose filters for one input channel are all multiples of each other, $w_{dc} = p_{dc} v_c$."
+        f"Here $k = {k}$, $C = {C}$, $D = {D}$: 1/{D} + 1/{k * k} = {1 / D + 1 / k**2:.3f}. A separable convolution "
+        "can only express those whose kernels for an input channel are multiples of each other, $w_{dc} = p_{dc} v_c$."
     )
 
 
 def _take_away(found) -> str:
     k = found.kernel
     return (
-        f"Filtering first and mixing afterwards costs 1/D + 1/{k * k} of doing both at once: here {found.factor:.1f} "
-        "times less, for a convolution that can express less."
+        f"Filtering first and mixing afterwards costs 1/D + 1/{k * k} of a full convolution: here {found.factor:.1f} "
+        "times fewer weights, for a convolution that can express less."
     )
 
 
 LESSON = Lesson(
     key="separable",
-    title="Separable convolution: what mixing costs",
-    question="What does it cost to mix all channels?",
+    title="Depthwise-separable convolution: its cost",
+    question="How many weights does a depthwise-separable convolution save?",
     needs="a convolution over many channels",
     network=lambda chosen: lessons.own_or_first(chosen, lessons.has_full_convolutions),
     find=lessons.separable,

@@ -1,7 +1,7 @@
-"""How every lesson runs: try, predict, reveal, why, take away; the answer opens when the student has committed.
+"""The steps of every lesson: try, predict, reveal, why, take away; the result is shown after the prediction.
 
-Lesson and step stand in the link (`?lesson=frequency&step=reveal`). Who comes by such a link sees any step at once, as
-a teacher wants; who walks through the lesson sees what lies behind a prediction after making one.
+Lesson and step are in the link (`?lesson=frequency&step=reveal`). A link opens any step at once, for teachers; without
+one, the later steps open after a prediction.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from .. import charts, model_picker, page_content, views
 from .commitment import Guess, Said
 
 STEPS = ("try", "predict", "reveal", "why", "take-away")
-_COLUMNS = (3, 5)  # widths of words and pictures
-_BEFORE = STEPS[:2]  # what is open to everybody
+_COLUMNS = (3, 5)  # widths of text and charts
+_BEFORE = STEPS[:2]  # open before a prediction
 
 
 @dataclass(frozen=True)
 class Steps:
-    """What a lesson shows, step by step. They draw into the columns that they are given; `found` is what was computed.
+    """The functions that draw each step of a lesson into given columns; `found` is the result of `Lesson.find`.
 
     Attributes:
-        attempt: (found, words, pictures) → None: one control and what it changes.
-        think: (found, pictures) → None: what helps to predict, and does not tell.
-        guess: found → what the student is asked, with the answer.
-        reveal: (found, said, words, pictures) → None: what came out, beside what was said (None: nothing was).
-        why: found → equations, in LaTeX, and a few sentences; the table of symbols is drawn by the frame.
+        attempt: (found, words, pictures) → None: one control and its effect.
+        think: (found, pictures) → None: charts that help to predict without showing the result.
+        guess: found → the question with its answer.
+        reveal: (found, said, words, pictures) → None: the result beside the prediction (None: there was none).
+        why: found → equations in LaTeX, and a few sentences; the table of symbols is drawn below.
         take_away: found → one sentence.
     """
 
@@ -51,15 +51,15 @@ class Lesson:
     """One lesson.
 
     Attributes:
-        key: its word in the link.
-        title: its subject and what it is about, in a few words, for the list.
-        question: what it answers; a page's title.
-        needs: what a network must have, for the sentence "this lesson needs …".
-        network: name of the chosen network → of the one that the lesson takes.
-        find: (face, network) → all that is computed, `found`; it has the `symbols` of the equations.
-        steps: what is shown.
-        code: "module:name" of what computes it.
-        of_face: whether another face is another question.
+        key: its value in the link.
+        title: subject in a few words, for the list.
+        question: the question that it answers, below the title.
+        needs: requirement on the network, for the sentence "this lesson needs …".
+        network: name of the chosen network → name of the one that the lesson uses.
+        find: (face, network) → everything that is computed; has the `symbols` of the equations.
+        steps: functions that draw the steps.
+        code: "module:name" of the functions that compute it.
+        of_face: whether the answer depends on the face.
     """
 
     key: str
@@ -74,20 +74,20 @@ class Lesson:
 
 
 JUDGED = {
-    "needs": "stored answers to FER2013's PrivateTest",
+    "needs": "stored predictions on FER2013's PrivateTest",
     "network": lambda chosen: services.lessons.own_or_first(chosen, services.lessons.with_predictions),
 }
-"""Of lessons that judge a network by its answers to a test set, and need no picture."""
+"""For lessons that evaluate a network by its predictions on a test set, without a face."""
 
 
 @dataclass(frozen=True)
 class Commitment:
-    """What a student predicted.
+    """A student's prediction.
 
     Attributes:
-        first: before the answer was open.
-        now: the same, or what it was changed to with the answer open.
-        changes: how often it was changed.
+        first: the first one, made before the result was shown.
+        now: the current one, possibly changed afterwards.
+        changes: number of changes.
     """
 
     first: Said
@@ -97,12 +97,12 @@ class Commitment:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a visitor stands: the lesson, and what it is about.
+    """The lesson that a visitor has open, with its network and face.
 
     Attributes:
-        lesson: which.
-        network: that it takes.
-        about: key of the face, or "" where the face does not matter.
+        lesson: the lesson.
+        network: name of the network that it uses.
+        about: key of the face, or "" if the face does not matter.
     """
 
     lesson: Lesson
@@ -111,11 +111,11 @@ class Place:
 
     @property
     def commitment(self) -> Commitment | None:
-        """What was predicted here; None: nothing yet."""
+        """The prediction made here; None: none yet."""
         return st.session_state.setdefault("commitments", {}).get(self._key)
 
     def commit(self, said: Said) -> None:
-        """Keep a prediction; a second one is kept beside the first."""
+        """Store a prediction; a second one is stored beside the first."""
         before = self.commitment
         if before is None:
             after = Commitment(said, said)
@@ -131,29 +131,29 @@ class Place:
 
 
 def side_by_side(pictures: Any, *shown: tuple[go.Figure, str, str], wide: bool = False) -> None:
-    """Draw one or two charts into a column: figure, key, and what is in it. One alone takes half, or all if `wide`."""
+    """Draw one or two charts (figure, key, alternative text); a single one takes half the width, or all if `wide`."""
     for column, (figure, key, alt) in zip(pictures.columns(1 if wide else 2), shown, strict=False):
         with column:
             charts.show(figure, key, alt)
 
 
 def count(label: str, most: int, start: int, key: str) -> int:
-    """A slider from 1 to `most`, in the link as `key`; another network may have fewer, and then it starts anew."""
+    """A slider from 1 to `most`, kept in the link as `key`; reset to `start` if the network has fewer."""
     if st.session_state.get(key, 1) > most:
         st.session_state[key] = start
     return st.slider(label, 1, most, start, key=key, bind="query-params")
 
 
 def choose_lesson(lessons: dict[str, Lesson]) -> Lesson:
-    """Let the visitor choose a lesson; it stands in the link as `lesson`, by its key and not by its title."""
+    """Let the visitor choose a lesson, kept in the link as `lesson` by its key."""
     in_link = st.query_params.get("lesson")
-    if in_link in lessons and in_link != st.session_state.get("lesson_in_link"):  # not what was written here last
+    if in_link in lessons and in_link != st.session_state.get("lesson_in_link"):  # not the value written here last
         st.session_state["lesson"] = in_link
-    if "opened" not in st.session_state:  # the first run of a visit: was the link for a later step?
-        asked = st.query_params.get("lesson", next(iter(lessons)))
-        st.session_state["opened"] = {asked} if st.query_params.get("step") in STEPS[2:] else set()
+    if "opened" not in st.session_state:  # the first run of a visit: is the link for a later step?
+        requested = st.query_params.get("lesson", next(iter(lessons)))
+        st.session_state["opened"] = {requested} if st.query_params.get("step") in STEPS[2:] else set()
     key = st.selectbox(
-        "What would you like to understand?",
+        "Lesson",
         [*lessons],
         format_func=lambda key: numbered(lessons, key),
         key="lesson",
@@ -167,15 +167,15 @@ def choose_lesson(lessons: dict[str, Lesson]) -> Lesson:
 
 
 def numbered(lessons: dict[str, Lesson], key: str) -> str:
-    """A lesson as the list names it: its number and its title."""
+    """The label of a lesson in the list: its number and its title."""
     return f"{[*lessons].index(key) + 1} · {lessons[key].title}"
 
 
 def choose_step(place: Place) -> str:
-    """Let the visitor choose among the steps that are open; the step stands in the link as `step`."""
+    """Let the visitor choose among the open steps, kept in the link as `step`."""
     everything = place.commitment is not None or place.lesson.key in st.session_state["opened"]
     steps = STEPS if everything else _BEFORE
-    if st.session_state.get("step", STEPS[0]) not in steps:  # another face or network: a new question
+    if st.session_state.get("step", STEPS[0]) not in steps:  # another face or network: no prediction yet
         st.session_state["step"] = "predict"
     return views.choose_one("Step", steps, default=STEPS[0], key="step")
 
@@ -188,10 +188,10 @@ def _go(step: str, lesson: str | None = None) -> None:
 
 
 def whose(place: Place, chosen: str) -> None:
-    """Say which network the lesson takes where that is not the chosen one, and warn of random weights."""
+    """Say which network the lesson uses if it is not the chosen one, and warn of random weights."""
     if place.network != chosen:
         title, other = (services.networks.get_spec(name).title for name in (chosen, place.network))
-        st.markdown(f"{title} is chosen; this lesson needs {place.lesson.needs}, and takes **{other}**.")
+        st.markdown(f"This lesson needs {place.lesson.needs}, so it uses **{other}** instead of {title}.")
     if not services.networks.open_network(place.network).trained:
         model_picker.random_weights_banner(place.network)
 
@@ -230,18 +230,18 @@ def _predict(place: Place, found: Any) -> None:
     place.lesson.steps.think(found, pictures)
     with words:
         if before is not None:
-            st.markdown(f"You committed to **{guess.words(before.now)}**, and the answer is open now.")
-            if not st.toggle("Change it all the same", key="change"):
+            st.markdown(f"You predicted **{guess.words(before.now)}**. The result has been shown.")
+            if not st.toggle("Change the prediction", key="change"):
                 return
         key = f"guess-{place.lesson.key}"
         with st.form("prediction", border=False, clear_on_submit=True):
             st.markdown(guess.question)
             guess.ask(key)
-            label = "Commit, and open the answer" if before is None else "Commit the change"
+            label = "Submit and reveal" if before is None else "Submit the change"
             st.form_submit_button(label, type="primary", on_click=_commit, args=(place, key))
         if st.session_state.pop("nothing_said", False):
-            st.warning("Choose an answer first: the prediction comes before the answer.")
-        st.caption("What you commit to stays; a later change is shown as one.")
+            st.warning("Make a prediction first.")
+        st.caption("Your first prediction is kept; later changes are marked.")
 
 
 def _commit(place: Place, key: str) -> None:
@@ -260,17 +260,17 @@ def _reveal(place: Place, found: Any) -> None:
     with words:
         if made is None:
             views.caption(
-                f"**Nothing was predicted here;** a link opened this step. **Answer:** {guess.words(guess.answer)}."
+                f"**No prediction was made;** a link opened this step. **Result:** {guess.words(guess.answer)}."
             )
         else:
             changed = (
-                f" Changed {'once' if made.changes == 1 else f'{made.changes} times'} with the answer open; "
-                f"at first: {guess.words(made.first)}."
+                f" Changed {'once' if made.changes == 1 else f'{made.changes} times'} after the reveal; "
+                f"first prediction: {guess.words(made.first)}."
                 if made.changes
                 else ""
             )
             views.caption(
-                f"**You predicted:** {guess.words(said)}.{changed}\n\n**Answer:** {guess.words(guess.answer)}. "
+                f"**You predicted:** {guess.words(said)}.{changed}\n\n**Result:** {guess.words(guess.answer)}. "
                 f"{guess.verdict(said)}"
             )
     place.lesson.steps.reveal(found, said, words, pictures)
@@ -286,15 +286,15 @@ def _why(lesson: Lesson, found: Any) -> None:
     with right:
         views.caption(_table(found.symbols))
     with views.computed(*lesson.code):
-        st.markdown("What this lesson computes, as it stands in the repository:")
+        st.markdown("Source code of this lesson:")
 
 
 _GAP = "\N{NO-BREAK SPACE}"
 
 
 def _table(symbols: tuple[Symbol, ...]) -> str:
-    """The symbols with what they stand for here, their shapes and ranges, as a table in Markdown."""
-    rows = ["| symbol | here: (shape) range |", "|---|---|"]
+    """The symbols with their meaning, shape and range, as a Markdown table."""
+    rows = ["| symbol | meaning: (shape) range |", "|---|---|"]
     for s in symbols:
         shape = f"({f'{_GAP}×{_GAP}'.join(map(str, s.shape))}) " if s.shape else ""
         values = _number(s.low) if s.low == s.high else f"{_number(s.low)}{_GAP}…{_GAP}{_number(s.high)}"

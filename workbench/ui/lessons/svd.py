@@ -1,4 +1,4 @@
-"""SVD attention: a gate for positions that never saw them (paper D)."""
+"""SVD attention: a spatial gate that does not depend on spatial positions (paper D)."""
 
 from workbench.services import lessons
 
@@ -6,16 +6,16 @@ from .. import charts, views
 from .commitment import Field
 from .steps import Lesson, Steps, side_by_side
 
-_WAYS = ("as it arrives", "upside down")
+_WAYS = ("as computed", "upside down")
 
 
 def _attempt(found, words, pictures) -> None:
     with words:
-        way = views.choose_one("The map", _WAYS, default=_WAYS[0], key="way")
+        way = views.choose_one("Feature map", _WAYS, default=_WAYS[0], key="way")
         views.caption(
-            f"The module presses the map into one channel (left) and sums it up by **singular values**: a list of "
-            f"strengths, the largest first (right), once of the map and once of its {_query(found)} waves. Turn the "
-            "map upside down and watch the lists. That two pictures share their lists does not make them alike."
+            "The module projects the feature map to one channel (left) and computes **singular values** in descending "
+            f"order (right), of the map and of its {_query(found)}-frequency component. Turn the map upside down and "
+            "compare."
         )
     steps = found.upright if way == _WAYS[0] else found.turned
     lists = {"of x̃": steps.sigma_x, "of h": steps.sigma_h, "of l": steps.sigma_l}
@@ -23,12 +23,12 @@ def _attempt(found, words, pictures) -> None:
     side_by_side(
         pictures,
         (charts.signed(steps.x_tilde[0], "x̃"), "x_tilde", f"The map in one channel, {way}"),
-        (figure, "lists", "Singular values of the map and of its waves"),
+        (figure, "lists", "Singular values of the map and of the query"),
     )
 
 
 def _query(found) -> str:
-    return "slow" if found.upright.sigma_h is None else "fast"
+    return "low" if found.upright.sigma_h is None else "high"
 
 
 def _think(found, pictures) -> None:
@@ -39,8 +39,8 @@ def _think(found, pictures) -> None:
 
 def _guess(found) -> Field:
     return Field.strongest(
-        "From the two lists the module makes a gate: each place of the map is multiplied by a number from 0 to 1. "
-        "Where it has nothing to say, that is ½. In which field is the gate farthest from ½?",
+        "From the singular values the module computes a gate that multiplies each position of the feature map by a "
+        "number from 0 to 1; its neutral value is ½. In which field is the gate farthest from ½?",
         found.shares,
         "the gate is ½ everywhere",
     )
@@ -55,15 +55,11 @@ def _reveal(found, said, words, pictures) -> None:
     side_by_side(pictures, *shown)
     small = "under a millionth" if found.change < 1e-6 else f"{found.change:.1g}"
     with words:
-        corner = (
-            " Field 1 is where the products of the largest singular values stand, in every picture."
-            if answer == 0
-            else ""
-        )
+        corner = " Field 1 always contains the products of the largest singular values." if answer == 0 else ""
         views.caption(
-            f"**The same gate for a face upside down:** the largest difference is {small}.{corner} Row i, column j is "
-            "computed from the singular values around the i-th and the j-th, and multiplies *position* (i, j), "
-            "whatever stands there. It is not a map of where evidence lies."
+            f"**The same gate for a map turned upside down:** the largest difference is {small}.{corner} Row i, column "
+            "j is computed from the i-th and the j-th singular value, but multiplies *position* (i, j). It is not a "
+            "map of evidence."
         )
 
 
@@ -79,20 +75,22 @@ def _why(found) -> tuple[tuple[str, ...], str]:
         found.upright.outer.shape[1] > 1
     )
     return equations, (
-        "Turning a map upside down reorders the rows of $U$ and leaves $\\sigma$ as it is, so $P$ and $a$ stay. The "
-        "values fall from the first on, so $P$ is largest at the upper left; where it is nearly 0, $a$ is nearly ½ "
-        f"(paper D, eq. 1 to 10).{several}"
+        "Turning a map upside down reorders the rows of $U$ and does not change $\\sigma$, so $P$ and $a$ stay the "
+        "same. Singular values are in descending order, so $P$ is largest at the upper left; where it is nearly 0, $a$ "
+        f"is nearly ½ (paper D, eq. 1 to 10).{several}"
     )
 
 
 def _take_away(found) -> str:
-    return "A gate over positions is not a look at positions: SVD attention weighs places by two lists that know none."
+    return (
+        "A spatial gate need not depend on spatial content: SVD attention weights positions by singular values alone."
+    )
 
 
 LESSON = Lesson(
     key="svd",
-    title="SVD attention: what its gate can see",
-    question="Does SVD attention see the mouth?",
+    title="SVD attention: what its gate depends on",
+    question="Does the gate of SVD attention depend on where the mouth is?",
     needs="SVD attention",
     network=lambda chosen: lessons.network_for(chosen, lessons.has_svd),
     find=lessons.gate,
