@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import csv
 import html
-import io
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -20,7 +19,6 @@ from pathlib import Path
 
 import numpy as np
 
-from ..tables import write_rows
 from ..text import counted
 from . import duplicates
 from .faceset import FaceSet
@@ -181,20 +179,6 @@ def leaked(part: str = "PrivateTest", near: bool = True) -> frozenset[str]:
     with Path(__file__).with_name("leaked.csv").open(encoding="utf-8", newline="") as file:
         rows = csv.DictReader(file)
         return frozenset(r["id"] for r in rows if r["id"].startswith(f"{part}-") and (near or r["how"] == "exact"))
-
-
-def leaked_table(faces: FaceSet) -> str:
-    """`leaked.csv`, from the images: id, name, and whether the copy is exact or near."""
-    training = faces.part("Training")
-    table = io.StringIO()
-    write_rows(table, [("id", "name", "how")])
-    for part in ("PublicTest", "PrivateTest"):
-        chosen = faces.splits == part
-        some, ids = faces.subset(chosen), faces.ids[chosen]
-        exact, near = duplicates.copies_of(some, training), duplicates.near_copies(some, training)
-        rows = zip(ids, some.names, exact, near, strict=True)
-        write_rows(table, ((id_, name, "exact" if e else "near") for id_, name, e, n in rows if e or n))
-    return table.getvalue()
 
 
 # ---- the report

@@ -72,11 +72,6 @@ def has_votes(names: Sequence[str] | np.ndarray) -> bool:
     return bool(votes(names).any())
 
 
-def plurality(counts: np.ndarray) -> np.ndarray:
-    """The class with the most votes, as an index into COLUMNS, (N,); of equals the first in FER+'s order."""
-    return counts.argmax(1)
-
-
 def entropy(counts: np.ndarray) -> np.ndarray:
     """How far annotators disagree, in nats, (N,): 0 when all say the same, ln 10 when each says something else.
 
