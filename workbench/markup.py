@@ -1,11 +1,16 @@
-"""Self-contained HTML: images as data URLs, and bars of probabilities with their names."""
+"""HTML from the templates of `templates/`, in which every value is escaped; images as data, so that pages are
+self-contained."""
 
 from __future__ import annotations
 
 import base64
-import html
 import io
+from functools import cache
+from pathlib import Path
+from typing import Any
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup
 from PIL import Image
 
 from workbench.services.prediction import Prediction
@@ -23,9 +28,18 @@ EMOTION_COLORS = {
 """Safe for the color-blind; always shown together with the word."""
 
 
-def image(data: bytes, alt: str, kind: str = "png") -> str:
-    """An image file embedded in the page."""
-    return f'<img alt="{html.escape(alt)}" src="{as_data(data, kind)}">'
+@cache
+def template(name: str) -> Template:
+    """A template of `templates/`; values are escaped unless they are `Markup`, and a missing one is an error."""
+    loader = FileSystemLoader(Path(__file__).with_name("templates"))
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True).get_template(name)
+
+
+def render(file: str, macro: str = "", /, *args: Any, **values: Any) -> Markup:
+    """A whole template with values by name, or one macro of it with the arguments given."""
+    if macro:
+        return getattr(template(file).module, macro)(*args)
+    return Markup(template(file).render(values))
 
 
 def as_data(data: bytes, kind: str = "png") -> str:
@@ -40,15 +54,18 @@ def jpeg(picture: Image.Image, quality: int = 85) -> bytes:
     return buffer.getvalue()
 
 
-def bars(prediction: Prediction) -> str:
-    """A row for each class in the fixed order: name, bar in the color of the class, probability."""
-    rows = (
-        f'<div class="bar"><span>{html.escape(name)}</span>'
-        f'<i style="background:linear-gradient(to right,{EMOTION_COLORS.get(name, "#7F7F7F")} {100 * share:.1f}%,'
-        f'transparent {100 * share:.1f}%)"></i><span>{html.escape(percent(share))}</span></div>'
-        for name, share in zip(prediction.classes, prediction.probabilities.tolist(), strict=True)
-    )
-    return f'<div class="bars">{"".join(rows)}</div>'
+def bars(prediction: Prediction) -> list[dict[str, str]]:
+    """A row for each class in the fixed order: its name, color, width of the bar and probability, for `bars`."""
+    shares = zip(prediction.classes, prediction.probabilities.tolist(), strict=True)
+    return [
+        {
+            "name": name,
+            "color": EMOTION_COLORS.get(name, "#7F7F7F"),
+            "width": f"{100 * share:.1f}%",
+            "share": percent(share),
+        }
+        for name, share in shares
+    ]
 
 
 def percent(share: float) -> str:

@@ -37,7 +37,7 @@ def test_a_paper_shows_its_findings_and_every_single_claim(letter):
     shown = tables(app)
     for claim in papers.paper_of(letter).claims:
         if claim.row is None:
-            assert claim.place.replace("'", "&#x27;") in shown
+            assert claim.place.replace("'", "&#39;") in shown
 
 
 def test_networks_that_verdicts_leave_out_are_named(monkeypatch):

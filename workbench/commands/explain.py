@@ -8,13 +8,13 @@ Pictures are read, explained and written one after another, so a folder of thous
 
 from __future__ import annotations
 
-import html
 import io
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 from rich.progress import MofNCompleteColumn, Progress
@@ -26,7 +26,7 @@ from workbench.services.explain import Explanation
 
 from .. import faces, services
 from ..analysis.overlay import overlay, png
-from ..markup import image
+from ..markup import as_data, template
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 _SIDE = 144  # pixels, of a picture in the report
@@ -90,7 +90,8 @@ def write_report(
     net = services.networks.open_network(network)
     if class_ is not None and class_ not in net.classes:
         raise ValueError(f'The network has no class "{class_}". It has {", ".join(net.classes)}.')
-    count, faceless, failed = 0, 0, []
+    count = Counter()
+    failed: list[tuple[Path, str]] = []
     with (
         written_at_once(out) as page,
         written_at_once(out.with_suffix(".csv")) as table,
@@ -98,21 +99,33 @@ def write_report(
     ):
         text = io.TextIOWrapper(table, encoding="utf-8", newline="", write_through=True)
         write_rows(text, [["file", "face", *_BOX, "weights", "answer", *net.classes]])
-        page.write(_head(net).encode())
-        for file in progress.track(files, description="Explaining"):
-            try:
-                for found in explained(file, network, class_):
-                    page.write(_section(found).encode())
-                    write_rows(text, [_row(found)])
-                    count, faceless = count + (found.number > 0), faceless + (found.number == 0)
-            except (faces.PictureError, OSError) as error:
-                failed.append((file, str(error)))
-        if count + faceless == 0:  # nothing is written, and an earlier report stays
-            told = "\n".join(f"{file}: {why}" for file, why in failed[:5])
-            raise ValueError(f"No picture could be explained.\n{told}")
-        page.write(_foot(failed).encode())
+
+        def sections() -> Iterator[dict[str, Any]]:
+            for found in _each(progress.track(files, description="Explaining"), network, class_, failed):
+                write_rows(text, [_row(found)])
+                count["faces" if found.number else "faceless"] += 1
+                yield _section(found)
+            if not count:  # nothing is written, and an earlier report stays
+                listed = "\n".join(f"{file}: {why}" for file, why in failed[:5])
+                raise ValueError(f"No picture could be explained.\n{listed}")
+
+        of_fer2013 = net.card is not None and services.metrics.evaluation.is_of_fer2013(net.card)
+        report = template("explain_report.html")
+        for part in report.generate(net=net, of_fer2013=of_fer2013, faces=sections(), failed=failed):
+            page.write(part.encode())
         text.detach()
-    return count, faceless, failed
+    return count["faces"], count["faceless"], failed
+
+
+def _each(
+    files: Iterable[Path], network: str, class_: str | None, failed: list[tuple[Path, str]]
+) -> Iterator[Explained]:
+    """Every face of every file; files that cannot be read are added to `failed`, each with why."""
+    for file in files:
+        try:
+            yield from explained(file, network, class_)
+        except (faces.PictureError, OSError) as error:
+            failed.append((file, str(error)))
 
 
 _BOX = ("left", "top", "width", "height", "angle")
@@ -125,62 +138,27 @@ def _row(found: Explained) -> list[str | float]:
     return [str(found.file), found.number, *(getattr(found.box, a) for a in _BOX), weights, prediction.answer, *shares]
 
 
-_STYLE = """
-body { font: 17px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 62rem; padding: 0 1rem; color: #111418 }
-section { display: grid; grid-template-columns: 144px 144px 1fr; gap: 1rem; margin: 1.5rem 0; align-items: start }
-h2 { grid-column: 1 / -1; font-size: 1rem; margin: 0; overflow-wrap: anywhere } img { display: block; width: 144px }
-.bar { display: grid; grid-template-columns: 6rem 1fr 4rem; gap: .5rem } .bar i { display: block; height: .9em;
-margin: .3em 0; background: #0072b2 } small { grid-column: 1 / -1 }
-@media (max-width: 40rem) { section { grid-template-columns: 144px 144px } .bars { grid-column: 1 / -1 } }
-"""
-
-
-def _head(net: services.networks.Network) -> str:
-    trained = (
-        f"Trained{' on FER2013' * services.metrics.evaluation.is_of_fer2013(net.card)} (split "
-        f"{html.escape(net.card.split)})."
-        if net.card
-        else "<strong>Random weights: nothing here means anything.</strong>"
-    )
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>FERScope</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style><body>'
-        f"<h1>What in the pictures carried the decision?</h1><p>{html.escape(net.spec.title)} "
-        f"(<code>{html.escape(net.name)}</code>). {trained} Left, what the network sees; right, the map for the class, "
-        "on a scale of its own. The network answers what raters would call a face, not what a person feels; a map "
-        "does not prove that these pixels decided.</p>\n"
-    )
-
-
-def _section(found: Explained) -> str:
+def _section(found: Explained) -> dict[str, Any]:
+    """What the template shows of a face."""
     explanation = found.explanation
     prediction, heat = explanation.prediction, None
     gray = (255 * explanation.pixels).round().byte().numpy()
-    parts = [image(png(gray, _SIDE), "the face as the network sees it")]
+    images = [(as_data(png(gray, _SIDE)), "the face as the network sees it")]
     if explanation.layer is not None:
         heat = explanation.map_of(explanation.class_)
-        alt = f"map for {explanation.class_}"
-        parts.append(image(png(overlay(explanation.pixels, heat), _SIDE), alt))
-    bars = "".join(
-        f'<div class="bar"><span>{html.escape(name)}</span><i style="width:{100 * share:.1f}%"></i>'
-        f"<span>{100 * share:.1f} %</span></div>"
-        for name, share in zip(prediction.classes, prediction.probabilities.tolist(), strict=True)
-    )
+        images.append((as_data(png(overlay(explanation.pixels, heat), _SIDE)), f"map for {explanation.class_}"))
     notes = [] if found.number else ["No face was found: this is the middle of the picture."]
     if heat is not None and float(heat.max()) == 0:
-        notes.append(f"The map is blank: no place speaks for {explanation.class_}. It is no evidence of anything.")
+        notes.append(f"The map is blank: no region supports {explanation.class_}. It is no evidence of anything.")
     what = str(found.file) + (f", face {found.number}" if found.number > 1 else "")
     what += "" if found.number else " (no face found)"
-    small = f"<small>{html.escape(' '.join(notes))}</small>" if notes else ""
-    title = f"{html.escape(what)}: {html.escape(prediction.answer)}; map for {html.escape(explanation.class_)}"
-    return f'<section><h2>{title}</h2>{"".join(parts)}<div class="bars">{bars}</div>{small}</section>\n'
-
-
-def _foot(failed: list[tuple[Path, str]]) -> str:
-    if not failed:
-        return "</body></html>\n"
-    items = "".join(f"<li>{html.escape(str(file))}: {html.escape(why)}</li>" for file, why in failed)
-    return f"<h2>Files that could not be read</h2><ul>{items}</ul></body></html>\n"
+    shares = (f"{100 * share:.1f}" for share in prediction.probabilities.tolist())
+    return {
+        "title": f"{what}: {prediction.answer}; map for {explanation.class_}",
+        "images": images,
+        "probabilities": list(zip(prediction.classes, shares, strict=True)),
+        "notes": " ".join(notes),
+    }
 
 
 def explain(

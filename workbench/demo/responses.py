@@ -5,7 +5,6 @@ Only trained networks are available. Invalid requests raise ValueError with a me
 
 from __future__ import annotations
 
-import html
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from workbench.services.explain import Explanation
 from .. import faces, services
 from ..analysis.cam import METHODS, resize
 from ..analysis.overlay import overlay, png
-from ..markup import bars, image, jpeg
+from ..markup import as_data, bars, jpeg, render
 
 SIDE = 288  # pixels, of an image in the result
 LARGEST = (1600, 1600)  # pixels of an image in which faces are detected
@@ -160,24 +159,17 @@ def explain(
 def attention_maps(explanation: Explanation) -> str:
     """The spatial attention maps of the network, as a strip of images."""
     size = explanation.pixels.shape
-    figures = [
-        _figure(png(overlay(explanation.pixels, resize(m.values[0].clamp_min(0), size)), SIDE), f"{m.title}, {m.layer}")
-        for m in explanation.attention
-        if m.spatial
-    ]
-    if not figures:
-        return "<p>This network has no spatial attention. ResNet-18 with BAM has it.</p>"
-    text = "Brighter: larger attention weights. The prediction need not depend on these regions."
-    return f'<p>{text}</p><div class="strip">{"".join(figures)}</div>'
+    spatial = (m for m in explanation.attention if m.spatial)
+    weights = ((f"{m.title}, {m.layer}", resize(m.values[0].clamp_min(0), size)) for m in spatial)
+    figures = [_figure(png(overlay(explanation.pixels, values), SIDE), title) for title, values in weights]
+    return _piece("attention_maps", figures)
 
 
 def frequencies(explanation: Explanation) -> str:
     """The face and its high- and low-frequency components, as a strip of images."""
     parts = explanation.frequencies
     titles = {"original": parts.original, "high frequencies: edges": parts.high, "low frequencies: shapes": parts.low}
-    strip = "".join(_figure(_gray(pixels), title) for title, pixels in titles.items())
-    text = "The workbench shows how the network classifies each component."
-    return f'<div class="strip">{strip}</div><p>{text}</p>'
+    return _piece("frequencies", [_figure(_gray(pixels), title) for title, pixels in titles.items()])
 
 
 def boxed(found: Seen, number: int) -> str:
@@ -189,8 +181,7 @@ def boxed(found: Seen, number: int) -> str:
         draw.line([*corners, corners[0]], fill="#D6336C", width=6 if i == number else 2, joint="curve")
         if len(found.boxes) > 1:
             draw.text(corners[0], f" {i + 1}", fill="#D6336C", font_size=24, stroke_width=3, stroke_fill="white")
-    none = "" if found.boxes else "<p>No face was found, so the center of the image is used.</p>"
-    return image(jpeg(shown), "the image with a box around each face", "jpeg") + none
+    return _piece("boxed", as_data(jpeg(shown), "jpeg"), bool(found.boxes))
 
 
 def explain_tab(found: Seen, number: int, network: str, class_: str, method: str) -> tuple:
@@ -198,7 +189,8 @@ def explain_tab(found: Seen, number: int, network: str, class_: str, method: str
     result = explained(found.face(number or 0), network, class_)
     pair = _gray(result.pixels), overlaid(result, method)
     text = f"**{note(result, method)}**"
-    return boxed(found, number or 0), pair, text, bars(result.prediction), attention_maps(result), frequencies(result)
+    probabilities = render("pieces.html", "bars", bars(result.prediction))
+    return boxed(found, number or 0), pair, text, probabilities, attention_maps(result), frequencies(result)
 
 
 def compare_tab(found: Seen, number: int, first: str, second: str, class_: str) -> tuple[str, str, str]:
@@ -217,8 +209,12 @@ def compare_tab(found: Seen, number: int, first: str, second: str, class_: str) 
         alike = f"**Rank correlation of the maps for {result.class_}: {signed(likeness, 2)}** (1: identical order)."
     text = f"**{verdict}** {alike} Agreement does not prove that they are right."
     cards = [
-        image(overlaid(e, METHODS[0]), f"map of {name} for {result.class_}" if e.layer else "the face, without a map")
-        + bars(e.prediction)
+        _piece(
+            "compared",
+            as_data(overlaid(e, METHODS[0])),
+            f"map of {name} for {result.class_}" if e.layer else "the face, without a map",
+            bars(e.prediction),
+        )
         for name, e in zip(result.networks, result.explanations, strict=True)
     ]
     return text, *cards
@@ -238,27 +234,26 @@ class Watch:
         picture.thumbnail(LARGEST)
         box = self.follower.find(picture)
         if box is None:
-            shown, text = picture, "<p>No face is found. Look at the camera, with light from the front.</p>"
+            shown, rows = picture, None
         else:
             result = services.explain(faces.crop(picture, box), network)
-            shown, text = _with_map(picture, box, result), bars(result.prediction)
+            shown, rows = _with_map(picture, box, result), bars(result.prediction)
         self.times.append(began)
         took = 1000 * (time.perf_counter() - began)
         span = self.times[-1] - self.times[0]
-        rate = f", {(len(self.times) - 1) / span:.0f} frames a second" if span > 0 else ""
-        picture_html = image(jpeg(shown), "the camera image with the map over the face", "jpeg")
-        return f'<div class="live">{picture_html}</div><p>Computed in {took:.0f} ms{rate}.</p>{text}'
+        rate = f"{(len(self.times) - 1) / span:.0f}" if span > 0 else ""
+        return _piece("live", as_data(jpeg(shown), "jpeg"), f"{took:.0f}", rate, rows)
 
 
 def live(data: bytes | None, watch: Watch | None, network: str, accepted: bool) -> tuple[str, Watch]:
     """The result for one frame of the camera; a sentence without consent or for an invalid frame."""
     watch = watch or Watch()
     if not accepted:
-        return "<p>Accept the notice above first.</p>", watch
+        return _piece("message", "Accept the notice above first."), watch
     try:
         return (watch.frame(data, trained(network).name) if data else ""), watch
     except ValueError as error:
-        return f"<p>{html.escape(str(error))}</p>", watch
+        return _piece("message", str(error)), watch
 
 
 def _with_map(picture: Image.Image, box: faces.Box, result: Explanation) -> Image.Image:
@@ -276,5 +271,9 @@ def _gray(pixels: Tensor) -> bytes:
     return png((255 * pixels.clamp(0, 1)).round().byte().numpy(), SIDE)
 
 
-def _figure(picture: bytes, title: str) -> str:
-    return f"<figure>{image(picture, title)}<figcaption>{title}</figcaption></figure>"
+def _figure(picture: bytes, title: str) -> tuple[str, str]:
+    return as_data(picture), title
+
+
+def _piece(macro: str, *args: object) -> str:
+    return render("demo.html", macro, *args)

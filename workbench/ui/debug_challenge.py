@@ -11,6 +11,7 @@ from torch import Tensor
 
 from workbench import services
 from workbench.faces import Face
+from workbench.markup import render
 from workbench.services.debug_challenge import Fault, Spoiled
 from workbench.services.explain import Explanation
 from workbench.services.prediction import Prediction
@@ -99,10 +100,8 @@ def banner(case: Case) -> None:
         f"Faulty on purpose (challenge {case.number}). {case.network} receives corrupted input or settings: results "
         "say nothing about the face."
     )
-    st.html(
-        f'<div role="alert" style="background:{_ALARM};color:#FFFFFF;padding:.6rem 1rem;border-radius:.4rem">'
-        f"<strong>{text.partition('. ')[0]}.</strong> {text.partition('. ')[2]}</div>"
-    )
+    first, _, rest = text.partition(". ")
+    st.html(render("pieces.html", "alert", _ALARM, f"{first}.", rest))
     page_content.add_text(f"**{text}**")
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from html import escape
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,9 +15,11 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 from markdown_it import MarkdownIt
+from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from models.tables import write_rows
+from workbench.markup import render
 from workbench.services.networks import get_spec
 
 from . import model_picker, state
@@ -31,14 +32,6 @@ LIMITS = (
     "emotions in schools and workplaces, except for medical or safety reasons."
 )
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
-_STYLE = """
-body { font: 17px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem; color: #111418 }
-main { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(22rem, 100%), 1fr)); gap: 2rem }
-figure { margin: 0; min-width: 0 } .wide { grid-column: 1 / -1 } footer, .facts { color: #4B5563 }
-table { border-collapse: collapse } td, th { border: 1px solid #D5D5CE; padding: .2rem .6rem } pre { overflow-x: auto }
-"""
-# Charts are drawn while the page is parsed; once the layout is complete, each is resized to its own width.
-_FIT = "onload = () => document.querySelectorAll('.js-plotly-plot').forEach(chart => Plotly.Plots.resize(chart))"
 
 
 @dataclass(frozen=True)
@@ -90,13 +83,16 @@ def report(shown: Screen, about: About) -> str:
     """A self-contained HTML page; Plotly's JavaScript is included."""
     title = shown.title or about.page
     when = datetime.now().astimezone().strftime("%d %B %Y, %H:%M %Z")
-    cards = "".join(_cards(shown.items))
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>FERScope: {escape(title)}</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style>'
-        f"<script>{get_plotlyjs()}</script><body><h1>{escape(title)}</h1>{_html(shown.question)}"
-        f'<div class="facts">{_html(_facts(shown, about, when))}</div><main>{cards}</main>'
-        f"<footer><p>{escape(LIMITS)}</p></footer><script>{_FIT}</script></body></html>\n"
+    opening, cards = _cards(list(shown.items))
+    return render(
+        "export.html",
+        title=title,
+        question=_html(shown.question),
+        facts=_html(_facts(shown, about, when)),
+        opening=opening,
+        cards=cards,
+        limits=LIMITS,
+        plotly=Markup(get_plotlyjs()),
     )
 
 
@@ -110,24 +106,23 @@ def _facts(shown: Screen, about: About, when: str) -> str:
     )
 
 
-def _cards(items: list[Item]) -> Iterator[str]:
-    """Each chart with the captions that follow it; captions before the first chart take the whole width."""
-    inside = False
-    for item in list(items):
+def _cards(items: list[Item]) -> tuple[list[Markup], list[dict[str, Any]]]:
+    """Captions before the first chart, and each chart with the captions that follow it."""
+    opening: list[Markup] = []
+    cards: list[dict[str, Any]] = []
+    for item in items:
         if item.figure is None:
-            yield _html(item.text) if inside else f'<div class="wide">{_html(item.text)}</div>'
-            continue
-        width = "wide" if item.wide else "column"
-        yield f'{"</figure>" if inside else ""}<figure class="{width}" aria-label="{escape(item.text)}">'
-        yield style.inked(go.Figure(item.figure), "light").to_html(
-            full_html=False, include_plotlyjs=False, config={**style.CONFIG, "responsive": True}
-        )
-        inside = True
-    yield "</figure>" if inside else ""
+            (cards[-1]["captions"] if cards else opening).append(_html(item.text))
+        else:
+            chart = style.inked(go.Figure(item.figure), "light").to_html(
+                full_html=False, include_plotlyjs=False, config={**style.CONFIG, "responsive": True}
+            )
+            cards.append({"wide": item.wide, "label": item.text, "chart": Markup(chart), "captions": []})
+    return opening, cards
 
 
-def _html(text: str) -> str:
-    return _MARKDOWN.render(text)
+def _html(text: str) -> Markup:
+    return Markup(_MARKDOWN.render(text))  # which escapes HTML
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import asyncio
-import html
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import HTMLResponse, JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from workbench.markup import render
 from workbench.server import access
 from workbench.server.connections import files_left
 from workbench.server.visitors import address as address_of
@@ -215,14 +215,8 @@ def _unframed(scope: Scope, send: Send) -> Send:
 
 
 def _no_such_host(host: str | None) -> str:
-    shown = html.escape((host or "no name")[:200])
     name = named[0] if (named := re.match(r"[\w.-]{1,200}", host or "", re.ASCII)) else "NAME"
-    return (
-        '<!DOCTYPE html><html lang="en"><title>FERScope</title>'
-        '<body style="font: 17px sans-serif; max-width: 40em; margin: 3em auto; padding: 0 1em">'
-        f"<h1>FERScope does not respond to this name</h1><p>You opened it as <b>{shown}</b>. Use an address that was "
-        f"printed when it was started, or start it with <code>ferscope app --host-name {name}</code>.</p>"
-    )
+    return render("unknown_host.html", host=(host or "no name")[:200], name=name)
 
 
 def _refuse(status: int, sentence: str) -> JSONResponse:

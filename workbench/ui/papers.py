@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import html
 import io
-import re
 from collections import Counter
 from functools import partial
 
@@ -12,6 +10,7 @@ import streamlit as st
 
 from models.tables import write_rows
 from models.text import counted
+from workbench.markup import render
 from workbench.services import papers
 from workbench.services.metrics import leaderboard
 from workbench.services.papers import VERDICTS, Checked, Finding
@@ -19,20 +18,6 @@ from workbench.services.papers import VERDICTS, Checked, Finding
 from . import charts, page_content, views
 
 _ALL = "all"
-_STYLE = """<style>
-.claims {width: 100%; border-collapse: collapse; font-size: 1rem; line-height: 1.4}
-.claims th, .claims td {text-align: left; vertical-align: top; padding: .45rem .7rem .45rem 0;
-  border-bottom: 1px solid rgba(128,128,128,.4); overflow-wrap: anywhere}
-.claims small {opacity: .8; font-size: .85rem}
-.claims code {font-size: .85em; overflow-wrap: anywhere}
-.verdict {display: inline-block; padding: 0 .5rem; border-radius: .4rem; white-space: nowrap}
-@media (max-width: 640px) {
-  .claims thead {display: none}
-  .claims tr {display: block; padding: .6rem 0; border-bottom: 1px solid rgba(128,128,128,.6)}
-  .claims td {display: block; border: 0; padding: .1rem 0}
-  .claims td[data-name]::before {content: attr(data-name) ": "; opacity: .8}
-}
-</style>"""
 
 
 def overview() -> None:
@@ -41,7 +26,7 @@ def overview() -> None:
         counts = papers.summary()
     named = {f"{paper.letter}  {paper.short}": counts[paper.letter] for paper in papers.papers()}
     all_ = Counter({verdict: sum(by[verdict] for by in counts.values()) for verdict in VERDICTS})
-    st.html(_STYLE + "&ensp;".join(_chip(verdict) for verdict in VERDICTS))
+    st.html(render("claims.html", colors=charts.VERDICT_COLORS, verdicts=VERDICTS, claims=()))
     charts.show(charts.verdicts(named), "verdicts", "Claims of each paper by verdict")
     views.caption(
         f"**Of {all_.total()} claims {all_['recomputed']} are recomputed, {all_['reproduced'] or 'none'} reproduced, "
@@ -139,33 +124,7 @@ def _of_a_class(checked: Checked) -> bool:
 
 
 def _table(chosen: list[Checked]) -> str:
-    body = "".join(_row(checked) for checked in chosen)
-    head = "".join(
-        f'<th style="width:{width}%">{name}</th>'
-        for name, width in (("claim", 30), ("claimed", 15), ("ours", 20), ("verdict, and how it was obtained", 35))
-    )
-    return f'{_STYLE}<table class="claims"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-
-
-def _row(checked: Checked) -> str:
-    claim = checked.claim
-    ours = "" if checked.verdict == "not run" else _safe(checked.ours)
-    return (
-        f"<tr><td>{_safe(claim.what)}<br><small>{_safe(claim.place)}</small></td>"
-        f'<td data-name="claimed">{_safe(claim.text)}</td>'
-        + (f'<td data-name="ours">{ours}</td>' if ours else "<td></td>")
-        + f"<td>{_chip(checked.verdict)}<br><small>{_safe(checked.way)}</small></td></tr>"
-    )
-
-
-def _chip(verdict: str) -> str:
-    ground, ink = charts.VERDICT_COLORS[verdict]
-    return f'<span class="verdict" style="background:{ground};color:{ink}">{verdict}</span>'
-
-
-def _safe(text: str) -> str:
-    """Text for HTML, with `code` as code."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
+    return render("claims.html", colors=charts.VERDICT_COLORS, verdicts=(), claims=chosen)
 
 
 @page_content.fragment
