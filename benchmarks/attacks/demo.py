@@ -21,6 +21,7 @@ from PIL import Image
 from models.checkpoints import checkpoint_folders
 from models.paths import CODE as ROOT
 from workbench import services
+from workbench.server.attempts import BURST, PER_SECOND
 
 from .demo_client import API, META, Browser, close, connected, face_png, growth, join, unfinished_headers
 from .instances import Attack, Instance
