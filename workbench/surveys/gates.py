@@ -6,10 +6,9 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import isnan, nan
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,9 @@ from models.datasets import FaceSet
 from models.files import write_json
 from models.preprocessing import to_unit
 
-from ..analysis.attention import Gate, GateStatistics, ModuleStatistics, fixed_share, gate_statistics, gates_of, passes
-from .sample import SurveySample, draw_sample, weights_digest
+from ..analysis.attention import GateStatistics, ModuleStatistics, fixed_share, gate_statistics, gates_of, passes
+from .files import AttentionFile, or_nan, read_current
+from .sample import SurveySample, draw_sample
 
 FILE = "attention.json"
 IMAGES = 500
@@ -49,15 +49,9 @@ def read_gates(name_or_path: str | Path) -> GateSurvey:
     Raises:
         CheckpointError: there are none, the file is damaged, or they belong to other weights.
     """
-    path = checkpoint_folder(name_or_path) / FILE
-    again = "Measure it: ferscope refresh --only attention"
-    try:
-        found, weights = _read(path), weights_digest(path.parent)
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{error.filename} is not there. {again}") from error
-    if found.sample.weights != weights:
-        raise CheckpointError(f"{path} belongs to other weights than those beside it. {again}")
-    return found
+    found = read_current(name_or_path, FILE, AttentionFile, "Measure it: ferscope refresh --only attention")
+    modules = tuple(module.statistics() for module in found.modules)
+    return GateSurvey(found.sample, modules, or_nan(found.pixels))
 
 
 def survey_gates(
@@ -134,30 +128,3 @@ def _plain(found: GateStatistics) -> dict[str, Any]:
 
 def _or_none(value: float) -> float | None:
     return None if isnan(value) else value
-
-
-def _read(path: Path) -> GateSurvey:
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        sample = SurveySample(**{field.name: stored[field.name] for field in dataclasses.fields(SurveySample)})
-        modules = tuple(
-            ModuleStatistics(m["layer"], tuple(map(_gate, m["gates"])), m["changed_mean"], m["changed_off"])
-            for m in stored["modules"]
-        )
-        return GateSurvey(sample, modules, _or_nan(stored["pixels"]))
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise CheckpointError(f"{path} holds no statistics of gates ({error}). Delete it and measure again.") from error
-
-
-def _gate(values: dict[str, Any]) -> GateStatistics:
-    rows = values["mean_map"]
-    mean_map = None if rows is None else torch.tensor(rows)
-    return GateStatistics(
-        **values | {"gate": Gate(**values["gate"]), "fixed": _or_nan(values["fixed"]), "mean_map": mean_map}
-    )
-
-
-def _or_nan(value: float | None) -> float:
-    return nan if value is None else value

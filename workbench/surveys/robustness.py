@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,15 +31,17 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from models.checkpoints import Card, CheckpointError, checkpoint_folder, load_checkpoint
+from models.console import run_command
 from models.datasets import FaceSet
 from models.devices import device_of
-from models.files import DiskFullError, write_json
+from models.files import write_json
 from models.metrics import percent
 from models.paths import FER2013
 from models.preprocessing import normalise, resized
 
 from ..analysis.robustness import CORRUPTIONS, Answer, Corruption, Curve, accuracy_curve, right_answers
-from .sample import SurveySample, draw_sample, weights_digest
+from .files import RobustnessFile, read_current, read_file
+from .sample import SurveySample, draw_sample
 
 FILE = "robustness.json"
 LIMIT = 1000
@@ -61,16 +62,8 @@ def read_robustness(name_or_path: str | Path) -> Robustness:
     Raises:
         CheckpointError: there are none, the file is damaged, or they belong to other weights.
     """
-    folder = checkpoint_folder(name_or_path)
     again = f"Measure it: ferscope robustness {name_or_path}"
-    try:
-        found = _read(folder / FILE)
-        current = weights_digest(folder)
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{error.filename} is not there. {again}") from error
-    if found.question.weights != current:
-        raise CheckpointError(f"{folder / FILE} belongs to other weights than those beside it. {again}")
-    return found
+    return _robustness(read_current(name_or_path, FILE, RobustnessFile, again))
 
 
 def survey(
@@ -162,7 +155,7 @@ def _answer(model: nn.Module, card: Card) -> Answer:
 def _kept(path: Path, question: SurveySample) -> dict[str, Curve]:
     """The curves of the file that answer the same question; of a damaged or older file none."""
     try:
-        found = _read(path)
+        found = _robustness(read_file(path, RobustnessFile, "Measure it again."))
     except (FileNotFoundError, CheckpointError):
         return {}
     if found.question == question:
@@ -187,19 +180,8 @@ def _write(path: Path, found: Robustness) -> None:
     write_json(path, {**dataclasses.asdict(found.question), "curves": curves})
 
 
-def _read(path: Path) -> Robustness:
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        question = SurveySample(**{field.name: stored[field.name] for field in dataclasses.fields(SurveySample)})
-        curves = {}
-        for name, columns in stored["curves"].items():
-            tensors = [torch.tensor(columns[key], dtype=torch.float64) for key in ("values", "accuracy", "interval")]
-            curves[name] = Curve(*tensors, question.pictures)
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise CheckpointError(f"{path} holds no curves ({error}). Delete it and measure again.") from error
-    return Robustness(question, curves)
+def _robustness(found: RobustnessFile) -> Robustness:
+    return Robustness(found.sample, {name: curve.curve(found.pictures) for name, curve in found.curves.items()})
 
 
 # ---- the command
@@ -257,14 +239,9 @@ def _command(
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run `ferscope robustness ...`; ends with status 1 and one sentence where it cannot, 130 after Ctrl-C."""
-    try:
-        tyro.cli(_command, prog="ferscope robustness", args=argv)
-    except KeyboardInterrupt:
-        print("Stopped. The same command goes on with the curves that are missing.", file=sys.stderr)
-        sys.exit(130)
-    except (DiskFullError, ValueError, OSError) as error:
-        sys.exit(str(error))
+    """Run `ferscope robustness ...`."""
+    stopped = "Stopped. The same command goes on with the curves that are missing."
+    run_command(_command, "ferscope robustness", argv, stopped)
 
 
 if __name__ == "__main__":
