@@ -38,12 +38,12 @@ from .checkpoints import (
     write_card,
     write_predictions,
 )
+from .console import run_command
 from .datasets import DataError, FaceSet
 from .datasets.audit import leaked
 from .datasets.ferplus import has_votes
 from .datasets.splits import split
 from .devices import device_of
-from .files import DiskFullError
 from .metrics import accuracy_of, measure, percent, predict, share
 from .paths import FER2013
 from .preprocessing import TTA
@@ -261,14 +261,9 @@ def _is_its_own(faces: FaceSet, card: Card) -> bool:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run `ferscope evaluate ...`; ends with status 1 and one sentence where it cannot, 130 after Ctrl-C."""
-    try:
-        tyro.cli(_command, prog="ferscope evaluate", args=argv)
-    except KeyboardInterrupt:
-        print("Stopped before everything was measured: what was stored before is unchanged.", file=sys.stderr)
-        sys.exit(130)
-    except (DiskFullError, ValueError, OSError) as error:
-        sys.exit(str(error))
+    """Run `ferscope evaluate ...`."""
+    stopped = "Stopped before everything was measured: what was stored before is unchanged."
+    run_command(_command, "ferscope evaluate", argv, stopped)
 
 
 if __name__ == "__main__":

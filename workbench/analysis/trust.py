@@ -48,9 +48,6 @@ SIMILARITY_LIMIT = 0.5
 
 Level = Literal["trusted", "weak", "not trusted"]
 
-TESTS = ("deletion", "insertion", "randomisation")
-"""What the badge asks, in the order of `Badge.reasons`."""
-
 _ROAD_PAIRS = 4  # random maps for ROAD, which solves a linear system a picture; each with its negative
 _STAGES = 5  # of `assess`, for its progress
 
@@ -61,7 +58,8 @@ class Badge:
 
     Attributes:
         level: "trusted", "weak" or "not trusted".
-        reasons: a sentence for each of `TESTS`, with its numbers; one alone for a map that was not tested.
+        reasons: a sentence each for deletion, insertion and randomization, with its numbers; one alone for a map that
+            was not tested.
         passed: whether each reason speaks for the map.
     """
 

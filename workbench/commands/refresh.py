@@ -11,13 +11,10 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, get_args
-
-import tyro
 
 from models import get_spec, list_models
 from models.calibration import fit_temperature
@@ -30,12 +27,13 @@ from models.checkpoints import (
     read_predictions,
     write_card,
 )
+from models.console import run_command
 from models.datasets import FaceSet
 from models.devices import device_of
 from models.ensemble_selection import NAME as ENSEMBLE
 from models.ensemble_selection import Choice, candidates, choose, is_shipped, ship
 from models.evaluate import evaluate
-from models.files import DiskFullError, write_bytes
+from models.files import write_bytes
 from models.paths import FER2013
 from models.preprocessing import TTA
 from models.zoo import minutes
@@ -220,14 +218,9 @@ def verdicts() -> str:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run `ferscope refresh ...`; ends with status 1 and one sentence where it cannot, 130 after Ctrl-C."""
-    try:
-        tyro.cli(refresh, prog="ferscope refresh", args=argv)
-    except KeyboardInterrupt:
-        print("Stopped. What was written is whole; the same command goes on with what is missing.", file=sys.stderr)
-        sys.exit(130)
-    except (DiskFullError, ValueError, OSError) as error:
-        sys.exit(str(error))
+    """Run `ferscope refresh ...`."""
+    stopped = "Stopped. What was written is whole; the same command goes on with what is missing."
+    run_command(refresh, "ferscope refresh", argv, stopped)
 
 
 if __name__ == "__main__":

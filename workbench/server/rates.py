@@ -29,7 +29,3 @@ class Bucket:
             return False
         self._tokens -= amount
         return True
-
-    def give_back(self, amount: float = 1) -> None:
-        """Return tokens that were taken."""
-        self._tokens = min(self.burst, (self._tokens or 0) + amount)

@@ -57,11 +57,6 @@ class Explainer:
     signed: bool = False
     of_class: bool = True
 
-    @property
-    def needs_gradients(self) -> bool:
-        """Whether it goes backward through the network."""
-        return self.backward > 0
-
     def passes(self, channels: int | None, size: Sequence[int]) -> Passes:
         """How often the batch goes through the network, the pass that checks the arguments counted.
 

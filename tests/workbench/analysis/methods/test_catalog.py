@@ -56,7 +56,7 @@ def test_every_explainer_says_what_it_is():
         assert explainer.unproven.endswith(".")
     assert set(cam.METHODS) < EXPLAINERS.keys()
     assert {name for name in NAMES if EXPLAINERS[name].signed} == {"integrated_gradients", "occlusion"}
-    assert {name for name in NAMES if not EXPLAINERS[name].needs_gradients} == {
+    assert {name for name in NAMES if EXPLAINERS[name].backward == 0} == {
         *("eigencam", "kpcacam", "fem", "scorecam", "ablationcam", "randomcam", "occlusion")
     }
 
