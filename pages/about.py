@@ -16,7 +16,7 @@ with use:
     views.caption(
         "Teaching and research: how networks that classify facial expressions work, which image regions support a "
         "prediction, and where they fail.\n\n"
-        "**The networks predict the label that annotators would give a face, not what a person feels.** They were "
+        "**The networks estimate the label that annotators would give a face, not what a person feels.** They were "
         "trained on FER2013, small gray images labeled by the words of a web search and checked by people. Annotators "
         "often disagree, and a face need not show a feeling at all."
     )

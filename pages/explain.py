@@ -24,8 +24,8 @@ if services.networks.get_spec(network).cam_layer is None:
     charts.show(chart, "probabilities", "Probability of each class")
     share = charts.percent(float(prediction.probabilities.max()))
     views.caption(
-        f"**Prediction: {prediction.answer}, {share}.** It is the label that annotators would give this face, not what "
-        "the person feels."
+        f"**Prediction: {prediction.answer}, {share}.** It estimates the label that annotators would give this face, "
+        "not what the person feels."
     )
     uncertainty.show(face, network, prediction)
     state.stop()
@@ -85,7 +85,7 @@ def face_map_prediction(class_: str, method: str, opacity: float, shared: bool) 
         charts.show(chart, "probabilities", "Probability of each class")
         share = charts.percent(float(prediction.probabilities.max()))
         means = (
-            "It is the label that annotators would give this face, not what the person feels."
+            "It estimates the label that annotators would give this face, not what the person feels."
             if prediction.trained
             else RANDOM
         )

@@ -55,7 +55,7 @@ def pair() -> None:
 pair()
 with views.computed(
     "workbench.services.metrics.evaluation:scores",
-    "workbench.services.metrics.evaluation:_drawn",
+    "models.metrics:bootstrap",
     "workbench.services.metrics.evaluation:_chance",
     "workbench.services.metrics.paired_tests:pair",
     "models.metrics:measure",

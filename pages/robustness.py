@@ -48,9 +48,7 @@ def at_a_value(found: Response) -> None:
     with left:
         robustness.curves(found, net.classes, float(value))
         answer = found.probabilities[i]
-        views.caption(
-            f"**At {words} it answers {net.classes[answer.argmax()]}, {charts.percent(float(answer.max()))}.**"
-        )
+        views.caption(f"**At {words}: {net.classes[answer.argmax()]}, {charts.percent(float(answer.max()))}.**")
 
 
 @page_content.fragment

@@ -31,7 +31,7 @@ def before() -> None:
             told = "Only sample faces and drawn faces are used."
         views.caption(f"**What visitors are told:** {told}")
         views.caption(
-            "**What you should tell them:** a network predicts the label that annotators would give a face, not what "
+            "**What you should tell them:** a network estimates the label that annotators would give a face, not what "
             "anybody feels; nobody has to take part; samples and drawn faces show the same."
         )
 

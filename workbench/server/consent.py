@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 LIMITS = (
-    "These networks predict the label that annotators would give a face, not what a person feels; a map shows where "
+    "These networks estimate the label that annotators would give a face, not what a person feels; a map shows where "
     "evidence was found, and does not prove that these pixels caused the prediction."
 )
 """The limits of the method, in one sentence."""

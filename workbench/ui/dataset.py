@@ -182,7 +182,7 @@ def augmentation() -> None:
 def _explain(found: Augmenting, what: str) -> None:
     of = f" (paper {found.paper})" if found.paper else ""
     steps = ", ".join(found.steps)
-    views.caption(f"**Left {what}, then five versions by `{found.name}`{of}:** {steps}. {found.note}")
+    views.caption(f"**First {what}, then five versions by `{found.name}`{of}:** {steps}. {found.note}")
     if found.no_effect:
         views.caption(f"**Listed in the paper, without effect here and left out:** {'; '.join(found.no_effect)}.")
 

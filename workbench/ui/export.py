@@ -27,7 +27,7 @@ from .charts import style
 from .page_content import Item, Screen
 
 LIMITS = (
-    "These networks predict the label that annotators would give a face, not what a person feels; do not base any "
+    "These networks estimate the label that annotators would give a face, not what a person feels; do not base any "
     "decision about a person on it. In the European Union, Article 5(1)(f) of the AI Act prohibits inferring people's "
     "emotions in schools and workplaces, except for medical or safety reasons."
 )

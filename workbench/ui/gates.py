@@ -37,7 +37,7 @@ def beside_map(found: Gates | None, layer: str) -> None:
     module = found and found.of(layer)
     for gate in module.gates if module else ():
         if gate.constant:
-            which = "This gate is" if gate.gate.title == "gate" else f"Its {gate.gate.title}: this gate is"
+            which = "This gate is" if gate.gate.title == "gate" else f"{gate.gate.title.capitalize()}: this gate is"
             same = "" if isnan(gate.fixed) else f", and {charts.percent(gate.fixed)} of the variance is shared by all"
             views.caption(
                 f"**{which} nearly constant:** over {found.images} its values deviate by {_deviation(gate)}{same}. "

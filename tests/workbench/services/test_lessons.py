@@ -211,7 +211,7 @@ def test_a_lesson_takes_the_first_trained_network_that_suits():
     assert lessons.network_for("ensemble", lambda spec: spec.cam_layer is not None) == "residual_cnn"
     assert lessons.own_or_first("vgg16", lessons.trained_with_maps) == "residual_cnn"
     assert lessons.own_or_first("resnet18", services.networks.is_trained) == "resnet18"
-    with pytest.raises(ValueError, match="No network here suits"):
+    with pytest.raises(ValueError, match="No network here is suitable"):
         lessons.network_for("residual_cnn", lambda spec: False)
 
 

@@ -207,7 +207,7 @@ def test_what_batch_norm_saves_is_read_from_two_histories_and_has_no_verdict_of_
     never = dataclasses.replace(pair, best=(0.6, 0.24), levels=(), epochs=())
     monkeypatch.setattr(leaderboard, "convergence", lambda: (never,))
     ours = EVALUATORS["epochs_saved"](paper.claim("batch-norm"), paper)
-    assert "one of the two hardly learns (best epoch 60.0 %" in ours.text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "one of the two hardly learned anything (best epoch 60.0 %" in ours.text.replace("\N{NO-BREAK SPACE}", " ")
     assert claims.judge(paper.claim("batch-norm"), ours) == "different protocol"
 
 
@@ -223,7 +223,7 @@ def test_awareness_of_rotation_is_two_curves_side_by_side_and_has_no_verdict_of_
     ours = EVALUATORS["turned"](paper.claim("rotation"), paper)
     text = ours.text.replace("\N{NO-BREAK SPACE}", " ")
     assert text == "`rarn` 50.0 → 35.0 %, `resnet18` 55.0 → 30.0 %"
-    assert "1000 pictures" in ours.way
+    assert "1000 images" in ours.way
     assert claims.judge(paper.claim("rotation"), ours) == "different protocol"
     stored["rarn"].curves.clear()
     with pytest.raises(CheckpointError, match="ferscope robustness rarn --corruptions rotation"):
@@ -435,7 +435,7 @@ def test_choices_of_ours_are_told_where_the_protocol_is_the_papers(monkeypatch):
     monkeypatch.setattr(trained, "nearest_run", lambda network, protocol: run)
     checked = claims._checked(claim, claims.paper_of("D"))
     assert checked.verdict in ("reproduced", OPEN)
-    assert "so our choice: optimizer adam; weight decay 0.0." in checked.way
+    assert "our choice: optimizer adam; weight decay 0.0." in checked.way
     assert claim.protocol.lacks in checked.way
     low = dataclasses.replace(claim, claimed="12.00")
     assert claims._checked(low, claims.paper_of("D")).verdict == OPEN
@@ -455,7 +455,7 @@ def test_batch_norm_is_judged_by_the_pair_of_the_papers_own_recipe(monkeypatch):
     ours = EVALUATORS["epochs_saved"](paper.claim("batch-norm"), paper)
     text = ours.text.replace("\N{NO-BREAK SPACE}", " ")
     assert "Adam at 0.0001: 25 % saved, 3 epochs, not 4, to 40 %" in text
-    assert "SGD at 0.05: one of the two hardly learns" in text
+    assert "SGD at 0.05: one of the two hardly learned anything" in text
     assert ours.value == 0.25
     assert {"split official, not random-80-20", "epochs 6, not 60"} <= set(ours.differs)
     assert not any(told.startswith(("optimizer", "learning rate", "batch size")) for told in ours.differs)

@@ -1,5 +1,7 @@
 """The parts that pages are built of."""
 
+import re
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -21,6 +23,15 @@ def test_the_code_of_a_computation_is_shown_with_its_place(function, file, line)
     number = int(where.split()[-1])
     found = (views.CODE / file).read_text("utf-8").splitlines()[number - 1]
     assert line in found or found.startswith("@")
+
+
+def test_every_page_and_lesson_names_code_that_exists():
+    files = [*(views.CODE / "pages").glob("*.py"), *(views.CODE / "workbench" / "ui" / "lessons").glob("*.py")]
+    found = r'"((?:workbench|models)[.\w]*:[.\w]+)"'
+    named = {name for path in files for name in re.findall(found, path.read_text("utf-8"))}
+    assert len(named) > 40
+    for name in named:
+        assert views.source(name)[1], name
 
 
 def test_the_code_is_shown_without_its_docstring():

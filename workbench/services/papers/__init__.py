@@ -1,4 +1,4 @@
-"""Do the papers' claims hold? Each with ours beside it, a verdict, and the way to it.
+"""The papers' claims with ours, a verdict, and how ours was obtained.
 
 `papers.py` reads the claims from data, `evaluators.py` says how ours is obtained, this module judges. Nothing of ours
 is written down anywhere: it is counted, drawn or measured when it is asked for.
@@ -36,18 +36,18 @@ Verdict = Literal[
 ]
 
 VERDICTS: dict[str, str] = {
-    "recomputed": "we compute the same from code, from the set, or from the paper's own figures",
-    "reproduced": "trained as the paper did, and its figure lies inside our 95 % interval",
-    "different protocol": "ours exists, but was trained or drawn otherwise, so the two cannot be compared",
-    "not run": "nobody has trained it here; the command is below",
+    "recomputed": "the same value is computed from code, from the dataset, or from the paper's own figures",
+    "reproduced": "trained as in the paper, and its figure is in our 95 % interval",
+    "different protocol": "ours has another training or split, so the two cannot be compared",
+    "not run": "not trained here; the command is below",
     "not reproduced under our choices": (
-        "as the paper did in all that it states, but with choices of ours where it is silent, and it comes out "
-        "otherwise: other choices might give its figure"
+        "as in the paper in all that it states, but with our choices where it leaves values open, and with another "
+        "result: other choices might reproduce it"
     ),
-    "inconsistent in the paper": "another place of the same paper says otherwise",
-    "not reproduced": "we compute or measure it as the paper did, and it comes out otherwise",
+    "inconsistent in the paper": "another part of the same paper contradicts it",
+    "not reproduced": "computed or measured as in the paper, with another result",
 }
-"""What each verdict means, from what holds to what does not."""
+"""Verdict → meaning, from claims that hold to claims that do not."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def judge(claim: Claim, ours: Ours) -> Verdict:
 
 
 def check(letter: str) -> tuple[Checked, ...]:
-    """Every claim of a paper with its verdict, in the order of the paper; counted anew when a checkpoint changes."""
+    """Every claim of a paper with its verdict, in the order of the paper; computed again if a checkpoint changes."""
     return _check(letter, _stamp())
 
 
@@ -116,11 +116,11 @@ def _checked(claim: Claim, given: Paper) -> Checked:
     except CheckpointError as error:
         needs = str(error) if claim.protocol is None else f"train `{claim.network}`, see the commands"
         return Checked(claim, "not run", "not run", needs)
-    differs = f"Trained or drawn otherwise: {'; '.join(ours.differs)}." if ours.differs else ""
+    differs = f"Different protocol: {'; '.join(ours.differs)}." if ours.differs else ""
     open_ = ""
     if ours.choices and not ours.differs:
         lacks = claim.protocol.lacks if claim.protocol else ""
-        open_ = f"Not stated in the paper, so our choice: {'; '.join(ours.choices)}. {lacks}"
+        open_ = f"Not stated in the paper, our choice: {'; '.join(ours.choices)}. {lacks}"
     way = " ".join(filter(None, (f"{ours.way}.", differs, open_, claim.choice, claim.note)))
     value = None if ours.value is None else claim.scale * ours.value
     ends = ours.interval and (claim.scale * ours.interval[0], claim.scale * ours.interval[1])
@@ -209,7 +209,9 @@ def _right(letter: str, at: str) -> str:
     table, row = at.split("/")
     found = _plain(paper_of(letter).table(table), row)
     value, low, high = (100 * v for v in found.accuracy)
-    return f"{count(found.right)} of {count(found.of)} right ({value:.1f}\N{NO-BREAK SPACE}%, {low:.1f} to {high:.1f})"
+    return (
+        f"{count(found.right)} of {count(found.of)} correct ({value:.1f}\N{NO-BREAK SPACE}%, {low:.1f} to {high:.1f})"
+    )
 
 
 def _epochs(letter: str, which: str) -> str:

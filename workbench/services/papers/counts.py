@@ -36,7 +36,7 @@ def _class_share(claim: Claim, paper: Paper) -> Ours:
 def _smallest_class(claim: Claim, paper: Paper) -> Ours:
     counts = _counts(["Training"])
     i = int(counts.argmin())
-    text = f"{EMOTIONS[i]}, {counts[i]} of {count(int(counts.sum()))} Training pictures"
+    text = f"{EMOTIONS[i]}, {counts[i]} of {count(int(counts.sum()))} training images"
     return Ours("exact", text, "from the counts", holds=EMOTIONS[i] == claim.given["class"])
 
 
@@ -55,7 +55,9 @@ def _loss_share(claim: Claim, paper: Paper) -> Ours:
     before, after = counts[i] / counts.sum(), weighed[i] / weighed.sum()
     two = (f"{100 * value:.0f}\N{NO-BREAK SPACE}%" for value in (after, before))
     text = "{} gets {} of the loss, with {} of the pictures".format(EMOTIONS[i], *two)
-    way = f"weight times pictures of {EMOTIONS[i]}, the largest class, in the order of the folders and of the CSV"
+    way = (
+        f"weight times number of images of {EMOTIONS[i]}, the largest class, in the order of the folders and of the CSV"
+    )
     return Ours("exact", text, way, holds=bool(after < before))
 
 
@@ -85,13 +87,13 @@ def _split_share(claim: Claim, paper: Paper) -> Ours:
 def _trained_on(claim: Claim, paper: Paper) -> Ours:
     parts = divided(claim.given["split"])
     inside = int(np.isin(parts["test"], parts["training"]).sum())
-    text = f"{count(inside)} of the {count(len(parts['test']))} test pictures are trained on"
-    way = f"split `{claim.given['split']}`, drawn with the paper's counts; pixel-identical copies not counted"
+    text = f"{count(inside)} of the {count(len(parts['test']))} test images are in the training set"
+    way = f"split `{claim.given['split']}`, drawn with the paper's counts; exact duplicates not counted"
     return Ours("exact", text, way, holds=inside == 0)
 
 
 @evaluator
 def _other_draw(claim: Claim, paper: Paper) -> Ours:
     n = int(_counts(["Training"])[EMOTIONS.index(claim.given["class"])])
-    differs = ("another draw from the whole set than the challenge's Training",)
+    differs = ("drawn from the whole dataset, not from the challenge's training set",)
     return Ours("measured", count(n), "`models/datasets/fer2013.py`", n, (n, n), differs=differs)

@@ -17,14 +17,14 @@ def _same(claim: Claim, paper: Paper) -> Ours:
 def _difference(claim: Claim, paper: Paper) -> Ours:
     first, second = (paper.claim(claim.given[key]) for key in ("first", "second"))
     value = figure(first.claimed) / first.scale - figure(second.claimed) / second.scale
-    return Ours("own", words(claim, value), f"{first.text} less {second.text}, {first.place}, same paper", value)
+    return Ours("own", words(claim, value), f"{first.text} minus {second.text}, {first.place}, same paper", value)
 
 
 @evaluator
 def _rest(claim: Claim, paper: Paper) -> Ours:
     less = paper.claim(claim.given["less"])
     value = claim.given["of"] - less.value
-    return Ours("own", count(int(value)), f"{claim.given['of']} less {less.text}", value)
+    return Ours("own", count(int(value)), f"{claim.given['of']} minus {less.text}", value)
 
 
 @evaluator
@@ -43,7 +43,7 @@ def _reads(claim: Claim, paper: Paper) -> Ours:
 def _mean(claim: Claim, paper: Paper) -> Ours:
     table = paper.table(claim.given["table"])
     value = fractions.mean_of_row(table, claim.given["row"]) / 100
-    return Ours("own", f"{100 * value:.2f}\N{NO-BREAK SPACE}%", "mean of the figures in its own row", value)
+    return Ours("own", f"{100 * value:.2f}\N{NO-BREAK SPACE}%", "mean of the printed row", value)
 
 
 @evaluator
@@ -51,7 +51,7 @@ def _test_pictures(claim: Claim, paper: Paper) -> Ours:
     table = paper.table(claim.given["table"])
     n, free = fractions.least(table), fractions.free(table)
     text = f"at least {n}; {', '.join(free)}, always 100 %, may be any number" if free else str(n)
-    way = "smallest numbers of which its own figures are shares"
+    way = "smallest class sizes for which all printed figures are possible"
     printed = figure(claim.claimed)
     return Ours("own", text, way, holds=n <= printed if free else n == printed)
 
@@ -60,11 +60,10 @@ def _test_pictures(claim: Claim, paper: Paper) -> Ours:
 def _whole_row(claim: Claim, paper: Paper) -> Ours:
     table = paper.table(claim.given["table"])
     found = fractions.counted(table, claim.given["row"])
-    plain = (
-        f"{sum(found.right)} of {count(sum(found.of))} right, {100 * found.accuracy[0]:.2f}\N{NO-BREAK SPACE}% plain"
-    )
+    accuracy = f"{100 * found.accuracy[0]:.2f}\N{NO-BREAK SPACE}%"
+    plain = f"{sum(found.right)} of {count(sum(found.of))} correct, accuracy {accuracy}"
     odd = ", ".join(f"none gives {class_} {printed}, the nearest is {near}" for class_, printed, near in found.odd)
-    return Ours("exact", odd or plain, "k/n for whole numbers k of the test pictures of each class", holds=not odd)
+    return Ours("exact", odd or plain, "k/n for integers k, n test images of each class", holds=not odd)
 
 
 @evaluator
@@ -77,4 +76,4 @@ def _whole_pictures(claim: Claim, paper: Paper) -> Ours:
         if found
         else f"the nearest is {k} of {count(n)}, {100 * k / n:.2f}\N{NO-BREAK SPACE}%"
     )
-    return Ours("exact", text, "k/n for whole numbers k of both official test parts", holds=bool(found))
+    return Ours("exact", text, "k/n for integers k, n images of both official test sets", holds=bool(found))

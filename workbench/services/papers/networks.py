@@ -48,7 +48,7 @@ def _parameters(claim: Claim, paper: Paper) -> Ours:
 @evaluator
 def _added(claim: Claim, paper: Paper) -> Ours:
     to = claim.given["to"]
-    return exact(claim, added(claim.network, to), f"parameters of `{claim.network}` less those of `{to}`")
+    return exact(claim, added(claim.network, to), f"parameters of `{claim.network}` minus those of `{to}`")
 
 
 @evaluator
@@ -56,7 +56,7 @@ def _with_statistics(claim: Claim, paper: Paper) -> Ours:
     trained = parameters(claim.network)
     running = sum(b.numel() for name, b in built(claim.network).named_buffers() if "running" in name)
     text = f"{count(trained + running)} = {count(trained)} trained + {count(running)} running statistics"
-    return exact(claim, trained + running, f"parameters and batch-norm buffers of `{claim.network}`", text)
+    return exact(claim, trained + running, f"parameters and batch normalization buffers of `{claim.network}`", text)
 
 
 @evaluator
@@ -76,7 +76,7 @@ def _fewer_with(claim: Claim, paper: Paper) -> Ours:
 @evaluator
 def _modules(claim: Claim, paper: Paper) -> Ours:
     n = len(get_spec(claim.network).attention_layers)
-    return exact(claim, n, f"`ferscope models {claim.network}`; the counts above need them in these places")
+    return exact(claim, n, f"`ferscope models {claim.network}`; consistent with the counts above")
 
 
 @evaluator

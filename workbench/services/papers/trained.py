@@ -196,7 +196,7 @@ def _epochs_saved(claim: Claim, paper: Paper) -> Ours:
         raise CheckpointError(f"needs a training of `{claim.given['network']}` with batch-norm and one without")
     cards = [read_card(one.with_norm) for one in found]
     recipes = [card.recipe for card in cards]
-    differs = ["the paper names neither the network nor the accuracy at which it counted"]
+    differs = ["the paper states neither the network nor the accuracy level"]
     own = f"paper-{paper.letter.lower()}"
     if own in recipes:
         one = found[recipes.index(own)]
@@ -220,7 +220,7 @@ def _saved(one: leaderboard.Convergence) -> str:
     with_norm, without, chance = (f"{100 * share:.1f}\N{NO-BREAK SPACE}%" for share in (*one.best, one.guess))
     best = f"best epoch {with_norm} with, {without} without, largest class {chance}"
     if one.saved is None:
-        return f"one of the two hardly learns ({best})"
+        return f"one of the two hardly learned anything ({best})"
     (with_epochs, without_epochs), level = one.epochs[-1], f"{100 * one.levels[-1]:.0f}\N{NO-BREAK SPACE}%"
     saved = f"{100 * one.saved:.0f}\N{NO-BREAK SPACE}%".replace("-", "\N{MINUS SIGN}")
     return f"{saved} saved, {counted(with_epochs, 'epoch')}, not {without_epochs}, to {level} ({best})"
@@ -230,7 +230,7 @@ def _saved(one: leaderboard.Convergence) -> str:
 def _train_accuracy(claim: Claim, paper: Paper) -> Ours:
     run = nearest_run(claim.network, claim.protocol)
     values = run.over_seeds(_accuracy_in_training)
-    way = f"{', '.join(f'`{name}`' for name in run.names)}, the epoch that was kept, on augmented images"
+    way = f"{', '.join(f'`{name}`' for name in run.names)}, the chosen epoch, on augmented images"
     return _measured(claim, run, values, way)
 
 
@@ -261,8 +261,8 @@ def _turned(claim: Claim, paper: Paper) -> Ours:
         upright, turned = 100 * at[0.0], 50 * (at[degrees] + at[-degrees])
         told.append(f"`{name}` {upright:.1f} → {turned:.1f}\N{NO-BREAK SPACE}%")
         recipes.add(read_card(name).recipe)
-    way = f"{curve.pictures} pictures, upright → turned by {degrees:g}\N{DEGREE SIGN}, mean of left and right"
-    differs = ("the paper has no figure of it",)
+    way = f"{curve.pictures} images, upright → rotated by {degrees:g}\N{DEGREE SIGN}, mean of both directions"
+    differs = ("the paper prints no value",)
     if len(recipes) > 1:
-        differs += (f"the two were trained by different recipes, {' and '.join(sorted(recipes))}",)
+        differs += (f"the two were trained with different recipes, {' and '.join(sorted(recipes))}",)
     return Ours("measured", ", ".join(told), way, differs=differs)

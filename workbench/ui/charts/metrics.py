@@ -167,7 +167,7 @@ def confusion(counts: Tensor, classes: tuple[str, ...], marked: tuple[str, str])
         "margin": {"b": 76, "t": 8},
         "dragmode": False,
     }
-    return framed(go.Figure(drawn), "answer", below=30, layout=layout)
+    return framed(go.Figure(drawn), "predicted class", below=30, layout=layout)
 
 
 _CLEAR_TO_STEEL = [(0, "rgba(61,100,145,0)"), (1, "rgba(61,100,145,1)")]

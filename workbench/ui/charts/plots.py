@@ -109,7 +109,7 @@ def spectra(lists: dict[str, Tensor]) -> go.Figure:
     values = torch.stack([*lists.values()]).clamp_min(1e-4)
     i = torch.arange(1, values.shape[1] + 1)
     colors = ("#0072B2", "#D55E00", "#009E73")[: len(lists)]
-    return curves(i, values, tuple(lists), "number i", "σ", colors, log=True)
+    return curves(i, values, tuple(lists), "index i", "σ", colors, log=True)
 
 
 def singular_values(sigma: Tensor, k: int) -> go.Figure:
@@ -125,4 +125,4 @@ def singular_values(sigma: Tensor, k: int) -> go.Figure:
     )
     plain, title = {"fixedrange": True, "automargin": True}, {"text": "σ (logarithmic)", "font": {"size": TEXT}}
     axes = {"xaxis": {**plain, "showgrid": False}, "yaxis": {**plain, "title": title, "type": "log", "dtick": 1}}
-    return framed(figure, "term i, from the strongest", below=14, layout=axes)
+    return framed(figure, "index i, in descending order", below=14, layout=axes)

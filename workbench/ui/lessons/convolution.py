@@ -57,7 +57,7 @@ def _reveal(found, said, words, pictures) -> None:
             f"**Left:** {kernel} of `{found.layer}`, whose feature map ({h} × {w}), times its weight, contributes most "
             f"to *{found.answer}*. **Right:** the sum over all feature maps, resized.\n\n"
             f"**It highlights field {answer + 1}** with {charts.percent(float(found.shares[answer]))} of its sum"
-            f"{mine}; a uniform map would have 11 %. Whether these pixels caused the prediction, only occlusion tests."
+            f"{mine}; a uniform map would have 11 %. Only occlusion can test whether these pixels matter."
         )
 
 
