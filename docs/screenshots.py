@@ -19,7 +19,7 @@ from playwright.sync_api import Locator, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
-from browsing import CHROMIUM, FLAGS, free_port, served  # noqa: E402
+from helpers.browser import CHROMIUM, FLAGS, free_port, served  # noqa: E402
 
 from workbench.navigation import PAGES  # noqa: E402
 

@@ -150,15 +150,15 @@ def test_a_network_without_svd_attention_offers_one_that_has_it():
     app.main.button[0].click().run()
     assert faults(app) == []
     assert app.selectbox(key="network").value == services.svd.svd_networks()[0]
-    assert "What this gate is not" in "".join(w.value for w in app.warning)
+    assert "This gate is not a map of evidence" in "".join(w.value for w in app.warning)
 
 
 @pytest.mark.parametrize(
     ("network", "query", "products"),
     [
-        ("resnet18_svd_hfc", "fast waves h", ""),
-        ("resnet18_svd_lfc", "slow waves l", ""),
-        ("resnet18_svd_hfc_lfc_hl", "fast waves h", "the first of 3"),
+        ("resnet18_svd_hfc", "high-frequency component h", ""),
+        ("resnet18_svd_lfc", "low-frequency component l", ""),
+        ("resnet18_svd_hfc_lfc_hl", "high-frequency component h", "the first of 3"),
     ],
 )
 def test_the_steps_of_svd_attention_name_the_query_that_the_network_has(network, query, products):

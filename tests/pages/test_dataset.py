@@ -1,4 +1,4 @@
-"""The page Data: with an imported set, with drawn faces, and with nothing but what ships."""
+"""The page Dataset: with an imported dataset, with drawn faces, and with nothing but what ships."""
 
 from functools import partial
 

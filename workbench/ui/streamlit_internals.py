@@ -120,7 +120,8 @@ SCROLL_UP = "<script>document.querySelector('[data-testid=\"stMain\"]').scrollTo
 """Scrolls to the top; Streamlit has no command for it."""
 STYLE = """<style>
 .stMainBlockContainer {padding-top: 2.5rem; padding-bottom: 3rem}
-[data-testid="stSidebar"] :is([data-testid="stButtonGroup"], [data-testid="stButton"]) button {padding-inline: 0.5rem}
+[data-testid="stSidebar"] [data-testid="stButton"] button {padding-inline: 0.5rem}
+[data-testid="stSidebar"] [data-testid="stButtonGroup"] button {padding-inline: 0.25rem} /* four sources in one row */
 [class*="st-key-unseen-"] {display: none}
 [data-testid="stMarkdownContainer"]:has(> table) {overflow-x: auto} /* a wide table scrolls, not the page */
 .js-plotly-plot .modebar-container {top: auto !important; bottom: 22px} /* below the image, not over it */

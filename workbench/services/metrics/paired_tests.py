@@ -32,7 +32,7 @@ class Seen:
 def seen_before(name: str, part: str = "PrivateTest") -> tuple[Seen, ...]:
     """What the leaked pictures do to the accuracy of a checkpoint; errors as for `stored_answers`.
 
-    The list of leaks is that of the official split; other splits have other leaks, see the page Data.
+    The list of leaks is that of the official split; other splits have other leaks, see the page Dataset.
     """
     given = stored_answers(name, part)
     right = (given.logits.argmax(-1) == given.labels).numpy()
