@@ -36,7 +36,7 @@ def test_an_unknown_command_names_the_nearest(typed, meant, capsys):
     with pytest.raises(SystemExit) as end:
         cli.main([typed])
     assert end.value.code == 2
-    assert f'no command "{typed}"; the nearest is "{meant}"' in capsys.readouterr().err
+    assert f'no command "{typed}"; did you mean "{meant}"?' in capsys.readouterr().err
 
 
 def test_a_command_gets_the_arguments_after_its_name(monkeypatch):

@@ -1,4 +1,4 @@
-"""The table of pages: file, title, section, and which parts of the sidebar each uses. To add a page, add a line."""
+"""The table of pages: file, title, section, and the parts of the sidebar that each uses. Add a line to add a page."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ PAGES = (
     ("about.py", "About", "About", ()),
 )
 MOVED = {"data": "dataset.py", "learn": "lessons.py", "fault": "debug_challenge.py"}
-"""Earlier names of pages in the address; a link with one of them opens the page with the same query parameters."""
+"""Former names of pages in URLs; a link with one of them opens the page with the same query parameters."""
 SECTIONS = tuple(dict.fromkeys(section for _, _, section, _ in PAGES))
 
 
 def names() -> list[str]:
-    """The path of each page but the first in the address, earlier names included."""
+    """URL path of each page but the first, with former names."""
     return [*(Path(file).stem for file, *_ in PAGES[1:]), *MOVED]
 
 
@@ -49,7 +49,7 @@ def navigate():
     ]
     page = st.navigation(sections, position="top", expanded=True)
     if page.title in MOVED:
-        page.run()  # switches to the page of today, which ends this run
+        page.run()  # switches to the current page and ends this run
     section = section_of(page.title)
     shown = "" if section == page.title else f" · {page.title}"
     st.html(streamlit_internals.menu_mark(SECTIONS.index(section), shown))

@@ -249,7 +249,7 @@ def test_a_finished_job_tells_before_and_after_and_is_in_the_list_of_networks(ti
     assert app.title[0].value == "Explain"
 
 
-def test_what_learned_from_own_pictures_is_neither_promoted_nor_exported(tiny):
+def test_what_learned_from_own_images_is_neither_promoted_nor_exported(tiny):
     job = job_folders.job(tiny, belongs_to="abcd1234", done=1)
     app = opened(job=job.id)
     assert not {"Promote", "Export"} & labels(app)
@@ -349,7 +349,7 @@ def test_an_own_set_is_deleted_with_its_jobs_by_one_button(tiny):
     assert store.jobs() == []
 
 
-def test_samples_only_offers_no_own_pictures(monkeypatch):
+def test_samples_only_offers_no_own_images(monkeypatch):
     monkeypatch.setenv(access.SAMPLES_ONLY, "1")
     assert not any("own images" in expander.label for expander in opened().expander)
 

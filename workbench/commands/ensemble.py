@@ -1,4 +1,4 @@
-"""The section of checkpoints/README.md about the ensemble: its members, and what they are worth together."""
+"""The section of checkpoints/README.md about the ensemble: its members and its accuracy."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def section(found: Sequence[Standing], choice: Choice | None) -> Iterator[str]:
     """Lines of Markdown: how the members were chosen, and whether an ensemble ships.
 
     Args:
-        found: the trained networks, with the ensemble where it ships.
-        choice: what was chosen; None: nobody has looked.
+        found: the trained networks, with the ensemble if it ships.
+        choice: the chosen members; None: not run.
     """
     yield "## The ensemble"
     yield ""
@@ -31,20 +31,19 @@ def section(found: Sequence[Standing], choice: Choice | None) -> Iterator[str]:
         for name, loss, accuracy in zip(choice.members, choice.log_losses, choice.accuracies, strict=True)
     )
     yield (
-        f"Chosen on PublicTest among {choice.of} networks with weights, one after another by the log loss of the mean "
-        f"probability; the figures are of all that were chosen so far: {steps}. PrivateTest played no part in the "
-        "choice."
+        f"Members are selected greedily on PublicTest among {choice.of} networks with weights, by the log loss of the "
+        f"mean probability; the figures are of the members selected so far: {steps}. PrivateTest was not used."
     )
     if choice.rejected:
         yield (
-            f"The next best would have been `{choice.rejected}`, which raises the log loss to "
+            f"The next best candidate, `{choice.rejected}`, would raise the log loss to "
             f"{choice.rejected_log_loss:.3f} (accuracy {_share(choice.rejected_accuracy)})."
         )
     if choice.related:
         left = ", ".join(f"`{name}` beside `{member}`" for name, member in choice.related)
         yield (
-            f"Members are of different trainings only. Left out, because one began with the other or was distilled "
-            f"from it, or both began with the same trained weights: {left}."
+            f"Members come from independent trainings. Excluded, because one started from the other or was distilled "
+            f"from it, or both started from the same trained weights: {left}."
         )
     if choice.agreement:
         pairs_ = ", ".join(f"`{a}` and `{b}` {_share(share)}" for (a, b), share in choice.agreement.items())
@@ -58,16 +57,16 @@ def section(found: Sequence[Standing], choice: Choice | None) -> Iterator[str]:
 def _shipped_ensemble(found: Sequence[Standing], choice: Choice) -> Iterator[str]:
     best = f"`{choice.best}`, the best single network on PublicTest ({_share(choice.best_accuracy)})"
     if not choice.ships:
-        yield f"None ships: no ensemble of different trainings was found that is more accurate than {best}."
+        yield f"No ensemble ships: none of independent trainings is more accurate than {best}."
         return
-    yield f"It ships, because on PublicTest it is more accurate than {best}."
+    yield f"The ensemble ships: on PublicTest it is more accurate than {best}."
     mine = next((s for s in found if s.card.network == ENSEMBLE), None)
     if mine:
         ways = ", ".join(f"{percent(mine.accuracy[way])} {way}" for way in TTA if way in mine.accuracy)
         figure = leaderboard.figure(get_spec(ENSEMBLE))
         yield (
-            f"On PrivateTest: {ways}. The ensemble that paper E (*{PAPERS['E']}*) compares itself with has "
-            f"{100 * figure[1]:.1f} %; its members were trained with other data as well."
+            f"On PrivateTest: {ways}. The ensemble that paper E (*{PAPERS['E']}*) compares with reaches "
+            f"{100 * figure[1]:.1f} %; its members were trained with additional data."
         )
 
 

@@ -1,9 +1,9 @@
-"""`ferscope explain`: one self-contained page, and a table, of what a network answers to many pictures.
+"""`ferscope explain`: a self-contained HTML report and a CSV table of a network's predictions for many images.
 
     ferscope explain photo.jpg                       # report.html and report.csv
     ferscope explain faces/ --out faces.html --network resnet18 --class happy
 
-Pictures are read, explained and written one after another, so a folder of thousands needs no more memory than one.
+Images are read, explained and written one at a time, so that a folder of thousands needs no more memory than one.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from ..analysis.overlay import overlay, png
 from ..markup import as_data, template
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
-_SIDE = 144  # pixels, of a picture in the report
+_SIDE = 144  # pixels, of an image in the report
 
 
 @dataclass(frozen=True, eq=False)
 class Explained:
-    """One face of one picture.
+    """One face of one image.
 
     Attributes:
-        file: the picture's path as it was given.
-        number: 1 for the largest face of the picture; 0 where none was found and its middle was taken.
-        box: where the face is in the picture.
+        file: the image's path as it was given.
+        number: 1 for the largest face of the image; 0 for the center of an image without a detected face.
+        box: the position of the face in the image.
         explanation: of the network.
     """
 
@@ -50,7 +50,7 @@ class Explained:
 
 
 def pictures(given: list[Path]) -> list[Path]:
-    """The picture files among paths, folders searched; raises ValueError where a path is missing or none is found."""
+    """The image files among paths and in folders; ValueError if a path does not exist or there is no image."""
     found = []
     for path in given:
         if path.is_dir():
@@ -58,16 +58,16 @@ def pictures(given: list[Path]) -> list[Path]:
         elif path.is_file():
             found.append(path)
         else:
-            raise ValueError(f"{path} is not there. Give pictures (JPEG, PNG, WebP) or folders of them.")
+            raise ValueError(f"{path} does not exist. Give images (JPEG, PNG, WebP) or folders of them.")
     if not found:
-        raise ValueError("No picture was found. Give pictures (JPEG, PNG, WebP) or folders of them.")
+        raise ValueError("No images found. Give images (JPEG, PNG, WebP) or folders of them.")
     return found
 
 
 def explained(file: Path, network: str, class_: str | None = None) -> Iterator[Explained]:
-    """Every face of a picture with its explanation; raises PictureError where it cannot be read."""
+    """Explain every face of an image; PictureError if it cannot be read."""
     if file.stat().st_size > faces.MAX_BYTES:
-        raise faces.PictureError("This file is larger than 25 MB. Save the picture smaller.")
+        raise faces.PictureError("This file is larger than 25 MB. Save a smaller image.")
     picture = faces.read(file.read_bytes())
     boxes = faces.detect(picture)
     for number, box in enumerate(boxes or [faces.whole(picture)], 1):
@@ -78,18 +78,18 @@ def explained(file: Path, network: str, class_: str | None = None) -> Iterator[E
 def write_report(
     given: list[Path], out: Path, network: str, class_: str | None = None
 ) -> tuple[int, int, list[tuple[Path, str]]]:
-    """Write `out` and the table of the same name that ends with .csv; both appear when all is done.
+    """Write the report to `out` and the table to the same name with .csv; both files appear at the end.
 
     Returns:
-        Number of faces, of pictures in which none was found, and the files that could not be read, each with why.
+        Number of faces, number of images without a detected face, and unreadable files, each with the reason.
 
     Raises:
-        ValueError: nothing that can be read, unknown network or class; CheckpointError; DiskFullError.
+        ValueError: no readable image, unknown network or class; CheckpointError; DiskFullError.
     """
     files = pictures(given)
     net = services.networks.open_network(network)
     if class_ is not None and class_ not in net.classes:
-        raise ValueError(f'The network has no class "{class_}". It has {", ".join(net.classes)}.')
+        raise ValueError(f'The network has no class "{class_}". Choose from {", ".join(net.classes)}.')
     count = Counter()
     failed: list[tuple[Path, str]] = []
     with (
@@ -98,16 +98,16 @@ def write_report(
         Progress(*Progress.get_default_columns(), MofNCompleteColumn()) as progress,
     ):
         text = io.TextIOWrapper(table, encoding="utf-8", newline="", write_through=True)
-        write_rows(text, [["file", "face", *_BOX, "weights", "answer", *net.classes]])
+        write_rows(text, [["file", "face", *_BOX, "weights", "prediction", *net.classes]])
 
         def sections() -> Iterator[dict[str, Any]]:
             for found in _each(progress.track(files, description="Explaining"), network, class_, failed):
                 write_rows(text, [_row(found)])
                 count["faces" if found.number else "faceless"] += 1
                 yield _section(found)
-            if not count:  # nothing is written, and an earlier report stays
+            if not count:  # nothing is written, and an existing report stays
                 listed = "\n".join(f"{file}: {why}" for file, why in failed[:5])
-                raise ValueError(f"No picture could be explained.\n{listed}")
+                raise ValueError(f"No image could be explained.\n{listed}")
 
         of_fer2013 = net.card is not None and services.metrics.evaluation.is_of_fer2013(net.card)
         report = template("explain_report.html")
@@ -120,7 +120,7 @@ def write_report(
 def _each(
     files: Iterable[Path], network: str, class_: str | None, failed: list[tuple[Path, str]]
 ) -> Iterator[Explained]:
-    """Every face of every file; files that cannot be read are added to `failed`, each with why."""
+    """Every face of every file; unreadable files are added to `failed`, each with the reason."""
     for file in files:
         try:
             yield from explained(file, network, class_)
@@ -143,15 +143,15 @@ def _section(found: Explained) -> dict[str, Any]:
     explanation = found.explanation
     prediction, heat = explanation.prediction, None
     gray = (255 * explanation.pixels).round().byte().numpy()
-    images = [(as_data(png(gray, _SIDE)), "the face as the network sees it")]
+    images = [(as_data(png(gray, _SIDE)), "input of the network")]
     if explanation.layer is not None:
         heat = explanation.map_of(explanation.class_)
         images.append((as_data(png(overlay(explanation.pixels, heat), _SIDE)), f"map for {explanation.class_}"))
-    notes = [] if found.number else ["No face was found: this is the middle of the picture."]
+    notes = [] if found.number else ["No face was detected: this is the center of the image."]
     if heat is not None and float(heat.max()) == 0:
-        notes.append(f"The map is blank: no region supports {explanation.class_}. It is no evidence of anything.")
+        notes.append(f"The map is blank: no region supports {explanation.class_}.")
     what = str(found.file) + (f", face {found.number}" if found.number > 1 else "")
-    what += "" if found.number else " (no face found)"
+    what += "" if found.number else " (no face detected)"
     shares = (f"{100 * share:.1f}" for share in prediction.probabilities.tolist())
     return {
         "title": f"{what}: {prediction.answer}; map for {explanation.class_}",
@@ -167,33 +167,33 @@ def explain(
     network: str = services.networks.DEFAULT_NETWORK,
     class_: Annotated[str | None, tyro.conf.arg(name="class")] = None,
 ) -> None:
-    """Explain images: one page and one table.
+    """Explain images in an HTML report and a CSV table.
 
     Args:
         pictures: JPEG, PNG or WebP files, or folders of them
-        out: the page; the table ends with .csv, its column `face` is 0 where no face was found
-        network: name of a network (by default the most accurate one)
-        class_: whose map is shown; by default that of the predicted class
+        out: the report; the table has the same name with .csv, and 0 in its column `face` if no face was detected
+        network: name of a network; by default the most accurate one with attention
+        class_: class of the map; by default the predicted one
     """
     if not pictures:
         sys.exit("Give at least one image, or a folder of images: ferscope explain photo.jpg")
     if out.suffix.lower() not in (".html", ".htm"):
-        sys.exit(f"--out {out}: the report is a page; give a name that ends with .html")
+        sys.exit(f"--out {out}: the report is an HTML page; give a name that ends with .html")
     try:
         count, faceless, failed = write_report(list(pictures), out, network, class_)
     except (CheckpointError, DiskFullError, ValueError, OSError) as error:
         sys.exit(str(error))
-    print(f"{out}, {out.with_suffix('.csv')}: faces found: {count}; pictures without one: {faceless}")
+    print(f"{out}, {out.with_suffix('.csv')}: faces: {count}; images without a detected face: {faceless}")
     if not services.networks.open_network(network).trained:
-        print(f"{network} has random weights: its answers mean nothing.")
+        print(f"{network} has random weights: its predictions mean nothing.")
     for file, why in failed[:5]:
         print(f"{file}: {why}")
     if len(failed) > 5:
-        print(f"and {len(failed) - 5} more files that could not be read; the page lists them.")
+        print(f"and {len(failed) - 5} more unreadable files; the report lists them.")
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run `ferscope explain ...`; exits with status 1 and one sentence where it cannot."""
+    """Run `ferscope explain ...`; on an error, print one sentence and exit with status 1."""
     tyro.cli(explain, prog="ferscope explain", args=argv)
 
 

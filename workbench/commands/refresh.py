@@ -1,10 +1,10 @@
-"""`ferscope refresh`: make anew what follows from the networks in checkpoints/, and say what was done.
+"""`ferscope refresh`: update what is computed from the networks in checkpoints/.
 
-    ferscope refresh                    temperatures, ensemble, gates and robustness for half an hour, README.md
+    ferscope refresh                    temperatures, ensemble, gates and robustness within half an hour, README.md
     ferscope refresh --budget 0m        the same without what takes minutes
-    ferscope refresh --only attention   statistics of attention gates alone (attention.json beside the weights)
+    ferscope refresh --only attention   only statistics of attention gates (attention.json beside the weights)
 
-The page Papers needs nothing of this: its verdicts are worked out from the same files whenever they change.
+The page Papers is not part of this: it computes its verdicts from the same files whenever they change.
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ Say = Callable[[str], None]
 
 @dataclasses.dataclass
 class Budget:
-    """Time for what takes long, and what it is told of."""
+    """The time left for long measurements, and where messages go."""
 
     end: float
     say: Say
 
     def allows(self, what: str, about: float) -> bool:
-        """Whether so many minutes are left; says so where they are not."""
+        """Whether `about` minutes are left; prints a message if not."""
         left = max(0.0, (self.end - time.monotonic()) / 60)
         if about <= left:
             return True
@@ -76,18 +76,18 @@ def refresh(
     device: str = "auto",
     only: tuple[Part, ...] = get_args(Part),
 ) -> None:
-    """Renew what follows from the networks in checkpoints/; what is up to date stays.
+    """Update what is computed from the networks in checkpoints/, where it is out of date.
 
     Args:
-        budget: time for what needs the pictures (gates, robustness, views of the ensemble), as 30m, 1.5h or 90s.
-        data: the imported set (`ferscope data import`); without it, that is skipped.
-        device: cpu, cuda, mps, or auto for what is there.
-        only: these of them; readme needs the ensemble, so it renews it too.
+        budget: time for what needs images (gates, robustness, views of the ensemble), as 30m, 1.5h or 90s.
+        data: the imported dataset (`ferscope data import`); without it, these are skipped.
+        device: cpu, cuda, mps, or auto for the best one available.
+        only: update only these; readme updates the ensemble too.
     """
     time_left, device = Budget(time.monotonic() + 60 * minutes(budget), print), device_of(device)
     faces = FaceSet.load(data) if data.is_file() else None
     if faces is None:
-        print(f"{data} is not there, so nothing is measured on pictures: ferscope data import")
+        print(f"{data} does not exist, so nothing is measured on images. Import the dataset: ferscope data import")
     if "temperatures" in only:
         for name in evaluation.checkpoints():
             renew_temperature(name, print)
@@ -100,8 +100,8 @@ def refresh(
         for name in shipped():
             renew_robustness(name, faces, time_left, device, print)
     if "readme" in only:
-        if told := leaderboard.left_out():
-            print(told)
+        if excluded := leaderboard.left_out():
+            print(excluded)
         page = ROOT / "README.md"
         write_bytes(page, results.text(choice).encode())
         print(f"{page.parent.name}/{page.name}: written")
@@ -109,11 +109,11 @@ def refresh(
 
 
 def renew_temperature(name: str, say: Say) -> None:
-    """Fit the temperature again to the stored answers to the validation part, the first that was measured."""
+    """Fit the temperature to the stored predictions on the validation set."""
     try:
         card = read_card(name)
         if not card.metrics:
-            say(f"{name}: temperature skipped, it is not measured: ferscope evaluate {name}")
+            say(f"{name}: temperature skipped, it is not evaluated. Run: ferscope evaluate {name}")
             return
         stored = read_predictions(name, next(iter(card.metrics)))
         fitted = fit_temperature(stored.logits, stored.labels)
@@ -121,14 +121,14 @@ def renew_temperature(name: str, say: Say) -> None:
         say(f"{name}: temperature skipped. {error}")
         return
     if card.temperature is not None and abs(fitted - card.temperature) < 1e-4:
-        say(f"{name}: temperature {card.temperature:.3f}, as it was")
+        say(f"{name}: temperature {card.temperature:.3f}, unchanged")
         return
     write_card(checkpoint_folder(name), dataclasses.replace(card, temperature=fitted))
     say(f"{name}: temperature {fitted:.3f}, was {card.temperature or 'not fitted'}")
 
 
 def renew_ensemble(faces: FaceSet | None, budget: Budget, device: str, say: Say) -> Choice | None:
-    """Choose the members again; where they are others, or have other weights, ship them; measure the missing views."""
+    """Select the members again; write the ensemble if they or their weights changed; measure missing views."""
     try:
         choice = choose(candidates())
     except CheckpointError as error:
@@ -140,15 +140,15 @@ def renew_ensemble(faces: FaceSet | None, budget: Budget, device: str, say: Say)
     if not choice.ships:
         if (ROOT / ENSEMBLE).is_dir():
             shutil.rmtree(ROOT / ENSEMBLE)
-        say(f"{ENSEMBLE}: none; no other training makes {choice.best} better on PublicTest")
+        say(f"{ENSEMBLE}: none; no other training improves {choice.best} on PublicTest")
         return choice
     if is_shipped(choice):
-        say(f"{ENSEMBLE}: {members}, as it was")
+        say(f"{ENSEMBLE}: {members}, unchanged")
     else:
         ship(choice)
         say(f"{ENSEMBLE}: {members}, written")
     ways = read_card(ENSEMBLE).metrics["PrivateTest"]
-    views = 13 * 2 * 3589  # one, two and ten of each picture of both test parts
+    views = 13 * 2 * 3589  # one, two and ten of each image of both test sets
     about = views * sum(pace(read_card(name).network) for name in choice.members) / 60
     if set(TTA) - set(ways) and faces is not None and budget.allows(f"{ENSEMBLE}, flip and ten-crop", about):
         evaluate(ENSEMBLE, faces, TTA, device)
@@ -157,22 +157,22 @@ def renew_ensemble(faces: FaceSet | None, budget: Budget, device: str, say: Say)
 
 
 def shipped() -> list[str]:
-    """Networks whose weights ship under their own name, which the page Robustness shows; the ensemble last."""
+    """Networks whose weights ship under their own name, as the page Robustness shows them; the ensemble last."""
     names = [name for name in list_checkpoints() if name in list_models()]
     return sorted(names, key=lambda name: (name == ENSEMBLE, name))
 
 
 def with_attention() -> list[str]:
-    """Checkpoints with weights whose network has attention of any kind."""
+    """Checkpoints with weights whose network has an attention module."""
     return [name for name in list_checkpoints() if get_spec(read_card(name).network).attention]
 
 
 def renew_gates(name: str, faces: FaceSet, budget: Budget, device: str, say: Say) -> None:
-    """Measure the gates of a checkpoint where that is missing, or belongs to other weights or images."""
+    """Measure the gates of a checkpoint if that is missing or of other weights or images."""
     try:
         sample, _ = draw_sample(name, faces, "validation", IMAGES, 0)
         if kept_gates(name, sample):
-            say(f"{name}: {GATES}, as it was")
+            say(f"{name}: {GATES}, unchanged")
             return
         about = passes(gates_of(open_network(name).model)) * sample.pictures * pace(name) / 60
         if budget.allows(f"{name}: {GATES}", about):
@@ -183,7 +183,7 @@ def renew_gates(name: str, faces: FaceSet, budget: Budget, device: str, say: Say
 
 
 def renew_robustness(name: str, faces: FaceSet, budget: Budget, device: str, say: Say) -> None:
-    """Measure the curves that are missing or belong to other weights, one after another while there is time."""
+    """Measure curves that are missing or of other weights, one after another while time is left."""
     try:
         found = read_robustness(name)
         known, limit = found.curves, found.question.pictures
@@ -193,7 +193,7 @@ def renew_robustness(name: str, faces: FaceSet, budget: Budget, device: str, say
         c.name for c in CORRUPTIONS.values() if c.name not in known or known[c.name].values.tolist() != list(c.values)
     ]
     if not missing:
-        say(f"{name}: robustness, all {len(CORRUPTIONS)} curves are there")
+        say(f"{name}: robustness, all {len(CORRUPTIONS)} curves exist")
         return
     if not budget.allows(
         f"{name}: robustness, the first of {len(missing)} missing curves", survey_minutes(name, limit, (missing[0],))
@@ -209,7 +209,7 @@ def renew_robustness(name: str, faces: FaceSet, budget: Budget, device: str, say
 
 
 def verdicts() -> str:
-    """How many claims of the papers have each verdict, counted anew."""
+    """Number of claims of the papers with each verdict."""
     counts: dict[str, int] = {}
     for found in papers.summary().values():
         for verdict, n in found.items():
@@ -219,7 +219,7 @@ def verdicts() -> str:
 
 def main(argv: list[str] | None = None) -> None:
     """Run `ferscope refresh ...`."""
-    stopped = "Stopped. What was written is whole; the same command goes on with what is missing."
+    stopped = "Stopped. Run the same command again to continue."
     run_command(refresh, "ferscope refresh", argv, stopped)
 
 

@@ -1,4 +1,4 @@
-"""The text of checkpoints/README.md, made from what lies beside it; `ferscope refresh` writes it."""
+"""The text of checkpoints/README.md, computed from the checkpoints; `ferscope refresh` writes it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def text(ensemble: Choice | None = None) -> str:
     """The whole page.
 
     Args:
-        ensemble: which networks were found to vote best on PublicTest; None: nobody has looked.
+        ensemble: the members selected on PublicTest; None: not run.
     """
     found = leaderboard.standings()
     parts = (
@@ -53,16 +53,17 @@ def _head() -> Iterator[str]:
     )
     yield ""
     yield (
-        "All figures are of weights in half precision, as those that ship. On FER2013's official split the epoch was "
-        "chosen on PublicTest, and PrivateTest was used to report. *Plain* is a single view, *flip* averages over the "
-        "mirror image, *ten-crop* over ten cuts. Ranges in brackets are 95 % intervals (Wilson) over pictures: they "
-        "say what other pictures might have shown, not another training. Two figures whose ranges overlap may still "
-        "differ, because networks answer the same pictures; for that see *Do the papers' rankings hold?*"
+        "All results are of weights in half precision, as they ship. On FER2013's official split the epoch was "
+        "selected on PublicTest, and PrivateTest is reported. *Plain* is a single view, *flip* averages over the "
+        "image and its mirror image, *ten-crop* over ten crops. Intervals in parentheses are 95 % intervals (Wilson) "
+        "over images: they cover other test images, not other trainings. Two results with overlapping intervals may "
+        "still differ significantly, because the networks are tested on the same images; see *Do the papers' rankings "
+        "hold?*"
     )
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: int = 1) -> Iterator[str]:
-    """Markdown; the columns from the `numbers`-th on stand to the right."""
+    """A Markdown table; columns from the `numbers`-th on are right-aligned."""
     yield "| " + " | ".join(head) + " |"
     yield "|" + "|".join("---:" if i >= numbers else "---" for i in range(len(head))) + "|"
     for row in rows:
@@ -70,18 +71,17 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: int = 1)
 
 
 def _trained(found: Sequence[Standing]) -> Iterator[str]:
-    yield "## What they are worth"
+    yield "## Accuracy"
     yield ""
-    head = ("checkpoint", "paper: its figure", "plain", "flip", "ten-crop", "recipe, seed", "epochs", "device, minutes")
+    head = ("checkpoint", "paper: its result", "plain", "flip", "ten-crop", "recipe, seed", "epochs", "device, minutes")
     head = (*head, "calibration error, before → after")
     yield from _table(head, (_row(s) for s in found if s.card.split == OFFICIAL), 2)
     yield ""
     yield (
-        "The papers' figures come from other trainings, often from other splits, and are no verdict by themselves; "
-        "the page Papers compares protocol by protocol. The calibration error is the gap between probability and "
-        "accuracy, single view, before and after division by the temperature, which is fitted on PublicTest; a "
-        "perfectly calibrated network shows one too, because pictures are few (page Metrics). Minutes are those of the "
-        "device that they stand beside, with whatever else it was doing."
+        "The papers' results come from other trainings, often on other splits; the page Papers compares the "
+        "protocols. The calibration error is the expected calibration error of a single view, before and after "
+        "temperature scaling, fitted on PublicTest; it is above 0 even for a perfectly calibrated network, because "
+        "the test set is finite (page Metrics). Minutes are of the device beside them, under whatever load it had."
     )
     if leaderboard.left_out():
         yield ""
@@ -95,8 +95,8 @@ def _row(standing: Standing) -> tuple[str, ...]:
         return (_name(standing), _figure(card.network), *ways, "a vote", "–", "–", _calibration(standing))
     last = f" of the last {card.epochs}" if card.start else ""
     epochs = f"{standing.epochs}, no. {card.best_epoch}{last} kept"
-    taught = f", taught by `{card.teacher.name}`" if card.teacher and card.teacher != card.start else ""
-    training = f"{card.recipe}, {card.seed}{taught}", epochs, f"{card.device}; {standing.minutes:.0f}"
+    teacher = f", distilled from `{card.teacher.name}`" if card.teacher and card.teacher != card.start else ""
+    training = f"{card.recipe}, {card.seed}{teacher}", epochs, f"{card.device}; {standing.minutes:.0f}"
     return (_name(standing), _figure(card.network), *ways, *training, _calibration(standing))
 
 
@@ -128,12 +128,12 @@ def _untrained() -> Iterator[str]:
     rows = []
     for one in missing:
         told = "; ".join(f"about {_minutes(minutes)} on {device}" for device, minutes in one.minutes.items())
-        rows.append((f"`{one.network}`", _figure(one.network), one.recipe, told or "its steps are not measured"))
-    yield from _table(("network", "paper: its figure", "recipe", "would take"), rows, 9)
+        rows.append((f"`{one.network}`", _figure(one.network), one.recipe, told or "not measured"))
+    yield from _table(("network", "paper: its result", "recipe", "estimated time"), rows, 9)
     yield ""
     yield (
-        "The minutes follow from measured steps (`benchmarks/training_steps.py`): seconds of a step times the steps of "
-        "all epochs, and the forward passes over the test parts."
+        "Times are estimated from measured steps (`benchmarks/training_steps.py`): the duration of a step times the "
+        "steps of all epochs, and the forward passes of the evaluation."
     )
 
 
@@ -155,25 +155,25 @@ def _rankings() -> Iterator[str]:
             alike = f"{one.recipe}, {one.split}"
             rows.append((order, measure, signed(100 * one.claimed, 2), seeds, over, alike, one.verdict))
         head = (
-            "order in the paper",
+            "ranking in the paper",
             "measure",
             "paper's difference, points",
-            "ours, over pictures",
+            "ours, over images",
             "ours, over seeds",
         )
-        yield from _table((*head, "both trained by", "the order"), rows, 9)
+        yield from _table((*head, "recipe, split", "the ranking"), rows, 9)
         yield ""
         yield (
-            "Only networks that were trained alike are compared, on the same pictures, single view. The intervals over "
-            "pictures hold for these trainings; whether the *architecture* is better is a question to the seeds, whose "
-            "interval (Student's t) is wide where they are few. An order *holds* or is *the other way round* where the "
-            "interval over pictures lies on one side of zero with every seed. Of many comparisons one in twenty would "
-            "look decided by chance alone. A short training compares short trainings: what learns slowly loses there."
+            "Only networks trained with the same settings are compared, on the same images, single view. The "
+            "intervals over images hold for these trainings; the intervals over seeds (Student's t), which are wide "
+            "for few seeds, compare the *architectures*. A ranking *holds* or is *reversed* if the interval over "
+            "images excludes zero with every seed. By chance alone, one in twenty comparisons appears significant. "
+            "Short trainings put networks that converge slowly at a disadvantage."
         )
         yield ""
     left = rankings.rankings_not_run()
     if left:
-        yield "Not run, because not both are trained alike here:"
+        yield "Not run, because the two were not trained with the same settings:"
         yield ""
         for letter in PAPERS:
             mine = [f"`{a}` over `{b}`" for a, b in left if get_spec(a).paper == letter]
@@ -187,7 +187,7 @@ def _points(value: Interval) -> str:
 
 
 def _leaks(found: Sequence[Standing]) -> Iterator[str]:
-    yield "## What the leaked test pictures are worth"
+    yield "## Effect of leaked test images"
     yield ""
     rows = []
     for standing in found:
@@ -202,18 +202,18 @@ def _leaks(found: Sequence[Standing]) -> Iterator[str]:
     if not rows:
         yield NOT_RUN
         return
-    head = ("checkpoint", "all of PrivateTest, plain", f"without the {exact.pictures} copies", "on the copies")
-    yield from _table((*head, f"without the {near.pictures} copies and near copies", "on these"), rows)
+    head = ("checkpoint", "all of PrivateTest, plain", f"without the {exact.pictures} duplicates", "on the duplicates")
+    yield from _table((*head, f"without the {near.pictures} duplicates and near-duplicates", "on these"), rows)
     yield ""
     yield (
-        "Copies are test pictures that are in Training too, pixel by pixel; near copies are nearly so. A network may "
-        "know them by heart, or they may be easier: the figures do not tell the two apart. The one without them is the "
-        "one to expect of new faces."
+        "Duplicates are test images that are also in the training set with the same pixels; near-duplicates are almost "
+        "the same. A network may have memorized them, or they may be easier: these results do not distinguish the two. "
+        "Expect the accuracy without them on new faces."
     )
 
 
 def _epoch_choices() -> Iterator[str]:
-    yield "## Choosing the epoch by the test pictures"
+    yield "## Selecting the epoch on the test set"
     yield ""
     rows = [
         (
@@ -228,12 +228,12 @@ def _epoch_choices() -> Iterator[str]:
     if not rows:
         yield NOT_RUN
         return
-    head = ("checkpoint", "chosen on validation", "best on test", "difference, points", "epochs to choose from")
+    head = ("checkpoint", "selected on validation", "best on test", "difference, points", "epochs")
     yield from _table(head, rows)
     yield ""
     yield (
         "Test accuracy, single view, in full precision, from the histories. Paper D reports the best epoch on the test "
-        "pictures. That can only flatter: the more epochs there are to choose from, and the less they agree, the more."
+        "set, which is biased upward: the more, the more epochs there are and the more they vary."
     )
 
 
@@ -253,9 +253,9 @@ def _other_splits(found: Sequence[Standing]) -> Iterator[str]:
     missing = [f"{words} (`{split}`)" for split, words in wanted.items() if split not in known]
     yield ""
     yield (
-        "In paper C's split copies of a picture fall on both sides, and the epoch is chosen on the pictures that are "
-        "reported; in paper E's, four of five test pictures are trained on. Where a figure is higher there, the "
-        "network is not better for it."
+        "In paper C's split, duplicates of an image are in both the training and the test set, and the epoch is "
+        "selected on the reported images; in paper E's, four of five test images are in the training set. A higher "
+        "accuracy there does not mean a better network."
     )
     if missing:
         yield ""
@@ -263,11 +263,11 @@ def _other_splits(found: Sequence[Standing]) -> Iterator[str]:
 
 
 def _batch_norm() -> Iterator[str]:
-    yield "## Does batch-norm speed up convergence by 31 %? (paper C)"
+    yield "## Does batch norm speed up convergence by 31 %? (paper C)"
     yield ""
     found = leaderboard.convergence()
     if not found:
-        yield f"{NOT_RUN.capitalize()}: no network is trained both with batch-norm and without."
+        yield f"{NOT_RUN.capitalize()}: no network is trained both with batch norm and without."
         return
     for one in found:
         recipe = leaderboard.optimizer_of(read_card(one.with_norm))
@@ -275,9 +275,9 @@ def _batch_norm() -> Iterator[str]:
         if not one.levels:
             with_norm, without_norm, guess = (f"{100 * share:.1f} %" for share in (*one.best, one.guess))
             yield (
-                f"{beside}: there is no share to count, for at this learning rate one of them hardly learns. Of the "
-                f"validation part the best epoch has {with_norm} with batch-norm and {without_norm} without; always "
-                f"answering the largest class has {guess}."
+                f"{beside}: not comparable, because one of them hardly learns at this learning rate. The best "
+                f"validation accuracy is {with_norm} with batch norm and {without_norm} without; always predicting the "
+                f"largest class gives {guess}."
             )
             yield ""
             continue
@@ -290,6 +290,6 @@ def _batch_norm() -> Iterator[str]:
         yield from _table(("accuracy", "with", "without", "epochs saved"), rows, 0)
         yield ""
     yield (
-        "The paper does not say at which accuracy its 31 % was counted; it trains with Adam at 1e-4. One seed each. "
+        "The paper does not state at which accuracy its 31 % was measured; it trains with Adam at 1e-4. One seed each. "
         "How many epochs batch norm saves depends on optimizer and learning rate, which may suit one of the two better."
     )

@@ -1,6 +1,6 @@
-"""Statistics of a checkpoint's gates over a fixed sample of its validation set, kept as `attention.json` beside it.
+"""Statistics of a checkpoint's gates over a fixed sample of its validation set, stored as `attention.json` beside it.
 
-`ferscope refresh` measures them where the dataset is at hand; the page Attention reads them where it is not.
+`ferscope refresh` measures them with the dataset; the page Attention reads them.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from .sample import SurveySample, draw_sample
 
 FILE = "attention.json"
 IMAGES = 500
-"""Images of the validation set over which gates are measured."""
+"""Number of images of the validation set on which gates are measured."""
 
 
 @dataclass(frozen=True, eq=False)
 class GateSurvey:
-    """What was measured of a checkpoint's gates.
+    """Measured statistics of a checkpoint's gates.
 
     Attributes:
-        sample: the images, and the weights that it belongs to.
+        sample: the images and the weights.
         modules: of each attention module, and of all together; see `gate_statistics`.
-        pixels: the correlation ratio η² of the images themselves, 0..1, to compare those of gates with.
+        pixels: the correlation ratio η² of the images themselves, 0..1, for comparison with those of the gates.
     """
 
     sample: SurveySample
@@ -44,7 +44,7 @@ class GateSurvey:
 
 
 def read_gates(name_or_path: str | Path) -> GateSurvey:
-    """The statistics that lie beside a checkpoint's weights.
+    """Read the statistics stored beside a checkpoint's weights.
 
     Raises:
         CheckpointError: there are none, the file is damaged, or they belong to other weights.
@@ -62,15 +62,15 @@ def survey_gates(
     device: str = "cpu",
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> GateSurvey:
-    """Measure the gates of a checkpoint on its validation set and write them; what is there for this sample is kept.
+    """Measure the gates of a checkpoint on its validation set and store the statistics, unless they are stored already.
 
     Args:
         name: a checkpoint's name, or the path of its folder.
         faces: the dataset; the card's split divides it.
-        limit: number of images, a seeded draw that keeps the shares of the classes.
-        seed: of that draw.
+        limit: number of images, a seeded sample stratified by class.
+        seed: of that sample.
         device: where the network runs.
-        progress: called with the passes over the sample done, and with their number.
+        progress: called with the passes over the sample that are done, and their total.
 
     Raises:
         CheckpointError: there is no such checkpoint.
@@ -94,7 +94,7 @@ def survey_gates(
 
 
 def kept_gates(name: str | Path, sample: SurveySample) -> GateSurvey | None:
-    """The stored statistics if they are of this very sample and these weights; None otherwise."""
+    """The stored statistics if they are of this sample and these weights; else None."""
     try:
         found = read_gates(name)
     except CheckpointError:

@@ -1,16 +1,15 @@
-"""`ferscope robustness NAME`: how accuracy over a test part falls when its pictures get worse; kept beside the weights.
+"""`ferscope robustness NAME`: accuracy on the test set under perturbations; stored beside the weights.
 
-    ferscope robustness residual_cnn                                 1 000 pictures, of each emotion its share
-    ferscope robustness residual_cnn --limit None                    all pictures of the test part: 3.6 times as long
-    ferscope robustness residual_cnn --corruptions rotation blur     two curves of twelve
+    ferscope robustness residual_cnn                                 1 000 images, stratified by class
+    ferscope robustness residual_cnn --limit None                    all images of the test set: 3.6 times as long
+    ferscope robustness residual_cnn --corruptions rotation blur     two of twelve curves
 
-Pictures are changed at the size in which they are stored and then prepared as in training, so that all networks are
-asked about the same pictures. Each curve is written to `robustness.json` as soon as it is done: a run that was stopped
-goes on with those that are missing, and a second run of the same question is at once there. Other weights, other
-pictures or another seed ask anew.
+Images are perturbed at their stored size and then preprocessed as in training, so that all networks get the same
+images. Each curve is written to `robustness.json` as soon as it is measured: a stopped run continues with the missing
+ones, and a repeated run returns at once. Other weights, images or seeds are measured anew.
 
-1 000 pictures instead of 3 589 widen a 95 % interval from ±1.6 to at most ±3.1 per cent; the draw is seeded, so that
-all networks with the same split are asked about the same ones.
+With 1 000 instead of 3 589 images, a 95 % interval widens from ±1.6 to at most ±3.1 percentage points. The sample is
+seeded, so that all networks with the same split are measured on the same images.
 """
 
 from __future__ import annotations
@@ -45,19 +44,19 @@ from .sample import SurveySample, draw_sample
 
 FILE = "robustness.json"
 LIMIT = 1000
-"""Pictures that a survey asks about, unless told otherwise."""
+"""Default number of images."""
 
 
 @dataclass(frozen=True, eq=False)
 class Robustness:
-    """What a survey found: its question, and for each corruption, by name, a curve of accuracy (single view)."""
+    """Accuracy curves (single view) by the name of the corruption, and the sample that they were measured on."""
 
     question: SurveySample
     curves: dict[str, Curve]
 
 
 def read_robustness(name_or_path: str | Path) -> Robustness:
-    """The curves that lie beside a checkpoint's weights; of a survey that was stopped, those that were done.
+    """Read the curves stored beside a checkpoint's weights; of a stopped run those that were measured.
 
     Raises:
         CheckpointError: there are none, the file is damaged, or they belong to other weights.
@@ -78,27 +77,27 @@ def survey(
     device: str = "cpu",
     progress: Callable[[str, int, int], None] = lambda corruption, done, total: None,
 ) -> Robustness:
-    """Measure the curves that are not there yet, and write each as soon as it is done.
+    """Measure the missing curves, and write each as soon as it is measured.
 
     Args:
         name: a checkpoint's name, or the path of its folder.
-        faces: the set; the card's split divides it.
-        part: validation or test part of that split by its name; None: the test part.
+        faces: the dataset; the card's split divides it.
+        part: name of the validation or test set of that split; None: the test set.
         corruptions: keys of CORRUPTIONS; none: all.
-        limit: ask about no more than so many pictures, a seeded draw that keeps the shares of the classes; None: all.
-        seed: of that draw and of what corruptions draw.
-        force: measure anew what is there, and replace a survey of more pictures.
+        limit: number of images, a seeded sample stratified by class; None: all.
+        seed: of that sample and of random corruptions.
+        force: measure existing curves again, and replace curves measured on more images.
         out: the file; None: `robustness.json` beside the weights.
         device: where the network runs.
-        progress: called with the corruption's name, answers so far and answers in all of its curve.
+        progress: called with the corruption's name, and the forward passes done and in total for its curve.
 
     Returns:
         The curves of `corruptions`, in their order.
 
     Raises:
         CheckpointError: there is no such checkpoint.
-        DataError: the set has other classes, or not the part.
-        ValueError: an unknown corruption, a `limit` below 1, or a survey of more pictures would be replaced.
+        DataError: the dataset has other classes, or lacks that set.
+        ValueError: unknown corruption, `limit` below 1, or curves measured on more images would be replaced.
     """
     wanted = _named(corruptions)
     folder = checkpoint_folder(name)
@@ -120,7 +119,7 @@ def survey(
 
 @dataclass(frozen=True)
 class _Report:
-    """Progress of one curve, told with its name."""
+    """Reports the progress of one curve under its name."""
 
     progress: Callable[[str, int, int], None]
     name: str
@@ -135,7 +134,7 @@ def _named(names: tuple[str, ...]) -> list[Corruption]:
         if name not in CORRUPTIONS:
             near = difflib.get_close_matches(name, CORRUPTIONS, n=1, cutoff=0)[0]
             raise ValueError(
-                f'corruptions: "{name}" is not known, the nearest is "{near}"; there are: {", ".join(CORRUPTIONS)}'
+                f'corruptions: there is no "{name}"; did you mean "{near}"? Choose from {", ".join(CORRUPTIONS)}.'
             )
     return [CORRUPTIONS[name] for name in dict.fromkeys(names or CORRUPTIONS)]
 
@@ -153,7 +152,7 @@ def _answer(model: nn.Module, card: Card) -> Answer:
 
 
 def _kept(path: Path, question: SurveySample) -> dict[str, Curve]:
-    """The curves of the file that answer the same question; of a damaged or older file none."""
+    """The curves in the file if they were measured on the same sample; none of a damaged or older file."""
     try:
         found = _robustness(read_file(path, RobustnessFile, "Measure it again."))
     except (FileNotFoundError, CheckpointError):
@@ -162,14 +161,14 @@ def _kept(path: Path, question: SurveySample) -> dict[str, Curve]:
         return dict(found.curves)
     if found.question.weights == question.weights and found.question.pictures > question.pictures:
         raise ValueError(
-            f"{path} holds curves over {found.question.pictures} pictures of {found.question.part}. To replace them by "
-            f"{question.pictures} add --force; to keep both, write elsewhere with --out FILE."
+            f"{path} has curves measured on {found.question.pictures} images of {found.question.part}. Add --force to "
+            f"replace them by curves on {question.pictures} images, or write these to another file with --out FILE."
         )
     return {}
 
 
 def _is_known(corruption: Corruption, curves: dict[str, Curve]) -> bool:
-    """Whether there is a curve over the very values that the catalogue has now."""
+    """Whether there is a curve with the current values of the corruption."""
     curve = curves.get(corruption.name)
     return curve is not None and curve.values.tolist() == list(corruption.values)
 
@@ -190,7 +189,7 @@ def _robustness(found: RobustnessFile) -> Robustness:
 def _table(corruption: Corruption, curve: Curve) -> Table:
     table = Table(f"{corruption.title}: {corruption.unit}", "accuracy (95 % interval)")
     for value, accuracy, interval in zip(curve.values, curve.accuracy, curve.interval, strict=True):
-        mark = "  as it is" if float(value) == corruption.neutral else ""
+        mark = "  unperturbed" if float(value) == corruption.neutral else ""
         table.add_row(f"{value:g}{mark}", percent((float(accuracy), *interval.tolist())))
     return table
 
@@ -207,19 +206,19 @@ def _command(
     out: Path | None = None,
     device: str = "auto",
 ) -> None:
-    """Measure accuracy against rotation, shift, scale, blur, noise, brightness, contrast, JPEG, resolution, a covered
-    patch, and frequency bands.
+    """Measure accuracy under rotation, translation, scaling, blur, noise, brightness, contrast, JPEG compression,
+    reduced resolution, occlusion and removed frequency bands.
 
     Args:
         name: a checkpoint's name, or the path of its folder.
-        data: the imported set (`ferscope data import`).
-        part: PublicTest or PrivateTest; by default the test part of the split that the network was trained on.
-        corruptions: names of those to measure; by default all.
-        limit: ask about no more than so many pictures, of each class its share; None: all.
-        seed: of that draw, and of noise and covered places.
-        force: measure anew what is there, and replace a survey of more pictures.
+        data: the imported dataset (`ferscope data import`).
+        part: PublicTest or PrivateTest; by default the test set of the split that the network was trained on.
+        corruptions: names of the corruptions to measure; by default all.
+        limit: number of images, a sample stratified by class; None: all.
+        seed: of that sample, of noise and of the position of the occlusion.
+        force: measure existing curves again, and replace curves measured on more images.
         out: the file; by default robustness.json beside the weights.
-        device: cpu, cuda, mps, or auto for what is there.
+        device: cpu, cuda, mps, or auto for the best one available.
     """
     console, device = Console(width=None if sys.stdout.isatty() else 120), device_of(device)
     columns = (TextColumn("{task.description:<11}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -235,12 +234,12 @@ def _command(
     for corruption, curve in found.curves.items():
         console.print(_table(CORRUPTIONS[corruption], curve))
     where = out or checkpoint_folder(name) / FILE
-    console.print(f"{found.question.text}, single view; the curves are in {where}", soft_wrap=True)
+    console.print(f"{found.question.text}, single view; written to {where}", soft_wrap=True)
 
 
 def main(argv: list[str] | None = None) -> None:
     """Run `ferscope robustness ...`."""
-    stopped = "Stopped. The same command goes on with the curves that are missing."
+    stopped = "Stopped. Run the same command again to measure the missing curves."
     run_command(_command, "ferscope robustness", argv, stopped)
 
 

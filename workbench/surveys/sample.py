@@ -15,13 +15,13 @@ from models.datasets.splits import draw_of_each_class, split
 
 @dataclass(frozen=True)
 class SurveySample:
-    """What was measured on which images; results of two surveys belong together where all of this is equal.
+    """The images and weights of a survey; results of two surveys are comparable if all fields are equal.
 
     Attributes:
         part: name of the validation or test set.
-        pictures: number of images: all, or a seeded draw in which each class keeps its share.
+        pictures: number of images: all, or a seeded sample stratified by class.
         of: number of images of the set.
-        seed: of the draw, and of random perturbations.
+        seed: of the sample, and of random perturbations.
         weights: SHA-256 of `model.safetensors`.
         data: fingerprint of the images.
     """
@@ -37,9 +37,8 @@ class SurveySample:
     def text(self) -> str:
         """The images in words."""
         if self.pictures == self.of:
-            return f"{self.pictures} pictures of {self.part}"
-        share = "of each class its share"
-        return f"{self.pictures} of the {self.of} pictures of {self.part} ({share}, drawn with seed {self.seed})"
+            return f"{self.pictures} images of {self.part}"
+        return f"{self.pictures} of the {self.of} images of {self.part} (stratified by class, seed {self.seed})"
 
 
 def draw_sample(
@@ -50,13 +49,13 @@ def draw_sample(
     Args:
         name: a checkpoint's name, or the path of its folder; the split of its card divides the dataset.
         faces: the dataset.
-        part: "validation", "test", or what that split calls them, such as "PrivateTest".
-        limit: no more than so many images, a seeded draw that keeps the shares of the classes; None: all.
-        seed: of that draw.
+        part: "validation", "test", or their names in that split, such as "PrivateTest".
+        limit: number of images, a seeded sample stratified by class; None: all.
+        seed: of that sample.
 
     Raises:
         CheckpointError: there is no such checkpoint.
-        DataError: the dataset has other classes, or not the part.
+        DataError: the dataset has other classes, or lacks that set.
         ValueError: a `limit` below 1.
     """
     found, everything = _part(name, faces, part)
@@ -65,7 +64,7 @@ def draw_sample(
 
 
 def weights_digest(name: str | Path) -> str:
-    """SHA-256 of a checkpoint's weights, and of those of the members where it is an ensemble.
+    """SHA-256 of a checkpoint's weights; of an ensemble also of the weights of its members.
 
     Raises:
         CheckpointError: there is no card.
@@ -83,19 +82,19 @@ def _part(name: str | Path, faces: FaceSet, part: str) -> tuple[str, FaceSet]:
     card = read_card(name)
     if faces.classes != card.classes:
         raise DataError(
-            f"The classes of the set ({', '.join(faces.classes)}) are not the network's ({', '.join(card.classes)})."
+            f"The dataset has the classes {', '.join(faces.classes)}, the network {', '.join(card.classes)}."
         )
     parts = split(faces, card.split)
     by_name = dict(zip(parts.names, (parts.validation, parts.test), strict=True))
     part = {"validation": parts.names[0], "test": parts.names[1]}.get(part, part)
     if part not in by_name:
-        raise DataError(f'part="{part}" is not tested in the split {card.split}; choose one of {", ".join(by_name)}')
+        raise DataError(f'The split {card.split} has no test set "{part}": choose {" or ".join(by_name)}')
     return part, by_name[part]
 
 
 def _drawn(pictures: FaceSet, limit: int | None, seed: int) -> FaceSet:
     if limit is not None and limit < 1:
-        raise ValueError(f"limit={limit}: give a number of pictures from 1 up")
+        raise ValueError(f"limit={limit}: give a number of images of at least 1")
     if limit is None or limit >= len(pictures):
         return pictures
     return pictures.subset(np.sort(draw_of_each_class(pictures.labels, limit, np.random.default_rng(seed))))

@@ -49,15 +49,15 @@ def test_every_face_is_on_the_page_and_in_the_table(folder, tmp_path, capsys):
     ]
     assert page.count("<section>") == 5
     assert page.count("data:image/png;base64,") == 10
-    assert "No face was found: this is the middle of the picture." in page
-    assert "meadow.webp (no face found)" in page
+    assert "No face was detected: this is the center of the image." in page
+    assert "meadow.webp (no face detected)" in page
     printed = capsys.readouterr().out
-    assert "faces found: 4; pictures without one: 1" in printed
+    assert "faces: 4; images without a detected face: 1" in printed
     assert "<b>text.png: This is not a JPEG, PNG or WebP picture." in printed
     for row in table:
         shares = [float(row[name]) for name in services.networks.open_network("residual_cnn").classes]
         assert sum(shares) == pytest.approx(1, abs=1e-4)
-        assert row["answer"] == max(
+        assert row["prediction"] == max(
             services.networks.open_network("residual_cnn").classes, key=lambda name: float(row[name])
         )
 
@@ -87,7 +87,7 @@ def test_random_weights_are_named_on_the_page_in_the_table_and_in_the_terminal(f
 
 def test_where_nothing_could_be_explained_the_command_fails_and_the_earlier_report_stays(folder, tmp_path):
     (tmp_path / "r.html").write_text("earlier")
-    with pytest.raises(SystemExit, match=r"No picture could be explained[^$]*text\.png"):
+    with pytest.raises(SystemExit, match=r"No image could be explained[^$]*text\.png"):
         report.main([str(folder / "<b>text.png"), "--out", str(tmp_path / "r.html")])
     assert (tmp_path / "r.html").read_text() == "earlier"
     assert not (tmp_path / "r.csv").exists()
@@ -102,8 +102,8 @@ def test_a_network_without_a_layer_for_maps_shows_its_answer(folder, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nowhere.png"], "nowhere.png is not there"),
-        (["{folder}/empty"], "No picture was found"),
+        (["nowhere.png"], "nowhere.png does not exist"),
+        (["{folder}/empty"], "No images found"),
         (["{folder}", "--network", "residul_cnn"], "residual_cnn"),
         (["{folder}", "--class", "bored"], 'no class "bored"'),
         (["{folder}", "--out", "report.pdf"], "ends with .html"),

@@ -361,7 +361,7 @@ def test_there_are_only_so_many_jobs(acting, monkeypatch):
         acting(seed=3)
 
 
-def test_a_set_of_own_pictures_has_enough_of_each_class(monkeypatch):
+def test_a_set_of_own_images_has_enough_of_each_class(monkeypatch):
     limits.check_own_set({"happy": 20, "sad": 5})
     for counts, message in (
         ({"happy": 20}, "1 classes"),
@@ -458,7 +458,7 @@ def test_a_job_with_a_damaged_file_is_broken_and_the_others_go_on(acting, capsys
     assert job.id not in {job.id for job in store.jobs()}
 
 
-def test_own_pictures_are_forgotten_also_by_a_broken_job(acting):
+def test_own_images_are_forgotten_also_by_a_broken_job(acting):
     for file, content in (("config.json", '{"new": 1}'), ("status.json", "{")):
         own = store.OWN / "class5b" / "faces.npz"
         own.parent.mkdir(parents=True, exist_ok=True)

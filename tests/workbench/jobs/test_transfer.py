@@ -126,7 +126,7 @@ def test_a_promoted_checkpoint_is_found_by_name_and_overwrites_none(job, tmp_pat
 
 
 @pytest.mark.parametrize("share", [transfer.promote, transfer.export])
-def test_what_learned_from_own_pictures_or_has_not_ended_goes_nowhere(job, share, tmp_path):
+def test_what_learned_from_own_images_or_has_not_ended_goes_nowhere(job, share, tmp_path):
     for values, message in (
         ({"belongs_to": "class5b"}, "a visitor's own images"),
         ({"state": "running"}, "still running or queued"),

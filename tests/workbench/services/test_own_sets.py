@@ -131,7 +131,7 @@ def test_forgetting_a_set_deletes_its_jobs_and_checkpoints_too(place):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="rights of POSIX")
-def test_own_pictures_are_read_by_nobody_but_their_owner():
+def test_own_images_are_read_by_nobody_but_their_owner():
     found = own.make([(name, np.full((48, 48), i, np.uint8)) for name in ("happy", "sad") for i in range(6)])
     path = own.file_of(found.id)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

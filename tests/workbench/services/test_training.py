@@ -148,7 +148,7 @@ def test_a_starting_point_that_lacks_a_class_of_the_set_is_refused(place):
         teaching.start_folder("residual_cnn", place / "two.npz")
 
 
-def test_networks_trained_on_own_pictures_are_no_starting_point(place, tiny):
+def test_networks_trained_on_own_images_are_no_starting_point(place, tiny):
     private = job_folders.job(tiny, belongs_to="abcd", done=1)
     public = job_folders.job(tiny, done=1)
     points = trainings.starting_points("vanilla_cnn")

@@ -172,7 +172,7 @@ def test_a_limit_keeps_the_shares_of_the_classes_and_the_seed_its_pictures(folde
 
 def test_a_small_survey_does_not_replace_a_larger_one_unless_told_to(folder, faces, tmp_path):
     survey(folder, faces, corruptions=("blur",))
-    with pytest.raises(ValueError, match=r"60 pictures of PrivateTest.*--force.*--out"):
+    with pytest.raises(ValueError, match=r"60 images of PrivateTest.*--force.*--out"):
         survey(folder, faces, corruptions=("blur",), limit=10)
     aside = tmp_path / "aside.json"
     survey(folder, faces, corruptions=("blur",), limit=10, out=aside)
@@ -186,7 +186,7 @@ def test_a_small_survey_does_not_replace_a_larger_one_unless_told_to(folder, fac
 
 def test_only_parts_that_the_network_was_not_trained_on_are_measured(folder, faces):
     assert survey(folder, faces, "PublicTest", ("blur",)).question.pictures == 14
-    with pytest.raises(DataError, match=r'part="Training".*PublicTest, PrivateTest'):
+    with pytest.raises(DataError, match=r'"Training".*PublicTest or PrivateTest'):
         survey(folder, faces, "Training", ("blur",))
     with pytest.raises(DataError, match="contempt"):
         survey(folder, dataclasses.replace(faces, classes=(*EMOTIONS[:6], "contempt")))
@@ -197,7 +197,7 @@ def test_the_command_prints_a_table_and_keeps_the_card_as_it_is(folder, faces, t
     before = read_card(folder)
     main([str(folder), "--data", str(tmp_path / "faces.npz"), "--corruptions", "blur", "jpeg", "--device", "cpu"])
     printed = capsys.readouterr().out
-    for word in ("Blur: σ in pixels of 48", "as it is", "JPEG", "60 pictures of PrivateTest", FILE):
+    for word in ("Blur: σ in pixels of 48", "unperturbed", "JPEG", "60 images of PrivateTest", FILE):
         assert word in printed
     curve = read_robustness(folder).curves["blur"]
     assert f"{100 * curve.accuracy[0]:.1f} %" in printed
@@ -209,7 +209,7 @@ def test_the_command_prints_a_table_and_keeps_the_card_as_it_is(folder, faces, t
     [
         (["no_such_network"], "is not there"),
         (["{folder}", "--data", "none.npz"], "ferscope data import"),
-        (["{folder}", "--corruptions", "blurr"], 'the nearest is "blur"'),
+        (["{folder}", "--corruptions", "blurr"], 'did you mean "blur"'),
         (["{folder}", "--limit", "0"], "limit=0"),
     ],
 )
@@ -228,7 +228,7 @@ def test_ctrl_c_says_how_to_go_on(folder, monkeypatch, capsys):
     with pytest.raises(SystemExit) as end:
         main([str(folder)])
     assert end.value.code == 130
-    assert "goes on with the curves that are missing" in capsys.readouterr().err
+    assert "again to measure the missing curves" in capsys.readouterr().err
 
 
 def test_no_file_and_a_damaged_one_are_told_apart(folder, faces):
@@ -236,7 +236,7 @@ def test_no_file_and_a_damaged_one_are_told_apart(folder, faces):
         read_robustness(folder)
     for damaged in ("{", "[]", '{"part": "PrivateTest"}'):
         (folder / FILE).write_text(damaged)
-        with pytest.raises(CheckpointError, match="holds no curves"):
+        with pytest.raises(CheckpointError, match="has no accuracy curves"):
             read_robustness(folder)
     survey(folder, faces, corruptions=("blur",))
     assert list(read_robustness(folder).curves) == ["blur"]

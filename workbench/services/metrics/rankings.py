@@ -50,7 +50,7 @@ class Ranking:
         if all(low > 0 for _, low, _ in self.by_seed.values()):
             return f"holds {where}"
         if all(high < 0 for _, _, high in self.by_seed.values()):
-            return f"the other way round {where}"
+            return f"reversed {where}"
         return "undecided"
 
 
