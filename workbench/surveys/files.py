@@ -75,7 +75,7 @@ class CurveRecord(_Record):
 class RobustnessFile(_Sampled):
     """`robustness.json`."""
 
-    contents: ClassVar[str] = "curves"
+    contents: ClassVar[str] = "accuracy curves"
     curves: Annotated[dict[Text, CurveRecord], Field(max_length=100)]
 
 
@@ -123,7 +123,7 @@ class _ModuleRecord(_Record):
 class AttentionFile(_Sampled):
     """`attention.json`."""
 
-    contents: ClassVar[str] = "statistics of gates"
+    contents: ClassVar[str] = "gate statistics"
     pixels: Share | None  # None for NaN
     modules: Annotated[list[_ModuleRecord], Field(min_length=1, max_length=1000)]
 
@@ -153,7 +153,7 @@ def read_file(path: Path, kind: type[File], again: str) -> File:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "the file"
         raise CheckpointError(
-            f"{path} holds no {kind.contents} ({where}: {first['msg']}). Delete it. {again}"
+            f"{path} has no valid {kind.contents} ({where}: {first['msg']}). Delete it. {again}"
         ) from error
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read ({error.strerror}). {again}") from error

@@ -88,7 +88,7 @@ def test_a_missing_file_and_a_damaged_one_are_told_apart(folder, faces, measured
     whole = json.loads((folder / FILE).read_text())
     for damaged in ("{", "[]", json.dumps(whole | {"modules": [{}]})):
         (folder / FILE).write_text(damaged)
-        with pytest.raises(CheckpointError, match="has no gate statistics"):
+        with pytest.raises(CheckpointError, match="has no valid gate statistics"):
             read_gates(folder)
     survey_gates(folder, faces, limit=7)
     assert measured == [7, 7]

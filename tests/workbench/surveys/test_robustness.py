@@ -236,7 +236,7 @@ def test_no_file_and_a_damaged_one_are_told_apart(folder, faces):
         read_robustness(folder)
     for damaged in ("{", "[]", '{"part": "PrivateTest"}'):
         (folder / FILE).write_text(damaged)
-        with pytest.raises(CheckpointError, match="has no accuracy curves"):
+        with pytest.raises(CheckpointError, match="has no valid accuracy curves"):
             read_robustness(folder)
     survey(folder, faces, corruptions=("blur",))
     assert list(read_robustness(folder).curves) == ["blur"]
