@@ -115,8 +115,8 @@ def compare(model: nn.Module, x: Tensor, layer: str, options: Options) -> dict:
     size, maps = tuple(x.shape[-2:]), len(METHODS) * options.classes
     quick = {
         "forward": lambda: forward(model, x),
-        "gradcam, one class": lambda: gradcam(model, x, [0], layer, size, normalise=True),
-        f"atlas, {maps} maps": lambda: atlas(model, x, layer, size=size, normalise=True),
+        "gradcam, one class": lambda: gradcam(model, x, [0], layer, size, normalize=True),
+        f"atlas, {maps} maps": lambda: atlas(model, x, layer, size=size, normalize=True),
     }
     if TorchCAM:
         quick[f"torch-cam, {options.classes} maps"] = lambda: torch_cam(model, x, layer, options.classes)

@@ -34,7 +34,7 @@ def network(name: str) -> nn.Module:
     return model
 
 
-def pictures(seed: int, count: int = 2) -> torch.Tensor:
+def images(seed: int, count: int = 2) -> torch.Tensor:
     return torch.randn(count, 1, 48, 48, generator=torch.Generator().manual_seed(seed))
 
 

@@ -1,4 +1,4 @@
-"""Networks and pictures that several tests explain, and what a borrower could leave behind in them."""
+"""Networks and images that several tests explain, and the state that an analysis could leave in them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Net(nn.Module):
 
 
 class Halves(nn.Module):
-    """Answers "left" or "right" by the sum of the pixels there, through two maps that hold one half each."""
+    """Predicts "left" or "right" from the sum of the pixels there, through two maps that hold one half each."""
 
     def __init__(self):
         super().__init__()
@@ -46,13 +46,13 @@ class Halves(nn.Module):
         return self.maps(self.split(x) * self.masks).sum((2, 3))
 
 
-def pictures(count: int, side: int = 12, seed: int = 3) -> Tensor:
+def images(count: int, side: int = 12, seed: int = 3) -> Tensor:
     blobs = 2 * torch.randn(count, 1, 6, 6, generator=torch.Generator().manual_seed(seed))
     return nn.functional.interpolate(blobs, size=(side, side), mode="bicubic")
 
 
 def state_of(model: nn.Module) -> list:
-    """All that a borrower could leave behind."""
+    """All state that an analysis could leave behind."""
     modes = [(name, type(module), module.training) for name, module in model.named_modules()]
     hooks = [
         list(table.items())

@@ -1,1 +1,1 @@
-"""Questions to a network or a picture; works on any `nn.Module` and plain tensors."""
+"""Questions to a network or an image; works on any `nn.Module` and plain tensors."""

@@ -1,8 +1,8 @@
 """Class activation maps: every gradient method, for every class, from one forward pass.
 
-The idea: a convolutional layer holds K maps A^k, each answering to some pattern at each place. The gradient of a
+The idea: a convolutional layer holds K maps A^k, each responding to a pattern at each position. The gradient of a
 class's logit y^c with respect to A^k says how much the logit would change if the map changed. Each method joins the two
-into one picture for the class, in its own way; METHODS lists them, and each is one function below with its equation.
+into one image for the class, in its own way; METHODS lists them, and each is one function below with its equation.
 
 How one pass is enough: the part of the network up to the layer runs without a graph. In the layer's forward hook the
 activation becomes the start of a new graph, which the rest of the forward pass extends to the logits. One batched
@@ -10,12 +10,12 @@ backward pass through that short rest gives the gradients of all classes, and al
 
 Symbols and shapes, used throughout:
 
-    B  pictures          K  maps of the layer     h w  their height and width        C  classes asked for
+    B  images          K  maps of the layer     h w  their height and width        C  target classes
     A  activations (B, K, h, w)                   G  gradients ∂y^c/∂A (B, C, K, h, w)
     Z  = h·w, the number of positions             Σ_ij  a sum over positions         Σ_k  a sum over maps
 
-Pictures in a batch do not mix in evaluation mode, so G holds each picture's own gradient. A map is what the layer's
-output and the gradient say together; it is not a proof that a region caused the answer.
+Images in a batch do not mix in evaluation mode, so G holds each image's own gradient. A map is what the layer's
+output and the gradient say together; it does not prove that a region caused the prediction.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .model_isolation import borrowed
+from .model_isolation import isolated
 from .validation import (
     class_indices,
     layer_of,
     layers_on_offer,
     no_influence,
+    require_images,
     require_logit_shape,
     require_logits,
     require_map,
-    require_pictures,
     require_size,
     require_weights,
 )
@@ -64,8 +64,8 @@ def _gradcam_plus_plus(A: Tensor, G: Tensor) -> Tensor:
         α_ij^kc = g_ij² / (2 g_ij² + (Σ_ab A_ab^k) g_ij³ + ε),  ε = 1e-6.
 
     The second and third derivatives of the paper are g² and g³, because y is taken as the exponential of the logit.
-    Positions share a map's weight more evenly, so that several places can show. With gradients far under 1e-3 (a large
-    layer with average pooling behind it) ε rules and the values are tiny, though the picture stays.
+    Positions share a map's weight more evenly, so that several regions can show. With gradients far under 1e-3 (a large
+    layer with average pooling behind it) ε rules and the values are tiny, though the image stays.
     """
     g = G.relu()  # (B, C, K, h, w)  a position with g ≤ 0 has no weight, so α need not be known there
     sums = A.sum((-2, -1))[:, None, :, None, None]  # (B, 1, K, 1, 1)  Σ_ab A_ab^k
@@ -89,7 +89,7 @@ def _xgradcam(A: Tensor, G: Tensor) -> Tensor:
 def _hirescam(A: Tensor, G: Tensor) -> Tensor:
     """HiResCAM (Draelos and Carin 2020): L^c = ReLU(Σ_k ∂y^c/∂A^k ⊙ A^k).
 
-    The gradient is not averaged over positions, so a place with a negative gradient cannot borrow weight from others.
+    The gradient is not averaged over positions, so a position with a negative gradient cannot gain weight from others.
     """
     return (G * A[:, None]).sum(2)
 
@@ -105,7 +105,7 @@ def _layercam(A: Tensor, G: Tensor) -> Tensor:
 def _elementwise(A: Tensor, G: Tensor) -> Tensor:
     """Element-wise Grad-CAM (GradCAMElementWise of pytorch-grad-cam; no paper): L^c = Σ_k ReLU(∂y^c/∂A^k ⊙ A^k).
 
-    As HiResCAM, but what speaks against the class at a position is dropped map by map, so it cannot cancel the rest.
+    As HiResCAM, but evidence against the class at a position is dropped map by map, so it cannot cancel the rest.
     """
     return (G * A[:, None]).relu().sum(2)
 
@@ -135,22 +135,22 @@ def atlas(
     methods: Sequence[str] = METHODS,
     classes: Sequence[int] | None = None,
     size: Sequence[int] | None = None,
-    normalise: bool = False,
+    normalize: bool = False,
 ) -> Float[Tensor, "B M C h w"]:
     """Class activation maps of several methods and classes, from one forward and one batched backward pass.
 
-    The order of the steps: the method's sum, rectified; bilinear resizing (half-pixel centres, as OpenCV's); min–max.
+    The order of the steps: the method's sum, rectified; bilinear resizing (half-pixel centers, as OpenCV's); min–max.
 
     Args:
         model: any network (B, C_in, H, W) → logits (B, number of classes). It is used in evaluation mode and comes back
             as it was; several threads may pass the same one.
-        x: pictures (B, C_in, H, W), prepared as the network expects them. A tensor of inference mode is welcome.
+        x: images (B, C_in, H, W), prepared as the network expects them. Inference-mode tensors are accepted.
         layer: name of a submodule (as for `get_submodule`) whose output is (B, K, h, w). If the network calls it
             several times, the last call counts.
         methods: names out of METHODS; their order is the order of the result.
         classes: class indices; their order is the order of the result. None: all classes.
         size: (height, width) of the maps. None: those of the layer's output.
-        normalise: stretch each map to 0..1, at the size returned; a map that is zero everywhere stays zero. This
+        normalize: stretch each map to 0..1, at the size returned; a map that is zero everywhere stays zero. This
             hides how strong a map is beside another.
 
     Returns:
@@ -164,7 +164,7 @@ def atlas(
     require_size(size)
     activations = forward_from(model, x, layer)
     require_logits(activations.logits, x)
-    return atlas_of(activations, methods, classes, size, normalise)
+    return atlas_of(activations, methods, classes, size, normalize)
 
 
 def atlas_of(
@@ -172,7 +172,7 @@ def atlas_of(
     methods: Sequence[str] = METHODS,
     classes: Sequence[int] | None = None,
     size: Sequence[int] | None = None,
-    normalise: bool = False,
+    normalize: bool = False,
 ) -> Float[Tensor, "B M C h w"]:
     """The maps of `atlas` from a forward pass that is already done; it can be used once more afterwards.
 
@@ -185,7 +185,7 @@ def atlas_of(
         maps = torch.stack([join(name, A, G) for name in names], dim=1)  # (B, M, C, h, w)
         if size is not None:
             maps = resize(maps, size)
-        return _min_max(maps) if normalise else maps
+        return _min_max(maps) if normalize else maps
 
 
 def gradcam(
@@ -194,10 +194,10 @@ def gradcam(
     classes: Sequence[int] | None,
     layer: str,
     size: Sequence[int] | None = None,
-    normalise: bool = False,
+    normalize: bool = False,
 ) -> Float[Tensor, "B C h w"]:
-    """Grad-CAM of one layer, a map for each class asked for: (B, C, h, w). Arguments and errors as for `atlas`."""
-    return atlas(model, x, layer, ("gradcam",), classes, size, normalise)[:, 0]
+    """Grad-CAM of one layer, a map for each target class: (B, C, h, w). Arguments and errors as for `atlas`."""
+    return atlas(model, x, layer, ("gradcam",), classes, size, normalize)[:, 0]
 
 
 def join(method: str, A: Float[Tensor, "B K h w"], G: Float[Tensor, "B C K h w"]) -> Float[Tensor, "B C h w"]:
@@ -228,7 +228,7 @@ def plain_modes(device: torch.device) -> Iterator[None]:
 
 @dataclass(frozen=True, eq=False)
 class Activations:
-    """The part of one forward pass that lies behind a layer.
+    """The part of one forward pass from a layer to the logits.
 
     Attributes:
         layer: name of the layer.
@@ -247,8 +247,8 @@ def forward_from(model: nn.Module, x: Tensor, layer: str) -> Activations:
     Raises:
         ValueError: `x` or `layer` is wrong, or the network returns no logits (B, number of classes).
     """
-    require_pictures(x)
-    with plain_modes(x.device), borrowed(model):
+    require_images(x)
+    with plain_modes(x.device), isolated(model):
         return _forward_from(model, x, layer)
 
 
@@ -279,7 +279,7 @@ def _gradients(logits: Tensor, A: Tensor, classes: list[int]) -> Tensor | None:
     if not logits.requires_grad:
         return None
     one_hot = torch.zeros(len(classes), *logits.shape, dtype=logits.dtype, device=logits.device)  # (C, B, n)
-    one_hot[range(len(classes)), :, classes] = 1  # summing over B is right: y^c of a picture depends on its own A only
+    one_hot[range(len(classes)), :, classes] = 1  # summing over B is right: y^c of an image depends on its own A only
     try:
         return torch.autograd.grad(logits, A, one_hot, retain_graph=True, is_grads_batched=True, allow_unused=True)[0]
     except RuntimeError:  # an operation without a rule for batched gradients; a true error returns in the loop
@@ -287,7 +287,7 @@ def _gradients(logits: Tensor, A: Tensor, classes: list[int]) -> Tensor | None:
 
 
 def resize(maps: Float[Tensor, "*batch h w"], size: Sequence[int]) -> Float[Tensor, "*batch H W"]:
-    """Maps enlarged to (height, width), the one way everywhere: bilinear, half-pixel centres, each map by itself."""
+    """Maps resized to (height, width), the one way everywhere: bilinear, half-pixel centers, each map by itself."""
     planes = maps.reshape(len(maps) if maps.ndim > 3 else 1, -1, *maps.shape[-2:])
     return F.interpolate(planes, tuple(size), mode="bilinear", align_corners=False).view(*maps.shape[:-2], *size)
 

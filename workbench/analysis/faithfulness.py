@@ -1,22 +1,22 @@
-"""Does the network need the places that a map highlights? Each measure takes places away and asks the network again.
+"""Faithfulness of maps: remove or restore pixels in the order of the map, and measure the probability of the class.
 
-    deletion      take the highest places away first; the class should vanish fast          lower area is better
-    insertion     start from nothing and put the highest places back first                  higher area is better
-    ROAD          take away, filling each hole from what surrounds it                       higher is better
-    average drop  keep the picture only as strongly as the map says                         lower is better
+    deletion      remove the highest pixels first; the probability should drop fast        lower area is better
+    insertion     start from the baseline and restore the highest pixels first             higher area is better
+    ROAD          remove pixels, each imputed from its neighbors                           higher is better
+    average drop  scale the contrast of the image by the map                               lower is better
 
-A number of these means little by itself: the filling is seen by the network too, and taking anything away from a face
-costs probability. So every measure takes many maps at once, and `Score` sets a map beside a centred Gaussian (faces are
-centred, so a map that ignores the picture can look good) and beside random maps.
+One such number means little: the network sees the filling too, and removing any part of a face lowers the
+probability. So every measure takes many maps at once, and `Score` compares a map with a centered Gaussian (faces are
+centered, so a map that ignores the image can score well) and with random maps.
 
 Symbols and shapes, used throughout:
 
-    x  one picture (1, C_in, H, W)        N  maps        f  share of the pixels taken away or put back, 0..1
+    x  one image (1, C_in, H, W)        N  maps        f  share of the pixels removed or restored, 0..1
     p  probability of the class (softmax of the logits, not calibrated), 0..1
 
 Of a map only the order of its pixels counts for deletion, insertion and ROAD. Where pixels are equal (most class
-activation maps are zero over wide areas) a smooth random map decides, the same for all maps: a map gains and loses
-nothing by what it leaves open, and no corner is favoured.
+activation maps are zero over wide areas) a smooth random map decides, the same for all maps: ties give no map an
+advantage, and no corner is favored.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from scipy import sparse
 from torch import Tensor, nn
 
 from .cam import resize
-from .model_isolation import borrowed
-from .validation import class_index, float_matrices, require_logits, require_pictures
+from .model_isolation import isolated
+from .validation import class_index, float_matrices, require_images, require_logits
 
 Progress = Callable[[int, int], None]
 """Called with (work done, work in all), in any unit."""
@@ -43,25 +43,25 @@ Progress = Callable[[int, int], None]
 Baseline = Literal["blur", "mean"]
 
 BASELINES: tuple[Baseline, ...] = ("blur", "mean")
-"""What stands where pixels are taken away: the blurred picture, or its mean gray."""
+"""What replaces removed pixels: the blurred image, or its mean gray."""
 
 PERCENTILE = 95
 """A map beats the random ones where it is better than this share of them, in percent."""
 
-_BATCH = 32  # pictures shown to the network at once; more did not go faster on a processor
-_BLUR = 1 / 12  # standard deviation of the blur, in sides of the picture: 4 of 48 pixels leave no brow and no mouth
-_NEIGHBOURS = ((1 / 12, 1 / 6, 1 / 12), (1 / 6, 0, 1 / 6), (1 / 12, 1 / 6, 1 / 12))  # weights of ROAD
+_BATCH = 32  # images per forward pass; more were not faster on a CPU
+_BLUR = 1 / 12  # standard deviation of the blur, in sides of the image: 4 of 48 pixels remove brows and mouth
+_NEIGHBORS = ((1 / 12, 1 / 6, 1 / 12), (1 / 6, 0, 1 / 6), (1 / 12, 1 / 6, 1 / 12))  # weights of ROAD
 
 
-# ------------------------------------------------------------------------------------------------ what comes out
+# ------------------------------------------------------------------------------------------------ results
 
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """How the probability of a class moves while pixels are taken away, or put back.
+    """Probability of a class while pixels are removed, or restored.
 
     Attributes:
-        fraction: share of the pixels taken away (deletion) or put back (insertion), rising from 0 to 1, (S,).
+        fraction: share of the pixels removed (deletion) or restored (insertion), rising from 0 to 1, (S,).
         probability: of the class, 0..1, for each map, (N, S).
         higher_is_better: of the area; False for deletion.
     """
@@ -78,7 +78,7 @@ class Curve:
 
 @dataclass(frozen=True, eq=False)
 class Road:
-    """How the probability of a class falls while holes are filled from their surroundings (Rong et al. 2022).
+    """Probability of a class while removed pixels are imputed from their neighbors (Rong et al. 2022).
 
     Attributes:
         fraction: share of the pixels filled in, rising, (S,).
@@ -97,10 +97,10 @@ class Road:
 
 @dataclass(frozen=True, eq=False)
 class Drop:
-    """What the class loses when only the highlighted places keep their contrast (Chattopadhyay et al. 2018).
+    """Drop of the probability when only highlighted regions keep their contrast (Chattopadhyay et al. 2018).
 
     Attributes:
-        drop: share of the probability that is lost, 0..1, (N,); lower is better. Of many pictures, average it.
+        drop: share of the probability that is lost, 0..1, (N,); lower is better. Of many images, average it.
         increase: whether the probability rises instead, (N,); true is better.
     """
 
@@ -110,12 +110,12 @@ class Drop:
 
 @dataclass(frozen=True, eq=False)
 class Score:
-    """One number of a map beside the same number of its rivals.
+    """A measure of a map beside that of baselines.
 
     Attributes:
         title: what is measured.
         paper: where it comes from.
-        own, gaussian: of the map, and of a centred Gaussian.
+        own, gaussian: of the map, and of a centered Gaussian.
         random: of random maps, (R,).
         higher_is_better: the direction.
         lowest, highest: the range.
@@ -132,9 +132,9 @@ class Score:
 
     @property
     def bar(self) -> float:
-        """The number to beat: 95th percentile of the random maps, 5th where lower is better.
+        """The threshold: 95th percentile of the random maps, 5th where lower is better.
 
-        It is the number of one of them, the next one outwards: of 40, the second best. Interpolated between two, it
+        It is the number of one of them, the next more extreme one: of 40, the second best. Interpolated between two, it
         would let more than one random map in twenty pass.
         """
         percentile, side = (PERCENTILE, "higher") if self.higher_is_better else (100 - PERCENTILE, "lower")
@@ -146,14 +146,14 @@ class Score:
         return self.own > self.bar if self.higher_is_better else self.own < self.bar
 
 
-# ------------------------------------------------------------------------------------------------ rivals
+# ------------------------------------------------------------------------------------------------ baselines
 
 
 def random_maps(count: int, size: Sequence[int], grid: tuple[int, int] = (7, 7), seed: int = 0) -> Tensor:
-    """Smooth random maps: even noise on a coarse grid, enlarged bilinearly, as a class activation map is.
+    """Smooth random maps: uniform noise on a coarse grid, resized bilinearly, as a class activation map is.
 
-    Noise from pixel to pixel would be too weak a rival: it takes every part of a face away at once and leaves all of
-    them readable, so that any map in one piece beats it. These highlight places as large as a map's own.
+    Noise of single pixels would be too weak a baseline: it removes a bit of every region and leaves all of them
+    readable, so that any connected map beats it. These highlight regions as large as those of a map.
 
     Args:
         count: number of maps.
@@ -169,11 +169,11 @@ def random_maps(count: int, size: Sequence[int], grid: tuple[int, int] = (7, 7),
 
 
 def gaussian_map(size: Sequence[int], spread: float = 0.25) -> Float[Tensor, "H W"]:
-    """A hill in the middle, 1 at the top: what a map looks like that knows only that faces are centred.
+    """A centered Gaussian, 1 at the maximum: a map that knows only that faces are centered.
 
     Args:
         size: (height, width) in pixels.
-        spread: standard deviation, in heights and widths of the picture; a quarter is our choice.
+        spread: standard deviation, in heights and widths of the image; a quarter is our choice.
     """
     y, x = ((torch.arange(side) + 0.5) / side - 0.5 for side in size)
     return torch.exp(-(y[:, None] ** 2 + x[None] ** 2) / (2 * spread**2))
@@ -191,19 +191,19 @@ def deletion(
     steps: int = 16,
     progress: Progress | None = None,
 ) -> Curve:
-    """Take the highest pixels of each map away first, all maps in the same batches (Petsiuk et al. 2018, section 3.3).
+    """Deletion: remove the highest pixels of each map first (Petsiuk et al. 2018, section 3.3); all maps share batches.
 
     Differences from the paper: both baselines serve both measures (the paper deletes to a constant and inserts into a
-    blur), and our blur has a standard deviation of a twelfth of the side, because the paper's leaves a face readable.
+    blur), and our blur has a standard deviation of a twelfth of the side, since the paper's leaves a face readable.
 
     Args:
         model: any network → logits; it is used in evaluation mode and comes back as it was.
-        x: one picture, prepared as the network expects it.
-        class_: index of the class whose probability is followed.
+        x: one image, prepared as the network expects it.
+        class_: index of the target class.
         maps: (N, H, W), any scale and sign; only the order of the pixels counts.
-        baseline: what takes the place of a pixel: "blur", the blurred picture, or "mean", its mean gray.
-        steps: number of equal parts in which the picture goes.
-        progress: called with (pictures shown, pictures in all).
+        baseline: what replaces a pixel: "blur", the blurred image, or "mean", its mean gray.
+        steps: number of equal parts in which pixels are removed.
+        progress: called with (images done, images in all).
 
     Returns:
         The curves (N, steps + 1); a lower area is better.
@@ -220,12 +220,12 @@ def deletion(
     pixels = rank.shape[1]
     first = [round(i * pixels / steps) for i in range(1, steps)]  # pixels gone at each step between the two ends
 
-    def picture(n: int, s: int) -> Tensor:
+    def image(n: int, s: int) -> Tensor:
         return torch.where((rank[n] < first[s]).view(x.shape[-2:]), nothing, x)[0]
 
     tasks = [(n, s) for n in range(len(rank)) for s in range(len(first))]
     ends = _probabilities(model, torch.cat([x, nothing]), class_)  # (2,)  the same for every map
-    middle = _ask(model, tasks, picture, class_, progress).view(len(rank), -1)  # (N, steps − 1)
+    middle = _run(model, tasks, image, class_, progress).view(len(rank), -1)  # (N, steps − 1)
     start, end = ends.view(2, 1, 1).expand(2, len(rank), 1)
     return Curve(torch.linspace(0, 1, steps + 1), torch.cat([start, middle, end], 1), higher_is_better=False)
 
@@ -239,9 +239,9 @@ def insertion(
     steps: int = 16,
     progress: Progress | None = None,
 ) -> Curve:
-    """Put the highest pixels of each map back first (Petsiuk et al. 2018); arguments and errors as for `deletion`.
+    """Insertion: restore the highest pixels first (Petsiuk et al. 2018); arguments and errors as for `deletion`.
 
-    The pictures are those of a deletion that takes the lowest pixels away first, in the opposite order.
+    The images are those of a deletion that removes the lowest pixels first, in the opposite order.
 
     Returns:
         The curves (N, steps + 1); a higher area is better.
@@ -258,7 +258,7 @@ def both_curves(
     steps: int = 16,
     progress: Progress | None = None,
 ) -> tuple[Curve, Curve]:
-    """Deletion and insertion of N maps and of their negatives, for the price of the deletion alone.
+    """Deletion and insertion of N maps and of their negatives, at the cost of the deletion alone.
 
     Deleting a map's negative is inserting the map, read backwards. The negative of a random map is a random map too, so
     N of them count as 2N. Arguments and errors as for `deletion`.
@@ -283,14 +283,14 @@ def road(
 ) -> Road:
     """Remove and debias: holes are filled from their surroundings (Rong et al. 2022, "noisy linear imputation").
 
-    A gray hole has a shape that gives away what was taken; a filled one hardly has. Each missing pixel is the weighted
-    mean of its eight neighbours (1/6 beside, 1/12 across), which may be missing too: one linear system a picture. The
-    paper measures the accuracy over a set; here, of one picture, it is the probability of the class.
+    A gray hole has a shape that reveals what was removed; an imputed one hardly has. Each missing pixel is the weighted
+    mean of its eight neighbors (1/6 beside, 1/12 across), which may be missing too: one linear system an image. The
+    paper measures the accuracy over a set; here, of one image, it is the probability of the class.
 
     Args:
         model, x, class_, maps, progress: as for `deletion`.
         fractions: shares of the pixels to fill in, each between 0 and 1, both excluded.
-        noise: standard deviation of what is added to filled pixels, in standard deviations of the picture.
+        noise: standard deviation of what is added to filled pixels, in standard deviations of the image.
         seed: of that noise.
 
     Returns:
@@ -307,21 +307,21 @@ def road(
     generator = torch.Generator().manual_seed(seed)
     grain = (noise * x.std() * torch.randn(x.shape, generator=generator).to(x)).flatten(2)[0]  # (C_in, H·W)
 
-    def picture(n: int, s: int) -> Tensor:
+    def image(n: int, s: int) -> Tensor:
         missing = rank[n] < counts[s]
         filled = fill_linearly(x[0], missing.view(x.shape[-2:])).flatten(1)  # (C_in, H·W)
         return torch.where(missing, filled + grain, filled).view(x.shape[1:])
 
     tasks = [(n, s) for n in range(len(rank)) for s in range(len(counts))]
-    most, least = _ask(model, tasks, picture, class_, progress).view(2, len(maps), -1)
+    most, least = _run(model, tasks, image, class_, progress).view(2, len(maps), -1)
     return Road(torch.tensor(fractions, dtype=torch.float32), most, least)
 
 
 def average_drop(model: nn.Module, x: Float[Tensor, "1 C_in H W"], class_: int, maps: Tensor) -> Drop:
-    """Keep the picture's contrast as strongly as the map says, 0 to 1 (Chattopadhyay et al. 2018, section 4.1).
+    """Keep the image's contrast as strongly as the map says, 0 to 1 (Chattopadhyay et al. 2018, section 4.1).
 
-    Each map is stretched to 0..1; where it is 0 the picture becomes its own mean gray (ours; the paper multiplies, but
-    0 is no black in normalised pixels). The measure favours maps that highlight much: one that is 1 nearly everywhere
+    Each map is stretched to 0..1; where it is 0 the image becomes its own mean gray (ours; the paper multiplies, but
+    0 is no black in normalized pixels). The measure favors maps that highlight much: one that is 1 nearly everywhere
     drops nothing. Arguments and errors as for `deletion`.
     """
     maps = _checked(x, maps)
@@ -337,10 +337,10 @@ def average_drop(model: nn.Module, x: Float[Tensor, "1 C_in H W"], class_: int, 
 # ------------------------------------------------------------------------------------------------ steps
 
 
-def fill_linearly(picture: Float[Tensor, "C_in H W"], missing: Bool[Tensor, "H W"]) -> Float[Tensor, "C_in H W"]:
-    """Each missing pixel as the weighted mean of its neighbours (Rong et al. 2022), all of them at once.
+def fill_linearly(image: Float[Tensor, "C_in H W"], missing: Bool[Tensor, "H W"]) -> Float[Tensor, "C_in H W"]:
+    """Each missing pixel as the weighted mean of its neighbors (Rong et al. 2022), all of them at once.
 
-    With P the weights (a pixel at the border has fewer neighbours, which share the weight), m the missing and k the
+    With P the weights (a pixel at the border has fewer neighbors, which share the weight), m the missing and k the
     known pixels: (I − P_mm) u_m = P_mk x_k.
 
     Raises:
@@ -350,30 +350,30 @@ def fill_linearly(picture: Float[Tensor, "C_in H W"], missing: Bool[Tensor, "H W
 
     gone = missing.flatten().cpu().numpy()
     if gone.all():
-        raise ValueError("missing covers the whole picture. Leave at least one pixel.")
-    P = _neighbour_weights(*missing.shape)[gone]  # (m, H·W)
+        raise ValueError("missing covers the whole image. Leave at least one pixel.")
+    P = _neighbor_weights(*missing.shape)[gone]  # (m, H·W)
     A = sparse.identity(P.shape[0], format="csc") - P[:, gone].tocsc()
-    values = picture.detach().flatten(1).cpu().numpy().T.astype(np.float64)  # (H·W, C_in)
+    values = image.detach().flatten(1).cpu().numpy().T.astype(np.float64)  # (H·W, C_in)
     values[gone] = spsolve(A, P[:, ~gone] @ values[~gone]).reshape(-1, values.shape[1])
-    return torch.from_numpy(values.T.copy()).to(picture).view(picture.shape)
+    return torch.from_numpy(values.T.copy()).to(image).view(image.shape)
 
 
 @lru_cache(maxsize=4)
-def _neighbour_weights(height: int, width: int) -> sparse.csr_array:
-    """P (H·W, H·W): the share of each neighbour in a pixel; rows add up to 1."""
+def _neighbor_weights(height: int, width: int) -> sparse.csr_array:
+    """P (H·W, H·W): the share of each neighbor in a pixel; rows add up to 1."""
     index = np.arange(height * width).reshape(height, width)
     P = sparse.lil_array((height * width, height * width))
     for i, dy in enumerate((-1, 0, 1)):
         for j, dx in enumerate((-1, 0, 1)):
             here = index[max(0, -dy) : height - max(0, dy), max(0, -dx) : width - max(0, dx)]
-            if _NEIGHBOURS[i][j]:
-                P[here.ravel(), (here + dy * width + dx).ravel()] = _NEIGHBOURS[i][j]
+            if _NEIGHBORS[i][j]:
+                P[here.ravel(), (here + dy * width + dx).ravel()] = _NEIGHBORS[i][j]
     P = P.tocsr()
     return (sparse.diags_array(1 / P.sum(1)) @ P).tocsr()
 
 
 def _without_features(x: Tensor, baseline: Baseline) -> Tensor:
-    """The picture that deletion ends in: its mean gray, or so blurred that brows and mouth are gone."""
+    """The image that deletion ends in: its mean gray, or blurred so that brows and mouth are gone."""
     from torchvision.transforms.functional import gaussian_blur  # here: torchvision takes a second
 
     if baseline == "mean":
@@ -384,7 +384,7 @@ def _without_features(x: Tensor, baseline: Baseline) -> Tensor:
 
 
 def _ranks(maps: Float[Tensor, "N H W"]) -> Int[Tensor, "N P"]:
-    """Place of each pixel in the order of its map, 0 for the highest; a smooth random map decides between equals."""
+    """Rank of each pixel in its map, 0 for the highest; a smooth random map decides between equals."""
     flat = maps.flatten(1)
     shuffle = random_maps(1, maps.shape[-2:], seed=1).flatten().to(flat.device).argsort()  # (H·W,)
     order = shuffle[flat[:, shuffle].argsort(dim=1, descending=True, stable=True)]  # (N, H·W)
@@ -395,28 +395,28 @@ def _backwards(curve: Curve) -> Curve:
     return Curve(curve.fraction, curve.probability.flip(1), higher_is_better=not curve.higher_is_better)
 
 
-def _ask(
+def _run(
     model: nn.Module,
     tasks: list[tuple[int, int]],
-    picture: Callable[[int, int], Tensor],
+    image: Callable[[int, int], Tensor],
     class_: int,
     progress: Progress | None,
 ) -> Tensor:
-    """Probability of the class for each task's picture, (number of tasks,); pictures are made as they are needed."""
+    """Probability of the class for the image of each task, (number of tasks,); images are made batch by batch."""
     found = []
     for start in range(0, len(tasks), _BATCH):
-        batch = torch.stack([picture(*task) for task in tasks[start : start + _BATCH]])
+        batch = torch.stack([image(*task) for task in tasks[start : start + _BATCH]])
         found.append(_probabilities(model, batch, class_))
         if progress:
             progress(min(start + _BATCH, len(tasks)), len(tasks))
     return torch.cat(found)
 
 
-def _probabilities(model: nn.Module, pictures: Float[Tensor, "B C_in H W"], class_: int) -> Float[Tensor, " B"]:
-    """Softmax of the logits at one class; the network is borrowed for each batch, so that others get a turn between."""
+def _probabilities(model: nn.Module, images: Float[Tensor, "B C_in H W"], class_: int) -> Float[Tensor, " B"]:
+    """Softmax of the logits at one class; the network is locked for each batch only, so that other threads can run."""
     found = []
-    for batch in pictures.split(_BATCH):
-        with borrowed(model), torch.no_grad():
+    for batch in images.split(_BATCH):
+        with isolated(model), torch.no_grad():
             logits = model(batch)
         index = class_index(class_, require_logits(logits, batch).shape[1])
         found.append(logits.float().softmax(1)[:, index])
@@ -424,9 +424,9 @@ def _probabilities(model: nn.Module, pictures: Float[Tensor, "B C_in H W"], clas
 
 
 def _checked(x: Tensor, maps: Tensor) -> Float[Tensor, "N H W"]:
-    require_pictures(x)
+    require_images(x)
     if len(x) != 1:
-        raise ValueError(f"x has shape {tuple(x.shape)}. Give one picture (1, C, H, W).")
+        raise ValueError(f"x has shape {tuple(x.shape)}. Give one image (1, C, H, W).")
     if maps.ndim != 3 or maps.shape[1:] != x.shape[2:] or not len(maps):
         raise ValueError(
             f"maps has shape {tuple(maps.shape)}. Give N maps (N, {x.shape[2]}, {x.shape[3]}), as large as x."

@@ -1,6 +1,6 @@
-"""The slow and the fast waves of a picture (paper D, eq. 2 and 3).
+"""High- and low-frequency components of an image (paper D, eq. 2 and 3).
 
-Equation 2 filters the spectrum, equation 3 returns to the picture, for the high part h of a map x:
+Equation 2 filters the spectrum, equation 3 returns to the image, for the high part h of a map x:
 
     H = M_high ⊙ FFT(x)          h = FFT⁻¹(H)          low = x − h
 
@@ -25,11 +25,11 @@ from .validation import float_matrices, require_finite
 def split_frequencies(
     x: Tensor, cutoff: float = 0.25, mask: Mask = "ideal"
 ) -> tuple[Float[Tensor, "*maps H W"], Float[Tensor, "*maps H W"]]:
-    """Split a picture into its fast and its slow waves; they add up to the picture again.
+    """Split an image into its high- and low-frequency components, which add up to the image.
 
     Args:
-        x: pictures or maps (..., H, W), any unit; each is split by itself. A gradient flows through.
-        cutoff: where fast begins, in cycles per pixel (radius / side), 0 to 1; 0.5 is the finest stripe along an axis.
+        x: images or maps (..., H, W), any unit; each is split by itself. A gradient flows through.
+        cutoff: cut-off frequency in cycles per pixel (radius / side), 0 to 1; 0.5 is the Nyquist frequency of an axis.
         mask: "ideal" (sharp), "gaussian" or "butterworth" (soft); see `models.layers.frequency`.
 
     Returns:
@@ -49,15 +49,15 @@ def split_frequencies(
 def swap_bands(
     a: Tensor, b: Tensor, cutoff: float = 0.25, mask: Mask = "ideal"
 ) -> tuple[Float[Tensor, "*maps H W"], Float[Tensor, "*maps H W"]]:
-    """Exchange the fast waves of two pictures: (slow of a + fast of b, slow of b + fast of a).
+    """Hybrid images: (low frequencies of a + high of b, low of b + high of a).
 
-    From afar such a picture shows the first face, from near the second (hybrid images; Oliva, Torralba and Schyns
+    From afar such an image shows the first face, from near the second (hybrid images; Oliva, Torralba and Schyns
     2006). Which of the two a network names says which band it goes by.
 
     Args:
-        a, b: pictures or maps (..., H, W) of the same shape; a gradient flows through.
+        a, b: images or maps (..., H, W) of the same shape; a gradient flows through.
         cutoff, mask: as for `split_frequencies`. At 0 only the mean brightness stays behind; where the mask keeps all,
-            the pictures come back as they were.
+            the images come back as they were.
 
     Returns:
         Two tensors of the shape of `a`, float32 (float64 for float64), not cut to 0..1. Their sum is a + b.
@@ -72,10 +72,10 @@ def swap_bands(
 
 
 def log_amplitude(x: Tensor) -> Float[Tensor, "*maps H W"]:
-    """How strong each wave is, log(1 + |FFT(x)|), with the mean in the middle: (..., H, W) → (..., H, W), at least 0.
+    """Log-amplitude spectrum log(1 + |FFT(x)|), with frequency 0 in the center: (..., H, W) → (..., H, W), at least 0.
 
-    Entry (H//2 + i, W//2 + j) belongs to i waves down and j across the picture. The mean brightness is the middle one
-    and mostly the largest; a picture of real numbers has a spectrum that is the same after half a turn.
+    Entry (H//2 + i, W//2 + j) belongs to i vertical and j horizontal cycles per image. The mean brightness is in the
+    center and mostly the largest; an image of real numbers has a spectrum that is the same after half a turn.
 
     Raises:
         ValueError: NaN or infinite values in `x`, or fewer than two dimensions.
@@ -84,15 +84,15 @@ def log_amplitude(x: Tensor) -> Float[Tensor, "*maps H W"]:
 
 
 def radial_profile(x: Tensor) -> tuple[Float[Tensor, " n"], Float[Tensor, "*maps n"]]:
-    """Mean amplitude |FFT(x)| of all waves of about the same length, whatever their direction.
+    """Radially averaged amplitude spectrum: mean |FFT(x)| of each ring of frequencies.
 
     Args:
-        x: pictures or maps (..., H, W), each by itself.
+        x: images or maps (..., H, W), each by itself.
 
     Returns:
         (radius, amplitude): radius (n,) in cycles per pixel, 0, 1/s, 2/s, … with s = max(H, W), up to 0.71; it is on
         the scale of `cutoff`. Amplitude (..., n), at least 0, in the unit of `x` times the number of pixels: the mean
-        over waves whose radius rounds to that one.
+        over frequencies whose radius rounds to that one.
 
     Raises:
         ValueError: as for `log_amplitude`.
@@ -108,19 +108,19 @@ def radial_profile(x: Tensor) -> tuple[Float[Tensor, " n"], Float[Tensor, "*maps
     return radius, total / members.to(amplitude.device)
 
 
-Answer = Callable[[Tensor], Tensor]
-"""Pixels (n, H, W) → what a network answers to each, such as probabilities (n, K)."""
+Predict = Callable[[Tensor], Tensor]
+"""Pixels (n, H, W) → output of a network for each, such as probabilities (n, K)."""
 
 
 @dataclass(frozen=True, eq=False)
 class BandResponse:
-    """What a network answers when it is shown only a part of the frequencies of a picture.
+    """Output of a network for low- or high-pass filtered versions of an image.
 
     Attributes:
         cutoffs: radius / side, in the order given, (n,).
-        low: answers to the slow waves alone, (n, K).
-        high: answers to the fast waves alone, around the picture's mean, (n, K).
-        whole: answer to the whole picture, (K,).
+        low: for the low-frequency components alone, (n, K).
+        high: for the high-frequency components alone, around the image's mean, (n, K).
+        whole: for the unfiltered image, (K,).
     """
 
     cutoffs: Tensor
@@ -130,45 +130,45 @@ class BandResponse:
 
 
 def response_to_cutoff(
-    answer: Answer, pixels: Float[Tensor, "H W"], cutoffs: Sequence[float] | Tensor, mask: Mask = "ideal"
+    predict: Predict, pixels: Float[Tensor, "H W"], cutoffs: Sequence[float] | Tensor, mask: Mask = "ideal"
 ) -> BandResponse:
-    """What a network answers to the slow and to the fast waves of a picture, cut-off by cut-off, in one call.
+    """Output of a network for the low- and high-frequency components of an image, cut-off by cut-off, in one call.
 
-    A network was trained on whole pictures, and half of the waves make an unusual one: an answer that breaks down says
+    A network was trained on whole images, and a filtered one is unusual: a prediction that breaks down says
     that the network needs the other band, and not that it uses nothing of this one.
 
     Args:
-        answer: pixels (n, H, W) → (n, K), such as probabilities; it normalises for itself.
-        pixels: one picture (H, W), any unit. Its parts are not cut to the range of the whole.
-        cutoffs: where fast begins, radius / side, each 0 to 1, at least one.
+        predict: pixels (n, H, W) → (n, K), such as probabilities; it normalizes for itself.
+        pixels: one image (H, W), any unit. Its parts are not cut to the range of the whole.
+        cutoffs: cut-off frequencies, radius / side, each 0 to 1, at least one.
         mask: see `split_frequencies`.
 
     Raises:
-        ValueError: no cut-off, an answer that is not (n, K) finite numbers; otherwise as for `split_frequencies`.
+        ValueError: no cut-off, a prediction that is not (n, K) finite numbers; otherwise as for `split_frequencies`.
     """
-    cutoffs = torch.as_tensor(cutoffs, dtype=torch.float64)  # float32 would push waves over the edge
+    cutoffs = torch.as_tensor(cutoffs, dtype=torch.float64)  # float32 would push frequencies over the edge
     if cutoffs.ndim != 1 or len(cutoffs) == 0:
         raise ValueError("cutoffs is empty or no list. Give at least one number from 0 to 1.")
     pixels = float_matrices(pixels, "pixels")
     parts = [split_frequencies(pixels, cutoff, mask) for cutoff in cutoffs.tolist()]
-    pictures = [pixels, *(low for _, low in parts), *(high + pixels.mean() for high, _ in parts)]
-    whole, low, high = ask(answer, torch.stack(pictures)).split([1, len(parts), len(parts)])
+    images = [pixels, *(low for _, low in parts), *(high + pixels.mean() for high, _ in parts)]
+    whole, low, high = predict_all(predict, torch.stack(images)).split([1, len(parts), len(parts)])
     return BandResponse(cutoffs, low, high, whole[0])
 
 
-def ask(answer: Answer, pictures: Float[Tensor, "n H W"]) -> Float[Tensor, "n K"]:
-    """The answer to each picture; raises ValueError where it is not (n, K) finite numbers."""
-    answers = answer(pictures)
-    if answers.ndim != 2 or len(answers) != len(pictures):
-        raise ValueError(f"answer returns {tuple(answers.shape)}. It has to return (n, K) for n = {len(pictures)}.")
-    require_finite(answers, "what answer returns")
-    return answers.detach()
+def predict_all(predict: Predict, images: Float[Tensor, "n H W"]) -> Float[Tensor, "n K"]:
+    """The prediction for each image; raises ValueError where it is not (n, K) finite numbers."""
+    found = predict(images)
+    if found.ndim != 2 or len(found) != len(images):
+        raise ValueError(f"predict returns {tuple(found.shape)}. It has to return (n, K) for n = {len(images)}.")
+    require_finite(found, "what predict returns")
+    return found.detach()
 
 
 def likeness(maps: Tensor) -> Float[Tensor, "N N"]:
-    """How alike maps are: Pearson's correlation of every pair, (N, H, W) → (N, N), in −1..1.
+    """Pearson's correlation of every pair of maps, (N, H, W) → (N, N), in −1..1.
 
-    A map without contrast is like no other: its correlations are 0, and 1 with itself.
+    A map without contrast is similar to no other: its correlations are 0, and 1 with itself.
 
     Raises:
         ValueError: `maps` is not (N, H, W), or holds NaN or infinite values.
@@ -181,15 +181,15 @@ def likeness(maps: Tensor) -> Float[Tensor, "N N"]:
 
 
 @dataclass(frozen=True)
-class FrequencyPictures:
-    """A picture and its two parts, ready to be shown side by side on the same scale 0..1.
+class FrequencyImages:
+    """An image and its two parts, ready to be shown side by side on the same scale 0..1.
 
     Attributes:
-        original: the picture (..., H, W).
-        high: fast waves around middle gray: 0.5 + high/2, because they are negative as often as positive.
-        low: slow waves, cut to 0..1 where a sharp mask rings over the edge.
-        detail: share of the picture's contrast (sum of squared differences from its mean) in the fast waves, 0..1, of
-            shape (...). A picture without contrast has 0.
+        original: the image (..., H, W).
+        high: high-frequency component around middle gray: 0.5 + high/2, since it is negative as often as positive.
+        low: low-frequency component, clipped to 0..1, since a sharp mask rings.
+        detail: share of the image's contrast (sum of squared differences from its mean) in the high frequencies,
+            0..1, of shape (...). An image without contrast has 0.
     """
 
     original: Tensor
@@ -198,10 +198,10 @@ class FrequencyPictures:
     detail: Tensor
 
 
-def frequency_pictures(picture: Tensor, cutoff: float = 0.25, mask: Mask = "ideal") -> FrequencyPictures:
-    """Original, high and low of a picture (..., H, W) with pixels in 0..1; errors as for `split_frequencies`."""
-    high, low = split_frequencies(picture, cutoff, mask)
+def frequency_images(image: Tensor, cutoff: float = 0.25, mask: Mask = "ideal") -> FrequencyImages:
+    """Original, high and low of an image (..., H, W) with pixels in 0..1; errors as for `split_frequencies`."""
+    high, low = split_frequencies(image, cutoff, mask)
     original = high + low
     contrast = (original - original.mean((-2, -1), keepdim=True)).square().sum((-2, -1))
     detail = torch.where(contrast > 0, high.square().sum((-2, -1)) / contrast, 0).clamp(0, 1)
-    return FrequencyPictures(original.clamp(0, 1), (0.5 + high / 2).clamp(0, 1), low.clamp(0, 1), detail)
+    return FrequencyImages(original.clamp(0, 1), (0.5 + high / 2).clamp(0, 1), low.clamp(0, 1), detail)

@@ -1,7 +1,7 @@
-"""Borrow a network for an analysis and give it back as it was.
+"""Isolate a network for an analysis, and restore its state afterwards.
 
-An analysis needs the network in evaluation mode, hangs hooks into it, or calls code that does. The network belongs to
-somebody else (a cache that all visitors share, a training loop), so all of that has to be undone, also after an error.
+An analysis needs the network in evaluation mode, registers hooks, or calls code that does. The network belongs to
+its caller (a cache that all visitors share, a training loop), so all of that is undone, also after an error.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ def lock_of(model: nn.Module) -> RLock:
 
 
 @contextmanager
-def borrowed(model: nn.Module) -> Iterator[nn.Module]:
-    """Lend the network in evaluation mode to one thread at a time, and put it back as it was.
+def isolated(model: nn.Module) -> Iterator[nn.Module]:
+    """Put the network in evaluation mode for one thread at a time, and restore it afterwards.
 
-    Put back, also after an exception: `training` and the hooks of every submodule; `requires_grad` and `.grad` of every
-    parameter (inside the block `.grad` is empty, so that a backward pass cannot add to the owner's).
+    Restored, also after an exception: `training` and the hooks of every submodule; `requires_grad` and `.grad` of every
+    parameter (inside the block `.grad` is empty, so that a backward pass cannot add to the caller's).
     Weights and buffers are not copied: do not change them inside.
 
-    The lock belongs to `model` itself. Of two networks that share submodules, borrow the one that holds the other.
+    The lock belongs to `model` itself. Of two networks that share submodules, isolate the one that contains the other.
     """
     with lock_of(model):
         modules, parameters = list(model.modules()), list(model.parameters())
@@ -53,11 +53,11 @@ def borrowed(model: nn.Module) -> Iterator[nn.Module]:
                 put_back()
 
 
-def double_of(model: nn.Module) -> nn.Module:
-    """A network of its own for one explanation: evaluation mode, frozen, at least float32; the weights are shared.
+def shared_copy_of(model: nn.Module) -> nn.Module:
+    """A copy for one explanation that shares the weights: evaluation mode, frozen, at least float32.
 
     A lock is not enough: the hooks here see the predictions of other threads too, which take no lock, and would record
-    or even change them. The double bears all hooks, and is thrown away.
+    or even change them. All hooks are registered on the copy, which is then discarded.
     """
     require_weights(model)
     double = _copied(model, lambda tensor: tensor)
@@ -65,19 +65,19 @@ def double_of(model: nn.Module) -> nn.Module:
     return double.float() if narrow else double
 
 
-def twin_of(model: nn.Module) -> nn.Module:
-    """A copy with weights of its own, to be changed; in evaluation mode, without gradients and hooks of borrowers."""
+def copy_of(model: nn.Module) -> nn.Module:
+    """A deep copy whose weights may be changed; in evaluation mode, without gradients and hooks."""
     return _copied(model)
 
 
-def hollow_of(model: nn.Module) -> nn.Module:
-    """A double in evaluation mode whose weights have shapes and no numbers."""
+def meta_copy_of(model: nn.Module) -> nn.Module:
+    """A copy on the meta device, in evaluation mode: weights have shapes and no values."""
     return _copied(model, lambda tensor: tensor.to("meta"))
 
 
 def _copied(model: nn.Module, instead: Callable[[Tensor], Tensor] | None = None) -> nn.Module:
     """A copy that holds, frozen, another tensor `instead` of each of the network's; None: a copy of each."""
-    with borrowed(model), torch.inference_mode(False):  # in inference mode it could have no gradients
+    with isolated(model), torch.inference_mode(False):  # in inference mode it could have no gradients
         known: dict[int, object] = {}
         if instead is not None:
             known = {id(p): nn.Parameter(instead(p.detach()), requires_grad=False) for p in model.parameters()}

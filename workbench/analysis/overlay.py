@@ -1,4 +1,4 @@
-"""Maps as pictures: a face with a map laid over it, for files that hold no chart."""
+"""Images of a face with a heatmap on top, for files without charts."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def overlay(
     """Lay a map over a gray face: zero is clear, strong is bright, as on the pages.
 
     Args:
-        pixels: gray picture in 0..1.
+        pixels: gray image in 0..1.
         heat: the map, at least 0.
-        top: the value that gets the brightest colour; None: the map's own largest, which hides how strong it is.
-        opacity: of the strongest colour, 0..1.
+        top: the value that gets the brightest color; None: the map's own largest, which hides how strong it is.
+        opacity: of the strongest color, 0..1.
 
     Returns:
-        RGB picture. A map that is zero everywhere leaves the face as it is.
+        RGB image. A map that is zero everywhere leaves the face as it is.
 
     Raises:
         ValueError: `opacity` is outside of 0..1, or `top` is below 0.
@@ -36,18 +36,18 @@ def overlay(
     if top < 0:
         raise ValueError(f"top={top}: give a number from 0 up")
     strength = (heat.numpy() / top).clip(0, 1) if top > 0 else np.zeros(tuple(heat.shape))
-    colours = _COLOURS(0.25 + 0.75 * strength)[..., :3]  # (S, S, 3)
+    colors = _COLOURS(0.25 + 0.75 * strength)[..., :3]  # (S, S, 3)
     alpha = opacity * strength[..., None] ** 0.7
     gray = pixels.numpy()[..., None].clip(0, 1)
-    mixed = (1 - alpha) * gray + alpha * colours
+    mixed = (1 - alpha) * gray + alpha * colors
     return (255 * mixed).round().astype(np.uint8)
 
 
-def png(picture: np.ndarray, side: int | None = None) -> bytes:
-    """A picture, uint8 (H, W) or (H, W, 3), as a PNG file; `side` enlarges it with sharp pixel edges."""
-    image = Image.fromarray(picture)
+def png(image: np.ndarray, side: int | None = None) -> bytes:
+    """An image, uint8 (H, W) or (H, W, 3), as a PNG file; `side` enlarges it with sharp pixel edges."""
+    drawn = Image.fromarray(image)
     if side is not None:
-        image = image.resize((side, side), Image.Resampling.NEAREST)
+        drawn = drawn.resize((side, side), Image.Resampling.NEAREST)
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=True)
+    drawn.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()

@@ -1,17 +1,17 @@
-"""What becomes of an answer when the picture gets worse: turned, moved, blurred, noisy, dark, squeezed, covered.
+"""Robustness to perturbations: predictions and accuracy under rotation, shift, blur, noise, occlusion and others.
 
 Hendrycks and Dietterich (2019, "Benchmarking neural network robustness to common corruptions and perturbations") made
-the idea a benchmark: change the pictures by a known amount, keep the labels, and draw accuracy against the amount. The
-list and the amounts here are ours, for gray faces of 48 pixels. Paper A claims to be aware of rotation; accuracy
-against the angle is the test of that claim.
+the idea a benchmark: perturb the images by a known amount, keep the labels, and plot accuracy against the amount. The
+list and the amounts here are ours, for gray faces of 48 pixels. Paper A claims robustness to rotation; accuracy
+against the angle tests that claim.
 
-A network is asked through a function `answer`: pixels in 0..1 (B, 1, H, W) → probabilities (B, K). How pixels are
-resized and normalised is that function's business, so networks can be compared on the very same pictures.
+A network is called through a function `predict`: pixels in 0..1 (B, 1, H, W) → probabilities (B, K). How pixels are
+resized and normalized is left to that function, so networks can be compared on the same images.
 
-What counts in pixels (blur, resolution) counts in pixels of FER2013's side of 48: at another side it is scaled along,
-so that a face is changed alike at every size.
+Amounts in pixels (blur, resolution) refer to FER2013's side of 48 and are scaled to other sides, so that a face is
+perturbed equally at every size.
 
-A falling curve says that the network needs what was taken away, or merely that it has never seen such pictures.
+A falling curve means that the network needs what was removed, or merely that it was not trained on such images.
 """
 
 from __future__ import annotations
@@ -35,23 +35,23 @@ from models.images import open_image
 from .frequency import split_frequencies
 from .validation import float_matrices, require_finite
 
-Answer = Callable[[Tensor], Tensor]
+Predict = Callable[[Tensor], Tensor]
 """Pixels in 0..1 (B, 1, H, W) → probabilities (B, K)."""
 
-_SIDE = 48  # of FER2013's pictures
+_SIDE = 48  # of FER2013's images
 _BATCH = 64
 
 
 def warped(
     x: Float[Tensor, "B C H W"], degrees: float = 0.0, shift: tuple[float, float] = (0.0, 0.0), zoom: float = 1.0
 ) -> Float[Tensor, "B C H W"]:
-    """Turn, move and zoom pictures in one bilinear interpolation; outside, the nearest pixel of the edge is repeated.
+    """Rotate, shift and zoom images in one bilinear interpolation; outside, the nearest border pixel is repeated.
 
     Args:
-        x: pictures (B, C, H, W), any unit.
-        degrees: turned about the middle, counter-clockwise.
-        shift: moved to the right and down, in shares of width and height.
-        zoom: factor on the size, about the middle.
+        x: images (B, C, H, W), any unit.
+        degrees: rotation about the center, counter-clockwise.
+        shift: to the right and down, in shares of width and height.
+        zoom: factor on the size, about the center.
     """
     from kornia.geometry.transform import get_affine_matrix2d, warp_affine  # here: kornia takes a quarter of a second
 
@@ -61,12 +61,12 @@ def warped(
         translations=torch.tensor([[shift[0] * w, shift[1] * h]], **of_all),
         center=torch.tensor([[(w - 1) / 2, (h - 1) / 2]], **of_all),
         scale=torch.full((1, 2), zoom, **of_all),
-        angle=torch.tensor([-degrees], **of_all),  # kornia's angles turn clockwise
+        angle=torch.tensor([-degrees], **of_all),  # kornia's angles are clockwise
     )
     return warp_affine(x, M[:, :2].expand(b, 2, 3), (h, w), padding_mode="border")
 
 
-# ---- the catalogue
+# ---- the catalog
 
 Change = Callable[[Tensor, float, int], Tensor]
 """Pixels (B, 1, H, W), a value that is not the neutral one, a seed → pixels of the same shape."""
@@ -74,15 +74,15 @@ Change = Callable[[Tensor, float, int], Tensor]
 
 @dataclass(frozen=True)
 class Corruption:
-    """One way to make pictures worse.
+    """One kind of perturbation.
 
     Attributes:
         name: its key in CORRUPTIONS.
         title: for a heading.
         unit: of the values, for an axis.
         values: the steps of a curve, rising; the neutral one is among them.
-        neutral: the value that leaves every picture as it is.
-        note: what is done, in a sentence.
+        neutral: the value that leaves images unchanged.
+        note: a sentence that describes it.
     """
 
     name: str
@@ -94,10 +94,10 @@ class Corruption:
     change: Change = field(repr=False)
 
     def __call__(self, pixels: Float[Tensor, "B 1 H W"], value: float, seed: int = 0) -> Float[Tensor, "B 1 H W"]:
-        """Change pictures with pixels in 0..1 by a value between the first and the last of `values`.
+        """Perturb images with pixels in 0..1 by a value between the first and the last of `values`.
 
-        The result is in 0..1, but for the frequency bands, which ring over both ends. What is drawn at random depends
-        only on `seed` and the picture's place: picture i of a batch is changed as picture 0 with the seed `seed + i`.
+        The result is in 0..1, except for the frequency bands, which ring beyond both ends. Randomness depends
+        only on `seed` and the image's index: image i of a batch is perturbed as image 0 with the seed `seed + i`.
 
         Raises:
             ValueError: `value` lies outside, or `pixels` holds NaN.
@@ -133,42 +133,42 @@ def _corruption(
     0,
 )
 def _rotation(x: Tensor, degrees: float, seed: int) -> Tensor:
-    """Turned about the middle; in the corners the edge is repeated."""
+    """Rotation about the center; the border is repeated in the corners."""
     return warped(x, degrees=degrees)
 
 
 @_corruption("shift", "Shift", "share of the width, to the right", (-0.3, -0.2, -0.1, 0, 0.1, 0.2, 0.3), 0)
 def _shift(x: Tensor, share: float, seed: int) -> Tensor:
-    """Moved sideways; where the picture ends the edge is repeated."""
+    """Horizontal shift; the border is repeated."""
     return warped(x, shift=(share, 0.0))
 
 
 @_corruption("scale", "Scale", "factor on the size", (0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.15, 1.3, 1.5), 1)
 def _scale(x: Tensor, factor: float, seed: int) -> Tensor:
-    """Smaller with the edge repeated around, or larger and cut off."""
+    """Reduced with the border repeated, or enlarged and cropped."""
     return warped(x, zoom=factor)
 
 
 @_corruption("blur", "Blur", "σ in pixels of 48", (0, 0.5, 1, 1.5, 2, 3, 4), 0)
 def _blur(x: Tensor, sigma: float, seed: int) -> Tensor:
-    """Each pixel becomes a Gaussian mean of its neighbours."""
+    """Gaussian blur."""
     import torchvision.transforms.v2.functional as TF  # here: torchvision takes a second
 
     sigma = sigma * x.shape[-1] / _SIDE
-    reach = min(math.ceil(3 * sigma), min(x.shape[-2:]) - 1)  # the mirrored border cannot be wider than the picture
+    reach = min(math.ceil(3 * sigma), min(x.shape[-2:]) - 1)  # the mirrored border cannot be wider than the image
     return TF.gaussian_blur(x, [2 * reach + 1] * 2, [sigma] * 2)
 
 
 @_corruption("noise", "Noise", "standard deviation of pixels in 0..1", (0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3), 0)
 def _noise(x: Tensor, std: float, seed: int) -> Tensor:
-    """Gaussian noise on each pixel, the same pattern at every strength; cut off at black and white."""
+    """Gaussian noise on each pixel, the same pattern at every strength; clipped to black and white."""
     patterns = [torch.randn(x.shape[1:], generator=_generator(seed + i)) for i in range(len(x))]
     return (x + std * torch.stack(patterns).to(x)).clamp(0, 1)
 
 
 @_corruption("brightness", "Brightness", "factor on the pixels", (0.1, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 3), 1)
 def _brightness(x: Tensor, factor: float, seed: int) -> Tensor:
-    """All pixels times one factor; cut off at white."""
+    """All pixels times one factor; clipped to white."""
     import torchvision.transforms.v2.functional as TF  # here: torchvision takes a second
 
     return TF.adjust_brightness(x, factor)
@@ -178,7 +178,7 @@ def _brightness(x: Tensor, factor: float, seed: int) -> Tensor:
     "contrast", "Contrast", "factor on the distance from the mean gray", (0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3), 1
 )
 def _contrast(x: Tensor, factor: float, seed: int) -> Tensor:
-    """Each pixel nearer to the picture's mean gray, or farther from it; cut off at black and white."""
+    """Each pixel's distance from the image's mean gray times one factor; clipped to black and white."""
     import torchvision.transforms.v2.functional as TF  # here: torchvision takes a second
 
     return TF.adjust_contrast(x, factor)
@@ -186,21 +186,21 @@ def _contrast(x: Tensor, factor: float, seed: int) -> Tensor:
 
 @_corruption("jpeg", "JPEG", "quality; 100 stands for no compression", (1, 5, 10, 20, 30, 50, 75, 100), 100)
 def _jpeg(x: Tensor, quality: float, seed: int) -> Tensor:
-    """Compressed as JPEG and opened again."""
+    """JPEG compression."""
     grays = (255 * x[:, 0].clamp(0, 1)).round().byte().cpu().numpy()
-    opened = [np.asarray(open_image(_compressed(picture, round(quality)))) for picture in grays]
+    opened = [np.asarray(open_image(_compressed(image, round(quality)))) for image in grays]
     return torch.from_numpy(np.stack(opened))[:, None].to(x) / 255
 
 
-def _compressed(picture: np.ndarray, quality: int) -> io.BytesIO:
+def _compressed(image: np.ndarray, quality: int) -> io.BytesIO:
     file = io.BytesIO()
-    Image.fromarray(picture).save(file, "JPEG", quality=quality)
+    Image.fromarray(image).save(file, "JPEG", quality=quality)
     return file
 
 
 @_corruption("resolution", "Resolution", "side in pixels", (4, 6, 8, 12, 16, 24, 36, 48), 48)
 def _resolution(x: Tensor, side: float, seed: int) -> Tensor:
-    """Reduced to fewer pixels and enlarged again, both bilinear; reduced with antialiasing."""
+    """Downsampled with antialiasing and upsampled again, both bilinear."""
     import torchvision.transforms.v2.functional as TF  # here: torchvision takes a second
 
     small = [max(1, round(side * n / _SIDE)) for n in x.shape[-2:]]
@@ -209,29 +209,29 @@ def _resolution(x: Tensor, side: float, seed: int) -> Tensor:
 
 @_corruption("cover", "Covered patch", "side of the patch, share of the width", (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6), 0)
 def _cover(x: Tensor, share: float, seed: int) -> Tensor:
-    """A square in the picture's mean gray covers a place that is drawn for each picture; it grows about that place."""
+    """A square in the image's mean gray at a random position of each image; it grows about that position."""
     h, w = x.shape[-2:]
     half = share * w / 2
     covered = x.clone()
-    for i, picture in enumerate(covered):
+    for i, image in enumerate(covered):
         y, z = torch.rand(2, generator=_generator(seed + i)).tolist()
-        row, column = half + y * (h - 2 * half), half + z * (w - 2 * half)  # its middle, so that all of it is inside
+        row, column = half + y * (h - 2 * half), half + z * (w - 2 * half)  # its center, so that all of it is inside
         rows, columns = (slice(round(c - half), round(c + half)) for c in (row, column))
-        picture[:, rows, columns] = picture.mean()
+        image[:, rows, columns] = image.mean()
     return covered
 
 
 @_corruption(
-    "low-pass", "Slow waves only", "cut-off, cycles per pixel", (0.03, 0.05, 0.08, 0.1, 0.15, 0.2, 0.3, 0.71), 0.71
+    "low-pass", "Low frequencies only", "cut-off, cycles per pixel", (0.03, 0.05, 0.08, 0.1, 0.15, 0.2, 0.3, 0.71), 0.71
 )
 def _low_pass(x: Tensor, cutoff: float, seed: int) -> Tensor:
-    """Waves faster than the cut-off are taken away (ideal mask)."""
+    """Low-pass filter: frequencies above the cut-off are removed (ideal mask)."""
     return split_frequencies(x, cutoff)[1]
 
 
-@_corruption("high-pass", "Fast waves only", "cut-off, cycles per pixel", (0, 0.03, 0.05, 0.07, 0.1, 0.2, 0.3), 0)
+@_corruption("high-pass", "High frequencies only", "cut-off, cycles per pixel", (0, 0.03, 0.05, 0.07, 0.1, 0.2, 0.3), 0)
 def _high_pass(x: Tensor, cutoff: float, seed: int) -> Tensor:
-    """Waves slower than the cut-off are taken away (ideal mask); the mean gray is kept."""
+    """High-pass filter: frequencies below the cut-off are removed (ideal mask); the mean gray is kept."""
     return split_frequencies(x, cutoff)[0] + x.mean((-2, -1), keepdim=True)
 
 
@@ -243,31 +243,31 @@ def _generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-# ---- questions to a network
+# ---- predictions under perturbation
 
 
 @dataclass(frozen=True, eq=False)
 class Response:
-    """What a network answers to one picture that gets worse.
+    """Predictions of a network for one image at every value of a perturbation.
 
     Attributes:
         corruption: its name.
         values: in its unit, rising, (n,).
         probabilities: (n, K).
-        pictures: what it was shown, (n, H, W).
+        images: its inputs, (n, H, W).
     """
 
     corruption: str
     values: Tensor
     probabilities: Tensor
-    pictures: Tensor
+    images: Tensor
 
 
-def response(answer: Answer, pixels: Float[Tensor, "H W"], corruption: Corruption, seed: int = 0) -> Response:
-    """Ask a network about one picture at every value of a corruption.
+def response(predict: Predict, pixels: Float[Tensor, "H W"], corruption: Corruption, seed: int = 0) -> Response:
+    """Predict one image at every value of a corruption.
 
     Args:
-        answer: pixels in 0..1 (n, 1, H, W) → probabilities (n, K).
+        predict: pixels in 0..1 (n, 1, H, W) → probabilities (n, K).
         pixels: gray, in 0..1, (H, W).
         corruption: out of CORRUPTIONS.
         seed: of what is drawn at random.
@@ -278,65 +278,65 @@ def response(answer: Answer, pixels: Float[Tensor, "H W"], corruption: Corruptio
     x = float_matrices(pixels, "pixels")[None, None]
     shown = torch.cat([corruption(x, value, seed) for value in corruption.values])  # (n, 1, H, W)
     with torch.no_grad():
-        return Response(corruption.name, _values(corruption), answer(shown), shown[:, 0])
+        return Response(corruption.name, _values(corruption), predict(shown), shown[:, 0])
 
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """Accuracy over a set that gets worse.
+    """Accuracy over a dataset at every value of a perturbation.
 
     Attributes:
         values: of the corruption, in its unit, rising, (n,).
-        accuracy: share of right answers, 0 to 1, higher is better, (n,).
+        accuracy: share of correct predictions, 0 to 1, higher is better, (n,).
         interval: lower and upper end of its 95 % interval (Wilson), (n, 2).
-        pictures: how many were asked about at each value.
+        images: number of images at each value.
     """
 
     values: Float[Tensor, " n"]
     accuracy: Float[Tensor, " n"]
     interval: Float[Tensor, "n 2"]
-    pictures: int
+    images: int
 
 
 def accuracy_curve(
-    answer: Answer,
+    predict: Predict,
     images: Float[Tensor, "N 1 H W"],
     labels: Int[Tensor, " N"],
     corruption: Corruption,
     progress: Callable[[int], None] = lambda done: None,
     seed: int = 0,
-    untouched: int | None = None,
+    unperturbed: int | None = None,
 ) -> Curve:
     """Accuracy of a network over a set at every value of a corruption.
 
     Args:
-        answer: pixels in 0..1 (B, 1, H, W) → probabilities or logits (B, K).
+        predict: pixels in 0..1 (B, 1, H, W) → probabilities or logits (B, K).
         images: gray, in 0..1, (N, 1, H, W).
         labels: index of the true class, (N,).
         corruption: out of CORRUPTIONS.
-        progress: called with the number of answers so far, of N times the number of values.
-        seed: of what is drawn at random; the same for a picture at every value.
-        untouched: right answers to the pictures as they are, where `right_answers` has counted them before.
+        progress: called with the number of predictions so far, of N times the number of values.
+        seed: of what is drawn at random; the same for an image at every value.
+        unperturbed: correct predictions of the original images, if `count_correct` has counted them before.
 
     Raises:
-        ValueError: there is no picture, or `images` holds NaN.
+        ValueError: there is no image, or `images` holds NaN.
     """
     from scipy.stats import binomtest  # here: scipy.stats takes half a second
 
     n, right = len(images), []
     for i, value in enumerate(corruption.values):
-        if untouched is not None and value == corruption.neutral:
-            right.append(untouched)
+        if unperturbed is not None and value == corruption.neutral:
+            right.append(unperturbed)
         else:
             done_before = partial(_advance, progress, i * n)
-            right.append(right_answers(answer, images, labels, corruption, value, done_before, seed))
+            right.append(count_correct(predict, images, labels, corruption, value, done_before, seed))
         progress((i + 1) * n)
     intervals = [binomtest(k, n).proportion_ci(0.95, method="wilson") for k in right]
     return Curve(
         values=_values(corruption),
         accuracy=torch.tensor(right, dtype=torch.float64) / n,
         interval=torch.tensor([[ends.low, ends.high] for ends in intervals], dtype=torch.float64),
-        pictures=n,
+        images=n,
     )
 
 
@@ -344,8 +344,8 @@ def _advance(progress: Callable[[int], None], before: int, done: int) -> None:
     progress(before + done)
 
 
-def right_answers(
-    answer: Answer,
+def count_correct(
+    predict: Predict,
     images: Float[Tensor, "N 1 H W"],
     labels: Int[Tensor, " N"],
     corruption: Corruption,
@@ -353,39 +353,39 @@ def right_answers(
     progress: Callable[[int], None] = lambda done: None,
     seed: int = 0,
 ) -> int:
-    """Number of right answers to a set at one value of a corruption; arguments and errors as for `accuracy_curve`."""
+    """Number of correct predictions at one value of a corruption; arguments and errors as for `accuracy_curve`."""
     if len(images) == 0 or len(images) != len(labels):
         raise ValueError(f"images and labels have {len(images)} and {len(labels)} entries. Give as many, at least one.")
     right = 0
     with torch.no_grad():
         for start in range(0, len(images), _BATCH):
             shown = corruption(images[start : start + _BATCH], value, seed + start)
-            right += int((answer(shown).argmax(-1).cpu() == labels[start : start + _BATCH]).sum())
+            right += int((predict(shown).argmax(-1).cpu() == labels[start : start + _BATCH]).sum())
             progress(min(start + _BATCH, len(images)))
     return right
 
 
 def occlusion(
-    answer: Answer,
+    predict: Predict,
     pixels: Float[Tensor, "H W"],
     class_: int,
     patch: int = 12,
     stride: int = 4,
     fill: float | None = None,
 ) -> Float[Tensor, "H W"]:
-    """Which places a class needs: cover them one after another (Zeiler and Fergus 2014, section 4.2; captum).
+    """Occlusion sensitivity of a class: cover one region after another (Zeiler and Fergus 2014, section 4.2; captum).
 
     The value of a pixel is the drop in the class's probability when a patch covers it, averaged over the patches that
-    do: −1 to 1. Positive: the class loses when this place is hidden; negative: it gains. A patch has edges of its own
-    that no face has, and what two places say together cannot be seen by hiding one.
+    do: −1 to 1. Positive: hiding this region lowers the probability; negative: it raises it. A patch has edges that
+    no face has, and joint evidence of two regions is not seen by hiding one.
 
     Args:
-        answer: pixels in 0..1 (B, 1, H, W) → probabilities (B, K).
+        predict: pixels in 0..1 (B, 1, H, W) → probabilities (B, K).
         pixels: gray, in 0..1, (H, W).
         class_: its index.
         patch: side of the square in pixels.
         stride: its steps in pixels, at most `patch`, so that no pixel is left out.
-        fill: gray of the square; None: the mean gray of the picture.
+        fill: gray of the square; None: the mean gray of the image.
 
     Raises:
         ValueError: an argument is wrong; the message names it.
@@ -398,10 +398,10 @@ def occlusion(
     if not 1 <= stride <= patch:
         raise ValueError(f"stride={stride}: give steps of 1 to {patch} pixels, the side of the patch")
     with torch.no_grad():
-        count = answer(x).shape[-1]
+        count = predict(x).shape[-1]
     if not 0 <= class_ < count:
         raise ValueError(f"class_={class_}: the network has {count} classes; give an index from 0 to {count - 1}")
-    drop = Occlusion(answer).attribute(
+    drop = Occlusion(predict).attribute(
         x,
         sliding_window_shapes=(1, patch, patch),
         strides=(1, stride, stride),

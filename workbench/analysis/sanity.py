@@ -1,11 +1,12 @@
-"""Does a map depend on what the network has learned, and does it hold still when the picture hardly changes?
+"""Does a map depend on what the network has learned, and does it hold still when the image hardly changes?
 
-    weight randomisation   the map of a network without knowledge should look different      lower similarity is better
-    stability              the map of nearly the same picture should look the same           higher similarity is better
+    weight randomization   the map of a network without knowledge should look different      lower similarity is better
+    stability              the map of nearly the same image should look the same           higher similarity is better
     flags                  a map that is blank or nowhere positive says nothing for the class
 
-An explainer is any function `explain(model, x) → (h, w)` that draws the map of one class for one picture, so that what
-is tested here is what a page shows. Similarity is Spearman's rank correlation, which sees the order of places alone.
+An explainer is any function `explain(model, x) → (h, w)` that draws the map of one class for one image, so that what
+is tested here is what a page shows. Similarity is Spearman's rank correlation: only the order of the
+positions matters.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ from torch import Tensor, nn
 from models.seeding import seeded
 
 from .cam import resize
-from .model_isolation import borrowed, twin_of
-from .validation import float_matrices, require_pictures
+from .model_isolation import copy_of, isolated
+from .validation import float_matrices, require_images
 
 Explain = Callable[[nn.Module, Tensor], Tensor]
-"""(network, one picture (1, C_in, H, W)) → the map of one class (h, w)."""
+"""(network, one image (1, C_in, H, W)) → the map of one class (h, w)."""
 
 Progress = Callable[[int, int], None]
 
@@ -40,10 +41,10 @@ _FLAT = 1e-6  # a spread below this share of the largest value is rounding in fl
 def flag(map_: Float[Tensor, "h w"], against: Float[Tensor, "h w"] | None = None) -> Flag | None:
     """What is wrong with a map before anything is measured, or None.
 
-    "blank": the same everywhere, so it prefers no place. "all negative": it has contrast, but nowhere speaks for the
-    class; such a map, rectified and stretched, would be shown as if it did.
+    "blank": the same everywhere, so it prefers no position. "all negative": it has contrast, but is nowhere evidence
+    for the class; such a map, rectified and stretched, would be shown as if it did.
 
-    A rectified map cannot tell the two apart, since both are zero everywhere. The map of what speaks `against` the
+    A rectified map cannot tell the two apart, since both are zero everywhere. The map of the evidence `against` the
     class (see `map_against`) can: where that one has something to show, the blank map was all negative.
     """
     if not _is_flat(map_):
@@ -59,22 +60,22 @@ def _is_flat(map_: Tensor) -> bool:
 
 
 def map_against(model: nn.Module, x: Float[Tensor, "1 C_in H W"], explain: Explain) -> Tensor:
-    """The map of what speaks against the class: the same explainer on the same network with its logits negated.
+    """The map of the evidence against the class: the same explainer on the same network with its logits negated.
 
-    It turns explainers that rise with the logit, such as every method of `cam`; one that asks for no logits (attention
-    rollout) returns the map as it was.
+    It reverses explainers that rise with the logit, such as every method of `cam`; one that does not use logits
+    (attention rollout) returns the map as it was.
     """
     thread = get_ident()
 
     def negated(_model: nn.Module, _inputs: tuple, logits: Tensor) -> Tensor | None:
-        return -logits if get_ident() == thread else None  # a prediction that runs beside is none of ours
+        return -logits if get_ident() == thread else None  # a concurrent prediction of another thread is left alone
 
-    with borrowed(model), model.register_forward_hook(negated):
+    with isolated(model), model.register_forward_hook(negated):
         return explain(model, x)
 
 
 def similarity(a: Tensor, b: Tensor) -> float:
-    """Spearman's rank correlation of |a| and |b|, maps of one shape, in −1..1; 1: the same order of places.
+    """Spearman's rank correlation of |a| and |b|, maps of one shape, in −1..1; 1: the same order of positions.
 
     A map without contrast is like no other, so its similarity is 0.
 
@@ -127,18 +128,18 @@ def cascade(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Cascade:
-    """Randomise a copy of the network from the classifier down, some layers at a time, and draw the map at each step.
+    """Randomize a copy of the network from the classifier down, some layers at a time, and draw the map at each step.
 
     A layer is initialised as PyTorch does (`reset_parameters`, which also resets the statistics of a batch-norm); bare
     parameters are drawn from a normal distribution with their own mean and standard deviation (ours). The first step is
     the last layer alone, the others share the rest evenly, in the order in which the network calls its layers.
 
     Args:
-        model: any network; the copy is made while it is borrowed, it itself is only looked at.
-        x: one picture.
+        model: any network; it is copied and not changed.
+        x: one image.
         explain: the explainer.
         steps: at most this many; a network with fewer layers has fewer.
-        runs: cascades with different random weights. One map of 6×6 places is alike by chance too often.
+        runs: cascades with different random weights. Two maps of 6×6 positions are similar by chance too often.
         seed: of the weights. The caller's random numbers stay as they were.
         progress: called with (maps drawn, maps in all).
 
@@ -150,7 +151,7 @@ def cascade(
     original = explain(model, x)
     found, layers = [], ()
     for run in range(runs):
-        twin = twin_of(model)
+        twin = copy_of(model)
         groups = _from_the_top(twin, x, steps)
         layers = tuple(group[-1] for group in groups)
         for i, group in enumerate(groups):
@@ -185,7 +186,7 @@ def _from_the_top(model: nn.Module, x: Tensor, steps: int) -> list[list[str]]:
 
     names = [name for name, module in model.named_modules() if next(module.parameters(recurse=False), None) is not None]
     if not names:
-        raise ValueError("model has no parameters, so there is nothing to randomise")
+        raise ValueError("model has no parameters, so there is nothing to randomize")
     names.sort(key=place, reverse=True)
     rest, parts = names[1:], min(steps - 1, len(names) - 1)
     if not parts:
@@ -211,10 +212,10 @@ def _forget(model: nn.Module, names: list[str], seed: int) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Stability:
-    """How alike the maps of nearly the same pictures are (after Alvarez-Melis and Jaakkola 2018).
+    """Similarity of the maps of nearly identical images (after Alvarez-Melis and Jaakkola 2018).
 
     Attributes:
-        noise: similarity with the original for each noisy picture, −1..1, (n,); higher is better.
+        noise: similarity with the original for each noisy image, −1..1, (n,); higher is better.
         crop: the same for each small crop, the map moved back and compared where both have a value, (m,).
     """
 
@@ -232,21 +233,21 @@ def stability(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Stability:
-    """Draw the map again for noisy pictures and for small crops.
+    """Draw the map again for noisy images and for small crops.
 
     Args:
         model, x, explain: as for `cascade`.
-        noise: standard deviation of the noise, in standard deviations of the picture.
-        draws: number of noisy pictures.
+        noise: standard deviation of the noise, in standard deviations of the image.
+        draws: number of noisy images.
         shift: pixels by which the four diagonal crops are moved; None: 1/24 of the side (2 of 48), at least 1. What
-            a crop leaves free is filled by repeating the border, so that the picture keeps its size.
+            a crop leaves free is filled by repeating the border, so that the image keeps its size.
         seed: of the noise.
         progress: called with (maps drawn, maps in all).
 
     Raises:
-        ValueError: `x` is not one finite picture, or `shift` is not smaller than half a side.
+        ValueError: `x` is not one finite image, or `shift` is not smaller than half a side.
     """
-    require_pictures(x)
+    require_images(x)
     height, width = x.shape[-2:]
     shift = max(1, round(min(height, width) / 24)) if shift is None else shift
     if not 0 < shift < min(height, width) / 2 or draws < 1:
@@ -269,7 +270,7 @@ def stability(
 
 
 def _moved_similarity(model: nn.Module, x: Tensor, explain: Explain, original: Tensor, move: tuple[int, int]) -> float:
-    """Similarity of the original map with that of the picture moved by (down, right) pixels, moved back."""
+    """Similarity of the original map with that of the image moved by (down, right) pixels, moved back."""
     size = x.shape[-2:]
     moved, original = (resize(float_matrices(m, "map_"), size) for m in (explain(model, _shifted(x, move)), original))
     back = _shifted(moved[None, None], (-move[0], -move[1]))[0, 0]
@@ -278,7 +279,7 @@ def _moved_similarity(model: nn.Module, x: Tensor, explain: Explain, original: T
 
 
 def _shifted(x: Tensor, move: tuple[int, int]) -> Tensor:
-    """The picture moved by (down, right) pixels, its border repeated where nothing is left."""
+    """The image moved by (down, right) pixels, its border repeated where nothing is left."""
     down, right = move
     padded = F.pad(x, [abs(right)] * 2 + [abs(down)] * 2, mode="replicate")
     top, left = abs(down) - down, abs(right) - right

@@ -1,8 +1,8 @@
-"""A picture as a sum of rank-1 pictures: the singular value decomposition.
+"""Low-rank approximation of images by singular value decomposition.
 
     x = Σ_i σ_i u_i v_iᵀ,   σ₁ ≥ σ₂ ≥ … ≥ 0
 
-Each term is a column pattern u_i times a row pattern v_i, and σ_i is its strength. Few strong terms mean a picture of
+Each term is a column pattern u_i times a row pattern v_i, and σ_i is its weight. A few large σ mean an image of
 simple stripes and blocks; a long tail means detail. Paper D builds an attention module on σ alone.
 """
 
@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from .frequency import Answer, ask
+from .frequency import Predict, predict_all
 from .validation import float_matrices, require_finite
 
 
@@ -32,13 +32,13 @@ def singular_spectrum(x: Tensor) -> Float[Tensor, "*maps n"]:
 
 
 def rank_k(x: Tensor, k: int) -> Float[Tensor, "*maps H W"]:
-    """The picture of rank k that is nearest to `x`, its first k terms: (..., H, W) → (..., H, W).
+    """The image of rank k that is nearest to `x`, its first k terms: (..., H, W) → (..., H, W).
 
-    Its squared distance to `x` is the sum of the squared σ that are left out; no other picture of rank k is nearer
+    Its squared distance to `x` is the sum of the squared σ that are left out; no other image of rank k is nearer
     (Eckart and Young 1936).
 
     Args:
-        x: pictures or maps (..., H, W); each is approximated by itself, in float32 (float64 stays).
+        x: images or maps (..., H, W); each is approximated by itself, in float32 (float64 stays).
         k: 0 (nothing) to min(H, W) (all of `x`, up to rounding).
 
     Raises:
@@ -62,7 +62,7 @@ def rank_one_terms(
     u_i that is largest in size is positive, so that patterns look the same on every computer.
 
     Args:
-        x: pictures or maps (..., H, W), in float32 (float64 stays).
+        x: images or maps (..., H, W), in float32 (float64 stays).
         k: 1 to min(H, W).
 
     Returns:
@@ -84,7 +84,7 @@ def rank_one_terms(
 def energy(sigma: Tensor) -> Float[Tensor, "*maps n"]:
     """Share of the squared length of x that its first k terms hold, for k = 1, 2, …: (..., n) → (..., n).
 
-    E_k = Σ_{i≤k} σ_i² / Σ_i σ_i², never falling, in 0..1, the last one 1. A blank picture, with nothing to hold, has 1.
+    E_k = Σ_{i≤k} σ_i² / Σ_i σ_i², never falling, in 0..1, the last one 1. A blank image, with nothing to hold, has 1.
 
     Args:
         sigma: singular values from `singular_spectrum`, at least 0.
@@ -104,29 +104,31 @@ def energy(sigma: Tensor) -> Float[Tensor, "*maps n"]:
 
 @dataclass(frozen=True, eq=False)
 class RankResponse:
-    """What a network answers to a picture of few terms.
+    """Output of a network for low-rank approximations of an image.
 
     Attributes:
         ranks: how many terms were kept, in the order given, (n,).
-        answers: to the picture of each rank, (n, K).
-        whole: answer to the whole picture, (K,).
+        predictions: for the approximation of each rank, (n, K).
+        whole: for the original image, (K,).
     """
 
     ranks: Tensor
-    answers: Tensor
+    predictions: Tensor
     whole: Tensor
 
 
-def response_to_rank(answer: Answer, pixels: Float[Tensor, "H W"], ranks: Sequence[int] | None = None) -> RankResponse:
-    """What a network answers to the picture of rank k that is nearest to a picture, rank by rank, in one call.
+def response_to_rank(
+    predict: Predict, pixels: Float[Tensor, "H W"], ranks: Sequence[int] | None = None
+) -> RankResponse:
+    """Output of a network for the best rank-k approximation of an image, rank by rank, in one call.
 
     Args:
-        answer: pixels (n, H, W) → (n, K), such as probabilities; it normalises for itself.
-        pixels: one picture (H, W), any unit. What approximates it is not cut to its range.
-        ranks: each 0 (a picture of zeros) to min(H, W); None: 1, 2, … min(H, W).
+        predict: pixels (n, H, W) → (n, K), such as probabilities; it normalizes for itself.
+        pixels: one image (H, W), any unit. What approximates it is not cut to its range.
+        ranks: each 0 (an image of zeros) to min(H, W); None: 1, 2, … min(H, W).
 
     Raises:
-        ValueError: no rank or one outside that range, an answer that is not (n, K) finite numbers, NaN in `pixels`.
+        ValueError: no rank or one outside that range, a prediction that is not (n, K) finite numbers, NaN in `pixels`.
     """
     pixels = float_matrices(pixels, "pixels")
     largest = min(pixels.shape[-2:])
@@ -138,5 +140,5 @@ def response_to_rank(answer: Answer, pixels: Float[Tensor, "H W"], ranks: Sequen
         )
     u, sigma, v = rank_one_terms(pixels, largest)  # (n, H), (n,), (n, W)
     nearest = F.pad(sigma[:, None, None] * u[:, :, None] * v[:, None, :], (0, 0, 0, 0, 1, 0)).cumsum(0)  # (1 + n, H, W)
-    answers = ask(answer, torch.cat([pixels[None], nearest[[int(k) for k in kept]]]))
-    return RankResponse(torch.tensor(kept), answers[1:], answers[0])
+    found = predict_all(predict, torch.cat([pixels[None], nearest[[int(k) for k in kept]]]))
+    return RankResponse(torch.tensor(kept), found[1:], found[0])

@@ -1,4 +1,4 @@
-"""Which layers of a network have maps to read, found by sending the shape of a picture through it."""
+"""Which layers of a network have maps to read, found by sending the shape of an image through it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from .model_isolation import hollow_of
+from .model_isolation import meta_copy_of
 
 _NO_STEP = (nn.Identity, nn.AdaptiveAvgPool2d, nn.ZeroPad2d)  # what these put out is not of their making
 
@@ -30,21 +30,21 @@ class MapLayer:
 
 
 def map_layers(model: nn.Module, size: int, skip: Collection[str] = (), keep: str | None = None) -> list[MapLayer]:
-    """One layer for each size of map that a network computes, from the input to the answer.
+    """One layer for each size of map that a network computes, from the input to the logits.
 
     Of several layers with maps of one size, the last of the outermost ones: the end of a stage, not a part of it. No
     number is computed: shapes travel through a double whose weights have none.
 
     Args:
         model: any network (B, 1, H, W) → logits; it comes back as it was.
-        size: side of the square picture in pixels.
+        size: side of the square image in pixels.
         skip: layers that do not count, with all inside them, such as attention modules.
         keep: a layer that stands for its size in any case; None for none.
 
     Returns:
         In the order in which the network calls them.
     """
-    twin, called = hollow_of(model), []
+    twin, called = meta_copy_of(model), []
     for name, module in twin.named_modules():
         inside = any(name == layer or name.startswith(f"{layer}.") for layer in skip)
         if name and not inside and not isinstance(module, _NO_STEP):

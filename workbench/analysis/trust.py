@@ -2,17 +2,17 @@
 
 The badge, with the constants below:
 
-    not trusted   the map is blank, or nowhere speaks for the class
+    not trusted   the map is blank, or nowhere evidence for the class
     otherwise three tests:
         deletion        area below the 5th percentile of random maps     (lower is better)
         insertion       area above the 95th percentile of random maps    (higher is better)
-        randomisation   Spearman similarity with the map of a network with random weights under 0.5
+        randomization   Spearman similarity with the map of a network with random weights under 0.5
     trusted       all three are passed
     weak          exactly one fails
     not trusted   two or three fail
 
-Each area is the mean over both baselines, so that no verdict hangs on one kind of filling. A trusted map shows places
-that this network needs for this answer; it does not say that the answer is right, or why those places matter.
+Each area is the mean over both baselines, so that no verdict depends on one kind of filling. A trusted map shows
+regions that this network needs for this prediction; it does not say that the prediction is right, or why they matter.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ SIMILARITY_LIMIT = 0.5
 
 Level = Literal["trusted", "weak", "not trusted"]
 
-_ROAD_PAIRS = 4  # random maps for ROAD, which solves a linear system a picture; each with its negative
+_ROAD_PAIRS = 4  # random maps for ROAD, which solves a linear system an image; each with its negative
 _STAGES = 5  # of `assess`, for its progress
 
 
@@ -60,7 +60,7 @@ class Badge:
         level: "trusted", "weak" or "not trusted".
         reasons: a sentence each for deletion, insertion and randomization, with its numbers; one alone for a map that
             was not tested.
-        passed: whether each reason speaks for the map.
+        passed: whether each test is passed.
     """
 
     level: Level
@@ -75,10 +75,10 @@ class Measures:
     Attributes:
         deletion, insertion: curves for each of `BASELINES`, (2 + R rows).
         road: with fewer random maps than the curves.
-        scores: one number each with its rivals: "deletion", "insertion" (areas, mean over the baselines), "road" (the
-            gap) and "average drop".
-        increase: whether the class gains where only the highlighted places keep their contrast.
-        cascade: similarity while the weights are randomised.
+        scores: one number each with its baselines: "deletion", "insertion" (areas, mean over the baselines),
+            "road" (the gap) and "average drop".
+        increase: whether the class gains where only the highlighted regions keep their contrast.
+        cascade: similarity while the weights are randomized.
         stability: similarity under noise and small crops.
     """
 
@@ -122,9 +122,9 @@ def assess(
 
     Args:
         model: any network → logits; it comes back as it was.
-        x: one picture, prepared as the network expects it.
+        x: one image, prepared as the network expects it.
         class_: index of the class that the map is of.
-        explain: (network, picture) → the map (h, w) of that class, always the same for the same two.
+        explain: (network, image) → the map (h, w) of that class, always the same for the same two.
         randoms: number of random maps, even. Their noise is as coarse as the map, at most 7×7. Fewer
             make the verdict depend on the draw: with 20, a map better than 97 of 100 random ones passed half the time.
         steps: parts of the curves.
@@ -149,7 +149,7 @@ def assess(
 
 
 def badge(deletion: Score, insertion: Score, similarity: float) -> Badge:
-    """The verdict by the three tests; `similarity` is that after the randomisation of all weights."""
+    """The verdict by the three tests; `similarity` is that after the randomization of all weights."""
     passed = (deletion.beats_random, insertion.beats_random, similarity < SIMILARITY_LIMIT)
     levels: dict[int, Level] = {3: "trusted", 2: "weak"}
     level = levels.get(sum(passed), "not trusted")
@@ -159,8 +159,8 @@ def badge(deletion: Score, insertion: Score, similarity: float) -> Badge:
 def badge_of_flag(flagged: Flag) -> Badge:
     """The verdict on a map that has nothing to show."""
     reason = {
-        "blank": "The map is blank: it prefers no place, so it is no evidence for this class.",
-        "all negative": "The map is nowhere positive: it holds only what speaks against this class, nothing for it.",
+        "blank": "The map is blank: it prefers no region, so it is no evidence for this class.",
+        "all negative": "The map is nowhere positive: it holds only evidence against this class, none for it.",
     }[flagged]
     return Badge("not trusted", (reason,), (False,))
 
@@ -168,15 +168,15 @@ def badge_of_flag(flagged: Flag) -> Badge:
 def _curve_reason(score: Score) -> str:
     doing, verb = {"deletion": ("Taking away", "lower"), "insertion": ("Putting back", "raise")}[score.title]
     does = f"{verb}s" if score.beats_random else f"does not {verb}"
-    asked = f"{'over' if score.higher_is_better else 'under'} {score.bar:.3f}"
+    threshold = f"{'over' if score.higher_is_better else 'under'} {score.bar:.3f}"
     return (
         f"{doing} what the map highlights {does} the class faster than {PERCENTILE} % of random maps do: "
-        f"area {score.own:.3f}, asked for {asked}."
+        f"area {score.own:.3f}, threshold: {threshold}."
     )
 
 
 def _cascade_reason(similarity: float) -> str:
-    figures = f"rank correlation {similarity:.2f}, asked for under {SIMILARITY_LIMIT}."
+    figures = f"rank correlation {similarity:.2f}, threshold: under {SIMILARITY_LIMIT}."
     if similarity < SIMILARITY_LIMIT:
         return f"The map changes when the network's weights are random: {figures}"
     return f"The map stays much the same when the network's weights are random, so it shows little of them: {figures}"
@@ -195,14 +195,14 @@ def _measured(
 ) -> Measures:
     size = (x.shape[-2], x.shape[-1])
     grid = (min(own.shape[0], 7), min(own.shape[1], 7))
-    enlarged = resize(own[None], size)  # (1, H, W)
-    maps = torch.cat([enlarged, gaussian_map(size)[None].to(own), random_maps(pairs, size, grid, seed).to(own)])
+    resized = resize(own[None], size)  # (1, H, W)
+    maps = torch.cat([resized, gaussian_map(size)[None].to(own), random_maps(pairs, size, grid, seed).to(own)])
     stages = [_stage(progress, i) for i in range(_STAGES)]
     curves = {b: both_curves(model, x, class_, maps, b, steps, stages[i]) for i, b in enumerate(BASELINES)}
     deletion, insertion = ({b: _without_negatives(c[i], pairs) for b, c in curves.items()} for i in (0, 1))
     filled = road(model, x, class_, maps[: 2 + _ROAD_PAIRS], seed=seed, progress=stages[2])
     drops = average_drop(model, x, class_, maps)
-    gap = torch.cat([filled.gap, -filled.gap[2:]])  # a negative's gap is the map's, turned round
+    gap = torch.cat([filled.gap, -filled.gap[2:]])  # the gap of a negative is that of the map with the opposite sign
     return Measures(
         deletion=deletion,
         insertion=insertion,
@@ -220,7 +220,7 @@ def _measured(
 
 
 def _without_negatives(curve: Curve, pairs: int) -> Curve:
-    """Rows of `both_curves` less the negatives of the map and of the Gaussian, which are no rivals."""
+    """Rows of `both_curves` less the negatives of the map and of the Gaussian, which are no baselines."""
     rows = [*range(2 + pairs), *range(4 + pairs, 4 + 2 * pairs)]
     return Curve(curve.fraction, curve.probability[rows], curve.higher_is_better)
 
@@ -234,7 +234,7 @@ def _score(title: str, paper: str, values: Tensor, higher: bool, lowest: float =
 
 
 def _stage(progress: Progress | None, index: int) -> Progress | None:
-    """The progress of one stage as that of the whole, in thousandths; every stage counts alike."""
+    """The progress of one stage as that of the whole, in thousandths; every stage counts the same."""
     if progress is None:
         return None
     share = 1000 // _STAGES

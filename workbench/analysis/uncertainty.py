@@ -1,15 +1,15 @@
-"""How sure a network is of its answer to one picture, asked in two ways that need no second network.
+"""Predictive uncertainty for one image, by two methods that need no second network.
 
-MC dropout (Gal and Ghahramani 2016, "Dropout as a Bayesian approximation"): leave dropout on, ask T times, and read how
-far the answers differ. Each pass is one network drawn from those that the weights allow for. Test-time augmentation:
-ask about views of the same face that no person would call another expression.
+MC dropout (Gal and Ghahramani 2016, "Dropout as a Bayesian approximation"): keep dropout on for T passes,
+and measure how far the predictions differ. Each pass is a sample from the posterior over networks. Test-time
+augmentation: predict views of the same face that no annotator would label differently.
 
 Symbols: p_t are the probabilities of pass t, p̄ their mean, H[p] = −Σ_k p_k ln p_k the entropy in nats.
 
     H[p̄]                  the whole uncertainty
-    1/T Σ_t H[p_t]         what remains where all passes agree: the picture itself is unclear
-    H[p̄] − 1/T Σ_t H[p_t]  mutual information between answer and weights (BALD, Houlsby et al. 2011, eq. 2): the passes
-                           contradict each other, so more training pictures of this kind might help
+    1/T Σ_t H[p_t]         what remains where all passes agree: the image itself is unclear
+    H[p̄] − 1/T Σ_t H[p_t]  mutual information of prediction and weights (BALD, Houlsby et al. 2011, eq. 2): the passes
+                           contradict each other, so more training images of this kind might help
 
 Both say how much the network wavers, not whether it is right: a network can be steadily wrong.
 """
@@ -24,26 +24,26 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from .model_isolation import borrowed
+from .model_isolation import isolated
 from .robustness import warped
 from .validation import require_finite
 
 _WHOLE_CHANNELS = (nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)  # these set a map to zero as a whole
 _DROPOUTS = (nn.Dropout, *_WHOLE_CHANNELS)
 
-_ROWS = 32  # pictures in one forward pass of MC dropout
+_ROWS = 32  # images in one forward pass of MC dropout
 
 
 @dataclass(frozen=True, eq=False)
 class McDropout:
-    """What T passes with dropout answered to B pictures.
+    """Predictions of T passes with dropout for B images.
 
     Attributes:
         draws: probabilities p_t of each pass, (T, B, K).
         mean: their mean p̄, (B, K); sums to 1.
         variance: of the passes, (B, K), 0 to 0.25; higher: they differ more in this class.
         entropy: H[p̄] in nats, 0 (sure) to ln K, (B,).
-        expected_entropy: mean of H[p_t] in nats, 0 to ln K, (B,); high: the picture is unclear to every pass.
+        expected_entropy: mean of H[p_t] in nats, 0 to ln K, (B,); high: the image is unclear to every pass.
         mutual_information: the difference of these two in nats, at least 0, (B,); high: the passes contradict.
     """
 
@@ -74,7 +74,7 @@ def mc_dropout(
 
     Args:
         model: any network (B, C_in, H, W) → logits (B, K) with `has_dropout`; it comes back as it was.
-        x: pictures, prepared as the network expects them.
+        x: images, prepared as the network expects them.
         samples: number of passes T, at least 2; 30 leave about a fifth of the spread to chance.
         seed: equal seeds draw equal passes.
         temperature: what logits are divided by, above 0.
@@ -89,15 +89,15 @@ def mc_dropout(
     layers = _dropouts(model)
     if not layers:
         raise ValueError(
-            "model has no dropout layer, so every pass would give the same answer. Ask has_dropout(model) first; "
+            "model has no dropout layer, so every pass would give the same prediction. Check has_dropout(model) first; "
             "tta works with any network."
         )
     drop = _Drop(torch.Generator().manual_seed(seed))
     together = max(1, _ROWS // len(x))  # passes in one forward pass
     draws = []
-    with borrowed(model), torch.no_grad():
+    with isolated(model), torch.no_grad():
         for layer in layers:
-            layer.register_forward_hook(drop)  # `borrowed` takes it off again
+            layer.register_forward_hook(drop)  # `isolated` removes it
         for start in range(0, samples, together):
             n = min(together, samples - start)
             logits = model(x.repeat(n, 1, 1, 1)).float()  # (n·B, K)
@@ -146,7 +146,7 @@ class View:
     Attributes:
         title: in words.
         mirror: left and right exchanged, before all else.
-        degrees: turned, counter-clockwise.
+        degrees: rotation, counter-clockwise.
         shift: moved to the right and down, in shares of the side.
         zoom: factor on the size.
     """
@@ -161,14 +161,14 @@ class View:
 _STEP = 1 / 24  # two pixels of 48
 
 VIEWS = (
-    View("as it is"),
+    View("original"),
     View("mirrored", mirror=True),
-    View("turned left", degrees=7),
-    View("turned right", degrees=-7),
-    View("moved left", shift=(-_STEP, 0)),
-    View("moved right", shift=(_STEP, 0)),
-    View("moved up", shift=(0, -_STEP)),
-    View("moved down", shift=(0, _STEP)),
+    View("rotated left", degrees=7),
+    View("rotated right", degrees=-7),
+    View("shifted left", shift=(-_STEP, 0)),
+    View("shifted right", shift=(_STEP, 0)),
+    View("shifted up", shift=(0, -_STEP)),
+    View("shifted down", shift=(0, _STEP)),
     View("smaller", zoom=0.93),
     View("larger", zoom=1.07),
 )
@@ -177,14 +177,15 @@ VIEWS = (
 
 @dataclass(frozen=True, eq=False)
 class Tta:
-    """What a network answered to V views of B pictures.
+    """Predictions of a network for V views of B images.
 
     Attributes:
-        views: the views; the first one is the picture as it is.
+        views: the views; the first one is the image as it is.
         probabilities: for each view, (V, B, K).
         mean: over all views, (B, K); sums to 1.
-        spread: standard deviation over the views, (B, K), 0 to 0.5; higher: the answer hangs on the frame.
-        agree: how many of the V views get the same answer as the picture as it is, itself among them: 1 to V, (B,).
+        spread: standard deviation over the views, (B, K), 0 to 0.5; higher: the prediction depends on the crop.
+        agree: how many of the V views get the same predicted class as the original image, itself
+            included: 1 to V, (B,).
     """
 
     views: tuple[View, ...]
@@ -197,11 +198,11 @@ class Tta:
 def tta(
     model: nn.Module, x: Float[Tensor, "B C_in H W"], temperature: float = 1.0, views: tuple[View, ...] = VIEWS
 ) -> Tta:
-    """Ask a network about views of the same pictures; nothing is drawn at random.
+    """Predict views of the same images (test-time augmentation); nothing is drawn at random.
 
     Args:
         model: any network (B, C_in, H, W) → logits (B, K); it is used in evaluation mode and comes back as it was.
-        x: pictures, prepared as the network expects them. Outside of a moved picture its edge is repeated.
+        x: images, prepared as the network expects them. Outside of a moved image its edge is repeated.
         temperature: what logits are divided by, above 0.
         views: the first one is what the others are compared with.
 
@@ -211,8 +212,8 @@ def tta(
     require_finite(x, "x")
     _check_temperature(temperature)
     if not views:
-        raise ValueError("views is empty. Give one View or more, the first of which is the picture as it is.")
-    with borrowed(model), torch.no_grad():
+        raise ValueError("views is empty. Give one View or more, the first of which is the image as it is.")
+    with isolated(model), torch.no_grad():
         logits = torch.stack([model(_seen(x, view)).float() for view in views])  # (V, B, K)
     probabilities = (logits / temperature).softmax(-1)
     answers = probabilities.argmax(-1)  # (V, B)

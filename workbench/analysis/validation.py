@@ -26,7 +26,7 @@ def float_matrices(x: Tensor, name: str = "x") -> Tensor:
     if x.ndim < 2 or 0 in x.shape[-2:]:
         raise ValueError(f"{name} has shape {tuple(x.shape)}. Give a map (..., H, W) with H and W at least 1.")
     if x.is_complex():
-        raise ValueError(f"{name} is complex. Give real numbers, such as the pixels of a picture.")
+        raise ValueError(f"{name} is complex. Give real numbers, such as the pixels of an image.")
     require_finite(x, name)
     return x if x.dtype == torch.float64 else x.float()
 
@@ -34,12 +34,12 @@ def float_matrices(x: Tensor, name: str = "x") -> Tensor:
 # ---- what an explanation is given
 
 
-def require_pictures(x: Tensor) -> None:
-    """Raise ValueError if `x` is no batch (B, C, H, W) of finite floating-point pictures."""
+def require_images(x: Tensor) -> None:
+    """Raise ValueError if `x` is no batch (B, C, H, W) of finite floating-point images."""
     if x.ndim != 4 or x.numel() == 0:
-        raise ValueError(f"x has shape {tuple(x.shape)}. Give a batch (B, C, H, W); for one picture use x[None].")
+        raise ValueError(f"x has shape {tuple(x.shape)}. Give a batch (B, C, H, W); for one image use x[None].")
     if not x.is_floating_point():
-        raise ValueError(f"x has type {x.dtype}. Give floating-point pixels, normalised as the network expects them.")
+        raise ValueError(f"x has type {x.dtype}. Give floating-point pixels, normalized as the network expects them.")
     require_finite(x, "x")
 
 
@@ -96,7 +96,7 @@ def require_logits(logits: object, x: Tensor) -> Tensor:
     """What a network returns for `x`, if that is logits (B, number of classes), all finite; otherwise ValueError."""
     logits = require_logit_shape(logits, x)
     if not bool(torch.isfinite(logits.detach()).all()):
-        raise ValueError("model returns NaN or infinite logits for x. Check its weights and the normalisation of x.")
+        raise ValueError("model returns NaN or infinite logits for x. Check its weights and the normalization of x.")
     return logits
 
 
@@ -116,13 +116,13 @@ def class_index(class_: int, count: int) -> int:
 
 
 def class_indices(classes: Sequence[int] | None, count: int) -> list[int]:
-    """Classes as plain ints, None standing for all; ValueError as for `class_index`, or if none is asked for."""
+    """Classes as plain ints, None standing for all; ValueError as for `class_index`, or if none is given."""
     if classes is None:
         return list(range(count))
-    asked = [classes] if isinstance(classes, int) else list(classes)
-    if not asked or not all(_is_index(index, count) for index in asked):
-        raise ValueError(f"classes={asked}: the network has {count} classes; give indices from 0 to {count - 1}")
-    return [operator.index(index) for index in asked]
+    indices = [classes] if isinstance(classes, int) else list(classes)
+    if not indices or not all(_is_index(index, count) for index in indices):
+        raise ValueError(f"classes={indices}: the network has {count} classes; give indices from 0 to {count - 1}")
+    return [operator.index(index) for index in indices]
 
 
 def _is_index(index: object, count: int) -> bool:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ..analysis.model_isolation import double_of
+from ..analysis.model_isolation import shared_copy_of
 from ..faces import Face, load_sample, samples
 from .explain import Explanation, explained, layers
 from .networks import DEFAULT_NETWORK, Network, open_network
@@ -262,7 +262,7 @@ def _in_training(model: nn.Module, asked: int) -> nn.Module:
     normalization, and be undone by the analyses. So the copy's batch normalization has no running statistics, and
     hooks apply dropout from a generator that restarts with each call: a prediction and its map use the same masks.
     """
-    twin = double_of(model)
+    twin = shared_copy_of(model)
     for number, module in enumerate(twin.modules()):
         if isinstance(module, _BatchNorm):
             module.running_mean = module.running_var = None

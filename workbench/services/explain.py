@@ -12,7 +12,7 @@ from ..analysis import cam
 from ..analysis import trust as trust_analysis
 from ..analysis.attention import AttentionMap
 from ..analysis.faithfulness import Progress
-from ..analysis.frequency import FrequencyPictures, frequency_pictures
+from ..analysis.frequency import FrequencyImages, frequency_images
 from ..analysis.methods import estimate, explain_with
 from ..analysis.target_layers import MapLayer, map_layers
 from ..faces import Face, load_sample, samples
@@ -45,9 +45,9 @@ class Explanation:
     attention: tuple[AttentionMap, ...]
 
     @property
-    def frequencies(self) -> FrequencyPictures:
+    def frequencies(self) -> FrequencyImages:
         """`pixels` split at a quarter of its side."""
-        return frequency_pictures(self.pixels)
+        return frequency_images(self.pixels)
 
     @property
     def spectrum(self) -> Spectrum:

@@ -10,7 +10,7 @@ from torch import Tensor
 from models.layers.frequency import Mask
 
 from ..analysis import frequency
-from ..analysis.frequency import FrequencyPictures
+from ..analysis.frequency import FrequencyImages
 from ..faces import Face, load_sample, samples
 from .networks import DEFAULT_NETWORK, open_network
 from .prediction import predict
@@ -18,9 +18,9 @@ from .prediction import predict
 
 def frequencies(
     face: Face, network: str = DEFAULT_NETWORK, cutoff: float = 0.25, mask: Mask = "ideal"
-) -> FrequencyPictures:
+) -> FrequencyImages:
     """What a network is shown, split at `cutoff` (radius / side) into its slow and its fast waves."""
-    return frequency.frequency_pictures(open_network(network).see(face), cutoff, mask)
+    return frequency.frequency_images(open_network(network).see(face), cutoff, mask)
 
 
 @dataclass(frozen=True, eq=False)

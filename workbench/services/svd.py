@@ -85,7 +85,7 @@ def rank_answers(face: Face, network: str = DEFAULT_NETWORK) -> RankAnswers:
     """What a network answers to a face of its strongest 1, 2, … S terms."""
     net = open_network(network)
     found = svd.response_to_rank(lambda p: net.probabilities(p[:, None]), net.see(face))
-    return RankAnswers(net.classes, found.ranks, found.answers, found.whole, net.trained)
+    return RankAnswers(net.classes, found.ranks, found.predictions, found.whole, net.trained)
 
 
 def svd_networks() -> tuple[str, ...]:

@@ -38,7 +38,7 @@ from models.metrics import percent
 from models.paths import FER2013
 from models.preprocessing import normalise, resized
 
-from ..analysis.robustness import CORRUPTIONS, Answer, Corruption, Curve, accuracy_curve, right_answers
+from ..analysis.robustness import CORRUPTIONS, Corruption, Curve, Predict, accuracy_curve, count_correct
 from .files import RobustnessFile, read_current, read_file
 from .sample import SurveySample, draw_sample
 
@@ -108,11 +108,11 @@ def survey(
     if missing:
         answer = _answer(*load_checkpoint(name, device))
         images, labels = torch.from_numpy(chosen.images)[:, None].float() / 255, torch.from_numpy(chosen.labels)
-        untouched = right_answers(answer, images, labels, missing[0], missing[0].neutral)
+        unperturbed = count_correct(answer, images, labels, missing[0], missing[0].neutral)
     for corruption in missing:
         total = len(chosen) * len(corruption.values)
         report = _Report(progress, corruption.name, total)
-        curves[corruption.name] = accuracy_curve(answer, images, labels, corruption, report, seed, untouched)
+        curves[corruption.name] = accuracy_curve(answer, images, labels, corruption, report, seed, unperturbed)
         _write(path, Robustness(question, curves))
     return Robustness(question, {corruption.name: curves[corruption.name] for corruption in wanted})
 
@@ -139,7 +139,7 @@ def _named(names: tuple[str, ...]) -> list[Corruption]:
     return [CORRUPTIONS[name] for name in dict.fromkeys(names or CORRUPTIONS)]
 
 
-def _answer(model: nn.Module, card: Card) -> Answer:
+def _answer(model: nn.Module, card: Card) -> Predict:
     device = next(model.parameters()).device
 
     def answer(pixels: Tensor) -> Tensor:

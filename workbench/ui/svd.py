@@ -129,15 +129,15 @@ def memory() -> None:
     """Draw a table of the memory that Kronecker and outer products need."""
     account = services.svd.memory_account()
     rows = {
-        "Kronecker product, one image": account.kronecker_picture,
+        "Kronecker product, one image": account.kronecker_image,
         "Kronecker product, each image of the batch": account.kronecker_batch,
         "Kronecker product over the batch as well": account.kronecker_over_batch,
-        "Outer product of singular values, one image": account.outer_picture,
+        "Outer product of singular values, one image": account.outer_image,
         "Outer product of singular values, each image of the batch": account.outer_batch,
     }
     table = "\n".join(f"| {name} | {charts.memory(count)} |" for name, count in rows.items())
     views.caption(f"| {account.side} × {account.side}, batch {account.batch}, float32 | memory |\n|---|---:|\n{table}")
-    times = account.kronecker_picture / account.outer_picture
+    times = account.kronecker_image / account.outer_image
     views.caption(
         "**The paper's 600.25 GB** (GiB) needs a product over the batch as well, which would compare different faces. "
         f"For one image the outer product still saves a factor of {times:,.0f}, but loses spatial information."

@@ -16,7 +16,7 @@ import streamlit as st
 
 from models.paths import CODE
 from models.text import counted
-from workbench.analysis.frequency import FrequencyPictures
+from workbench.analysis.frequency import FrequencyImages
 from workbench.services.svd import Spectrum
 
 from . import charts, page_content
@@ -100,7 +100,7 @@ def _without_docstring(code: str) -> str:
     return "".join(lines)
 
 
-def frequency_components(parts: FrequencyPictures) -> None:
+def frequency_components(parts: FrequencyImages) -> None:
     """Draw a face, its high-frequency and its low-frequency component side by side."""
     lost = charts.percent(float(parts.detail))
     texts = {

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import pytorch_grad_cam as reference
 import torch
-from helpers.small_networks import Net, pictures, resized_to_96_at_most, state_of
+from helpers.small_networks import Net, images, resized_to_96_at_most, state_of
 from pytorch_grad_cam.utils.image import scale_cam_image
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
@@ -36,7 +36,7 @@ LARGE = {
 
 
 def network_with_lively_statistics(name: str) -> nn.Module:
-    """Random weights, and batch-norm statistics of pictures: channels differ and signals keep their strength."""
+    """Random weights, and batch-norm statistics of images: channels differ and signals keep their strength."""
     torch.manual_seed(5)
     model = models.create_model(name).train()
     for module in model.modules():
@@ -46,12 +46,12 @@ def network_with_lively_statistics(name: str) -> nn.Module:
                 nn.init.uniform_(module.weight, 0.7, 1.3)
                 nn.init.normal_(module.bias, 0, 0.2)
     with torch.no_grad():
-        model(pictures(6, models.get_spec(name).input_size, seed=8))
+        model(images(6, models.get_spec(name).input_size, seed=8))
     return model.eval()
 
 
 def layers_to_compare(name: str) -> list[str]:
-    """The layer of the maps, and the one before it, whose gradients differ from place to place."""
+    """The layer of the maps, and the one before it, whose gradients differ between positions."""
     layer = models.get_spec(name).cam_layer
     parent, _, child = layer.rpartition(".")
     children = models.create_model(name).get_submodule(parent).named_children()
@@ -104,21 +104,21 @@ def test_all_maps_of_a_network_equal_those_of_pytorch_grad_cam(name, dtype):
     # In float64, because fifty layers with first weights leave float32 too few digits to compare.
     model = network_with_lively_statistics(name).to(dtype)
     side = models.get_spec(name).input_size
-    x, enlarged = pictures(2, side).to(dtype), (side, side + 13)
+    x, resized = images(2, side).to(dtype), (side, side + 13)
     for layer in layers_to_compare(name) if dtype == torch.float32 else [models.get_spec(name).cam_layer]:
-        expected, expected_enlarged = reference_maps(model, x, layer, [None, enlarged])
+        expected, expected_enlarged = reference_maps(model, x, layer, [None, resized])
         drawn = expected.max((-2, -1)) > 0.5  # (B, M, 7)  a class that nothing speaks for has a blank map
         assert drawn.mean((0, 2)).min() > 0.5, "too many blank maps to compare anything"
         for ours, theirs in [
             (min_max(atlas(model, x, layer)), expected),
-            (atlas(model, x, layer, normalise=True), expected),
-            (atlas(model, x, layer, size=enlarged, normalise=True), expected_enlarged),
+            (atlas(model, x, layer, normalize=True), expected),
+            (atlas(model, x, layer, size=resized, normalize=True), expected_enlarged),
         ]:
             np.testing.assert_allclose(ours, theirs, atol=1e-5, rtol=0, err_msg=layer)
 
 
 def test_the_shared_recording_of_the_reference_is_what_the_reference_computes_by_itself():
-    model, x = network_with_lively_statistics("residual_cnn"), pictures(2, 48)
+    model, x = network_with_lively_statistics("residual_cnn"), images(2, 48)
     recorded = reference_maps(model, x, "stage3", [(48, 48)])[0]
     with reference.XGradCAM(model, [model.stage3]) as cam:
         np.testing.assert_allclose(recorded[:, 2, 4], cam(x, [ClassifierOutputTarget(4)] * 2), atol=1e-6)
@@ -130,7 +130,7 @@ def test_a_network_comes_back_as_it_was(name):
     next(model.children()).eval()
     next(model.parameters()).requires_grad_(False)
     list(model.parameters())[-1].grad = torch.ones_like(list(model.parameters())[-1])
-    x = pictures(1, models.get_spec(name).input_size)
+    x = images(1, models.get_spec(name).input_size)
     before, weights = state_of(model), {key: value.clone() for key, value in model.state_dict().items()}
     with resized_to_96_at_most(model):
         atlas(model, x, models.get_spec(name).cam_layer)
@@ -146,7 +146,7 @@ def net() -> Net:
 
 @pytest.fixture
 def x() -> Tensor:
-    return pictures(3, 12)
+    return images(3, 12)
 
 
 def broken(*_):
@@ -169,7 +169,7 @@ def test_a_network_comes_back_as_it_was_also_after_an_exception(x):
 
 def test_eight_threads_on_one_network_get_the_maps_that_one_thread_gets():
     model = network_with_lively_statistics("residual_cnn")
-    batches = [pictures(1, 48, seed) for seed in range(8)]
+    batches = [images(1, 48, seed) for seed in range(8)]
     layers = ["stage3", "stage2"]
     alone = [[atlas(model, x, layer) for layer in layers] for x in batches]
     model.train()
@@ -191,7 +191,7 @@ def test_eight_threads_on_one_network_get_the_maps_that_one_thread_gets():
 
 def test_a_prediction_in_another_thread_disturbs_no_map_and_is_not_disturbed():
     model = network_with_lively_statistics("residual_cnn")
-    x, other = pictures(1, 48, 1), pictures(1, 48, 2)
+    x, other = images(1, 48, 1), images(1, 48, 2)
     right_maps, right_logits = atlas(model, x, "stage1"), model(other).detach()
     done = threading.Event()
 
@@ -214,7 +214,7 @@ def test_a_prediction_in_another_thread_disturbs_no_map_and_is_not_disturbed():
 
 
 def test_a_map_is_the_equation_of_its_paper(net, x):
-    """Grad-CAM, eq. 1 and 2, in plain steps on one picture, with the gradient by finite differences in float64."""
+    """Grad-CAM, eq. 1 and 2, in plain steps on one image, with the gradient by finite differences in float64."""
     net, x = net.double(), x[:1].double()
     activation = net.conv(x)  # (1, 6, 12, 12)
 
@@ -230,8 +230,8 @@ def test_a_map_is_the_equation_of_its_paper(net, x):
     torch.testing.assert_close(gradcam(net, x, [2], "conv")[0, 0], expected, atol=1e-8, rtol=1e-4)
 
 
-def test_a_map_shows_the_place_that_a_class_depends_on():
-    """A network that answers "left" or "right" by where the picture is bright."""
+def test_a_map_shows_the_region_that_a_class_depends_on():
+    """A network that answers "left" or "right" by where the image is bright."""
     model = nn.Sequential(nn.Conv2d(1, 1, 1, bias=False), nn.Flatten(), nn.Linear(64, 2, bias=False))
     columns = torch.arange(8) < 4
     with torch.no_grad():
@@ -242,7 +242,7 @@ def test_a_map_shows_the_place_that_a_class_depends_on():
     assert torch.equal(right, (~columns).float().expand(8, 8))
 
 
-def test_the_axes_are_picture_method_class_height_width_in_the_order_asked_for(net, x):
+def test_the_axes_are_image_method_class_height_width_in_the_requested_order(net, x):
     full = atlas(net, x, "late")
     assert full.shape == (3, 6, 5, 12, 12)
     some = atlas(net, x, "late", methods=("layercam", "gradcam"), classes=(4, 0, 2))
@@ -257,7 +257,7 @@ def test_the_axes_are_picture_method_class_height_width_in_the_order_asked_for(n
 def test_stretched_maps_span_zero_to_one_at_the_size_returned_and_blank_ones_stay_blank(net, x):
     with torch.no_grad():
         net.head.weight[1] = 0  # nothing speaks for class 1
-    plain, stretched = atlas(net, x, "late", size=(31, 20)), atlas(net, x, "late", size=(31, 20), normalise=True)
+    plain, stretched = atlas(net, x, "late", size=(31, 20)), atlas(net, x, "late", size=(31, 20), normalize=True)
     assert stretched.shape == (3, 6, 5, 31, 20)
     drawn = plain.amax((-2, -1)) > 0
     assert drawn.any()
@@ -284,7 +284,7 @@ def test_frozen_weights_training_mode_and_every_gradient_mode_give_the_same_maps
     assert watched.grad is None
 
 
-def test_a_picture_born_in_inference_mode_may_enter_the_network_a_second_time_behind_the_layer(x):
+def test_an_inference_mode_image_may_enter_the_network_again_behind_the_layer(x):
     class Gated(nn.Module):
         def __init__(self):
             super().__init__()
@@ -362,7 +362,7 @@ def test_the_registered_networks_take_the_batched_way_without_a_warning():
         side, layer = models.get_spec(name).input_size, models.get_spec(name).cam_layer
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            atlas(models.create_model(name), pictures(2, side), layer)
+            atlas(models.create_model(name), images(2, side), layer)
 
 
 def test_one_atlas_is_one_forward_pass(net, x):

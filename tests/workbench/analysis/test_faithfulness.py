@@ -59,10 +59,10 @@ def test_deletion_takes_the_highest_pixels_away_one_after_another():
     g = torch.Generator().manual_seed(3)
     x, map_ = torch.randn(1, 1, 4, 4, generator=g), torch.randn(4, 4, generator=g)
     net = reader(torch.randn(4, 4, generator=g))
-    picture, expected = x.clone(), [probability(net, x)]
+    image, expected = x.clone(), [probability(net, x)]
     for pixel in map_.flatten().argsort(descending=True):
-        picture.view(-1)[pixel] = x.mean()
-        expected.append(probability(net, picture))
+        image.view(-1)[pixel] = x.mean()
+        expected.append(probability(net, image))
     curve = deletion(net, x, 1, map_[None], "mean", steps=16)
     torch.testing.assert_close(curve.probability[0], torch.tensor(expected))
     assert curve.auc[0] == pytest.approx(np.trapezoid(expected, dx=1 / 16), abs=1e-6)
@@ -73,11 +73,11 @@ def test_insertion_puts_the_highest_pixels_back_one_after_another():
     g = torch.Generator().manual_seed(4)
     x, map_ = torch.randn(1, 1, 4, 4, generator=g), torch.randn(4, 4, generator=g)
     net = reader(torch.randn(4, 4, generator=g))
-    picture = x.mean().expand(1, 1, 4, 4).clone()
-    expected = [probability(net, picture)]
+    image = x.mean().expand(1, 1, 4, 4).clone()
+    expected = [probability(net, image)]
     for pixel in map_.flatten().argsort(descending=True):
-        picture.view(-1)[pixel] = x.view(-1)[pixel]
-        expected.append(probability(net, picture))
+        image.view(-1)[pixel] = x.view(-1)[pixel]
+        expected.append(probability(net, image))
     curve = insertion(net, x, 1, map_[None], "mean", steps=16)
     torch.testing.assert_close(curve.probability[0], torch.tensor(expected))
     assert curve.higher_is_better
@@ -169,13 +169,13 @@ def holes(kind: str, shape: tuple[int, int]) -> Tensor:
 @pytest.mark.filterwarnings("ignore:__array_wrap__")  # of the reference
 @pytest.mark.parametrize("kind", ["box", "border", "nine tenths"])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_holes_are_filled_as_the_linear_system_of_the_paper_says(kind, channels):
+def test_removed_pixels_are_imputed_by_the_linear_system_of_the_paper(kind, channels):
     """Against the system written out densely, one pixel at a time, and against pytorch-grad-cam's imputer."""
     height, width = 13, 11
-    picture = torch.randn(channels, height, width, generator=torch.Generator().manual_seed(1))
+    image = torch.randn(channels, height, width, generator=torch.Generator().manual_seed(1))
     missing = holes(kind, (height, width))
-    filled = fill_linearly(picture, missing)
-    A, b = np.eye(height * width), picture.flatten(1).numpy().T.astype(float)
+    filled = fill_linearly(image, missing)
+    A, b = np.eye(height * width), image.flatten(1).numpy().T.astype(float)
     for y in range(height):
         for x in range(width):
             if missing[y, x]:
@@ -188,9 +188,9 @@ def test_holes_are_filled_as_the_linear_system_of_the_paper_says(kind, channels)
                     A[y * width + x, a * width + c] = -w / sum(w for *_, w in near)
     expected = np.linalg.solve(A, b).T.reshape(channels, height, width)
     np.testing.assert_allclose(filled, expected, atol=1e-5)
-    reference = NoisyLinearImputer(noise=0)(picture, (~missing).float())
+    reference = NoisyLinearImputer(noise=0)(image, (~missing).float())
     torch.testing.assert_close(filled, reference, atol=1e-5, rtol=0)
-    assert torch.equal(filled[:, ~missing], picture[:, ~missing])
+    assert torch.equal(filled[:, ~missing], image[:, ~missing])
 
 
 def test_a_hole_in_a_slope_is_filled_with_the_slope():
@@ -198,8 +198,8 @@ def test_a_hole_in_a_slope_is_filled_with_the_slope():
     torch.testing.assert_close(fill_linearly(slope, holes("box", (12, 15))), slope, atol=1e-4, rtol=0)
 
 
-def test_a_picture_without_a_known_pixel_cannot_be_filled():
-    with pytest.raises(ValueError, match="missing covers the whole picture"):
+def test_an_image_without_a_known_pixel_cannot_be_filled():
+    with pytest.raises(ValueError, match="missing covers the whole image"):
         fill_linearly(torch.zeros(1, 5, 5), torch.ones(5, 5, dtype=torch.bool))
 
 
@@ -215,7 +215,7 @@ def test_road_finds_the_true_map_and_many_maps_at_once_are_as_good_as_one_alone(
     torch.testing.assert_close(road(net, x, 1, -maps[1:]).gap, -together.gap[1:])
 
 
-def test_road_shows_the_filled_picture_with_a_little_noise(net, x):
+def test_road_shows_the_filled_image_with_a_little_noise(net, x):
     seen = []
     net.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0].clone()))
     map_ = torch.rand(1, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
@@ -289,7 +289,7 @@ def test_any_size_and_channels_serve_and_the_network_comes_back_as_it_was(conv):
         ({"maps": torch.zeros(12, 12)}, r"maps has shape \(12, 12\)"),
         ({"maps": torch.zeros(0, 12, 12)}, r"maps has shape \(0, 12, 12\)"),
         ({"maps": torch.full((1, 12, 12), torch.nan)}, "maps contains NaN"),
-        ({"x": torch.zeros(2, 3, 12, 12)}, r"x has shape \(2, 3, 12, 12\).*one picture"),
+        ({"x": torch.zeros(2, 3, 12, 12)}, r"x has shape \(2, 3, 12, 12\).*one image"),
         ({"x": torch.full((1, 3, 12, 12), torch.inf)}, "x contains NaN or infinite"),
     ],
 )

@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from helpers.small_networks import Net, pictures, state_of
+from helpers.small_networks import Net, images, state_of
 from torch import Tensor
 
 import models
-from workbench.analysis.model_isolation import borrowed, double_of
+from workbench.analysis.model_isolation import isolated, shared_copy_of
 
 
 @pytest.fixture
@@ -22,17 +22,17 @@ def net() -> Net:
 
 @pytest.fixture
 def x() -> Tensor:
-    return pictures(3)
+    return images(3)
 
 
-def test_what_a_borrower_leaves_in_a_network_is_cleared_away(net, x):
+def test_what_an_analysis_leaves_in_a_network_is_undone(net, x):
     net.train()
     net.head.bias.grad = torch.full((5,), 2.0)
     net.conv.register_forward_hook(lambda *_: None)
     before = state_of(net)
 
-    def careless_borrower():
-        with borrowed(net) as model:
+    def careless_analysis():
+        with isolated(net) as model:
             assert not any(module.training for module in model.modules())
             assert all(parameter.grad is None for parameter in model.parameters())
             model.conv.register_forward_hook(lambda *_: None)
@@ -43,23 +43,23 @@ def test_what_a_borrower_leaves_in_a_network_is_cleared_away(net, x):
             raise KeyError("careless")
 
     with pytest.raises(KeyError):
-        careless_borrower()
+        careless_analysis()
     assert state_of(net) == before
 
 
 def test_a_network_is_lent_to_one_thread_at_a_time(net):
     inside, most = 0, 0
 
-    def borrow(_):
+    def hold(_):
         nonlocal inside, most
-        with borrowed(net), borrowed(net):  # its holder may borrow it again
+        with isolated(net), isolated(net):  # the lock is reentrant
             inside += 1
             most = max(most, inside)
             threading.Event().wait(0.002)
             inside -= 1
 
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(borrow, range(24)))
+        list(pool.map(hold, range(24)))
     assert most == 1
 
 
@@ -68,7 +68,7 @@ def test_every_network_can_be_doubled_without_copying_its_weights(name):
     with torch.device("meta"):
         model = models.create_model(name).train()
     before = state_of(model)
-    double = double_of(model)
+    double = shared_copy_of(model)
     assert state_of(model) == before
     assert not any(module.training for module in double.modules())
     assert not any(parameter.requires_grad for parameter in double.parameters())

@@ -1,4 +1,4 @@
-"""A map over a face: zero is clear, strong is bright, and the picture is a file that opens."""
+"""A map over a face: zero is clear, strong is bright, and the image is a file that opens."""
 
 import io
 
@@ -13,11 +13,11 @@ from workbench.analysis.overlay import overlay, png
 def test_where_the_map_is_zero_the_face_shows_and_where_it_is_strong_the_colour():
     pixels, heat = torch.full((4, 4), 0.5), torch.zeros(4, 4)
     heat[0, 0], heat[3, 3] = 2.0, 1.0
-    picture = overlay(pixels, heat, opacity=1.0)
-    assert picture[1, 1].tolist() == [128, 128, 128]
-    assert picture[0, 0].tolist() == pytest.approx([252, 255, 164], abs=2), "the brightest colour of inferno"
-    assert 128 < picture[3, 3].max() < 255
-    assert np.ptp(picture[3, 3].astype(int)) > 30
+    image = overlay(pixels, heat, opacity=1.0)
+    assert image[1, 1].tolist() == [128, 128, 128]
+    assert image[0, 0].tolist() == pytest.approx([252, 255, 164], abs=2), "the brightest color of inferno"
+    assert 128 < image[3, 3].max() < 255
+    assert np.ptp(image[3, 3].astype(int)) > 30
 
 
 def test_a_shared_scale_keeps_a_weak_map_weak_and_a_blank_one_invisible():
@@ -33,9 +33,9 @@ def test_a_value_out_of_range_is_named(argument, value):
         overlay(torch.zeros(2, 2), torch.zeros(2, 2), **{argument: value})
 
 
-def test_an_enlarged_picture_keeps_its_pixel_edges():
-    picture = np.array([[0, 255], [255, 0]], np.uint8)
-    with Image.open(io.BytesIO(png(picture, side=8))) as image:
+def test_an_resized_image_keeps_its_pixel_edges():
+    image = np.array([[0, 255], [255, 0]], np.uint8)
+    with Image.open(io.BytesIO(png(image, side=8))) as image:
         pixels = np.asarray(image)
     assert pixels.shape == (8, 8)
     assert set(np.unique(pixels)) == {0, 255}

@@ -1,4 +1,4 @@
-"""Corruptions do what they say by the amount they say; curves and maps are right where the answer is known."""
+"""Corruptions have the documented effect; curves and maps are exact where the prediction is known."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from workbench.analysis.robustness import (
     CORRUPTIONS,
     Corruption,
     accuracy_curve,
+    count_correct,
     occlusion,
     response,
-    right_answers,
     warped,
 )
 
 ALL = pytest.mark.parametrize("corruption", CORRUPTIONS.values(), ids=lambda c: c.name)
 
 
-def picture(*shape: int, seed: int = 0) -> torch.Tensor:
+def image(*shape: int, seed: int = 0) -> torch.Tensor:
     """Smooth and detailed at once, in 0.1..0.9."""
     noise = torch.rand(shape, generator=torch.Generator().manual_seed(seed))
     slow = torch.sin(torch.arange(shape[-1]) / 5) * torch.cos(torch.arange(shape[-2]) / 7)[:, None]
@@ -36,8 +36,8 @@ def corrupt(name: str, x: torch.Tensor, value: float, **more) -> torch.Tensor:
 
 
 @ALL
-def test_every_value_changes_the_picture_but_the_neutral_one(corruption):
-    x = picture(2, 1, 48, 48)
+def test_every_value_changes_the_image_but_the_neutral_one(corruption):
+    x = image(2, 1, 48, 48)
     before = x.clone()
     assert list(corruption.values) == sorted(set(corruption.values))
     assert corruption.neutral in corruption.values
@@ -55,7 +55,7 @@ def test_every_value_changes_the_picture_but_the_neutral_one(corruption):
 
 @ALL
 def test_the_change_grows_with_the_distance_from_the_neutral_value(corruption):
-    x = picture(1, 1, 48, 48)
+    x = image(1, 1, 48, 48)
     if corruption.name == "rotation":
         x = x * torch.linspace(0, 1, 48)  # dark on one side, so that turning farther changes more
     distances = [(corruption(x, value) - x).square().mean().item() for value in corruption.values]
@@ -68,8 +68,8 @@ def test_the_change_grows_with_the_distance_from_the_neutral_value(corruption):
 
 
 @ALL
-def test_a_picture_is_changed_alike_alone_and_in_a_batch(corruption):
-    x = picture(4, 1, 24, 24)
+def test_an_image_is_perturbed_equally_alone_and_in_a_batch(corruption):
+    x = image(4, 1, 24, 24)
     for value in corruption.values[:2]:
         together = corruption(x, value, seed=7)
         assert torch.equal(together, corruption(x, value, seed=7))
@@ -80,7 +80,7 @@ def test_a_picture_is_changed_alike_alone_and_in_a_batch(corruption):
 def test_a_value_outside_is_named(corruption):
     for value in (corruption.values[0] - 0.1, corruption.values[-1] + 0.1, float("nan")):
         with pytest.raises(ValueError, match=f"value=.*{corruption.name} takes"):
-            corruption(picture(1, 1, 8, 8), value)
+            corruption(image(1, 1, 8, 8), value)
 
 
 def test_pixels_that_are_no_numbers_are_refused():
@@ -91,8 +91,8 @@ def test_pixels_that_are_no_numbers_are_refused():
 # ---- each of them
 
 
-def test_pictures_turn_counter_clockwise_move_right_and_down_and_grow_about_the_middle():
-    x = picture(2, 1, 12, 12)
+def test_images_rotate_counter_clockwise_shift_right_and_down_and_grow_about_the_center():
+    x = image(2, 1, 12, 12)
     torch.testing.assert_close(warped(x), x)
     torch.testing.assert_close(corrupt("rotation", x, 90), torch.rot90(x, 1, (2, 3)), atol=1e-5, rtol=0)
     torch.testing.assert_close(corrupt("rotation", x, -90), torch.rot90(x, -1, (2, 3)), atol=1e-5, rtol=0)
@@ -105,8 +105,8 @@ def test_pictures_turn_counter_clockwise_move_right_and_down_and_grow_about_the_
     torch.testing.assert_close(twice[..., 1::3, 1::3][..., 1:-1, 1:-1], x[..., 5:7, 5:7], atol=1e-5, rtol=0)
 
 
-def test_a_picture_of_another_shape_keeps_its_shape():
-    x = picture(1, 1, 30, 20)
+def test_an_image_of_another_shape_keeps_its_shape():
+    x = image(1, 1, 30, 20)
     for corruption in CORRUPTIONS.values():
         assert corruption(x, corruption.values[0]).shape == x.shape
         assert corruption(x, corruption.values[-1]).shape == x.shape
@@ -133,13 +133,13 @@ def test_noise_has_the_stated_strength_and_one_pattern_at_every_strength():
 
 
 def test_brightness_multiplies_and_contrast_stretches_about_the_mean():
-    x = 0.3 + 0.2 * picture(1, 1, 24, 24)
+    x = 0.3 + 0.2 * image(1, 1, 24, 24)
     torch.testing.assert_close(corrupt("brightness", x, 1.5), 1.5 * x)
     assert (corrupt("brightness", x, 3) == 1).any()
     torch.testing.assert_close(corrupt("contrast", x, 0.5), x.mean() + 0.5 * (x - x.mean()))
 
 
-def test_the_coarsest_resolution_and_the_slowest_waves_lose_stripes_and_keep_the_mean():
+def test_the_lowest_resolution_and_the_lowest_cutoff_remove_stripes_and_keep_the_mean():
     stripes = (torch.arange(48) % 2).float().expand(1, 1, 48, 48)
     for name, value in (("resolution", 8), ("low-pass", 0.3)):
         changed = corrupt(name, stripes, value)
@@ -149,14 +149,14 @@ def test_the_coarsest_resolution_and_the_slowest_waves_lose_stripes_and_keep_the
 
 
 def test_the_frequency_bands_are_those_of_the_frequency_page():
-    x = picture(2, 1, 48, 48)
+    x = image(2, 1, 48, 48)
     high, low = split_frequencies(x, 0.2)
     torch.testing.assert_close(corrupt("low-pass", x, 0.2), low)
     torch.testing.assert_close(corrupt("high-pass", x, 0.2), high + x.mean((2, 3), keepdim=True))
 
 
 def test_the_patch_covers_a_square_of_the_stated_side_in_the_mean_gray():
-    x = picture(30, 1, 40, 40)
+    x = image(30, 1, 40, 40)
     for share in (0.1, 0.5):
         covered = corrupt("cover", x, share)
         for before, after in zip(x[:, 0], covered[:, 0], strict=True):
@@ -168,7 +168,7 @@ def test_the_patch_covers_a_square_of_the_stated_side_in_the_mean_gray():
 
 
 def test_jpeg_of_a_low_quality_shows_its_blocks():
-    x = picture(1, 1, 48, 48)
+    x = image(1, 1, 48, 48)
     blocky = corrupt("jpeg", x, 1)[0, 0]
     flat = blocky.unfold(0, 8, 8).unfold(1, 8, 8).std((-2, -1)) < 0.01  # (6, 6)  blocks with nothing but a mean left
     assert flat.double().mean() > 0.5
@@ -179,17 +179,17 @@ def test_jpeg_of_a_low_quality_shows_its_blocks():
 
 
 def bright(pixels: torch.Tensor) -> torch.Tensor:
-    """Class 1 for a bright picture, as probabilities: p(1) = mean gray."""
+    """Class 1 for a bright image, as probabilities: p(1) = mean gray."""
     p = pixels.mean((1, 2, 3))
     return torch.stack([1 - p, p], 1)
 
 
-def test_a_response_is_the_answer_to_each_changed_picture():
-    x = picture(48, 48)
+def test_a_response_is_the_prediction_for_each_perturbed_image():
+    x = image(48, 48)
     found = response(bright, x, CORRUPTIONS["brightness"])
     values = CORRUPTIONS["brightness"].values
     assert found.values.tolist() == list(values)
-    assert found.pictures.shape == (len(values), 48, 48)
+    assert found.images.shape == (len(values), 48, 48)
     for row, value in zip(found.probabilities, values, strict=True):
         assert row[1].item() == pytest.approx((value * x).clamp(max=1).mean().item(), abs=1e-5)
     noisy = CORRUPTIONS["noise"]
@@ -197,7 +197,7 @@ def test_a_response_is_the_answer_to_each_changed_picture():
 
 
 def gray_set(n: int = 150) -> tuple[torch.Tensor, torch.Tensor]:
-    """Every third picture 0.2, the others 0.8 bright; `bright` is right about all of them."""
+    """Every third image 0.2, the others 0.8 bright; `bright` is right about all of them."""
     labels = (torch.arange(n) % 3 > 0).long()
     return torch.where(labels == 1, 0.8, 0.2)[:, None, None, None].expand(n, 1, 8, 8).contiguous(), labels
 
@@ -208,26 +208,26 @@ def test_the_curve_falls_where_the_cause_is_taken_away():
     expected = [1 if 0.8 * v > 0.5 and 0.2 * v < 0.5 else 2 / 3 if 0.2 * v >= 0.5 else 1 / 3 for v in found.values]
     assert found.accuracy.tolist() == pytest.approx(expected)
     assert {round(v, 3) for v in expected} == {0.333, 0.667, 1}
-    assert found.pictures == 150
+    assert found.images == 150
     ends = binomtest(50, 150).proportion_ci(0.95, method="wilson")
     assert found.interval[0].tolist() == pytest.approx([ends.low, ends.high])
     assert accuracy_curve(bright, images, labels, CORRUPTIONS["rotation"]).accuracy.unique().tolist() == [1]
 
 
 def test_batches_do_not_change_what_is_drawn():
-    images = picture(100, 1, 16, 16)
+    images = image(100, 1, 16, 16)
     noisy, seen = CORRUPTIONS["noise"], []
 
     def answer(pixels):
         seen.append(pixels)
         return bright(pixels)
 
-    right_answers(answer, images, torch.zeros(100, dtype=torch.long), noisy, 0.1, seed=3)
+    count_correct(answer, images, torch.zeros(100, dtype=torch.long), noisy, 0.1, seed=3)
     assert len(seen) > 1
     assert torch.equal(torch.cat(seen), noisy(images, 0.1, seed=3))
 
 
-def test_progress_rises_to_all_answers_and_what_is_known_is_not_asked_again():
+def test_progress_rises_to_all_predictions_and_known_ones_are_not_computed_again():
     images, labels = gray_set(70)
     blur, steps, asked = CORRUPTIONS["blur"], [], []
 
@@ -240,7 +240,7 @@ def test_progress_rises_to_all_answers_and_what_is_known_is_not_asked_again():
     assert steps[-1] == sum(asked) == 70 * len(blur.values)
     asked.clear()
     steps.clear()
-    known = accuracy_curve(answer, images, labels, blur, steps.append, untouched=35)
+    known = accuracy_curve(answer, images, labels, blur, steps.append, unperturbed=35)
     assert sum(asked) == 70 * (len(blur.values) - 1)
     assert steps[-1] == 70 * len(blur.values)
     assert known.accuracy[0] == 0.5
@@ -248,13 +248,13 @@ def test_progress_rises_to_all_answers_and_what_is_known_is_not_asked_again():
 
 
 @pytest.mark.parametrize(("n", "m"), [(0, 0), (2, 1)])
-def test_nothing_to_ask_about_is_refused(unchecked, n, m):
+def test_an_empty_set_is_refused(unchecked, n, m):
     images, labels = gray_set(3)
     with pytest.raises(ValueError, match=f"images and labels have {n} and {m} entries"):
         accuracy_curve(bright, images[:n], labels[:m], CORRUPTIONS["blur"])
 
 
-def test_a_corruption_of_ones_own_can_be_asked_about():
+def test_a_custom_corruption_can_be_measured():
     images, labels = gray_set(30)
     negative = Corruption("negative", "Negative", "0 or 1", (0, 1), 0, "Black for white.", lambda x, value, seed: 1 - x)
     assert accuracy_curve(bright, images, labels, negative).accuracy.tolist() == [1, 0]
@@ -269,7 +269,7 @@ def corner(pixels: torch.Tensor) -> torch.Tensor:
     return torch.stack([1 - p, p], 1)
 
 
-def test_the_map_shows_the_place_that_counts_and_its_sign_says_for_whom():
+def test_the_map_shows_the_region_that_matters_with_the_sign_of_the_class():
     x = torch.zeros(32, 48)
     x[8:16, 16:24] = 1
     found = occlusion(corner, x, class_=1, patch=8, stride=8, fill=0.0)
@@ -281,7 +281,7 @@ def test_the_map_shows_the_place_that_counts_and_its_sign_says_for_whom():
 
 @pytest.mark.parametrize(("patch", "stride"), [(8, 4), (12, 4), (7, 3), (5, 5)])
 def test_the_map_is_the_mean_drop_of_the_patches_over_a_pixel(patch, stride):
-    x = picture(32, 48)
+    x = image(32, 48)
     drop, times = np.zeros((32, 48)), np.zeros((32, 48))
     for top in range(0, 32 - patch + stride, stride):
         for left in range(0, 48 - patch + stride, stride):
@@ -308,4 +308,4 @@ def test_the_map_is_the_mean_drop_of_the_patches_over_a_pixel(patch, stride):
 )
 def test_a_wrong_argument_of_the_map_is_named(wrong, message):
     with pytest.raises(ValueError, match=message):
-        occlusion(**({"answer": corner, "pixels": picture(32, 48), "class_": 1} | wrong))
+        occlusion(**({"predict": corner, "pixels": image(32, 48), "class_": 1} | wrong))

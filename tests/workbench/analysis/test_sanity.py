@@ -1,4 +1,4 @@
-"""Weight randomisation, stability and flags against explainers that are known to be good or to be fakes."""
+"""Weight randomization, stability and flags against explainers that are known to be good or to be fakes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import models
 from workbench.analysis.cam import gradcam
-from workbench.analysis.model_isolation import borrowed
+from workbench.analysis.model_isolation import isolated
 from workbench.analysis.sanity import cascade, flag, map_against, similarity, stability
 
 
@@ -45,7 +45,7 @@ def cam_of(class_: int):
 
 
 def edges(_model: nn.Module, x: Tensor) -> Tensor:
-    """A fake that many have been fooled by: it draws the picture's edges and asks no network."""
+    """A fake that many have been fooled by: it draws the image's edges and asks no network."""
     return (x[0, 0, 1:-1, 2:] - x[0, 0, 1:-1, :-2]).abs()
 
 
@@ -59,14 +59,14 @@ def test_a_map_is_flagged_when_it_is_blank_or_nowhere_positive():
     assert flag(1e-12 * slope) is None, "faint is not blank"
     assert flag(-slope) == "all negative"
     assert flag(torch.zeros(3, 4)) == "blank"
-    assert flag(torch.full((3, 4), 0.3)) == "blank", "the same everywhere prefers no place"
+    assert flag(torch.full((3, 4), 0.3)) == "blank", "a constant map prefers no position"
     assert flag(torch.zeros(3, 4), against=slope) == "all negative"
     assert flag(torch.zeros(3, 4), against=torch.zeros(3, 4)) == "blank"
     assert flag(torch.full((3, 4), 0.3), against=slope) == "blank"
     assert flag(slope, against=slope) is None
 
 
-def test_a_rectified_map_is_all_negative_if_something_speaks_against_the_class_and_blank_if_nothing_speaks(net, x):
+def test_a_rectified_map_is_all_negative_with_evidence_against_the_class_and_blank_without(net, x):
     with torch.no_grad():
         net.head.weight[0] = -net.head.weight[0].abs()
         net.head.weight[1] = 0
@@ -97,7 +97,7 @@ def test_a_prediction_in_another_thread_is_not_negated(net, x):
 
 def test_similarity_is_the_rank_correlation_of_the_sizes():
     g = torch.Generator().manual_seed(0)
-    a, b = torch.randn(9, 7, generator=g), torch.randn(9, 7, generator=g).relu()  # b has many equal places
+    a, b = torch.randn(9, 7, generator=g), torch.randn(9, 7, generator=g).relu()  # b has many equal positions
     assert similarity(a, b) == pytest.approx(float(spearmanr(a.abs().flatten(), b.flatten()).statistic))
     assert similarity(a, -a) == pytest.approx(1)
     assert similarity(a, 5 * a**3) == pytest.approx(1)
@@ -215,7 +215,7 @@ def test_a_network_without_parameters_and_no_steps_are_refused(net, x):
 # ------------------------------------------------------------------------------------------------ stability
 
 
-def test_a_map_that_moves_with_the_picture_is_stable_under_crops_and_one_nailed_down_is_not(net, x):
+def test_a_map_that_moves_with_the_image_is_stable_under_crops_and_a_fixed_one_is_not(net, x):
     nailed = torch.rand(12, 12, generator=torch.Generator().manual_seed(9))
     follows, stays = (stability(net, x, explain) for explain in (lambda _m, x: x[0, 0], lambda *_: nailed))
     assert follows.crop.tolist() == pytest.approx([1] * 4)
@@ -223,7 +223,7 @@ def test_a_map_that_moves_with_the_picture_is_stable_under_crops_and_one_nailed_
     assert stays.crop.max() < 0.5
 
 
-def test_a_coarse_map_is_moved_back_by_pixels_of_the_picture(net):
+def test_a_coarse_map_is_moved_back_by_pixels_of_the_image(net):
     def coarse(_model: nn.Module, x: Tensor) -> Tensor:
         return nn.functional.avg_pool2d(x, 4)[0, 0]
 
@@ -231,7 +231,7 @@ def test_a_coarse_map_is_moved_back_by_pixels_of_the_picture(net):
     assert stability(net, ramp, coarse, noise=0.001, shift=4).crop.min() > 0.98
 
 
-def test_noise_is_measured_in_the_contrast_of_the_picture(net, x):
+def test_noise_is_measured_in_the_contrast_of_the_image(net, x):
     shown = []
 
     def explain(_model: nn.Module, x: Tensor) -> Tensor:
@@ -249,11 +249,11 @@ def test_noise_is_measured_in_the_contrast_of_the_picture(net, x):
     assert progress == [(i, 10) for i in range(1, 11)] * 2
 
 
-def test_the_same_picture_gives_the_same_numbers_and_the_network_comes_back(net, x):
+def test_the_same_image_gives_the_same_numbers_and_the_network_comes_back(net, x):
     first, again = (stability(net, x, cam_of(2)) for _ in range(2))
     assert torch.equal(first.noise, again.noise)
     assert torch.equal(first.crop, again.crop)
-    with borrowed(net):
+    with isolated(net):
         assert not net._forward_hooks
 
 

@@ -40,12 +40,12 @@ def test_all_three_tests_make_trusted_one_failure_weak_and_two_not_trusted(delet
     assert len(made.reasons) == 3
 
 
-def test_each_reason_says_what_was_measured_and_what_was_asked_for():
+def test_each_reason_states_the_measured_value_and_the_threshold():
     good = badge(score("deletion", 0.3, False), score("insertion", 0.7, True), 0.1).reasons
     bad = badge(score("deletion", 0.5, False), score("insertion", 0.5, True), 0.8).reasons
-    assert "lowers the class faster than 95 % of random maps do: area 0.300, asked for under 0.400" in good[0]
-    assert "raises the class faster than 95 % of random maps do: area 0.700, asked for over 0.600" in good[1]
-    assert "changes when the network's weights are random: rank correlation 0.10, asked for under 0.5" in good[2]
+    assert "lowers the class faster than 95 % of random maps do: area 0.300, threshold: under 0.400" in good[0]
+    assert "raises the class faster than 95 % of random maps do: area 0.700, threshold: over 0.600" in good[1]
+    assert "changes when the network's weights are random: rank correlation 0.10, threshold: under 0.5" in good[2]
     assert "does not lower the class" in bad[0]
     assert "does not raise the class" in bad[1]
     assert "stays much the same" in bad[2]
@@ -59,7 +59,7 @@ def evidence() -> Tensor:
 
 @pytest.fixture
 def net() -> nn.Module:
-    """Reads one box of the picture, and nothing else, for class 1."""
+    """Reads one box of the image, and nothing else, for class 1."""
     model = nn.Sequential(nn.Conv2d(1, 1, 1, bias=False), nn.Flatten(), nn.Linear(SIDE**2, 3, bias=False))
     with torch.no_grad():
         model[0].weight.fill_(1)
@@ -101,7 +101,7 @@ def test_a_map_that_shows_the_planted_evidence_is_trusted(net, x):
     assert measures.cascade.final < 0.3
 
 
-def test_the_right_places_without_the_network_are_weak_and_the_wrong_places_are_not_trusted(net, x):
+def test_right_regions_that_ignore_the_network_are_weak_and_wrong_ones_are_not_trusted(net, x):
     painted = assess(net, x, 1, lambda *_: evidence())
     assert painted.badge.level == "weak"
     assert painted.badge.passed == (True, True, False)
@@ -118,7 +118,7 @@ def test_random_maps_are_not_trusted(net, x):
     assert assess(net, x, 1, at_random).badge.level == "not trusted"
 
 
-def test_a_blank_map_and_one_that_speaks_only_against_the_class_are_not_measured(net, x):
+def test_a_blank_map_and_one_with_evidence_only_against_the_class_are_not_measured(net, x):
     blank, against = assess(net, x, 0, drawn(0)), assess(net, x, 2, drawn(2))
     assert (blank.flag, against.flag) == ("blank", "all negative")
     for trust, words in ((blank, "is blank"), (against, "nowhere positive")):
@@ -128,7 +128,7 @@ def test_a_blank_map_and_one_that_speaks_only_against_the_class_are_not_measured
         assert trust.measures is None
 
 
-def test_a_registered_network_is_assessed_on_one_picture_and_comes_back_as_it_was():
+def test_a_registered_network_is_assessed_on_one_image_and_comes_back_as_it_was():
     torch.manual_seed(0)
     model = models.create_model("residual_cnn")
     model.stem.eval()

@@ -59,7 +59,7 @@ def test_each_pass_keeps_or_drops_and_the_figures_are_those_of_a_loaded_coin():
     assert found.mutual_information.item() == pytest.approx(entropy(mean, 1 - mean) - expected, abs=1e-5)
 
 
-def test_a_picture_that_is_unclear_to_every_pass_has_entropy_and_no_mutual_information():
+def test_an_image_that_is_unclear_to_every_pass_has_entropy_and_no_mutual_information():
     found = mc_dropout(Coin(w=0), ones())
     assert found.entropy.item() == pytest.approx(math.log(2))
     assert found.mutual_information.item() == pytest.approx(0, abs=1e-6)
@@ -93,10 +93,10 @@ def test_dropout_of_whole_maps_drops_whole_maps():
 
     found = mc_dropout(Maps(), ones(3), samples=60)
     torch.testing.assert_close(found.draws, torch.full((60, 3, 2), 0.5))  # a map dropped in part would set them apart
-    assert not torch.equal(*mc_dropout(Coin(), ones(2), samples=60).draws.unbind(1)), "pictures are drawn apart"
+    assert not torch.equal(*mc_dropout(Coin(), ones(2), samples=60).draws.unbind(1)), "images are drawn apart"
 
 
-def test_the_passes_average_to_the_plain_answer_of_a_network_that_is_linear():
+def test_the_passes_average_to_the_prediction_without_dropout_of_a_linear_network():
     class Vote(nn.Module):
         def __init__(self):
             super().__init__()
@@ -205,9 +205,9 @@ def test_a_wrong_argument_is_named(ask, wrong, message):
 # ---- test-time augmentation
 
 
-def test_only_the_mirror_image_turns_an_answer_that_hangs_on_left_and_right():
+def test_only_the_mirrored_view_changes_a_prediction_that_depends_on_left_and_right():
     x = torch.zeros(2, 1, 48, 48)
-    x[0, ..., :24] = 1  # the left half of the first picture, the right half of the second
+    x[0, ..., :24] = 1  # the left half of the first image, the right half of the second
     x[1, ..., 24:] = 1
     found = tta(Halves(), x)
     assert found.views == VIEWS
@@ -228,7 +228,7 @@ def test_mean_and_spread_are_those_of_the_views():
     assert torch.equal(found.probabilities, tta(Halves(), x, temperature=0.1).probabilities)
 
 
-def test_a_picture_without_contrast_looks_the_same_in_every_view():
+def test_an_image_without_contrast_looks_the_same_in_every_view():
     found = tta(Halves(), torch.full((1, 1, 24, 24), 0.3))
     assert found.agree.item() == len(VIEWS)
     assert found.spread.max() < 1e-6

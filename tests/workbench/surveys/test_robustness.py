@@ -62,7 +62,7 @@ def test_the_neutral_value_has_the_accuracy_of_the_evaluation_and_others_that_of
         at = CORRUPTIONS["brightness" if 0.1 in curve.values else "resolution"]
         i = at.values.index(at.neutral)
         assert (curve.accuracy[i].item(), *curve.interval[i].tolist()) == pytest.approx(share(right))
-        assert curve.pictures == 60
+        assert curve.images == 60
     x = 0.5 * torch.from_numpy(part.images)[:, None].float() / 255
     with torch.no_grad():
         answers = model(normalise(resized(x, 16), card.mean, card.std)).argmax(1)
@@ -162,7 +162,7 @@ def test_a_limit_keeps_the_shares_of_the_classes_and_the_seed_its_pictures(folde
         seen.append((images, labels))
         return 0
 
-    monkeypatch.setattr(robustness, "right_answers", spy)
+    monkeypatch.setattr(robustness, "count_correct", spy)
     for seed in (0, 0, 1):
         survey(folder, faces, corruptions=("scale",), limit=30, seed=seed, force=True)
     assert all(torch.bincount(labels).tolist() == [10, 1, 5, 5, 3, 3, 3] for _, labels in seen)

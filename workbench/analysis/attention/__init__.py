@@ -1,23 +1,23 @@
-"""What the network's own attention modules compute on a picture, what they are worth, and what they do not show.
+"""Attention modules of a network: their maps, their gates, and predictions without them.
 
 An attention module knows its steps by itself (`models.layers`); what is missing from outside is the map that reaches
-it. One forward pass brings that map; the module is then asked once more, alone. Nothing of the network is changed.
+it. One forward pass brings that map; the module then runs once more by itself. The network is not changed.
 
-A map of attention is a number inside the network, not a reason for its answer. Four things here say how far it goes:
-`attention_of` shows the numbers with their equations, `gate_statistics` how far they depend on the image and which
-predictions do not need them, `switch_off` what the logits are without them, and `correlation_with_cams` how little the
+A map of attention is a number inside the network, not a reason for its prediction. Four functions measure what it
+means: `attention_of` shows the numbers with their equations, `gate_statistics` how far they depend on the image and
+which predictions do not need them, `switch_off` the logits without them, and `correlation_with_cams` how little the
 two kinds of map need to agree (Jain and Wallace 2019, "Attention is not Explanation").
 
     steps        attention_modules, input_of, steps_of, svd_steps: which modules there are, what reaches them, all steps
     kinds        AttentionKind, AttentionMap: the record of each kind of module, with its reader
     maps         attention_of: all maps of a network
-    fixed        fixed_share: how much of a module's weights is the same for every image
+    input_dependence  fixed_share: how much of a module's weights is the same for every image
     gates        gates_of, replaced: every gate of a network, and the network with gates held at given values
     gate_statistics   saturation, variation between images, predictions changed by the mean and without
     blocks       rollout: through a chain of transformer blocks
-    switched     switch_off, switch_off_each: the answer without a module
+    ablation     switch_off, switch_off_each: the logits without a module
     branches     class_branches: what the branches of paper B's networks give
-    agreement    correlation_with_cams: attention beside class activation maps
+    cam_agreement  correlation_with_cams: attention beside class activation maps
     memory       memory_account: what two products of paper D cost
 """
 

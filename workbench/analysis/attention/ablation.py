@@ -1,4 +1,4 @@
-"""What the network answers without some of its attention modules."""
+"""Ablation of attention modules: the logits with some of them disabled."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..model_isolation import borrowed
-from ..validation import require_logits, require_pictures
+from ..model_isolation import isolated
+from ..validation import require_images, require_logits
 from .steps import attention_modules, checked_layers, on_offer
 
 
 @dataclass(frozen=True, eq=False)
 class SwitchedOff:
-    """What a network answers with and without some of its attention.
+    """Logits of a network with and without some of its attention modules.
 
     Attributes:
         layers: names of the modules that were switched off together.
@@ -41,7 +41,7 @@ def switch_off(model: nn.Module, x: Float[Tensor, "B C_in H W"], layers: str | S
 
     A module that is off returns its input, as with `enabled = False`; here that holds for the caller's own forward
     pass only, so that predictions of a shared network that run beside it are not disturbed. The rest was trained with
-    the module in place: the change says what the module does in this network, not what attention is worth in general.
+    the module in place: the change says what the module does in this network, not the value of attention in general.
 
     Args:
         model, x: as for `steps_of`.
@@ -53,7 +53,7 @@ def switch_off(model: nn.Module, x: Float[Tensor, "B C_in H W"], layers: str | S
     names = checked_layers(model, layers)
     if not names:
         raise ValueError(f"layers=() is empty. {on_offer(model)}")
-    with borrowed(model):
+    with isolated(model):
         return SwitchedOff(names, _logits(model, x), _logits(model, x, names))
 
 
@@ -73,20 +73,20 @@ def switch_off_each(
     rows = [(name,) for name in names] + ([names] if len(names) > 1 else [])
     if not rows:
         return ()
-    with borrowed(model):
+    with isolated(model):
         logits = _logits(model, x)
         return tuple(SwitchedOff(row, logits, _logits(model, x, row)) for row in rows)
 
 
 def _logits(model: nn.Module, x: Tensor, off: Sequence[str] = ()) -> Tensor:
     """Logits (B, K), with the modules named in `off` returning their input in this thread's pass."""
-    require_pictures(x)
+    require_images(x)
     thread = get_ident()
 
     def return_input(_module: nn.Module, inputs: tuple, _output: Tensor) -> Tensor | None:
         return inputs[0] if get_ident() == thread else None
 
-    with borrowed(model), torch.no_grad(), ExitStack() as hooks:
+    with isolated(model), torch.no_grad(), ExitStack() as hooks:
         for name in off:
             hooks.enter_context(model.get_submodule(name).register_forward_hook(return_input))
         return require_logits(model(x), x)

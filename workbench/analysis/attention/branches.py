@@ -1,4 +1,4 @@
-"""What the branches of a network with one branch a class give to its answer."""
+"""Contribution of each branch in a network with one branch per class."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..model_isolation import borrowed
-from ..validation import require_pictures
+from ..model_isolation import isolated
+from ..validation import require_images
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +29,7 @@ class BranchShares:
 
     @property
     def change(self) -> Tensor:
-        """without − logits, (B, K branches, K logits): below 0 where the branch speaks for the class."""
+        """without − logits, (B, K branches, K logits): below 0 where the branch supports the class."""
         return self.without - self.logits[:, None]
 
     @property
@@ -47,15 +47,15 @@ def class_branches(model: nn.Module, x: Float[Tensor, "B C_in H W"]) -> BranchSh
     Args:
         model: a network with `class_branches(x)` → (B, K, width), outputs that are 0 for "nothing", and `fuse(outputs)`
             → logits (B, K).
-        x: pictures, prepared as the network expects them.
+        x: images, prepared as the network expects them.
 
     Raises:
         ValueError: the network has no class branches, or `x` holds NaN.
     """
     if not all(callable(getattr(model, name, None)) for name in ("class_branches", "fuse")):
         raise ValueError(f"model: {type(model).__name__} has no class branches. Choose one of paper B's networks.")
-    require_pictures(x)
-    with borrowed(model), torch.no_grad():
+    require_images(x)
+    with isolated(model), torch.no_grad():
         network: Any = model
         outputs = network.class_branches(x)  # (B, K, width)
         K = outputs.shape[1]

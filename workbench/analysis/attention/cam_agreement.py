@@ -1,4 +1,4 @@
-"""Attention is not explanation: how alike maps of attention and class activation maps are."""
+"""Attention is not explanation: agreement of attention maps and class activation maps."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from ..validation import require_finite
 def correlation_with_cams(
     maps: Sequence[Float[Tensor, "B _ _"]], cams: Float[Tensor, "B ... h w"]
 ) -> Float[Tensor, "maps B ..."]:
-    """Rank correlation (Spearman) of each map of attention with each class activation map of the same picture.
+    """Rank correlation (Spearman) of each map of attention with each class activation map of the same image.
 
     Attention has one map for all classes, a class activation map belongs to one. If attention were the explanation, it
-    would agree with the map of the class that is answered, and with that more than with the others (after Jain and
+    would agree with the map of the predicted class, and with that more than with the others (after Jain and
     Wallace 2019). Positions of one map depend on each other, so no p-value goes with these numbers.
 
-    The coarser of two maps is enlarged to the finer one's size (bilinear, half-pixel centres, each side by itself).
+    The coarser of two maps is resized to the finer one's size (bilinear, half-pixel centers, each side by itself).
     Ranks are used because the two kinds of map have different units; equal values share their mean rank.
 
     Args:
-        maps: maps of attention (B, h', w') that say how much a place counts (`AttentionMap.spatial`), sizes may
+        maps: maps of attention (B, h', w') that weight positions (`AttentionMap.spatial`), sizes may
             differ. Not angles: their ranks mean nothing.
         cams: (B, C, h, w), or (B, M, C, h, w) as from `cam.atlas`.
 
     Returns:
         Correlations in −1..1, float64 on the CPU: (number of maps, B, C) or (number of maps, B, M, C). 1: the same
-        order of places; 0: none in common; −1: the reverse. NaN where one of the two maps is constant up to rounding
+        order of positions; 0: none in common; −1: the reverse. NaN where one of the two maps is constant up to rounding
         (its range is under a millionth of its largest size), because it then has no order.
 
     Raises:

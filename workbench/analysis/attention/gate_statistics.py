@@ -1,4 +1,4 @@
-"""What a gate really does: saturation and variation over a sample, and the predictions with a constant in its place."""
+"""What a gate does: saturation and variation over a sample, and the predictions with a constant in its place."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..validation import require_logits, require_pictures
+from ..validation import require_images, require_logits
 from .gates import Gate, gates_of, replaced, watched
 from .input_dependence import WeightMoments
 
@@ -79,7 +79,7 @@ def gate_statistics(
     """Saturation, variation and effect of every gate of a network over a sample of images.
 
     The rest was trained with the gates in place: a prediction that changes says what the gate does in this network, not
-    what attention is worth in general.
+    the value of attention in general.
 
     Args:
         model: in whatever mode; it comes back as it was. Threads may share it.
@@ -94,7 +94,7 @@ def gate_statistics(
     Raises:
         ValueError: fewer than two images, NaN among them, or no finite logits (N, K).
     """
-    require_pictures(x)
+    require_images(x)
     if len(x) < 2:
         raise ValueError("x holds one image. Variation between images needs at least two.")
     by_layer = _by_layer(gates_of(model))

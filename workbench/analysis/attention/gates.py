@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from models.layers.transformer import TransformerBlock
 
-from ..model_isolation import borrowed
+from ..model_isolation import isolated
 from .kinds import kind_of
 
 
@@ -71,14 +71,14 @@ def replaced(model: nn.Module, values: Mapping[Gate, Tensor | float], off: Seque
                              f"in its place {tuple(value.shape)}. Give one number or that shape.")  # fmt: skip
         return value.expand_as(output)
 
-    with borrowed(model), torch.no_grad(), _hooked(model, tuple(values), give), _off(model, off):
+    with isolated(model), torch.no_grad(), _hooked(model, tuple(values), give), _off(model, off):
         yield model
 
 
 @contextmanager
 def watched(model: nn.Module, gates: Sequence[Gate], note: Callable[[Gate, Tensor], None]) -> Iterator[nn.Module]:
     """Lend the network; `note` gets every gate's output (B, …) in this thread's forward passes."""
-    with borrowed(model), torch.no_grad(), _hooked(model, gates, note):
+    with isolated(model), torch.no_grad(), _hooked(model, gates, note):
         yield model
 
 

@@ -84,7 +84,7 @@ def fixed_share(maps: Float[Tensor, "B h w"]) -> float:
         ValueError: fewer than two images, or NaN or infinite values.
     """
     if maps.ndim != 3 or len(maps) < 2 or 0 in maps.shape:
-        raise ValueError(f"maps has shape {tuple(maps.shape)}. Give (B, h, w) of at least two pictures.")
+        raise ValueError(f"maps has shape {tuple(maps.shape)}. Give (B, h, w) of at least two images.")
     require_finite(maps, "maps")
     moments = WeightMoments()
     moments.add(maps)

@@ -1,4 +1,4 @@
-"""All that a network's attention modules computed on a picture, as maps with their equations."""
+"""All that a network's attention modules computed on an image, as maps with their equations."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def attention_of(
 
     Args:
         model, x, layers: as for `steps_of`.
-        grid: (h, w) of the map whose positions are the tokens of a transformer; None: h = w = √N, for square pictures.
+        grid: (h, w) of the map whose positions are the tokens of a transformer; None: h = w = √N, for square images.
 
     Returns:
         The maps, several for a module; () for a network without attention.
@@ -53,11 +53,11 @@ def maps_from(
 
 
 def _grid(x: Tensor, grid: tuple[int, int] | None, tokens: int) -> tuple[int, int]:
-    """Height and width of the map that the tokens were; of a picture that is not square only the caller knows it."""
+    """Height and width of the map that the tokens were; of an image that is not square only the caller knows it."""
     side = isqrt(tokens)
     if grid is None and (side * side != tokens or x.shape[-2] != x.shape[-1]):
         raise ValueError(
-            f"grid=None: {tokens} tokens of a picture {x.shape[-2]} × {x.shape[-1]}. Give (h, w) of the map they were."
+            f"grid=None: {tokens} tokens of an image {x.shape[-2]} × {x.shape[-1]}. Give (h, w) of the map they were."
         )
     height, width = grid or (side, side)
     if height * width != tokens:

@@ -1,4 +1,4 @@
-"""Which attention modules a network has, what reaches them, and every step that they compute."""
+"""Attention modules of a network, their inputs, and every step that they compute."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from models.layers.svd_attention import SVDAttention, SVDAttentionSteps
 
-from ..model_isolation import borrowed
-from ..validation import require_pictures
+from ..model_isolation import isolated
+from ..validation import require_images
 from .kinds import kind_of
 
 
@@ -30,7 +30,7 @@ def _has_maps(module: nn.Module) -> bool:
 
 
 def input_of(model: nn.Module, x: Float[Tensor, "B C_in H W"], layer: str) -> Float[Tensor, "B ..."]:
-    """What reaches a layer when the network is shown `x`, (B, C, h, w) or tokens (B, N, D); of several calls, the last.
+    """The input of a layer in a forward pass of `x`, (B, C, h, w) or tokens (B, N, D); of several calls, the last.
 
     Raises:
         ValueError: there is no such layer, it is not called, or `x` holds NaN.
@@ -44,11 +44,11 @@ def steps_of(model: nn.Module, x: Float[Tensor, "B C_in H W"], layers: Sequence[
     """Every step of a network's attention modules when it is shown `x`, from one forward pass: name → its steps.
 
     The steps are the NamedTuple that the module documents, such as `BAMSteps`. A module whose owner switched it off
-    (`enabled = False`) is asked all the same.
+    (`enabled = False`) is computed all the same.
 
     Args:
-        model: in whatever mode; it is asked in evaluation mode and comes back as it was. Threads may share it.
-        x: pictures (B, C_in, H, W), prepared as the network expects them.
+        model: in whatever mode; it runs in evaluation mode and comes back as it was. Threads may share it.
+        x: images (B, C_in, H, W), prepared as the network expects them.
         layers: names of attention modules; None: all that the network calls, in the order of `attention_modules`.
 
     Raises:
@@ -66,7 +66,7 @@ def steps_from(model: nn.Module, inputs: Mapping[str, Tensor], layers: Sequence[
         ValueError: a layer was not called.
     """
     _require_called(model, layers, inputs)
-    with borrowed(model), torch.no_grad():
+    with isolated(model), torch.no_grad():
         modules: dict[str, Any] = {layer: model.get_submodule(layer) for layer in layers}
         return {layer: module.steps(inputs[layer]) for layer, module in modules.items()}
 
@@ -101,7 +101,7 @@ def recorded_inputs(model: nn.Module, layers: Sequence[str]) -> Iterator[dict[st
         if inputs and get_ident() == thread:  # not the input of a prediction that runs beside this one
             found[layer] = inputs[0].detach().clone()  # a copy, because the network may go on in place
 
-    with borrowed(model), ExitStack() as hooks:
+    with isolated(model), ExitStack() as hooks:
         for layer, module in modules.items():
             hooks.enter_context(module.register_forward_pre_hook(partial(take, layer)))
         yield found
@@ -109,7 +109,7 @@ def recorded_inputs(model: nn.Module, layers: Sequence[str]) -> Iterator[dict[st
 
 def _inputs(model: nn.Module, x: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
     """The input of each of several layers that one forward pass calls."""
-    require_pictures(x)
+    require_images(x)
     with recorded_inputs(model, layers) as found, torch.no_grad():
         if layers:
             model(x)

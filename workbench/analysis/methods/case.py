@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 CHUNK = 16
-"""Pictures in one call of the network: more take memory, fewer take time."""
+"""Images in one call of the network: more take memory, fewer take time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +38,7 @@ class Case:
         return self.activation
 
     def gradient(self, score: Tensor | None = None, create_graph: bool = False) -> Tensor:
-        """G = ∂score/∂A (B, K, h, w), for a score of each picture, (B,); None: the logit of the class."""
+        """G = ∂score/∂A (B, K, h, w), for a score of each image, (B,); None: the logit of the class."""
         score = self.y if score is None else score
         return torch.autograd.grad([score], [self.A], [torch.ones_like(score)], create_graph=create_graph)[0]
 
@@ -55,7 +55,7 @@ class Case:
 
 @cache
 def library() -> ModuleType:
-    """pytorch-grad-cam, without the bar that Score-CAM draws on the terminal for every picture."""
+    """pytorch-grad-cam, without the bar that Score-CAM draws on the terminal for every image."""
     import pytorch_grad_cam
     from pytorch_grad_cam import score_cam
 

@@ -32,16 +32,16 @@ _COUNTS: dict[Cost, Callable[[int, Sequence[int]], int]] = {
 
 @dataclass(frozen=True, eq=False)
 class Explainer:
-    """One way of drawing a map, as a page can present it.
+    """An explanation method with its description.
 
     Attributes:
         name: what `explain_with` takes; title: for a heading; paper: authors, year, where.
         idea: what it does, in one sentence; unproven: what its map does not prove, in one sentence.
-        cost: how often it asks the network; `passes` counts, `estimate` puts seconds to it.
+        cost: number of forward passes; `passes` counts them, `estimate` converts them to seconds.
         forward: forward passes besides those of `cost`; backward: backward passes.
-        needs_layer: reads the maps of a layer; otherwise it works on the picture, and the map has the picture's size.
-        signed: the map is also negative, where something speaks against the class; otherwise it is at least 0.
-        of_class: the map depends on the class asked for.
+        needs_layer: reads the maps of a layer; otherwise it works on the input, and the map has its size.
+        signed: the map is also negative, where there is evidence against the class; otherwise it is at least 0.
+        of_class: the map depends on the target class.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Explainer:
 
         Args:
             channels: maps of the layer, K; None for a method without a layer.
-            size: (height, width) of the picture.
+            size: (height, width) of the image.
 
         Raises:
             ValueError: the method goes by the maps of a layer, and their number is missing.
@@ -72,8 +72,8 @@ class Explainer:
         return Passes(self.forward + _COUNTS[self.cost](channels or 0, size), self.backward)
 
 
-_ONE_LAYER = "A layer's map is coarse, and enlarging it adds no knowledge of where within a cell the evidence lies."
-_NO_CLASS = "It shows what the layer responds to, whatever the class: it is no evidence for any answer."
+_ONE_LAYER = "A layer's map is coarse, and resizing it adds no knowledge of where within a cell the evidence lies."
+_NO_CLASS = "It shows what the layer responds to, whatever the class: it is no evidence for any prediction."
 
 _LIST = [
     Explainer(
@@ -81,15 +81,15 @@ _LIST = [
         "Grad-CAM",
         "Selvaraju et al. 2017, ICCV",
         "Adds up the layer's maps, each weighted by the average gradient of the class's logit.",
-        "The average gradient is no contribution: a place can show although the logit does not depend on it.",
+        "The average gradient is no contribution: a region can show although the logit does not depend on it.",
         partial(gradient_weighted.of_cam, "gradcam"),
     ),
     Explainer(
         "gradcam++",
         "Grad-CAM++",
         "Chattopadhyay et al. 2018, WACV",
-        "As Grad-CAM, but positions share a map's weight more evenly, so that several places can show.",
-        "It drops all that speaks against the class, so it cannot tell evidence from presence.",
+        "As Grad-CAM, but positions share a map's weight more evenly, so that several regions can show.",
+        "It drops all evidence against the class, so it cannot distinguish evidence from presence.",
         partial(gradient_weighted.of_cam, "gradcam++"),
     ),
     Explainer(
@@ -104,7 +104,7 @@ _LIST = [
         "hirescam",
         "HiResCAM",
         "Draelos and Carin 2020, arXiv:2011.08891",
-        "Multiplies gradient and activation position by position, so a place shows only if the logit rises with it.",
+        "Multiplies gradient and activation position by position, so a region shows only if the logit rises with it.",
         _ONE_LAYER,
         partial(gradient_weighted.of_cam, "hirescam"),
     ),
@@ -113,14 +113,14 @@ _LIST = [
         "LayerCAM",
         "Jiang et al. 2021, IEEE Transactions on Image Processing",
         "Multiplies positive gradients and activations position by position, for the finer maps of earlier layers too.",
-        "It drops all that speaks against the class, so a bright place may be outweighed by what is not drawn.",
+        "It drops all evidence against the class, so a bright region may be outweighed by what is not shown.",
         partial(gradient_weighted.of_cam, "layercam"),
     ),
     Explainer(
         "elementwise",
         "Element-wise Grad-CAM",
         "pytorch-grad-cam; no paper",
-        "As HiResCAM, but what speaks against the class is dropped map by map before adding up.",
+        "As HiResCAM, but evidence against the class is dropped map by map before the sum.",
         "Nothing can cancel, so it is brighter than the evidence that remains.",
         partial(gradient_weighted.of_cam, "elementwise"),
     ),
@@ -164,7 +164,7 @@ _LIST = [
         "Seg-Eigen-CAM",
         "Chung and Ying 2025, Applied Sciences 15(13), 7562",
         "As Eigen-CAM, of activation times the size of the gradient, with the larger extreme made positive.",
-        "The size of a gradient does not say whether a place speaks for or against the class.",
+        "The size of a gradient does not say whether a region is evidence for or against the class.",
         eigen.segeigencam,
     ),
     Explainer(
@@ -191,7 +191,7 @@ _LIST = [
         "scorecam",
         "Score-CAM",
         "Wang et al. 2020, CVPR workshops",
-        "Masks the picture with each map in turn, and weights the map by the softmax of the logits that remain.",
+        "Masks the image with each map in turn, and weights the map by the softmax of the logits that remain.",
         "A masked face is no face the network has learned, and the softmax can leave a single map.",
         perturbation.scorecam,
         cost="a pass for each map",
@@ -231,7 +231,7 @@ _LIST = [
         "integrated_gradients",
         "Integrated gradients",
         "Sundararajan et al. 2017, ICML",
-        "Gathers the gradient on the way from a plain gray picture to this one; the pixels add up to the logit's gain.",
+        "Gathers the gradient on the way from a plain gray image to this one; the pixels add up to the logit's gain.",
         "The gain is over plain gray, a choice: pixels as gray as that get nothing, whatever they mean.",
         input_gradients.integrated_gradients,
         cost="a pass for each step",
@@ -243,7 +243,7 @@ _LIST = [
         "occlusion",
         "Occlusion",
         "Zeiler and Fergus 2014, ECCV",
-        "Covers the picture window by window with plain gray, and shows how far the logit drops.",
+        "Covers the image window by window with plain gray, and shows how far the logit drops.",
         "A covered face is no face the network has learned, and evidence that is there twice is never missed.",
         perturbation.occlusion,
         cost="a pass for each window",

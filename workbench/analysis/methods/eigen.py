@@ -24,8 +24,8 @@ def eigengradcam(case: Case) -> Tensor:
 def segeigencam(case: Case) -> Tensor:
     """Of |G| ⊙ A, with its own rule for the sign (eq. 13): the larger extreme is positive."""
     projection = _first_component(case.gradient().abs() * case.A.detach())
-    turned = projection.amin((1, 2)).abs() > projection.amax((1, 2)).abs()
-    return torch.where(turned[:, None, None], -projection, projection)
+    flipped = projection.amin((1, 2)).abs() > projection.amax((1, 2)).abs()
+    return torch.where(flipped[:, None, None], -projection, projection)
 
 
 def kpcacam(case: Case) -> Tensor:
@@ -42,7 +42,7 @@ def kpcacam(case: Case) -> Tensor:
     rows = (rows - rows.mean(1, keepdim=True)).cpu().numpy()
     # With a fixed seed, because its solver would start from NumPy's global one; a dead layer would give rounding.
     kpca = KernelPCA(1, kernel="sigmoid", random_state=0)
-    found = [kpca.fit_transform(picture) if picture.any() else np.zeros((h * w, 1)) for picture in rows]  # (Z, 1) each
+    found = [kpca.fit_transform(image) if image.any() else np.zeros((h * w, 1)) for image in rows]  # (Z, 1) each
     return _with_sign(torch.as_tensor(np.stack(found)).to(case.A).view(-1, h, w), case.A.detach())
 
 
@@ -51,8 +51,8 @@ def _first_component(F: Tensor) -> Tensor:
 
     As `get_2d_projection` of pytorch-grad-cam, but with the thin decomposition: the full one needs Z² numbers.
     """
-    centred = F.flatten(2) - F.flatten(2).mean(-1, keepdim=True)  # (B, K, Z)
-    _, sigma, vh = torch.linalg.svd(centred, full_matrices=False)  # (B, n), (B, n, Z)
+    centered = F.flatten(2) - F.flatten(2).mean(-1, keepdim=True)  # (B, K, Z)
+    _, sigma, vh = torch.linalg.svd(centered, full_matrices=False)  # (B, n), (B, n, Z)
     return _with_sign((sigma[:, :1] * vh[:, 0]).view(len(F), *F.shape[-2:]), F)
 
 

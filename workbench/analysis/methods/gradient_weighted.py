@@ -1,4 +1,4 @@
-"""Gradient methods that weigh the maps of a layer, or its values place by place, and add them up."""
+"""Gradient methods that weight the feature maps of a layer, or each position of them, and sum them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gradient methods that need no layer: their map has the pixels of the picture."""
+"""Gradient methods that need no layer: their map has the pixels of the image."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _has_bias(layer: nn.Module) -> bool:
 
 
 def integrated_gradients(case: Case) -> Tensor:
-    """The gradient gathered on the straight way from 0, plain gray, to the picture: (B, H, W)."""
+    """The gradient gathered on the straight way from 0, plain gray, to the image: (B, H, W)."""
     from captum.attr import IntegratedGradients
 
     steps = IntegratedGradients(case.model).attribute(

@@ -1,4 +1,4 @@
-"""Methods that take something away, a map or a window of the picture, and ask the network again."""
+"""Perturbation methods: remove a feature map or a window of the image, and run the network again."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .case import CHUNK, Case, library
 
 
 def scorecam(case: Case) -> Tensor:
-    """w_k is the softmax over maps of the logit with the picture masked by map k."""
+    """w_k is the softmax over maps of the logit with the image masked by map k."""
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
     engine, target = library().ScoreCAM(case.model, []), [ClassifierOutputTarget(case.class_)]
     engine.batch_size = CHUNK
-    pairs = zip(case.x, case.maps, strict=True)  # one by one: it holds K masked pictures at a time
+    pairs = zip(case.x, case.maps, strict=True)  # one by one: it holds K masked images at a time
     weights = [engine.get_cam_weights(x[None], None, target, maps[None], None) for x, maps in pairs]  # (1, K) each
     return case.weighted(np.concatenate(weights))
 
@@ -27,7 +27,7 @@ def ablationcam(case: Case) -> Tensor:
     """w_k = y^c − y^c without map k. The paper divides by y^c, which turns the map over where that is negative.
 
     Not the package's: where a layer has negative values, it subtracts 10⁷ instead of setting a map to zero, and once
-    more for each picture of a batch.
+    more for each image of a batch.
     """
     without: list[Tensor] = []  # what the layer puts out next
     drops = []
@@ -58,12 +58,12 @@ def occlusion(case: Case) -> Tensor:
 
 
 def _windows(size: Sequence[int]) -> tuple[list[int], list[int]]:
-    """Sides of the window, a sixth of the picture's, and its steps, half of that: for 48 px, 8 and 4."""
+    """Sides of the window, a sixth of the image's, and its steps, half of that: for 48 px, 8 and 4."""
     windows = [max(1, round(side / 6)) for side in size]
     return windows, [max(1, side // 2) for side in windows]
 
 
 def window_positions(size: Sequence[int]) -> int:
-    """How many windows occlusion covers on a picture of (height, width)."""
+    """How many windows occlusion covers on an image of (height, width)."""
     counts = [math.ceil((n - window) / step) + 1 for n, window, step in zip(size, *_windows(size), strict=True)]
     return math.prod(counts)

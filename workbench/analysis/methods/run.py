@@ -12,8 +12,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from .. import cam
-from ..model_isolation import double_of
-from ..validation import class_index, no_influence, require_logits, require_pictures, require_size
+from ..model_isolation import shared_copy_of
+from ..validation import class_index, no_influence, require_images, require_logits, require_size
 from .case import CHUNK, Case
 from .catalog import EXPLAINERS, Explainer
 
@@ -31,16 +31,16 @@ def explain_with(
 ) -> Float[Tensor, "B h w"]:
     """The map of one explainer for one class.
 
-    Each call works on a double of the network that shares its weights, so that other threads may explain and predict
-    meanwhile; the network itself is held only while the double is made.
+    Each call works on a copy of the network that shares its weights, so that other threads may explain and predict
+    meanwhile; the network itself is locked only while the copy is made.
 
     Args:
         model: any network (B, C_in, H, W) → logits (B, number of classes), in whatever mode; it comes back as it was.
-        x: pictures (B, C_in, H, W), prepared as the network expects them, so that 0 is a plain gray.
+        x: images (B, C_in, H, W), prepared as the network expects them, so that 0 is a plain gray.
         name: one of EXPLAINERS.
         class_: index of the class. The map of an explainer without `of_class` is the same for all.
         layer: for those with `needs_layer`: a submodule whose output is (B, K, h, w). The others ignore it.
-        size: (height, width) of the map, enlarged bilinearly. None: the layer's, or the picture's where none is needed.
+        size: (height, width) of the map, resized bilinearly. None: the layer's, or the image's where none is needed.
         progress: called with the number of passes done and of all; what it raises ends the call.
 
     Returns:
@@ -77,28 +77,28 @@ def estimate(model: nn.Module, x: Tensor, name: str, layer: str | None = None) -
         case = _case(explainer, model, x, layer, class_=0)
         channels = None if case.activation is None else case.activation.shape[1]
         forward, backward = explainer.passes(channels, tuple(x.shape[-2:]))
-        pictures = min(max(CHUNK, len(x)), forward * len(x))  # as many at a time as the method will ask about
-        batch = case.x[:1].repeat(pictures, 1, 1, 1)
+        images = min(max(CHUNK, len(x)), forward * len(x))  # batch size of the method
+        batch = case.x[:1].repeat(images, 1, 1, 1)
         _wait(x)
         start = time.perf_counter()
         case.model(batch)
         _wait(x)
-        return (time.perf_counter() - start) / pictures * len(x) * (forward + backward)
+        return (time.perf_counter() - start) / images * len(x) * (forward + backward)
 
 
 def _checked(name: str, x: Tensor, layer: str | None) -> Explainer:
     if name not in EXPLAINERS:
         near = difflib.get_close_matches(str(name), EXPLAINERS, n=3, cutoff=0.0)
         raise ValueError(f'name="{name}" is no explainer. The nearest names: {", ".join(near)}')
-    require_pictures(x)
+    require_images(x)
     if EXPLAINERS[name].needs_layer and layer is None:
         raise ValueError(f"layer=None: {name} reads the maps of a layer. Give the name of a convolutional one.")
     return EXPLAINERS[name]
 
 
 def _case(explainer: Explainer, model: nn.Module, x: Tensor, layer: str | None, class_: int) -> Case:
-    """The double, and its answer to the pictures."""
-    double = double_of(model)
+    """The copy, and its logits for the images."""
+    double = shared_copy_of(model)
     x = x.clone() if x.is_inference() else x.detach()
     x = x.to(torch.promote_types(x.dtype, torch.float32))
     if explainer.needs_layer and layer is not None:
@@ -115,13 +115,13 @@ def _case(explainer: Explainer, model: nn.Module, x: Tensor, layer: str | None, 
 
 @contextmanager
 def _counted(case: Case, total: int, progress: Progress) -> Iterator[None]:
-    """Tell `progress` of every call of the double; the first pass is done."""
-    pictures = len(case.x)
+    """Report every call of the copy to `progress`; the first pass is done."""
+    images = len(case.x)
 
     def count(_module: nn.Module, inputs: tuple[Tensor, ...], _output: object) -> None:
-        nonlocal pictures
-        pictures += len(inputs[0])
-        progress(pictures // len(case.x), total)
+        nonlocal images
+        images += len(inputs[0])
+        progress(images // len(case.x), total)
 
     progress(1, total)
     with case.model.register_forward_hook(count):
@@ -129,6 +129,6 @@ def _counted(case: Case, total: int, progress: Progress) -> Iterator[None]:
 
 
 def _wait(x: Tensor) -> None:
-    """An accelerator answers before it has finished."""
+    """Wait for the device: GPU calls are asynchronous."""
     if x.device.type != "cpu":
         torch.accelerator.synchronize(x.device)

@@ -15,7 +15,7 @@ from models.layers.svd_attention import SVDAttentionSteps
 
 from ...analysis import attention
 from ...analysis.attention import AttentionKind
-from ...analysis.model_isolation import borrowed
+from ...analysis.model_isolation import isolated
 from ...faces import Face
 from ..networks import open_network
 from .common import Symbol, centers, fields, first_module, symbol
@@ -63,7 +63,7 @@ def channels(face: Face, network: str) -> Channels:
     map_ = attention.input_of(net.model, net.prepare(face), layer)  # (1, C, h, w)
     order = torch.randperm(map_[0, 0].numel(), generator=torch.Generator().manual_seed(0))
     shuffled = map_.flatten(2)[..., order].unflatten(2, map_.shape[-2:])
-    with borrowed(net.model), torch.no_grad():
+    with isolated(net.model), torch.no_grad():
         steps, again = module.steps(map_), module.steps(shuffled)
     weights, after = steps.m_c.flatten(), again.m_c.flatten()
     found = [
@@ -121,7 +121,7 @@ def places(face: Face, network: str) -> Places:
     layer, module = first_module(net, (BAM, CBAM))
     map_ = attention.input_of(net.model, net.prepare(face), layer)  # (1, C, h, w)
     asked = tuple(centers(*map_.shape[-2:]))
-    with borrowed(net.model), torch.enable_grad():
+    with isolated(net.model), torch.enable_grad():
         start = map_.detach().requires_grad_()
         steps = module.steps(start)
         score = _spatial_part(module, start, steps)
@@ -182,7 +182,7 @@ def gate(face: Face, network: str) -> Gate:
     layer = net.svd_layers[0]
     map_ = attention.input_of(net.model, net.prepare(face), layer)  # (1, C, h, w)
     module: Any = net.model.get_submodule(layer)
-    with borrowed(net.model), torch.no_grad():
+    with isolated(net.model), torch.no_grad():
         upright, turned = module.steps(map_), module.steps(map_.flip(-2))
     name = "h" if upright.sigma_h is not None else "l"
     query = upright.high if name == "h" else upright.low

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ...analysis.frequency import FrequencyPictures, frequency_pictures, radial_profile, split_frequencies
+from ...analysis.frequency import FrequencyImages, frequency_images, radial_profile, split_frequencies
 from ...faces import Face
 from ..frequency import FrequencyResponse, frequency_response
 from ..networks import open_network
@@ -32,9 +32,9 @@ class SlowWaves:
     enough: float | None
     symbols: tuple[Symbol, ...]
 
-    def parts(self, cutoff: float) -> FrequencyPictures:
+    def parts(self, cutoff: float) -> FrequencyImages:
         """The face split at a cut-off into low- and high-frequency component."""
-        return frequency_pictures(self.pixels, cutoff)
+        return frequency_images(self.pixels, cutoff)
 
 
 def slow_waves(face: Face, network: str) -> SlowWaves:

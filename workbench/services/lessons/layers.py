@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...analysis import attention, cam
-from ...analysis.model_isolation import borrowed
+from ...analysis.model_isolation import isolated
 from ...faces import Face
 from ..networks import Network, get_spec, is_trained, open_network
 from .common import Symbol, fields, symbol
@@ -211,7 +211,7 @@ def _full_convolutions(model: nn.Module, x: Tensor) -> dict[str, tuple[nn.Conv2d
         if get_ident() == thread:
             found[name] = (conv, output[0, 0].numel())
 
-    with borrowed(model), torch.no_grad(), ExitStack() as hooks:
+    with isolated(model), torch.no_grad(), ExitStack() as hooks:
         for name, module in model.named_modules():
             if _is_full(module):
                 hooks.enter_context(module.register_forward_hook(partial(take, name)))

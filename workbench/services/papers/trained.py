@@ -261,7 +261,7 @@ def _turned(claim: Claim, paper: Paper) -> Ours:
         upright, turned = 100 * at[0.0], 50 * (at[degrees] + at[-degrees])
         told.append(f"`{name}` {upright:.1f} → {turned:.1f}\N{NO-BREAK SPACE}%")
         recipes.add(read_card(name).recipe)
-    way = f"{curve.pictures} images, upright → rotated by {degrees:g}\N{DEGREE SIGN}, mean of both directions"
+    way = f"{curve.images} images, upright → rotated by {degrees:g}\N{DEGREE SIGN}, mean of both directions"
     differs = ("the paper prints no value",)
     if len(recipes) > 1:
         differs += (f"the two were trained with different recipes, {' and '.join(sorted(recipes))}",)

@@ -1,4 +1,4 @@
-"""The answer without a module, and what others see meanwhile."""
+"""Logits without a module, while other threads use the network."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from helpers.attention_networks import NETWORKS, network, pictures
+from helpers.attention_networks import NETWORKS, images, network
 from torch import nn
 
 from models import get_spec
@@ -21,7 +21,7 @@ from workbench.analysis.attention import (
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_switching_off_gives_the_logits_of_a_network_whose_module_is_not_enabled(name):
-    model, x = network(name), pictures(2)
+    model, x = network(name), images(2)
     names = get_spec(name).attention_layers
     rows = switch_off_each(model, x)
     assert [row.layers for row in rows] == [(n,) for n in names] + ([names] if len(names) > 1 else [])
@@ -51,7 +51,7 @@ def test_the_change_of_a_gate_that_halves_twice_is_three_quarters():
 
 
 def test_predictions_beside_a_module_that_is_switched_off_keep_it():
-    model, x = copy.deepcopy(network("resnet18_bam")).eval(), pictures(3, 1)
+    model, x = copy.deepcopy(network("resnet18_bam")).eval(), images(3, 1)
     names = attention_modules(model)
     right = switch_off(model, x, names)
 

@@ -15,11 +15,11 @@ def test_rollout_is_the_product_of_the_blocks_written_out():
     chain = [torch.rand(2, heads, 5, 5, generator=torch.Generator().manual_seed(heads)) for heads in (1, 2, 4)]
     chain = [A / A.sum(-1, keepdim=True) for A in chain]
     found = rollout(chain)
-    for picture in range(2):
+    for image in range(2):
         expected = np.eye(5)
         for A in chain:
-            expected = (A[picture].numpy().mean(0) + np.eye(5)) / 2 @ expected
-        np.testing.assert_allclose(found[picture], expected, atol=1e-6)
+            expected = (A[image].numpy().mean(0) + np.eye(5)) / 2 @ expected
+        np.testing.assert_allclose(found[image], expected, atol=1e-6)
     torch.testing.assert_close(found.sum(-1), torch.ones(2, 5))
 
 

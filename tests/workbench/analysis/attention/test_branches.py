@@ -1,4 +1,4 @@
-"""What the branches of a network with one branch a class give to its answer."""
+"""Contribution of each branch in a network with one branch per class."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import copy
 
 import pytest
 import torch
-from helpers.attention_networks import network, pictures
+from helpers.attention_networks import images, network
 from torch import nn
 
 from workbench.analysis.attention import (
@@ -15,7 +15,7 @@ from workbench.analysis.attention import (
 
 
 class Branched(nn.Module):
-    """Branch k says k + 1 twice as loudly as the picture's mean; logit k is the sum of what branch k says."""
+    """Branch k says k + 1 twice as loudly as the image's mean; logit k is the sum of what branch k says."""
 
     def class_branches(self, x):
         return x.mean((1, 2, 3))[:, None, None] * torch.arange(1.0, 4)[:, None].expand(3, 2)
@@ -36,7 +36,7 @@ def test_branches_that_speak_for_their_own_class_only_change_their_own_logit_onl
 
 
 def test_a_silent_branch_of_the_hybrid_is_one_whose_output_is_zero():
-    model, x = network("hybrid_mobilenet_v3_small"), pictures(4)
+    model, x = network("hybrid_mobilenet_v3_small"), images(4)
     shares = class_branches(model, x)
     assert all(module.training for module in model.modules())
     twin = copy.deepcopy(model).eval()
@@ -52,6 +52,6 @@ def test_a_silent_branch_of_the_hybrid_is_one_whose_output_is_zero():
             torch.testing.assert_close(shares.strength[:, k], said[0].norm(dim=1))
 
 
-def test_a_network_without_class_branches_is_told_so():
+def test_a_network_without_class_branches_is_refused():
     with pytest.raises(ValueError, match="model: Sequential has no class branches"):
-        class_branches(nn.Sequential(), pictures(1))
+        class_branches(nn.Sequential(), images(1))

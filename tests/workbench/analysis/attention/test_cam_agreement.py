@@ -1,4 +1,4 @@
-"""How alike maps of attention and class activation maps are."""
+"""Rank correlation of attention maps and class activation maps."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_the_correlation_is_scipys_of_each_pair_at_the_finer_size():
     torch.testing.assert_close(correlation_with_cams(maps, cams[:, 0]), found[:, :, 0])
 
 
-def test_what_orders_places_alike_correlates_fully_and_what_has_no_order_not_at_all():
+def test_equal_orders_of_positions_correlate_fully_and_constant_maps_not_at_all():
     attention = torch.rand(1, 6, 6, generator=torch.Generator().manual_seed(0))
     cams = torch.stack([attention.exp(), -attention, torch.zeros(1, 6, 6), 0.1 + 3e-8 * attention], 1)
     found = correlation_with_cams([attention], cams)[0, 0]

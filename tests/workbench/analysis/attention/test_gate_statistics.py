@@ -6,7 +6,7 @@ from math import isnan
 
 import pytest
 import torch
-from helpers.attention_networks import network, pictures
+from helpers.attention_networks import images, network
 from torch import nn
 
 from models.layers.angle_attention import AngleAttention
@@ -118,7 +118,7 @@ def test_self_attention_is_compared_with_its_mean_and_with_uniform_weights():
 
 def test_all_modules_together_come_last_and_every_pass_is_counted():
     model, done = network("hybrid_mobilenet_v3_small"), []
-    found = gate_statistics(model, pictures(4, 3), progress=done.append)
+    found = gate_statistics(model, images(4, 3), progress=done.append)
     assert [module.layer for module in found[-3:]] == ["sca", "transformer", ""]
     assert found[-1].gates == ()
     assert done == list(range(1, passes(gates_of(model)) + 1))

@@ -1,4 +1,4 @@
-"""How much of a module's weights is the same on every picture."""
+"""How much of a module's weights is the same on every image."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ def noise() -> torch.Tensor:
     return torch.rand(50, 30, 20, generator=torch.Generator().manual_seed(0))
 
 
-def test_one_mask_for_all_pictures_is_wholly_fixed(noise):
+def test_one_mask_for_all_images_is_wholly_fixed(noise):
     assert fixed_share(noise[:1].expand(7, -1, -1)) == pytest.approx(1)
 
 
-def test_what_differs_between_pictures_alone_is_not_fixed_at_all(noise):
+def test_what_differs_between_images_alone_is_not_fixed_at_all(noise):
     assert fixed_share(noise[:, :1, :1].expand(-1, 30, 20)) == pytest.approx(0)
 
 
-def test_weights_without_any_pattern_have_one_part_in_as_many_as_there_are_pictures(noise):
+def test_weights_without_any_pattern_have_one_part_in_as_many_as_there_are_images(noise):
     shares = [fixed_share(noise[:n]) for n in (2, 10, 50)]
     assert shares == pytest.approx([1 / 2, 1 / 10, 1 / 50], rel=0.1)
 
 
-def test_it_is_the_share_of_the_variance_between_places(noise):
+def test_it_is_the_share_of_the_variance_between_positions(noise):
     mask = torch.linspace(0, 1, 600).reshape(30, 20)
     both = mask + noise - noise.mean((1, 2), keepdim=True)
     between = both.mean(0).var(correction=0)
@@ -43,6 +43,6 @@ def test_weights_that_are_all_equal_have_no_share():
 
 
 @pytest.mark.parametrize("maps", [torch.rand(1, 4, 4), torch.rand(3, 0, 4), torch.full((2, 2, 2), torch.nan)])
-def test_what_cannot_be_told_is_refused(maps):
+def test_undefined_input_is_refused(maps):
     with pytest.raises(ValueError, match="maps"):
         fixed_share(maps)

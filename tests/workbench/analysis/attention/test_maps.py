@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from helpers.attention_networks import NETWORKS, network, pictures
+from helpers.attention_networks import NETWORKS, images, network
 from torch import nn
 
 from models import create_model, get_spec
@@ -31,7 +31,7 @@ def seen_by(model: nn.Module, x: torch.Tensor) -> dict[str, tuple[torch.Tensor, 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_maps_are_the_weights_that_the_network_multiplied_with(name):
-    model, x = network(name), pictures(1)
+    model, x = network(name), images(1)
     assert attention_modules(model) == get_spec(name).attention_layers
     found = {(m.layer, m.title): m for m in attention_of(model, x)}
     assert {layer for layer, _ in found} == set(get_spec(name).attention_layers)
@@ -54,8 +54,8 @@ def test_the_maps_are_the_weights_that_the_network_multiplied_with(name):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_every_map_has_the_shape_and_stays_in_the_limits_that_it_tells(name):
-    for one in attention_of(network(name), pictures(1)):
+def test_every_map_has_its_documented_shape_and_limits(name):
+    for one in attention_of(network(name), images(1)):
         assert one.values.ndim == {"positions": 3, "channels": 2, "singular values": 2}[one.over]
         assert len(one.values) == 2
         assert not one.values.requires_grad
@@ -71,23 +71,23 @@ def test_all_maps_come_from_one_forward_pass(monkeypatch):
     model, calls = network("multibranch_dsc_cbam"), []
     forward = model.forward
     monkeypatch.setattr(model, "forward", lambda x: calls.append(x) or forward(x))
-    assert len(attention_of(model, pictures(1))) == 6
+    assert len(attention_of(model, images(1))) == 6
     assert len(calls) == 1
 
 
 def test_a_network_without_attention_has_no_maps_and_no_rows():
     model = create_model("residual_cnn").eval()
     assert attention_modules(model) == ()
-    assert attention_of(model, pictures(1)) == ()
-    assert steps_of(model, pictures(1)) == {}
-    assert switch_off_each(model, pictures(1)) == ()
+    assert attention_of(model, images(1)) == ()
+    assert steps_of(model, images(1)) == {}
+    assert switch_off_each(model, images(1)) == ()
     with pytest.raises(ValueError, match=r"no attention module\. It has no attention modules"):
-        attention_of(model, pictures(1), [next(name for name, _ in model.named_children())])
+        attention_of(model, images(1), [next(name for name, _ in model.named_children())])
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_maps_do_not_depend_on_the_mode_that_the_network_is_in_and_leave_it_alone(name):
-    model, x = copy.deepcopy(network(name)), pictures(5)
+    model, x = copy.deepcopy(network(name)), images(5)
     before = {key: value.clone() for key, value in model.state_dict().items()}
     hooks = [dict(m._forward_hooks) | dict(m._forward_pre_hooks) for m in model.modules()]
     training = attention_of(model, x)
@@ -102,12 +102,12 @@ def test_the_maps_do_not_depend_on_the_mode_that_the_network_is_in_and_leave_it_
 
 def test_eight_threads_that_share_a_network_get_their_own_maps():
     model = copy.deepcopy(network("multibranch_dsc_cbam")).eval()
-    alone = [attention_of(model, pictures(seed, 1)) for seed in range(8)]
+    alone = [attention_of(model, images(seed, 1)) for seed in range(8)]
 
     def ask(seed: int):
         with torch.no_grad():
-            model(pictures(99, 1))  # predictions of visitors run beside, without the lock
-        return attention_of(model, pictures(seed, 1))
+            model(images(99, 1))  # predictions of visitors run beside, without the lock
+        return attention_of(model, images(seed, 1))
 
     with ThreadPoolExecutor(8) as threads:
         for mine, theirs in zip(alone, threads.map(ask, range(8)), strict=True):

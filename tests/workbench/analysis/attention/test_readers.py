@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers.attention_networks import pictures
+from helpers.attention_networks import images
 from torch import nn
 
 from models import create_model
@@ -25,7 +25,7 @@ from workbench.analysis.attention import (
 def test_the_chain_of_svd_attention_can_be_followed_map_by_map(name):
     torch.manual_seed(0)
     model, layer = create_model(name), "attention.1"
-    chain = {m.title: m.values for m in attention_of(model, pictures(1), [layer])}
+    chain = {m.title: m.values for m in attention_of(model, images(1), [layer])}
     parts = {
         "the projection": chain["projection to one channel"],
         "high frequencies": chain["high-frequency component"],
@@ -62,13 +62,13 @@ def test_the_angle_that_won_is_the_one_at_which_the_pattern_stands():
 
 
 def test_gates_of_hand_made_weights_are_those_on_paper():
-    """A CBAM whose MLP answers average − 1 and whose convolution answers the maximum, on a map known by heart."""
+    """A CBAM whose MLP returns average − 1 and whose convolution returns the maximum, on a map known by heart."""
     module = CBAM(2, reduction=2)
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.zero_()
         module.mlp[0].weight[0, 0] = 1  # the hidden unit is channel 0's summary
-        module.mlp[2].weight[1, 0] = 1  # and speaks for channel 1
+        module.mlp[2].weight[1, 0] = 1  # and feeds channel 1
         module.conv.weight[0, 1, 3, 3] = 1
     x = torch.stack([torch.tensor([[0.0, 1], [2, 5]]), torch.zeros(2, 2)])[None]  # average 2, maximum 5
     weights, places = attention_of(nn.Sequential(module), x)
@@ -79,7 +79,7 @@ def test_gates_of_hand_made_weights_are_those_on_paper():
 
 
 class Tokens(nn.Module):
-    """A picture's pixels as tokens of two numbers: the picture's, and 1."""
+    """An image's pixels as tokens of two numbers: the image's, and 1."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -90,7 +90,7 @@ class Tokens(nn.Module):
         return self.block(tokens).mean(1)
 
 
-def test_the_heads_are_what_each_place_receives_and_the_rollout_adds_the_way_beside():
+def test_heads_are_the_attention_each_position_receives_and_rollout_adds_the_residual():
     torch.manual_seed(0)
     model, x = Tokens(), torch.randn(2, 1, 3, 3)
     *heads, everything = attention_of(model, x)
@@ -108,9 +108,9 @@ def test_the_heads_are_what_each_place_receives_and_the_rollout_adds_the_way_bes
     np.testing.assert_allclose(everything.values.flatten(1), (A.mean(1).mean(1) + 1 / 9) / 2, atol=1e-6)
 
 
-def test_tokens_of_an_oblong_picture_need_their_grid():
+def test_tokens_of_an_oblong_image_need_their_grid():
     model, x = Tokens(), torch.randn(1, 1, 2, 8)
-    with pytest.raises(ValueError, match="grid=None: 16 tokens of a picture 2 × 8"):
+    with pytest.raises(ValueError, match="grid=None: 16 tokens of an image 2 × 8"):
         attention_of(model, x)
     with pytest.raises(ValueError, match=r"grid=\(3, 5\): the transformer has 16 tokens"):
         attention_of(model, x, grid=(3, 5))

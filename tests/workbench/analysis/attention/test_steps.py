@@ -7,7 +7,7 @@ from threading import Thread, current_thread, main_thread
 
 import pytest
 import torch
-from helpers.attention_networks import pictures
+from helpers.attention_networks import images
 from torch import nn
 
 from models import get_spec
@@ -26,7 +26,7 @@ from workbench.analysis.attention import (
 
 @pytest.mark.parametrize("layer", get_spec("resnet18_svd_hfc_lfc_hl").attention_layers)
 def test_the_steps_belong_to_the_map_that_reaches_the_module(model, layer):
-    x, seen = pictures(1), []
+    x, seen = images(1), []
     handle = model.get_submodule(layer).register_forward_hook(lambda m, i, o: seen.append((i[0], o)))
     model(x)
     handle.remove()
@@ -40,7 +40,7 @@ def test_the_network_comes_back_as_it_was_also_after_an_error(model, unchecked):
     model.train()
     next(model.parameters()).grad = torch.ones_like(next(model.parameters()))
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    for x in (pictures(1), torch.randn(2, 3, 48, 48), torch.full((1, 1, 48, 48), torch.nan)):
+    for x in (images(1), torch.randn(2, 3, 48, 48), torch.full((1, 1, 48, 48), torch.nan)):
         try:
             svd_steps(model, x, "attention.1")
         except (ValueError, RuntimeError):
@@ -57,9 +57,9 @@ def test_the_network_comes_back_as_it_was_also_after_an_error(model, unchecked):
 
 
 def test_eight_threads_get_their_own_steps(model):
-    alone = [svd_steps(model, pictures(seed, 1), "attention.2").a for seed in range(8)]
+    alone = [svd_steps(model, images(seed, 1), "attention.2").a for seed in range(8)]
     with ThreadPoolExecutor(8) as threads:
-        together = list(threads.map(lambda seed: svd_steps(model, pictures(seed, 1), "attention.2").a, range(8)))
+        together = list(threads.map(lambda seed: svd_steps(model, images(seed, 1), "attention.2").a, range(8)))
     for mine, theirs in zip(alone, together, strict=True):
         torch.testing.assert_close(mine, theirs)
 
@@ -70,7 +70,7 @@ def test_eight_threads_get_their_own_steps(model):
 )
 def test_a_layer_that_is_none_is_named(model, layer, message):
     with pytest.raises(ValueError, match=message):
-        svd_steps(model, pictures(1), layer)
+        svd_steps(model, images(1), layer)
 
 
 class Interrupted(nn.Module):
@@ -90,11 +90,11 @@ class Interrupted(nn.Module):
         return gated.flatten(1)
 
 
-def test_neither_a_visitors_prediction_nor_a_change_in_place_reaches_the_answer():
+def test_neither_a_concurrent_prediction_nor_an_in_place_change_affects_the_result():
     torch.manual_seed(0)
     model, x = Interrupted(), torch.rand(1, 1, 4, 4)
     with torch.no_grad():
-        right, visitors = (model.gate.steps(picture).m_s[:, 0] for picture in (x, torch.full((1, 1, 4, 4), 9.0)))
+        right, visitors = (model.gate.steps(image).m_s[:, 0] for image in (x, torch.full((1, 1, 4, 4), 9.0)))
         answer = model.gate(torch.full((1, 1, 4, 4), 9.0)).flatten(1)
     assert not torch.allclose(right, visitors)
     assert torch.equal(input_of(model, x.clone(), "gate"), x)
@@ -113,7 +113,7 @@ def test_neither_a_visitors_prediction_nor_a_change_in_place_reaches_the_answer(
 )
 def test_a_wrong_layer_is_named_with_those_on_offer(model, function, layers, message):
     with pytest.raises(ValueError, match=message):
-        function(model, pictures(1), layers)
+        function(model, images(1), layers)
 
 
 @pytest.mark.parametrize("function", [attention_of, steps_of, lambda m, x: switch_off(m, x, "attention.0")])
@@ -121,12 +121,12 @@ def test_a_wrong_layer_is_named_with_those_on_offer(model, function, layers, mes
     ("x", "message"),
     [(torch.full((1, 1, 48, 48), torch.nan), "x contains NaN"), (torch.zeros(0, 1, 48, 48), r"x has shape \(0, ")],
 )
-def test_a_wrong_picture_is_named(model, function, x, message):
+def test_a_wrong_image_is_named(model, function, x, message):
     with pytest.raises(ValueError, match=message):
         function(model, x)
 
 
-def test_a_module_that_the_network_does_not_call_is_left_out_unless_it_is_asked_for():
+def test_a_module_that_is_not_called_is_left_out_unless_it_is_named():
     model = nn.Sequential(CBAM(1), nn.Flatten())
     model[0].spare = BAM(1)
     assert attention_modules(model) == ("0", "0.spare")

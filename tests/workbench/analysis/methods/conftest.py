@@ -1,10 +1,10 @@
-"""The network and the pictures that most tests of methods ask."""
+"""The network and the images that most tests of methods ask."""
 
 from __future__ import annotations
 
 import pytest
 import torch
-from helpers.small_networks import Net, pictures
+from helpers.small_networks import Net, images
 from torch import Tensor, nn
 
 
@@ -19,4 +19,4 @@ def net() -> Net:
 
 @pytest.fixture
 def x() -> Tensor:
-    return pictures(3)
+    return images(3)

@@ -39,7 +39,7 @@ THEIR_NAMES = {
 HELPERS = {"AblationLayer", "AblationLayerVit", "AblationLayerFasterRCNN", "ActivationsAndGradients"}
 
 
-def test_every_method_of_the_package_is_in_the_catalogue_or_left_out_with_a_reason():
+def test_every_method_of_the_package_is_in_the_catalog_or_left_out_with_a_reason():
     theirs = {name for name, thing in vars(reference).items() if inspect.isclass(thing)} - HELPERS
     left_out = theirs - THEIR_NAMES.keys()
     assert set(THEIR_NAMES.values()) <= EXPLAINERS.keys()
@@ -47,7 +47,7 @@ def test_every_method_of_the_package_is_in_the_catalogue_or_left_out_with_a_reas
     assert EXPLAINERS.keys() - set(THEIR_NAMES.values()) == {"integrated_gradients", "occlusion"}
 
 
-def test_every_explainer_says_what_it_is():
+def test_every_explainer_is_described():
     for name, explainer in EXPLAINERS.items():
         assert explainer.name == name
         assert explainer.title
@@ -62,7 +62,7 @@ def test_every_explainer_says_what_it_is():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_map_depends_on_the_class_where_the_catalogue_says_so(net, x, name):
+def test_a_map_depends_on_the_class_where_the_catalog_says_so(net, x, name):
     one, other = (explain_with(net, x, name, class_, "late") for class_ in (1, 3))
     assert torch.equal(one, other) != EXPLAINERS[name].of_class
 

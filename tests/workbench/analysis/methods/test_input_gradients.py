@@ -1,18 +1,18 @@
-"""Methods whose map has the pixels of the picture, against networks with a known answer."""
+"""Methods whose map has the pixels of the image, against networks with a known map."""
 
 from __future__ import annotations
 
 import copy
 
 import torch
-from helpers.small_networks import pictures
+from helpers.small_networks import images
 from torch import nn
 
 from workbench.analysis.methods import explain_with
 
 
 def test_integrated_gradients_of_a_linear_network_are_weight_times_pixel_and_signed():
-    x = pictures(2)
+    x = images(2)
     linear = nn.Sequential(nn.Flatten(), nn.Linear(144, 3))
     right = linear[1].weight[2].detach().view(12, 12) * x[:, 0]
     assert right.min() < 0 < right.max()
@@ -25,7 +25,7 @@ def test_integrated_gradients_add_up_to_what_the_logit_gains_over_plain_gray(net
     torch.testing.assert_close(explain_with(net, x, "integrated_gradients", 4).sum((1, 2)), gain, atol=1e-3, rtol=1e-2)
 
 
-def test_occlusion_and_integrated_gradients_join_the_channels_of_a_colour_picture():
+def test_occlusion_and_integrated_gradients_sum_over_the_channels_of_a_color_image():
     torch.manual_seed(0)
     model, x = nn.Sequential(nn.Conv2d(3, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()), torch.randn(2, 3, 12, 14)
     gray = nn.Sequential(nn.Conv2d(1, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from helpers.small_networks import Halves, pictures
+from helpers.small_networks import Halves, images
 from torch import nn
 
 from workbench.analysis.methods import explain_with
@@ -16,7 +16,7 @@ def test_ablation_weighs_a_map_by_what_the_logit_loses_without_it(bias):
     torch.manual_seed(3)
     model = nn.Sequential(nn.Conv2d(1, 40, 3, padding=1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(40, 3))
     model[3].bias.data.fill_(bias)
-    x = pictures(2)
+    x = images(2)
     with torch.no_grad():
         A = model[0](x)  # (2, 40, 12, 12)
         assert A.min() < 0
@@ -44,12 +44,12 @@ def test_ablation_takes_the_last_call_of_a_layer_that_is_called_twice():
     torch.testing.assert_close(maps, explain_with(apart, x, "ablationcam", 1, "last"))
 
 
-def test_score_weighs_a_map_by_the_logit_of_what_it_leaves_of_the_picture():
+def test_score_cam_weights_a_map_by_the_logit_of_the_masked_image():
     """What the left map leaves has logit 72 · 0.02 for "left"; what the right one leaves has 0."""
     x = torch.full((1, 1, 12, 12), 0.02)
     weights = torch.tensor([72 * 0.02, 0.0]).softmax(0)
     right = 0.02 * (weights[:, None, None] * Halves().masks).sum(0, keepdim=True)
-    # Near the seam the map is blurred by enlarging, but here it has the picture's size already.
+    # Near the seam the map is blurred by resizing, but here it has the image's size already.
     torch.testing.assert_close(explain_with(Halves(), x, "scorecam", 0, "maps"), right)
 
 

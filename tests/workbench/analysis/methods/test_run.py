@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from helpers.small_networks import Net, pictures, state_of
+from helpers.small_networks import Net, images, state_of
 from torch import Tensor, nn
 
 import models
@@ -20,14 +20,14 @@ OF_A_LAYER = [name for name in NAMES if EXPLAINERS[name].needs_layer]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_picture_of_a_batch_gets_the_map_that_it_gets_alone(net, x, name):
+def test_an_image_of_a_batch_gets_the_map_that_it_gets_alone(net, x, name):
     together = explain_with(net, x, name, 2, "late")
-    for picture, its_map in zip(x, together, strict=True):
-        torch.testing.assert_close(explain_with(net, picture[None], name, 2, "late")[0], its_map, atol=1e-5, rtol=1e-4)
+    for image, its_map in zip(x, together, strict=True):
+        torch.testing.assert_close(explain_with(net, image[None], name, 2, "late")[0], its_map, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_map_has_the_size_asked_for_and_is_negative_only_where_the_catalogue_says_so(net, x, name):
+def test_a_map_has_the_requested_size_and_is_negative_only_where_it_is_signed(net, x, name):
     explainer = EXPLAINERS[name]
     maps = explain_with(net, x, name, 2, "late" if explainer.needs_layer else None)
     assert maps.shape == (3, 12, 12)
@@ -107,7 +107,7 @@ def test_half_precision_is_widened_for_the_map_only_and_double_precision_stays(n
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_network_stays_as_it_is_and_answers_rightly_in_the_midst_of_an_explanation(net, x, name):
+def test_the_network_is_unchanged_and_predicts_correctly_during_an_explanation(net, x, name):
     with torch.no_grad():
         right = net(x)
     before, seen = state_of(net), []
@@ -139,12 +139,12 @@ def test_an_exception_in_the_midst_of_an_explanation_leaves_the_network_as_it_wa
 
 
 def test_eight_threads_explain_one_network_hundreds_of_times_without_an_error():
-    """Methods, classes, layers and pictures mixed, with predictions in between; every map as it is alone."""
+    """Methods, classes, layers and images mixed, with predictions in between; every map as it is alone."""
     torch.manual_seed(0)
     model = models.create_model("residual_cnn", width=4).train()
     with torch.no_grad():
-        model(pictures(8, 16))  # batch-norm statistics
-    batches = [pictures(1, 16, seed) for seed in range(2)]
+        model(images(8, 16))  # batch-norm statistics
+    batches = [images(1, 16, seed) for seed in range(2)]
     rare = ["eigencam", "finercam", "shapleycam", "kpcacam", "fullgrad", "scorecam", "ablationcam"]
     tasks = [
         (name, class_, layer, i)
@@ -170,7 +170,7 @@ def test_eight_threads_explain_one_network_hundreds_of_times_without_an_error():
 
 
 def explain(model: nn.Module, batches: list[Tensor], name: str, class_: int, layer: str, i: int) -> Tensor:
-    """The atlas for two of three of its methods, so that both ways of borrowing meet."""
+    """The atlas for two of three of its methods, so that both kinds of isolation meet."""
     if name in cam.METHODS[:4]:
         return cam.atlas(model, batches[i], layer, (name,), [class_])[:, 0, 0]
     return explain_with(model, batches[i], name, class_, layer)
@@ -183,7 +183,7 @@ def test_an_estimate_is_the_time_of_a_pass_times_the_passes(net, x, monkeypatch)
     assert estimate(net, x[:1], "eigencam", "late") == 1
     assert estimate(net, x[:1], "gradcam", "late") == 2
     assert estimate(net, x, "gradcam", "late") == 2
-    assert estimate(net, x[:1], "occlusion") == pytest.approx((2 + 11 * 11) / 16)  # sixteen pictures at a time
+    assert estimate(net, x[:1], "occlusion") == pytest.approx((2 + 11 * 11) / 16)  # sixteen images at a time
     assert estimate(net, x, "scorecam", "late") == pytest.approx(9 * 3 / 16)
     assert state_of(net) == before
 
@@ -252,7 +252,7 @@ def test_a_network_that_cannot_be_explained_is_named_with_the_way_out(net, x, un
 
 def test_a_map_too_large_for_a_method_and_a_missing_second_derivative_are_named(net):
     with pytest.raises(ValueError, match='layer="late" has maps of 65×65'):
-        explain_with(net, pictures(1, 65), "kpcacam", 1, "late")
+        explain_with(net, images(1, 65), "kpcacam", 1, "late")
 
     class Attention(nn.Module):
         """As in the hybrids: the fused kernel has no second derivative."""
@@ -264,5 +264,5 @@ def test_a_map_too_large_for_a_method_and_a_missing_second_derivative_are_named(
 
     net.pool = nn.Sequential(Attention(), nn.AdaptiveAvgPool2d(1))
     with pytest.raises(ValueError, match='layer="late": shapleycam needs second derivatives'):
-        explain_with(net, pictures(1), "shapleycam", 1, "late")
-    assert explain_with(net, pictures(1), "finercam", 1, "late").isfinite().all()
+        explain_with(net, images(1), "shapleycam", 1, "late")
+    assert explain_with(net, images(1), "finercam", 1, "late").isfinite().all()
