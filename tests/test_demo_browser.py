@@ -84,9 +84,9 @@ def test_a_visitor_clicks_a_sample_accepts_uploads_changes_the_class_compares_an
     of_a_sample = bars(page)
     page.get_by_role("button", name="sad").or_(page.get_by_label("Thumbnail 8")).first.click()
     of_the_sad_one = bars(page, instead_of=of_a_sample)
-    assert not page.get_by_text("Your own image").is_visible()
+    assert not page.get_by_text("Your own image", exact=True).is_visible()
     accept(page)
-    page.get_by_text("Your own image").wait_for()
+    page.get_by_text("Your own image", exact=True).wait_for()
     buffer = io.BytesIO()
     faces.sample_picture("grace_hopper").save(buffer, "JPEG")
     page.locator('input[type="file"]').first.set_input_files(

@@ -1,6 +1,6 @@
 """The public demo: one command, one link (`ferscope demo --share`, or `python -m workbench.gradio_app --share`).
 
-`gradio_page.py` is what visitors see, `doorkeeper.py` stands before it. Nothing of a visitor is written to a file:
+`demo/page.py` is what visitors see, `demo/gateway.py` is before it. Nothing of a visitor is written to a file:
 uploads and results stay in the memory of this process. Its folder holds the pictures of the samples only.
 """
 
@@ -30,7 +30,7 @@ from workbench.services.explain import warm
 from .cli import ADDRESS, HostName, Port, parsed_by, port_is_free
 from .demo import components
 from .demo import page as gradio_page
-from .demo.gateway import Doorkeeper
+from .demo.gateway import Gateway
 from .demo.page import Options
 from .demo.sessions import MAX_STREAMS, Sessions
 from .demo.uploads import Uploads
@@ -54,7 +54,7 @@ class Serving:
     """
 
     page: gradio_page.gr.Blocks
-    door: Doorkeeper
+    door: Gateway
     folder: Path
     local: str
     link: str | None
@@ -92,13 +92,13 @@ def serve(options: Options, host: str = ADDRESS, port: int = 7860, auth: tuple[s
     links: list[str] = []
     uploads, pictures = Uploads(folder), components.Pictures()
     page = gradio_page.build(options, lambda: bool(links), uploads, pictures)
-    doors: list[Doorkeeper] = []
+    doors: list[Gateway] = []
 
-    def door(app: Callable) -> Doorkeeper:
+    def door(app: Callable) -> Gateway:
         streams = min(MAX_STREAMS, affordable() // 2)  # the other connections are for requests that end
         sessions = Sessions(components.GradioQueue(page), streams)
         hosts = None if options.shared else frozenset((*access.own_names(), *options.host_names))
-        found = Doorkeeper(app, uploads, sessions, not options.samples_only, auth is not None, hosts, options.framed_by)
+        found = Gateway(app, uploads, sessions, not options.samples_only, auth is not None, hosts, options.framed_by)
         doors.append(found)
         return found
 

@@ -1,17 +1,17 @@
-"""Stands before the public demo: lets in what the demo needs, and no more of it than this computer can bear.
+"""The gateway before the public demo: it accepts only the requests that the demo needs, and limits them.
 
 Gradio has no limit on requests, responds to dozens of addresses that the demo does not use, and would fetch a file from
-any address that a request names. So each request passes here first:
+any address in a request. So each request passes here first:
 
 - only the addresses in `NEEDED` exist, and only under the names of this computer;
-- work is limited for all visitors together, because a tunnel hides who is who (a token bucket); sessions, open
+- work is limited for all visitors together by a token bucket, because a tunnel hides their addresses; sessions, open
   responses and uploads are limited for each visitor too;
-- a body has at most `bodies.MAX_BODY` bytes, comes in time, and names no file but an uploaded one;
-- an uploaded picture stays in memory; it is given back, and explained, only in the browser that brought it;
+- a body has at most `bodies.MAX_BODY` bytes, arrives in time, and refers to no file but an uploaded one;
+- an uploaded image stays in memory and is only available to the browser that uploaded it;
 - wrong passwords lock their address for a while;
-- no other page shows the demo in a frame, except the one that it was started with.
+- no other page may embed the demo in a frame, except the one that it was started with.
 
-Plain ASGI: it knows nothing of Gradio but the shape of its requests.
+Plain ASGI: it depends on nothing of Gradio but the format of its requests.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ NEEDED = (
     UPLOAD,
     FILE,
 )
-"""The beginnings of the addresses that the demo's page and its two functions need."""
+"""Prefixes of the addresses that the demo's page and its two API functions need."""
 WORK = (UPLOAD, CALL, JOIN)
 OPEN = (HEARTBEAT, f"{API}queue/data", CALL)  # responses to GET that stay open
 
@@ -54,25 +54,25 @@ NOT_OURS = "Only a picture that was uploaded here can be used. Upload it first, 
 NOT_JSON = "This request could not be read: its body must be JSON, not nested too deeply."
 NO_UPLOADS = "Here only the sample faces can be used: uploads are switched off."
 NO_PAGE = "There is no such page here."
-NO_FILE = "There is no such file here, or it is no longer kept."
+NO_FILE = "This file does not exist here, or it was deleted."
 NO_LOGIN = "Log in first."
 
 
 @dataclass
-class Doorkeeper:
-    """The ASGI application that stands before another one.
+class Gateway:
+    """The ASGI application before another one.
 
     Attributes:
         app: the demo.
-        uploads: the uploaded pictures.
-        sessions: the pages and programs that use it.
-        open_uploads: whether pictures may be uploaded at all.
+        uploads: the uploaded images.
+        sessions: the pages and API clients that use it.
+        open_uploads: whether images may be uploaded.
         password: whether visitors log in.
         hosts: names under which it is reached, besides localhost and any address; None: any name.
-        framed_by: origin of the page that may show it in a frame; None: no page.
+        framed_by: origin of the page that may embed it; None: no page.
         work: limit of uploads and requests for a prediction or explanation, of all visitors together.
         frames: limit of camera frames.
-        shares: a limit for each visitor of both, so that one does not use up that of all.
+        shares: limits of both for each visitor, so that one does not use up those of all.
         visitors: browsers that have the page open now.
         answered, refused: requests for work so far.
     """
@@ -95,7 +95,7 @@ class Doorkeeper:
     refused: int = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, or refuse it with a sentence."""
+        """Serve one request, or refuse it with a message."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
         elif scope["type"] == "websocket":  # the demo uses none
@@ -157,7 +157,7 @@ class Doorkeeper:
         return share.take() and (self.frames if frame else self.work).take()
 
     def _judged(self, path: str, scope: Scope, body: bytes) -> bytes:
-        """A body of JSON in which uploads are named by their tokens; RequestError where it names what it may not."""
+        """A JSON body with tokens in place of uploads; RequestError if it refers to something that is not allowed."""
         try:
             value = json.loads(body)
             replaced = self.uploads.replaced(value, self.cookies.of(scope))
@@ -171,7 +171,7 @@ class Doorkeeper:
         return body if replaced == value else json.dumps(replaced).encode()
 
     def _begun(self, scope: Scope, send: Send) -> Send:
-        """A `send` that notes the session of a program, which is named in the response to its call."""
+        """A `send` that records the session of an API client, which is in the response to its call."""
 
         async def noted(message: Message) -> None:
             if message["type"] == "http.response.body":
@@ -204,7 +204,7 @@ class Doorkeeper:
             raise RequestError(404, NO_FILE)
 
     async def _open(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a response that stays open; where it gives way to others it is ended, not broken off."""
+        """Serve a response that stays open; if there are too many, it is ended properly."""
         here, started = path.startswith(HEARTBEAT), False
         named = parse_qs(scope["query_string"].decode("latin-1")).get("session_hash", [])
         for name in [] if here else [path.rpartition("/")[2]] if path.startswith(CALL) else named:
@@ -226,7 +226,7 @@ class Doorkeeper:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _login(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a password be tried, unless its visitor or all of them have tried too many."""
+        """Allow a login attempt, unless this visitor or all visitors have made too many."""
         client = (stands_for_many(scope) and self.cookies.of(scope)) or address(scope)
         if wait := self.attempts.begin(client):
             raise RequestError(429, refusal(wait), wait)
@@ -239,7 +239,7 @@ class Doorkeeper:
         await self.app(scope, receive, watched)
 
     async def _need_login(self, scope: Scope) -> None:
-        """Refuse who has not logged in, where a password is asked for: the demo itself is asked."""
+        """Refuse visitors who have not logged in, if a password is required; the demo itself decides."""
         if not self.password:
             return
         status = 0
@@ -254,7 +254,7 @@ class Doorkeeper:
             raise RequestError(401, NO_LOGIN)
 
     def _check_host(self, host: str) -> None:
-        """Refuse a request for another host: a page elsewhere could point a name of its own at this computer."""
+        """Refuse a request for an unknown host, which protects from DNS rebinding."""
         try:
             name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
         except ValueError:
@@ -268,12 +268,12 @@ class Doorkeeper:
         raise RequestError(421, f'This demo is not served as "{shown}". Start it with --host-name {shown or "NAME"}.')
 
     def _visitor(self, scope: Scope) -> tuple[str, bool]:
-        """Whose share of the limits a request uses, a browser's or an address's; whether that may be many visitors'."""
+        """The owner of a request for the limits, a browser or an address; whether it may stand for many visitors."""
         browser = self.cookies.of(scope)
         return (browser, False) if browser else (f"at {address(scope)}", stands_for_many(scope))
 
     def _with_headers(self, scope: Scope, send: Send) -> Send:
-        """A `send` that says who may frame the response, and gives a new visitor a cookie with the page."""
+        """A `send` that sets who may embed the response, and a cookie for a new visitor of the page."""
         new = self.cookies.issue() if scope["path"] == "/" and not self.cookies.of(scope) else None
         framed_by = self.framed_by or "'none'"
         site = "SameSite=None; Secure; Partitioned" if self.framed_by else "SameSite=Lax"

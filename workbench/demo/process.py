@@ -1,7 +1,7 @@
-"""The public demo as a process of its own, started, watched and ended from the workbench's page Share.
+"""The public demo as a separate process, started, monitored and stopped from the workbench's page Share.
 
-What is known of it stands in two small files of a folder that only this user can read: which process it is, and what it
-says of itself every two seconds. So a workbench that was started anew finds the demo that still runs.
+Its state is in two small files of a folder that only this user can read: the process, and the status that it writes
+every two seconds. So a restarted workbench finds a demo that is still running.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from ..cli import port_is_free
 from ..server.account import AccountError, private_folder
 
 _PORTS = range(7860, 7900)
-_PATIENCE = 90.0  # seconds until a demo that says nothing counts as broken
+_PATIENCE = 90.0  # seconds without a status until the demo counts as failed
 
 
 @dataclass(frozen=True)
 class Demo:
-    """A demo that runs.
+    """A running demo.
 
     Attributes:
         pid: its process.
-        asked: whether a public link was asked for.
-        local: its address on this computer; None until it answers.
-        link: the public one; None where there is none (yet).
+        asked: whether a public link was requested.
+        local: its address on this computer; None until it is ready.
+        link: the public link; None if there is none (yet).
         visitors: browsers that have it open; answered, refused: requests so far.
         cpu: share of one core, may exceed 1; memory: bytes.
     """
@@ -53,7 +53,7 @@ class Demo:
 
     @property
     def ready(self) -> bool:
-        """Whether it answers."""
+        """Whether it responds to requests."""
         return self.local is not None
 
 
@@ -62,12 +62,12 @@ class SharingError(RuntimeError):
 
 
 def start(share: bool, samples_only: bool = False, user: str = "", password: str = "") -> Demo:
-    """Start the demo; the one that runs already is kept as it is.
+    """Start the demo; one that is running is kept.
 
     Args:
-        share: whether to ask for a public link.
+        share: whether to request a public link.
         samples_only: neither camera nor upload.
-        user, password: what visitors are asked for; empty: nothing.
+        user, password: required from visitors; empty: nothing.
 
     Raises:
         SharingError: no port is free, or only one of user and password is given.
@@ -78,7 +78,7 @@ def start(share: bool, samples_only: bool = False, user: str = "", password: str
         raise SharingError("Give both a name and a password, or neither.")
     port = next(filter(port_is_free, _PORTS), None)
     if port is None:
-        raise SharingError(f"None of the ports {_PORTS[0]} to {_PORTS[-1]} is free: end what uses them.")
+        raise SharingError(f"None of the ports {_PORTS[0]} to {_PORTS[-1]} is free: stop the programs that use them.")
     folder = _folder()
     (folder / "status.json").unlink(missing_ok=True)
     command = [sys.executable, "-m", "workbench.gradio_app", f"--port={port}", _status()]
@@ -98,7 +98,7 @@ def start(share: bool, samples_only: bool = False, user: str = "", password: str
 
 
 def current() -> Demo | None:
-    """The demo that runs, with what it said last; None where none does, or where one broke."""
+    """The running demo with its last status; None if none is running or it has failed."""
     known = _read("process.json")
     process = _process(known)
     if process is None:
@@ -114,7 +114,7 @@ def current() -> Demo | None:
 
 
 def stop() -> None:
-    """End the demo and wait until its uploads are gone; nothing happens where none runs."""
+    """Stop the demo and wait until its uploads are deleted; does nothing if none is running."""
     process = _process(_read("process.json"))
     if process is not None:
         process.terminate()
@@ -128,14 +128,14 @@ def stop() -> None:
 
 
 def qr_code(address: str) -> bytes:
-    """An address as a QR code, a PNG file, black on white with the border that readers need."""
+    """An address as a QR code: a PNG file, black on white with the quiet zone that readers need."""
     buffer = io.BytesIO()
     qrcode.make(address, box_size=8, border=4).save(buffer)
     return buffer.getvalue()
 
 
 def _process(known: dict) -> psutil.Process | None:
-    """The process of the files, if it is still the same one: its number may be another's by now, its command is not."""
+    """The process in the files, if it is still the same one, by number and command."""
     try:
         process = psutil.Process(known["pid"])
         alive = _status() in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE
@@ -145,7 +145,7 @@ def _process(known: dict) -> psutil.Process | None:
 
 
 def _status() -> str:
-    """The argument by which a demo that the workbench started is told from other processes."""
+    """The argument that identifies a demo started by the workbench among other processes."""
     return f"--status={_folder() / 'status.json'}"
 
 

@@ -1,7 +1,7 @@
-"""The sessions of the public demo: how many there are, whose they are, and what waits in them.
+"""The sessions of the public demo: their number, their owners, and what is pending in them.
 
-A session is a page that is open in a tab, or a program. Its client chooses its name, so that anybody may begin as many
-as they like; Gradio keeps a state for each, and the results that its client has not fetched.
+A session is a page that is open in a tab, or an API client. The client chooses its name, so anybody may start as many
+as they like; Gradio stores a state for each, and the results that its client has not fetched.
 """
 
 from __future__ import annotations
@@ -24,30 +24,30 @@ MAX_STREAMS = 240  # responses that stay open
 
 TOO_MANY_UNREAD = "Your earlier requests were not fetched. Fetch their results, or reload the page."
 TOO_MANY_PENDING = "Your earlier requests are still waiting. Try again when they are done."
-NO_SESSION = "This session is no longer kept, because of its age or because many are in use. Reload the page."
+NO_SESSION = "This session was deleted, because of its age or because many are in use. Reload the page."
 NOT_YOURS = "This session belongs to another visitor. Reload the page."
 BAD_NAME = "A session has a name of at most 64 letters and digits."
 
 
 class Queue(Protocol):
-    """What the demo holds of its sessions."""
+    """The demo's internal state of its sessions."""
 
     def unread(self, session: str) -> int:
-        """Number of messages that wait for the client of a session."""
+        """Number of messages waiting for the client of a session."""
 
     def pending(self, owner: str) -> int:
-        """Number of requests of a visitor that wait for a network."""
+        """Number of requests of a visitor waiting for a network."""
 
     async def forget(self, session: str) -> None:
-        """Delete what is kept of a session."""
+        """Delete everything of a session."""
 
 
 class Sessions:
-    """The sessions in use; the oldest of the visitor with the most is forgotten where they are too many.
+    """The sessions in use; if there are too many, the oldest of the visitor with the most is deleted.
 
     Args:
-        queue: what the demo holds of them.
-        streams: the most responses that stay open at the same time.
+        queue: the demo's internal state of them.
+        streams: maximum number of responses that stay open at the same time.
     """
 
     def __init__(self, queue: Queue, streams: int = MAX_STREAMS):
@@ -60,10 +60,10 @@ class Sessions:
         self._forgetting: set[asyncio.Task] = set()
 
     def use(self, name: Any, owner: str, many: bool) -> None:
-        """A request for work in a session, whose owner counts for `many` visitors or for one.
+        """Register a request for work in a session, whose owner counts as `many` visitors or as one.
 
         Raises:
-            RequestError: it has another owner, too many requests wait or results were not fetched, or the name is none.
+            RequestError: another owner, too many pending requests or unfetched results, or an invalid name.
         """
         if not isinstance(name, str) or not 0 < len(name) <= 64:
             raise RequestError(400, BAD_NAME)
@@ -75,19 +75,19 @@ class Sessions:
         self._used.put(name, None, owner, share=MAX_SESSIONS if many else PER_VISITOR)
 
     def check(self, name: str, owner: str) -> None:
-        """Raise RequestError where a session has another owner."""
+        """Raise RequestError if a session has another owner."""
         self._used.sweep()
         if self._used.owner(name) not in (None, owner):
             raise RequestError(403, NOT_YOURS)
 
     def fetch(self, name: str, owner: str) -> None:
-        """Raise RequestError where the results of a session are not there, or not for this owner."""
+        """Raise RequestError if a session has no results, or another owner."""
         self.check(name, owner)
         if self._used.owner(name) is None:
             raise RequestError(404, NO_SESSION)
 
     async def stream(self, work: Coroutine[Any, Any, None], owner: str) -> bool:
-        """Run a response that stays open; False where it was ended because there are too many."""
+        """Run a response that stays open; False if it was ended because there are too many."""
         task, key = asyncio.ensure_future(work), secrets.token_hex(8)
         self._streams.put(key, task, owner)
         try:

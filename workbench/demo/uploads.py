@@ -1,7 +1,7 @@
-"""Visitors' pictures in the memory of the demo's process, never in a file, so that they end with it however it ends.
+"""Visitors' images in the memory of the demo's process, never in a file, so that they are gone when it ends.
 
-To Gradio's clients an upload is a path on the server. Here that path stands for a picture in memory: the gateway takes
-uploads, hands them back, and puts a token in place of the path before Gradio reads a request.
+To Gradio's clients an upload is a path on the server. Here that path refers to an image in memory: the gateway stores
+and returns uploads, and replaces the path by a token before Gradio reads a request.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from ..server.bodies import TOO_LARGE, RequestError
 from ..server.bounded import BoundedStore, Limits
 
 MIB = 1024**2
-KEPT_SECONDS = 780  # looked through every minute: gone within a quarter of an hour
+KEPT_SECONDS = 780  # checked every minute: deleted within a quarter of an hour
 MAX_FILE = 5 * MIB
 UPLOADS = Limits(total=64 * MIB, share=16 * MIB, seconds=KEPT_SECONDS)
 RESULTS = Limits(total=32 * MIB, share=32 * MIB, seconds=KEPT_SECONDS)
 FILE = "/gradio_api/file="
-SCHEME = "upload:"  # how Gradio's components are told which one
+SCHEME = "upload:"  # prefix of the tokens that Gradio's components receive
 
 NO_FILE = "This request could not be read: send one picture as multipart/form-data."
-GONE = "This picture is no longer kept, because of its age or because many are in use. Choose it again."
+GONE = "This image was deleted, because of its age or because many are in use. Choose it again."
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,7 @@ class Upload:
 
     Attributes:
         data: its bytes.
-        visitor: the browser that brought it, which alone may have it; None: whoever knows its path.
+        visitor: the browser that uploaded it, the only one that may read it; None: anybody who knows its path.
     """
 
     data: bytes
@@ -48,10 +48,10 @@ class Upload:
 
 
 class Uploads:
-    """The uploads of all visitors, and the pictures of results that programs fetch.
+    """The uploads of all visitors, and the result images that API clients fetch.
 
     Args:
-        folder: the folder of the paths; only the demo's own files lie in it.
+        folder: the folder of the paths; it contains only the demo's own files.
     """
 
     def __init__(self, folder: Path):
@@ -60,19 +60,19 @@ class Uploads:
         self.results: BoundedStore[Upload] = BoundedStore(RESULTS)
 
     def add(self, data: bytes, name: str, visitor: str | None, owner: str) -> str:
-        """Keep an upload and return its path; `owner` is whose share it counts in."""
+        """Store an upload and return its path; it counts in the share of `owner`."""
         token = secrets.token_hex(16)
         self.uploads.put(token, Upload(data, visitor), owner, len(data))
         return str(self.folder / token / _plain(name))
 
     def add_result(self, data: bytes, name: str) -> str:
-        """Keep the picture of a result, which is fetched at once, and return its path."""
+        """Store a result image, which is fetched at once, and return its path."""
         token = secrets.token_hex(16)
         self.results.put(token, Upload(data, None), "results", len(data))
         return str(self.folder / token / _plain(name))
 
     def find(self, path: str, visitor: str | None) -> tuple[str, Upload] | None:
-        """Token and upload of a path, for the visitor who may have it; however the path is written."""
+        """Token and upload of a path, in any spelling, if the visitor may read it."""
         token = self._token(path)
         found = token and (self.uploads.get(token) or self.results.get(token))
         if not found or (found.visitor is not None and found.visitor != visitor):
@@ -80,19 +80,19 @@ class Uploads:
         return token, found
 
     def bytes_of(self, url: str) -> bytes:
-        """The upload that a component is told of; ValueError with a sentence where it is gone."""
+        """The upload of a token; ValueError with a message for the visitor if it was deleted."""
         found = self.uploads.get(token := url.removeprefix(SCHEME)) or self.results.get(token)
         if found is None:
             raise ValueError(GONE)
         return found.data
 
     def is_own_file(self, path: str) -> bool:
-        """Whether a path is that of a file of the demo itself, such as a sample's picture."""
+        """Whether a path is that of a file of the demo itself, such as a sample image."""
         absolute = os.path.isabs(path) and "\0" not in path and ".." not in Path(path).parts
         return absolute and self.folder in Path(os.path.normpath(path)).parents and Path(path).is_file()
 
     def sweep(self) -> None:
-        """Forget what is too old."""
+        """Delete expired uploads."""
         self.uploads.sweep()
         self.results.sweep()
 
@@ -100,7 +100,7 @@ class Uploads:
         """A request's JSON with a token in place of each uploaded file.
 
         Raises:
-            LookupError: it names a file or an address that this visitor may not have.
+            LookupError: it contains a file or an address that this visitor may not read.
         """
         if isinstance(value, list):
             return [self.replaced(inner, visitor) for inner in value]
@@ -129,7 +129,7 @@ class Uploads:
 
 
 def _files_in(value: dict[str, Any]) -> Iterator[str]:
-    """The file that an object of a request's JSON names by its path, or by its address here."""
+    """The file that an object of a request's JSON refers to, by its path or its address here."""
     if value.get("path") is not None:
         yield str(value["path"])
     url = value.get("url")
@@ -141,7 +141,7 @@ async def files_of(scope: Scope, body: bytes) -> list[tuple[str, bytes]]:
     """Name and bytes of each file in the body of an upload.
 
     Raises:
-        RequestError: it is no multipart/form-data, holds no file or more than four, or one larger than `MAX_FILE`.
+        RequestError: it is not multipart/form-data, has no file or more than four, or one larger than `MAX_FILE`.
     """
 
     async def stream():
@@ -162,7 +162,7 @@ async def files_of(scope: Scope, body: bytes) -> list[tuple[str, bytes]]:
 
 
 def media_type(data: bytes) -> str:
-    """What a browser may take a file for: a picture, or bytes."""
+    """The media type of a file: an image type, or bytes."""
     kinds = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png"}
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "image/webp"
@@ -170,5 +170,5 @@ def media_type(data: bytes) -> str:
 
 
 def _plain(name: str) -> str:
-    """The last part of a file's name, in plain letters."""
+    """The last part of a file's name, in ASCII letters."""
     return re.sub(r"[^\w.-]", "_", re.split(r"[/\\]", name)[-1], flags=re.ASCII).strip(".")[-60:] or "file"

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from workbench.demo import gateway
-from workbench.demo.gateway import API, FILE, Doorkeeper
+from workbench.demo.gateway import API, FILE, Gateway
 from workbench.demo.sessions import MAX_SESSIONS, PER_VISITOR, Sessions
 from workbench.demo.uploads import Uploads
 from workbench.server import bodies
@@ -57,12 +57,12 @@ class Kept:
         self.forgotten.append(session)
 
 
-def made(app=behind, kept: Kept | None = None, **settings) -> Doorkeeper:
+def made(app=behind, kept: Kept | None = None, **settings) -> Gateway:
     kept = kept or Kept()
-    return Doorkeeper(app, Uploads(UPLOADS), Sessions(kept), **settings)
+    return Gateway(app, Uploads(UPLOADS), Sessions(kept), **settings)
 
 
-def ask(door: Doorkeeper, method: str, path: str, client: str = "127.0.0.1", **more) -> httpx.Response:
+def ask(door: Gateway, method: str, path: str, client: str = "127.0.0.1", **more) -> httpx.Response:
     async def once() -> httpx.Response:
         transport = httpx.ASGITransport(door, client=(client, 1))
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as asked:
@@ -73,17 +73,17 @@ def ask(door: Doorkeeper, method: str, path: str, client: str = "127.0.0.1", **m
     return asyncio.run(once())
 
 
-def visitor(door: Doorkeeper) -> dict[str, str]:
+def visitor(door: Gateway) -> dict[str, str]:
     """Headers of a browser that has opened the page."""
     return {"cookie": f"a=b; {COOKIE}={ask(door, 'GET', '/').cookies[COOKIE]}"}
 
 
-def upload(door: Doorkeeper, data: bytes = PICTURE, name: str = "me.png", **more) -> httpx.Response:
+def upload(door: Gateway, data: bytes = PICTURE, name: str = "me.png", **more) -> httpx.Response:
     return ask(door, "POST", f"{API}upload", files={"files": (name, data)}, **more)
 
 
 @pytest.fixture
-def door() -> Doorkeeper:
+def door() -> Gateway:
     return made()
 
 
@@ -309,7 +309,7 @@ def test_visitors_are_those_who_have_the_page_open():
     assert (counts, door.visitors) == ([1], 0)
 
 
-def slow_bodies(door: Doorkeeper, clients: list[str]) -> tuple[list[int], list[int]]:
+def slow_bodies(door: Gateway, clients: list[str]) -> tuple[list[int], list[int]]:
     """Statuses of bodies that hardly come, and of uploads sent after two seconds from other clients."""
 
     async def trickle():
@@ -380,7 +380,7 @@ def test_a_session_of_another_visitor_is_neither_used_nor_read(door):
 @pytest.mark.parametrize("path", ["queue/data?session_hash=gone", "call/predict/gone"])
 def test_who_comes_back_to_a_session_that_gave_way_is_told(door, path):
     response = ask(door, "GET", f"{API}{path}")
-    assert (response.status_code, "no longer kept" in response.json()["error"]) == (404, True)
+    assert (response.status_code, "was deleted" in response.json()["error"]) == (404, True)
 
 
 @pytest.mark.parametrize("name", [7, "", "x" * 65, ["a"], {"a": 1}])
@@ -430,7 +430,7 @@ def test_responses_that_stay_open_give_way_to_later_ones_of_others():
         await asyncio.sleep(30)
 
     kept = Kept()
-    door = Doorkeeper(page, Uploads(UPLOADS), Sessions(kept, streams=5))
+    door = Gateway(page, Uploads(UPLOADS), Sessions(kept, streams=5))
 
     async def open_one(client: str) -> int:
         transport = httpx.ASGITransport(door, client=(client, 1))
