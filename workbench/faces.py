@@ -1,8 +1,8 @@
-"""From a file to a face: decode safely, find the faces, cut one out as the networks know faces from FER2013.
+"""Decode images safely, detect faces, and crop them with the framing of FER2013.
 
-`read` trusts nothing that it is given, `detect` answers with every face that it finds (none is an answer too), `crop`
-cuts a square out and turns it upright, and `Face.gray` is what a network sees. Nothing here needs a network
-connection, Streamlit or torch; drawn samples are made by `models.datasets.synthetic.faces` when they are asked for.
+`read` decodes an untrusted file, `detect` returns all detected faces, `crop` cuts out a square and rotates it upright,
+and `Face.gray` is the input of a network. Nothing here needs a network connection, Streamlit or torch; drawn samples
+are made by `models.datasets.synthetic.faces` on request.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ MAX_PIXELS = 25_000_000
 MIN_SIDE = 8  # pixels; below this there is no face to see
 MAX_FACE_SIDE = 512  # pixels; larger crops are reduced, the networks take 48 to 224
 
-# How FER2013 frames a face, relative to the square that the cascade finds. Measured on 1500 Training pictures, enlarged
+# How FER2013 frames a face, relative to the square that the cascade finds. Measured on 1500 Training images, enlarged
 # four times, with their borders replicated (benchmarks/face_framing.py): in the 1065 that the cascade found, the median
-# square is 0.974 of the frame wide and its centre 0.008 of the frame above the frame's centre.
+# square is 0.974 of the frame wide and its center 0.008 of the frame above the frame's center.
 _FRAME_PER_SQUARE = 1 / 0.974
 _FRAME_BELOW_SQUARE = 0.008  # of the frame's side, towards the chin
 
-_CASCADE_LOCK = threading.Lock()  # a CascadeClassifier keeps the picture it works on: one thread at a time
+_CASCADE_LOCK = threading.Lock()  # a CascadeClassifier keeps the image it works on: one thread at a time
 
 
 class PictureError(ValueError):
-    """A picture that cannot be used; the message tells the person who gave it what to do."""
+    """An image that cannot be used; the message says what to do."""
 
 
 # ------------------------------------------------------------------------------------------------ reading
 
 
 def read(data: bytes) -> Image.Image:
-    """Decode a JPEG, PNG or WebP file to an upright RGB picture.
+    """Decode a JPEG, PNG or WebP file to an upright RGB image.
 
     The EXIF orientation is applied, transparent parts become white, 16-bit gray is scaled to 8 bits, and of an animated
-    picture the first frame is taken. Size and format are checked before any pixel is decoded.
+    image the first frame is taken. Size and format are checked before any pixel is decoded.
 
     Raises:
         PictureError: not such a file, damaged, over 25 MB, over 25 megapixels, or a side under 8 pixels.
@@ -62,22 +62,20 @@ def read(data: bytes) -> Image.Image:
         raise _too_large() from error
     except Exception as error:  # broken files make Pillow raise nearly anything: OSError, struct.error, MemoryError …
         raise PictureError(
-            "This picture is damaged or incomplete. Save or send it again, or take a photo with the camera."
+            "This image is damaged or incomplete. Save or send it again, or take a photo with the camera."
         ) from error
 
 
 def _check_bytes(data: bytes) -> None:
     if not data:
-        raise PictureError("This file is empty. Choose another picture, or take a photo with the camera.")
+        raise PictureError("This file is empty. Choose another image, or take a photo with the camera.")
     if len(data) > MAX_BYTES:
-        raise PictureError("This file is larger than 25 MB. Save the picture smaller, or take a photo with the camera.")
+        raise PictureError("This file is larger than 25 MB. Save a smaller image, or take a photo with the camera.")
     is_jpeg, is_png = data.startswith(b"\xff\xd8\xff"), data.startswith(b"\x89PNG\r\n\x1a\n")
     is_webp = data[:4] == b"RIFF" and data[8:12] == b"WEBP"
     if not (is_jpeg or is_png or is_webp):
         kind = _kind_of_other(data)
-        raise PictureError(
-            f"This is {kind}not a JPEG, PNG or WebP picture. Convert it, or take a photo with the camera."
-        )
+        raise PictureError(f"This is {kind}not a JPEG, PNG or WebP image. Convert it, or take a photo with the camera.")
     if is_webp and math.prod(_webp_size(data)) > MAX_PIXELS:
         raise _too_large()
 
@@ -104,11 +102,11 @@ def _check_size(width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
         raise _too_large()
     if min(width, height) < MIN_SIDE:
-        raise PictureError(f"This picture is only {width}×{height} pixels. Choose one of at least 8×8 pixels.")
+        raise PictureError(f"This image is only {width}×{height} pixels. Choose one of at least 8×8 pixels.")
 
 
 def _too_large() -> PictureError:
-    return PictureError("This picture has more than 25 megapixels. Save it smaller, or take a photo with the camera.")
+    return PictureError("This image has more than 25 megapixels. Save it smaller, or take a photo with the camera.")
 
 
 def _turned_upright(image: Image.Image) -> Image.Image:
@@ -135,12 +133,12 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 @dataclass(frozen=True)
 class Box:
-    """A rectangle on a picture, in pixels of the upright picture that `read` returns; it may reach beyond the border.
+    """A rectangle on an image, in pixels of the upright image that `read` returns; it may reach beyond the border.
 
     Attributes:
         left, top: the upper left corner before the rectangle is turned.
         width, height: its sides.
-        angle: degrees by which it is turned about its centre, counter-clockwise on the screen, in (-180, 180].
+        angle: degrees by which it is turned about its center, counter-clockwise on the screen, in (-180, 180].
     """
 
     left: float
@@ -166,7 +164,7 @@ class Box:
 
     @property
     def corners(self) -> tuple[tuple[float, float], ...]:
-        """The four corners (x, y) on the picture in drawing order, beginning at the face's upper left one."""
+        """The four corners (x, y) on the image in drawing order, beginning at the face's upper left one."""
         x, y = self.centre
         cos, sin = math.cos(math.radians(self.angle)), math.sin(math.radians(self.angle))
         offsets = [(sx * self.width / 2, sy * self.height / 2) for sx, sy in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
@@ -175,7 +173,7 @@ class Box:
 
 @dataclass(frozen=True)
 class _Look:
-    """One pass of the cascade over a copy of the picture.
+    """One pass of the cascade over a copy of the image.
 
     Attributes:
         side: longer side of the copy before it gets its margin and is turned, in pixels.
@@ -192,23 +190,23 @@ class _Look:
     smallest: float = 0.05
 
 
-# Upright first; then, unless a face was found beyond doubt, tilted heads and lying cameras. The margin is for pictures
+# Upright first; then, unless a face was found beyond doubt, tilted heads and lying cameras. The margin is for images
 # that a face fills: without it the cascade's square cannot be as large as the face.
 _UPRIGHT = _Look(margin=0.125, side=560)
 _TURNED = tuple(_Look(turn=turn, side=320, votes=8) for turn in (-15, 15, -30, 30, -45, 45, -90, 90, -180))
 _SURE = 20  # votes; most faces get 20 to 80, folds of cloth seen upside down up to 15, noise up to 12
 
-# In a camera's picture: the whole frame for one face near the camera, then only the surroundings of where it was.
+# In a camera's image: the whole frame for one face near the camera, then only the surroundings of where it was.
 _IN_FRAME = _Look(margin=0.0625, side=320, smallest=0.1)
 _AROUND_LAST = _Look(side=96, votes=4, smallest=0.35)
 _SURROUNDINGS = 2.0  # side of the region around the last box, in sides of that box
 
 
 def detect(picture: Image.Image) -> list[Box]:
-    """Every face in the picture, largest first; an empty list when none is found.
+    """Every face in the image, largest first; an empty list when none is found.
 
     OpenCV's frontal cascade (Viola and Jones, 2001; the `alt2` tree) on an equalised gray copy. When it finds nothing
-    or is in doubt, it looks again at turned copies, whose boxes are mapped back to the picture. A head that is tilted
+    or is in doubt, it looks again at rotated copies, whose boxes are mapped back to the image. A head that is tilted
     by more than about 60 degrees, but not lying, is not found.
 
     Returns:
@@ -250,10 +248,10 @@ class Follower:
 
 
 def cascade_squares(gray: np.ndarray, smallest: int, votes: int = 6) -> list[tuple[int, float, float, float]]:
-    """What the cascade alone says of a gray uint8 picture (H, W), before any framing.
+    """What the cascade alone says of a gray uint8 image (H, W), before any framing.
 
     Returns:
-        (votes, x of the centre, y of the centre, side) in pixels for each square, most votes first.
+        (votes, x of the center, y of the center, side) in pixels for each square, most votes first.
     """
     with _CASCADE_LOCK:
         squares, counts = _cascade().detectMultiScale2(gray, 1.1, votes, minSize=(smallest, smallest))
@@ -267,8 +265,8 @@ def _cascade() -> cv2.CascadeClassifier:
 
 
 def _hits(gray: Image.Image, look: _Look) -> list[tuple[int, Box]]:
-    """(votes, box on the picture) for each face that one pass finds."""
-    scale = min(look.side / max(gray.size), 4.0)  # small pictures are enlarged: the cascade's window is 20 pixels
+    """(votes, box on the image) for each face that one pass finds."""
+    scale = min(look.side / max(gray.size), 4.0)  # small images are enlarged: the cascade's window is 20 pixels
     small = gray.resize([max(1, round(n * scale)) for n in gray.size], Image.Resampling.BILINEAR, reducing_gap=2.0)
     pixels = cv2.equalizeHist(np.asarray(small))
     matrix, size = _turning(small.size, look)
@@ -294,7 +292,7 @@ def _turning(size: tuple[int, int], look: _Look) -> tuple[np.ndarray, tuple[int,
 
 
 def _square(x: float, y: float, side: float, angle: float) -> Box:
-    """The square in whole pixels round a centre."""
+    """The square in whole pixels round a center."""
     side = max(1, round(side))
     return Box(round(x - side / 2), round(y - side / 2), side, side, float(angle))
 
@@ -302,7 +300,7 @@ def _square(x: float, y: float, side: float, angle: float) -> Box:
 def _merged(hits: list[tuple[int, Box]]) -> list[Box]:
     """One box for each face, from the hits of all looks, those with most votes first.
 
-    Of boxes whose centres lie within half a side of each other one stays; that also drops a mouth or a collar that
+    Of boxes whose centers lie within half a side of each other one stays; that also drops a mouth or a collar that
     passed for a small face. A hit that stands at another angle than the strongest one needs 60 % of its votes: upside
     down, a shoulder can look like a face.
     """
@@ -326,11 +324,11 @@ def whole(picture: Image.Image) -> Box:
 
 @dataclass(frozen=True, eq=False)
 class Face:
-    """A square RGB picture of one face.
+    """A square RGB image of one face.
 
     Attributes:
         picture: the crop at its own resolution, at most 512 pixels a side.
-        box: where it was cut out; None when the picture was a face to begin with.
+        box: where it was cut out; None when the image was a face to begin with.
     """
 
     picture: Image.Image
@@ -341,26 +339,26 @@ class Face:
         return np.asarray(self.picture.convert("L").resize((size, size), Image.Resampling.LANCZOS)).copy()
 
     def rgb(self, size: int) -> np.ndarray:
-        """The face in colour: uint8 (size, size, 3), reduced without aliasing (Lanczos)."""
+        """The face in color: uint8 (size, size, 3), reduced without aliasing (Lanczos)."""
         return np.asarray(self.picture.convert("RGB").resize((size, size), Image.Resampling.LANCZOS)).copy()
 
     @cached_property
     def key(self) -> str:
-        """Hex digest of the pixels: equal for equal pictures, fit as the key of a cache."""
+        """Hex digest of the pixels: equal for equal images, fit as the key of a cache."""
         return hashlib.sha256(f"{self.picture.size}".encode() + self.picture.tobytes()).hexdigest()
 
 
 def crop(picture: Image.Image, box: Box) -> Face:
-    """Cut out the square round the centre of `box` whose side is the box's longer one, and turn it upright.
+    """Cut out the square round the center of `box` whose side is the box's longer one, and turn it upright.
 
-    A square box of whole pixels is cut out exactly as given; parts outside of the picture repeat its border.
+    A square box of whole pixels is cut out exactly as given; parts outside of the image repeat its border.
 
     Raises:
-        PictureError: the box has no area or lies outside of the picture.
+        PictureError: the box has no area or lies outside of the image.
     """
     _check_box(picture, box)
     (x, y), side = box.centre, box.side
-    factor = max(1, int(side / (2 * MAX_FACE_SIDE)))  # reduce first: a large box must not cost a large picture
+    factor = max(1, int(side / (2 * MAX_FACE_SIDE)))  # reduce first: a large box must not cost a large image
     if factor > 1:
         picture = picture.reduce(factor)
         x, y, side = x / factor, y / factor, side / factor
@@ -372,10 +370,10 @@ def crop(picture: Image.Image, box: Box) -> Face:
 
 def _check_box(picture: Image.Image, box: Box) -> None:
     if not (math.isfinite(box.area) and math.isfinite(box.angle) and min(box.width, box.height) >= 1):
-        raise PictureError("This box is empty. Draw a box of at least one pixel round the face.")
+        raise PictureError("This box is empty. Draw a box of at least one pixel around the face.")
     (x, y), half = box.centre, box.side / 2
     if not (-half < x < picture.width + half and -half < y < picture.height + half):
-        raise PictureError("This box lies outside of the picture. Draw it round the face.")
+        raise PictureError("This box is outside of the image. Draw it around the face.")
 
 
 def _cut(pixels: np.ndarray, x: float, y: float, side: float) -> Image.Image:
@@ -425,7 +423,7 @@ _SAMPLES = (
         Sample(
             f"drawn_{e}",
             f"Drawn face: {e}",
-            f"Drawn by FERScope to look {e}, Apache-2.0. A network, taught with photographs, may answer otherwise.",
+            f"Drawn by FERScope to look {e}, Apache-2.0. A network trained on photographs may predict another class.",
         )
         for e in _DRAWN
     ),
@@ -439,7 +437,7 @@ def samples() -> tuple[Sample, ...]:
 
 @lru_cache(maxsize=32)
 def sample_picture(name: str) -> Image.Image:
-    """The whole RGB picture of a sample, for drawing its box on; copy it before changing it.
+    """The whole RGB image of a sample, for drawing its box on; copy it before changing it.
 
     Raises:
         PictureError: there is no such sample; the message lists the names.

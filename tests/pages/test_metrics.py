@@ -114,7 +114,7 @@ def test_what_is_missing_or_damaged_is_said_and_the_rest_is_shown(no_set, own_sh
     (own_shelf / "residual_cnn" / "history.csv").write_bytes(b"\xff\xfe")
     app = opened()
     warnings = "\n".join(element.value for element in app.main.warning)
-    assert "resnet18 has no stored answers" in warnings
+    assert "resnet18 has no stored predictions" in warnings
     assert "`ferscope evaluate resnet18`" in warnings
     assert "The history of residual_cnn cannot be read" in warnings
     assert services.metrics.evaluation.scores("residual_cnn").text(services.metrics.evaluation.MEASURES[0]) in text_of(

@@ -191,19 +191,19 @@ def test_a_phones_jpeg_with_several_pictures_is_read_as_its_first():
 
 
 def test_an_empty_file_is_refused_with_a_sentence():
-    with pytest.raises(PictureError, match=r"empty.*Choose another picture"):
+    with pytest.raises(PictureError, match=r"empty.*Choose another image"):
         faces.read(b"")
 
 
 @pytest.mark.parametrize("data", [b"hello", b"a,b\n1,2\n" * 500, b"\0" * 3000, b"%PDF-1.7 ...", b"BM" + bytes(60)])
 def test_what_is_not_a_picture_is_refused_with_a_sentence(data):
-    with pytest.raises(PictureError, match=r"not a JPEG, PNG or WebP picture\. Convert it"):
+    with pytest.raises(PictureError, match=r"not a JPEG, PNG or WebP image\. Convert it"):
         faces.read(data)
 
 
 @pytest.mark.parametrize("format", ["BMP", "TIFF", "PPM"])
 def test_other_formats_are_refused_also_where_pillow_knows_them(format):
-    with pytest.raises(PictureError, match="not a JPEG, PNG or WebP picture"):
+    with pytest.raises(PictureError, match="not a JPEG, PNG or WebP image"):
         faces.read(encode(gradient(), format))
 
 
@@ -475,7 +475,7 @@ def test_an_empty_box_is_refused_with_a_sentence(box):
 
 @pytest.mark.parametrize("box", [Box(64, 0, 20, 20), Box(0, -30, 20, 20), Box(float("nan"), 0, 9, 9)])
 def test_a_box_outside_of_the_picture_is_refused_with_a_sentence(box):
-    with pytest.raises(PictureError, match="outside of the picture"):
+    with pytest.raises(PictureError, match="outside of the image"):
         faces.crop(gradient(), box)
 
 

@@ -12,7 +12,7 @@ from starlette.types import Message, Receive, Scope
 
 from .visitors import address, stands_for_many
 
-MAX_BODY = 6 * 1024**2  # bytes: a picture of 5 MB, and what is around it
+MAX_BODY = 6 * 1024**2  # bytes: an image of 5 MB, and what is around it
 MAX_BODIES = 24  # that are read at the same time: together at most 144 MB
 PER_ADDRESS = 8  # of them from one address, except this computer's own
 BODY_SECONDS = 20.0
@@ -20,8 +20,8 @@ GRACE_SECONDS = 2.0  # before a body can be too slow
 SLOW = 64 * 1024  # bytes a second; a slower one gives way where there is no room for another
 
 BUSY = "Too many visitors send requests at once. Wait some seconds and try again."
-TOO_LARGE = "This is larger than 5 MB. Save the picture smaller, or take a photo with the camera."
-TOO_SLOW = "This took too long to arrive. Try again, perhaps with a smaller picture."
+TOO_LARGE = "This is larger than 5 MB. Save a smaller image, or take a photo with the camera."
+TOO_SLOW = "This took too long to arrive. Try again, perhaps with a smaller image."
 
 
 class RequestError(Exception):

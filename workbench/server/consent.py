@@ -23,7 +23,7 @@ def where_pictures_go(shared: bool) -> str:
 
 
 def notice(shared: bool, kept: str | None = None) -> str:
-    """The whole notice as Markdown; `kept` replaces the sentence of where pictures go."""
+    """The whole notice as Markdown; `kept` replaces the sentence of where images go."""
     return (
         "**Before you use your own image.** FERScope shows how networks that classify facial expressions come to their "
         f"predictions. {LIMITS}\n\n"

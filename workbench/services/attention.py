@@ -1,4 +1,4 @@
-"""What a network's own attention modules let through on one face, and what is left of the answer without them."""
+"""Attention maps of a network for one face, and its prediction without attention modules."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Module:
 
     @property
     def gate(self) -> AttentionMap:
-        """The weights of places that it ends in; of a transformer block, the rollout over its heads."""
+        """The final spatial weights; of a transformer block, the rollout over its heads."""
         return [found for found in self.maps if found.spatial][-1]
 
     @property
@@ -53,7 +53,7 @@ class Inside:
     """All attention modules of one network on one face.
 
     Attributes:
-        prediction: what the network answers.
+        prediction: the predicted class with its probabilities.
         pixels: what it was shown, in 0..1, (S, S).
         modules: in the order of the forward pass; () for a network without attention.
     """
@@ -63,7 +63,7 @@ class Inside:
     modules: tuple[Module, ...]
 
     def over_face(self, places: Tensor) -> Tensor:
-        """A map of places (h, w) enlarged to the picture (bilinear), (S, S); not for angles, which do not mix."""
+        """A spatial map (h, w) resized to the image (bilinear), (S, S); not for angles."""
         return cam.resize(places, self.pixels.shape)
 
 
@@ -97,7 +97,7 @@ def _accuracy(name: str) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Switched:
-    """What a network answers with and without some of its attention modules.
+    """Logits and probabilities of a network with and without some of its attention modules.
 
     Attributes:
         off: names of the modules that returned their input; () for none.
@@ -132,7 +132,7 @@ class Switched:
 
 
 def switched(face: Face, network: str, off: Sequence[str]) -> Switched:
-    """What a network answers when the attention modules named in `off` return their input, all of them at once.
+    """Logits of a network when all attention modules named in `off` return their input.
 
     The network that all visitors share is not changed: the switch holds for this one question.
 
@@ -161,12 +161,12 @@ def _switched(net: Network, found: attention.SwitchedOff) -> Switched:
 
 @dataclass(frozen=True, eq=False)
 class BesideCams:
-    """How far the order of places is the same in maps of attention and in class activation maps of one face.
+    """Rank correlation of attention maps with class activation maps of one face.
 
     Attributes:
         maps: the maps of attention that weigh places.
         classes: names of the classes.
-        answer: the class that the network answers.
+        answer: the predicted class.
         likeness: rank correlation of each with the Grad-CAM of each class, −1..1, NaN beside a blank one, (maps, K).
         cam_size: (height, width) of the class activation maps.
     """
@@ -185,7 +185,7 @@ class BesideCams:
 
 
 def beside_cams(face: Face, network: str) -> BesideCams:
-    """Rank correlation of a network's own weights of places with its class activation maps (Jain and Wallace 2019).
+    """Rank correlation of a network's spatial attention with its class activation maps (Jain and Wallace 2019).
 
     Raises:
         ValueError: unknown network, or one without attention or without a layer for maps.

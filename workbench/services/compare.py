@@ -1,4 +1,4 @@
-"""What several networks answer to one face, and whether they have the same places to show for it."""
+"""Predictions of several networks for one face, and the similarity of their maps."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class MapPair:
     Attributes:
         first, second: their names.
         likeness: rank correlation of their maps, −1..1.
-        agree: whether they give the same answer.
+        agree: whether they give the same prediction.
     """
 
     first: str
@@ -34,16 +34,16 @@ class MapPair:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """What several networks answer to one face.
+    """Predictions of several networks for one face.
 
     Attributes:
         explanations: one of each network, in the order asked for.
         networks: their names.
         class_: whose maps stand side by side.
-        maps: Grad-CAM of that class by each network, in the unit of its own logit, enlarged to the largest picture,
+        maps: Grad-CAM of that class by each network, in the unit of its own logit, resized to the largest image,
             (n, S, S); zeros for a network without a layer for maps.
         likeness: rank correlation of every two maps, −1..1, NaN beside a blank one, (n, n).
-        agree: whether all give the same answer.
+        agree: whether all give the same prediction.
     """
 
     networks: tuple[str, ...]
@@ -71,12 +71,12 @@ class Comparison:
 
     @property
     def untrained(self) -> tuple[str, ...]:
-        """Networks with random weights: whatever they answer, it means nothing."""
+        """Networks with random weights, whose predictions mean nothing."""
         return tuple(n for n, e in zip(self.networks, self.explanations, strict=True) if not e.prediction.trained)
 
     @property
     def camps(self) -> dict[str, tuple[str, ...]]:
-        """Who gives which answer: answer → networks, the largest camp first; untrained networks are not counted."""
+        """Predicted class → trained networks that predict it, the largest group first."""
         camps: dict[str, tuple[str, ...]] = {}
         for network, explanation in zip(self.networks, self.explanations, strict=True):
             if explanation.prediction.trained:
@@ -86,7 +86,7 @@ class Comparison:
 
     @property
     def pairs(self) -> tuple[MapPair, ...]:
-        """Every two trained networks whose maps have an order of places, the most alike first."""
+        """Every two trained networks with maps that are not flat, the most similar first."""
         n = range(len(self.networks))
         trained = [i for i in n if self.networks[i] not in self.untrained]
         found = [self._pair(i, j) for i in trained for j in trained if i < j and not self.likeness[i, j].isnan()]
@@ -116,7 +116,7 @@ class Comparison:
         return shares[self.networks.index(first)] - shares[self.networks.index(second)]
 
     def of(self, class_: str) -> Comparison:
-        """The same networks and answers with the maps of another class; ValueError where one of them lacks it."""
+        """The same networks and predictions with the maps of another class; ValueError if one lacks the class."""
         return _joined(self.networks, self.explanations, class_)
 
 
@@ -124,13 +124,13 @@ Ask = Callable[[Face, str], Explanation]
 
 
 def compare(face: Face, networks: Sequence[str], class_: str | None = None, ask: Ask | None = None) -> Comparison:
-    """What several networks answer to a face, and their maps for one class side by side (figure 9 of paper D).
+    """Predictions of several networks for a face, and their maps for one class side by side (figure 9 of paper D).
 
     Args:
         face: the face.
         networks: two or more names.
-        class_: whose maps; None: the first network's answer, or where another lacks that, the first class of all.
-        ask: how one network is asked; None: `explain`. Somebody who remembers answers gives their own.
+        class_: whose maps; None: the first network's prediction, or where another lacks that, the first class of all.
+        ask: explains one network; None: `explain`. A caller with a cache passes its own.
 
     Raises:
         ValueError: fewer than two networks, an unknown one, or a class that one of them does not have.

@@ -124,7 +124,7 @@ class _Setup:
 
 
 def possible_faults(network: str = DEFAULT_NETWORK) -> tuple[Fault, ...]:
-    """Faults that this network can have: without batch-norm and dropout, training mode changes nothing."""
+    """Faults that this network can have: without batch norm and dropout, training mode changes nothing."""
     net, missing = open_network(network), set()
     if not any(isinstance(module, _BatchNorm | nn.Dropout) for module in net.model.modules()):
         missing.add("training")

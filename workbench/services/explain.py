@@ -1,4 +1,4 @@
-"""Everything that can be said at once about how an answer came about."""
+"""Prediction, class activation maps, attention maps and spectra of one face."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Explanation:
         layer: name of the layer whose maps are weighed; None for a network that has none.
         atlas: maps of each method of `cam.METHODS` for each class, each method in a unit of its own, at least 0, as
             large as the layer's, (M, K, h, w); None without a layer.
-        class_: the class that was asked for; the network's answer where none was.
+        class_: the target class; by default the predicted class.
         attention: what the network's own attention modules computed, in the order of the forward pass.
     """
 
@@ -60,7 +60,7 @@ class Explanation:
         return (0, 0) if self.atlas is None else (self.atlas.shape[-2], self.atlas.shape[-1])
 
     def maps(self, method: str = "gradcam") -> Tensor:
-        """The maps of every class by one method, enlarged to the picture, (K, S, S); ValueError without a layer."""
+        """The maps of every class by one method, resized to the image, (K, S, S); ValueError without a layer."""
         if self.atlas is None:
             raise ValueError("This network has no layer whose maps could be shown.")
         return cam.resize(self.atlas[cam.METHODS.index(method)], self.pixels.shape)
@@ -71,7 +71,7 @@ class Explanation:
 
 
 def explain(face: Face, network: str = DEFAULT_NETWORK, class_: str | None = None) -> Explanation:
-    """What a network answers to a face, where the evidence for each class lies, and what its attention let through.
+    """Prediction of a network for a face, its class activation maps and its attention maps.
 
     Raises:
         ValueError: unknown network or class.
@@ -128,7 +128,7 @@ def map_by_layer(face: Face, network: str, class_: str, layer: str, method: str 
     """The map of one class read from a layer of choice, in the unit of its method, at least 0, (S, S).
 
     Raises:
-        ValueError: unknown network, class, layer or method, or a layer that does not lead to the answer.
+        ValueError: unknown network, class, layer or method, or a layer that does not lead to the prediction.
     """
     net = open_network(network)
     x, index = net.prepare(face), class_index(net, class_)
@@ -158,7 +158,7 @@ def seconds_by_method(face: Face, network: str, method: str) -> float:
 
 
 TRUST_PICTURES = 600
-"""About how many pictures `trust` asks a network about: 566, and what is computed between them."""
+"""Approximate number of forward passes of `trust`: 566, and the work between them."""
 
 
 def trust(
@@ -172,7 +172,7 @@ def trust(
 
     Args:
         face, network: whose map.
-        class_: None: the network's answer.
+        class_: None: the network's prediction.
         method: one of `cam.METHODS`.
         progress: called with (work done, work in all).
 

@@ -1,4 +1,4 @@
-"""What a network answers when the frame round a face is moved, resized or turned, or holds fewer pixels."""
+"""Sensitivity to cropping: predictions when the crop of a face is shifted, scaled, rotated or downsampled."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Move:
     """How a frame differs from the one that was found.
 
     Attributes:
-        right, down: in shares of its side, along the sides of the picture.
+        right, down: in shares of its side, along the sides of the image.
         size: factor on its side.
         angle: degrees, counter-clockwise, beside the angle that it has.
         resolution: side in pixels to which the cut-out is reduced before it is enlarged again, of 48; 48: not at all.
@@ -45,13 +45,13 @@ class Move:
 
 @dataclass(frozen=True, eq=False)
 class Framed:
-    """What a network sees in one frame, and what it answers.
+    """Input of a network for one crop, and its prediction.
 
     Attributes:
-        box: the frame, on the whole picture.
+        box: the frame, on the whole image.
         pixels: in 0..1, (S, S).
-        prediction: the answer.
-        map: Grad-CAM of the class that was asked for, in its own unit, at least 0, enlarged to (S, S); None for a
+        prediction: the prediction.
+        map: Grad-CAM of the target class, in its own unit, at least 0, resized to (S, S); None for a
             network without a layer for maps.
     """
 
@@ -62,17 +62,17 @@ class Framed:
 
 
 def framed(picture: Image.Image, box: Box, network: str, class_: str | None = None, move: Move | None = None) -> Framed:
-    """What a network answers to a face in a frame of one's own.
+    """Prediction of a network for a face in a chosen crop.
 
     Args:
-        picture: the whole RGB picture.
+        picture: the whole RGB image.
         box: the frame that was found.
-        network: who is asked.
-        class_: whose map; None: the answer.
+        network: name of the network.
+        class_: whose map; None: the prediction.
         move: how the frame is changed; None: not at all.
 
     Raises:
-        ValueError: unknown network or class; PictureError: the frame lies outside of the picture.
+        ValueError: unknown network or class; PictureError: the frame lies outside of the image.
     """
     net, move = open_network(network), move or Move()
     moved = move.of(box)
@@ -92,7 +92,7 @@ def _pixels(picture: Image.Image, box: Box, net: Network, resolution: float = 48
 
 
 def likeness(a: Framed, b: Framed) -> float:
-    """Rank correlation of the maps of two frames of one picture, over the places that both show, −1..1.
+    """Rank correlation of the maps of two crops of one image, over the region that both contain, −1..1.
 
     The second map is first laid back onto the first frame. NaN where a map is blank or missing, or little is shared.
     """
@@ -124,13 +124,13 @@ def _turned(points: Tensor, degrees: float) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class FrameGrid:
-    """What a network answers to frames that are moved sideways and resized.
+    """Predictions of a network for shifted and scaled crops.
 
     Attributes:
         classes: names of the classes.
         shifts: to the right, in shares of the side, rising.
         sizes: factors on the side, rising.
-        probabilities: a row for each size, (sizes, shifts, K); NaN for a frame that lies outside of the picture.
+        probabilities: a row for each size, (sizes, shifts, K); NaN for a frame that lies outside of the image.
     """
 
     classes: tuple[str, ...]
@@ -140,14 +140,14 @@ class FrameGrid:
 
     @property
     def agreeing(self) -> int:
-        """How many frames get the answer that the frame as it was found gets."""
+        """Number of crops with the prediction of the detected crop."""
         answers = self.probabilities.argmax(-1)
         same = answers == answers[self.sizes.index(1), self.shifts.index(0)]
         return int((same & ~self.probabilities.isnan().any(-1)).sum())
 
     @property
     def asked(self) -> int:
-        """How many frames there are that do not lie outside of the picture."""
+        """Number of crops that are not outside of the image."""
         return int((~self.probabilities.isnan().any(-1)).sum())
 
 
@@ -162,7 +162,7 @@ def frame_grid(
     shifts: Sequence[float] = SHIFTS,
     sizes: Sequence[float] = SIZES,
 ) -> FrameGrid:
-    """What a network answers when the frame is moved and resized, every shift with every size."""
+    """Predictions of a network for every combination of shift and scale of the crop."""
     net = open_network(network)
     inside = {}
     for i, move in enumerate(Move(right=shift, size=size) for size in sizes for shift in shifts):

@@ -1,4 +1,4 @@
-"""The frequencies of a face, and what a network answers to a part of them."""
+"""The frequencies of a face, and predictions for some of them."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from .prediction import predict
 def frequencies(
     face: Face, network: str = DEFAULT_NETWORK, cutoff: float = 0.25, mask: Mask = "ideal"
 ) -> FrequencyImages:
-    """What a network is shown, split at `cutoff` (radius / side) into its slow and its fast waves."""
+    """The input of a network, split at `cutoff` (radius / side) into low and high frequencies."""
     return frequency.frequency_images(open_network(network).see(face), cutoff, mask)
 
 
 @dataclass(frozen=True, eq=False)
 class Channels:
-    """The fast waves of each colour of a face (figure 3 of paper D).
+    """The high frequencies of each color channel of a face (figure 3 of paper D).
 
     Attributes:
         names: of the channels.
-        high: fast waves around middle gray, in 0..1, (3, S, S).
+        high: high frequencies around middle gray, in 0..1, (3, S, S).
         likeness: correlation of every pair of them, −1..1, (3, 3).
     """
 
@@ -39,7 +39,7 @@ class Channels:
 
 
 def channels(face: Face, cutoff: float = 0.25, mask: Mask = "ideal", size: int = 96) -> Channels:
-    """The fast waves of red, green and blue, at `size` pixels a side; no network is asked."""
+    """The high frequencies of red, green and blue, at `size` × `size` pixels; needs no network."""
     rgb = torch.tensor(face.rgb(size)).permute(2, 0, 1) / 255  # (3, S, S)
     high, _ = frequency.split_frequencies(rgb, cutoff, mask)
     return Channels(("red", "green", "blue"), (0.5 + high / 2).clamp(0, 1), frequency.likeness(high))
@@ -47,13 +47,13 @@ def channels(face: Face, cutoff: float = 0.25, mask: Mask = "ideal", size: int =
 
 @dataclass(frozen=True, eq=False)
 class FrequencyResponse:
-    """What a network answers when it is shown only a part of the frequencies.
+    """Predictions of a network for some of the frequencies only.
 
     Attributes:
         classes: names of the classes.
         cutoffs: radius / side, rising, (n,).
-        low: probabilities for the slow waves alone, (n, K).
-        high: probabilities for the fast waves alone, around the picture's mean gray, (n, K).
+        low: probabilities for the low frequencies alone, (n, K).
+        high: probabilities for the high frequencies alone, around the image's mean gray, (n, K).
         whole: probabilities for the whole face, (K,).
         trained: False for random weights.
     """
@@ -69,7 +69,7 @@ class FrequencyResponse:
 def frequency_response(
     face: Face, network: str = DEFAULT_NETWORK, mask: Mask = "ideal", steps: int = 24
 ) -> FrequencyResponse:
-    """What a network answers to the slow and to the fast waves of a face, at `steps` cut-offs from 0.02 to 0.5."""
+    """Predictions for the low and the high frequencies of a face, at `steps` cut-off frequencies from 0.02 to 0.5."""
     net = open_network(network)
     cutoffs = torch.linspace(0.02, 0.5, steps)
     found = frequency.response_to_cutoff(lambda p: net.probabilities(p[:, None]), net.see(face), cutoffs, mask)
@@ -100,16 +100,16 @@ def amplitude(face: Face, network: str = DEFAULT_NETWORK) -> Amplitude:
     return Amplitude(frequency.log_amplitude(pixels), *frequency.radial_profile(pixels))
 
 
-# ---- two faces exchange their fast waves
+# ---- hybrid images
 
 
 @dataclass(frozen=True, eq=False)
 class BandSwap:
-    """What a network answers to two faces, and to the two pictures that exchange their fast waves.
+    """Predictions of a network for two faces, and for their two hybrid images.
 
     Attributes:
         classes: names of the classes.
-        pictures: the face; the other one; slow waves of the face with fast ones of the other; the other way round. Not
+        pictures: the face; the other one; low frequencies of the face with high ones of the other; the reverse. Not
             cut to 0..1, (4, S, S).
         probabilities: of the four, (4, K).
         trained: False for random weights.
@@ -122,12 +122,12 @@ class BandSwap:
 
     @property
     def answers(self) -> tuple[int, ...]:
-        """Index of the answer to each of the four pictures."""
+        """Index of the predicted class of each of the four images."""
         return tuple(self.probabilities.argmax(1).tolist())
 
     @property
     def follows(self) -> tuple[str, str]:
-        """Which waves each of the two mixtures is named after: "slow", "fast", "both" or "neither"."""
+        """Whose low or high frequencies decide each hybrid's prediction: "slow", "fast", "both" or "neither"."""
         face, other, mixed, mixed_back = self.answers
         return _follows(mixed, slow=face, fast=other), _follows(mixed_back, slow=other, fast=face)
 
@@ -141,7 +141,7 @@ def _follows(answer: int, slow: int, fast: int) -> str:
 def band_swap(
     face: Face, other: Face, network: str = DEFAULT_NETWORK, cutoff: float = 0.25, mask: Mask = "ideal"
 ) -> BandSwap:
-    """What a network answers when two faces exchange the waves beyond `cutoff` (radius / side)."""
+    """Predictions when two faces exchange the frequencies above `cutoff` (radius / side)."""
     net = open_network(network)
     a, b = net.see(face), net.see(other)
     pictures = torch.stack([a, b, *frequency.swap_bands(a, b, cutoff, mask)])
@@ -150,7 +150,7 @@ def band_swap(
 
 @dataclass(frozen=True, eq=False)
 class SwapResponse:
-    """What a network answers to the slow waves of one face with the fast ones of another, cut-off by cut-off.
+    """Predictions for low frequencies of one face with high frequencies of another, by cut-off frequency.
 
     Attributes:
         cutoffs: radius / side, rising, (n,).
@@ -164,7 +164,7 @@ class SwapResponse:
 def swap_response(
     face: Face, other: Face, network: str = DEFAULT_NETWORK, mask: Mask = "ideal", steps: int = 24
 ) -> SwapResponse:
-    """What a network answers to slow waves of `face` with fast ones of `other`, at cut-offs from 0.02 to 0.5."""
+    """Predictions for low frequencies of `face` with high ones of `other`, at cut-off frequencies from 0.02 to 0.5."""
     net = open_network(network)
     cutoffs = torch.linspace(0.02, 0.5, steps)
     a, b = net.see(face), net.see(other)
@@ -173,7 +173,7 @@ def swap_response(
 
 
 def rival(face: Face, network: str = DEFAULT_NETWORK) -> str:
-    """Name of the first sample to which a network answers something else than to a face; else of another sample."""
+    """Name of the first sample with another prediction than a face; else of another sample."""
     own = predict(face, network).answer
     others = [sample.name for sample in samples() if load_sample(sample.name).key != face.key]
     return next((name for name in others if predict(load_sample(name), network).answer != own), others[0])

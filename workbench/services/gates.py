@@ -49,7 +49,7 @@ class Gates:
 
 
 def stored_gates(network: str) -> Gates | None:
-    """The statistics that lie beside a network's weights; None where there are none that belong to them."""
+    """The statistics stored beside a network's weights; None if there are none for these weights."""
     return _stored(network, _stamps(network))[0]
 
 

@@ -1,6 +1,6 @@
-"""Predict, then reveal: how well places that a person picked agree with a map, or with evidence that is known.
+"""Agreement of regions that a person selects with a map, or with known evidence.
 
-The picture is cut into a grid of cells, named as on a chessboard: columns A, B, C … from the left, rows 1, 2, 3 … from
+The image is cut into a grid of cells, named as on a chessboard: columns A, B, C … from the left, rows 1, 2, 3 … from
 the top. Cell i of a grid with n columns is column i mod n of row i div n.
 """
 
@@ -28,7 +28,7 @@ class Score:
 
     Attributes:
         mass: share of the map's sum that lies in the picked cells, 0..1; higher is better.
-        area: share of the picture that they cover, 0..1: the mass that a blind guess of this size gets on average.
+        area: share of the image that they cover, 0..1: the expected mass of a random selection of this size.
         most: the mass that the best guess of this size gets, 0..1.
         overlap: picked and strongest cells in common, over all that are one or the other (intersection over union),
             0..1; higher is better. As many strongest cells count as were picked, without cells that hold nothing.
@@ -121,7 +121,7 @@ def score(values: Tensor, cells: Collection[int]) -> Score | None:
 
 
 def in_cells(values: Tensor) -> Tensor:
-    """The sum of a picture (S, S) in each cell of the grid, (GRID · GRID,); each pixel counts for one cell."""
+    """The sum of an image (S, S) in each cell of the grid, (GRID · GRID,); each pixel counts for one cell."""
     row, column = (torch.arange(side) * GRID // side for side in values.shape)  # cell of each line of pixels
     by_row = values.new_zeros(GRID, values.shape[1]).index_add(0, row, values)
     return by_row.new_zeros(GRID, GRID).index_add(1, column, by_row).flatten()

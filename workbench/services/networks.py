@@ -1,4 +1,4 @@
-"""Networks by name, opened once for all visitors and ready to answer."""
+"""Networks by name, loaded once for all visitors."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ DEFAULT_NETWORK = default_network()
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A network that is ready to answer.
+    """A loaded network.
 
     Attributes:
         name: what the other functions take.
         spec: what is known of its architecture.
         model: in evaluation mode, on the CPU.
-        card: of its trained weights; None for random weights, whose answers mean nothing.
+        card: of its trained weights; None for random weights, whose predictions mean nothing.
     """
 
     name: str
@@ -74,7 +74,7 @@ class Network:
 
     @property
     def trained(self) -> bool:
-        """Whether its answers mean anything."""
+        """Whether it has trained weights."""
         return self.card is not None
 
     @property
@@ -84,7 +84,7 @@ class Network:
 
     @property
     def input_size(self) -> int:
-        """Side in pixels of the picture that it takes."""
+        """Side of its input in pixels."""
         return self.card.input_size if self.card else self.spec.input_size
 
     @property
@@ -122,7 +122,7 @@ class Network:
         return to_unit(torch.from_numpy(face.gray(self.input_size))[None], self.input_size)[0, 0]
 
     def normalised(self, pixels: Tensor) -> Tensor:
-        """Gray pixels in 0..1, (B, S, S), as its input, normalised as in training, (B, 1, S, S)."""
+        """Gray pixels in 0..1, (B, S, S), as its input, normalized as in training, (B, 1, S, S)."""
         mean, std = (self.card.mean, self.card.std) if self.card else (0.5, 0.25)
         return normalise(pixels[:, None], mean, std)
 
@@ -152,7 +152,7 @@ class Network:
         return (logits / self.temperature).softmax(-1)
 
 
-_KEPT_OPEN = 8  # networks; the one that was asked for longest ago is closed first
+_KEPT_OPEN = 8  # networks; the least recently used one is closed first
 _opened: OrderedDict[str, tuple[float, Network]] = OrderedDict()
 _opening = Lock()
 _stamps: dict[str, float] = {}  # of every network that was opened, also of those that were closed since
@@ -183,7 +183,7 @@ def open_network(name: str) -> Network:
 
 
 def weights_changed() -> int:
-    """How often a network was opened whose weights were others than before: what it answered before is out."""
+    """How often a network was loaded with changed weights; earlier predictions are then out of date."""
     return _changes
 
 
@@ -195,7 +195,7 @@ def _open(spec: ModelSpec, folder: Path) -> Network:
 
 
 def is_trained(name: str) -> bool:
-    """Whether there is a checkpoint of a network whose card is sound, told without opening it."""
+    """Whether there is a checkpoint of a network with a valid card, without loading it."""
     return folder_of(name).is_dir() and name not in broken_checkpoints()
 
 
@@ -263,14 +263,14 @@ def network_names() -> tuple[str, ...]:
 
 
 def class_index(net: Network, class_: str) -> int:
-    """Where a class stands among the network's; ValueError naming them all where it has none of this name."""
+    """Index of a class of the network; ValueError with the names of all classes if there is none of this name."""
     if class_ not in net.classes:
         raise ValueError(f'class_="{class_}" is not one of {", ".join(net.classes)}')
     return net.classes.index(class_)
 
 
 def members(ensemble: str) -> tuple[str, ...]:
-    """Names of the networks whose mean answer an ensemble gives."""
+    """Names of the members of an ensemble."""
     return cast(tuple[str, ...], open_network(ensemble).model.names)
 
 

@@ -1,4 +1,4 @@
-"""What a network answers to a face, and how sure it is."""
+"""Prediction of a network for a face, and its uncertainty."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .networks import DEFAULT_NETWORK, Network, open_network
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What a network answers to a face.
+    """Prediction of a network for a face.
 
     Attributes:
         classes: names of the classes.
@@ -35,13 +35,13 @@ class Prediction:
 
 
 def predict(face: Face, network: str = DEFAULT_NETWORK) -> Prediction:
-    """What a network answers to a face."""
+    """Prediction of a network for a face."""
     net = open_network(network)
     return answer_to(net, net.prepare(face))
 
 
 def answer_to(net: Network, x: Tensor) -> Prediction:
-    """What an open network answers to an input of its own, (1, 1, S, S)."""
+    """Prediction of a loaded network for an input (1, 1, S, S)."""
     return _prediction(net, net.logits(x))
 
 
@@ -85,12 +85,12 @@ def infer(net: Network, x: Tensor, layer: str | None = None) -> Inference:
 
 @dataclass(frozen=True, eq=False)
 class Uncertainty:
-    """How sure a network is of one face.
+    """Uncertainty of a network's prediction for one face.
 
     Attributes:
         classes: names of the classes.
-        views: its answers to views of the face.
-        dropout: its answers with dropout on; None for a network without dropout.
+        views: its predictions for views of the face.
+        dropout: its predictions with dropout on; None for a network without dropout.
     """
 
     classes: tuple[str, ...]
@@ -99,7 +99,7 @@ class Uncertainty:
 
     @property
     def agreeing(self) -> tuple[int, int]:
-        """How many views of how many get the answer that the face as it is gets, itself among them."""
+        """Number of views with the prediction of the unchanged face, which is one of them, and number of views."""
         return int(self.views.agree), len(self.views.views)
 
     @property
@@ -114,7 +114,7 @@ class Uncertainty:
 
 
 def uncertainty(face: Face, network: str = DEFAULT_NETWORK, samples: int = 30) -> Uncertainty:
-    """How far the answer hangs on the frame and on the weights: views of the face, and passes with dropout."""
+    """Uncertainty over views of the face (test-time augmentation) and over forward passes with dropout."""
     net = open_network(network)
     x, t = net.prepare(face), net.temperature
     dropout = (
@@ -126,6 +126,6 @@ def uncertainty(face: Face, network: str = DEFAULT_NETWORK, samples: int = 30) -
 
 
 def uncertainty_count(network: str = DEFAULT_NETWORK, samples: int = 30) -> int:
-    """How many pictures `uncertainty` asks a network about."""
+    """Number of forward passes of `uncertainty`."""
     model = open_network(network).model
     return len(uncertainty_analysis.VIEWS) + samples * uncertainty_analysis.has_dropout(model)

@@ -1,4 +1,4 @@
-"""What a network answers while the picture gets worse, or a part of it is hidden; for one face, and over a test set."""
+"""Robustness to perturbations and occlusion, for one face and over a test set."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .prediction import answer_to
 
 
 def robustness(face: Face, network: str, corruption: str) -> Response:
-    """What a network answers while the picture gets worse: one of `CORRUPTIONS`, at each of its values."""
+    """Predictions for a face under one of `CORRUPTIONS`, at each of its values."""
     net = open_network(network)
     if corruption not in CORRUPTIONS:
         known = ", ".join(CORRUPTIONS)
@@ -32,11 +32,11 @@ def robustness(face: Face, network: str, corruption: str) -> Response:
 
 @dataclass(frozen=True)
 class Tip:
-    """How far a picture can be changed in one direction before the answer is another one.
+    """How much perturbation in one direction changes the prediction.
 
     Attributes:
-        kept: the value farthest from the neutral one up to which every answer is the first one.
-        value: the next value, in the corruption's unit; None where the answer never changed.
+        kept: the value farthest from the neutral one up to which every prediction is the first one.
+        value: the next value, in the corruption's unit; None where the prediction never changed.
         answer: index of the class that is answered there; None as for `value`.
         share: its probability, 0..1; None as for `value`.
     """
@@ -48,9 +48,9 @@ class Tip:
 
 
 def tips(found: Response) -> tuple[Tip, ...]:
-    """Where the answer to a face first changes, below the neutral value and above; a side without values is left out.
+    """Where the prediction for a face first changes, below and above the neutral value, if there are values.
 
-    Only the values of the corruption were asked about: the answer changes somewhere between `kept` and `value`, and
+    Only the values of the corruption were measured: the prediction changes somewhere between `kept` and `value`, and
     may change back and forth in between.
     """
     neutral = CORRUPTIONS[found.corruption].neutral
@@ -87,7 +87,7 @@ def _patch(net: Network, share: float) -> tuple[int, int]:
 
 
 def occlusion_count(network: str, share: float = 0.25) -> int:
-    """How many pictures `occlusion` asks a network about."""
+    """Number of forward passes of `occlusion`."""
     net = open_network(network)
     patch, stride = _patch(net, share)
     return (-(-(net.input_size - patch) // stride) + 1) ** 2 + 2
@@ -95,7 +95,7 @@ def occlusion_count(network: str, share: float = 0.25) -> int:
 
 @lru_cache(maxsize=64)
 def pace(network: str) -> float:
-    """Seconds that a network takes for one picture on this computer: the fastest of a few tries, measured once."""
+    """Seconds of a forward pass of one image on this computer: the fastest of a few, measured once."""
     net = open_network(network)
     blank = torch.zeros(2, 1, net.input_size, net.input_size)
     net.probabilities(blank)  # the first call loads and allocates
@@ -157,5 +157,5 @@ def _survey(network: str, stamps: tuple[float, ...]) -> Survey:
 
 def survey_minutes(network: str, pictures: int = LIMIT, corruptions: tuple[str, ...] = ()) -> float:
     """About how long `ferscope robustness` takes on this computer's processor, for some corruptions or for all."""
-    values = [len(CORRUPTIONS[name].values) - 1 for name in corruptions or CORRUPTIONS]  # the neutral one is asked once
+    values = [len(CORRUPTIONS[name].values) - 1 for name in corruptions or CORRUPTIONS]  # the neutral one once
     return pictures * (1 + sum(values)) * pace(network) / 60

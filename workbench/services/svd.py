@@ -23,14 +23,14 @@ from .networks import DEFAULT_NETWORK, open_network
 
 @dataclass(frozen=True, eq=False)
 class Spectrum:
-    """The singular values of what a network is shown, and the picture of their first k terms.
+    """Singular values of a network's input, and its rank-k approximation.
 
     Attributes:
-        pixels: the picture in 0..1, (S, S).
+        pixels: the image in 0..1, (S, S).
         sigma: singular values, largest first, (S,).
-        energy: share of the squared picture in the first 1, 2, … terms, 0..1, (S,).
+        energy: share of the squared image in the first 1, 2, … terms, 0..1, (S,).
         k: number of terms kept.
-        approximation: the picture of rank k, cut to 0..1, (S, S).
+        approximation: the image of rank k, cut to 0..1, (S, S).
         term: the k-th term alone, σ_k u_k v_kᵀ, (S, S).
     """
 
@@ -43,7 +43,7 @@ class Spectrum:
 
 
 def spectrum(face: Face, network: str = DEFAULT_NETWORK, k: int = 8) -> Spectrum:
-    """The singular values of what a network is shown, the picture of the first k terms, and its k-th term alone."""
+    """Singular values of a network's input, its rank-k approximation and its k-th rank-1 component."""
     return spectrum_of(open_network(network).see(face), k)
 
 
@@ -57,12 +57,12 @@ def spectrum_of(pixels: Tensor, k: int = 8) -> Spectrum:
 
 @dataclass(frozen=True, eq=False)
 class RankAnswers:
-    """What a network answers to a face of few terms.
+    """Predictions of a network for low-rank approximations of a face.
 
     Attributes:
         classes: names of the classes.
         ranks: 1, 2, … S, (S,).
-        probabilities: for the picture of each rank, (S, K).
+        probabilities: for the image of each rank, (S, K).
         whole: probabilities for the whole face, (K,).
         trained: False for random weights.
     """
@@ -75,14 +75,14 @@ class RankAnswers:
 
     @property
     def enough(self) -> int:
-        """The rank from which on the answer is that to the whole face, whatever more terms are added."""
+        """The rank from which on the prediction is that for the full image."""
         same = self.probabilities.argmax(1) == self.whole.argmax()
         wrong = (~same).nonzero()
         return int(wrong[-1]) + 2 if len(wrong) else 1
 
 
 def rank_answers(face: Face, network: str = DEFAULT_NETWORK) -> RankAnswers:
-    """What a network answers to a face of its strongest 1, 2, … S terms."""
+    """Predictions of a network for the rank-1, rank-2, … rank-S approximations of a face."""
     net = open_network(network)
     found = svd.response_to_rank(lambda p: net.probabilities(p[:, None]), net.see(face))
     return RankAnswers(net.classes, found.ranks, found.predictions, found.whole, net.trained)
@@ -119,7 +119,7 @@ class Gain:
     Attributes:
         network, plain: the network with the module, and the one without.
         accuracy, plain_accuracy: of the two on PrivateTest, single view, with 95 % interval.
-        difference: between them on the same pictures, with its interval.
+        difference: between them on the same images, with its interval.
         reported: the paper's difference in accuracy, which follows from its rows; it prints balanced accuracy. None for
             a network that is not in the paper.
     """

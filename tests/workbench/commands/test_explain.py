@@ -53,7 +53,7 @@ def test_every_face_is_on_the_page_and_in_the_table(folder, tmp_path, capsys):
     assert "meadow.webp (no face detected)" in page
     printed = capsys.readouterr().out
     assert "faces: 4; images without a detected face: 1" in printed
-    assert "<b>text.png: This is not a JPEG, PNG or WebP picture." in printed
+    assert "<b>text.png: This is not a JPEG, PNG or WebP image." in printed
     for row in table:
         shares = [float(row[name]) for name in services.networks.open_network("residual_cnn").classes]
         assert sum(shares) == pytest.approx(1, abs=1e-4)
@@ -68,7 +68,7 @@ def test_the_page_needs_nothing_else_and_names_are_no_markup(folder, tmp_path):
     page = out.read_text(encoding="utf-8")
     assert not re.search(r'(src|href)="(?!data:)', page)
     assert "<b>text" not in page
-    assert "&lt;b&gt;text.png: This is not a JPEG, PNG or WebP picture." in page
+    assert "&lt;b&gt;text.png: This is not a JPEG, PNG or WebP image." in page
 
 
 def test_the_class_of_the_map_can_be_said(folder, tmp_path):

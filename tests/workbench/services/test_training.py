@@ -134,7 +134,7 @@ def test_a_network_with_a_part_for_each_class_begins_with_no_weights_for_others(
     hybrid, card = create_model("hybrid_mobilenet_v3_small"), read_card("residual_cnn")
     card = replace(card, network="hybrid_mobilenet_v3_small", overrides={})
     save_checkpoint(tmp_path / "hybrid", hybrid, card)
-    with pytest.raises(JobError, match="a part for each class"):
+    with pytest.raises(JobError, match="a branch for each class"):
         teaching._cut(tmp_path / "hybrid", card, ("happy", "sad"), tmp_path / "cut")
 
 

@@ -1,4 +1,4 @@
-"""What the papers did about sets that are small and uneven: weights of the classes, and pictures changed at random."""
+"""What the papers do about small, imbalanced datasets: class weights and data augmentation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Weighting:
     Attributes:
         name: what `ferscope train --class-weights` calls it; "paper-b" is the table that paper B prints.
         weights: of each class.
-        loss: share of the loss that each class gets where all pictures are equally hard: weight × pictures, of 1.
+        loss: share of the loss that each class gets where all images are equally hard: weight × images, of 1.
         note: where it comes from.
     """
 
@@ -30,7 +30,7 @@ class Weighting:
 
 _PAPER_B_TOTAL = 28_000
 _WEIGHT_NOTES = {
-    "none": "every picture counts the same",
+    "none": "every image has the same weight",
     "inverse": "N / (K·n): each class gets the same share",
     "paper-b": "paper B's table: 28 000 / (7·n) with the counts of the whole set; the idea of inverse",
     "paper-c": "paper C's vector as printed, its order of classes is not stated; ours is the project's",
@@ -39,7 +39,7 @@ _WEIGHT_NOTES = {
 
 
 def weightings(found: Contents) -> tuple[Weighting, ...]:
-    """The weights that the papers gave the classes, on the training part of a set; those that fit its classes only."""
+    """The weights that the papers gave the classes, on the training set of a dataset; only those for its classes."""
     from models.datasets.sampling import class_weights, inverse_weights  # here: it loads kornia
 
     result = []
@@ -52,7 +52,7 @@ def weightings(found: Contents) -> tuple[Weighting, ...]:
                 weights = inverse_weights(whole, _PAPER_B_TOTAL)
             else:
                 weights = class_weights(name, found.training, found.classes)
-        except ValueError:  # made for other classes, or a class has no picture
+        except ValueError:  # made for other classes, or a class has no image
             continue
         products = [w * n for w, n in zip(weights, found.training, strict=True)]
         result.append(Weighting(name, weights, tuple(p / sum(products) for p in products), note))
@@ -61,13 +61,13 @@ def weightings(found: Contents) -> tuple[Weighting, ...]:
 
 @dataclass(frozen=True)
 class Augmenting:
-    """One way to change training pictures at random.
+    """A random augmentation of training images.
 
     Attributes:
         name: what `ferscope train --augmentation` calls it.
         paper: letter of the paper; "" for ours.
         steps: what is done, in order.
-        no_effect: what the paper lists and what changes nothing on gray pictures.
+        no_effect: what the paper lists and what changes nothing on gray images.
         note: what is the paper's, what is ours, and what to think of it.
     """
 
@@ -87,7 +87,7 @@ def augmentations() -> tuple[Augmenting, ...]:
 
 
 def changed(picture: np.ndarray, name: str, versions: int = 8, seed: int = 0) -> np.ndarray:
-    """A strip: the picture, uint8 (H, W), and changed versions of it, uint8 (H + 4, (1 + versions)·(W + 2) + 2)."""
+    """A strip of the image, uint8 (H, W), and augmented versions of it, uint8 (H + 4, (1 + versions)·(W + 2) + 2)."""
     from models.datasets.augment import preview
 
     return preview(picture[None], name, versions, seed)

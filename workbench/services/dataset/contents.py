@@ -1,8 +1,7 @@
-"""What networks are taught with: what is in a set of faces, and what is wrong with it.
+"""Contents and problems of a dataset.
 
-A set is one that was imported. Two names are always known: "fer2013", of which the counts and the leaked test pictures
-ship with the project, so that much can be said where it is not imported; and "drawn", a few drawn faces, which may be
-shown everywhere.
+Datasets are imported. Two names are always available: "fer2013", whose counts and list of leaked test images ship with
+the project, and "drawn", a few drawn faces.
 """
 
 from __future__ import annotations
@@ -35,12 +34,12 @@ def set_names() -> tuple[str, ...]:
 
 
 def has_pictures(name: str) -> bool:
-    """Whether the pictures of a set are there."""
+    """Whether the images of a dataset are available."""
     return name == DRAWN or name in imported_sets()
 
 
 def pictures_of(name: str) -> FaceSet:
-    """The pictures of a set by name, drawn where it is "drawn" and no file; raises DataError as `open_set`."""
+    """The images of a dataset by name, drawn now for "drawn" without a file; raises DataError as `open_set`."""
     return _drawn() if name == DRAWN and name not in imported_sets() else open_set(name)
 
 
@@ -54,14 +53,14 @@ def _drawn() -> FaceSet:
 
 @dataclass(frozen=True, eq=False)
 class Contents:
-    """How many pictures of each class a set has, and how bright they are.
+    """Number of images of each class in a dataset, and their brightness.
 
     Attributes:
         name: of the set.
         classes: names, in order.
-        counts: pictures of each class, for each part.
-        gray: share of each part's pixels in 64 bins of gray values, 0 black to 255 white; empty without pictures.
-        brightness: mean and standard deviation of each part's gray values, 0..255; of FER2013 without pictures that
+        counts: images of each class, for each part.
+        gray: share of each part's pixels in 64 bins of gray values, 0 black to 255 white; empty without images.
+        brightness: mean and standard deviation of each part's gray values, 0..255; of FER2013 without images that
             of Training, as a card has it.
     """
 
@@ -79,7 +78,7 @@ class Contents:
 
     @property
     def training(self) -> list[int]:
-        """Pictures of each class in that part."""
+        """Images of each class in that part."""
         return self.counts[self.counted]
 
 
@@ -95,7 +94,7 @@ def contents(name: str) -> Contents:
 
 
 def _shipped() -> Contents:
-    """What is known of FER2013 without its pictures: the counts, and what a card says of the training pixels."""
+    """What is known of FER2013 without its images: the counts, and the training pixel statistics of a card."""
     counts = {part: list(found) for part, found in fer2013.COUNTS.items()}
     card = read_card(DEFAULT_NETWORK)
     brightness = {"Training": (255 * card.mean, 255 * card.std)} if card.split == "official" else {}
@@ -117,7 +116,7 @@ def _contents(name: str, fingerprint: str) -> Contents:
 
 
 def samples(name: str, class_: str, count: int = 12, seed: int = 0) -> np.ndarray:
-    """Pictures of one class, drawn at random, to be shown and not kept: uint8 (n, H, W), n up to `count`.
+    """Random images of one class, to be shown and not stored: uint8 (n, H, W), n up to `count`.
 
     Raises:
         DataError: the set is not imported; ValueError: it has no such class.
@@ -160,19 +159,19 @@ def findings(found: Audit) -> list[str]:
 
 
 def is_examined(name: str) -> bool:
-    """Whether `examine` would answer at once."""
+    """Whether `examine` returns at once."""
     return has_pictures(name) and pictures_of(name).fingerprint in _examined
 
 
 @dataclass(frozen=True)
 class KnownLeak:
-    """Test pictures of FER2013's official split that sit in its training part, from the list that ships.
+    """Test images of FER2013's official split that are also in its training set, from the list that ships.
 
     Attributes:
         part: of the set.
         pictures: that it has.
-        exact: with the same pixels as a training picture.
-        near: that are, pixel by pixel or nearly, a training picture.
+        exact: with the same pixels as a training image.
+        near: that are exact or near-duplicates of a training image.
     """
 
     part: str
@@ -182,7 +181,7 @@ class KnownLeak:
 
 
 def known_leaks() -> tuple[KnownLeak, ...]:
-    """The leaks of FER2013's official split; needs no pictures."""
+    """The leaks of FER2013's official split; needs no images."""
     return tuple(
         KnownLeak(part, sum(fer2013.COUNTS[part]), len(leaked(part, near=False)), len(leaked(part, near=True)))
         for part in ("PublicTest", "PrivateTest")

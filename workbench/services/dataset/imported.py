@@ -1,4 +1,4 @@
-"""The sets of faces that were imported here, and single faces of them by id."""
+"""The datasets that were imported here, and single faces of them by id."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class SetFace:
     """One face of an imported set.
 
     Attributes:
-        face: its picture, as large as in the set.
+        face: its image, as large as in the set.
         set: name of the set.
         id: as in `FaceSet.ids`: part, pixel hash and occurrence.
         part: the part of the set that it belongs to, e.g. "PrivateTest".
-        label: what raters called it.
+        label: its ground-truth label.
         position: its place in the set, from 0.
         count: faces in the set.
     """
@@ -51,7 +51,7 @@ def open_set(name: str) -> FaceSet:
     """A set by name, read once for all visitors, and again when its file changes; the last two stay open.
 
     Raises:
-        DataError: it is not imported, or its file is no set of faces; the message says what to do.
+        DataError: it is not imported, or its file is no dataset; the message says what to do.
     """
     if name not in imported_sets():
         there = ", ".join(imported_sets())
@@ -64,12 +64,12 @@ def open_set(name: str) -> FaceSet:
 def _read(path: Path, stamp: int) -> FaceSet:
     faces = FaceSet.load(path)
     if not len(faces):
-        raise DataError(f"{path} holds no picture. Import the set again: ferscope data import SOURCE")
+        raise DataError(f"{path} has no images. Import the dataset again: ferscope data import SOURCE")
     return faces
 
 
 def set_face(name: str, position: int) -> SetFace:
-    """The face at a place in a set, from 0; beyond the last one it begins again. Raises DataError."""
+    """The face at an index of a dataset, from 0; indices wrap around. Raises DataError."""
     faces = open_set(name)
     i = position % len(faces)
     picture = Image.fromarray(faces.images[i]).convert("RGB")
@@ -78,7 +78,7 @@ def set_face(name: str, position: int) -> SetFace:
 
 
 def find_face(name: str, id_: str) -> int:
-    """The place in a set of the face with this id, from 0; raises DataError where there is none."""
+    """The index in a dataset of the face with this id, from 0; DataError if there is none."""
     places = _places(open_set(name))
     if id_ not in places:
         raise DataError(f'"{id_}" is not a face of {name}. An id looks like this: {next(iter(places))}')

@@ -17,7 +17,7 @@ from ..networks import Network, get_spec, network_names
 
 @dataclass(frozen=True)
 class Symbol:
-    """A symbol of an equation and the tensor that it stands for.
+    """A symbol of an equation and its tensor.
 
     Attributes:
         name: in LaTeX.

@@ -19,10 +19,10 @@ class SlowWaves:
 
     Attributes:
         pixels: what the network was shown, in 0..1, (S, S).
-        response: its answers, cut-off by cut-off.
-        answer: its answer to the whole face.
-        enough: the lowest cut-off from which on slow waves alone get that answer, in cycles per pixel; None where not
-            even the highest one gets it.
+        response: its predictions by cut-off frequency.
+        answer: the prediction for the full image.
+        enough: lowest cut-off from which on low frequencies alone give that prediction, in cycles per pixel; None if
+            not even the highest one does.
         symbols: of the equation, at the cut-off `enough` or else the highest.
     """
 
@@ -42,7 +42,7 @@ def slow_waves(face: Face, network: str) -> SlowWaves:
     response = frequency_response(face, network)
     best = int(response.whole.argmax())
     differs = (response.low.argmax(1) != best).nonzero()
-    last = int(differs[-1]) if len(differs) else -1  # behind the last cut-off with another answer, the answer stays
+    last = int(differs[-1]) if len(differs) else -1  # the last cut-off with another prediction
     at = min(last + 1, len(response.cutoffs) - 1)
     cutoff, pixels = float(response.cutoffs[at]), open_network(network).see(face)
     _, low = split_frequencies(pixels, cutoff)

@@ -46,11 +46,11 @@ class Imbalance:
 
     Attributes:
         classes: their names.
-        counts: Training pictures of each class, (K,).
+        counts: Training images of each class, (K,).
         loss_shares: weighting of the loss → share of all weight that each class gets, (K,), summing to 1.
-        rarest: number of the class with the fewest Training pictures.
-        recalls: share of each class's pictures that get its name: value and 95 % interval.
-        accuracy: share of right answers with its interval.
+        rarest: number of the class with the fewest Training images.
+        recalls: recall of each class: value and 95 % interval.
+        accuracy: share of correct predictions with its interval.
         balanced: mean of the recalls.
         silent: accuracy if the network never answered the rarest class.
         symbols: of the equations.
@@ -104,11 +104,11 @@ class Calibration:
 
     Attributes:
         prediction: for the face at hand.
-        low, high: a range of confidence, a tenth wide: between 40 and 90 %, the one with the most answers.
-        count: answers with a confidence in it, before the temperature.
+        low, high: a range of confidence, a tenth wide: between 40 and 90 %, the one with the most predictions.
+        count: predictions with a confidence in it, before the temperature.
         right: share of these that are right, with its interval.
         confidence: their mean confidence.
-        before, after: reliability of all answers, without and with the temperature.
+        before, after: reliability of all predictions, without and with the temperature.
         temperature: fitted on PublicTest.
         symbols: of the equation.
     """
@@ -162,10 +162,10 @@ class Leakage:
         pictures: in PrivateTest.
         exact: of these in Training pixel by pixel.
         near: of these in Training pixel by pixel or nearly.
-        all_: accuracy on all pictures, with its interval, single view.
+        all_: accuracy on all images, with its interval, single view.
         on_leaked, without: on those counted by `near`, and on the others.
-        resplit: share of the whole set that paper E's training part takes. Drawn from the whole set, it takes about
-            this share of any test part.
+        resplit: share of the whole set that paper E's training set takes. Drawn from the whole set, it takes about
+            this share of any test set.
         measured: accuracy of one network, trained alike on the official split and on paper E's, on PrivateTest; None
             where not both are there.
         symbols: of the equation.

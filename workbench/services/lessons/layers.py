@@ -25,15 +25,15 @@ class Convolution:
     Attributes:
         pixels: what the network was shown, in 0..1, (S, S).
         first: name of its first convolution.
-        kernels: its kernels, summed over the input's channels (a gray picture fills them alike), (D, k, k).
-        responses: what each kernel answers, any sign, (D, h, w).
+        kernels: its kernels, summed over the input's channels (a gray image fills them alike), (D, k, k).
+        responses: output of each kernel, any sign, (D, h, w).
         liveliest: number of the kernel whose response varies most.
-        answer: the class that the network answers.
+        answer: the predicted class.
         layer: whose maps Grad-CAM weighs.
         most: number of the kernel of that layer whose map adds most to the sum.
         term: what it adds, its map times its weight, in the unit of the logit, (h, w).
         weight: that weight, any sign.
-        heat: Grad-CAM of the answer, at least 0, in the unit of the logit, (S, S).
+        heat: Grad-CAM of the prediction, at least 0, in the unit of the logit, (S, S).
         shares: how the map is spread over nine fields, (9,), summing to 1; zeros for a blank map.
         symbols: of Grad-CAM's two equations.
     """

@@ -1,4 +1,4 @@
-"""Do raters agree with the labels that networks are taught with? Told from the votes of FER+, which ship."""
+"""Agreement of FER+'s annotators with FER2013's labels."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from ..networks import DEFAULT_NETWORK
 
 @dataclass(frozen=True)
 class RaterView:
-    """What ten raters of FER+ said of the pictures with one label of FER2013; shares with intervals (Wilson).
+    """Votes of FER+'s ten annotators for the images with one label of FER2013; shares with Wilson intervals.
 
     Attributes:
         class_: the label.
         pictures: with votes.
-        agree: more than half of the raters say the label.
+        agree: more than half of the annotators vote for the label.
         other: more than half agree on something else.
-        split: no answer has more than half.
+        split: no class has more than half.
         most_other: what they most often agree on instead; "" where they never do.
     """
 
@@ -39,9 +39,9 @@ class RaterView:
 
 
 def raters_view() -> tuple[tuple[RaterView, ...], str]:
-    """How far the raters of FER+ agree with FER2013's labels, class by class, and of which pictures that is told.
+    """Agreement of FER+'s annotators with FER2013's labels by class, and the images that it is measured on.
 
-    Of the whole set where it is imported (of nothing where its names are not FER2013's), else of the two test parts,
+    Of the whole set where it is imported (of nothing where its names are not FER2013's), else of the two test sets,
     whose labels lie beside the default checkpoint.
     """
     if has_pictures(FER2013):
@@ -51,7 +51,7 @@ def raters_view() -> tuple[tuple[RaterView, ...], str]:
 
 @lru_cache(maxsize=2)
 def _raters_view(fingerprint: str) -> tuple[RaterView, ...]:
-    """Of the imported set with this fingerprint, or of the two test parts where there is none."""
+    """Of the imported set with this fingerprint, or of the two test sets where there is none."""
     if not fingerprint:
         parts = [read_predictions(DEFAULT_NETWORK, part) for part in ("PublicTest", "PrivateTest")]
         names, labels = (np.concatenate([getattr(p, a) for p in parts]) for a in ("names", "labels"))
@@ -61,7 +61,7 @@ def _raters_view(fingerprint: str) -> tuple[RaterView, ...]:
         names, labels, classes = faces.names, faces.labels, faces.classes
     counts = ferplus.votes(names)
     known = counts.sum(1) > 0
-    if not known.any():  # a set of other pictures under this name
+    if not known.any():  # a dataset of other images with this name
         return ()
     majority, labels = majorities(counts[known]), labels[known]
     found = []

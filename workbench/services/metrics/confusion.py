@@ -1,4 +1,4 @@
-"""What is in a cell of a confusion matrix: which pictures, and what ten raters said of each."""
+"""The images in a cell of a confusion matrix, and the annotators' votes for each."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from ..dataset.imported import find_face, imported_sets, open_set
 from .evaluation import Answers, Pictures, stored_answers
 
 RIGHT_VERDICTS = {
-    "raters say so too": "more than half of the raters say what label and network say",
-    "raters say something else": "more than half of the raters agree on another answer than label and network",
-    "raters disagree": "no answer has more than half of the votes",
+    "raters say so too": "more than half of the annotators vote for the label, which is predicted too",
+    "raters say something else": "more than half of the annotators vote for another class than label and prediction",
+    "raters disagree": "no class has more than half of the votes",
 }
-"""What an answer that is the label can be."""
+"""Verdicts on a correct prediction."""
 NO_VOTES = "no votes known"
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """One picture of a cell.
+    """An image in a cell.
 
     Attributes:
         id: as in `FaceSet.ids`.
         name: of its file.
-        confidence: calibrated probability of the answer, 0 to 1.
-        votes: the raters' answers with their number, the most frequent first; empty where they are not known.
+        confidence: calibrated probability of the prediction, 0 to 1.
+        votes: the annotators' votes with their number, the most frequent first; empty where they are not known.
         verdict: a key of `Cell.verdicts`.
     """
 
@@ -49,11 +49,11 @@ class Mistake:
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """The pictures with one label that got one answer.
+    """The images with one label and one predicted class.
 
     Attributes:
         label, answer: names of the two classes; the same one on the diagonal.
-        pictures: the surest answers first.
+        pictures: the most confident predictions first.
         verdicts: what each can be → what that means, in the order in which they are shown.
     """
 
@@ -64,17 +64,17 @@ class Cell:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Pictures of each verdict, those without one left out."""
+        """Images of each verdict, those without one left out."""
         found = Counter(picture.verdict for picture in self.pictures)
         return {name: found[name] for name in (*self.verdicts, NO_VOTES) if found[name]}
 
     def of(self, verdict: str) -> tuple[Mistake, ...]:
-        """The pictures of one verdict."""
+        """The images with one verdict."""
         return tuple(picture for picture in self.pictures if picture.verdict == verdict)
 
 
 def cell(name: str, label: str, answer: str, part: str = "PrivateTest", pictures: Pictures = "all") -> Cell:
-    """The pictures of one cell of a checkpoint's confusion matrix, each beside the raters of FER+.
+    """The images in one cell of a checkpoint's confusion matrix, with the votes of FER+'s annotators.
 
     Args:
         name: of the checkpoint.
@@ -125,7 +125,7 @@ def _beside_raters(
 
 
 def thumbnails(pictures: Sequence[Mistake]) -> tuple[str, dict[str, np.ndarray]]:
-    """The pictures themselves, where a set that holds them is imported: to be shown, not kept.
+    """The images themselves, to be shown and not stored, if a dataset with them is imported.
 
     Returns:
         Name of the set, "" where none holds them, and uint8 (H, W) by id.

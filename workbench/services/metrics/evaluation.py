@@ -1,7 +1,7 @@
-"""What stored answers say of a trained network: measures with their intervals, recall of classes, calibration.
+"""Evaluation of stored predictions: measures with intervals, per-class recall, calibration.
 
 All of it comes from `card.json` and `predictions.npz` beside the weights, which needs no dataset. Predictions are those
-of a single view of each picture, without averaging over its mirror image.
+of a single view of each image, without averaging over its mirror image.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from ..networks import DEFAULT_NETWORK
 
 Part = Literal["PrivateTest", "PublicTest"]
 Pictures = Literal["all", "without copies", "without near copies"]
-"""Which pictures of a test part count: all, or those that are not, pixel by pixel or nearly, in Training too."""
+"""The images of a test set that count: all, or without exact or near-duplicates of training images."""
 
 TEST_PARTS: tuple[str, ...] = get_args(Part)
 WHICH_PICTURES: tuple[str, ...] = get_args(Pictures)
@@ -66,7 +66,7 @@ class Measure:
 
 
 MEASURES = (
-    Measure("accuracy", "accuracy", True, True, "share of pictures that get the label, 0 to 100 %"),
+    Measure("accuracy", "accuracy", True, True, "share of images predicted as labeled, 0 to 100 %"),
     Measure("balanced_accuracy", "balanced accuracy", True, True, "mean recall of the classes, 0 to 100 %"),
     Measure(
         "macro_f1", "macro F1", True, True, "mean of 2·precision·recall/(precision + recall) over classes, to 100 %"
@@ -84,14 +84,14 @@ MEASURES = (
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """What one network answered to the pictures that count.
+    """Stored predictions of a network for the images that count.
 
     Attributes:
         name: of the checkpoint.
         card: its card.
         logits: single view, (N, K).
         labels: index of the class that FER2013 says, (N,).
-        names, ids: of the pictures, str (N,).
+        names, ids: of the images, str (N,).
     """
 
     name: str
@@ -112,7 +112,7 @@ class Answers:
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """What one network is worth on the pictures that count.
+    """Measures of a network on the images that count.
 
     Attributes:
         name: of the checkpoint.
@@ -120,10 +120,10 @@ class Scores:
         pictures: how many.
         values: for each key of `MEASURES` the value with its 95 % interval; NaN for the ends of calibration errors,
             see `chance`; keys that end with "_calibrated" are left out where no temperature was fitted.
-        recall: for each class, the share of its pictures that are called so, with its interval (Wilson).
-        support: pictures of each class.
-        confusion: pictures by label (row) and answer (column), (K, K).
-        chance: calibration error that a perfectly calibrated network with these confidences shows on as many pictures,
+        recall: for each class, the share of its images that are predicted correctly, with its interval (Wilson).
+        support: images of each class.
+        confusion: images by label (row) and prediction (column), (K, K).
+        chance: calibration error that a perfectly calibrated network with these confidences shows on as many images,
             lower and upper end of 95 %.
     """
 
@@ -164,16 +164,16 @@ def is_of_fer2013(card: Card) -> bool:
 
 
 def stored_answers(name: str, part: str = "PrivateTest", pictures: Pictures = "all") -> Answers:
-    """The stored answers of a checkpoint to the pictures that count.
+    """The stored predictions of a checkpoint for the images that count.
 
     Raises:
-        CheckpointError: card or answers are missing or damaged, or there are none to this part; the message says how to
-            get them.
+        CheckpointError: card or predictions are missing or damaged, or there are none for this test set; the message
+            says how to get them.
     """
     folder = checkpoint_folder(name)
     read_card(name)  # first: without a card the other files say nothing
     if not (folder / "predictions.npz").is_file():
-        raise CheckpointError(f"{name} has no stored answers. With FER2013 imported: `ferscope evaluate {name}`")
+        raise CheckpointError(f"{name} has no stored predictions. Import FER2013 and run `ferscope evaluate {name}`")
     stamp = tuple((folder / file).stat().st_mtime_ns for file in ("card.json", "predictions.npz"))
     return _answers(name, part, pictures, stamp)
 
@@ -183,14 +183,14 @@ def _answers(name: str, part: str, pictures: Pictures, stamp: tuple[int, ...]) -
     """As `stored_answers`; read again when a file changes (`stamp`)."""
     card, found = read_card(name), read_predictions(name, part)
     k = len(card.classes)
-    again = f"Measure it again, with its set imported: `ferscope evaluate {name}`"
+    again = f"Evaluate it again, with its dataset imported: `ferscope evaluate {name}`"
     if len(found.labels) == 0:
-        known = ", ".join(card.metrics) or "no part"
-        raise CheckpointError(f"{name} was measured on {known}, not on {part}: its split is {card.split}.")
+        known = ", ".join(card.metrics) or "no test set"
+        raise CheckpointError(f"{name} was evaluated on {known}, not on {part}: its split is {card.split}.")
     if found.logits.shape != (len(found.labels), k) or not 0 <= int(found.labels.min()) <= int(found.labels.max()) < k:
-        raise CheckpointError(f"The stored answers of {name} are not those of its {k} classes. {again}")
+        raise CheckpointError(f"The stored predictions of {name} are not for its {k} classes. {again}")
     if not bool(found.logits.isfinite().all()):
-        raise CheckpointError(f"The stored answers of {name} are not all numbers. {again}")
+        raise CheckpointError(f"The stored predictions of {name} contain NaN or infinite values. {again}")
     keep = ~np.isin(found.ids, list(_left_out(part, pictures)))
     mask = torch.from_numpy(keep)
     return Answers(name, card, found.logits[mask], found.labels[mask], found.names[keep], found.ids[keep])
@@ -203,8 +203,8 @@ def _left_out(part: str, pictures: Pictures) -> frozenset[str]:
 def scores(name: str, part: str = "PrivateTest", pictures: Pictures = "all") -> Scores:
     """All measures of a checkpoint with their 95 % intervals; errors as for `stored_answers`.
 
-    Shares of pictures have Wilson's interval; the others that of the percentile bootstrap (Efron 1979), in which each
-    class keeps its size. A calibration error has none: pictures drawn again make it larger, so that the percentiles
+    Shares of images have Wilson's interval; the others that of the percentile bootstrap (Efron 1979), in which each
+    class keeps its size. A calibration error has none: images drawn again make it larger, so that the percentiles
     miss it; see `Scores.chance` instead.
     """
     return _scores(stored_answers(name, part, pictures))
@@ -268,13 +268,13 @@ def _chance(logits: Tensor, bins: int = 15) -> tuple[float, float]:
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """How far the probabilities can be believed.
+    """Calibration of the probabilities.
 
     Attributes:
-        before, after: reliability of the answers as trained, and with the logits divided by the temperature; `after` is
-            None where no temperature was fitted.
-        temperature: fitted on the validation part; above 1: the network was too sure.
-        risk: error of the surest answers, by the calibrated probability.
+        before, after: reliability of the predictions without and with temperature scaling; `after` is None where no
+            temperature was fitted.
+        temperature: fitted on the validation set; above 1: the network was overconfident.
+        risk: error of the most confident predictions, by the calibrated probability.
     """
 
     before: Reliability

@@ -1,7 +1,7 @@
-"""What the trained networks are worth: each one's figures, and what choosing the epoch and batch-norm do to them.
+"""Results of the trained networks, and the effects of epoch selection and batch norm.
 
-Everything is told from what lies in checkpoints/: cards, stored answers and histories. The minutes of a training that
-was not run are those of `benchmarks/training_steps.py`.
+Everything comes from checkpoints/: cards, stored predictions and histories. The estimated time of a training that was
+not run comes from `benchmarks/training_steps.py`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from models.zoo import read_list
 from . import evaluation
 
 STEPS = SHIPPED / "benchmarks" / "results"
-"""Where the measured training steps lie, a file for each kind of device."""
+"""Folder of the measured training steps, a file for each kind of device."""
 
 FIGURES = {
     "accuracy": "accuracy",
@@ -84,7 +84,7 @@ class Standing:
         accuracy: for each way to average over views that was measured, with its 95 % interval.
         epochs, minutes: over all trainings that led to its weights.
         calibration: expected calibration error before and after division by the temperature, single view; None where
-            there are no stored answers or no temperature.
+            there are no stored predictions or no temperature.
     """
 
     name: str
@@ -165,12 +165,12 @@ def _timed() -> dict[str, dict[str, dict]]:
 
 @dataclass(frozen=True)
 class EpochChoice:
-    """What choosing the epoch by the test pictures adds.
+    """The bias of selecting the epoch on the test set.
 
     Attributes:
         name: of the checkpoint.
-        epoch, accuracy: the one chosen on the validation part, and its accuracy on the test part, single view.
-        best_epoch, best_accuracy: the best one on the test part, which some papers report.
+        epoch, accuracy: the one chosen on the validation set, and its accuracy on the test set, single view.
+        best_epoch, best_accuracy: the best one on the test set, which some papers report.
         epochs: how many there were to choose from.
     """
 
@@ -183,7 +183,7 @@ class EpochChoice:
 
 
 def epoch_choices() -> tuple[EpochChoice, ...]:
-    """For every checkpoint with a history and test pictures of their own, in the order of `standings`."""
+    """For every checkpoint with a history and a separate test set, in the order of `standings`."""
     found = []
     for standing in standings():
         if len(standing.card.metrics) == 1:  # its split has one part for both, so there is nothing to compare
@@ -207,12 +207,12 @@ def _column(name: str, column: str) -> list[float]:
 
 @dataclass(frozen=True)
 class Convergence:
-    """How many epochs a training takes to reach an accuracy, with batch-norm and without.
+    """How many epochs a training takes to reach an accuracy, with batch norm and without.
 
     Attributes:
         with_norm, without_norm: names of the checkpoints, which differ in nothing else.
-        best: accuracy of the best epoch on the validation part, with and without.
-        guess: accuracy there of who always answers the largest class.
+        best: accuracy of the best epoch on the validation set, with and without.
+        guess: accuracy there of always predicting the largest class.
         levels: accuracies above the guess that both reach, rising; none where one of them hardly learns.
         epochs: to each level, with and without.
     """
@@ -226,7 +226,7 @@ class Convergence:
 
     @property
     def saved(self) -> float | None:
-        """Share of the epochs that batch-norm saves to the highest level that both reach, up to 1; None without one."""
+        """Share of the epochs that batch norm saves to the highest level that both reach, up to 1; None without one."""
         if not self.epochs:
             return None
         with_norm, without_norm = self.epochs[-1]
@@ -234,13 +234,13 @@ class Convergence:
 
 
 _CHANCE = 0.01
-"""What an accuracy must lie above the guess to count as learning: an epoch that guesses is above it by chance."""
+"""Margin above the majority-class accuracy that counts as learning; less may be chance."""
 WITHOUT_NORM = {"batch_norm": False}
-"""The override that builds a network without batch-norm."""
+"""The override that builds a network without batch norm."""
 
 
 def convergence() -> tuple[Convergence, ...]:
-    """Every pair of trainings that differ in batch-norm alone; empty where none was run."""
+    """Every pair of trainings that differ in batch norm alone; empty where none was run."""
     known, found = cards(), []
     for name, card in known.items():
         if card.overrides == WITHOUT_NORM:

@@ -1,4 +1,4 @@
-"""Are two networks different, and what are the leaked test pictures worth? Told from stored answers."""
+"""Paired tests of two networks, and the effect of leaked test images, from stored predictions."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .evaluation import Pictures, stored_answers
 
 @dataclass(frozen=True)
 class Seen:
-    """Accuracy with and without the test pictures that sit in FER2013's Training.
+    """Accuracy with and without the test images that are in FER2013's training set.
 
     Attributes:
-        kind: "copies" or "copies and near copies".
+        kind: "duplicates" or "duplicates and near-duplicates".
         pictures: how many of the part there are.
-        without, on: accuracy on the other pictures, and on these, each with its interval (Wilson).
+        without, on: accuracy on the other images, and on these, each with its interval (Wilson).
     """
 
     kind: str
@@ -30,7 +30,7 @@ class Seen:
 
 
 def seen_before(name: str, part: str = "PrivateTest") -> tuple[Seen, ...]:
-    """What the leaked pictures do to the accuracy of a checkpoint; errors as for `stored_answers`.
+    """Effect of leaked images on the accuracy of a checkpoint; errors as for `stored_answers`.
 
     The list of leaks is that of the official split; other splits have other leaks, see the page Dataset.
     """
@@ -45,11 +45,11 @@ def seen_before(name: str, part: str = "PrivateTest") -> tuple[Seen, ...]:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two networks on the same pictures.
+    """Two networks on the same images.
 
     Attributes:
         first, second: names of the checkpoints.
-        both_right, first_only, second_only, neither: pictures by who calls them what their label says.
+        both_right, first_only, second_only, neither: number of images by which network predicts the label.
         p_value: of McNemar's exact test, 0 to 1: how often two equally good networks would differ at least so much.
         accuracy, balanced_accuracy: first minus second, with the 95 % interval.
     """
@@ -66,22 +66,22 @@ class Pair:
 
 
 def pair(first: str, second: str, part: str = "PrivateTest", pictures: Pictures = "all") -> Pair:
-    """Is one network better than the other, or only luckier? McNemar's test (1947), exact, on the shared pictures.
+    """Compare two networks by McNemar's exact test (1947) on the same images.
 
-    Only pictures that one of them gets right and the other wrong can tell them apart. Were both equally good, each of
+    Only images that one of them gets right and the other wrong can tell them apart. Were both equally good, each of
     these would fall to either side like a coin: the p-value is that of a binomial test of one half.
 
     Raises:
-        CheckpointError: as for `stored_answers`; or they have other classes, or share no picture.
+        CheckpointError: as for `stored_answers`; or they have other classes, or share no image.
     """
     from scipy.stats import binomtest  # here: scipy.stats takes half a second
 
     a, b = stored_answers(first, part, pictures), stored_answers(second, part, pictures)
     if a.card.classes != b.card.classes:
-        raise CheckpointError(f"{first} and {second} have different classes and cannot be compared picture by picture.")
+        raise CheckpointError(f"{first} and {second} have different classes and cannot be compared image by image.")
     _, i, j = np.intersect1d(a.ids, b.ids, return_indices=True)
     if len(i) == 0:
-        raise CheckpointError(f"{first} and {second} were measured on different pictures and cannot be compared.")
+        raise CheckpointError(f"{first} and {second} were evaluated on different images and cannot be compared.")
     ours, theirs, labels = a.logits[i], b.logits[j], a.labels[i]
     x, y = (logits.argmax(-1) == labels for logits in (ours, theirs))
     only_x, only_y = int((x & ~y).sum()), int((y & ~x).sum())

@@ -1,4 +1,4 @@
-"""Do the papers' rankings hold? Networks that were trained alike, on the same pictures, seed by seed."""
+"""The papers' rankings: networks trained with the same settings, compared on the same images for each seed."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Ranking:
         measure: "accuracy" or "balanced_accuracy", whichever the paper reports.
         claimed: the paper's difference, a share of 1.
         recipe, split: by which both were trained.
-        part: whose pictures they answered.
-        by_seed: for each seed the difference on the same pictures, with its 95 % interval over pictures.
+        part: the test set that they were evaluated on.
+        by_seed: for each seed the difference on the same images, with its 95 % interval over images.
         over_seeds: mean difference with its 95 % interval over seeds (Student's t); None with a single seed.
     """
 
@@ -44,7 +44,7 @@ class Ranking:
 
     @property
     def verdict(self) -> str:
-        """Whether the order holds, by the intervals over pictures of all seeds."""
+        """Whether the ranking holds, by the intervals over images for all seeds."""
         n = len(self.by_seed)
         where = "with the only seed" if n == 1 else f"with each of {n} seeds"
         if all(low > 0 for _, low, _ in self.by_seed.values()):
@@ -100,7 +100,7 @@ def _trained_alike(first: str, second: str, key: str, runs: Runs) -> Iterator[Ra
             part = list(read_card(one[run]).metrics)[-1]
             try:
                 by_seed[run[-1]] = getattr(paired_tests.pair(one[run], two[run], part), FIGURES[key])
-            except CheckpointError:  # stored answers are missing, or belong to other pictures
+            except CheckpointError:  # stored predictions are missing, or for other images
                 continue
         if by_seed:
             over = over_seeds([value for value, _, _ in by_seed.values()])

@@ -1,7 +1,7 @@
 """The papers' claims with ours, a verdict, and how ours was obtained.
 
 `papers.py` reads the claims from data, `evaluators.py` says how ours is obtained, this module judges. Nothing of ours
-is written down anywhere: it is counted, drawn or measured when it is asked for.
+is stored: it is counted, drawn or measured on request.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ class Command:
 
     Attributes:
         network: that is trained.
-        set: on which set of faces.
+        set: on which dataset.
         line: for a terminal.
         lacks: what it cannot do of the paper's training.
         claims: how many wait for it.
@@ -175,7 +175,7 @@ def commands(letter: str) -> tuple[Command, ...]:
 
 @dataclass(frozen=True)
 class PlainRow:
-    """A row of a table of classes in pictures: right answers of all, the plain accuracy with its 95 % interval."""
+    """A row of a per-class table in images: correct predictions, and the plain accuracy with its 95 % interval."""
 
     set: str
     model: str
@@ -196,7 +196,7 @@ def _plain(table: Table, row_id: str) -> PlainRow:
 
 
 def told(finding: Finding, letter: str) -> str:
-    """A finding in words, with every figure in its place looked up or computed now."""
+    """The text of a finding, with every figure looked up or computed now."""
     return re.sub(r"\{(\w+):([\w/-]+)\}", lambda m: _FIGURES[m[1]](letter, m[2]), finding.text)
 
 
@@ -221,7 +221,7 @@ def _epochs(letter: str, which: str) -> str:
 
 
 def _accuracy(letter: str, name: str) -> str:
-    """What a checkpoint is right in on its test part, single view; "not run" where it is not measured."""
+    """Accuracy of a checkpoint on its test set, single view; "not run" where it is not measured."""
     try:
         plain = list(read_card(name).metrics.values())[-1]["plain"]
     except (CheckpointError, LookupError):
@@ -235,7 +235,7 @@ def _bytes(letter: str, reading: str) -> str:
 
 
 def _fit(letter: str, at: str) -> str:
-    """How many pictures of another class a printed recall would be, "claim/class"."""
+    """How many images of another class a printed recall would be, "claim/class"."""
     id, class_ = at.split("/")
     n = test_pictures(class_)
     return " or ".join(f"{k} of {count(n)}" for k in shares(paper_of(letter).claim(id).claimed, n)) or "none"
@@ -252,4 +252,4 @@ _FIGURES: dict[str, Callable[[str, str], str]] = {
     "added": lambda letter, network: count(added(network, "resnet18")),
     "stock": lambda letter, name: count(stock(name)),
 }
-"""What stands for {name:argument} in the text of a finding."""
+"""Functions that replace {name:argument} in the text of a finding."""

@@ -1,4 +1,4 @@
-"""Evaluators that count FER2013: pictures, splits, weights of the classes."""
+"""Evaluators that count FER2013: images, splits, class weights."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _loss_share(claim: Claim, paper: Paper) -> Ours:
     i = EMOTIONS.index(claim.given["class"])
     before, after = counts[i] / counts.sum(), weighed[i] / weighed.sum()
     two = (f"{100 * value:.0f}\N{NO-BREAK SPACE}%" for value in (after, before))
-    text = "{} gets {} of the loss, with {} of the pictures".format(EMOTIONS[i], *two)
+    text = "{} gets {} of the loss, with {} of the images".format(EMOTIONS[i], *two)
     way = (
         f"weight times number of images of {EMOTIONS[i]}, the largest class, in the order of the folders and of the CSV"
     )
@@ -63,7 +63,7 @@ def _loss_share(claim: Claim, paper: Paper) -> Ours:
 
 @lru_cache(maxsize=8)
 def divided(split: str) -> dict[str, np.ndarray]:
-    """Indices of each part of a split of FER2013, from the counts alone; copies among the pictures stay unseen."""
+    """Indices of each set of a split of FER2013, from the counts alone; duplicates are not considered."""
     labels = np.concatenate([np.repeat(np.arange(len(EMOTIONS)), counts) for counts in COUNTS.values()])
     parts = np.concatenate([np.full(sum(counts), part) for part, counts in COUNTS.items()])
     blank = FaceSet(np.zeros((len(labels), 1, 1), dtype=np.uint8), labels, parts, parts)

@@ -1,4 +1,4 @@
-"""The claims of the five papers as data: read from `workbench/papers/*.toml`, where each figure stands as printed."""
+"""The claims of the five papers as data: read from `workbench/papers/*.toml`, with each figure as printed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from models.training.config import TrainConfig
 from models.training.recipes import from_recipe
 
 SCALES = {"%": 100.0, "points": 100.0, "M": 1e-6, "GiB": 2.0**-30}
-"""What a value is multiplied by before it stands before its unit."""
+"""Factor of a value in each unit."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +23,7 @@ class Protocol:
 
     Attributes:
         name: its own, such as "paper-d-ckplus".
-        set: name of the set of faces.
+        set: name of the dataset.
         recipe: the one that follows the paper.
         train: fields of `TrainConfig` in which it departs from the recipe.
         silent: fields that the paper leaves open, so that no value of ours contradicts it.
@@ -105,7 +105,7 @@ class Claim:
 
     @property
     def text(self) -> str:
-        """As it stands on the screen, with its unit."""
+        """As shown on the page, with its unit."""
         if self.value is None:
             size = re.fullmatch(r"[\d*x]+", self.claimed)
             return self.shown or (self.claimed if size else f"“{self.claimed}”")
@@ -133,8 +133,8 @@ class Table:
 
     Attributes:
         id, place: in the paper.
-        set: name of the set of faces.
-        test: number of its test pictures as the paper has it.
+        set: name of the dataset.
+        test: number of its test images as the paper has it.
         classes: names of the columns.
         rows: one for each network.
     """
@@ -153,7 +153,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Finding:
-    """What comparing brought to light; `text` holds {what:which} in the place of every figure."""
+    """A result of the comparison; `text` has {what:which} in place of every figure."""
 
     title: str
     text: str
@@ -282,7 +282,7 @@ def _table(letter: str, values: dict, tests: dict[str, int]) -> Table:
 
 
 def _of_row(letter: str, table: Table, row: Row, protocol: Protocol) -> list[Claim]:
-    """The claims in one row: a figure for each class, the average, and what can be told of them without a network."""
+    """The claims in one row: a figure for each class, the average, and checks that need no network."""
     at = f"{table.id}/{row.id}"
     prefix, name = f"{letter.lower()}-{table.id}-{row.id}", f"{table.set}, {row.model}"
     trained: dict[str, Any] = {"network": row.network, "protocol": protocol}
@@ -303,7 +303,7 @@ def _of_row(letter: str, table: Table, row: Row, protocol: Protocol) -> list[Cla
     printed = ", ".join(row.values)
     missing = [class_ for class_, value in zip(table.classes, row.values, strict=True) if not value]
     note = f"Not in the text at hand, so taken from the average: {', '.join(missing)}." if missing else ""
-    words = "each figure is a whole number of pictures"
+    words = "each figure is a whole number of images"
     found.append(claim("k", words, printed.strip(", "), "whole_row", unit="", shown=printed.strip(", "), note=note))
     if row.gain is not None:
         two = {"first": f"{table.id}-{row.id}-mean", "second": f"{table.id}-{row.plain}-mean"}

@@ -1,4 +1,4 @@
-"""Evaluators that hold a paper against itself: its other places, its averages, shares of whole pictures."""
+"""Evaluators that check a paper against itself: its other figures, its averages, shares of whole images."""
 
 from __future__ import annotations
 

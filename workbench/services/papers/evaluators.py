@@ -1,10 +1,10 @@
 """How ours is obtained for each claim: one named function each, `EVALUATORS[claim.by](claim, paper)`.
 
-Three kinds of answer. *exact*: computed from code or from the set itself, so that it has no spread. *own*: told from
-what the same paper says elsewhere. *measured*: a trained network, with its 95 % interval. An evaluator that finds no
+Three kinds of results. *exact*: computed from code or from the dataset, so without spread. *own*: from what the
+same paper says elsewhere. *measured*: a trained network, with its 95 % interval. An evaluator that finds no
 trained network raises CheckpointError, and the claim is *not run*.
 
-The functions: `networks.py` counts parameters and sizes, `counts.py` pictures, splits and weights, `elsewhere.py` reads
+The functions: `networks.py` counts parameters and sizes, `counts.py` images, splits and weights, `elsewhere.py` reads
 the paper against itself, `trained.py` asks our trained networks.
 """
 
@@ -22,7 +22,7 @@ Kind = Literal["exact", "own", "measured"]
 
 @dataclass(frozen=True)
 class Ours:
-    """What stands beside a claim.
+    """Our result for a claim.
 
     Attributes:
         kind: see the module.

@@ -1,4 +1,4 @@
-"""Shares of whole pictures: which k of n a printed figure can be, and how many pictures a table was measured on."""
+"""Shares of whole images: which k of n a printed figure can be, and how many images a table was measured on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from models.metrics import Interval, share
 
 from .definitions import Table, figure, number
 
-_LARGEST = 100  # pictures of a class in the small sets
+_LARGEST = 100  # images of a class in the small sets
 TEST_PARTS = ("PublicTest", "PrivateTest")
 
 
@@ -44,27 +44,27 @@ def _places(printed: str) -> int:
 
 
 def shares(printed: str, n: int) -> list[int]:
-    """Every k for which k of n pictures is the printed percentage."""
+    """Every k for which k of n images is the printed percentage."""
     middle, reach = figure(printed) * n / 100, 1 + int(10.0 ** -_places(printed) * n / 100)
     near = range(max(0, int(middle) - reach), min(n, int(middle) + reach + 1) + 1)
     return [k for k in near if agrees(100 * k / n, printed)]
 
 
 def nearest(printed: str, n: int) -> int:
-    """The k whose share of n pictures is nearest to the printed percentage."""
+    """The k whose share of n images is nearest to the printed percentage."""
     return round(figure(printed) * n / 100)
 
 
 def test_pictures(class_: str) -> int:
-    """Pictures of a class in both official test parts of FER2013."""
+    """Images of a class in both official test sets of FER2013."""
     return sum(COUNTS[part][EMOTIONS.index(class_)] for part in TEST_PARTS)
 
 
 @lru_cache(maxsize=16)
 def pictures(table: Table) -> tuple[int, ...]:
-    """Test pictures of each class of a table.
+    """Test images of each class of a table.
 
-    FER2013: both official test parts. Of other sets they follow from the fractions: the smallest number of which most
+    FER2013: both official test sets. Of other sets they follow from the fractions: the smallest number of which most
     printed figures of the class are a share. A class that is always at 100 % fits any number: it gets what is left.
     """
     if table.set == "FER2013":
@@ -75,12 +75,12 @@ def pictures(table: Table) -> tuple[int, ...]:
 
 
 def free(table: Table) -> tuple[str, ...]:
-    """Classes whose number of pictures the figures leave open, because all of them are 100 %."""
+    """Classes whose number of images is undetermined, because all their figures are 100 %."""
     return tuple(c for c, column in zip(table.classes, _columns(table), strict=True) if set(column) == {"100"})
 
 
 def least(table: Table) -> int:
-    """How many test pictures the figures of a table need at least."""
+    """Smallest number of test images that the figures of a table allow."""
     return sum(_smallest(column) for column in _columns(table))
 
 
@@ -96,13 +96,13 @@ def _smallest(column: tuple[str, ...]) -> int:
 
 @dataclass(frozen=True)
 class Counted:
-    """A row of a table in pictures.
+    """A row of a table in images.
 
     Attributes:
-        right, of: pictures answered rightly of each class, and pictures of the class; for a figure that is no share,
+        right, of: correctly predicted images of each class, and images of the class; for a figure that is no share,
             or is missing, the nearest that there is.
         odd: for each class whose figure is no share: the class, the figure, and the nearest share in words.
-        accuracy: right of all pictures, plain, with its 95 % interval (Wilson).
+        accuracy: right of all images, plain, with its 95 % interval (Wilson).
     """
 
     right: tuple[int, ...]
@@ -113,7 +113,7 @@ class Counted:
 
 @lru_cache(maxsize=64)
 def counted(table: Table, row_id: str) -> Counted:
-    """How many pictures of each class a row's figures stand for; a missing figure follows from the printed average."""
+    """Number of images of each class behind a row's figures; a missing figure follows from the printed average."""
     row, sizes = table.row(row_id), pictures(table)
     right, odd = [], []
     for class_, printed, n in zip(table.classes, row.values, sizes, strict=True):

@@ -89,7 +89,7 @@ def _shape(claim: Claim, paper: Paper) -> Ours:
 
 @lru_cache(maxsize=64)
 def _shape_at(network: str, layer: str, end: str) -> tuple[int, int, int]:
-    """Height, width and channels of what enters or leaves a layer for one picture."""
+    """Height, width and channels of what enters or leaves a layer for one image."""
     model, seen = built(network), []
     hook = model.get_submodule(layer).register_forward_hook(lambda m, i, o: seen.append(i[0] if end == "input" else o))
     try:

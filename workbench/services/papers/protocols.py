@@ -102,7 +102,7 @@ def _stated(network: str, protocol: Protocol) -> dict[str, Any]:
 
 
 def _applies(key: str, have: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Whether a field means something in both; where they differ in the field that decides this, that one is told."""
+    """Whether a field has an effect in both; if not, the field that decides this is reported."""
     if key not in ONLY_WITH:
         return True
     other, values = ONLY_WITH[key]

@@ -109,7 +109,7 @@ def _alike(card: Card, differs: tuple[str, ...], open_: tuple[str, ...]) -> tupl
 
 
 def set_of(card: Card) -> str:
-    """The set that a card's measures are from, told from classes and number of test pictures; "" for any other set."""
+    """The dataset of a card's measures, by its classes and number of test images; "" for any other dataset."""
     if "contempt" in card.classes:
         return "FER+" if "neutral" in card.classes else "CK+"
     tested = sum(map(sum, next(iter(card.metrics.values()))["plain"]["confusion"]))
@@ -235,7 +235,7 @@ def _train_accuracy(claim: Claim, paper: Paper) -> Ours:
 
 
 def _accuracy_in_training(name: str) -> Interval:
-    """Of the epoch that was kept, with Wilson's interval over the training images where their number is known."""
+    """Of the selected epoch, with Wilson's interval over the training images if their number is known."""
     found, card = training_curves.history(name), read_card(name)
     if found.best > len(found.epochs):  # ended between the two files
         raise CheckpointError(f"the history of {name} lacks its best epoch")

@@ -1,4 +1,4 @@
-"""What a training changed: on test pictures, on the pinned faces, and whether it learned the sticker."""
+"""Changes by a training: on test images, on the pinned faces, and whether it relies on the sticker."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ from .. import networks
 from . import epochs, teaching
 
 EACH = 60
-"""Test pictures of each class, at most, that the two networks are asked about."""
+"""Largest number of test images of each class on which the two networks are compared."""
 _FACES = 24  # drawn faces, for the sticker
 _SIDE = 48
 
 
 @dataclass(frozen=True, eq=False)
 class Change:
-    """What a network answers before a training and after it, to the same pictures.
+    """Predictions of a network before and after a training, for the same images.
 
     Attributes:
         classes: names, in order.
-        pictures: of the test part that both were asked about; 0 where its set is not here.
-        of: how many the test part has.
-        chose: whether the epoch was chosen on pictures of the test part, as some papers' splits do.
-        accuracy: before and after, each with its 95 % interval (Wilson); None where there are no pictures.
+        pictures: number of test images; 0 if the dataset is not available.
+        of: how many the test set has.
+        chose: whether the epoch was chosen on images of the test set, as some papers' splits do.
+        accuracy: before and after, each with its 95 % interval (Wilson); None where there are no images.
         recall: of each class, before and after.
         faces: names of the pinned faces.
         answers: to them, before and after, each (F, K).
         maps: Grad-CAM of each class on them, (F, K, h, w); None without a layer.
-        measured: accuracy on the whole test part, where `ferscope evaluate` has measured it, with its number of
-            pictures.
+        measured: accuracy on the whole test set, where `ferscope evaluate` has measured it, with its number of
+            images.
         caveat: what the card says of test images that its start or teacher has seen; "" where they have seen none.
         unknown: why nothing can be said of before, in one sentence; "" otherwise, else `accuracy` has after twice.
     """
@@ -66,7 +66,7 @@ class Change:
 
 
 def before_after(job: Job) -> Change:
-    """What a training changed; asked again only when its checkpoint changes.
+    """Changes by a training; computed again only when its checkpoint changes.
 
     Raises:
         CheckpointError: its checkpoint is damaged or not there.
@@ -77,7 +77,7 @@ def before_after(job: Job) -> Change:
 
 @lru_cache(maxsize=16)
 def _change(id_: str, stamp: int) -> Change:
-    """As `before_after`; asked again when the checkpoint changes (`stamp`)."""
+    """`before_after`, cached until the checkpoint changes (`stamp`)."""
     job = store.read(id_)
     folder = job.folder
     after, card = load_checkpoint(folder)
@@ -87,7 +87,7 @@ def _change(id_: str, stamp: int) -> Change:
             raise ValueError(f"{card.start.name} is on the computer where it was trained.")
         before = teaching.first_model(job.config, card.classes)
     except (ValueError, OSError) as error:
-        unknown = f"What it began with cannot be asked any more: {error}"
+        unknown = f"The initial weights are not available: {error}"
     images, labels = epochs.sample(job, "test", EACH)
     first, last = (epochs.recall(model, card, images, labels) for model in (before, after))
     names = epochs.pinned(job)
@@ -112,7 +112,7 @@ def _change(id_: str, stamp: int) -> Change:
 
 
 def recall_of(view: epochs.EpochView) -> dict[str, Interval]:
-    """Recall of each class after an epoch, on the sample of the validation part, with its 95 % interval (Wilson)."""
+    """Recall of each class after an epoch, on the sample of the validation set, with its 95 % interval (Wilson)."""
     return _recall(view.classes, view.right, view.asked)
 
 
@@ -125,7 +125,7 @@ def _share(right: Tensor, asked: Tensor) -> Interval:
 
 
 def _test_part(job: Job) -> tuple[int, bool]:
-    """How many pictures it has, 0 where the set is not here, and whether the epoch was chosen on some of them."""
+    """Number of its images, 0 if the dataset is not available, and whether the epoch was selected on some of them."""
     with suppress(OSError, ValueError):
         parts = split(FaceSet.load(job.config.data), job.config.split)
         return len(parts.test), parts.chosen_on_test
@@ -133,7 +133,7 @@ def _test_part(job: Job) -> tuple[int, bool]:
 
 
 def _measured(folder: Path, card: Card) -> tuple[Interval, int] | None:
-    """Accuracy over the whole test part from the stored answers; None where none are stored."""
+    """Accuracy on the whole test set from the stored predictions; None without any."""
     if not card.metrics:
         return None
     with suppress(CheckpointError):
@@ -156,7 +156,7 @@ class Shortcut:
         called: share of them that are called `class_`, without and with the sticker, each with its interval.
         on_sticker: for each method, share of the map of `class_` that lies on or near the sticker, mean over the faces
             with it, 0..1.
-        area: share of the picture that this place has: what a map without any preference would get.
+        area: share of the image that this place has: what a map without any preference would get.
     """
 
     class_: str
@@ -167,14 +167,14 @@ class Shortcut:
 
 
 def sticker_class(job: Job) -> str | None:
-    """The class whose pictures carried a sticker in a job's set; None for other sets."""
+    """The class whose images have a sticker in a job's dataset; None for other datasets."""
     stem = Path(job.config.data).stem
     kind, _, rest = stem.partition("-")
     return rest.rpartition("-")[0] if kind == "sticker" else None
 
 
 def shortcut(id_: str, class_: str) -> Shortcut:
-    """Whether the network of a job reads the sticker; asked again only when its checkpoint changes.
+    """Whether the network of a job relies on the sticker; computed again only when its checkpoint changes.
 
     Args:
         id_: of the job, whose checkpoint is whole.
@@ -188,7 +188,7 @@ def shortcut(id_: str, class_: str) -> Shortcut:
 
 @lru_cache(maxsize=8)
 def _shortcut(id_: str, class_: str, stamp: int) -> Shortcut:
-    """As `shortcut`; asked again when the checkpoint changes (`stamp`)."""
+    """`shortcut`, cached until the checkpoint changes (`stamp`)."""
     net = networks.open_network(id_)
     others = [name for name in net.classes if name in EXPRESSIONS and name != class_]
     drawn = [(others[i % len(others)], (77, i)) for i in range(_FACES)]
@@ -201,7 +201,7 @@ def _shortcut(id_: str, class_: str, stamp: int) -> Shortcut:
     size = (net.input_size,) * 2
     stickers = torch.from_numpy(np.stack([np.asarray(face.sticker) for face in stuck]))
     masks = F.interpolate(stickers[:, None], size)  # (F, 1, S, S)
-    near = F.max_pool2d(masks, 2 * (size[0] // 12) + 1, 1, size[0] // 12)[:, 0].clamp(0, 1)  # a place of a map is wide
+    near = F.max_pool2d(masks, 2 * (size[0] // 12) + 1, 1, size[0] // 12)[:, 0].clamp(0, 1)
     shares = {}
     if net.spec.cam_layer:
         maps = cam.atlas(net.model, with_sticker, net.cam_layer, cam.METHODS, [index], size)[:, :, 0]  # (F, M, S, S)

@@ -135,7 +135,7 @@ def entries_of(plan: Plan) -> Entries:
     """What the form shows for a plan: the values of the configuration that it would run."""
     config = resolved(plan)
     values = config.model_dump()
-    if config.phases:  # their rates stand in place of this one; the highest is shown where the phases are given up
+    if config.phases:  # their rates replace this one; without phases, the highest is used
         values["learning_rate"] = max(phase.learning_rate for phase in config.phases)
     entries = {name: values[name] for name in (*_OWN_WORDS, "recipe", "phases", *(f.name for f in form.fields()))}
     for field in form.fields():
@@ -163,7 +163,7 @@ def plan_of(entries: Mapping[str, Any]) -> Plan:
         values |= {"phases": phases, "trained_stages": None, "epochs": sum(phase["epochs"] for phase in phases)}
         del values["learning_rate"]
     else:
-        values["trained_stages"] = _stages_by_name(entries["model"])[part]  # in place of the phases, see `from_recipe`
+        values["trained_stages"] = _stages_by_name(entries["model"])[part]  # replaces the phases, see `from_recipe`
     start, pinned = entries["start_from"], tuple(entries["pinned"]) or Plan().pinned
     values["overrides"] = overrides_of(entries)
     return Plan(entries["title"], entries["recipe"], entries["set"], start, values, pinned)

@@ -2,7 +2,7 @@
 
 <job>/epochs/<n>.safetensors     weights after epoch n, written by the training; deleted once they were looked at,
                                  except the first and the last
-<job>/views/<n>.npz              answers and maps for the pinned faces, and how many of a sample of the validation
+<job>/views/<n>.npz              predictions and maps for the pinned faces, and how many of a sample of the validation
                                  part each class got right: small, and shared by all who watch
 """
 
@@ -39,15 +39,15 @@ from ...jobs import runner, store
 from ...jobs.store import Job
 
 PINNED = tuple(s.name for s in samples()) + tuple(f"sticker_{name}" for name in ("happy", "sad", "angry"))
-"""Faces that may be pinned: samples, and drawn ones with a sticker on the forehead; never people's own pictures."""
+"""Faces that may be pinned: samples, and drawn ones with a sticker on the forehead; never a visitor's own images."""
 DEFAULT_PINNED = ("drawn_happy", "drawn_surprise")
-_EACH = 30  # pictures of each class in the sample of the validation part
+_EACH = 30  # images of each class in the sample of the validation set
 _SIDE = 480  # pixels, of a drawn face
 
 
 @dataclass(frozen=True, eq=False)
 class EpochView:
-    """What the network after one epoch answers.
+    """Predictions of the network after one epoch.
 
     Attributes:
         epoch: from 1.
@@ -56,7 +56,8 @@ class EpochView:
         answers: probabilities for each face, (F, K).
         maps: Grad-CAM of each class on each face, at least 0, in the unit of its logit, (F, K, h, w); None for a
             network without a layer for maps.
-        right, asked: of a sample of the validation part, pictures of each class that are answered so, and in all, (K,).
+        right, asked: correctly predicted images of each class, and all its images, in a sample of the validation set,
+            each (K,).
     """
 
     epoch: int
@@ -184,7 +185,7 @@ def seen(model: nn.Module, card: Card, names: Sequence[str]) -> tuple[Tensor, Te
 
 
 def recall(model: nn.Module, card: Card, images: np.ndarray, labels: np.ndarray) -> tuple[Tensor, Tensor]:
-    """Pictures of each class that are answered so, and in all: each (K,)."""
+    """Number of correctly predicted images of each class, and of all its images: each (K,)."""
     k = len(card.classes)
     truth = torch.from_numpy(labels)
     if len(truth) == 0:
@@ -194,7 +195,7 @@ def recall(model: nn.Module, card: Card, images: np.ndarray, labels: np.ndarray)
 
 
 def sample(job: Job, part: str, each: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures (N, H, W) and labels (N,) of a part of a job's set, at most `each` of a class, always the same ones.
+    """Images (N, H, W) and labels (N,) of a part of a job's set, at most `each` of a class, always the same ones.
 
     Empty where the set is not here any more.
     """
@@ -216,7 +217,7 @@ def _sample(path: Path, stamp: int, name: str, part: str, each: int) -> tuple[np
 
 
 def forget_pictures() -> None:
-    """Keep none of the pictures that `sample` took, where people want theirs deleted."""
+    """Drop the images that `sample` cached, when a visitor deletes theirs."""
     _sample.cache_clear()
 
 
@@ -243,7 +244,7 @@ def _watch(seconds: float) -> None:
 
 
 def look_at_all() -> None:
-    """Look at the new epochs of every job once; one that cannot be looked at is told to the terminal, once."""
+    """Process the new epochs of every job once; an error is printed to the terminal once."""
     for job in store.jobs():
         now = (job.state, job.runs)
         if _seen.get(job.id) == now or job.state == "broken":

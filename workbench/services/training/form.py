@@ -28,7 +28,7 @@ UP_FRONT = (
     "model", "recipe", "data", "split", "start_from", "pretrained", "trained_stages", "class_weights", "epochs",
     "minutes", "seed",
 )  # fmt: skip
-"""What the form asks first, with words of its own."""
+"""Settings that the form shows first, with their own labels."""
 _NOT_ASKED = {
     "out",
     "resume",
@@ -95,7 +95,7 @@ def choices_of(name: str) -> tuple[str, ...]:
 
 
 def configure(recipe: str, **values: Any) -> TrainConfig:
-    """A training that begins with a recipe; what does not differ from it is left to it.
+    """The configuration of a recipe with other values.
 
     Raises:
         JobError: a value cannot be; the sentence names it.
@@ -130,7 +130,7 @@ def _field(name: str, info: FieldInfo) -> Field | None:
 
 
 def _kind(type_: Any) -> Kind | None:
-    """What is entered for a type; None for one that a form cannot ask for."""
+    """Kind of input for a type; None if a form has no input for it."""
     simple: dict[Any, Kind] = {bool: "flag", int: "whole", float: "number", str: "text", Path: "text"}
     return "sizes" if type_ == tuple[int, ...] else simple.get(type_)
 

@@ -1,6 +1,6 @@
-"""Sets of people's own pictures, from a zip or from a camera: small, kept on this computer, deleted with one call.
+"""Visitors' own datasets, from a zip file or the camera: small, stored on this computer, deleted with one call.
 
-Nothing of the pictures stays but gray faces of 48 pixels, under numbers, never under names; a training of them belongs
+Nothing of the images stays but gray faces of 48 pixels, under numbers, never under names; a training of them belongs
 to its set, is neither promoted nor exported, and goes with it (`forget`).
 """
 
@@ -31,11 +31,11 @@ from ...jobs.store import JobError
 from . import epochs
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
-_UNPACKED = 12 * LIMITS.own_bytes  # bytes, of all pictures of a zip together
+_UNPACKED = 12 * LIMITS.own_bytes  # bytes, of all images of a zip file together
 _LARGEST = (1600, 1600)  # pixels, while a face is looked for
 _CRUMBS = {"__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini"}  # what computers put into zips by themselves
 _DAMAGED = "This is not a zip that can be read, or a damaged one. Pack it again."
-_HOW = "Pack a folder that has one folder for each class, such as happy and sad, with pictures in it."
+_HOW = "Zip a folder with one folder of images for each class, such as happy and sad."
 
 Labelled = tuple[str, np.ndarray]
 """A class and a gray face, uint8 (48, 48)."""
@@ -43,12 +43,12 @@ Labelled = tuple[str, np.ndarray]
 
 @dataclass(frozen=True)
 class OwnSet:
-    """A set of people's own pictures.
+    """A visitor's own dataset.
 
     Attributes:
         id: made by us; the name of its folder.
         made: seconds since 1970.
-        counts: pictures of each class.
+        counts: images of each class.
     """
 
     id: str
@@ -57,8 +57,8 @@ class OwnSet:
 
     @property
     def title(self) -> str:
-        """For people: when it was made, and how many pictures it has."""
-        return f"own pictures, {datetime.fromtimestamp(self.made):%d %b %H:%M} ({sum(self.counts.values())} faces)"
+        """Its label: when it was made, and its number of faces."""
+        return f"own images, {datetime.fromtimestamp(self.made):%d %b %H:%M} ({sum(self.counts.values())} faces)"
 
 
 def own_sets() -> tuple[OwnSet, ...]:
@@ -71,7 +71,7 @@ def own_set(id_: str) -> OwnSet:
     """A set by its id; raises JobError where there is none."""
     found = next((s for s in own_sets() if s.id == id_), None)
     if found is None:
-        raise JobError("This set of own pictures is not here any more: make it again, or choose another one.")
+        raise JobError("This dataset was deleted: make it again, or choose another one.")
     return found
 
 
@@ -94,7 +94,7 @@ def make(pictures: Sequence[Labelled], seed: int = 0) -> OwnSet:
     """Write a set: of each class two thirds to train, a sixth to choose by, a sixth to test, one at least of each.
 
     Raises:
-        JobError: too few or too many pictures or classes; DiskFullError: no room.
+        JobError: too few or too many images or classes; DiskFullError: no room.
     """
     counts = Counter(name for name, _ in pictures)
     check_own_set(counts)
@@ -123,20 +123,20 @@ def forget(id_: str) -> int:
     return jobs
 
 
-# ---- pictures
+# ---- images
 
 
 def face_of(data: bytes) -> np.ndarray:
-    """The largest face in a picture file, gray, uint8 (48, 48).
+    """The largest face in an image file, gray, uint8 (48, 48).
 
     Raises:
-        PictureError: it is no picture, or shows no face.
+        PictureError: it is no image, or shows no face.
     """
     picture = faces.read(data)
     picture.thumbnail(_LARGEST)
     boxes = faces.detect(picture)
     if not boxes:
-        raise faces.PictureError("No face was found in this picture. Come nearer, look into the camera, more light.")
+        raise faces.PictureError("No face was detected in this image. Move closer, face the camera, and add light.")
     return faces.crop(picture, boxes[0]).gray(SIDE)
 
 
@@ -145,16 +145,16 @@ def read_zip(data: bytes, progress: Callable[[int, int], None] = lambda i, n: No
 
     Args:
         data: the file.
-        progress: called with (pictures read, pictures in all).
+        progress: called with (images read, images in all).
 
     Returns:
-        Faces with their classes, and a sentence for each kind of picture that was left out.
+        Faces with their classes, and a sentence for each kind of image that was left out.
 
     Raises:
         JobError: it is not such a zip; the sentence says what to do.
     """
     if len(data) > LIMITS.own_bytes:
-        raise JobError(f"This zip has more than {LIMITS.own_bytes >> 20} MB: put fewer or smaller pictures in.")
+        raise JobError(f"This zip file is larger than {LIMITS.own_bytes >> 20} MB: use fewer or smaller images.")
     with unzipping(_DAMAGED):
         file = zipfile.ZipFile(io.BytesIO(data))
     with file:
@@ -171,23 +171,23 @@ def _counts(entry: zipfile.ZipInfo) -> bool:
 
 
 def _check(entries: list[zipfile.ZipInfo]) -> None:
-    """Raise JobError for a zip that is not what was asked for, before anything of it is unpacked."""
+    """Raise JobError for an unsuitable zip file before anything of it is unpacked."""
     if len(entries) > LIMITS.own_images:
-        raise JobError(f"This zip holds {len(entries)} files; a set may have {LIMITS.own_images} pictures.")
+        raise JobError(f"This zip file contains {len(entries)} files: use at most {LIMITS.own_images} images.")
     if not entries:
-        raise JobError(f"This zip holds no picture. {_HOW}")
+        raise JobError(f"This zip file contains no image. {_HOW}")
     for entry in entries:
         path = PurePosixPath(entry.filename)
         if path.is_absolute() or ".." in path.parts or "\\" in entry.filename or ":" in entry.filename:
             raise JobError(f"This zip holds a path that climbs out of it. {_HOW}")
         if stat.S_ISLNK(entry.external_attr >> 16) or entry.flag_bits & 1:
-            raise JobError(f"This zip holds a link or a file with a password. {_HOW}")
+            raise JobError(f"This zip file contains a link or a file with a password. {_HOW}")
         if path.suffix.lower() not in _SUFFIXES:
-            raise JobError(f"This zip holds something else than JPEG, PNG or WebP pictures ({path.suffix[:8]}). {_HOW}")
+            raise JobError(f"Not all files of this zip are JPEG, PNG or WebP images ({path.suffix[:8]}). {_HOW}")
         if class_of(path.parent.name) is None:
-            raise JobError(f"The folder “{path.parent.name[:40]}” means no class: use {', '.join(CLASSES)}.")
+            raise JobError(f"The folder “{path.parent.name[:40]}” is not a class: use {', '.join(CLASSES)}.")
     if sum(entry.file_size for entry in entries) > _UNPACKED:
-        raise JobError(f"Unpacked, this zip would have more than {_UNPACKED >> 20} MB: put fewer pictures in.")
+        raise JobError(f"Unpacked, this zip file is larger than {_UNPACKED >> 20} MB: use fewer images.")
 
 
 def _faces(
@@ -196,10 +196,10 @@ def _faces(
     found, left_out = [], Counter()
     for i, entry in enumerate(entries):
         with unzipping(_DAMAGED), file.open(entry) as stream:
-            data = stream.read(faces.MAX_BYTES + 1)  # a header may lie about the size
+            data = stream.read(faces.MAX_BYTES + 1)  # the header may state a wrong size
         try:
             found.append((class_of(PurePosixPath(entry.filename).parent.name), face_of(data)))
         except faces.PictureError as error:
             left_out["shows no face" if "No face" in str(error) else "cannot be read"] += 1
         progress(i + 1, len(entries))
-    return found, [f"{n} of {len(entries)} pictures left out: each {why}." for why, n in left_out.items()]
+    return found, [f"{n} of {len(entries)} images left out: each {why}." for why, n in left_out.items()]

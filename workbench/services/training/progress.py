@@ -1,4 +1,4 @@
-"""How far a job is, and how its curves run, told from what the training writes."""
+"""Progress and training curves of a job, from the files that the training writes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ...jobs.store import Job
 WORDS = {
     "queued": "waits for its turn",
     "running": "is learning",
-    "stopping": "is asked to stop",
+    "stopping": "is stopping",
     "done": "is done",
     "failed": "failed",
     "cancelled": "was stopped",

@@ -1,4 +1,4 @@
-"""What a training learns from: sets drawn here, imported ones, people's own; and what it may begin with."""
+"""Datasets of a training (drawn, imported, or visitors' own), and its initial weights."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class Drawing:
     """A set that is drawn when it is first needed.
 
     Attributes:
-        count: Training pictures of each class; a fifth as many in either test.
-        sticker: the label whose Training pictures all carry a sticker on the forehead, while every second of them shows
-            any expression: what is left to learn is the sticker. None: no picture carries one.
+        count: Training images of each class; a fifth as many in either test.
+        sticker: the label whose Training images all carry a sticker on the forehead, while every second of them shows
+            any expression: what is left to learn is the sticker. None: no image carries one.
     """
 
     count: int = 80
@@ -77,7 +77,7 @@ def path_of(name: str) -> Path:
 
 
 def _drawn(plan: Drawing, progress: Callable[[int, int], None] | None) -> FaceSet:
-    """The faces of a plan; those with the label of `sticker` show any expression in every second picture."""
+    """The faces of a plan; those with the label of `sticker` show any expression in every second image."""
     made = drawn_set(plan.count, sticker_class=plan.sticker, sticker_share=1.0, progress=progress).faces
     if plan.sticker is not None:
         mine = np.flatnonzero((made.labels == made.classes.index(plan.sticker)) & (made.splits == "Training"))
@@ -96,7 +96,7 @@ _FOLDS = 10
 
 
 def split_names(name: str) -> tuple[str, ...]:
-    """The splits that suit a set: told from the names of its parts, and from how many subjects it shows."""
+    """The splits that a dataset allows, by the names of its parts and its number of subjects."""
     if name not in imported.imported_sets():
         return ("official",)
     path = imported.FOLDER / f"{name}.npz"
@@ -119,11 +119,11 @@ def _parts_and_subjects(path: Path, stamp: int) -> tuple[frozenset[str], int]:
         return frozenset(), 0
 
 
-# ---- what it begins with
+# ---- initial weights
 
 
 def starting_points(network: str) -> tuple[str, ...]:
-    """Names of checkpoints that a training of a network may begin with; none of people's own pictures."""
+    """Names of checkpoints that can be the initial weights of a network; none trained on a visitor's own images."""
     return tuple(name for name in (network, *networks.checkpoint_names()) if _suits(name, network))
 
 
@@ -154,7 +154,7 @@ def start_folder(name: str, data: Path) -> Path:
     if classes == card.classes:
         return folder
     if unknown := [class_ for class_ in classes if class_ not in card.classes]:
-        raise JobError(f"{name} does not know the class {unknown[0]} of this set: begin with random weights.")
+        raise JobError(f"{name} does not have the class {unknown[0]} of this dataset: start from random weights.")
     key = hashlib.sha256(f"{classes} {(folder / 'model.safetensors').stat().st_mtime_ns}".encode()).hexdigest()
     home = data.parent if data.is_relative_to(store.OWN.resolve()) else imported.FOLDER / "drawn"
     place = home.resolve() / f"{name}-{len(classes)}-classes-{key[:8]}"
@@ -168,7 +168,7 @@ def _cut(folder: Path, card: Card, classes: tuple[str, ...], place: Path) -> Non
     weights = safetensors.torch.load_file(folder / "model.safetensors")
     model = create_model(card.network, len(classes), pretrained=False, **card.overrides)
     if model.state_dict().keys() != weights.keys():
-        raise JobError(f"{card.network} has a part for each class: it cannot begin with weights for other classes.")
+        raise JobError(f"{card.network} has a branch for each class: it cannot start from weights for other classes.")
     for key, wanted in model.state_dict().items():
         if weights[key].shape != wanted.shape:
             weights[key] = weights[key][rows]
@@ -186,7 +186,7 @@ def classes_of(data: Path) -> tuple[str, ...]:
 
 
 def first_model(config: TrainConfig, classes: tuple[str, ...]) -> torch.nn.Module:
-    """The network as a training begins with it, in evaluation mode.
+    """The network with the initial weights of a training, in evaluation mode.
 
     Raises:
         CheckpointError: what it began with is gone; ValueError: ImageNet weights cannot be had.

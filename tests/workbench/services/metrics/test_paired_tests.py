@@ -47,7 +47,7 @@ def test_a_network_beside_itself_is_never_told_apart():
     assert found.accuracy == (0, 0, 0)
 
 
-@pytest.mark.parametrize(("change", "words"), [("classes", "different classes"), ("ids", "different pictures")])
+@pytest.mark.parametrize(("change", "words"), [("classes", "different classes"), ("ids", "different images")])
 def test_what_cannot_be_compared_is_said(monkeypatch, change, words):
     def other(name, part, pictures):
         given = evaluation.stored_answers(name, part, pictures)
