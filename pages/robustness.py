@@ -44,7 +44,7 @@ def at_a_value(found: Response) -> None:
         i = robustness.choose_value(found)
         value = found.values[i]
         words = robustness.number(float(value), found.corruption)
-        charts.show(charts.face(found.pictures[i], words), "shown", "The perturbed input")
+        charts.show(charts.face(found.images[i], words), "shown", "The perturbed input")
     with left:
         robustness.curves(found, net.classes, float(value))
         answer = found.probabilities[i]

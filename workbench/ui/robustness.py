@@ -83,7 +83,7 @@ def row_of_faces(found: Response, classes: tuple[str, ...]) -> None:
         for value, p in zip(values, shares, strict=True)
     ]
     title = CORRUPTIONS[found.corruption].title.lower()
-    charts.show(charts.faces_row(found.pictures[chosen], labels), "row", f"The face at five values of {title}")
+    charts.show(charts.faces_row(found.images[chosen], labels), "row", f"The face at five values of {title}")
 
 
 def _chosen(found: Response) -> list[int]:
