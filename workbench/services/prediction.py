@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ..analysis import attention, cam
+from ..analysis import attention
 from ..analysis import uncertainty as uncertainty_analysis
+from ..analysis.activations import Activations, forward_from
 from ..faces import Face
 from .networks import DEFAULT_NETWORK, Network, open_network
 
@@ -60,7 +61,7 @@ class Inference:
     """
 
     prediction: Prediction
-    activations: cam.Activations | None
+    activations: Activations | None
     attention: tuple[attention.AttentionMap, ...]
 
 
@@ -76,7 +77,7 @@ def infer(net: Network, x: Tensor, layer: str | None = None) -> Inference:
     """
     model, modules = net.model, net.spec.attention_layers
     with attention.recorded_inputs(model, modules) as inputs:
-        activations = cam.forward_from(model, x, layer) if layer else None
+        activations = forward_from(model, x, layer) if layer else None
         logits = activations.logits.detach().float() if activations else net.logits(x)
     prediction = _prediction(net, logits)
     steps = attention.steps_from(model, inputs, modules)

@@ -11,6 +11,7 @@ from models.checkpoints import read_predictions
 from models.datasets.audit import leaked
 from workbench import faces, services
 from workbench.analysis import cam
+from workbench.analysis.activations import forward_from
 from workbench.services import lessons
 from workbench.services.lessons import judgements
 from workbench.services.lessons.common import fields
@@ -41,7 +42,7 @@ def test_the_lesson_on_convolution_shows_the_grad_cam_of_the_answer():
 def test_the_kernel_that_the_lesson_shows_adds_its_map_times_its_weight():
     found, net = lessons.convolution(HAPPY, "residual_cnn"), services.networks.open_network("residual_cnn")
     with torch.no_grad():
-        A = cam.forward_from(net.model, net.prepare(HAPPY), found.layer).A
+        A = forward_from(net.model, net.prepare(HAPPY), found.layer).A
     assert torch.allclose(found.term, found.weight * A[0, found.most], atol=1e-6)
     assert found.term.sum() > 0, "of 256 kernels one at least speaks for the answer"
 

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from .. import cam
+from ..activations import forward_from, plain_modes
 from ..model_isolation import shared_copy_of
 from ..validation import class_index, no_influence, require_images, require_logits, require_size
 from .case import CHUNK, Case
@@ -52,7 +53,7 @@ def explain_with(
     """
     explainer = _checked(name, x, layer)
     require_size(size)
-    with cam.plain_modes(x.device):
+    with plain_modes(x.device):
         case = _case(explainer, model, x, layer, class_)
         channels = None if case.activation is None else case.activation.shape[1]
         total = explainer.passes(channels, tuple(x.shape[-2:])).forward
@@ -73,7 +74,7 @@ def estimate(model: nn.Module, x: Tensor, name: str, layer: str | None = None) -
     Arguments and errors as for `explain_with`.
     """
     explainer = _checked(name, x, layer)
-    with cam.plain_modes(x.device):
+    with plain_modes(x.device):
         case = _case(explainer, model, x, layer, class_=0)
         channels = None if case.activation is None else case.activation.shape[1]
         forward, backward = explainer.passes(channels, tuple(x.shape[-2:]))
@@ -102,7 +103,7 @@ def _case(explainer: Explainer, model: nn.Module, x: Tensor, layer: str | None, 
     x = x.clone() if x.is_inference() else x.detach()
     x = x.to(torch.promote_types(x.dtype, torch.float32))
     if explainer.needs_layer and layer is not None:
-        found = cam.forward_from(double, x, layer)
+        found = forward_from(double, x, layer)
         A, logits = found.A, require_logits(found.logits, x)
         if not logits.requires_grad:  # the weights are frozen, so a graph can only come from A
             raise no_influence(layer)

@@ -11,6 +11,7 @@ from torch import Tensor
 from models.layers.transformer import TransformerBlock
 
 from ...analysis import attention, cam
+from ...analysis.activations import forward_from
 from ...faces import Face
 from ..networks import Network, open_network
 from .common import Symbol, centers, first_module, symbol
@@ -99,7 +100,7 @@ def self_attention(face: Face, network: str) -> SelfAttention:
 
 def _map_of(net: Network, x: Tensor) -> Tensor:
     """Output of the target layer, (D, h, w)."""
-    return cam.forward_from(net.model, x, net.cam_layer).A.detach()[0]
+    return forward_from(net.model, x, net.cam_layer).A.detach()[0]
 
 
 def _neighbors(height: int, width: int) -> Tensor:

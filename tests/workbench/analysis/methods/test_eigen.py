@@ -8,12 +8,13 @@ from pytorch_grad_cam.utils.svd_on_activations import get_2d_projection, get_2d_
 from torch import nn
 
 from workbench.analysis import cam
+from workbench.analysis.activations import forward_from
 from workbench.analysis.methods import explain_with
 
 
 @pytest.mark.parametrize("name", ["eigencam", "eigengradcam", "kpcacam"])
 def test_a_component_is_that_of_the_package_up_to_its_sign(net, x, name):
-    A, G = cam._activations_and_gradients(cam.forward_from(net, x, "late"), [2])
+    A, G = cam._activations_and_gradients(forward_from(net, x, "late"), [2])
     if name == "kpcacam":
         theirs = torch.tensor(get_2d_projection_kernel(A.numpy()))
     else:
