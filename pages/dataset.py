@@ -19,7 +19,7 @@ if services.dataset.contents.has_pictures(found.name):
 
 if found.name == services.dataset.contents.FER2013:
     st.subheader("Agreement of annotators with the labels")
-    dataset.raters(*services.metrics.annotators.raters_view())
+    dataset.annotators(*services.metrics.annotators.raters_view())
 
 st.subheader("Duplicates, leakage and label noise")
 dataset.audit(found)

@@ -20,7 +20,7 @@ if not state.network_or_stop().trained:
 
 
 @page_content.fragment
-def puzzle() -> None:
+def challenge() -> None:
     views.begin()
     case, both = debug_challenge.choose(face, network)
     debug_challenge.banner(case)
@@ -31,7 +31,7 @@ def puzzle() -> None:
         debug_challenge.diagnose(case)
 
 
-puzzle()
+challenge()
 with views.computed("workbench.services.debug_challenge:spoil", "workbench.services.debug_challenge:_in_training"):
     titles = ", ".join(fault.title.lower() for fault in services.debug_challenge.FAULTS.values())
     st.markdown(

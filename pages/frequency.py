@@ -38,8 +38,8 @@ def hybrids(cutoff: float, mask: services.frequency.Mask) -> None:
     st.subheader("Hybrid images: low frequencies of one face, high frequencies of another")
     if not slow_requests.ready(network, 28, "Compute hybrid images", f"swap-{mask}-{face.key}-{network}"):
         return
-    rival = state.cached(("rival", face.key, network), lambda: services.frequency.rival(face, network))
-    other = frequency.choose_other(face, rival)
+    default = state.cached(("other", face.key, network), lambda: services.frequency.rival(face, network))
+    other = frequency.choose_other(face, default)
     frequency.swap(services.frequency.band_swap(face, other, network, cutoff, mask))
     with st.spinner("Computing hybrid images at 24 cut-off frequencies"):
         key = ("swap", face.key, other.key, network, mask)

@@ -90,7 +90,7 @@ def build(
                 words.append(gr.Markdown(whole))
                 accepted = gr.Checkbox(label=ACCEPT, value=False)
         with gr.Tab("Explain"):
-            asked = _explain_tab(seen, number, accepted, uploads, pictures)
+            tab = _explain_tab(seen, number, accepted, uploads, pictures)
         with gr.Tab("Compare"):
             _compare_tab(seen, number, pictures)
         if accepted:
@@ -104,10 +104,8 @@ def build(
             api_visibility="private",
         )
         page.load(
-            with_errors(partial(_open_sample, faces.samples()[0].name)), None, asked.face, api_visibility="private"
-        ).then(
-            with_errors(pictures.given(responses.explain_tab)), asked.inputs, asked.outputs, api_visibility="private"
-        )
+            with_errors(partial(_open_sample, faces.samples()[0].name)), None, tab.face, api_visibility="private"
+        ).then(with_errors(pictures.given(responses.explain_tab)), tab.inputs, tab.outputs, api_visibility="private")
     page.queue(max_size=32, default_concurrency_limit=2, api_open=False)
     return page
 
@@ -119,7 +117,7 @@ def _told(options: Options, tunnelled: Callable[[], bool]) -> tuple[str, str]:
 
 
 @dataclass(frozen=True)
-class Asked:
+class ExplainTab:
     """Components of the tab Explain that other parts of the page use.
 
     Attributes:
@@ -135,7 +133,7 @@ class Asked:
 
 def _explain_tab(
     seen: gr.State, number: gr.State, accepted: gr.Checkbox | None, uploads: Uploads, pictures: Pictures
-) -> Asked:
+) -> ExplainTab:
     gallery = gr.Gallery(
         [(responses.thumbnail(s.name), s.title.split(" (")[0].removeprefix("Drawn face: ")) for s in faces.samples()],
         label="Sample faces",
@@ -170,21 +168,21 @@ def _explain_tab(
     with gr.Accordion("High and low frequencies", open=False):
         frequencies = gr.HTML()
 
-    asked = Asked(
+    tab = ExplainTab(
         face=[seen, number, which],
         inputs=[seen, number, network, class_, method],
         outputs=[chosen, over, text, bars, attention, frequencies],
     )
-    again = _again(asked, pictures)
+    again = _again(tab, pictures)
     gr.on([control.input for control in (network, class_, method)], trigger_mode="always_last", **again)
-    gallery.select(with_errors(_chosen_sample), None, asked.face, api_visibility="private").then(**again)
+    gallery.select(with_errors(_chosen_sample), None, tab.face, api_visibility="private").then(**again)
     which.input(lambda i: i or 0, which, number, api_visibility="private").then(**again)
     if accepted:
-        own.input(with_errors(_own(pictures)), [own, accepted], asked.face, api_visibility="private").success(
-            **_again(asked, pictures)
+        own.input(with_errors(_own(pictures)), [own, accepted], tab.face, api_visibility="private").success(
+            **_again(tab, pictures)
         )
         accepted.input(lambda yes: gr.Column(visible=yes), accepted, place, api_visibility="private")
-    return asked
+    return tab
 
 
 def _choices() -> tuple[gr.Dropdown, gr.Dropdown, gr.Dropdown]:
@@ -205,12 +203,12 @@ def _class() -> gr.Dropdown:
     return gr.Dropdown(classes, value=responses.PREDICTED, label="Map for the class")
 
 
-def _again(asked: Asked, pictures: Pictures) -> dict:
+def _again(tab: ExplainTab, pictures: Pictures) -> dict:
     """The event settings that compute the tab Explain again."""
     return {
         "fn": with_errors(pictures.given(responses.explain_tab)),
-        "inputs": asked.inputs,
-        "outputs": asked.outputs,
+        "inputs": tab.inputs,
+        "outputs": tab.outputs,
         "show_progress": "hidden",
         "api_visibility": "private",
     }

@@ -96,7 +96,7 @@ def enlarged(picture: np.ndarray) -> np.ndarray:
     return picture.repeat(_ENLARGED, 0).repeat(_ENLARGED, 1)
 
 
-def raters(found: Sequence[RaterView], of: str) -> None:
+def annotators(found: Sequence[RaterView], of: str) -> None:
     """Draw how often the majority of ten annotators agrees with the labels."""
     if not found:
         st.info("FER+ has no votes for these images: it covers FER2013, by its file names.")

@@ -43,7 +43,7 @@ def _curves(cutoffs: torch.Tensor, shares: torch.Tensor, classes: tuple[str, ...
 # ---- hybrid images
 
 
-def choose_other(face: Face, rival: str) -> Face:
+def choose_other(face: Face, default: str) -> Face:
     """Let the visitor choose the other face, by default one with another predicted class."""
     titles = {sample.name: sample.title for sample in samples() if load_sample(sample.name).key != face.key}
     if st.session_state.get("other") not in titles:  # it was chosen as the face in the sidebar
@@ -51,7 +51,7 @@ def choose_other(face: Face, rival: str) -> Face:
     name = st.selectbox(
         "Other face",
         titles,
-        index=[*titles].index(rival),
+        index=[*titles].index(default),
         format_func=titles.get,
         key="other",
         bind="query-params",

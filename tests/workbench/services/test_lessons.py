@@ -102,7 +102,7 @@ def test_bam_reaches_further_than_cbam_and_leaves_gaps():
 
     def far(found):
         lit = (found.reach[4] > 0.01).nonzero()
-        return int((lit - torch.tensor(found.asked[4])).abs().max()), len(lit)
+        return int((lit - torch.tensor(found.positions[4])).abs().max()), len(lit)
 
     (away, lit), (away_cbam, lit_cbam) = far(bam), far(cbam)
     assert away > away_cbam

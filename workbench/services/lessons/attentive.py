@@ -39,8 +39,8 @@ class Channels:
         kind: of BAM, CBAM or SCA.
         layer: name of the module.
         map_: the map that arrives, (C, h, w).
-        shuffled: the same with its places in a random order, the same for all channels, (C, h, w).
-        weights: of the channels: in BAM before the sigmoid, which it shares with the places; else 0..1; (C,).
+        shuffled: the same with its positions in a random order, the same for all channels, (C, h, w).
+        weights: channel weights: in BAM before the sigmoid, which it shares with the spatial branch; else 0..1; (C,).
         after: the same for the shuffled map, (C,).
         change: the largest change of a weight, as a share of the range of the weights; 0: none.
         symbols: of the equation.
@@ -93,7 +93,7 @@ class Places:
         kind: of BAM, CBAM or SCA.
         layer: name of the module.
         map_: the map that arrives, averaged over channels, (h, w).
-        asked: nine places (row, column), the middles of nine fields.
+        positions: nine positions (row, column), the centers of nine fields.
         reach: how much the weight of each of them changes with each place of the map while the channels' weights stay:
             the absolute gradient summed over channels, as a share of its largest value, (9, h, w); 0: not at all.
         factor: what the spatial gate multiplies each place by: BAM, 1 + the gate's mean over channels, 1..2; else
@@ -104,7 +104,7 @@ class Places:
     kind: AttentionKind
     layer: str
     map_: Tensor
-    asked: tuple[tuple[int, int], ...]
+    positions: tuple[tuple[int, int], ...]
     reach: Tensor
     factor: Tensor
     symbols: tuple[Symbol, ...]
@@ -120,12 +120,12 @@ def places(face: Face, network: str) -> Places:
     net = open_network(network)
     layer, module = first_module(net, (BAM, CBAM))
     map_ = attention.input_of(net.model, net.prepare(face), layer)  # (1, C, h, w)
-    asked = tuple(centers(*map_.shape[-2:]))
+    positions = tuple(centers(*map_.shape[-2:]))
     with isolated(net.model), torch.enable_grad():
         start = map_.detach().requires_grad_()
         steps = module.steps(start)
         score = _spatial_part(module, start, steps)
-        parts = [torch.autograd.grad(score[0, 0, i, j], start, retain_graph=True)[0] for i, j in asked]
+        parts = [torch.autograd.grad(score[0, 0, i, j], start, retain_graph=True)[0] for i, j in positions]
     reach = torch.cat(parts).abs().sum(1)  # (9, h, w)
     m_c, m_s = steps.m_c.detach(), steps.m_s.detach()
     found = [symbol("F", f"input of `{layer}`", map_[0])]
@@ -145,7 +145,7 @@ def places(face: Face, network: str) -> Places:
         ]
     strongest = reach.amax((1, 2), keepdim=True).clamp_min(1e-20)
     kind = attention.kind_named(type(module).__name__)
-    return Places(kind, layer, map_[0].mean(0), asked, reach / strongest, factor, tuple(found))
+    return Places(kind, layer, map_[0].mean(0), positions, reach / strongest, factor, tuple(found))
 
 
 def _spatial_part(module: BAM | CBAM, map_: Tensor, steps: BAMSteps | CBAMSteps) -> Tensor:

@@ -159,7 +159,7 @@ class Leakage:
     """Effect of leaked test images on the accuracy on PrivateTest.
 
     Attributes:
-        pictures: in PrivateTest.
+        pictures: number of images in PrivateTest.
         exact: of these in Training pixel by pixel.
         near: of these in Training pixel by pixel or nearly.
         all_: accuracy on all images, with its interval, single view.

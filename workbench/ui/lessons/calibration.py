@@ -9,9 +9,9 @@ from .commitment import Number
 from .steps import JUDGED, Lesson, Steps, side_by_side
 
 
-def _attempt(found, words, pictures) -> None:
+def _attempt(found, left, right) -> None:
     prediction = found.prediction
-    with words:
+    with left:
         T = st.slider("Temperature T", 0.25, 4.0, 2.0, 0.05, key="temperature", bind="query-params")
         effect = "lower confidence" if T > 1 else "higher confidence" if T < 1 else "unchanged"
         views.caption(
@@ -24,19 +24,19 @@ def _attempt(found, words, pictures) -> None:
         texts, colors = [charts.percent(v) for v in values.values()], charts.class_colors(prediction.classes)
         figure = charts.bars(values, texts, f"probability, T = {t:.2f}", top=1, colors=colors)
         shown.append((figure, key, f"Probabilities at temperature {t:.2f}"))
-    side_by_side(pictures, *shown)
+    side_by_side(right, *shown)
 
 
 def _range(found) -> str:
     return f"{100 * found.low:.0f} to {100 * found.high:.0f}\N{NO-BREAK SPACE}%"
 
 
-def _think(found, pictures) -> None:
+def _think(found, right) -> None:
     before = found.before
     names = [f"{100 * edge:.0f} to {100 * edge + 10:.0f} %" for edge in before.edges[:-1].tolist()]
     values = {name: float(n) for name, n in zip(names, before.count.tolist(), strict=True) if n}
     figure = charts.bars(values, [f"{n:.0f}" for n in values.values()], "predictions on PrivateTest, by confidence")
-    side_by_side(pictures, (figure, "counts", "Number of predictions in each bin of confidence"), wide=True)
+    side_by_side(right, (figure, "counts", "Number of predictions in each bin of confidence"), wide=True)
 
 
 def _guess(found) -> Number:
@@ -47,12 +47,12 @@ def _guess(found) -> Number:
     return Number(question, 0, 100, 1, answer=100 * found.right[0], unit="\N{NO-BREAK SPACE}%", near=5)
 
 
-def _reveal(found, said, words, pictures) -> None:
+def _reveal(found, said, left, right) -> None:
     shown = []
     for r, title in ((found.before, "T = 1"), (found.after, f"T = {found.temperature:.2f}")):
         figure = charts.reliability(r.edges, r.accuracy, r.confidence, r.count, f"confidence, {title}")
         shown.append((charts.few_ticks(figure), title, f"Reliability, {title}"))
-    side_by_side(pictures, *shown)
+    side_by_side(right, *shown)
     _, low, high = found.right
     fits = (
         "no significant gap"
@@ -61,7 +61,7 @@ def _reveal(found, said, words, pictures) -> None:
         if found.confidence > high
         else "underconfident"
     )
-    with words:
+    with left:
         views.caption(
             f"Accuracy {charts.interval(found.right)} %, mean confidence {100 * found.confidence:.1f} %: {fits}. The "
             f"expected calibration error (ECE ↓, ten bins) over all images is {100 * found.before.ece:.1f} %, after "

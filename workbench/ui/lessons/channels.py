@@ -7,8 +7,8 @@ from .commitment import Choice
 from .steps import Lesson, Steps, count, side_by_side
 
 
-def _attempt(found, words, pictures) -> None:
-    with words:
+def _attempt(found, left, right) -> None:
+    with left:
         n = count("Channel, in descending order of weight", len(found.weights), 1, "channel")
         c = int(found.weights.argsort(descending=True)[n - 1])
         open_ended = " (in BAM before the sigmoid, to which the spatial branch is added)" if _bam(found) else ""
@@ -19,7 +19,7 @@ def _attempt(found, words, pictures) -> None:
         )
     ranked = charts.channel_weights(found.weights, "weight", (None, None) if _bam(found) else (0, 1), in_order=False)
     side_by_side(
-        pictures,
+        right,
         (charts.signed(found.map_[c], "value"), "channel-map", f"Input of channel {c}"),
         (charts.marked(ranked, {f"channel {c}": (n - 1, charts.ANSWER)}), "weights", "The weight of every channel"),
     )
@@ -29,9 +29,9 @@ def _bam(found) -> bool:
     return found.kind.residual
 
 
-def _think(found, pictures) -> None:
+def _think(found, right) -> None:
     side_by_side(
-        pictures,
+        right,
         (charts.signed(found.map_.mean(0), "mean"), "arrives", "The input feature map, mean over channels"),
         (charts.signed(found.shuffled.mean(0), "mean"), "shuffled", "The same with shuffled positions"),
     )
@@ -51,15 +51,15 @@ def _guess(found) -> Choice:
     )
 
 
-def _reveal(found, said, words, pictures) -> None:
+def _reveal(found, said, left, right) -> None:
     small = "under a millionth" if found.change < 1e-6 else charts.percent(found.change)
     figure = charts.before_and_after(found.weights, found.after, ("weight before", "weight after"))
     side_by_side(
-        pictures,
+        right,
         (charts.signed(found.shuffled.mean(0), "mean"), "shuffled", "The feature map with shuffled positions"),
         (figure, "before-after", "The weight of each channel before and after the shuffle"),
     )
-    with words:
+    with left:
         views.caption(
             f"The largest change of a weight is {small} of their range (dotted line: no change). The squeeze keeps how "
             "much of a pattern there is, not where: a mouth on the forehead gives the same weights."

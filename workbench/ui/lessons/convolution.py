@@ -7,8 +7,8 @@ from .commitment import Field
 from .steps import Lesson, Steps, count, side_by_side
 
 
-def _attempt(found, words, pictures) -> None:
-    with words:
+def _attempt(found, left, right) -> None:
+    with left:
         n = count("Kernel of the first convolution", len(found.kernels), found.liveliest + 1, "kernel")
         k = found.kernels.shape[-1]
         views.caption(
@@ -16,15 +16,15 @@ def _attempt(found, words, pictures) -> None:
             f"kernel {n} is a feature map: **every value keeps its spatial position.**"
         )
     side_by_side(
-        pictures,
+        right,
         (charts.signed(found.kernels[n - 1], "weight"), "weights", f"Weights of kernel {n}"),
         (charts.signed(found.responses[n - 1], "response"), "response", f"Response of kernel {n}"),
     )
 
 
-def _think(found, pictures) -> None:
+def _think(found, right) -> None:
     figure = charts.numbered(charts.face(found.pixels, ""), len(found.pixels))
-    side_by_side(pictures, (figure, "fields", "The face in nine fields"))
+    side_by_side(right, (figure, "fields", "The face in nine fields"))
 
 
 def _guess(found) -> Field:
@@ -36,16 +36,16 @@ def _guess(found) -> Field:
     )
 
 
-def _reveal(found, said, words, pictures) -> None:
+def _reveal(found, said, left, right) -> None:
     answer = _guess(found).answer
     map_ = charts.face_with_map(found.pixels, found.heat, float(found.heat.max()), 0.7)
     kernel = f"kernel {found.most + 1}"
     side_by_side(
-        pictures,
+        right,
         (charts.signed(found.term, "logit"), "term", f"Contribution of {kernel} of {found.layer}"),
         (charts.numbered(map_, len(found.pixels), said, answer), "map", f"Grad-CAM for {found.answer}"),
     )
-    with words:
+    with left:
         if answer is None:
             views.caption("No region supports this class. A blank map is not evidence of anything.")
             return

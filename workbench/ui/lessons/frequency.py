@@ -10,8 +10,8 @@ from .commitment import Number
 from .steps import Lesson, Steps, side_by_side
 
 
-def _attempt(found, words, pictures) -> None:
-    with words:
+def _attempt(found, left, right) -> None:
+    with left:
         cut = st.slider("Cut-off frequency in cycles per pixel", 0.02, 0.5, 0.1, 0.01, key="cut", bind="query-params")
         views.caption(
             "An image is a sum of sinusoids. Left: low frequencies, up to the cut-off (shadows, head shape). "
@@ -20,18 +20,18 @@ def _attempt(found, words, pictures) -> None:
         )
     parts = found.parts(cut)
     side_by_side(
-        pictures,
+        right,
         (charts.face(parts.low, "low frequencies"), "slow", "The low-frequency component of the face"),
         (charts.face(parts.high, "high frequencies"), "fast", "The high-frequency component, around middle gray"),
     )
 
 
-def _think(found, pictures) -> None:
+def _think(found, right) -> None:
     shown = [
         (charts.face(found.parts(cut).low, f"up to {cut:.2f}"), f"slow-{cut}", f"Low frequencies up to {cut}")
         for cut in (0.08, 0.2)
     ]
-    side_by_side(pictures, *shown)
+    side_by_side(right, *shown)
 
 
 def _guess(found) -> Number:
@@ -52,7 +52,7 @@ def _guess(found) -> Number:
     )
 
 
-def _reveal(found, said, words, pictures) -> None:
+def _reveal(found, said, left, right) -> None:
     response, marks = found.response, {}
     if said is not None:
         marks["predicted"] = (said, charts.PREDICTED)
@@ -63,8 +63,8 @@ def _reveal(found, said, words, pictures) -> None:
         response.cutoffs, response.low.T, response.classes, "cut-off frequency, cycles per pixel", "probability", colors
     )
     alt = "Probability of each class against the cut-off frequency"
-    side_by_side(pictures, (charts.marked(figure, marks), "slow-response", alt), wide=True)
-    with words:
+    side_by_side(right, (charts.marked(figure, marks), "slow-response", alt), wide=True)
+    with left:
         lead = (
             f"From {found.enough:.2f} on, {found.answer} has the highest probability; below, another class has it at "
             "least once."

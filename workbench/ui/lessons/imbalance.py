@@ -7,8 +7,8 @@ from .commitment import Number
 from .steps import JUDGED, Lesson, Steps, side_by_side
 
 
-def _attempt(found, words, pictures) -> None:
-    with words:
+def _attempt(found, left, right) -> None:
+    with left:
         name = views.choose_one("Class weights", [*found.loss_shares], default="paper-c", key="weights")
         shares = found.loss_shares[name]
         first = found.classes[int(shares.argmax())]
@@ -23,7 +23,7 @@ def _attempt(found, words, pictures) -> None:
         )
     texts = [charts.percent(share) for share in shares.tolist()]
     loss = _bars(found, shares, texts, "share of the loss"), "loss", "Share of the loss by class"
-    side_by_side(pictures, _counts(found), loss)
+    side_by_side(right, _counts(found), loss)
 
 
 def _bars(found, values, texts, label):
@@ -36,8 +36,8 @@ def _counts(found):
     return _bars(found, found.counts, texts, "training images"), "counts", "Training images of each class"
 
 
-def _think(found, pictures) -> None:
-    side_by_side(pictures, _counts(found))
+def _think(found, right) -> None:
+    side_by_side(right, _counts(found))
 
 
 def _guess(found) -> Number:
@@ -51,14 +51,14 @@ def _guess(found) -> Number:
     )
 
 
-def _reveal(found, said, words, pictures) -> None:
+def _reveal(found, said, left, right) -> None:
     rare = found.classes[found.rarest]
     recalls = dict(zip(found.classes, found.recalls, strict=True))
     worst = min(recalls, key=recalls.get)
     side_by_side(
-        pictures, (charts.recall_bars({"": recalls}), "recalls", "Recall of each class, with 95 % intervals"), wide=True
+        right, (charts.recall_bars({"": recalls}), "recalls", "Recall of each class, with 95 % intervals"), wide=True
     )
-    with words:
+    with left:
         lost = 100 * (found.accuracy[0] - found.silent)
         views.caption(
             f"**Accuracy {charts.interval(found.accuracy)} %, balanced accuracy {100 * found.balanced:.1f} %.** If it "

@@ -9,8 +9,8 @@ from .steps import JUDGED, Lesson, Steps, side_by_side
 _COPIES = ("exact duplicates", "near-duplicates too")
 
 
-def _attempt(found, words, pictures) -> None:
-    with words:
+def _attempt(found, left, right) -> None:
+    with left:
         copies = views.choose_one("Which duplicates", _COPIES, default=_COPIES[0], key="copies")
         n = found.exact if copies == _COPIES[0] else found.near
         views.caption(
@@ -19,7 +19,7 @@ def _attempt(found, words, pictures) -> None:
             + f"Right: paper E drew {charts.percent(found.resplit)} of the whole dataset at random for training, so "
             "about that share of the official test set is in it."
         )
-    side_by_side(pictures, _parts(n / found.pictures, "official split"), _parts(found.resplit, "paper E's split"))
+    side_by_side(right, _parts(n / found.pictures, "official split"), _parts(found.resplit, "paper E's split"))
 
 
 def _parts(share, label):
@@ -28,8 +28,8 @@ def _parts(share, label):
     return charts.bars(values, texts, label, top=1), label, f"Share of test images that are in training, {label}"
 
 
-def _think(found, pictures) -> None:
-    side_by_side(pictures, _parts(found.near / found.pictures, "duplicates and near-duplicates"))
+def _think(found, right) -> None:
+    side_by_side(right, _parts(found.near / found.pictures, "duplicates and near-duplicates"))
 
 
 def _guess(found) -> Number:
@@ -40,20 +40,20 @@ def _guess(found) -> Number:
     return Number(question, -20, 60, 0.1, answer=100 * found.gain, unit=" points", digits=1, near=0.7)
 
 
-def _reveal(found, said, words, pictures) -> None:
+def _reveal(found, said, left, right) -> None:
     rows = {"all": found.all_, "leaked images": found.on_leaked, "the others": found.without}
     values = {name: value for name, (value, _, _) in rows.items()}
     figure = charts.bars(
         values, [f"{charts.interval(row)} %" for row in rows.values()], "accuracy ↑, 95 % interval", top=1
     )
-    side_by_side(pictures, (figure, "accuracies", "Accuracy with and without leaks"), wide=True)
+    side_by_side(right, (figure, "accuracies", "Accuracy with and without leaks"), wide=True)
     if found.on_leaked[1] > found.without[2]:
         apart = "Accuracy on leaked images is significantly higher."
     elif found.on_leaked[2] < found.without[1]:
         apart = "Accuracy on leaked images is significantly lower, so there is no sign of memorization."
     else:
         apart = "The intervals overlap: no significant difference."
-    with words:
+    with left:
         views.caption(
             f"{apart} Only {charts.percent(found.near / found.pictures)} are leaked, which limits the effect on the "
             "overall accuracy. A gap need not be memorization: images that exist twice may be easier."

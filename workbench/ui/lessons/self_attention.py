@@ -11,8 +11,8 @@ from .commitment import Number
 from .steps import Lesson, Steps, side_by_side
 
 
-def _attempt(found, words, pictures) -> None:
-    with words:
+def _attempt(found, left, right) -> None:
+    with left:
         n = views.choose_one("Query position: center of field", range(1, 10), default=5, key="position")
         h, w = found.size
         views.caption(
@@ -28,7 +28,7 @@ def _attempt(found, words, pictures) -> None:
             st.button(f"Show {services.networks.get_spec(other).title}", on_click=state.choose_network, args=(other,))
     heat = found.asked_by(n - 1)
     figure = charts.weights_over_face(found.pixels, heat, "attention", 0, float(heat.max()))
-    side_by_side(pictures, _fields(found), (figure, "query", f"Attention of the center of field {n}"))
+    side_by_side(right, _fields(found), (figure, "query", f"Attention of the center of field {n}"))
 
 
 def _whose(found) -> str:
@@ -45,8 +45,8 @@ def _fields(found):
     return figure, "fields", "The face in nine fields"
 
 
-def _think(found, pictures) -> None:
-    side_by_side(pictures, _fields(found))
+def _think(found, right) -> None:
+    side_by_side(right, _fields(found))
 
 
 def _guess(found) -> Number:
@@ -57,12 +57,12 @@ def _guess(found) -> Number:
     return Number(question, 0, 100, 1, answer=100 * float(found.near.mean()), unit="\N{NO-BREAK SPACE}%", near=10)
 
 
-def _reveal(found, said, words, pictures) -> None:
+def _reveal(found, said, left, right) -> None:
     values = {"convolution": 1.0, "attention": float(found.near.mean()), "uniform": found.equal}
     values |= {} if said is None else {"predicted": said / 100}
     texts = [charts.percent(value) for value in values.values()]
     side_by_side(
-        pictures,
+        right,
         (charts.bars(values, texts, "share nearby", "predicted", top=1), "near", "Share of the neighborhood"),
         (charts.strength(found.pairs, "attention", 0, found.pairs.max()), "pairs", "Attention, query by key"),
     )
@@ -72,7 +72,7 @@ def _reveal(found, said, words, pictures) -> None:
         if found.learned and found.trained
         else "Nothing was trained for this, so it shows how attention works, not what training would find."
     )
-    with words:
+    with left:
         views.caption(
             f"The heads range from {low} to {high}; with the residual connection (*rollout*) the share is "
             f"{charts.percent(found.rolled)}. Right: attention of each query (row) to each key (column). {limit}"

@@ -8,8 +8,8 @@ from .commitment import Number
 from .steps import Lesson, Steps, count, side_by_side
 
 
-def _attempt(found, words, pictures) -> None:
-    with words:
+def _attempt(found, left, right) -> None:
+    with left:
         C = found.channels
         n = count("Number of channels summed", C, max(1, C // 4), "added")
         views.caption(
@@ -17,19 +17,19 @@ def _attempt(found, words, pictures) -> None:
             f"{found.outputs}) a full convolution filters **each input channel** with its own kernel **and adds the "
             f"results** (right). A depthwise convolution filters without adding (left: channel {n})."
         )
-    _pictures(found, n, pictures)
+    _draw(found, n, right)
 
 
-def _pictures(found, n: int, pictures) -> None:
+def _draw(found, n: int, right) -> None:
     side_by_side(
-        pictures,
+        right,
         (charts.signed(found.terms[n - 1], "alone"), "term", f"Channel {n} filtered alone"),
         (charts.signed(found.terms[:n].sum(0), "sum"), "sum", f"The first {counted(n, 'channel')}, filtered and added"),
     )
 
 
-def _think(found, pictures) -> None:
-    _pictures(found, found.channels, pictures)
+def _think(found, right) -> None:
+    _draw(found, found.channels, right)
 
 
 def _guess(found) -> Number:
@@ -42,14 +42,14 @@ def _guess(found) -> Number:
     return Number(question, 1, 1000, 0.1, answer=found.factor, unit=" times", digits=1, near=0.2 * found.factor)
 
 
-def _reveal(found, said, words, pictures) -> None:
+def _reveal(found, said, left, right) -> None:
     shown = []
     for counts, label in ((found.weights, "weights"), (found.operations, "multiplications")):
         texts = [f"{n / 1e6:.2f} M" if n >= 1e6 else str(n) for n in counts]
         values = dict(zip(("full", "separable"), counts, strict=True))
         shown.append((charts.bars(values, texts, label), label, f"Number of {label} of both"))
-    side_by_side(pictures, *shown)
-    with words:
+    side_by_side(right, *shown)
+    with left:
         before, after = found.parameters
         views.caption(
             "The number of multiplications drops by the same factor, since each weight is used once at each of "

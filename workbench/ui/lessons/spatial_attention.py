@@ -7,10 +7,10 @@ from .commitment import Number
 from .steps import Lesson, Steps, side_by_side
 
 
-def _attempt(found, words, pictures) -> None:
-    with words:
+def _attempt(found, left, right) -> None:
+    with left:
         n = views.choose_one("Position: center of field", range(1, 10), default=5, key="place")
-        reach, (row, column) = found.reach[n - 1], found.asked[n - 1]
+        reach, (row, column) = found.reach[n - 1], found.positions[n - 1]
         lit = (reach > 0.01).nonzero()
         far = int((lit - lit.new_tensor([row, column])).abs().max()) if len(lit) else 0
         views.caption(
@@ -23,7 +23,7 @@ def _attempt(found, words, pictures) -> None:
             )
         )
     reached = charts.strength(reach, "change"), "reach", f"Receptive field of the weight in field {n}"
-    side_by_side(pictures, _arriving(found), reached)
+    side_by_side(right, _arriving(found), reached)
 
 
 def _arriving(found):
@@ -31,8 +31,8 @@ def _arriving(found):
     return charts.numbered(figure, len(found.map_)), "arriving", "The input feature map, mean over channels"
 
 
-def _think(found, pictures) -> None:
-    side_by_side(pictures, _arriving(found))
+def _think(found, right) -> None:
+    side_by_side(right, _arriving(found))
 
 
 def _guess(found) -> Number:
@@ -44,7 +44,7 @@ def _guess(found) -> Number:
     return Number(question, 0, 2, 0.05, answer=float(found.factor.min()), digits=2, near=0.15)
 
 
-def _reveal(found, said, words, pictures) -> None:
+def _reveal(found, said, left, right) -> None:
     low, high = found.factor.aminmax()
     built = f", built as {found.kind.built_as}" if found.kind.built_as else ""
     ends = (1, 2) if found.adds else (0, 1)
@@ -52,11 +52,11 @@ def _reveal(found, said, words, pictures) -> None:
     values |= {"upper bound": ends[1]} | ({} if said is None else {"predicted": said})
     figure = charts.bars(values, [f"{value:.2f}" for value in values.values()], "factor", "predicted", top=2)
     side_by_side(
-        pictures,
+        right,
         (charts.strength(found.factor, "factor", low, high), "factor", "Factor of each position"),
         (figure, "factors", "Range of the factor, here and possible"),
     )
-    with words:
+    with left:
         views.caption(
             f"This module is {found.kind.label}{built}. BAM has a residual connection, so its factor is between 1 and "
             "2: **it can amplify a position, but not suppress it.** CBAM's factor is between 0 and 1, so it can."

@@ -30,10 +30,10 @@ class Steps:
     """The functions that draw each step of a lesson into given columns; `found` is the result of `Lesson.find`.
 
     Attributes:
-        attempt: (found, words, pictures) → None: one control and its effect.
-        think: (found, pictures) → None: charts that help to predict without showing the result.
+        attempt: (found, left, right) → None: one control and its effect.
+        think: (found, right) → None: charts that help to predict without showing the result.
         guess: found → the question with its answer.
-        reveal: (found, said, words, pictures) → None: the result beside the prediction (None: there was none).
+        reveal: (found, said, left, right) → None: the result beside the prediction (None: there was none).
         why: found → equations in LaTeX, and a few sentences; the table of symbols is drawn below.
         take_away: found → one sentence.
     """
@@ -130,9 +130,9 @@ class Place:
         return self.lesson.key, self.network, self.about
 
 
-def side_by_side(pictures: Any, *shown: tuple[go.Figure, str, str], wide: bool = False) -> None:
+def side_by_side(right: Any, *shown: tuple[go.Figure, str, str], wide: bool = False) -> None:
     """Draw one or two charts (figure, key, alternative text); a single one takes half the width, or all if `wide`."""
-    for column, (figure, key, alt) in zip(pictures.columns(1 if wide else 2), shown, strict=False):
+    for column, (figure, key, alt) in zip(right.columns(1 if wide else 2), shown, strict=False):
         with column:
             charts.show(figure, key, alt)
 
@@ -220,15 +220,15 @@ def _next(label: str, step: str, lesson: str | None = None) -> None:
 
 @page_content.fragment
 def _attempt(lesson: Lesson, found: Any) -> None:
-    words, pictures = st.columns(_COLUMNS)
-    lesson.steps.attempt(found, words, pictures)
+    left, right = st.columns(_COLUMNS)
+    lesson.steps.attempt(found, left, right)
 
 
 def _predict(place: Place, found: Any) -> None:
-    words, pictures = st.columns(_COLUMNS)
+    left, right = st.columns(_COLUMNS)
     guess, before = place.lesson.steps.guess(found), place.commitment
-    place.lesson.steps.think(found, pictures)
-    with words:
+    place.lesson.steps.think(found, right)
+    with left:
         if before is not None:
             st.markdown(f"You predicted **{guess.words(before.now)}**. The result has been shown.")
             if not st.toggle("Change the prediction", key="change"):
@@ -254,10 +254,10 @@ def _commit(place: Place, key: str) -> None:
 
 
 def _reveal(place: Place, found: Any) -> None:
-    words, pictures = st.columns(_COLUMNS)
+    left, right = st.columns(_COLUMNS)
     guess, made = place.lesson.steps.guess(found), place.commitment
     said = made and made.now
-    with words:
+    with left:
         if made is None:
             views.caption(
                 f"**No prediction was made;** a link opened this step. **Result:** {guess.words(guess.answer)}."
@@ -273,7 +273,7 @@ def _reveal(place: Place, found: Any) -> None:
                 f"**You predicted:** {guess.words(said)}.{changed}\n\n**Result:** {guess.words(guess.answer)}. "
                 f"{guess.verdict(said)}"
             )
-    place.lesson.steps.reveal(found, said, words, pictures)
+    place.lesson.steps.reveal(found, said, left, right)
 
 
 def _why(lesson: Lesson, found: Any) -> None:

@@ -9,8 +9,8 @@ from .steps import Lesson, Steps, side_by_side
 _WAYS = ("as computed", "upside down")
 
 
-def _attempt(found, words, pictures) -> None:
-    with words:
+def _attempt(found, left, right) -> None:
+    with left:
         way = views.choose_one("Feature map", _WAYS, default=_WAYS[0], key="way")
         views.caption(
             "The module projects the feature map to one channel (left) and computes **singular values** in descending "
@@ -21,7 +21,7 @@ def _attempt(found, words, pictures) -> None:
     lists = {"of x̃": steps.sigma_x, "of h": steps.sigma_h, "of l": steps.sigma_l}
     figure = charts.spectra({name: sigma[0] for name, sigma in lists.items() if sigma is not None})
     side_by_side(
-        pictures,
+        right,
         (charts.signed(steps.x_tilde[0], "x̃"), "x_tilde", f"The map in one channel, {way}"),
         (figure, "lists", "Singular values of the map and of the query"),
     )
@@ -31,10 +31,10 @@ def _query(found) -> str:
     return "low" if found.upright.sigma_h is None else "high"
 
 
-def _think(found, pictures) -> None:
+def _think(found, right) -> None:
     x = found.upright.x_tilde[0]
     figure = charts.numbered(charts.signed(x, "x̃"), len(x))
-    side_by_side(pictures, (figure, "fields", "The map in one channel, in nine fields"))
+    side_by_side(right, (figure, "fields", "The map in one channel, in nine fields"))
 
 
 def _guess(found) -> Field:
@@ -46,15 +46,15 @@ def _guess(found) -> Field:
     )
 
 
-def _reveal(found, said, words, pictures) -> None:
+def _reveal(found, said, left, right) -> None:
     answer = _guess(found).answer
     shown = []
     for steps, unit, frames in ((found.upright, "upright", (said, answer)), (found.turned, "turned", ())):
         figure = charts.numbered(charts.strength(steps.a[0, 0], unit), steps.a.shape[-1], *frames)
         shown.append((figure, f"gate {unit}", f"The gate for the map, {unit}"))
-    side_by_side(pictures, *shown)
+    side_by_side(right, *shown)
     small = "under a millionth" if found.change < 1e-6 else f"{found.change:.1g}"
-    with words:
+    with left:
         corner = " Field 1 always contains the products of the largest singular values." if answer == 0 else ""
         views.caption(
             f"**The same gate for a map turned upside down:** the largest difference is {small}.{corner} Row i, column "

@@ -188,12 +188,12 @@ def _at_epoch(seen: list[EpochView], playing: bool) -> EpochView:
         at = st.session_state["lapse-at"] = (st.session_state.get("lapse-at", -1) + 1) % len(seen)
         st.slider("Epoch", 1, max(numbers[-1], 2), numbers[at], disabled=True, key=f"lapse-play-{numbers[at]}")
         return seen[at]
-    asked = min(st.session_state.get("lapse-chosen") or numbers[-1], numbers[-1])
+    chosen_epoch = min(st.session_state.get("lapse-chosen") or numbers[-1], numbers[-1])
     key = f"lapse-{numbers[-1]}"
-    asked = st.slider(
-        "Epoch", 1, max(numbers[-1], 2), asked, disabled=len(seen) == 1, key=key, on_change=_choose, args=(key,)
+    chosen_epoch = st.slider(
+        "Epoch", 1, max(numbers[-1], 2), chosen_epoch, disabled=len(seen) == 1, key=key, on_change=_choose, args=(key,)
     )
-    return next((view for view in reversed(seen) if view.epoch <= asked), seen[0])
+    return next((view for view in reversed(seen) if view.epoch <= chosen_epoch), seen[0])
 
 
 def _choose(key: str) -> None:
