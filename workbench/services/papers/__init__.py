@@ -1,7 +1,7 @@
 """The papers' claims with ours, a verdict, and how ours was obtained.
 
-`papers.py` reads the claims from data, `evaluators.py` says how ours is obtained, this module judges. Nothing of ours
-is stored: it is counted, drawn or measured on request.
+`definitions.py` reads the claims from data, `evaluators.py` says how ours is obtained, this module judges. Nothing of
+ours is stored: it is counted, drawn or measured on request.
 """
 
 from __future__ import annotations
