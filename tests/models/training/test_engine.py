@@ -762,7 +762,7 @@ class Probe(nn.Module):
 
 
 @pytest.mark.parametrize(
-    ("cost", "faster", "steps"),
+    ("cost", "quicker", "steps"),
     [
         ({False: 2.0, True: 1.0}, "bf16-mixed", 22),
         ({False: 1.0, True: 2.0}, "32-true", 22),

@@ -366,9 +366,9 @@ def test_other_damage_is_one_sentence(job):
         (zipped(good | {"config.json": b'{"model": "vanilla_cnn", "newer": 1}'}), "another version"),
         (zipped(good | {"model.safetensors": b"\x80\x04pickle"}), "not in the safetensors format"),
         (zipped(good | {"model.safetensors": nan}), "NaN or infinite"),
-        (zipped(good | {"history.csv": b"epoch,<script>\n1,2\n"}), "no table of epochs"),
-        (zipped(good | {"history.csv": good["history.csv"].replace(b"0.1", b"=cmd()", 1)}), "no table of epochs"),
-        (zipped(good | {"history.csv": good["history.csv"].replace(b"\n2,", b"\nnan,")}), "no table of epochs"),
+        (zipped(good | {"history.csv": b"epoch,<script>\n1,2\n"}), "not a table of epochs"),
+        (zipped(good | {"history.csv": good["history.csv"].replace(b"0.1", b"=cmd()", 1)}), "not a table of epochs"),
+        (zipped(good | {"history.csv": good["history.csv"].replace(b"\n2,", b"\nnan,")}), "not a table of epochs"),
         (zipped(good | {"predictions.npz": b"x"}), "not a zip"),
     ):
         with pytest.raises(JobError, match=message):
