@@ -137,7 +137,7 @@ class Canvas:
         alpha = np.asarray(image, dtype=np.float32) * (min(opacity, 1.0) / 255)
         self.pixels[window] += alpha * ((tone[window] if isinstance(tone, np.ndarray) else tone) - self.pixels[window])
 
-    def stroke(self, points: np.ndarray, width: float, tone: float, blur=0.0, opacity=1.0) -> None:
+    def line(self, points: np.ndarray, width: float, tone: float, blur=0.0, opacity=1.0) -> None:
         """Paint a line that is `width` wide in its middle and thins towards both ends."""
         if opacity <= 0:
             return

@@ -135,7 +135,7 @@ def _hair(canvas: Canvas, person: Person, e: Expression) -> None:
     canvas.fill(shape, person.hair, inside=head)
     for i in range(5):
         strand = curve((0.56 + 0.02 * i, -0.02), (0.34 - 0.02 * i, 0.03 + 0.01 * i), (left + 0.03 - 0.012 * i, 0.26))
-        canvas.stroke(strand, 0.012, person.hair + 0.1, blur=0.003, opacity=0.5)
+        canvas.line(strand, 0.012, person.hair + 0.1, blur=0.003, opacity=0.5)
 
 
 def _raised(e: Expression) -> float:
@@ -153,10 +153,10 @@ def _forehead(canvas: Canvas, person: Person, e: Expression) -> None:
     for y, reach in ((0.165, 0.15), (0.2, 0.17)):
         y -= 0.006 + 0.006 * e.outer_brow
         line = curve((0.5 - reach, y + 0.01), (0.5, y + 0.004), (0.5 + reach, y + 0.01))
-        canvas.stroke(line, 0.011, person.skin * 0.45, blur=0.003, opacity=0.65 * min(_raised(e), 1))
+        canvas.line(line, 0.011, person.skin * 0.45, blur=0.003, opacity=0.65 * min(_raised(e), 1))
     for side in (-1, 1):
         line = curve((0.5 + side * 0.022, 0.255), (0.5 + side * 0.028, 0.29), (0.5 + side * 0.02, 0.335))
-        canvas.stroke(line, 0.015, person.skin * 0.35, blur=0.003, opacity=0.8 * float(np.clip(_frown(e), 0, 1)))
+        canvas.line(line, 0.015, person.skin * 0.35, blur=0.003, opacity=0.8 * float(np.clip(_frown(e), 0, 1)))
 
 
 def _eyes(canvas: Canvas, person: Person, e: Expression) -> None:
@@ -178,11 +178,11 @@ def _eye(canvas: Canvas, person: Person, e: Expression, flip) -> None:
     canvas.fill(flip(ellipse(x, y - 0.012, rx * 1.3, 0.078)), person.skin * 0.5, blur=0.025, opacity=0.45)
     canvas.fill(flip(almond), 0.97 * min(1.0, person.skin + 0.2))
     _iris(canvas, x + 0.004, y + 0.002 - 0.3 * (up - 0.034) + 0.008 * (e.lid < -0.4), person, flip(almond), flip)
-    canvas.stroke(flip(lowered(upper, 0.006)), 0.016, 0.2, blur=0.005, opacity=0.35)
-    canvas.stroke(flip(upper), 0.017, 0.06)
-    canvas.stroke(flip(lower), 0.008, person.skin * 0.4)
-    canvas.stroke(flip(lowered(upper, -0.022 - 0.006 * e.lid)), 0.008, person.skin * 0.4, blur=0.002, opacity=0.75)
-    canvas.stroke(flip(lowered(lower, 0.025)), 0.011, person.skin * 0.45, blur=0.004, opacity=0.25 + 0.5 * e.lid_tight)
+    canvas.line(flip(lowered(upper, 0.006)), 0.016, 0.2, blur=0.005, opacity=0.35)
+    canvas.line(flip(upper), 0.017, 0.06)
+    canvas.line(flip(lower), 0.008, person.skin * 0.4)
+    canvas.line(flip(lowered(upper, -0.022 - 0.006 * e.lid)), 0.008, person.skin * 0.4, blur=0.002, opacity=0.75)
+    canvas.line(flip(lowered(lower, 0.025)), 0.011, person.skin * 0.45, blur=0.004, opacity=0.25 + 0.5 * e.lid_tight)
 
 
 def _iris(canvas: Canvas, x: float, y: float, person: Person, almond: np.ndarray, flip) -> None:
@@ -209,8 +209,8 @@ def _brows(canvas: Canvas, person: Person, e: Expression) -> None:
     """Brows as tapered strokes over a soft shadow."""
     brow = _brow(person, e)
     for line in (brow, mirrored(brow)):
-        canvas.stroke(lowered(line, 0.012), 0.05 * person.brow_weight, person.skin * 0.5, blur=0.012, opacity=0.3)
-        canvas.stroke(line, 0.036 * person.brow_weight, min(person.hair, 0.3), blur=0.002, opacity=0.95)
+        canvas.line(lowered(line, 0.012), 0.05 * person.brow_weight, person.skin * 0.5, blur=0.012, opacity=0.3)
+        canvas.line(line, 0.036 * person.brow_weight, min(person.hair, 0.3), blur=0.002, opacity=0.95)
 
 
 def _nose(canvas: Canvas, person: Person, e: Expression) -> None:
@@ -218,19 +218,19 @@ def _nose(canvas: Canvas, person: Person, e: Expression) -> None:
     lift, shade = 0.022 * e.nose_wrinkle, person.skin * 0.42
     away = -1 if canvas.scene.light > 0 else 1  # the side in shadow
     ridge = curve((0.5 + away * 0.035, 0.36), (0.5 + away * 0.03, 0.46), (0.5 + away * 0.045, 0.58 - lift))
-    canvas.stroke(ridge, 0.035, shade, blur=0.013, opacity=0.5)
+    canvas.line(ridge, 0.035, shade, blur=0.013, opacity=0.5)
     bright = curve((0.5, 0.4), (0.5 - away * 0.004, 0.5), (0.5 - away * 0.004, 0.58))
-    canvas.stroke(bright, 0.03, 1.0, blur=0.012, opacity=0.22)
+    canvas.line(bright, 0.03, 1.0, blur=0.012, opacity=0.22)
     canvas.fill(ellipse(0.5 - away * 0.006, 0.585 - lift / 2, 0.028, 0.024), 1.0, blur=0.014, opacity=0.3)
     canvas.fill(ellipse(0.5, 0.645 - lift / 2, 0.075, 0.018), shade, blur=0.014, opacity=0.5)
     wing = curve((0.436, 0.575 - lift), (0.418, 0.605 - lift), (0.428, 0.632 - lift), (0.452, 0.634 - lift))
     hole = ellipse(0.467, 0.632 - lift * 0.8, 0.02, 0.0095 + 0.003 * e.nose_wrinkle)
     for flip in (lambda points: points, mirrored):
-        canvas.stroke(flip(wing), 0.014, shade, blur=0.002, opacity=0.9)
+        canvas.line(flip(wing), 0.014, shade, blur=0.002, opacity=0.9)
         canvas.fill(flip(hole), person.skin * 0.2, blur=0.003)
     for i, y in enumerate((0.375, 0.41, 0.445)):
         fold = curve((0.452 - 0.006 * i, y + 0.018), (0.5, y - 0.008), (0.548 + 0.006 * i, y + 0.018))
-        canvas.stroke(fold, 0.013, shade * 0.85, blur=0.002, opacity=0.85 * e.nose_wrinkle)
+        canvas.line(fold, 0.013, shade * 0.85, blur=0.002, opacity=0.85 * e.nose_wrinkle)
 
 
 def _mouth_points(person: Person, e: Expression) -> tuple[tuple, tuple, float, float]:
@@ -252,8 +252,8 @@ def _mouth(canvas: Canvas, person: Person, e: Expression) -> None:
     opening = np.vstack([inner[0], inner[1][::-1]])
     if bottom - top > 0.01:
         _inside_mouth(canvas, opening, (top, bottom))
-    canvas.stroke(inner[0], 0.011, 0.1)
-    canvas.stroke(inner[1], 0.006, 0.15, opacity=0.8)
+    canvas.line(inner[0], 0.011, 0.1)
+    canvas.line(inner[1], 0.006, 0.15, opacity=0.8)
     canvas.fill(ellipse(0.5, reach + 0.018, 0.075, 0.012), person.skin * 0.4, blur=0.012, opacity=0.4 + 0.25 * e.chin)
     for corner, side in ((left, -1), (right, 1)):
         dimple = 0.5 * max(e.corners, 0) + 0.4 * max(-e.corners, 0) + e.one_corner * (side > 0)
@@ -311,7 +311,7 @@ def _cheeks(canvas: Canvas, person: Person, e: Expression) -> None:
     strength = min(1.0, 0.18 + 0.55 * smile + 0.6 * e.nose_wrinkle + 0.25 * max(-e.corners, 0))
     for side, flip in ((-1, lambda points: points), (1, mirrored)):
         extra = 0.5 * e.one_corner * (side > 0)
-        canvas.stroke(flip(fold), 0.013, person.skin * 0.4, blur=0.004, opacity=min(1.0, strength + extra))
+        canvas.line(flip(fold), 0.013, person.skin * 0.4, blur=0.004, opacity=min(1.0, strength + extra))
         canvas.fill(flip(ellipse(0.265, 0.58, 0.06, 0.04)), 1.0, blur=0.03, opacity=0.22 * smile)
     canvas.fill(ellipse(0.5, 0.905, 0.06, 0.022), person.skin * 0.45, blur=0.016, opacity=0.25 + 0.3 * e.chin)
 
