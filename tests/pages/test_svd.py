@@ -1,4 +1,4 @@
-"""The page SVD: strokes, how many the network needs, SVD attention step by step, what it brought and saves."""
+"""The page SVD: low-rank approximations, SVD attention step by step, its effect and its cost."""
 
 from functools import partial
 

@@ -206,7 +206,7 @@ def _brow(person: Person, e: Expression) -> np.ndarray:
 
 
 def _brows(canvas: Canvas, person: Person, e: Expression) -> None:
-    """Brows as tapered strokes over a soft shadow."""
+    """Brows as tapered lines over a soft shadow."""
     brow = _brow(person, e)
     for line in (brow, mirrored(brow)):
         canvas.line(lowered(line, 0.012), 0.05 * person.brow_weight, person.skin * 0.5, blur=0.012, opacity=0.3)
