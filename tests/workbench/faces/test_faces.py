@@ -15,7 +15,7 @@ from PIL import Image, ImageFile
 
 from models.datasets.synthetic.faces import EXPRESSIONS
 from workbench import faces
-from workbench.faces import Box, Face, PictureError
+from workbench.faces import Box, Face, PictureError, detection, tracking
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 
@@ -360,14 +360,14 @@ def moving(astronaut, frames: int) -> list[Image.Image]:
 
 
 def test_a_follower_stays_with_a_face_that_moves_without_searching_the_whole_frame(astronaut, monkeypatch):
-    follower, looks, hits = faces.Follower(), [], faces._hits
-    monkeypatch.setattr(faces, "_hits", lambda gray, look: looks.append(look) or hits(gray, look))
+    follower, looks, hits = faces.Follower(), [], detection.hits_of
+    monkeypatch.setattr(tracking, "hits_of", lambda gray, look: looks.append(look) or hits(gray, look))
     for picture in moving(astronaut, 20):
         box = follower.find(picture)
-        expected = max(hits(picture.convert("L"), faces._UPRIGHT), key=lambda hit: hit[0])[1]
+        expected = max(hits(picture.convert("L"), detection._UPRIGHT), key=lambda hit: hit[0])[1]
         assert math.dist(box.centre, expected.centre) < 0.15 * expected.side
         assert 0.8 < box.side / expected.side < 1.25
-    assert looks.count(faces._IN_FRAME) == 1
+    assert looks.count(detection.IN_FRAME) == 1
 
 
 def test_a_follower_finds_a_face_again_that_jumped_away(astronaut):

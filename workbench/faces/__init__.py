@@ -1,0 +1,34 @@
+"""Decode images safely, detect faces, and crop them with the framing of FER2013.
+
+`read` decodes an untrusted file, `detect` returns all detected faces, `crop` cuts out a square and rotates it upright,
+and `Face.gray` is the input of a network. Nothing here needs a network connection, Streamlit or torch; drawn samples
+are made by `models.datasets.synthetic.faces` on request.
+"""
+
+from workbench.faces.boxes import Box, whole
+from workbench.faces.cropping import MAX_FACE_SIDE, Face, crop
+from workbench.faces.decoding import MAX_BYTES, MAX_PIXELS, MIN_SIDE, read
+from workbench.faces.detection import cascade_squares, detect
+from workbench.faces.errors import PictureError
+from workbench.faces.sample_faces import Sample, load_sample, sample_picture, samples
+from workbench.faces.tracking import Follower
+
+__all__ = [
+    "MAX_BYTES",
+    "MAX_FACE_SIDE",
+    "MAX_PIXELS",
+    "MIN_SIDE",
+    "Box",
+    "Face",
+    "Follower",
+    "PictureError",
+    "Sample",
+    "cascade_squares",
+    "crop",
+    "detect",
+    "load_sample",
+    "read",
+    "sample_picture",
+    "samples",
+    "whole",
+]

@@ -1,0 +1,54 @@
+"""Where a face is on an image."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from PIL import Image
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle on an image, in pixels of the upright image that `read` returns; it may reach beyond the border.
+
+    Attributes:
+        left, top: the upper left corner before the rectangle is turned.
+        width, height: its sides.
+        angle: degrees by which it is turned about its center, counter-clockwise on the screen, in (-180, 180].
+    """
+
+    left: float
+    top: float
+    width: float
+    height: float
+    angle: float = 0.0
+
+    @property
+    def area(self) -> float:
+        """Square pixels."""
+        return self.width * self.height
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """(x, y)."""
+        return self.left + self.width / 2, self.top + self.height / 2
+
+    @property
+    def side(self) -> float:
+        """Side of the square that `crop` cuts out: the longer one."""
+        return max(self.width, self.height)
+
+    @property
+    def corners(self) -> tuple[tuple[float, float], ...]:
+        """The four corners (x, y) on the image in drawing order, beginning at the face's upper left one."""
+        x, y = self.centre
+        cos, sin = math.cos(math.radians(self.angle)), math.sin(math.radians(self.angle))
+        offsets = [(sx * self.width / 2, sy * self.height / 2) for sx, sy in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
+        return tuple((x + dx * cos + dy * sin, y - dx * sin + dy * cos) for dx, dy in offsets)
+
+
+def whole(picture: Image.Image) -> Box:
+    """The largest centred square: where a crop by hand starts, and the face when none was found."""
+    side = min(picture.size)
+    return Box((picture.width - side) // 2, (picture.height - side) // 2, side, side)

@@ -1,0 +1,86 @@
+"""Cut a face out of an image, upright."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from PIL import Image
+
+from workbench.faces.boxes import Box
+from workbench.faces.errors import PictureError
+
+MAX_FACE_SIDE = 512  # pixels; larger crops are reduced, the networks take 48 to 224
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """A square RGB image of one face.
+
+    Attributes:
+        picture: the crop at its own resolution, at most 512 pixels a side.
+        box: where it was cut out; None when the image was a face to begin with.
+    """
+
+    picture: Image.Image
+    box: Box | None = None
+
+    def gray(self, size: int) -> np.ndarray:
+        """What a network sees: uint8 (size, size), luminance (ITU-R BT.601), reduced without aliasing (Lanczos)."""
+        return np.asarray(self.picture.convert("L").resize((size, size), Image.Resampling.LANCZOS)).copy()
+
+    def rgb(self, size: int) -> np.ndarray:
+        """The face in color: uint8 (size, size, 3), reduced without aliasing (Lanczos)."""
+        return np.asarray(self.picture.convert("RGB").resize((size, size), Image.Resampling.LANCZOS)).copy()
+
+    @cached_property
+    def key(self) -> str:
+        """Hex digest of the pixels: equal for equal images, fit as the key of a cache."""
+        return hashlib.sha256(f"{self.picture.size}".encode() + self.picture.tobytes()).hexdigest()
+
+
+def crop(picture: Image.Image, box: Box) -> Face:
+    """Cut out the square round the center of `box` whose side is the box's longer one, and turn it upright.
+
+    A square box of whole pixels is cut out exactly as given; parts outside of the image repeat its border.
+
+    Raises:
+        PictureError: the box has no area or lies outside of the image.
+    """
+    _check_box(picture, box)
+    (x, y), side = box.centre, box.side
+    factor = max(1, int(side / (2 * MAX_FACE_SIDE)))  # reduce first: a large box must not cost a large image
+    if factor > 1:
+        picture = picture.reduce(factor)
+        x, y, side = x / factor, y / factor, side / factor
+    pixels = np.asarray(picture.convert("RGB"))
+    cut = _cut(pixels, x, y, side) if box.angle % 360 == 0 else _cut_turned(pixels, x, y, side, box.angle)
+    cut.thumbnail((MAX_FACE_SIDE, MAX_FACE_SIDE), Image.Resampling.LANCZOS)
+    return Face(cut, box)
+
+
+def _check_box(picture: Image.Image, box: Box) -> None:
+    if not (math.isfinite(box.area) and math.isfinite(box.angle) and min(box.width, box.height) >= 1):
+        raise PictureError("This box is empty. Draw a box of at least one pixel around the face.")
+    (x, y), half = box.centre, box.side / 2
+    if not (-half < x < picture.width + half and -half < y < picture.height + half):
+        raise PictureError("This box is outside of the image. Draw it around the face.")
+
+
+def _cut(pixels: np.ndarray, x: float, y: float, side: float) -> Image.Image:
+    """The upright square of whole pixels round (x, y) of (H, W, 3); indices are clipped, which repeats the border."""
+    n = max(1, round(side))
+    rows = np.clip(round(y - n / 2) + np.arange(n), 0, pixels.shape[0] - 1)
+    columns = np.clip(round(x - n / 2) + np.arange(n), 0, pixels.shape[1] - 1)
+    return Image.fromarray(pixels[rows[:, None], columns])
+
+
+def _cut_turned(pixels: np.ndarray, x: float, y: float, side: float, angle: float) -> Image.Image:
+    """The square that is turned by `angle`: cut a larger upright one, turn it back, cut its middle."""
+    n = max(1, round(side))
+    margin = math.ceil(n * (math.sqrt(2) - 1) / 2) + 1
+    upright = _cut(pixels, x, y, n + 2 * margin).rotate(-angle, Image.Resampling.BICUBIC)
+    return upright.crop((margin, margin, margin + n, margin + n))
