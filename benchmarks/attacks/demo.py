@@ -21,6 +21,7 @@ from PIL import Image
 from models.checkpoints import checkpoint_folders
 from models.paths import CODE as ROOT
 from workbench import services
+from workbench.demo.page import OWN_IMAGE
 from workbench.server.attempts import BURST, PER_SECOND
 
 from .demo_client import API, META, Browser, close, connected, face_png, growth, join, unfinished_headers
@@ -54,7 +55,7 @@ def many_sessions(instance: Instance) -> str:
         with suppress(httpx.HTTPError):
             path = browser.upload(large)
             data = [{"path": path, "meta": META}, True]
-            join(browser.client, "Your own picture.input", data, secrets.token_hex(6))
+            join(browser.client, f"{OWN_IMAGE}.input", data, secrets.token_hex(6))
     time.sleep(5)
     return growth(instance, before, 300)
 
@@ -66,7 +67,7 @@ def unread_results(instance: Instance) -> str:
     data = [{"path": browser.upload(face_png()), "meta": META}, True]
     for session in ["greedy"] * 60 + [secrets.token_hex(6) for _ in range(60)]:
         with suppress(httpx.HTTPError):
-            join(browser.client, "Your own picture.input", data, session)
+            join(browser.client, f"{OWN_IMAGE}.input", data, session)
     time.sleep(3)
     return growth(instance, before, 150)
 

@@ -20,6 +20,9 @@ from . import responses
 from .components import Pictures, gr, picture, result, slider, with_errors
 from .uploads import KEPT_SECONDS, Uploads
 
+OWN_IMAGE = "Your own image"
+"""Label of the component that takes a visitor's image."""
+
 LIVE_SECONDS = 180  # then the camera stops until a click, so that others get a turn
 CAMERA = gr.WebcamOptions(mirror=True, constraints={"video": {"width": 320, "height": 240, "facingMode": "user"}})
 
@@ -151,9 +154,7 @@ def _explain_tab(
         with gr.Column(scale=2, min_width=280):
             if accepted:
                 with gr.Column(visible=False) as place:
-                    own = picture(
-                        uploads, label="Your own image", sources=["upload", "webcam", "clipboard"], height=200
-                    )
+                    own = picture(uploads, label=OWN_IMAGE, sources=["upload", "webcam", "clipboard"], height=200)
             chosen = gr.HTML(label="Image", elem_classes="whole")
             which = gr.Radio([], label="Face", type="index", visible=False)
         with gr.Column(scale=5, min_width=300):
