@@ -38,7 +38,8 @@ NETWORKS = [name for name in services.networks.network_names() if services.netwo
 OTHERS = [Path(file).stem for file, *_ in PAGES if file not in ("explain.py", "share.py")]
 # The sum of the map that the page shows, before colours: of the last heat map of the second chart.
 SHOWN = """() => {
-  const chart = document.querySelectorAll('.js-plotly-plot')[1], last = chart._fullData.at(-1);
+  const chart = document.querySelectorAll('.js-plotly-plot')[1];
+  const last = chart._fullData.filter((trace) => trace.type === 'heatmap').at(-1);
   const sum = (row) => [...row].reduce((a, b) => a + b, 0);
   return last.z.length ? sum([...last.z].map(sum)) : 0;
 }"""
