@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 
 import numpy as np
+import pillow_heif
 import tyro
 from PIL import Image
 
@@ -50,7 +51,18 @@ def valid_files() -> dict[str, bytes]:
         "16-bit PNG": (deep, "PNG", {}),
         "WebP": (image, "WEBP", {}),
         "transparent WebP": (image.convert("RGBA"), "WEBP", {"lossless": True}),
+        "animated WebP": (image, "WEBP", {"save_all": True, "append_images": [image.rotate(90)]}),
+        "HEIC": (image, "HEIF", {}),
+        "AVIF": (image, "AVIF", {}),
+        "GIF": (image, "GIF", {"save_all": True, "append_images": [image.rotate(90)]}),
+        "TIFF": (image, "TIFF", {"compression": "tiff_lzw"}),
+        "deflated 16-bit TIFF": (deep, "TIFF", {"compression": "tiff_adobe_deflate"}),
+        "JPEG in TIFF": (image, "TIFF", {"compression": "jpeg"}),
+        "BMP": (image, "BMP", {}),
+        "JPEG 2000": (image, "JPEG2000", {}),
+        "PGM": (image.convert("L"), "PPM", {}),
     }
+    pillow_heif.register_heif_opener()
     files = {}
     for name, (shown, format_, options) in kinds.items():
         buffer = io.BytesIO()
@@ -86,7 +98,7 @@ def read(data: bytes) -> str:
     """What became of a file: "image", "refused", or what is wrong."""
     start = time.process_time()
     try:
-        image = faces.read(data)
+        image = faces.decode(data)
     except PictureError:
         found = "refused"
     except Exception as error:

@@ -202,7 +202,10 @@ class Card:
         return Ancestor(name, roles, self.network, self.split, self.data, self.seed, self.recipe, self.ancestors)
 
     def prepare(self, images: np.ndarray | Tensor) -> Tensor:
-        """Gray images, uint8 (B, H, W) → the network's input (B, 1, input_size, input_size), normalized."""
+        """Gray images (B, H, W) → the network's input (B, 1, input_size, input_size), normalized.
+
+        The images are uint8, or floats in 0..1 or 0..255; ValueError for other values.
+        """
         return normalise(to_unit(torch.as_tensor(images), self.input_size), self.mean, self.std)
 
 

@@ -6,10 +6,32 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .images import float_range
+
 
 def to_unit(images: Tensor, size: int) -> Tensor:
-    """Gray images, uint8 (B, H, W) → float (B, 1, size, size) in 0..1; another size is reached with antialiasing."""
-    return resized(images.unsqueeze(1).float() / 255, size)
+    """Gray images (B, H, W) → float (B, 1, size, size) in 0..1; another size is reached with antialiasing.
+
+    Args:
+        images: integers in 0..255, or floats in 0..1 or 0..255.
+        size: side in pixels.
+
+    Raises:
+        ValueError: floats that are in neither range, or NaN; integers beyond 0..255.
+    """
+    return resized(images.unsqueeze(1).float() / _white(images), size)
+
+
+def _white(images: Tensor) -> float:
+    """The value of white: 255 for integers, 1 or 255 for floats, by their range."""
+    if images.dtype == torch.uint8 or not images.numel():
+        return 255.0
+    lowest, highest = (float(value) for value in images.aminmax())
+    if images.is_floating_point():
+        return float_range(lowest, highest)
+    if lowest < 0 or highest > 255:
+        raise ValueError(f"These images have values from {lowest:g} to {highest:g}. Give 0..255.")
+    return 255.0
 
 
 def resized(x: Tensor, size: int) -> Tensor:

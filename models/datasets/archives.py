@@ -6,7 +6,6 @@ Archives are read in memory: nothing is unpacked, so it does not matter where th
 from __future__ import annotations
 
 import hashlib
-import io
 import lzma
 import tarfile
 import zipfile
@@ -14,14 +13,13 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from ..files import UNPACKING_ERRORS
-from ..images import FORMATS, open_image
+from ..images import SUFFIXES, open_image, to_rgb, upright
 from ..text import counted
 from .faceset import DataError
 
-PICTURES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"}
 _LARGEST_PICTURE = 1 << 24  # bytes
 _MOST_PIXELS = 25_000_000
 _LARGEST_TABLE = 1 << 30  # bytes; that of FER2013 has 300 million
@@ -76,7 +74,7 @@ def _wanted(name: str, size: int) -> bool:
     suffix = path.suffix.lower()
     if path.name.startswith("."):  # what macOS puts beside each file of an archive
         return False
-    return (suffix in PICTURES and size <= _LARGEST_PICTURE) or (suffix == ".csv" and size <= _LARGEST_TABLE)
+    return (suffix in SUFFIXES and size <= _LARGEST_PICTURE) or (suffix == ".csv" and size <= _LARGEST_TABLE)
 
 
 def gray(content: bytes, side: int | None = None) -> np.ndarray | None:
@@ -85,29 +83,18 @@ def gray(content: bytes, side: int | None = None) -> np.ndarray | None:
     `side` makes it square: the larger dimension is cut at both ends, then it is resized.
     """
     try:
-        with open_image(io.BytesIO(content), FORMATS) as image:
+        with open_image(content) as image:
             if image.width * image.height > _MOST_PIXELS:
                 return None
-            image = _to_gray(ImageOps.exif_transpose(image))
+            image = to_rgb(upright(image))[0].convert("L")
             if side and image.size != (side, side):
                 least = min(image.size)
                 left, top = (image.width - least) // 2, (image.height - least) // 2
                 box = (left, top, left + least, top + least)
                 image = image.resize((side, side), Image.Resampling.LANCZOS, box=box)
             return np.asarray(image)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except Exception:  # broken files make Pillow raise nearly anything
         return None
-
-
-def _to_gray(image: Image.Image) -> Image.Image:
-    """Any image as gray, on white where it is transparent."""
-    if image.mode.startswith("I"):  # 16-bit gray: Pillow's own conversion would clip at 255
-        values = np.asarray(image).astype(np.float32) / 257
-        return Image.fromarray(np.clip(values + 0.5, 0, 255).astype(np.uint8))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("L")
 
 
 def left_out(names: Iterable[str], why: str) -> tuple[str, ...]:

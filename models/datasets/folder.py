@@ -12,8 +12,9 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
+from ..images import SUFFIXES
 from ..text import counted
-from .archives import PICTURES, Entry, gray, left_out
+from .archives import Entry, gray, left_out
 from .faceset import CLASSES, DataError, FaceSet
 
 SYNONYMS = {
@@ -62,7 +63,7 @@ def from_entries(files: Iterable[Entry], side: int = SIDE) -> FaceSet:
     """
     rows, unreadable, unmatched = [], [], Counter()
     for path, content in files:
-        if path.suffix.lower() not in PICTURES:
+        if path.suffix.lower() not in SUFFIXES:
             continue
         emotion = class_of(path.parent.name)
         if emotion is None:

@@ -9,8 +9,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Literal
 
+from ..images import SUFFIXES
 from . import ckplus, fer2013, folder, jaffe
-from .archives import PICTURES, Entry, entries
+from .archives import Entry, entries
 from .faceset import DataError, FaceSet
 
 Kind = Literal["fer2013", "ckplus", "jaffe", "folder"]
@@ -56,6 +57,6 @@ def _kind(first: list[Entry]) -> Kind:
     votes = Counter(
         next((kind for kind, reader in NAMED.items() if reader.recognises(path)), "folder")
         for path, _ in first
-        if path.suffix.lower() in PICTURES or fer2013.recognises(path)
+        if path.suffix.lower() in SUFFIXES or fer2013.recognises(path)
     )
     return max((*NAMED, "folder"), key=lambda kind: votes[kind]) if votes else "folder"  # of equals the named one

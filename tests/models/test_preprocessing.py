@@ -21,6 +21,18 @@ def test_pixels_become_numbers_from_zero_to_one_and_keep_their_places():
     assert to_unit(torch.full((1, 4, 4), 255, dtype=torch.uint8), 4).unique().tolist() == [1.0]
 
 
+def test_floats_in_either_range_give_what_integers_give():
+    images = pictures()
+    for same in (images.float(), images.float() / 255, images.double() / 255, images.int()):
+        torch.testing.assert_close(to_unit(same, 32), to_unit(images, 32), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), 300.0, -2, 256])
+def test_values_beyond_every_range_are_an_error(wrong):
+    with pytest.raises(ValueError, match=r"0\.\.255"):
+        to_unit(torch.full((1, 8, 8), wrong), 8)
+
+
 def test_shrinking_averages_instead_of_skipping_pixels():
     board = torch.zeros(1, 48, 48, dtype=torch.uint8)
     board[:, ::2, ::2] = 200

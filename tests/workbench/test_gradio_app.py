@@ -132,8 +132,8 @@ def test_wrong_types_are_refused_and_the_demo_goes_on(client, astronaut, value):
     ("data", "words"),
     [
         (b"", "empty"),
-        (b"not a picture", "JPEG, PNG or WebP"),
-        (b"GIF89a" + bytes(50), "GIF"),
+        (b"not a picture", "not a JPEG, PNG, WebP, HEIC"),
+        (b"GIF89a" + bytes(50), "0×0 pixels"),
         (b"\x89PNG\r\n\x1a\n" + bytes(50), "damaged"),
         (png(Image.new("L", (5001, 5001))), "25 megapixels"),
         (png(Image.new("L", (4, 4))), "4×4"),
@@ -371,7 +371,7 @@ def test_the_camera_needs_the_notice_accepted_and_a_broken_frame_is_a_sentence()
     text, watch = responses.live(png(faces.sample_picture("astronaut")), None, "residual_cnn", accepted=False)
     assert "Accept the notice" in text
     text, watch = responses.live(b"broken", watch, "residual_cnn", accepted=True)
-    assert "JPEG, PNG or WebP" in text
+    assert "not a JPEG, PNG, WebP, HEIC" in text
 
 
 def test_the_camera_finds_the_face_in_each_frame_and_says_how_long_it_took():

@@ -21,6 +21,7 @@ from rich.progress import MofNCompleteColumn, Progress
 
 from models.checkpoints import CheckpointError
 from models.files import DiskFullError, written_at_once
+from models.images import SUFFIXES, TITLES, VIDEO_SUFFIXES
 from models.tables import write_rows
 from workbench.services.explain import Explanation
 
@@ -28,7 +29,6 @@ from .. import faces, services
 from ..analysis.overlay import overlay, png
 from ..markup import as_data, template
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 _SIDE = 144  # pixels, of an image in the report
 
 
@@ -41,38 +41,53 @@ class Explained:
         number: 1 for the largest face of the image; 0 for the center of an image without a detected face.
         box: the position of the face in the image.
         explanation: of the network.
+        notes: sentences on what was left out while the image was decoded.
     """
 
     file: Path
     number: int
     box: faces.Box
     explanation: Explanation
+    notes: tuple[str, ...]
 
 
-def pictures(given: list[Path]) -> list[Path]:
-    """The image files among paths and in folders; ValueError if a path does not exist or there is no image."""
-    found = []
+def pictures(given: list[Path]) -> tuple[list[Path], list[tuple[Path, str]]]:
+    """The image files among paths and in folders, and the other files of the folders, each with the reason.
+
+    Raises:
+        ValueError: a path does not exist, or there is no image.
+    """
+    found: list[Path] = []
+    left_out: list[tuple[Path, str]] = []
     for path in given:
         if path.is_dir():
-            found += sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+            files = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
+            found += [file for file in files if file.suffix.lower() in SUFFIXES]
+            left_out += [(file, _why_not(file)) for file in files if file.suffix.lower() not in SUFFIXES]
         elif path.is_file():
             found.append(path)
         else:
-            raise ValueError(f"{path} does not exist. Give images (JPEG, PNG, WebP) or folders of them.")
+            raise ValueError(f"{path} does not exist. Give images ({TITLES}) or folders of them.")
     if not found:
-        raise ValueError("No images found. Give images (JPEG, PNG, WebP) or folders of them.")
-    return found
+        raise ValueError(f"No images found. Give images ({TITLES}) or folders of them.")
+    return found, left_out
+
+
+def _why_not(file: Path) -> str:
+    if file.suffix.lower() in VIDEO_SUFFIXES:
+        return f"This is a video. Give it by its name: ferscope explain {file.name}"
+    return f"This is not an image by its name ({file.suffix or 'no ending'}). Images are {TITLES}."
 
 
 def explained(file: Path, network: str, class_: str | None = None) -> Iterator[Explained]:
     """Explain every face of an image; PictureError if it cannot be read."""
-    if file.stat().st_size > faces.MAX_BYTES:
-        raise faces.PictureError("This file is larger than 25 MB. Save a smaller image.")
-    picture = faces.read(file.read_bytes())
+    picture = faces.read(file)
     boxes = faces.detect(picture)
     for number, box in enumerate(boxes or [faces.whole(picture)], 1):
         face = faces.crop(picture, box)
-        yield Explained(file, number if boxes else 0, box, services.explain(face, network, class_))
+        yield Explained(
+            file, number if boxes else 0, box, services.explain(face, network, class_), faces.notes(picture)
+        )
 
 
 def write_report(
@@ -81,17 +96,16 @@ def write_report(
     """Write the report to `out` and the table to the same name with .csv; both files appear at the end.
 
     Returns:
-        Number of faces, number of images without a detected face, and unreadable files, each with the reason.
+        Number of faces, number of images without a detected face, and files that were left out, each with the reason.
 
     Raises:
         ValueError: no readable image, unknown network or class; CheckpointError; DiskFullError.
     """
-    files = pictures(given)
+    files, failed = pictures(given)
     net = services.networks.open_network(network)
     if class_ is not None and class_ not in net.classes:
         raise ValueError(f'The network has no class "{class_}". Choose from {", ".join(net.classes)}.')
     count = Counter()
-    failed: list[tuple[Path, str]] = []
     with (
         written_at_once(out) as page,
         written_at_once(out.with_suffix(".csv")) as table,
@@ -147,7 +161,7 @@ def _section(found: Explained) -> dict[str, Any]:
     if explanation.layer is not None:
         heat = explanation.map_of(explanation.class_)
         images.append((as_data(png(overlay(explanation.pixels, heat), _SIDE)), f"map for {explanation.class_}"))
-    notes = [] if found.number else ["No face was detected: this is the center of the image."]
+    notes = list(found.notes) + ([] if found.number else ["No face was detected: this is the center of the image."])
     if heat is not None and float(heat.max()) == 0:
         notes.append(f"The map is blank: no region supports {explanation.class_}.")
     what = str(found.file) + (f", face {found.number}" if found.number > 1 else "")
@@ -170,7 +184,7 @@ def explain(
     """Explain images in an HTML report and a CSV table.
 
     Args:
-        pictures: JPEG, PNG or WebP files, or folders of them
+        pictures: image files, or folders of them
         out: the report; the table has the same name with .csv, and 0 in its column `face` if no face was detected
         network: name of a network; by default the most accurate one with attention
         class_: class of the map; by default the predicted one
@@ -189,7 +203,7 @@ def explain(
     for file, why in failed[:5]:
         print(f"{file}: {why}")
     if len(failed) > 5:
-        print(f"and {len(failed) - 5} more unreadable files; the report lists them.")
+        print(f"and {len(failed) - 5} more files left out; the report lists them.")
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from models.images import TITLES
+
 from .. import faces, services
 from ..analysis.cam import METHODS
 from ..analysis.methods import EXPLAINERS
@@ -50,7 +52,7 @@ class Options:
 def api_functions(uploads: Uploads) -> None:
     """Define the two functions that `gradio_client` and other programs call."""
     with gr.Row(visible=False):
-        sent = picture(uploads, label="JPEG, PNG or WebP image with a face, up to 5 MB")
+        sent = picture(uploads, label=f"Image with a face ({TITLES}), up to 5 MB")
         network = gr.Textbox(services.networks.DEFAULT_NETWORK, label="Name of a network")
         class_ = gr.Textbox("", label="Class of the map; empty: the predicted class")
         method = gr.Textbox(METHODS[0], label=f"Method of the map: {', '.join(METHODS)}")

@@ -35,12 +35,14 @@ class Seen:
         scale: from the boxes' coordinates to those of `picture`.
         boxes: detected faces, largest first.
         faces: each of them, cropped; the center of the image if none was detected.
+        notes: sentences on what was left out while it was decoded.
     """
 
     picture: Image.Image
     scale: float
     boxes: tuple[faces.Box, ...]
     faces: tuple[faces.Face, ...]
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, picture: Image.Image, boxes: tuple[faces.Box, ...]) -> Seen:
@@ -48,7 +50,7 @@ class Seen:
         shown = picture.copy()
         shown.thumbnail(SHOWN)
         cut = tuple(faces.crop(picture, box) for box in boxes or (faces.whole(picture),))
-        return cls(shown, shown.width / picture.width, boxes, cut)
+        return cls(shown, shown.width / picture.width, boxes, cut, faces.notes(picture))
 
     @property
     def size(self) -> int:
@@ -87,7 +89,7 @@ def seen(data: bytes | None) -> Seen:
     """Decode an image and detect faces; ValueError with a message for the visitor if that fails."""
     if data is None:
         raise ValueError("No image yet. Choose a sample, upload an image or take a photo.")
-    picture = faces.read(data)
+    picture = faces.decode(data)
     picture.thumbnail(LARGEST)
     return Seen.of(picture, tuple(faces.detect(picture)))
 
@@ -181,7 +183,7 @@ def boxed(found: Seen, number: int) -> str:
         draw.line([*corners, corners[0]], fill="#D6336C", width=6 if i == number else 2, joint="curve")
         if len(found.boxes) > 1:
             draw.text(corners[0], f" {i + 1}", fill="#D6336C", font_size=24, stroke_width=3, stroke_fill="white")
-    return _piece("boxed", as_data(jpeg(shown), "jpeg"), bool(found.boxes))
+    return _piece("boxed", as_data(jpeg(shown), "jpeg"), bool(found.boxes), found.notes)
 
 
 def explain_tab(found: Seen, number: int, network: str, class_: str, method: str) -> tuple:
@@ -230,7 +232,7 @@ class Watch:
     def frame(self, data: bytes, network: str) -> str:
         """The result for one frame: map over the face, bars, time and frame rate."""
         began = time.perf_counter()
-        picture = faces.read(data)
+        picture = faces.decode(data)
         picture.thumbnail(LARGEST)
         box = self.follower.find(picture)
         if box is None:

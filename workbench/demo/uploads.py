@@ -19,6 +19,8 @@ from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.types import Scope
 
+from models.images import format_of
+
 from ..server.bodies import TOO_LARGE, RequestError
 from ..server.bounded import BoundedStore, Limits
 
@@ -163,10 +165,8 @@ async def files_of(scope: Scope, body: bytes) -> list[tuple[str, bytes]]:
 
 def media_type(data: bytes) -> str:
     """The media type of a file: an image type, or bytes."""
-    kinds = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png"}
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "image/webp"
-    return next((kind for start, kind in kinds.items() if data.startswith(start)), "application/octet-stream")
+    format_ = format_of(data[:200])
+    return format_.media_type if format_ else "application/octet-stream"
 
 
 def _plain(name: str) -> str:

@@ -1,13 +1,13 @@
 """Decode images safely, detect faces, and crop them with the framing of FER2013.
 
-`read` decodes an untrusted file, `detect` returns all detected faces, `crop` cuts out a square and rotates it upright,
-and `Face.gray` is the input of a network. Nothing here needs a network connection, Streamlit or torch; drawn samples
-are made by `models.datasets.synthetic.faces` on request.
+`read` takes a path, bytes, an array or a PIL image, and `decode` the bytes of an untrusted file; `detect` returns all
+detected faces, `crop` cuts out a square and rotates it upright, and `Face.gray` is the input of a network. Nothing here
+needs a network connection, Streamlit or torch; drawn samples are made by `models.datasets.synthetic.faces` on request.
 """
 
 from workbench.faces.boxes import Box, whole
 from workbench.faces.cropping import MAX_FACE_SIDE, Face, crop
-from workbench.faces.decoding import MAX_BYTES, MAX_PIXELS, MIN_SIDE, read
+from workbench.faces.decoding import MAX_BYTES, MAX_PIXELS, MIN_SIDE, decode, notes, read
 from workbench.faces.detection import cascade_squares, detect
 from workbench.faces.errors import PictureError
 from workbench.faces.sample_faces import Sample, load_sample, sample_picture, samples
@@ -25,8 +25,10 @@ __all__ = [
     "Sample",
     "cascade_squares",
     "crop",
+    "decode",
     "detect",
     "load_sample",
+    "notes",
     "read",
     "sample_picture",
     "samples",

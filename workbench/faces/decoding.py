@@ -1,102 +1,108 @@
-"""Decode an untrusted image file."""
+"""Images from whatever Python code has: a file, its bytes, an array, a PIL image."""
 
 from __future__ import annotations
 
-import io
-import math
+import os
+from pathlib import Path
+from typing import BinaryIO, TypeAlias
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
-from models.images import open_image
-from workbench.faces.errors import PictureError
+from models.images import RangeError, from_16_bit, from_float, to_rgb, upright
+from workbench.decoders.errors import PictureError
+from workbench.decoders.image import MAX_BYTES, MAX_PIXELS, MIN_SIDE, check_size, decode, finished
 
-MAX_BYTES = 25 * 1024**2
-MAX_PIXELS = 25_000_000
-MIN_SIDE = 8  # pixels; below this there is no face to see
+__all__ = ["MAX_BYTES", "MAX_PIXELS", "MIN_SIDE", "decode", "notes", "read"]
+
+Source: TypeAlias = bytes | str | os.PathLike | BinaryIO | np.ndarray | Image.Image
 
 
-def read(data: bytes) -> Image.Image:
-    """Decode a JPEG, PNG or WebP file to an upright RGB image.
+def read(source: Source) -> Image.Image:
+    """An upright RGB image from a file, its bytes, an array or a PIL image.
 
-    The EXIF orientation is applied, transparent parts become white, 16-bit gray is scaled to 8 bits, and of an animated
-    image the first frame is taken. Size and format are checked before any pixel is decoded.
+    For Python callers only: a text is the path of a file. What a visitor sends goes to `decode`, which takes bytes.
+
+    Args:
+        source: bytes of an image file, as for `decode`; a path; a file open for reading in binary mode; a PIL image; an
+            array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of integers in 0..255, uint16, or floats in 0..1 or 0..255.
 
     Raises:
-        PictureError: not such a file, damaged, over 25 MB, over 25 megapixels, or a side under 8 pixels.
+        PictureError: the file cannot be decoded, or the values are out of range; the message says what to do.
+        TypeError: it is none of these.
     """
-    _check_bytes(data)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return decode(bytes(source))
+    if isinstance(source, str | os.PathLike):
+        return decode(_content(source))
+    if isinstance(source, Image.Image):
+        return _from_pillow(source)
+    if hasattr(source, "read"):
+        data = source.read(MAX_BYTES + 1)
+        if not isinstance(data, bytes):
+            raise PictureError('This file is open as text. Open it in binary mode: open(path, "rb").')
+        return decode(data)
+    if hasattr(source, "__array__"):
+        return _from_array(np.asarray(source))
+    raise TypeError(f"An image is a path, bytes, an open file, an array or a PIL image, not {type(source).__name__}.")
+
+
+def notes(picture: Image.Image) -> tuple[str, ...]:
+    """Sentences on what `read` changed or left out, such as the other frames of an animation."""
+    return tuple(picture.info.get("notes", ()))
+
+
+def _content(path: str | os.PathLike) -> bytes:
+    """The bytes of a file, one more than are allowed at most."""
+    shown = str(path)[:200]
     try:
-        with open_image(io.BytesIO(data)) as image:
-            _check_size(image.width, image.height)
-            return _to_rgb(_turned_upright(image))
+        path = Path(path)
+        if not path.is_file():
+            raise PictureError(f'There is no file "{shown}" here. Give the path of an image, or its bytes.')
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
     except PictureError:
         raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _too_large() from error
-    except Exception as error:  # broken files make Pillow raise nearly anything: OSError, struct.error, MemoryError …
-        raise PictureError(
-            "This image is damaged or incomplete. Save or send it again, or take a photo with the camera."
-        ) from error
+    except (OSError, ValueError) as error:  # too long, not permitted, a null character
+        raise PictureError(f'"{shown}" cannot be opened as a file. Give the path of an image, or its bytes.') from error
 
 
-def _check_bytes(data: bytes) -> None:
-    if not data:
-        raise PictureError("This file is empty. Choose another image, or take a photo with the camera.")
-    if len(data) > MAX_BYTES:
-        raise PictureError("This file is larger than 25 MB. Save a smaller image, or take a photo with the camera.")
-    is_jpeg, is_png = data.startswith(b"\xff\xd8\xff"), data.startswith(b"\x89PNG\r\n\x1a\n")
-    is_webp = data[:4] == b"RIFF" and data[8:12] == b"WEBP"
-    if not (is_jpeg or is_png or is_webp):
-        kind = _kind_of_other(data)
-        raise PictureError(f"This is {kind}not a JPEG, PNG or WebP image. Convert it, or take a photo with the camera.")
-    if is_webp and math.prod(_webp_size(data)) > MAX_PIXELS:
-        raise _too_large()
-
-
-def _kind_of_other(data: bytes) -> str:
-    """Name the formats that people try most, so that they know what to convert."""
-    if data.startswith((b"GIF87a", b"GIF89a")):
-        return "a GIF, "
-    return "an HEIC or AVIF photo, " if data[4:8] == b"ftyp" else ""
-
-
-def _webp_size(data: bytes) -> tuple[int, int]:
-    """Width and height from a WebP header, because Pillow's decoder reserves its canvas while opening the file."""
-    chunk, header = data[12:16], data[20:30].ljust(10, b"\0")
-    if chunk == b"VP8X":
-        return int.from_bytes(header[4:7], "little") + 1, int.from_bytes(header[7:10], "little") + 1
-    if chunk == b"VP8L":
-        bits = int.from_bytes(header[1:5], "little")
-        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    return int.from_bytes(header[6:8], "little") & 0x3FFF, int.from_bytes(header[8:10], "little") & 0x3FFF
-
-
-def _check_size(width: int, height: int) -> None:
-    if width * height > MAX_PIXELS:
-        raise _too_large()
-    if min(width, height) < MIN_SIDE:
-        raise PictureError(f"This image is only {width}×{height} pixels. Choose one of at least 8×8 pixels.")
-
-
-def _too_large() -> PictureError:
-    return PictureError("This image has more than 25 megapixels. Save it smaller, or take a photo with the camera.")
-
-
-def _turned_upright(image: Image.Image) -> Image.Image:
-    image.load()
+def _from_pillow(image: Image.Image) -> Image.Image:
+    check_size(image.width, image.height)
     try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # pixels that decoded are worth more than metadata that did not
-        return image
+        return finished(*to_rgb(upright(image)))
+    except RangeError as error:
+        raise PictureError(str(error)) from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise PictureError("This image cannot be decoded. It is damaged, or its file is closed.") from error
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """Any mode that the three formats can have, as RGB on white."""
-    if image.mode.startswith("I"):  # 16-bit gray: Pillow's own conversion would clip at 255
-        values = np.asarray(image).astype(np.float32) / 257
-        return Image.fromarray(np.clip(values + 0.5, 0, 255).astype(np.uint8)).convert("RGB")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    return image.convert("RGB")
+def _from_array(values: np.ndarray) -> Image.Image:
+    """An image from an array; PictureError for another shape, type or range."""
+    if values.ndim == 3 and values.shape[2] == 1:
+        values = values[..., 0]
+    if values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] not in (3, 4)):
+        hint = " Put the channels last: transpose(1, 2, 0)." if values.ndim == 3 and len(values) in (1, 3, 4) else ""
+        raise PictureError(f"An image is (H, W), (H, W, 3) or (H, W, 4), and this array is {values.shape}.{hint}")
+    check_size(values.shape[1], values.shape[0])
+    pixels, said = _eight_bit(values)
+    return finished(*to_rgb(Image.fromarray(np.ascontiguousarray(pixels))), said)
+
+
+def _eight_bit(values: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    if values.dtype == np.uint8:
+        return values, ()
+    if values.dtype == np.uint16:
+        return from_16_bit(values)
+    if values.dtype == np.bool_:
+        return values * np.uint8(255), ()
+    if values.dtype.kind == "f":
+        try:
+            return from_float(values), ()
+        except RangeError as error:
+            raise PictureError(str(error)) from error
+    if values.dtype.kind not in "iu":
+        raise PictureError(f"An array of {values.dtype} is no image. Give uint8, uint16 or floats.")
+    if values.min() < 0 or values.max() > 255:
+        raise PictureError(f"This array has values from {values.min()} to {values.max()}. Give 0..255, or uint16.")
+    return values.astype(np.uint8), ()

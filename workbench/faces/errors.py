@@ -1,5 +1,5 @@
 """The one error of images that cannot be used."""
 
+from workbench.decoders.errors import PictureError
 
-class PictureError(ValueError):
-    """An image that cannot be used; the message says what to do."""
+__all__ = ["PictureError"]

@@ -118,7 +118,10 @@ class Network:
         )
 
     def see(self, face: Face) -> Tensor:
-        """The gray pixels that it gets of a face, in 0..1, (S, S)."""
+        """The gray pixels that it gets of a face, in 0..1, (S, S); TypeError for anything but a face."""
+        if not isinstance(face, Face):
+            how = "picture = faces.read(path); face = faces.crop(picture, faces.detect(picture)[0])"
+            raise TypeError(f"A network takes a face, not {type(face).__name__}. From an image: {how}")
         return to_unit(torch.from_numpy(face.gray(self.input_size))[None], self.input_size)[0, 0]
 
     def normalised(self, pixels: Tensor) -> Tensor:

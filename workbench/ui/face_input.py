@@ -9,6 +9,7 @@ import streamlit as st
 from PIL import Image, ImageDraw
 
 from models.datasets import DataError
+from models.images import FORMATS, TITLES
 from workbench import faces, services
 from workbench.faces import Box, PictureError
 
@@ -21,6 +22,7 @@ MOST = 12  # uploaded images to choose from
 NO_FACE = "No face was found in this image. Crop it by hand, or choose another image."
 _TITLES = {sample.name: sample.title for sample in faces.samples()}
 _MARK = "#D6336C"
+_PICKED = ["image", *(suffix for format_ in FORMATS for suffix in format_.suffixes)]  # what a file dialog lists
 
 
 def choose() -> dict[str, str | None]:
@@ -140,7 +142,9 @@ def _go_to_id(name: str) -> None:
 def _upload() -> tuple[bytes | None, str]:
     """The chosen one of the uploaded images: the newest, until the visitor chooses another one."""
     classroom.no_camera()
-    files = uploads.file_uploader("Images with faces: JPEG, PNG or WebP", key="upload", accept_multiple_files=True)
+    files = uploads.file_uploader(
+        "Images with faces", type=_PICKED, help=f"{TITLES}, up to 25 MB each", key="upload", accept_multiple_files=True
+    )
     if len(files) > MOST:
         st.caption(f"Only the last {MOST} can be chosen.")
     offered = {file.file_id: file for file in files[-MOST:]}
@@ -174,7 +178,7 @@ def _from_picture(data: bytes | None, name: str) -> None:
         st.session_state["by_hand"] = False
         st.session_state.pop("results", None)
         with st.spinner("Detecting faces"):
-            picture = faces.read(data)
+            picture = faces.decode(data)
             picture.thumbnail(LARGEST)
             st.session_state["picture"] = (key, picture, faces.detect(picture))
     _, picture, boxes = st.session_state["picture"]
@@ -186,6 +190,8 @@ def _from_picture(data: bytes | None, name: str) -> None:
             format_func=lambda i: f"Face {i + 1}",
             key=f"face-of-{key[:12]}",
         )
+    for note in faces.notes(picture):
+        st.caption(note)
     if not boxes:
         st.warning(NO_FACE)
     box = boxes[number] if boxes else None

@@ -28,6 +28,8 @@ def folder(tmp_path):
     two.save(place / "deeper" / "two.jpg")
     Image.new("RGB", (200, 100), (90, 120, 90)).save(place / "meadow.webp")
     (place / "<b>text.png").write_text("hello")
+    (place / "notes.txt").write_text("hello")
+    (place / "clip.mp4").write_bytes(b"\0\0\0\x1cftypisom")
     return place
 
 
@@ -53,7 +55,9 @@ def test_every_face_is_on_the_page_and_in_the_table(folder, tmp_path, capsys):
     assert "meadow.webp (no face detected)" in page
     printed = capsys.readouterr().out
     assert "faces: 4; images without a detected face: 1" in printed
-    assert "<b>text.png: This is not a JPEG, PNG or WebP image." in printed
+    assert "<b>text.png: This is not a JPEG, PNG, WebP, HEIC," in printed
+    assert "notes.txt: This is not an image by its name (.txt)." in printed
+    assert "clip.mp4: This is a video. Give it by its name: ferscope explain clip.mp4" in printed
     for row in table:
         shares = [float(row[name]) for name in services.networks.open_network("residual_cnn").classes]
         assert sum(shares) == pytest.approx(1, abs=1e-4)
@@ -68,7 +72,7 @@ def test_the_page_needs_nothing_else_and_names_are_no_markup(folder, tmp_path):
     page = out.read_text(encoding="utf-8")
     assert not re.search(r'(src|href)="(?!data:)', page)
     assert "<b>text" not in page
-    assert "&lt;b&gt;text.png: This is not a JPEG, PNG or WebP image." in page
+    assert "&lt;b&gt;text.png: This is not a JPEG, PNG, WebP, HEIC," in page
 
 
 def test_the_class_of_the_map_can_be_said(folder, tmp_path):

@@ -195,27 +195,10 @@ def test_an_empty_file_is_refused_with_a_sentence():
         faces.read(b"")
 
 
-@pytest.mark.parametrize("data", [b"hello", b"a,b\n1,2\n" * 500, b"\0" * 3000, b"%PDF-1.7 ...", b"BM" + bytes(60)])
+@pytest.mark.parametrize("data", [b"hello", b"a,b\n1,2\n" * 500, b"\0" * 3000, b"%PDF-1.7 ..."])
 def test_what_is_not_a_picture_is_refused_with_a_sentence(data):
-    with pytest.raises(PictureError, match=r"not a JPEG, PNG or WebP image\. Convert it"):
+    with pytest.raises(PictureError, match=r"not a JPEG, PNG, .*, JPEG 2000 or PGM image\. Convert it"):
         faces.read(data)
-
-
-@pytest.mark.parametrize("format", ["BMP", "TIFF", "PPM"])
-def test_other_formats_are_refused_also_where_pillow_knows_them(format):
-    with pytest.raises(PictureError, match="not a JPEG, PNG or WebP image"):
-        faces.read(encode(gradient(), format))
-
-
-def test_an_animated_gif_is_refused_by_its_name():
-    data = encode(gradient(), "GIF", save_all=True, append_images=[Image.new("RGB", (64, 48))])
-    with pytest.raises(PictureError, match="This is a GIF, not a JPEG, PNG or WebP"):
-        faces.read(data)
-
-
-def test_an_iphone_photo_is_refused_by_its_name():
-    with pytest.raises(PictureError, match="HEIC"):
-        faces.read(b"\0\0\0\x18ftypheic" + bytes(100))
 
 
 @pytest.mark.parametrize("format", FORMATS)

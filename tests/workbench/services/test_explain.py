@@ -79,3 +79,8 @@ def test_one_pass_gives_what_separate_passes_give(face, network):
     assert [m.title for m in found.attention] == [m.title for m in separate]
     for ours, theirs in zip(found.attention, separate, strict=True):
         torch.testing.assert_close(ours.values, theirs.values)
+
+
+def test_anything_but_a_face_is_refused_with_the_way_to_one():
+    with pytest.raises(TypeError, match=r"takes a face, not str\. From an image: picture = faces\.read"):
+        services.explain("photo.jpg")

@@ -22,6 +22,7 @@ import numpy as np
 from models.datasets import DataError, FaceSet
 from models.datasets.faceset import CLASSES
 from models.datasets.folder import SIDE, class_of
+from models.images import SUFFIXES, TITLES
 
 from ... import faces
 from ...jobs import runner, store
@@ -30,7 +31,6 @@ from ...jobs.limits import LIMITS, check_own_set
 from ...jobs.store import JobError
 from . import epochs
 
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 _UNPACKED = 12 * LIMITS.own_bytes  # bytes, of all images of a zip file together
 _LARGEST = (1600, 1600)  # pixels, while a face is looked for
 _CRUMBS = {"__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini"}  # what computers put into zips by themselves
@@ -132,7 +132,7 @@ def face_of(data: bytes) -> np.ndarray:
     Raises:
         PictureError: it is no image, or shows no face.
     """
-    picture = faces.read(data)
+    picture = faces.decode(data)
     picture.thumbnail(_LARGEST)
     boxes = faces.detect(picture)
     if not boxes:
@@ -182,8 +182,8 @@ def _check(entries: list[zipfile.ZipInfo]) -> None:
             raise JobError(f"This zip holds a path that climbs out of it. {_HOW}")
         if stat.S_ISLNK(entry.external_attr >> 16) or entry.flag_bits & 1:
             raise JobError(f"This zip file contains a link or a file with a password. {_HOW}")
-        if path.suffix.lower() not in _SUFFIXES:
-            raise JobError(f"Not all files of this zip are JPEG, PNG or WebP images ({path.suffix[:8]}). {_HOW}")
+        if path.suffix.lower() not in SUFFIXES:
+            raise JobError(f"Not all files of this zip are images ({path.suffix[:8]}): use {TITLES}. {_HOW}")
         if class_of(path.parent.name) is None:
             raise JobError(f"The folder “{path.parent.name[:40]}” is not a class: use {', '.join(CLASSES)}.")
     if sum(entry.file_size for entry in entries) > _UNPACKED:

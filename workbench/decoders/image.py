@@ -1,0 +1,155 @@
+"""Decode an image file, within limits on its size.
+
+As a program it reads a file from its standard input and writes a line of JSON and the pixels to its standard output.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from typing import Any
+
+from PIL import Image
+
+from models.images import TITLES, RangeError, format_of, is_video, open_image, to_rgb, upright
+from workbench.decoders.errors import PictureError
+from workbench.decoders.process import restrict, started
+
+MAX_BYTES = 25 * 1024**2
+MAX_PIXELS = 25_000_000
+MIN_SIDE = 8  # pixels; below this there is no face to see
+SECONDS = 30  # of processor time
+
+_HERE = ("JPEG", "PNG", "WEBP", "GIF", "BMP")  # their decoders need no more memory than the size in the header says
+_DARK = 32  # of 255
+DAMAGED = "This image is damaged or incomplete. Save or send it again, or take a photo with the camera."
+_TOO_LARGE = "This image has more than 25 megapixels. Save it smaller, or take a photo with the camera."
+_SLOW = "This image takes too long to decode. Save it as JPEG, or take a photo with the camera."
+
+
+def decode(data: bytes) -> Image.Image:
+    """Decode the bytes of an image file to an upright RGB image; never a path.
+
+    The EXIF orientation is applied, transparent parts become white, 16-bit gray is scaled to 8 bits, and of an animated
+    image the first frame is taken. Size and format are checked before any pixel is decoded. TIFF, HEIC, AVIF, JPEG 2000
+    and PGM are decoded in a process of their own, with limits on memory and time. What was changed or left out is in
+    `info["notes"]` of the image.
+
+    Raises:
+        PictureError: not such a file, damaged, over 25 MB, over 25 megapixels, or a side under 8 pixels.
+    """
+    if not data:
+        raise PictureError("This file is empty. Choose another image, or take a photo with the camera.")
+    if len(data) > MAX_BYTES:
+        raise PictureError("This file is larger than 25 MB. Save a smaller image, or take a photo with the camera.")
+    format_ = format_of(data[:200])
+    if format_ is None:
+        raise PictureError(_other(data[:200]))
+    if format_.pillow == "WEBP" and math.prod(_webp_size(data)) > MAX_PIXELS:
+        raise PictureError(_TOO_LARGE)
+    return decode_here(data) if format_.pillow in _HERE else _decode_apart(data)
+
+
+def _other(head: bytes) -> str:
+    if is_video(head):
+        return "This is a video. Take a frame of it, or give it to `ferscope explain clip.mp4`."
+    return f"This is not a {TITLES} image. Convert it, or take a photo with the camera."
+
+
+def decode_here(data: bytes) -> Image.Image:
+    """`decode` in this process, of any format."""
+    try:
+        with open_image(data) as image:
+            check_size(image.width, image.height)
+            notes = _notes_on_frames(image)
+            loaded = upright(image)
+        check_size(loaded.width, loaded.height)  # that of HEIC may change while it is decoded
+        return finished(*to_rgb(loaded), notes)
+    except PictureError:
+        raise
+    except RangeError as error:
+        raise PictureError(str(error)) from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise PictureError(_TOO_LARGE) from error
+    except Exception as error:  # broken files make Pillow raise nearly anything: OSError, struct.error, MemoryError …
+        raise PictureError(DAMAGED) from error
+
+
+def finished(image: Image.Image, *notes: tuple[str, ...]) -> Image.Image:
+    """The image with notes, and with one more if it is very dark; other metadata is removed."""
+    top = max(highest for _, highest in image.getextrema())
+    dark = (f"This image is very dark: its brightest value is {top} of 255.",) if top < _DARK else ()
+    image.info = {"notes": (*sum(notes, ()), *dark)}
+    return image
+
+
+def check_size(width: int, height: int) -> None:
+    """Raise PictureError if an image is too large or too small."""
+    if width * height > MAX_PIXELS:
+        raise PictureError(_TOO_LARGE)
+    if min(width, height) < MIN_SIDE:
+        raise PictureError(f"This image is only {width}×{height} pixels. Choose one of at least 8×8 pixels.")
+
+
+def _notes_on_frames(image: Image.Image) -> tuple[str, ...]:
+    if image.format == "MPO" or not getattr(image, "is_animated", False):  # a phone's photo with its depth map
+        return ()
+    if image.format == "TIFF":
+        return ("This TIFF file has several pages: the first one is used.",)
+    if image.format == "HEIF":
+        return ("This HEIC file has several images: the main one is used.",)
+    return ("This image is an animation: its first frame is used.",)
+
+
+def _webp_size(data: bytes) -> tuple[int, int]:
+    """Width and height from a WebP header, because Pillow's decoder reserves its canvas while opening the file."""
+    chunk, header = data[12:16], data[20:30].ljust(10, b"\0")
+    if chunk == b"VP8X":
+        return int.from_bytes(header[4:7], "little") + 1, int.from_bytes(header[7:10], "little") + 1
+    if chunk == b"VP8L":
+        bits = int.from_bytes(header[1:5], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    return int.from_bytes(header[6:8], "little") & 0x3FFF, int.from_bytes(header[8:10], "little") & 0x3FFF
+
+
+# ---- in a process of its own
+
+
+def _decode_apart(data: bytes) -> Image.Image:
+    """`decode` in a process with limits on memory and time."""
+    with started("image") as process:
+        try:
+            reply, _ = process.communicate(data, timeout=3 * SECONDS)
+        except subprocess.TimeoutExpired as error:
+            raise PictureError(_SLOW) from error
+        status = process.returncode
+    head, _, pixels = reply.partition(b"\n")
+    if not head:  # it was ended: SIGKILL and SIGXCPU come with the limit on its time, others with a crash
+        raise PictureError(_SLOW if status in (-9, -24) else DAMAGED)
+    told: dict[str, Any] = json.loads(head)
+    if "error" in told:
+        raise PictureError(told["error"])
+    image = Image.frombytes("RGB", tuple(told["size"]), pixels)
+    image.info = {"notes": tuple(told["notes"])}
+    return image
+
+
+def main() -> None:
+    """Decode the file at the standard input."""
+    restrict(SECONDS)
+    told, pixels = {}, b""
+    try:
+        image = decode_here(sys.stdin.buffer.read())
+        told, pixels = {"size": image.size, "notes": image.info["notes"]}, image.tobytes()
+    except PictureError as error:
+        told = {"error": str(error)}
+    except MemoryError:
+        told = {"error": _TOO_LARGE}
+    sys.stdout.buffer.write(json.dumps(told).encode() + b"\n" + pixels)
+    sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main()

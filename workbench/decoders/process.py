@@ -1,0 +1,51 @@
+"""A process that decodes one file and ends: a crash, endless work or too much memory ends it and nothing else."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from models.paths import CODE
+
+MEMORY = 2 * 1024**3  # bytes of address space
+_SLOTS = threading.BoundedSemaphore(max(2, (os.cpu_count() or 2) // 2))  # processes at a time
+
+
+def restrict(seconds: int) -> None:
+    """Limit the memory and the processor time of this process, where the operating system can."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    if sys.platform != "darwin":  # macOS refuses a limit below what is mapped already
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+
+
+def _command(module: str, arguments: tuple[str, ...]) -> list[str]:
+    return ["-m", f"workbench.decoders.{module}", *arguments]
+
+
+@contextmanager
+def started(module: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that runs a module of this package, with pipes; it ends with the block."""
+    paths = str(CODE), os.environ.get("PYTHONPATH", "")
+    environment = {**os.environ, "MALLOC_ARENA_MAX": "2", "PYTHONPATH": os.pathsep.join(p for p in paths if p)}
+    with _SLOTS:
+        process = subprocess.Popen(
+            [sys.executable, *_command(module, arguments)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.communicate()
