@@ -71,10 +71,16 @@ _STARTS = {
     "JPEG2000": rb"\xff\x4f\xff\x51|\x00\x00\x00\x0cjP  \r\n\x87\n",
     "PPM": rb"P[1-6]\s",
 }
-_VIDEO_STARTS = (  # Matroska and WebM, AVI, MPEG, FLV, Ogg, WMV, MPEG transport streams, QuickTime
-    rb"\x1a\x45\xdf\xa3|RIFF....AVI |\x00\x00\x01[\xba\xb3]|FLV\x01|OggS|0&\xb2u|G.{187}G"
-    rb"|....(moov|mdat|wide|free|skip)"
-)
+_VIDEOS = {  # by the name of the container in FFmpeg
+    "mov": rb"....(ftyp|moov|mdat|wide|free|skip)",
+    "matroska": rb"\x1a\x45\xdf\xa3",
+    "avi": rb"RIFF....AVI ",
+    "mpeg": rb"\x00\x00\x01[\xba\xb3]",
+    "mpegts": rb"G.{187}G",
+    "flv": rb"FLV\x01",
+    "ogg": rb"OggS",
+    "asf": rb"0&\xb2u",
+}
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
 
 
@@ -88,11 +94,11 @@ def format_of(head: bytes) -> ImageFormat | None:
     return next((format_ for format_ in FORMATS if format_.pillow == name), None)
 
 
-def is_video(head: bytes) -> bool:
-    """Whether the first bytes (200 are enough) are those of a video."""
-    if _brands(head):
-        return format_of(head) is None
-    return re.match(_VIDEO_STARTS, head, re.DOTALL) is not None
+def video_container(head: bytes) -> str | None:
+    """FFmpeg's name of the container of a video by its first bytes (200 are enough); None for another file."""
+    if format_of(head) is not None:
+        return None
+    return next((name for name, start in _VIDEOS.items() if re.match(start, head, re.DOTALL)), None)
 
 
 def _brands(head: bytes) -> set[bytes]:

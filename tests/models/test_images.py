@@ -12,7 +12,7 @@ import pytest
 from PIL import EpsImagePlugin, Image
 
 from models.datasets.archives import gray
-from models.images import FORMATS, float_range, format_of, from_16_bit, is_video, open_image
+from models.images import FORMATS, float_range, format_of, from_16_bit, open_image, video_container
 from workbench import faces
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,7 +54,7 @@ def test_every_format_is_recognized_opened_and_part_of_a_dataset(format_):
     ],
 )
 def test_a_video_is_told_from_an_image_by_its_first_bytes(head, video):
-    assert is_video(head) is video
+    assert (video_container(head) is not None) is video
     assert (format_of(head) is None) is video
 
 

@@ -1,6 +1,7 @@
 """`ferscope explain`: a self-contained HTML report and a CSV table of a network's predictions for many images.
 
     ferscope explain photo.jpg                       # report.html and report.csv
+    ferscope explain clip.mp4 --fps 5                # a video: timeline of each face, see explain_video.py
     ferscope explain faces/ --out faces.html --network resnet18 --class happy
 
 Images are read, explained and written one at a time, so that a folder of thousands needs no more memory than one.
@@ -28,6 +29,7 @@ from workbench.services.explain import Explanation
 from .. import faces, services
 from ..analysis.overlay import overlay, png
 from ..markup import as_data, template
+from . import explain_video
 
 _SIDE = 144  # pixels, of an image in the report
 
@@ -180,17 +182,22 @@ def explain(
     out: Path = Path("report.html"),
     network: str = services.networks.DEFAULT_NETWORK,
     class_: Annotated[str | None, tyro.conf.arg(name="class")] = None,
+    fps: float = 5.0,
 ) -> None:
-    """Explain images in an HTML report and a CSV table.
+    """Explain images, or the faces of a video over time, in an HTML report and a CSV table.
 
     Args:
-        pictures: image files, or folders of them
+        pictures: image files, or folders of them; or one video
         out: the report; the table has the same name with .csv, and 0 in its column `face` if no face was detected
         network: name of a network; by default the most accurate one with attention
         class_: class of the map; by default the predicted one
+        fps: frames a second of a video that are looked at
     """
     if not pictures:
         sys.exit("Give at least one image, or a folder of images: ferscope explain photo.jpg")
+    if any(explain_video.is_video(path) for path in pictures):
+        explain_video.explain(pictures, out, network, fps)
+        return
     if out.suffix.lower() not in (".html", ".htm"):
         sys.exit(f"--out {out}: the report is an HTML page; give a name that ends with .html")
     try:

@@ -13,7 +13,7 @@ from typing import Any
 
 from PIL import Image
 
-from models.images import TITLES, RangeError, format_of, is_video, open_image, to_rgb, upright
+from models.images import TITLES, RangeError, format_of, open_image, to_rgb, upright, video_container
 from workbench.decoders.errors import PictureError
 from workbench.decoders.process import restrict, started
 
@@ -53,7 +53,7 @@ def decode(data: bytes) -> Image.Image:
 
 
 def _other(head: bytes) -> str:
-    if is_video(head):
+    if video_container(head):
         return "This is a video. Take a frame of it, or give it to `ferscope explain clip.mp4`."
     return f"This is not a {TITLES} image. Convert it, or take a photo with the camera."
 

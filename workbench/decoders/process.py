@@ -10,19 +10,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from models.paths import CODE
+from workbench.decoders.errors import PictureError
 
 MEMORY = 2 * 1024**3  # bytes of address space
-_SLOTS = threading.BoundedSemaphore(max(2, (os.cpu_count() or 2) // 2))  # processes at a time
+_WAIT = 60.0  # seconds
+_SLOTS = {  # processes at a time
+    "image": threading.BoundedSemaphore(max(2, (os.cpu_count() or 2) // 2)),
+    "video": threading.BoundedSemaphore(max(2, (os.cpu_count() or 2) // 2)),
+}
 
 
-def restrict(seconds: int) -> None:
-    """Limit the memory and the processor time of this process, where the operating system can."""
+def restrict(seconds: int | None) -> None:
+    """Limit the memory and the processor time of this process, where the operating system can; None: memory only."""
     try:
         import resource
     except ImportError:  # Windows
         return
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    if seconds is not None:
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     if sys.platform != "darwin":  # macOS refuses a limit below what is mapped already
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
 
@@ -32,14 +38,25 @@ def _command(module: str, arguments: tuple[str, ...]) -> list[str]:
 
 
 @contextmanager
-def started(module: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that runs a module of this package, with pipes; it ends with the block."""
+def started(module: str, *arguments: str, stdin: int = subprocess.PIPE) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that runs a module of this package, with pipes; it ends with the block.
+
+    Args:
+        module: its name.
+        arguments: of the program.
+        stdin: the descriptor of an open file in place of a pipe.
+
+    Raises:
+        PictureError: too many such processes are running.
+    """
     paths = str(CODE), os.environ.get("PYTHONPATH", "")
     environment = {**os.environ, "MALLOC_ARENA_MAX": "2", "PYTHONPATH": os.pathsep.join(p for p in paths if p)}
-    with _SLOTS:
+    if not _SLOTS[module].acquire(timeout=_WAIT):
+        raise PictureError("Many files are being decoded at the moment. Try again in a minute.")
+    try:
         process = subprocess.Popen(
             [sys.executable, *_command(module, arguments)],
-            stdin=subprocess.PIPE,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env=environment,
@@ -49,3 +66,5 @@ def started(module: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
         finally:
             process.kill()
             process.communicate()
+    finally:
+        _SLOTS[module].release()

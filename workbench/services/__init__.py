@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         papers,
         svd,
         training,
+        video,
     )
 
 _SUBJECTS = (
@@ -44,6 +45,7 @@ _SUBJECTS = (
     "papers",
     "svd",
     "training",
+    "video",
 )
 
 

@@ -1,0 +1,189 @@
+"""Predictions for the faces of a video or a camera over time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from .. import faces
+from ..decoders.video import Clip, frame_at, frames
+from ..faces import Box, Face
+from ..faces.tracks import Tracks
+from .explain import Explanation, explain
+from .networks import DEFAULT_NETWORK, open_network
+
+__all__ = ["Clip", "Followed", "Moment", "MomentExplained", "Timeline", "Watch", "at", "follow"]
+
+
+@dataclass(frozen=True, eq=False)
+class Followed:
+    """A face on one frame.
+
+    Attributes:
+        track: its number, the same on all frames on which it is followed; 1 is the first one found.
+        box: in pixels of the video, upright.
+        face: the crop.
+        probabilities: of the classes, as in `services.predict`, (K,).
+    """
+
+    track: int
+    box: Box
+    face: Face
+    probabilities: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """What one frame shows.
+
+    Attributes:
+        time: in seconds from the start.
+        faces: those found on the frame, largest first; () where there are none.
+        duration: of the whole video in seconds; 0 where it is not known, as of a camera.
+    """
+
+    time: float
+    faces: tuple[Followed, ...]
+    duration: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Timeline:
+    """Probabilities over time.
+
+    Attributes:
+        classes: names of the classes.
+        moments: (time, {track: probabilities (K,)}) of each frame, in order, without images.
+        duration: of the video in seconds.
+    """
+
+    classes: tuple[str, ...]
+    moments: tuple[tuple[float, dict[int, Tensor]], ...] = ()
+    duration: float = 0.0
+
+    @property
+    def tracks(self) -> tuple[int, ...]:
+        """Numbers of the faces, the one on most frames first."""
+        counts: dict[int, int] = {}
+        for _, found in self.moments:
+            for track in found:
+                counts[track] = counts.get(track, 0) + 1
+        return tuple(sorted(counts, key=lambda track: (-counts[track], track)))
+
+    @property
+    def end(self) -> float:
+        """Time of the last frame in seconds; 0 before the first one."""
+        return self.moments[-1][0] if self.moments else 0.0
+
+    def of(self, track: int) -> tuple[list[float], Tensor]:
+        """Times (N) and probabilities (N, K) of one face."""
+        rows = [(time, found[track]) for time, found in self.moments if track in found]
+        return [time for time, _ in rows], torch.stack([p for _, p in rows]) if rows else torch.empty(
+            0, len(self.classes)
+        )
+
+    def after(self, moment: Moment, most: int | None = None) -> Timeline:
+        """This timeline with one more frame; with `most`, only the last so many frames are kept."""
+        found = {one.track: one.probabilities for one in moment.faces}
+        moments = (*self.moments, (moment.time, found))
+        return replace(self, moments=moments if most is None else moments[-most:], duration=moment.duration)
+
+
+@dataclass
+class Watch:
+    """What is known of one video or camera while its frames arrive: the faces that are followed."""
+
+    network: str = DEFAULT_NETWORK
+    tracks: Tracks = field(default_factory=Tracks)
+
+    def see(self, picture: Image.Image, time: float, scale: float = 1.0, duration: float = 0.0) -> Moment:
+        """Detect, follow and classify the faces of the next frame.
+
+        Args:
+            picture: the frame, RGB.
+            time: in seconds, larger than that of the frame before.
+            scale: by which boxes are multiplied.
+            duration: of the video in seconds.
+        """
+        boxes = faces.detect(picture)
+        numbers = self.tracks.update(boxes, time)
+        crops = [faces.crop(picture, box) for box in boxes]
+        found = zip(numbers, boxes, crops, _probabilities(crops, self.network), strict=True)
+        followed = (Followed(n, _scaled(box, scale), face, shares) for n, box, face, shares in found)
+        return Moment(time, tuple(followed), duration)
+
+
+def follow(clip: Clip, network: str = DEFAULT_NETWORK, fps: float = 5.0, start: float = 0.0) -> Iterator[Moment]:
+    """Predictions for every face of a video, frame after frame; memory does not grow with its length.
+
+    Args:
+        clip: the video.
+        network: name of a network.
+        fps: frames a second that are looked at, over 0 and at most 60.
+        start: in seconds, to continue an analysis.
+
+    Raises:
+        ValueError: unknown network, or `fps` out of range. PictureError: the video cannot be decoded.
+    """
+    if not 0 < fps <= 60:
+        raise ValueError(f"{fps:g} frames a second cannot be looked at. Give a number over 0 and at most 60.")
+    open_network(network)
+    watch = Watch(network)
+    for frame in frames(clip, fps, start):
+        yield watch.see(frame.picture, frame.time, frame.scale, frame.duration)
+
+
+@dataclass(frozen=True, eq=False)
+class MomentExplained:
+    """One frame with the explanation of one of its faces.
+
+    Attributes:
+        time: of the frame in seconds.
+        picture: the frame.
+        box: of the face on `picture`; None where no face is found.
+        explanation: of that face; None where no face is found.
+    """
+
+    time: float
+    picture: Image.Image
+    box: Box | None
+    explanation: Explanation | None
+
+
+def at(
+    clip: Clip, time: float, network: str = DEFAULT_NETWORK, near: Box | None = None, class_: str | None = None
+) -> MomentExplained:
+    """Explain the face on the frame that is shown at a time.
+
+    Args:
+        clip, network: as for `follow`.
+        time: in seconds.
+        near: box of the face in pixels of the video; by default the largest face.
+        class_: target class; by default the predicted one.
+    """
+    frame = frame_at(clip, time)
+    boxes = faces.detect(frame.picture)
+    if not boxes:
+        return MomentExplained(frame.time, frame.picture, None, None)
+    box = boxes[0]
+    if near is not None:
+        (x, y), s = near.centre, frame.scale
+        box = min(boxes, key=lambda one: (one.centre[0] * s - x) ** 2 + (one.centre[1] * s - y) ** 2)
+    return MomentExplained(frame.time, frame.picture, box, explain(faces.crop(frame.picture, box), network, class_))
+
+
+def _probabilities(crops: list[Face], network: str) -> Tensor:
+    """Calibrated probabilities of several faces in one forward pass, (B, K)."""
+    net = open_network(network)
+    if not crops:
+        return torch.empty(0, len(net.classes))
+    pixels = torch.stack([net.see(face) for face in crops])
+    return net.calibrated(net.logits(net.normalised(pixels)))
+
+
+def _scaled(box: Box, scale: float) -> Box:
+    return Box(box.left * scale, box.top * scale, box.width * scale, box.height * scale, box.angle)
