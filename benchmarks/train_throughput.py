@@ -38,7 +38,7 @@ from models import create_model, get_spec
 from models.datasets import FaceSet
 from models.datasets.splits import split
 from models.datasets.synthetic.faces import drawn_set
-from models.preprocessing import normalise, to_unit
+from models.preprocessing import normalize, to_unit
 from models.training.recipes import from_recipe
 from models.training.setup import checked
 from models.training.trainer import Trainer
@@ -111,7 +111,7 @@ class Ours:
             ticks.append(waited(data.device))
             x = data.augment(x, labels[batch])
             ticks.append(waited(data.device))
-            normalise(x, data.mean, data.std).contiguous(memory_format=torch.channels_last)
+            normalize(x, data.mean, data.std).contiguous(memory_format=torch.channels_last)
             ticks.append(waited(data.device))
             for name, a, b in zip(taken, ticks, ticks[1:], strict=False):
                 taken[name].append(1000 * (b - a))

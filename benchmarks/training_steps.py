@@ -37,7 +37,7 @@ from models import get_spec, list_models
 from models.datasets import EMOTIONS, FaceSet
 from models.datasets.fer2013 import COUNTS
 from models.datasets.splits import split
-from models.preprocessing import normalise, to_unit
+from models.preprocessing import normalize, to_unit
 from models.training import setup as start
 from models.training.config import TrainConfig
 from models.training.errors import TrainingError
@@ -118,7 +118,7 @@ def forward_seconds(trainer: Trainer) -> float:
     """Seconds for one picture when it is measured, of 64 together."""
     data = trainer.data
     images = torch.randint(0, 256, (64, 48, 48), dtype=torch.uint8, device=data.device)
-    x = normalise(to_unit(images, data.size), data.mean, data.std).contiguous(memory_format=torch.channels_last)
+    x = normalize(to_unit(images, data.size), data.mean, data.std).contiguous(memory_format=torch.channels_last)
     trainer.model.eval()
     taken = []
     for _ in range(2):

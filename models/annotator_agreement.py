@@ -25,6 +25,13 @@ VERDICTS = {
 }
 """Kinds of errors: predictions that differ from FER2013's label."""
 
+CORRECT_VERDICTS = {
+    "annotators agree": "more than half of the annotators vote for the label, which is predicted too",
+    "annotators vote for another class": "more than half of the annotators agree on another class than the label",
+    "annotators disagree": VERDICTS["annotators disagree"],
+}
+"""Kinds of correct predictions, which equal the label."""
+
 
 @dataclass(frozen=True, eq=False)
 class Disagreement:
@@ -38,13 +45,13 @@ class Disagreement:
         accuracy_label: share of images that get FER2013's label (higher is better).
         accuracy_majority: share that get the annotators' majority, of the `majorities` images that have one among the
             network's classes (higher is better).
-        label_is_majority: share of those images whose FER2013 label is the majority: what the labels themselves
-        reach.
+        label_is_majority: share of those images whose FER2013 label is the majority: the accuracy of
+            the labels themselves.
         verdicts: for each error, name of the image → a key of VERDICTS.
     """
 
     names: np.ndarray
-    raters: np.ndarray
+    annotators: np.ndarray
     network: np.ndarray
     correlation: Interval
     accuracy_label: Interval
@@ -72,7 +79,7 @@ class Disagreement:
         ]
 
 
-def beside_raters(
+def compare_with_annotators(
     logits: Tensor,
     labels: Tensor,
     names: Sequence[str] | np.ndarray,
@@ -99,22 +106,22 @@ def beside_raters(
     logits, labels = logits[torch.from_numpy(known)], labels.numpy()[known]
     log_p = (logits / (temperature or 1.0)).log_softmax(-1)
     network = -(log_p.exp() * log_p).sum(-1).numpy()
-    raters = ferplus.entropy(counts)
-    answers = np.array(classes)[logits.argmax(-1).numpy()]
+    annotators = ferplus.entropy(counts)
+    predicted = np.array(classes)[logits.argmax(-1).numpy()]
     truth = np.array(classes)[labels]
     majority = majorities(counts)
     told = np.isin(majority, classes)
-    errors = np.flatnonzero(answers != truth)
+    errors = np.flatnonzero(predicted != truth)
     return Disagreement(
         names=names,
-        raters=raters,
+        annotators=annotators,
         network=network,
-        correlation=_rank_correlation(raters, network),
-        accuracy_label=share(answers == truth),
-        accuracy_majority=share(answers[told] == majority[told]),
+        correlation=_rank_correlation(annotators, network),
+        accuracy_label=share(predicted == truth),
+        accuracy_majority=share(predicted[told] == majority[told]),
         label_is_majority=share(truth[told] == majority[told]),
         majorities=int(told.sum()),
-        verdicts={str(names[i]): verdict(str(majority[i]), str(answers[i])) for i in errors},
+        verdicts={str(names[i]): verdict(str(majority[i]), str(predicted[i])) for i in errors},
     )
 
 
@@ -125,11 +132,17 @@ def majorities(counts: np.ndarray) -> np.ndarray:
     return np.where(2 * counts[np.arange(len(counts)), top] > counts.sum(1), names, "")
 
 
-def verdict(majority: str, answer: str) -> str:
-    """Classify an error, as a key of VERDICTS, by the annotators' majority ("" for none) and the predicted class."""
+def verdict(majority: str, predicted: str, correct: bool = False) -> str:
+    """Classify a prediction by the annotators' majority ("" for none).
+
+    Returns:
+        A key of VERDICTS for an error, of CORRECT_VERDICTS for a correct prediction.
+    """
     if not majority:
         return "annotators disagree"
-    return "annotators agree with the network" if majority == answer else "network wrong"
+    if correct:
+        return "annotators agree" if majority == predicted else "annotators vote for another class"
+    return "annotators agree with the network" if majority == predicted else "network wrong"
 
 
 def _rank_correlation(a: np.ndarray, b: np.ndarray) -> Interval:

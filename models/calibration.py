@@ -84,12 +84,12 @@ def reliability(logits: Tensor, labels: Tensor, bins: int = CALIBRATION_BINS) ->
     if bins < 1:
         raise ValueError(f"bins={bins}: give a whole number from 1 up")
     probabilities = logits.softmax(-1).float()
-    confidences, answers = probabilities.max(-1)
+    confidences, predicted = probabilities.max(-1)
     edges = torch.linspace(0, 1, bins + 1)
     at = (torch.bucketize(confidences, edges, right=True) - 1).clamp(max=bins - 1)  # (N,)
     count = torch.bincount(at, minlength=bins)
     confidence = torch.bincount(at, confidences.double(), minlength=bins) / count  # (bins,)  0/0 = NaN
-    accuracy = torch.bincount(at, (answers == labels).double(), minlength=bins) / count
+    accuracy = torch.bincount(at, (predicted == labels).double(), minlength=bins) / count
     ece = multiclass_calibration_error(probabilities, labels, num_classes=logits.shape[1], n_bins=bins, norm="l1")
     return Reliability(edges, confidence, accuracy, count, ece.item())
 

@@ -30,7 +30,7 @@ from torch import Tensor
 from typing_extensions import TypedDict
 
 from .datasets.splits import find
-from .preprocessing import normalise, to_unit
+from .preprocessing import normalize, to_unit
 from .registry import check_overrides
 from .text import PLAIN_WORDS
 
@@ -206,7 +206,7 @@ class Card:
 
         The images are uint8, or floats in 0..1 or 0..255; ValueError for other values.
         """
-        return normalise(to_unit(torch.as_tensor(images), self.input_size), self.mean, self.std)
+        return normalize(to_unit(torch.as_tensor(images), self.input_size), self.mean, self.std)
 
 
 def chain(ancestors: Iterable[Ancestor]) -> Iterator[Ancestor]:

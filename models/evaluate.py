@@ -26,7 +26,7 @@ from rich.progress import Progress
 from rich.table import Table
 from torch import Tensor, nn
 
-from .annotator_agreement import beside_raters
+from .annotator_agreement import compare_with_annotators
 from .calibration import fit_temperature
 from .checkpoints import (
     Card,
@@ -198,7 +198,9 @@ def report_stored(name: str | Path, console: Console) -> None:
             stored = read_predictions(name, part)
             _report_leaks(part, stored, console)
             if part == "PrivateTest" and has_votes(stored.names):
-                found = beside_raters(stored.logits, stored.labels, stored.names, card.classes, card.temperature)
+                found = compare_with_annotators(
+                    stored.logits, stored.labels, stored.names, card.classes, card.temperature
+                )
                 console.print(f"{part} beside the annotators of FER+, plain, {len(found.names)} images with votes:")
                 for line in found.sentences():
                     console.print(f"  {line}", soft_wrap=True)

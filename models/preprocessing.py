@@ -42,7 +42,7 @@ def resized(x: Tensor, size: int) -> Tensor:
     return sampled.to(x.dtype)  # on a CPU torch has no antialiasing in bfloat16
 
 
-def normalise(x: Tensor, mean: float, std: float) -> Tensor:
+def normalize(x: Tensor, mean: float, std: float) -> Tensor:
     """Pixels in 0..1 → pixels with the mean 0 and the standard deviation 1 of the training set."""
     return (x - mean) / std
 

@@ -13,7 +13,7 @@ if not services.networks.get_spec(network).attention_layers:
     state.stop()
 try:
     with st.spinner("Computing attention"):
-        found = state.cached(("inside", face.key, network), lambda: services.attention.inside(face, network))
+        found = state.cached(("inside", face.key, network), lambda: services.attention.attention_modules(face, network))
 except ValueError as error:  # a damaged checkpoint: the message says what to do
     st.error(str(error))
     state.stop()
@@ -42,7 +42,7 @@ attention.all_modules(found.modules)
 gate_views.section(network, gates, attention.labels(found.modules))
 attention.switches(face, network, found.modules)
 attention.ablations(face, network, found.modules)
-attention.beside_cams(face, network, found.modules)
+attention.cam_correlation(face, network, found.modules)
 attention.class_branches(face, network)
 with views.computed(
     "workbench.analysis.attention:attention_of",

@@ -18,7 +18,7 @@ if len(networks) < 2:
 
 try:
     with st.spinner(f"Computing the predictions of {len(networks)} networks"):
-        compared = services.compare(face, networks, ask=state.explanation)
+        compared = services.compare(face, networks, explainer=state.explanation)
 except ValueError as error:  # a damaged checkpoint: the message says what to do
     st.error(str(error))
     state.stop()

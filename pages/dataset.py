@@ -13,13 +13,13 @@ if found.brightness:
     st.subheader("Brightness")
     dataset.brightness(found)
 
-if services.dataset.contents.has_pictures(found.name):
+if services.dataset.contents.has_images(found.name):
     st.subheader("Samples")
     dataset.samples(found)
 
 if found.name == services.dataset.contents.FER2013:
     st.subheader("Agreement of annotators with the labels")
-    dataset.annotators(*services.metrics.annotators.raters_view())
+    dataset.annotators(*services.metrics.annotators.annotator_agreement())
 
 st.subheader("Duplicates, leakage and label noise")
 dataset.audit(found)

@@ -32,7 +32,9 @@ def challenge() -> None:
 
 
 challenge()
-with views.computed("workbench.services.debug_challenge:spoil", "workbench.services.debug_challenge:_in_training"):
+with views.computed(
+    "workbench.services.debug_challenge:explain_with_fault", "workbench.services.debug_challenge:_in_training"
+):
     titles = ", ".join(fault.title.lower() for fault in services.debug_challenge.FAULTS.values())
     st.markdown(
         f"Possible faults: {titles}. The number of the challenge decides which one, the same for everybody who opens "

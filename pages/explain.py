@@ -24,8 +24,8 @@ if services.networks.get_spec(network).cam_layer is None:
     charts.show(chart, "probabilities", "Probability of each class")
     share = charts.percent(float(prediction.probabilities.max()))
     views.caption(
-        f"**Prediction: {prediction.answer}, {share}.** It estimates the label that annotators would give this face, "
-        "not what the person feels."
+        f"**Prediction: {prediction.predicted}, {share}.** It estimates the label that annotators would give this "
+        "face, not what the person feels."
     )
     uncertainty.show(face, network, prediction)
     state.stop()
@@ -51,7 +51,7 @@ RANDOM = "The weights are random, so this means nothing."
 def maps() -> None:
     left, middle, right = st.columns([5, 1.25, 1.25], vertical_alignment="bottom")
     with left:
-        class_ = state.choose_class(prediction.classes, prediction.answer)
+        class_ = state.choose_class(prediction.classes, prediction.predicted)
     predict_first = middle.toggle("Predict first", key="guess", bind="query-params")
     with right.popover("Map settings"):
         method = map_details.ONE_PASS[st.radio("Method", map_details.ONE_PASS, key="method", bind="query-params")]
@@ -89,7 +89,7 @@ def face_map_prediction(class_: str, method: str, opacity: float, shared: bool) 
             if prediction.trained
             else RANDOM
         )
-        views.caption(f"**Prediction: {prediction.answer}, {share}.** {means} Outlined: the class of the map.")
+        views.caption(f"**Prediction: {prediction.predicted}, {share}.** {means} Outlined: the class of the map.")
 
 
 def map_caption(class_: str, most: float, top: float) -> str:

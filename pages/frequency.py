@@ -38,7 +38,7 @@ def hybrids(cutoff: float, mask: services.frequency.Mask) -> None:
     st.subheader("Hybrid images: low frequencies of one face, high frequencies of another")
     if not slow_requests.ready(network, 28, "Compute hybrid images", f"swap-{mask}-{face.key}-{network}"):
         return
-    default = state.cached(("other", face.key, network), lambda: services.frequency.rival(face, network))
+    default = state.cached(("other", face.key, network), lambda: services.frequency.other_sample(face, network))
     other = frequency.choose_other(face, default)
     frequency.swap(services.frequency.band_swap(face, other, network, cutoff, mask))
     with st.spinner("Computing hybrid images at 24 cut-off frequencies"):
@@ -58,7 +58,7 @@ def channels(cutoff: float, mask: services.frequency.Mask) -> None:
     parts = services.frequency.channels(face, cutoff, mask)
     frequency.channels(parts)
     pairs = ((0, 1, "red and green"), (0, 2, "red and blue"), (1, 2, "green and blue"))
-    words = ", ".join(f"{title} {float(parts.likeness[i, j]):.2f}" for i, j, title in pairs)
+    words = ", ".join(f"{title} {float(parts.correlation[i, j]):.2f}" for i, j, title in pairs)
     views.caption(
         f"**Correlation of the high-frequency components:** {words} (1: identical). From similar channels paper D, "
         f"*{services.networks.paper('D')}*, concludes that feature maps can be projected to one channel too; that "

@@ -6,8 +6,8 @@ from workbench import services
 from workbench.ui import confusion, metrics, page_content, views
 
 views.title("Metrics", "How accurate are the networks on the test set?")
-names, part, pictures = metrics.choose()
-found = metrics.scores_or_stop(names, part, pictures)
+names, part, subset = metrics.choose()
+found = metrics.scores_or_stop(names, part, subset)
 names = list(found)
 metrics.classes(found)
 
@@ -23,9 +23,9 @@ def detail() -> None:
     left, _ = st.columns([2, 3])
     name = left.selectbox("Checkpoint for the next three sections", names, key="detail", bind="query-params")
     st.subheader("Confusion matrix")
-    confusion.confusion(found[name], part, pictures)
+    confusion.confusion(found[name], part, subset)
     st.subheader("Calibration")
-    metrics.reliability(services.metrics.evaluation.calibration(name, part, pictures))
+    metrics.reliability(services.metrics.evaluation.calibration(name, part, subset))
     st.subheader("Training curves")
     if trained := metrics.or_warning(services.metrics.training_curves.history, name):
         metrics.training(trained)
@@ -33,7 +33,7 @@ def detail() -> None:
 
 detail()
 st.subheader("Risk–coverage curve")
-metrics.risk(names, part, pictures)
+metrics.risk(names, part, subset)
 
 st.subheader("Effect of leaked test images")
 metrics.leaks(names, part)
@@ -48,7 +48,7 @@ def pair() -> None:
     second = right.selectbox("Second checkpoint", known, min(1, len(known) - 1), key="second", bind="query-params")
     if first == second:
         st.info("A checkpoint cannot be compared with itself. Choose another one.")
-    elif compared := metrics.or_warning(services.metrics.paired_tests.pair, first, second, part, pictures):
+    elif compared := metrics.or_warning(services.metrics.paired_tests.pair, first, second, part, subset):
         metrics.pair(compared)
 
 

@@ -47,8 +47,8 @@ def at_a_value(found: Response) -> None:
         charts.show(charts.face(found.images[i], words), "shown", "The perturbed input")
     with left:
         robustness.curves(found, net.classes, float(value))
-        answer = found.probabilities[i]
-        views.caption(f"**At {words}: {net.classes[answer.argmax()]}, {charts.percent(float(answer.max()))}.**")
+        predicted = found.probabilities[i]
+        views.caption(f"**At {words}: {net.classes[predicted.argmax()]}, {charts.percent(float(predicted.max()))}.**")
 
 
 @page_content.fragment
@@ -56,7 +56,7 @@ def occluded() -> None:
     st.subheader("Occlusion")
     left, right = st.columns([2, 1])
     with left:
-        class_ = state.choose_class(net.classes, services.predict(face, network).answer, "Probability of the class")
+        class_ = state.choose_class(net.classes, services.predict(face, network).predicted, "Probability of the class")
     share = robustness.choose_patch(right)
     count = occlusion_count(network, share)
     if not slow_requests.ready(network, count, "Occlude each position", f"occlusion-{share}-{face.key}-{network}"):
@@ -86,7 +86,7 @@ def frames() -> None:
     st.subheader("Framing: sensitivity to the crop")
     picture, box = state.picture()
     start = state.cached(("framed", *me, box), lambda: services.framing.framed(picture, box, network))
-    class_ = start.prediction.answer
+    class_ = start.prediction.predicted
     move = robustness.choose_move()
     try:
         moved = services.framing.framed(picture, box, network, class_, move)
@@ -100,13 +100,14 @@ def frames() -> None:
     with after:
         robustness.frame(moved, class_, top, "Moved crop", "after")
     with bars:
-        answer = moved.prediction
-        chart = charts.probabilities(answer.classes, answer.probabilities, class_, answer.trained)
+        predicted = moved.prediction
+        chart = charts.probabilities(predicted.classes, predicted.probabilities, class_, predicted.trained)
         charts.show(chart, "moved-bars", "Probability of each class for the moved crop")
         of_maps = "." if moved.map is None else ", the class of both maps."
         views.caption(f"Moved crop; outlined: {class_}{of_maps}")
     views.caption(
-        f"**One face, two crops, one color scale.** {robustness.similarity(services.framing.likeness(start, moved))} "
+        "**One face, two crops, one color scale.** "
+        f"{robustness.similarity(services.framing.map_correlation(start, moved))} "
         "The face is the same, so every difference is due to the crop."
     )
 

@@ -43,7 +43,7 @@ def while_it_runs() -> None:
         st.rerun(scope="app")
     if not demo.ready:
         st.info("The demo is starting. Loading its networks takes up to a minute.")
-    elif demo.asked and demo.link is None:
+    elif demo.requested and demo.link is None:
         st.warning(
             "**No public link:** this computer cannot reach Gradio's tunnel. The demo is available on this computer "
             f"only, at {demo.local}"

@@ -27,7 +27,7 @@ def low_rank() -> None:
     if not slow_requests.ready(network, net.input_size + 1, "Classify every rank", f"ranks-{face.key}-{network}"):
         return
     with st.spinner("Classifying every rank"):
-        found = state.cached(("ranks", face.key, network), lambda: services.svd.rank_answers(face, network))
+        found = state.cached(("ranks", face.key, network), lambda: services.svd.rank_predictions(face, network))
     svd.rank_predictions(found, k)
 
 

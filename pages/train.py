@@ -22,8 +22,8 @@ if job is None and classroom.teacher():
 with views.computed(
     "models.training.trainer:Trainer.train_epoch",
     "workbench.jobs.runner:submit",
-    "workbench.services.training.epochs:look",
-    "workbench.services.training.afterwards:before_after",
+    "workbench.services.training.epochs:process_epochs",
+    "workbench.services.training.outcome:before_after",
 ):
     st.markdown(
         "An epoch passes every training image through the network once (balanced sampling: rare classes more often), "

@@ -13,7 +13,7 @@ from torchvision.transforms.v2 import MixUp
 
 from ..datasets.sampling import balanced_order, class_aware
 from ..datasets.splits import Parts
-from ..preprocessing import normalise, to_unit
+from ..preprocessing import normalize, to_unit
 from .config import TrainConfig
 
 
@@ -73,7 +73,7 @@ class DeviceData:
         """
         images, labels = self.sets["training"]
         y = labels[indices]  # (B,)
-        x = normalise(self.augment(to_unit(images[indices], size), y), self.mean, self.std)
+        x = normalize(self.augment(to_unit(images[indices], size), y), self.mean, self.std)
         targets = y if self.targets is None else self.targets[indices]  # (B,) or (B, K)
         if self.mixup:
             x, targets = self.mixup(x, targets)
@@ -89,5 +89,5 @@ class DeviceData:
         """
         images, _ = self.sets[name]
         for some in images[share].split(64):
-            x = normalise(to_unit(some, self.size), self.mean, self.std)
+            x = normalize(to_unit(some, self.size), self.mean, self.std)
             yield x.contiguous(memory_format=torch.channels_last)

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from models.annotator_agreement import VERDICTS, beside_raters, majorities, verdict
+from models.annotator_agreement import VERDICTS, compare_with_annotators, majorities, verdict
 from models.checkpoints import read_card, read_predictions
 from models.datasets import EMOTIONS, ferplus
 
 
 @pytest.fixture
-def raters(monkeypatch) -> dict[str, np.ndarray]:
+def annotators(monkeypatch) -> dict[str, np.ndarray]:
     """Four images with votes of our own."""
     table = {
         "a": {"happy": 9, "sad": 1},
@@ -38,8 +38,8 @@ def labels(*emotions: str) -> torch.Tensor:
     return torch.tensor([EMOTIONS.index(emotion) for emotion in emotions])
 
 
-def test_errors_are_told_apart_by_what_the_raters_say(raters):
-    found = beside_raters(
+def test_errors_are_told_apart_by_what_the_raters_say(annotators):
+    found = compare_with_annotators(
         answers("sad", "sad", "surprise", "neutral", "happy"),
         labels("happy", "neutral", "fear", "neutral", "angry"),
         ["a", "b", "c", "d", "without votes"],
@@ -58,38 +58,38 @@ def test_errors_are_told_apart_by_what_the_raters_say(raters):
     assert found.label_is_majority[0] == 0.5
 
 
-def test_a_majority_is_more_than_half(raters):
-    assert majorities(np.stack(list(raters.values()))).tolist() == ["happy", "sad", "", "contempt"]
+def test_a_majority_is_more_than_half(annotators):
+    assert majorities(np.stack(list(annotators.values()))).tolist() == ["happy", "sad", "", "contempt"]
     half = np.zeros((1, 10), int)
     half[0, :2] = 5
     assert majorities(half).tolist() == [""]
     assert {verdict("", "sad"), verdict("sad", "sad"), verdict("happy", "sad")} == set(VERDICTS)
 
 
-def test_a_network_that_hesitates_where_raters_do_correlates_with_them(raters):
-    by_entropy = sorted(raters, key=lambda name: ferplus.entropy(raters[name][None])[0])
+def test_a_network_that_hesitates_where_raters_do_correlates_with_them(annotators):
+    by_entropy = sorted(annotators, key=lambda name: ferplus.entropy(annotators[name][None])[0])
     logits = torch.stack([torch.eye(7)[0] * s for s in (8.0, 4.0, 2.0, 1.0)])  # less and less sure
-    same = beside_raters(logits, torch.zeros(4, dtype=torch.long), by_entropy, EMOTIONS)
-    against = beside_raters(logits.flip(0), torch.zeros(4, dtype=torch.long), by_entropy, EMOTIONS)
+    same = compare_with_annotators(logits, torch.zeros(4, dtype=torch.long), by_entropy, EMOTIONS)
+    against = compare_with_annotators(logits.flip(0), torch.zeros(4, dtype=torch.long), by_entropy, EMOTIONS)
     assert same.correlation[0] == pytest.approx(1)
     assert against.correlation[0] == pytest.approx(-1)
 
 
-def test_temperature_changes_how_sure_the_network_is_and_no_answer(raters):
+def test_temperature_changes_how_sure_the_network_is_and_no_answer(annotators):
     logits, truth, names = answers("happy", "sad", "fear", "neutral"), labels(*["happy"] * 4), list("abcd")
-    one, hot = (beside_raters(logits, truth, names, EMOTIONS, t) for t in (None, 3.0))
+    one, hot = (compare_with_annotators(logits, truth, names, EMOTIONS, t) for t in (None, 3.0))
     assert (hot.network > one.network).all()
     assert hot.verdicts == one.verdicts
 
 
-def test_pictures_of_another_set_are_refused(raters):
+def test_pictures_of_another_set_are_refused(annotators):
     with pytest.raises(ValueError, match="None of these images has votes"):
-        beside_raters(answers("sad"), labels("sad"), ["face_1"], EMOTIONS)
+        compare_with_annotators(answers("sad"), labels("sad"), ["face_1"], EMOTIONS)
 
 
 def test_the_shipped_network_is_unsure_where_raters_disagree():
     stored, card = read_predictions("residual_cnn", "PrivateTest"), read_card("residual_cnn")
-    found = beside_raters(stored.logits, stored.labels, stored.names, card.classes, card.temperature)
+    found = compare_with_annotators(stored.logits, stored.labels, stored.names, card.classes, card.temperature)
     assert len(found.names) > 3500
     value, low, high = found.correlation
     assert 0.2 < low < value < high < 0.8

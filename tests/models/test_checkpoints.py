@@ -39,7 +39,7 @@ MEASURES = ("accuracy", "accuracy_interval", "balanced_accuracy", "macro_f1", "k
 
 @pytest.fixture
 def folder(finished_run, tmp_path) -> Path:
-    """A checkpoint of a small network that a test may spoil."""
+    """A checkpoint of a small network that a test may explain_with_fault."""
     shutil.copytree(finished_run, tmp_path / "small")
     return tmp_path / "small"
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.preprocessing import TTA, mean_log_probability, normalise, to_unit, views
+from models.preprocessing import TTA, mean_log_probability, normalize, to_unit, views
 
 
 def pictures(side: int = 48) -> torch.Tensor:
@@ -48,7 +48,7 @@ def test_another_size_is_reached_in_both_directions():
 
 def test_normalised_training_pixels_have_mean_zero_and_deviation_one():
     x = to_unit(pictures(), 48)
-    y = normalise(x, x.mean().item(), x.std(correction=0).item())
+    y = normalize(x, x.mean().item(), x.std(correction=0).item())
     assert abs(y.mean().item()) < 1e-5
     assert abs(y.std(correction=0).item() - 1) < 1e-5
 

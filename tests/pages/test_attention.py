@@ -149,8 +149,8 @@ def test_switching_modules_off_tells_the_answer_without_them():
         app.toggle(key=f"module{number}").set_value(False).run()
     assert not app.exception
     face, layers = app.session_state["face"], get_spec("multibranch_dsc_cbam").attention_layers
-    without = services.attention.switched(face, "multibranch_dsc_cbam", layers)
-    assert f"**Prediction without them: {without.answer_without}" in text_of(app)
+    without = services.attention.ablation(face, "multibranch_dsc_cbam", layers)
+    assert f"**Prediction without them: {without.predicted_without}" in text_of(app)
 
 
 def test_the_table_has_a_row_for_each_module_and_one_for_all():
@@ -164,19 +164,19 @@ def test_the_table_has_a_row_for_each_module_and_one_for_all():
 def test_attention_is_told_beside_the_maps_and_not_called_an_explanation():
     app = opened(network="resnet18_bam")
     assert "**Attention is not explanation**" in text_of(app)
-    low, high = services.attention.beside_cams(app.session_state["face"], "resnet18_bam").extent
+    low, high = services.attention.cam_correlation(app.session_state["face"], "resnet18_bam").extent
     assert f"run from {low:.2f} to {high:.2f}".replace("-", "−") in text_of(app)
     assert "positions in the coarsest map" in text_of(app)
     assert "positions in the coarsest map" not in text_of(opened(network="rarn"))
 
 
 def test_a_map_without_order_has_its_dash_explained(monkeypatch):
-    found = services.attention.beside_cams(load_sample("astronaut"), "resnet18_bam")
-    monkeypatch.setattr(services.attention, "beside_cams", lambda *_: found)
+    found = services.attention.cam_correlation(load_sample("astronaut"), "resnet18_bam")
+    monkeypatch.setattr(services.attention, "cam_correlation", lambda *_: found)
     told = "A dash: one of the two maps is blank or constant."
-    found.likeness.nan_to_num_(0.0)
+    found.correlation.nan_to_num_(0.0)
     assert told not in text_of(opened(network="resnet18_bam"))
-    found.likeness[0, 0] = torch.nan
+    found.correlation[0, 0] = torch.nan
     assert told in text_of(opened(network="resnet18_bam"))
 
 

@@ -14,21 +14,20 @@ pytestmark = pytest.mark.usefixtures("quick")
 
 def test_the_page_says_which_waves_each_mixture_is_named_after():
     app = opened()
-    assert app.selectbox(key="other").value == services.frequency.rival(faces.load_sample("astronaut"))
+    assert app.selectbox(key="other").value == services.frequency.other_sample(faces.load_sample("astronaut"))
     pair = faces.load_sample("astronaut"), faces.load_sample("grace_hopper")
-    assert services.frequency.band_swap(*pair, cutoff=0.2).follows == ("fast", "fast")
+    assert services.frequency.band_swap(*pair, cutoff=0.2).follows == ("high", "high")
     assert "both hybrid images follow their high frequencies" in text_of(app)
     app.slider(key="cutoff").set_value(0.3).run()
-    assert services.frequency.band_swap(*pair, cutoff=0.3).follows == ("slow", "slow")
+    assert services.frequency.band_swap(*pair, cutoff=0.3).follows == ("low", "low")
     assert "both hybrid images follow their low frequencies" in text_of(app)
 
 
 def test_two_faces_with_one_answer_cannot_show_which_waves_count():
     app = opened()
+    predicted = services.predict(faces.load_sample("astronaut")).predicted
     same = next(
-        s.name
-        for s in faces.samples()[1:]
-        if services.predict(faces.load_sample(s.name)).answer == services.predict(faces.load_sample("astronaut")).answer
+        s.name for s in faces.samples()[1:] if services.predict(faces.load_sample(s.name)).predicted == predicted
     )
     app.selectbox(key="other").set_value(same).run()
     assert not app.exception
@@ -60,4 +59,4 @@ def test_a_soft_mask_changes_every_part_of_the_page(mask):
     app.segmented_control(key="mask").set_value(mask).run()
     assert not app.exception
     parts = services.frequency.channels(faces.load_sample("astronaut"), 0.2, mask)
-    assert f"red and green {float(parts.likeness[0, 1]):.2f}" in text_of(app)
+    assert f"red and green {float(parts.correlation[0, 1]):.2f}" in text_of(app)

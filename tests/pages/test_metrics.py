@@ -43,11 +43,11 @@ def test_the_table_has_every_measure_of_every_chosen_checkpoint(no_set):
 
 
 def test_part_and_leaked_pictures_are_taken_from_the_link(no_set):
-    app = opened(part="PublicTest", pictures="without near copies", checkpoints=["resnet18"])
+    app = opened(part="PublicTest", images="without near-duplicates", checkpoints=["resnet18"])
     text = text_of(app)
     assert app.multiselect(key="checkpoints").value == ["resnet18"]
     assert (
-        services.metrics.evaluation.scores("resnet18", "PublicTest", "without near copies").text(
+        services.metrics.evaluation.scores("resnet18", "PublicTest", "without near-duplicates").text(
             services.metrics.evaluation.MEASURES[0]
         )
         in text
@@ -57,28 +57,28 @@ def test_part_and_leaked_pictures_are_taken_from_the_link(no_set):
 
 
 def test_a_cell_can_be_named_without_a_mouse(no_set):
-    app = opened(label="fear", answer="sad")
+    app = opened(label="fear", predicted="sad")
     expected = services.metrics.confusion.cell("residual_cnn", "fear", "sad")
     text = text_of(app)
-    assert f"Of 528 images labeled fear, {len(expected.pictures)} are predicted as sad" in text
+    assert f"Of 528 images labeled fear, {len(expected.images)} are predicted as sad" in text
     for kind, n in expected.counts.items():
         assert f"**{n} {kind}**" in text
     assert "is not imported here" in text
-    assert list(app.main.dataframe[0].value["id"]) == [picture.id for picture in expected.pictures]
-    app.selectbox(key="answer").set_value("fear").run()
+    assert list(app.main.dataframe[0].value["id"]) == [picture.id for picture in expected.images]
+    app.selectbox(key="predicted").set_value("fear").run()
     assert not app.exception
     assert "images labeled fear, " in text_of(app)
 
 
 def test_a_click_chooses_the_cell(monkeypatch):
     points = [{"customdata": ["disgust", "angry"]}]
-    state = {confusion._CHART: {"selection": {"points": points}}, "label": "sad", "answer": "neutral"}
+    state = {confusion._CHART: {"selection": {"points": points}}, "label": "sad", "predicted": "neutral"}
     monkeypatch.setattr(confusion.st, "session_state", state)
     confusion._clicked()
-    assert (state["label"], state["answer"]) == ("disgust", "angry")
+    assert (state["label"], state["predicted"]) == ("disgust", "angry")
     state[confusion._CHART]["selection"]["points"] = []
     confusion._clicked()
-    assert (state["label"], state["answer"]) == ("disgust", "angry")
+    assert (state["label"], state["predicted"]) == ("disgust", "angry")
 
 
 def test_a_link_to_explain_names_set_face_and_a_network_that_the_sidebar_has():

@@ -29,7 +29,7 @@ def test_the_page_says_how_far_a_face_can_be_turned_before_the_answer_changes():
     classes = services.networks.open_network("residual_cnn").classes
     told = text_of(app)
     assert f"happy from {robustness.number(below.kept)}° to {robustness.number(above.kept)}°" in told
-    assert f"at {robustness.number(above.value)}°, to {classes[above.answer]}" in told
+    assert f"at {robustness.number(above.value)}°, to {classes[above.predicted]}" in told
     assert app.select_slider(key="at").value == above.value, "it begins where the answer has just changed"
 
 
@@ -158,7 +158,7 @@ def test_the_frame_of_an_upload_moves_on_the_whole_picture():
     box = faces.load_sample("grace_hopper").box
     move = services.framing.Move(right=app.slider(key="right").value / 100, size=2)
     expected = services.framing.framed(picture, box, "residual_cnn", move=move).prediction
-    assert f"**Moved crop: {expected.answer}" in text_of(app)
+    assert f"**Moved crop: {expected.predicted}" in text_of(app)
 
 
 def test_a_picture_that_is_cropped_by_hand_at_its_corner_moves_without_an_error():

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("quick")
 
 def test_the_page_says_how_many_terms_the_answer_needs():
     app = opened()
-    found = services.svd.rank_answers(faces.load_sample("astronaut"))
+    found = services.svd.rank_predictions(faces.load_sample("astronaut"))
     assert f"From rank {found.enough} of 48 on, the prediction stays happy" in text_of(app)
     app.slider(key="rank").set_value(2).run()
     assert not app.exception

@@ -18,7 +18,7 @@ from workbench.jobs.runner import Estimate
 from workbench.jobs.store import JobError
 from workbench.server import access
 from workbench.services import training
-from workbench.services.training import IMAGENET, NOTHING, PRESETS, epochs, teaching
+from workbench.services.training import IMAGENET, NOTHING, PRESETS, epochs, sources
 
 
 @pytest.fixture(autouse=True)
@@ -81,7 +81,7 @@ def test_imagenet_weights_are_offered_where_there_are_any(network):
 def queued(monkeypatch, tiny):
     """What is started stays in the queue, and has the tiny dataset."""
     monkeypatch.setattr(runner, "advance", list)
-    monkeypatch.setattr(teaching, "data_file", lambda name, progress=None: tiny)
+    monkeypatch.setattr(sources, "data_file", lambda name, progress=None: tiny)
 
 
 def summary_of(app: AppTest) -> str:
@@ -169,7 +169,7 @@ def test_an_entry_that_cannot_be_is_told_and_starts_nothing():
 
 
 def test_the_time_is_told_before_the_start(monkeypatch, tiny):
-    monkeypatch.setattr(teaching, "data_file", lambda name, progress=None: tiny)
+    monkeypatch.setattr(sources, "data_file", lambda name, progress=None: tiny)
     monkeypatch.setattr(runner, "estimate", lambda config: Estimate(8.0, 70.0, 8, 8, "cpu, threads: 1"))
     app = opened()
     app.button(key="train-estimate").click().run()
@@ -203,10 +203,10 @@ def test_the_usual_recipe_of_a_network_is_told_until_it_is_chosen():
 
 def test_a_job_is_named_by_the_address_and_shows_its_curves_and_faces(tiny):
     job = job_folders.job(tiny, "running", epochs=5, done=3)
-    epochs.look(job)
+    epochs.process_epochs(job)
     app = opened(job=job.id)
     assert "job-stop" in {button.key for button in app.main.button}
-    assert "is learning, epoch 4 of 5" in _bar(app)
+    assert "is training, epoch 4 of 5" in _bar(app)
     assert "after epoch 3" in text_of(app)
     assert not app.error
     app.slider(key="lapse-3").set_value(1).run()
@@ -235,7 +235,7 @@ def test_a_lost_job_says_so(tiny):
 
 def test_a_finished_job_tells_before_and_after_and_is_in_the_list_of_networks(tiny):
     job = job_folders.job(tiny)
-    epochs.look(job)
+    epochs.process_epochs(job)
     app = opened(job=job.id)
     assert not app.error
     assert "Test accuracy: " in text_of(app)
@@ -375,7 +375,7 @@ def test_in_class_visitors_watch_and_only_the_token_starts(in_class, tiny):
 
 
 def test_two_clicks_on_start_make_one_job_that_learns_to_its_end(monkeypatch):
-    monkeypatch.setitem(teaching.DRAWINGS, "drawn faces", teaching.Drawing(count=3))
+    monkeypatch.setitem(sources.DRAWINGS, "drawn faces", sources.Drawing(count=3))
     app = opened()
     app.number_input(key="train-epochs").set_value(1)
     app.number_input(key="train-batch_size").set_value(8)
@@ -394,7 +394,7 @@ def test_two_clicks_on_start_make_one_job_that_learns_to_its_end(monkeypatch):
         time.sleep(0.3)
     job = store.read(job.id)
     assert job.state == "done", (job.message, store.log_tail(job))
-    epochs.look(job)
+    epochs.process_epochs(job)
     app.run()
     assert not app.exception
     assert "Test accuracy: " in text_of(app)

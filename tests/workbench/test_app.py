@@ -46,9 +46,9 @@ def without_checkpoints(tmp_path, monkeypatch):
 def test_the_app_opens_with_a_sample_face_already_explained():
     app = start()
     assert app.title[0].value == "Explain"
-    answer = services.predict(faces.load_sample("astronaut")).answer
-    assert f"Prediction: {answer}" in text_of(app)
-    assert f"evidence for {answer}" in text_of(app)
+    predicted = services.predict(faces.load_sample("astronaut")).predicted
+    assert f"Prediction: {predicted}" in text_of(app)
+    assert f"evidence for {predicted}" in text_of(app)
     assert not app.error
 
 
@@ -59,8 +59,8 @@ def test_every_sample_is_explained(subtests):
             app.selectbox(key="sample").set_value(sample.name).run()
             assert not app.exception
             assert not app.error
-            answer = services.predict(faces.load_sample(sample.name)).answer
-            assert f"Prediction: {answer}" in text_of(app)
+            predicted = services.predict(faces.load_sample(sample.name)).predicted
+            assert f"Prediction: {predicted}" in text_of(app)
 
 
 def test_another_class_gets_its_own_map():

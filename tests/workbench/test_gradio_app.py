@@ -185,7 +185,7 @@ def test_eight_programmes_at_once_each_get_the_answer_to_their_own_face(client, 
     ],
 )
 def test_no_file_of_the_machine_and_no_other_server_is_reached(serving, path):
-    # A plain socket would normalise nothing; httpx keeps %2e and %2f, and raw dots go through `raw_path`.
+    # A plain socket would normalize nothing; httpx keeps %2e and %2f, and raw dots go through `raw_path`.
     url = httpx.URL(serving.local).copy_with(raw_path=path.encode())
     answer = httpx.get(url)
     assert answer.status_code in (400, 403, 404)
@@ -314,7 +314,7 @@ def test_what_is_too_old_goes_also_while_nobody_asks(monkeypatch, tmp_path):
     uploads.uploads.limits = uploads.results.limits = pictures.store.limits = Limits(1e9, 1e9, seconds=0.1)
     uploads.add(b"a picture", "me.png", None, "a")
     uploads.add_result(b"a map", "map.png")
-    pictures.keep(responses.sample("astronaut"), asked_by("a"))
+    pictures.keep(responses.sample("astronaut"), attention_from("a"))
     thread = threading.Thread(target=gradio_app._sweep, args=(ended, uploads, pictures))
     thread.start()
     until = time.monotonic() + 30
@@ -342,12 +342,12 @@ def test_an_own_picture_needs_the_notice_accepted():
     pictures = components.Pictures()
     own = gradio_page._own(pictures)
     with pytest.raises(ValueError, match="accept it first"):
-        own(png(faces.sample_picture("astronaut")), False, asked_by("a"))
-    key, number, which = own(png(faces.sample_picture("astronaut")), True, asked_by("a"))
+        own(png(faces.sample_picture("astronaut")), False, attention_from("a"))
+    key, number, which = own(png(faces.sample_picture("astronaut")), True, attention_from("a"))
     assert (len(pictures.find(key).boxes), number, which.visible) == (1, 0, False)
 
 
-def asked_by(visitor: str) -> SimpleNamespace:
+def attention_from(visitor: str) -> SimpleNamespace:
     """What Gradio hands to a function of a visitor's request."""
     return SimpleNamespace(request=SimpleNamespace(scope={"visitor": (visitor, False)}), session_hash="x")
 
@@ -356,9 +356,9 @@ def test_pictures_are_bounded_and_a_visitor_whose_picture_gave_way_is_told(monke
     monkeypatch.setattr(components, "PICTURES", Limits(total=6_000_000, share=4_000_000))
     pictures, found = components.Pictures(), responses.seen(png(faces.sample_picture("astronaut")))
     assert found.size < 2_000_000
-    first, other = pictures.keep(found, asked_by("a")), pictures.keep(found, asked_by("b"))
+    first, other = pictures.keep(found, attention_from("a")), pictures.keep(found, attention_from("b"))
     for _ in range(20):
-        last = pictures.keep(found, asked_by("a"))
+        last = pictures.keep(found, attention_from("a"))
     assert pictures.store.size <= 6_000_000
     assert pictures.find(last) is pictures.find(other) is found
     with pytest.raises(ValueError, match="deleted"):
@@ -390,7 +390,7 @@ def test_a_comparison_says_whether_two_networks_agree():
     text, *cards = responses.compare_tab(
         responses.sample("astronaut"), 0, "residual_cnn", "resnet18", responses.PREDICTED
     )
-    answers = {services.predict(faces.load_sample("astronaut"), n).answer for n in ("residual_cnn", "resnet18")}
+    answers = {services.predict(faces.load_sample("astronaut"), n).predicted for n in ("residual_cnn", "resnet18")}
     assert ("Both predict" in text) == (len(answers) == 1)
     assert all("data:image/png" in card for card in cards)
 

@@ -9,7 +9,7 @@ from workbench import faces, services
 from workbench.analysis import cam
 from workbench.analysis.cam import METHODS
 from workbench.services import networks
-from workbench.services.explain import TRUST_PICTURES, map_by_layer, map_by_method, seconds_by_method
+from workbench.services.explain import TRUST_PASSES, map_by_layer, map_by_method, seconds_by_method
 from workbench.services.explain import layers as layers_of
 from workbench.services.robustness import occlusion
 
@@ -37,7 +37,7 @@ def test_every_network_explains_a_face(face, network):
     assert result.inner == getattr(model, "side", None)
     assert get_spec(network).class_branches == hasattr(model, "class_branches")
     assert result.pixels.shape == (s, s)
-    assert result.class_ == result.prediction.answer
+    assert result.class_ == result.prediction.predicted
     assert result.prediction.probabilities.sum().item() == pytest.approx(1, abs=1e-5)
     assert {found.layer for found in result.attention} == set(get_spec(network).attention_layers)
     assert result.frequencies.original.shape == (s, s)
@@ -47,7 +47,7 @@ def test_every_network_explains_a_face(face, network):
 def test_the_default_network_is_trained_and_calls_the_smiling_astronaut_happy(face):
     prediction = services.predict(face)
     assert prediction.trained
-    assert prediction.answer == "happy"
+    assert prediction.predicted == "happy"
 
 
 def test_probabilities_are_calibrated_with_the_temperature_of_the_card(face):
@@ -162,11 +162,11 @@ def test_the_answer_to_all_slow_waves_is_nearly_the_answer_to_the_whole_face(fac
 
 
 def test_the_fast_waves_of_the_colours_of_a_photograph_are_alike_and_those_of_gray_equal(face):
-    colours = services.frequency.channels(face, 0.1)
-    assert colours.high.shape == (3, 96, 96)
-    assert colours.likeness.min() > 0.9
+    colors = services.frequency.channels(face, 0.1)
+    assert colors.high.shape == (3, 96, 96)
+    assert colors.correlation.min() > 0.9
     gray = dataclasses.replace(face, picture=face.picture.convert("L").convert("RGB"))
-    torch.testing.assert_close(services.frequency.channels(gray, 0.1).likeness, torch.ones(3, 3))
+    torch.testing.assert_close(services.frequency.channels(gray, 0.1).correlation, torch.ones(3, 3))
 
 
 def test_the_last_term_is_what_the_rank_gains(face):
@@ -248,16 +248,16 @@ def test_networks_are_compared_by_the_maps_of_one_class_at_one_size(face):
     assert found.maps.shape == (3, side, side)
     assert found.maps[2].max() == 0, "the ensemble has no layer for maps"
     assert torch.equal(found.maps[0], services.explain(face, "residual_cnn").map_of("sad"))
-    assert found.likeness[0, 0] == pytest.approx(1)
-    assert torch.equal(found.likeness[0, 1], found.likeness[1, 0])
-    assert found.likeness[2].isnan().all()
+    assert found.correlation[0, 0] == pytest.approx(1)
+    assert torch.equal(found.correlation[0, 1], found.correlation[1, 0])
+    assert found.correlation[2].isnan().all()
 
 
 def test_without_a_class_the_first_networks_answer_is_compared(face):
     found = services.compare(face, ["residual_cnn", "residual_cnn"])
     assert found.class_ == "happy"
     assert found.agree
-    assert found.likeness.min() == pytest.approx(1)
+    assert found.correlation.min() == pytest.approx(1)
 
 
 def test_one_network_is_not_a_comparison(face):
@@ -314,7 +314,7 @@ def test_what_trust_asks_is_known_beforehand(face, monkeypatch):
     forward = kind.forward
     monkeypatch.setattr(kind, "forward", lambda self, x: asked.append(len(x)) or forward(self, x))
     services.trust(face, "vanilla_cnn", "happy")
-    assert 0.8 * TRUST_PICTURES < sum(asked) <= TRUST_PICTURES
+    assert 0.8 * TRUST_PASSES < sum(asked) <= TRUST_PASSES
 
 
 def test_what_uncertainty_asks_is_known_beforehand(face, monkeypatch):

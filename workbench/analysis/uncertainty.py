@@ -216,8 +216,8 @@ def tta(
     with isolated(model), torch.no_grad():
         logits = torch.stack([model(_seen(x, view)).float() for view in views])  # (V, B, K)
     probabilities = (logits / temperature).softmax(-1)
-    answers = probabilities.argmax(-1)  # (V, B)
-    agree = (answers == answers[0]).sum(0)
+    predicted = probabilities.argmax(-1)  # (V, B)
+    agree = (predicted == predicted[0]).sum(0)
     return Tta(tuple(views), probabilities, probabilities.mean(0), probabilities.std(0, correction=0), agree)
 
 

@@ -11,10 +11,10 @@ from models.metrics import percent
 from models.preprocessing import TTA
 
 from ..services.metrics import leaderboard
-from ..services.metrics.leaderboard import Standing
+from ..services.metrics.leaderboard import Result
 
 
-def section(found: Sequence[Standing], choice: Choice | None) -> Iterator[str]:
+def section(found: Sequence[Result], choice: Choice | None) -> Iterator[str]:
     """Lines of Markdown: how the members were chosen, and whether an ensemble ships.
 
     Args:
@@ -54,7 +54,7 @@ def section(found: Sequence[Standing], choice: Choice | None) -> Iterator[str]:
     yield from _shipped_ensemble(found, choice)
 
 
-def _shipped_ensemble(found: Sequence[Standing], choice: Choice) -> Iterator[str]:
+def _shipped_ensemble(found: Sequence[Result], choice: Choice) -> Iterator[str]:
     best = f"`{choice.best}`, the best single network on PublicTest ({_share(choice.best_accuracy)})"
     if not choice.ships:
         yield f"No ensemble ships: none of independent trainings is more accurate than {best}."

@@ -151,7 +151,14 @@ def _row(found: Explained) -> list[str | float]:
     prediction = found.explanation.prediction
     shares = (f"{share:.6f}" for share in prediction.probabilities.tolist())
     weights = "trained" if prediction.trained else "random"
-    return [str(found.file), found.number, *(getattr(found.box, a) for a in _BOX), weights, prediction.answer, *shares]
+    return [
+        str(found.file),
+        found.number,
+        *(getattr(found.box, a) for a in _BOX),
+        weights,
+        prediction.predicted,
+        *shares,
+    ]
 
 
 def _section(found: Explained) -> dict[str, Any]:
@@ -170,7 +177,7 @@ def _section(found: Explained) -> dict[str, Any]:
     what += "" if found.number else " (no face detected)"
     shares = (f"{100 * share:.1f}" for share in prediction.probabilities.tolist())
     return {
-        "title": f"{what}: {prediction.answer}; map for {explanation.class_}",
+        "title": f"{what}: {prediction.predicted}; map for {explanation.class_}",
         "images": images,
         "probabilities": list(zip(prediction.classes, shares, strict=True)),
         "notes": " ".join(notes),

@@ -13,7 +13,7 @@ from models.registry import changed
 from models.text import signed
 
 from ..services.metrics import leaderboard, paired_tests, rankings
-from ..services.metrics.leaderboard import Standing
+from ..services.metrics.leaderboard import Result
 from . import ensemble as ensemble_report
 
 NOT_RUN = "not run"
@@ -27,7 +27,7 @@ def text(ensemble: Choice | None = None) -> str:
     Args:
         ensemble: the members selected on PublicTest; None: not run.
     """
-    found = leaderboard.standings()
+    found = leaderboard.results()
     parts = (
         _head(),
         _trained(found),
@@ -70,7 +70,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: int = 1)
         yield "| " + " | ".join(row) + " |"
 
 
-def _trained(found: Sequence[Standing]) -> Iterator[str]:
+def _trained(found: Sequence[Result]) -> Iterator[str]:
     yield "## Accuracy"
     yield ""
     head = ("checkpoint", "paper: its result", "plain", "flip", "ten-crop", "recipe, seed", "epochs", "device, minutes")
@@ -88,22 +88,22 @@ def _trained(found: Sequence[Standing]) -> Iterator[str]:
         yield leaderboard.left_out()
 
 
-def _row(standing: Standing) -> tuple[str, ...]:
-    card = standing.card
-    ways = tuple(percent(standing.accuracy[way]) if way in standing.accuracy else NOT_RUN for way in WAYS)
+def _row(result: Result) -> tuple[str, ...]:
+    card = result.card
+    ways = tuple(percent(result.accuracy[way]) if way in result.accuracy else NOT_RUN for way in WAYS)
     if card.network == ENSEMBLE:
-        return (_name(standing), _figure(card.network), *ways, "a vote", "–", "–", _calibration(standing))
+        return (_name(result), _figure(card.network), *ways, "a vote", "–", "–", _calibration(result))
     last = f" of the last {card.epochs}" if card.start else ""
-    epochs = f"{standing.epochs}, no. {card.best_epoch}{last} kept"
+    epochs = f"{result.epochs}, no. {card.best_epoch}{last} kept"
     teacher = f", distilled from `{card.teacher.name}`" if card.teacher and card.teacher != card.start else ""
-    training = f"{card.recipe}, {card.seed}{teacher}", epochs, f"{card.device}; {standing.minutes:.0f}"
-    return (_name(standing), _figure(card.network), *ways, *training, _calibration(standing))
+    training = f"{card.recipe}, {card.seed}{teacher}", epochs, f"{card.device}; {result.minutes:.0f}"
+    return (_name(result), _figure(card.network), *ways, *training, _calibration(result))
 
 
-def _name(standing: Standing) -> str:
-    card = standing.card
+def _name(result: Result) -> str:
+    card = result.card
     with_ = ", ".join(f"{k}={value}" for k, value in changed(card.network, card.overrides).items() if k != "members")
-    return f"`{standing.name}`" + (f" ({with_})" if with_ else "")
+    return f"`{result.name}`" + (f" ({with_})" if with_ else "")
 
 
 def _figure(network: str) -> str:
@@ -111,10 +111,10 @@ def _figure(network: str) -> str:
     return f"{spec.paper}: {100 * found[1]:.4g} % {found[0]}" if found else f"{spec.paper}: none like ours"
 
 
-def _calibration(standing: Standing) -> str:
-    if standing.calibration is None:
+def _calibration(result: Result) -> str:
+    if result.calibration is None:
         return NOT_RUN
-    before, after = (100 * value for value in standing.calibration)
+    before, after = (100 * value for value in result.calibration)
     return f"{before:.1f} → {after:.1f} %"
 
 
@@ -127,8 +127,8 @@ def _untrained() -> Iterator[str]:
         return
     rows = []
     for one in missing:
-        told = "; ".join(f"about {_minutes(minutes)} on {device}" for device, minutes in one.minutes.items())
-        rows.append((f"`{one.network}`", _figure(one.network), one.recipe, told or "not measured"))
+        times = "; ".join(f"about {_minutes(minutes)} on {device}" for device, minutes in one.minutes.items())
+        rows.append((f"`{one.network}`", _figure(one.network), one.recipe, times or "not measured"))
     yield from _table(("network", "paper: its result", "recipe", "estimated time"), rows, 9)
     yield ""
     yield (
@@ -186,24 +186,24 @@ def _points(value: Interval) -> str:
     return f"{middle} ({low} to {high})"
 
 
-def _leaks(found: Sequence[Standing]) -> Iterator[str]:
+def _leaks(found: Sequence[Result]) -> Iterator[str]:
     yield "## Effect of leaked test images"
     yield ""
     rows = []
-    for standing in found:
-        if standing.card.split != OFFICIAL:
+    for result in found:
+        if result.card.split != OFFICIAL:
             continue
         try:
-            exact, near = paired_tests.seen_before(standing.name)
+            exact, near = paired_tests.leak_effects(result.name)
         except CheckpointError:
             continue
         figures = (exact.without, exact.on, near.without, near.on)
-        rows.append((_name(standing), percent(standing.accuracy["plain"]), *map(percent, figures)))
+        rows.append((_name(result), percent(result.accuracy["plain"]), *map(percent, figures)))
     if not rows:
         yield NOT_RUN
         return
-    head = ("checkpoint", "all of PrivateTest, plain", f"without the {exact.pictures} duplicates", "on the duplicates")
-    yield from _table((*head, f"without the {near.pictures} duplicates and near-duplicates", "on these"), rows)
+    head = ("checkpoint", "all of PrivateTest, plain", f"without the {exact.n_images} duplicates", "on the duplicates")
+    yield from _table((*head, f"without the {near.n_images} duplicates and near-duplicates", "on these"), rows)
     yield ""
     yield (
         "Duplicates are test images that are also in the training set with the same pixels; near-duplicates are almost "
@@ -237,16 +237,16 @@ def _epoch_choices() -> Iterator[str]:
     )
 
 
-def _other_splits(found: Sequence[Standing]) -> Iterator[str]:
+def _other_splits(found: Sequence[Result]) -> Iterator[str]:
     yield "## One network, other splits"
     yield ""
     networks = list(dict.fromkeys(["residual_cnn", *(s.card.network for s in found if s.card.split != OFFICIAL)]))
     rows = []
     for network in networks:
         mine = [s for s in found if s.card.network == network]
-        for standing in sorted(mine, key=lambda s: s.card.split != OFFICIAL):
-            ways = (percent(standing.accuracy[way]) if way in standing.accuracy else NOT_RUN for way in WAYS[:2])
-            rows.append((_name(standing), standing.card.split, standing.part, standing.card.recipe, *ways))
+        for result in sorted(mine, key=lambda s: s.card.split != OFFICIAL):
+            ways = (percent(result.accuracy[way]) if way in result.accuracy else NOT_RUN for way in WAYS[:2])
+            rows.append((_name(result), result.card.split, result.part, result.card.recipe, *ways))
     yield from _table(("checkpoint", "split", "reported on", "recipe", "plain", "flip"), rows, 4)
     known = {s.card.split for s in found if s.card.network == "residual_cnn"}
     wanted = {"random-80-20": "paper C's random 80/20", "kaggle-oheix": "paper E's re-split"}
@@ -273,11 +273,11 @@ def _batch_norm() -> Iterator[str]:
         recipe = leaderboard.optimizer_of(read_card(one.with_norm))
         beside = f"{recipe}: `{one.with_norm}` beside `{one.without_norm}`"
         if not one.levels:
-            with_norm, without_norm, guess = (f"{100 * share:.1f} %" for share in (*one.best, one.guess))
+            with_norm, without_norm, majority = (f"{100 * share:.1f} %" for share in (*one.best, one.majority))
             yield (
                 f"{beside}: not comparable, because one of them hardly learns at this learning rate. The best "
                 f"validation accuracy is {with_norm} with batch norm and {without_norm} without; always predicting the "
-                f"largest class gives {guess}."
+                f"largest class gives {majority}."
             )
             yield ""
             continue

@@ -34,7 +34,7 @@ class Demo:
 
     Attributes:
         pid: its process.
-        asked: whether a public link was requested.
+        requested: whether a public link was requested.
         local: its address on this computer; None until it is ready.
         link: the public link; None if there is none (yet).
         visitors: browsers that have it open; answered, refused: requests so far.
@@ -42,7 +42,7 @@ class Demo:
     """
 
     pid: int
-    asked: bool
+    requested: bool
     local: str | None = None
     link: str | None = None
     visitors: int = 0
@@ -93,7 +93,7 @@ def start(share: bool, samples_only: bool = False, user: str = "", password: str
             env={**os.environ, "FERSCOPE_DEMO_PASSWORD": password},
             start_new_session=True,
         )
-    write_json(folder / "process.json", {"pid": process.pid, "asked": share, "started": time.time()})
+    write_json(folder / "process.json", {"pid": process.pid, "requested": share, "started": time.time()})
     return Demo(process.pid, share)
 
 
@@ -103,14 +103,14 @@ def current() -> Demo | None:
     process = _process(known)
     if process is None:
         return None
-    said = _read("status.json")
-    if said.get("pid") != process.pid:
+    status = _read("status.json")
+    if status.get("pid") != process.pid:
         if time.time() - known["started"] > _PATIENCE:
             stop()
             return None
-        return Demo(process.pid, known["asked"])
+        return Demo(process.pid, known.get("requested", False))
     names = ("local", "link", "visitors", "answered", "refused", "cpu", "memory")
-    return Demo(process.pid, known["asked"], **{name: said[name] for name in names})
+    return Demo(process.pid, known.get("requested", False), **{name: status[name] for name in names})
 
 
 def stop() -> None:

@@ -126,7 +126,7 @@ def overlaid(explanation: Explanation, method: str) -> bytes:
 
 def note(explanation: Explanation, method: str) -> str:
     """Two sentences: what is seen, and what it does not prove."""
-    predicted = explanation.prediction.answer
+    predicted = explanation.prediction.predicted
     share = 100 * float(explanation.prediction.probabilities.max())
     text = f"Prediction: {predicted} ({share:.0f} %), the label that annotators would probably give this face."
     if explanation.layer is None:
@@ -199,9 +199,9 @@ def compare_tab(found: Seen, number: int, first: str, second: str, class_: str) 
     """Everything on the tab Compare: a sentence, then map and bars of each network."""
     class_ = None if class_ == PREDICTED else class_
     result = services.compare(found.face(number or 0), (trained(first).name, trained(second).name), class_)
-    predicted = [e.prediction.answer for e in result.explanations]
+    predicted = [e.prediction.predicted for e in result.explanations]
     verdict = f"Both predict {predicted[0]}." if result.agree else f"They disagree: {predicted[0]} and {predicted[1]}."
-    likeness = float(result.likeness[0, 1])
+    likeness = float(result.correlation[0, 1])
     mapless = [name for name, e in zip(result.networks, result.explanations, strict=True) if e.layer is None]
     if mapless:
         alike = f"{' and '.join(mapless)} has no layer of its own, so there is no map."

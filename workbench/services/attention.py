@@ -49,12 +49,12 @@ class Module:
 
 
 @dataclass(frozen=True, eq=False)
-class Inside:
+class AttentionModules:
     """All attention modules of one network on one face.
 
     Attributes:
         prediction: the predicted class with its probabilities.
-        pixels: what it was shown, in 0..1, (S, S).
+        pixels: its input in 0..1, (S, S).
         modules: in the order of the forward pass; () for a network without attention.
     """
 
@@ -62,22 +62,22 @@ class Inside:
     pixels: Tensor
     modules: tuple[Module, ...]
 
-    def over_face(self, places: Tensor) -> Tensor:
+    def over_face(self, map_: Tensor) -> Tensor:
         """A spatial map (h, w) resized to the image (bilinear), (S, S); not for angles."""
-        return cam.resize(places, self.pixels.shape)
+        return cam.resize(map_, self.pixels.shape)
 
 
-def inside(face: Face, network: str = DEFAULT_NETWORK) -> Inside:
-    """What every attention module of a network computes on a face.
+def attention_modules(face: Face, network: str = DEFAULT_NETWORK) -> AttentionModules:
+    """Everything that each attention module of a network computes on a face.
 
     Raises:
         ValueError: unknown network.
     """
     net = open_network(network)
     pixels = net.see(face)
-    found = infer(net, net.normalised(pixels[None]))
+    found = infer(net, net.normalized(pixels[None]))
     modules = [(layer, tuple(own)) for layer, own in groupby(found.attention, key=lambda found: found.layer)]
-    return Inside(
+    return AttentionModules(
         found.prediction, pixels, tuple(Module(layer, attention.kind_named(own[0].kind), own) for layer, own in modules)
     )
 
@@ -96,13 +96,13 @@ def _accuracy(name: str) -> float:
 
 
 @dataclass(frozen=True, eq=False)
-class Switched:
+class Ablation:
     """Logits and probabilities of a network with and without some of its attention modules.
 
     Attributes:
         off: names of the modules that returned their input; () for none.
         classes: names of the classes.
-        logits, without: as the network gives them, with all modules and without those of `off`, (K,).
+        logits, without: uncalibrated, with all modules and without those of `off`, (K,).
         probabilities, probabilities_without: the same, calibrated by the card's temperature, (K,).
     """
 
@@ -114,12 +114,12 @@ class Switched:
     probabilities_without: Tensor
 
     @property
-    def answer(self) -> str:
+    def predicted(self) -> str:
         """The most probable class with all modules."""
         return self.classes[int(self.logits.argmax())]
 
     @property
-    def answer_without(self) -> str:
+    def predicted_without(self) -> str:
         """The most probable class without those of `off`."""
         return self.classes[int(self.without.argmax())]
 
@@ -131,10 +131,10 @@ class Switched:
         return self.classes[index], float(change[index])
 
 
-def switched(face: Face, network: str, off: Sequence[str]) -> Switched:
+def ablation(face: Face, network: str, off: Sequence[str]) -> Ablation:
     """Logits of a network when all attention modules named in `off` return their input.
 
-    The network that all visitors share is not changed: the switch holds for this one question.
+    The network that all visitors share is not changed: the modules are disabled for this forward pass only.
 
     Raises:
         ValueError: unknown network, or a name that is none of its attention modules.
@@ -143,48 +143,48 @@ def switched(face: Face, network: str, off: Sequence[str]) -> Switched:
     x = net.prepare(face)
     if not off:
         logits = net.logits(x)
-        return _switched(net, attention.SwitchedOff((), logits, logits))
-    return _switched(net, attention.switch_off(net.model, x, off))
+        return _ablation(net, attention.SwitchedOff((), logits, logits))
+    return _ablation(net, attention.switch_off(net.model, x, off))
 
 
-def switched_each(face: Face, network: str) -> tuple[Switched, ...]:
+def ablation_each(face: Face, network: str) -> tuple[Ablation, ...]:
     """Each attention module switched off alone, in order, and where there are several, a last row with all of them."""
     net = open_network(network)
     rows = attention.switch_off_each(net.model, net.prepare(face), net.spec.attention_layers)
-    return tuple(_switched(net, row) for row in rows)
+    return tuple(_ablation(net, row) for row in rows)
 
 
-def _switched(net: Network, found: attention.SwitchedOff) -> Switched:
+def _ablation(net: Network, found: attention.SwitchedOff) -> Ablation:
     both = torch.cat([found.logits, found.without]).float()  # (2, K)
-    return Switched(found.layers, net.classes, *both, *net.calibrated(both))
+    return Ablation(found.layers, net.classes, *both, *net.calibrated(both))
 
 
 @dataclass(frozen=True, eq=False)
-class BesideCams:
+class CamCorrelation:
     """Rank correlation of attention maps with class activation maps of one face.
 
     Attributes:
-        maps: the maps of attention that weigh places.
+        maps: the spatial attention maps.
         classes: names of the classes.
-        answer: the predicted class.
-        likeness: rank correlation of each with the Grad-CAM of each class, −1..1, NaN beside a blank one, (maps, K).
+        predicted: the predicted class.
+        correlation: rank correlation of each with the Grad-CAM of each class, −1..1, NaN beside a blank one, (maps, K).
         cam_size: (height, width) of the class activation maps.
     """
 
     maps: tuple[AttentionMap, ...]
     classes: tuple[str, ...]
-    answer: str
-    likeness: Tensor
+    predicted: str
+    correlation: Tensor
     cam_size: tuple[int, int]
 
     @property
     def extent(self) -> tuple[float, float] | None:
         """The lowest and the highest of all correlations; None where every map is blank."""
-        known = self.likeness[~self.likeness.isnan()]
+        known = self.correlation[~self.correlation.isnan()]
         return (float(known.min()), float(known.max())) if len(known) else None
 
 
-def beside_cams(face: Face, network: str) -> BesideCams:
+def cam_correlation(face: Face, network: str) -> CamCorrelation:
     """Rank correlation of a network's spatial attention with its class activation maps (Jain and Wallace 2019).
 
     Raises:
@@ -194,16 +194,16 @@ def beside_cams(face: Face, network: str) -> BesideCams:
     found = infer(net, net.prepare(face), net.spec.cam_layer)
     maps = tuple(m for m in found.attention if m.spatial)
     if not maps or found.activations is None:
-        raise ValueError(f'network="{network}" has no attention over places that a class activation map could stand by')
+        raise ValueError(f'network="{network}" has no spatial attention maps to compare with class activation maps')
     cams = cam.atlas_of(found.activations, ("gradcam",))[:, 0]  # (1, K, h, w)
-    likeness = attention.correlation_with_cams([m.values for m in maps], cams)[:, 0]
+    correlation = attention.correlation_with_cams([m.values for m in maps], cams)[:, 0]
     height, width = cams.shape[-2:]
-    return BesideCams(maps, net.classes, found.prediction.answer, likeness, (height, width))
+    return CamCorrelation(maps, net.classes, found.prediction.predicted, correlation, (height, width))
 
 
 @dataclass(frozen=True, eq=False)
 class Branches:
-    """What the branch of each class says, and what the logits are without it; paper B's networks, K classes.
+    """The output of each class branch, and the logits without it; networks of paper B, K classes.
 
     Attributes:
         classes: names of the classes.
@@ -217,12 +217,12 @@ class Branches:
 
     @property
     def own(self) -> tuple[str, ...]:
-        """Classes whose logit loses more than every other when their own branch falls silent."""
+        """Classes whose logit drops more than any other when their own branch is removed."""
         return tuple(name for k, name in enumerate(self.classes) if int(self.change[k].argmin()) == k)
 
 
 def branches(face: Face, network: str) -> Branches | None:
-    """What each class branch of a network contributes on a face; None for a network that has no class branches."""
+    """Contribution of each class branch to the logits for a face; None for a network without class branches."""
     net = open_network(network)
     if not net.spec.class_branches:
         return None

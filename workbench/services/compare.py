@@ -22,13 +22,13 @@ class MapPair:
 
     Attributes:
         first, second: their names.
-        likeness: rank correlation of their maps, −1..1.
+        correlation: rank correlation of their maps, −1..1.
         agree: whether they give the same prediction.
     """
 
     first: str
     second: str
-    likeness: float
+    correlation: float
     agree: bool
 
 
@@ -37,12 +37,12 @@ class Comparison:
     """Predictions of several networks for one face.
 
     Attributes:
-        explanations: one of each network, in the order asked for.
+        explanations: one for each network, in the order of `networks`.
         networks: their names.
         class_: whose maps stand side by side.
         maps: Grad-CAM of that class by each network, in the unit of its own logit, resized to the largest image,
             (n, S, S); zeros for a network without a layer for maps.
-        likeness: rank correlation of every two maps, −1..1, NaN beside a blank one, (n, n).
+        correlation: rank correlation of every two maps, −1..1, NaN beside a blank one, (n, n).
         agree: whether all give the same prediction.
     """
 
@@ -50,7 +50,7 @@ class Comparison:
     explanations: tuple[Explanation, ...]
     class_: str
     maps: Tensor
-    likeness: Tensor
+    correlation: Tensor
     agree: bool
 
     @property
@@ -75,26 +75,26 @@ class Comparison:
         return tuple(n for n, e in zip(self.networks, self.explanations, strict=True) if not e.prediction.trained)
 
     @property
-    def camps(self) -> dict[str, tuple[str, ...]]:
+    def by_prediction(self) -> dict[str, tuple[str, ...]]:
         """Predicted class → trained networks that predict it, the largest group first."""
-        camps: dict[str, tuple[str, ...]] = {}
+        by_prediction: dict[str, tuple[str, ...]] = {}
         for network, explanation in zip(self.networks, self.explanations, strict=True):
             if explanation.prediction.trained:
-                answer = explanation.prediction.answer
-                camps[answer] = (*camps.get(answer, ()), network)
-        return dict(sorted(camps.items(), key=lambda camp: -len(camp[1])))
+                predicted = explanation.prediction.predicted
+                by_prediction[predicted] = (*by_prediction.get(predicted, ()), network)
+        return dict(sorted(by_prediction.items(), key=lambda group: -len(group[1])))
 
     @property
     def pairs(self) -> tuple[MapPair, ...]:
         """Every two trained networks with maps that are not flat, the most similar first."""
         n = range(len(self.networks))
         trained = [i for i in n if self.networks[i] not in self.untrained]
-        found = [self._pair(i, j) for i in trained for j in trained if i < j and not self.likeness[i, j].isnan()]
-        return tuple(sorted(found, key=lambda pair: -pair.likeness))
+        found = [self._pair(i, j) for i in trained for j in trained if i < j and not self.correlation[i, j].isnan()]
+        return tuple(sorted(found, key=lambda pair: -pair.correlation))
 
     def _pair(self, i: int, j: int) -> MapPair:
-        answers = {self.explanations[k].prediction.answer for k in (i, j)}
-        return MapPair(self.networks[i], self.networks[j], float(self.likeness[i, j]), len(answers) == 1)
+        predicted = {self.explanations[k].prediction.predicted for k in (i, j)}
+        return MapPair(self.networks[i], self.networks[j], float(self.correlation[i, j]), len(predicted) == 1)
 
     def tops(self, over_classes: bool) -> Tensor:
         """What counts as the strongest value of each network's map, in the unit of its own logit, (n,).
@@ -120,29 +120,31 @@ class Comparison:
         return _joined(self.networks, self.explanations, class_)
 
 
-Ask = Callable[[Face, str], Explanation]
+Explainer = Callable[[Face, str], Explanation]
 
 
-def compare(face: Face, networks: Sequence[str], class_: str | None = None, ask: Ask | None = None) -> Comparison:
+def compare(
+    face: Face, networks: Sequence[str], class_: str | None = None, explainer: Explainer | None = None
+) -> Comparison:
     """Predictions of several networks for a face, and their maps for one class side by side (figure 9 of paper D).
 
     Args:
         face: the face.
         networks: two or more names.
         class_: whose maps; None: the first network's prediction, or where another lacks that, the first class of all.
-        ask: explains one network; None: `explain`. A caller with a cache passes its own.
+        explainer: explains a face by one network; None: `explain`. A caller with a cache passes its own.
 
     Raises:
         ValueError: fewer than two networks, an unknown one, or a class that one of them does not have.
     """
     if len(networks) < 2:
         raise ValueError(f"networks={list(networks)}: name two networks or more to compare")
-    found = tuple((ask or explain)(face, name) for name in networks)
+    found = tuple((explainer or explain)(face, name) for name in networks)
     shared = _shared(found)
     if not shared:
         raise ValueError(f"networks={list(networks)}: they have no class in common")
-    answer = found[0].prediction.answer
-    return _joined(tuple(networks), found, class_ or (answer if answer in shared else shared[0]))
+    predicted = found[0].prediction.predicted
+    return _joined(tuple(networks), found, class_ or (predicted if predicted in shared else shared[0]))
 
 
 def side_by_side() -> tuple[str, ...]:
@@ -158,10 +160,10 @@ def _joined(networks: tuple[str, ...], found: tuple[Explanation, ...], class_: s
     maps = torch.stack(
         [cam.resize(e.map_of(class_), (side, side)) if e.layer else torch.zeros(side, side) for e in found]
     )  # (n, S, S)
-    likeness = attention.correlation_with_cams(list(maps[:, None]), maps[None])[:, 0]
-    agree = len({e.prediction.answer for e in found}) == 1
+    correlation = attention.correlation_with_cams(list(maps[:, None]), maps[None])[:, 0]
+    agree = len({e.prediction.predicted for e in found}) == 1
     found = tuple(replace(e, class_=class_) for e in found)
-    return Comparison(networks, found, class_, maps, likeness, agree)
+    return Comparison(networks, found, class_, maps, correlation, agree)
 
 
 def _shared(found: tuple[Explanation, ...]) -> tuple[str, ...]:

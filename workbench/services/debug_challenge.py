@@ -18,7 +18,7 @@ from ..analysis.model_isolation import shared_copy_of
 from ..faces import Face, load_sample, samples
 from .explain import Explanation, explained, layers
 from .networks import DEFAULT_NETWORK, Network, open_network
-from .prediction import Prediction, answer_to
+from .prediction import Prediction, predict_input
 
 _BATCH = 4  # images in a batch in training mode
 
@@ -28,7 +28,7 @@ class Fault:
     """A common bug around a network.
 
     Attributes:
-        name: argument of `spoil`.
+        name: argument of `explain_with_fault`.
         title: short title.
         wrong: what is wrong, in one sentence.
         sign: how to recognize it from predictions and maps, in one sentence.
@@ -44,7 +44,7 @@ class Fault:
 
 _LIST = (
     Fault(
-        "normalisation",
+        "normalization",
         "Wrong normalization",
         "The network receives pixels from 0 to 255, not normalized by the training set's mean and standard deviation.",
         "The prediction hardly depends on the face, often with high confidence, since the values are far outside the "
@@ -52,7 +52,7 @@ _LIST = (
         "Store mean and standard deviation with the weights, and check the range of the input.",
     ),
     Fault(
-        "turned",
+        "rotated",
         "Rotated image",
         "The image is rotated before the network; the page still draws it upright.",
         "The prediction is uncertain or implausible, and rotating the face back corrects it; the map highlights the "
@@ -88,7 +88,7 @@ FAULTS: dict[str, Fault] = {fault.name: fault for fault in _LIST}
 
 
 @dataclass(frozen=True, eq=False)
-class Spoiled:
+class FaultyExplanation:
     """The prediction and maps of a network with a fault.
 
     Attributes:
@@ -136,42 +136,42 @@ def possible_faults(network: str = DEFAULT_NETWORK) -> tuple[Fault, ...]:
 def fault_of(seed: int, network: str = DEFAULT_NETWORK) -> Fault:
     """The fault of a challenge number, deterministic: 1 to 5 contain each fault once, 6 to 10 again, …"""
     faults = possible_faults(network)
-    rounds, place = divmod(seed - 1, len(faults))
-    return random.Random(rounds).sample(faults, len(faults))[place]
+    rounds, index = divmod(seed - 1, len(faults))
+    return random.Random(rounds).sample(faults, len(faults))[index]
 
 
-def spoil(face: Face, network: str, fault: str, seed: int = 0, asked: int = 0) -> Spoiled:
+def explain_with_fault(face: Face, network: str, fault: str, seed: int = 0, call: int = 0) -> FaultyExplanation:
     """Explain a face with a fault.
 
     Args:
         face, network: as for `explain`.
         fault: one of FAULTS.
         seed: decides the rotation and the order of the labels.
-        asked: how many times it was called before; decides the other images of the batch and the dropout masks.
+        call: index of the call, from 0; decides the other images of the batch and the dropout masks.
 
     Raises:
         ValueError: unknown network, unknown fault, or one that this network cannot have.
     """
-    setup = _setup(network, fault, seed, asked)
+    setup = _setup(network, fault, seed, call)
     x = setup.inputs(face)
     found = explained(setup.net, setup.net.see(face), x, setup.layer)
     if setup.order is not None:
         atlas = None if found.atlas is None else found.atlas[:, setup.order]
         prediction = _renamed(found.prediction, setup.order)
-        found = replace(found, prediction=prediction, atlas=atlas, class_=prediction.answer)
-    return Spoiled(FAULTS[fault], setup.detail, found, x[0, 0])
+        found = replace(found, prediction=prediction, atlas=atlas, class_=prediction.predicted)
+    return FaultyExplanation(FAULTS[fault], setup.detail, found, x[0, 0])
 
 
-def ask_spoiled(
-    pictures: Sequence[Face], network: str, fault: str, seed: int = 0, asked: int = 0
+def predict_with_fault(
+    faces: Sequence[Face], network: str, fault: str, seed: int = 0, call: int = 0
 ) -> tuple[Prediction, ...]:
-    """The predictions of a network with a fault for several faces; arguments and errors as for `spoil`."""
-    setup = _setup(network, fault, seed, asked)
-    found = (answer_to(setup.net, setup.inputs(face)) for face in pictures)
+    """The predictions of a network with a fault for several faces; arguments and errors as for `explain_with_fault`."""
+    setup = _setup(network, fault, seed, call)
+    found = (predict_input(setup.net, setup.inputs(face)) for face in faces)
     return tuple(_renamed(p, setup.order) if setup.order else p for p in found)
 
 
-def turned(face: Face, quarters: int) -> Face:
+def rotated(face: Face, quarters: int) -> Face:
     """A face rotated by multiples of 90°, counter-clockwise."""
     return Face(face.picture.rotate(90 * quarters))
 
@@ -183,61 +183,61 @@ def _renamed(prediction: Prediction, order: list[int]) -> Prediction:
 # ---- the five
 
 
-def _setup(network: str, fault: str, seed: int, asked: int) -> _Setup:
+def _setup(network: str, fault: str, seed: int, call: int) -> _Setup:
     if fault not in FAULTS:
         raise ValueError(f'fault="{fault}" is not one of {", ".join(FAULTS)}')
     if FAULTS[fault] not in possible_faults(network):
         raise ValueError(f'fault="{fault}": {network} cannot have it. Choose another fault or network.')
     net = open_network(network)
-    sound = _Setup(net, net.prepare, None, net.spec.cam_layer, "")
-    return _MAKERS[fault](sound, random.Random(seed), asked)
+    reference = _Setup(net, net.prepare, None, net.spec.cam_layer, "")
+    return _MAKERS[fault](reference, random.Random(seed), call)
 
 
-def _unscaled(sound: _Setup, _rng: random.Random, _asked: int) -> _Setup:
-    see = sound.net.see
-    return replace(sound, inputs=lambda face: 255 * see(face)[None, None], detail="pixels from 0 to 255")
+def _unscaled(reference: _Setup, _rng: random.Random, _call: int) -> _Setup:
+    see = reference.net.see
+    return replace(reference, inputs=lambda face: 255 * see(face)[None, None], detail="pixels from 0 to 255")
 
 
-def _turned(sound: _Setup, rng: random.Random, _asked: int) -> _Setup:
+def _rotated(reference: _Setup, rng: random.Random, _call: int) -> _Setup:
     quarters = rng.choice((1, 2, 3))
     ways = {1: "by 90° to the left", 2: "upside down", 3: "by 90° to the right"}
-    prepare = sound.net.prepare
+    prepare = reference.net.prepare
     return replace(
-        sound, inputs=lambda face: torch.rot90(prepare(face), quarters, (2, 3)), detail=f"rotated {ways[quarters]}"
+        reference, inputs=lambda face: torch.rot90(prepare(face), quarters, (2, 3)), detail=f"rotated {ways[quarters]}"
     )
 
 
-def _exchanged(sound: _Setup, rng: random.Random, _asked: int) -> _Setup:
+def _permuted(reference: _Setup, rng: random.Random, _call: int) -> _Setup:
     """A random cyclic permutation of the classes, so that none keeps its name."""
-    names = sound.net.classes
-    ring = rng.sample(range(len(names)), len(names))
+    names = reference.net.classes
+    cycle = rng.sample(range(len(names)), len(names))
     order = [0] * len(names)
-    for at, following in zip(ring, ring[1:] + ring[:1], strict=True):
+    for at, following in zip(cycle, cycle[1:] + cycle[:1], strict=True):
         order[at] = following
     pairs = ", ".join(f"{names[source]} is shown as {names[shown]}" for shown, source in enumerate(order))
-    return replace(sound, order=order, detail=pairs)
+    return replace(reference, order=order, detail=pairs)
 
 
-def _training(sound: _Setup, _rng: random.Random, asked: int) -> _Setup:
-    net = sound.net
-    twin, company = _in_training(net.model, asked), _company(asked)
+def _training(reference: _Setup, _rng: random.Random, call: int) -> _Setup:
+    net = reference.net
+    copy, others = _in_training(net.model, call), _other_images(call)
 
     def batch(face: Face) -> Tensor:
-        return torch.cat([net.prepare(one) for one in (face, *company)])
+        return torch.cat([net.prepare(one) for one in (face, *others)])
 
     detail = f"batches of {_BATCH} images, with other images in each run"
-    return replace(sound, net=replace(net, model=twin), inputs=batch, detail=detail)
+    return replace(reference, net=replace(net, model=copy), inputs=batch, detail=detail)
 
 
-def _wrong_layer(sound: _Setup, _rng: random.Random, _asked: int) -> _Setup:
-    layer = _first_layer(sound.net)
-    return replace(sound, layer=layer, detail=f"the map is computed for `{layer}` instead of `{sound.layer}`")
+def _wrong_layer(reference: _Setup, _rng: random.Random, _call: int) -> _Setup:
+    layer = _first_layer(reference.net)
+    return replace(reference, layer=layer, detail=f"the map is computed for `{layer}` instead of `{reference.layer}`")
 
 
 _MAKERS: dict[str, Callable[[_Setup, random.Random, int], _Setup]] = {
-    "normalisation": _unscaled,
-    "turned": _turned,
-    "labels": _exchanged,
+    "normalization": _unscaled,
+    "rotated": _rotated,
+    "labels": _permuted,
     "training": _training,
     "layer": _wrong_layer,
 }
@@ -249,27 +249,27 @@ def _first_layer(net: Network) -> str | None:
     return max(others, key=lambda layer: layer.extent).name if others else None
 
 
-def _company(asked: int) -> list[Face]:
+def _other_images(call: int) -> list[Face]:
     """The other images of a batch: samples, drawn again each time."""
-    names = random.Random(asked).sample([sample.name for sample in samples()], _BATCH - 1)
+    names = random.Random(call).sample([sample.name for sample in samples()], _BATCH - 1)
     return [load_sample(name) for name in names]
 
 
-def _in_training(model: nn.Module, asked: int) -> nn.Module:
+def _in_training(model: nn.Module, call: int) -> nn.Module:
     """A copy with shared weights that behaves in evaluation mode as the network does in training mode.
 
     Switching the network itself to training mode would affect every visitor, update the running statistics of batch
     normalization, and be undone by the analyses. So the copy's batch normalization has no running statistics, and
     hooks apply dropout from a generator that restarts with each call: a prediction and its map use the same masks.
     """
-    twin = shared_copy_of(model)
-    for number, module in enumerate(twin.modules()):
+    copy = shared_copy_of(model)
+    for number, module in enumerate(copy.modules()):
         if isinstance(module, _BatchNorm):
             module.running_mean = module.running_var = None
             module.track_running_stats = False
         elif isinstance(module, nn.Dropout):
-            module.register_forward_hook(_dropping(1000 * asked + number))
-    return twin
+            module.register_forward_hook(_dropping(1000 * call + number))
+    return copy
 
 
 def _dropping(seed: int) -> Callable[[nn.Dropout, tuple, Tensor], Tensor]:

@@ -17,23 +17,23 @@ from ..analysis.methods import estimate, explain_with
 from ..analysis.target_layers import MapLayer, map_layers
 from ..faces import Face, load_sample, samples
 from .networks import DEFAULT_NETWORK, Network, class_index, open_network
-from .prediction import Prediction, answer_to, infer
+from .prediction import Prediction, infer, predict_input
 from .svd import Spectrum, spectrum_of
 
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """A prediction with everything that can be said at once about how it came about.
+    """A prediction with its explanations: class activation maps, attention maps, spectra.
 
     Attributes:
         prediction: of the same network and face.
-        pixels: what the network was shown, in 0..1, (S, S).
-        inner: side in pixels to which it enlarges that inside; None for a network that takes it as it is.
-        layer: name of the layer whose maps are weighed; None for a network that has none.
-        atlas: maps of each method of `cam.METHODS` for each class, each method in a unit of its own, at least 0, as
-            large as the layer's, (M, K, h, w); None without a layer.
+        pixels: the input of the network in 0..1, (S, S).
+        inner: side in pixels to which the network resizes its input; None if it does not.
+        layer: the target layer; None for a network without one.
+        atlas: maps of each method of `cam.METHODS` for each class, each method in its own unit, at least 0, at the
+            size of the layer, (M, K, h, w); None without a layer.
         class_: the target class; by default the predicted class.
-        attention: what the network's own attention modules computed, in the order of the forward pass.
+        attention: maps of the network's attention modules, in the order of the forward pass.
     """
 
     prediction: Prediction
@@ -62,7 +62,7 @@ class Explanation:
     def maps(self, method: str = "gradcam") -> Tensor:
         """The maps of every class by one method, resized to the image, (K, S, S); ValueError without a layer."""
         if self.atlas is None:
-            raise ValueError("This network has no layer whose maps could be shown.")
+            raise ValueError("This network has no layer for class activation maps.")
         return cam.resize(self.atlas[cam.METHODS.index(method)], self.pixels.shape)
 
     def map_of(self, class_: str, method: str = "gradcam") -> Tensor:
@@ -80,7 +80,7 @@ def explain(face: Face, network: str = DEFAULT_NETWORK, class_: str | None = Non
     if class_ is not None:
         class_index(net, class_)
     pixels = net.see(face)
-    return explained(net, pixels, net.normalised(pixels[None]), net.spec.cam_layer, class_)
+    return explained(net, pixels, net.normalized(pixels[None]), net.spec.cam_layer, class_)
 
 
 def explained(net: Network, pixels: Tensor, x: Tensor, layer: str | None, class_: str | None = None) -> Explanation:
@@ -100,16 +100,16 @@ def explained(net: Network, pixels: Tensor, x: Tensor, layer: str | None, class_
         inner=net.inner_side,
         layer=layer,
         atlas=cam.atlas_of(found.activations)[0] if found.activations else None,
-        class_=class_ or found.prediction.answer,
+        class_=class_ or found.prediction.predicted,
         attention=found.attention,
     )
 
 
-# ---- the same class by other layers and other methods
+# ---- other layers and other methods
 
 
 def layers(network: str = DEFAULT_NETWORK) -> tuple[MapLayer, ...]:
-    """Layers whose maps can be read, one for each size of map, in the order of the forward pass; () where none are.
+    """Possible target layers, one for each size of map, in the order of the forward pass; () if there are none.
 
     The network's own choice, `spec.cam_layer`, is always among them.
     """
@@ -125,7 +125,7 @@ _layers: WeakKeyDictionary[nn.Module, tuple[MapLayer, ...]] = WeakKeyDictionary(
 
 
 def map_by_layer(face: Face, network: str, class_: str, layer: str, method: str = "gradcam") -> Tensor:
-    """The map of one class read from a layer of choice, in the unit of its method, at least 0, (S, S).
+    """The map of one class for a chosen target layer, in the unit of its method, at least 0, (S, S).
 
     Raises:
         ValueError: unknown network, class, layer or method, or a layer that does not lead to the prediction.
@@ -136,12 +136,11 @@ def map_by_layer(face: Face, network: str, class_: str, layer: str, method: str 
 
 
 def map_by_method(face: Face, network: str, class_: str, method: str, progress: Progress | None = None) -> Tensor:
-    """The map of one class by any explainer of `EXPLAINERS`, in a unit of its own; negative only where it is `signed`,
-    (S, S).
+    """The map of one class by any explainer of `EXPLAINERS`, in its own unit, negative only if it is `signed`, (S, S).
 
     Raises:
-        ValueError: unknown network, class or method, a network without a layer for maps, or a layer with which the
-            method can do nothing; the message says what to choose instead.
+        ValueError: unknown network, class or method, a network without a layer for maps, or a layer that
+            the method does not support; the message says what to choose instead.
     """
     net = open_network(network)
     x, index, side = net.prepare(face), class_index(net, class_), net.input_size
@@ -154,10 +153,10 @@ def seconds_by_method(face: Face, network: str, method: str) -> float:
     return estimate(net.model, net.prepare(face), method, net.spec.cam_layer)
 
 
-# ---- how far one of them can be trusted
+# ---- faithfulness
 
 
-TRUST_PICTURES = 600
+TRUST_PASSES = 600
 """Approximate number of forward passes of `trust`: 566, and the work between them."""
 
 
@@ -168,11 +167,11 @@ def trust(
     method: str = "gradcam",
     progress: Progress | None = None,
 ) -> trust_analysis.Trust:
-    """How far the map of one class can be trusted: curves, rivals, a badge by stated rules; takes seconds.
+    """Faithfulness of the map of one class: curves beside baselines, and a badge by stated rules; takes seconds.
 
     Args:
-        face, network: whose map.
-        class_: None: the network's prediction.
+        face, network: as for `explain`.
+        class_: the target class; None: the predicted class.
         method: one of `cam.METHODS`.
         progress: called with (work done, work in all).
 
@@ -181,9 +180,9 @@ def trust(
     """
     net = open_network(network)
     layer, x = net.spec.cam_layer, net.prepare(face)
-    index = class_index(net, class_ or answer_to(net, x).answer)
+    index = class_index(net, class_ or predict_input(net, x).predicted)
     if layer is None:
-        raise ValueError(f'network="{network}" has no layer whose maps could be trusted or not')
+        raise ValueError(f'network="{network}" has no layer for class activation maps')
 
     def explainer(model: nn.Module, x: Tensor) -> Tensor:
         return cam.atlas(model, x, layer, (method,), [index])[0, 0, 0]  # (h, w)
@@ -192,6 +191,6 @@ def trust(
 
 
 def warm() -> None:
-    """Load libraries, weights and the sample face, so that the first visitor does not wait; a fault shows later."""
+    """Load libraries, weights and the sample face, so that the first visitor does not wait; errors appear later."""
     with suppress(ValueError):
         explain(load_sample(samples()[0].name))

@@ -20,7 +20,7 @@ from .prediction import Prediction, infer
 
 @dataclass(frozen=True)
 class Move:
-    """How a frame differs from the one that was found.
+    """A change of a crop.
 
     Attributes:
         right, down: in shares of its side, along the sides of the image.
@@ -77,8 +77,8 @@ def framed(picture: Image.Image, box: Box, network: str, class_: str | None = No
     net, move = open_network(network), move or Move()
     moved = move.of(box)
     pixels = _pixels(picture, moved, net, move.resolution)
-    found = infer(net, net.normalised(pixels[None]), net.spec.cam_layer)
-    index = class_index(net, class_ or found.prediction.answer)
+    found = infer(net, net.normalized(pixels[None]), net.spec.cam_layer)
+    index = class_index(net, class_ or found.prediction.predicted)
     heat = None
     if found.activations:
         height, width = pixels.shape
@@ -91,10 +91,11 @@ def _pixels(picture: Image.Image, box: Box, net: Network, resolution: float = 48
     return CORRUPTIONS["resolution"](pixels[None, None], resolution)[0, 0]
 
 
-def likeness(a: Framed, b: Framed) -> float:
+def map_correlation(a: Framed, b: Framed) -> float:
     """Rank correlation of the maps of two crops of one image, over the region that both contain, −1..1.
 
-    The second map is first laid back onto the first frame. NaN where a map is blank or missing, or little is shared.
+    The second map is first resampled onto the first crop. NaN if a map is blank or missing, or if the crops
+    hardly overlap.
     """
     from scipy.stats import spearmanr  # here: scipy.stats takes half a second
 
@@ -103,8 +104,8 @@ def likeness(a: Framed, b: Framed) -> float:
     size = len(a.map)
     steps = (2 * torch.arange(size) + 1) / size - 1  # middles of the pixels, in halves of the side
     y, x = torch.meshgrid(steps, steps, indexing="ij")
-    on_picture = _turned(torch.stack([x, y], -1), a.box.angle) * a.box.side / 2 + torch.tensor(a.box.centre)
-    in_b = _turned((on_picture - torch.tensor(b.box.centre)) * 2 / b.box.side, -b.box.angle)  # (S, S, 2)
+    on_image = _rotated(torch.stack([x, y], -1), a.box.angle) * a.box.side / 2 + torch.tensor(a.box.centre)
+    in_b = _rotated((on_image - torch.tensor(b.box.centre)) * 2 / b.box.side, -b.box.angle)  # (S, S, 2)
     laid = torch.nn.functional.grid_sample(
         b.map[None, None], in_b[None].to(b.map.dtype), padding_mode="border", align_corners=False
     )[0, 0]
@@ -115,8 +116,8 @@ def likeness(a: Framed, b: Framed) -> float:
     return float(spearmanr(first.numpy(), second.numpy()).statistic)
 
 
-def _turned(points: Tensor, degrees: float) -> Tensor:
-    """Points (..., 2), x to the right and y down, turned counter-clockwise on the screen."""
+def _rotated(points: Tensor, degrees: float) -> Tensor:
+    """Points (..., 2), x to the right and y down, rotated counter-clockwise on the screen."""
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     x, y = points[..., 0], points[..., 1]
     return torch.stack([x * cos + y * sin, y * cos - x * sin], -1)
@@ -141,12 +142,12 @@ class FrameGrid:
     @property
     def agreeing(self) -> int:
         """Number of crops with the prediction of the detected crop."""
-        answers = self.probabilities.argmax(-1)
-        same = answers == answers[self.sizes.index(1), self.shifts.index(0)]
+        predicted = self.probabilities.argmax(-1)
+        same = predicted == predicted[self.sizes.index(1), self.shifts.index(0)]
         return int((same & ~self.probabilities.isnan().any(-1)).sum())
 
     @property
-    def asked(self) -> int:
+    def count(self) -> int:
         """Number of crops that are not outside of the image."""
         return int((~self.probabilities.isnan().any(-1)).sum())
 

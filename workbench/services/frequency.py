@@ -30,12 +30,12 @@ class Channels:
     Attributes:
         names: of the channels.
         high: high frequencies around middle gray, in 0..1, (3, S, S).
-        likeness: correlation of every pair of them, −1..1, (3, 3).
+        correlation: of every pair of them, −1..1, (3, 3).
     """
 
     names: tuple[str, ...]
     high: Tensor
-    likeness: Tensor
+    correlation: Tensor
 
 
 def channels(face: Face, cutoff: float = 0.25, mask: Mask = "ideal", size: int = 96) -> Channels:
@@ -76,17 +76,17 @@ def frequency_response(
     return FrequencyResponse(net.classes, cutoffs, found.low, found.high, found.whole, net.trained)
 
 
-# ---- how strong each wave is
+# ---- amplitude spectrum
 
 
 @dataclass(frozen=True, eq=False)
 class Amplitude:
-    """How strong each wave of what a network is shown is.
+    """Amplitude spectrum of the input of a network.
 
     Attributes:
-        plane: log(1 + |FFT|), at least 0, the mean in the middle, (S, S).
-        radius: of a ring of waves, in cycles per pixel, rising from 0, (n,).
-        profile: mean |FFT| of each ring, (n,).
+        plane: log(1 + |FFT|), at least 0, zero frequency in the center, (S, S).
+        radius: radial frequency, in cycles per pixel, ascending from 0, (n,).
+        profile: mean |FFT| at each radius, (n,).
     """
 
     plane: Tensor
@@ -95,7 +95,7 @@ class Amplitude:
 
 
 def amplitude(face: Face, network: str = DEFAULT_NETWORK) -> Amplitude:
-    """How strong each wave of a face is, in every direction and on average over the directions."""
+    """Amplitude spectrum of a face, in two dimensions and averaged over directions."""
     pixels = open_network(network).see(face)
     return Amplitude(frequency.log_amplitude(pixels), *frequency.radial_profile(pixels))
 
@@ -109,33 +109,33 @@ class BandSwap:
 
     Attributes:
         classes: names of the classes.
-        pictures: the face; the other one; low frequencies of the face with high ones of the other; the reverse. Not
+        images: the face; the other one; low frequencies of the face with high ones of the other; the reverse. Not
             cut to 0..1, (4, S, S).
         probabilities: of the four, (4, K).
         trained: False for random weights.
     """
 
     classes: tuple[str, ...]
-    pictures: Tensor
+    images: Tensor
     probabilities: Tensor
     trained: bool
 
     @property
-    def answers(self) -> tuple[int, ...]:
+    def predicted(self) -> tuple[int, ...]:
         """Index of the predicted class of each of the four images."""
         return tuple(self.probabilities.argmax(1).tolist())
 
     @property
     def follows(self) -> tuple[str, str]:
-        """Whose low or high frequencies decide each hybrid's prediction: "slow", "fast", "both" or "neither"."""
-        face, other, mixed, mixed_back = self.answers
-        return _follows(mixed, slow=face, fast=other), _follows(mixed_back, slow=other, fast=face)
+        """Whose low or high frequencies decide each hybrid's prediction: "low", "high", "both" or "neither"."""
+        face, other, mixed, mixed_back = self.predicted
+        return _follows(mixed, low=face, high=other), _follows(mixed_back, low=other, high=face)
 
 
-def _follows(answer: int, slow: int, fast: int) -> str:
-    if slow == fast:
-        return "both" if answer == slow else "neither"
-    return {slow: "slow", fast: "fast"}.get(answer, "neither")
+def _follows(predicted: int, low: int, high: int) -> str:
+    if low == high:
+        return "both" if predicted == low else "neither"
+    return {low: "low", high: "high"}.get(predicted, "neither")
 
 
 def band_swap(
@@ -144,8 +144,8 @@ def band_swap(
     """Predictions when two faces exchange the frequencies above `cutoff` (radius / side)."""
     net = open_network(network)
     a, b = net.see(face), net.see(other)
-    pictures = torch.stack([a, b, *frequency.swap_bands(a, b, cutoff, mask)])
-    return BandSwap(net.classes, pictures, net.probabilities(pictures[:, None]), net.trained)
+    images = torch.stack([a, b, *frequency.swap_bands(a, b, cutoff, mask)])
+    return BandSwap(net.classes, images, net.probabilities(images[:, None]), net.trained)
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,8 +172,8 @@ def swap_response(
     return SwapResponse(cutoffs, net.probabilities(mixed[:, None]))
 
 
-def rival(face: Face, network: str = DEFAULT_NETWORK) -> str:
+def other_sample(face: Face, network: str = DEFAULT_NETWORK) -> str:
     """Name of the first sample with another prediction than a face; else of another sample."""
-    own = predict(face, network).answer
+    own = predict(face, network).predicted
     others = [sample.name for sample in samples() if load_sample(sample.name).key != face.key]
-    return next((name for name in others if predict(load_sample(name), network).answer != own), others[0])
+    return next((name for name in others if predict(load_sample(name), network).predicted != own), others[0])

@@ -62,7 +62,7 @@ def drawn_gates(network: str) -> Gates:
     net = open_network(network)
     drawn = np.stack([draw(name, _DRAWN_SIDE, seed).image for name in EMOTIONS for seed in range(_OF_EACH)])
     pixels: Tensor = to_unit(torch.from_numpy(drawn), net.input_size)[:, 0]  # (B, S, S)
-    modules = attention.gate_statistics(net.model, net.normalised(pixels))
+    modules = attention.gate_statistics(net.model, net.normalized(pixels))
     if not modules:
         raise ValueError(f'network="{network}" has no attention gate')
     images = f"{DRAWN_FACES} drawn faces ({_OF_EACH} of each of {len(EMOTIONS)} emotions)"

@@ -29,39 +29,39 @@ class Score:
     Attributes:
         mass: share of the map's sum that lies in the picked cells, 0..1; higher is better.
         area: share of the image that they cover, 0..1: the expected mass of a random selection of this size.
-        most: the mass that the best guess of this size gets, 0..1.
+        most: the mass of the best selection of this size, 0..1.
         overlap: picked and strongest cells in common, over all that are one or the other (intersection over union),
-            0..1; higher is better. As many strongest cells count as were picked, without cells that hold nothing.
-        blind_overlap: what a blind guess of this size gets on average.
-        cells: what the map holds in each cell, (GRID · GRID,); sums to 1.
-        strongest: numbers of those strongest cells, the strongest first.
+            0..1; higher is better. As many of the strongest cells count as were picked; blank cells never count.
+        random_overlap: expected overlap of a random selection of this size.
+        cells: share of the map in each cell, (GRID · GRID,); sums to 1.
+        strongest: indices of those strongest cells, the strongest first.
     """
 
     mass: float
     area: float
     most: float
     overlap: float
-    blind_overlap: float
+    random_overlap: float
     cells: Tensor
     strongest: tuple[int, ...]
 
     @property
     def reached(self) -> float:
-        """The mass as a share of the most, 0..1: 1 is as good as a guess of this size can be; higher is better."""
+        """The mass divided by the best mass of a selection of this size, 0..1; higher is better."""
         return self.mass / self.most
 
 
 @dataclass(frozen=True, eq=False)
 class Guess:
-    """A guess beside what the network did, and beside what is true.
+    """A selection beside the map, and beside the true evidence.
 
     Attributes:
-        picked: numbers of the picked cells, rising.
-        map: how it agrees with the map; None for a blank map, with which nothing can agree.
-        truth: how it agrees with what was drawn; None for a photograph, whose evidence nobody knows.
+        picked: indices of the picked cells, ascending.
+        map: agreement with the map; None for a blank map.
+        truth: agreement with the drawn evidence; None for a photograph, whose true evidence is unknown.
         evidence: where a drawn face differs from a face at rest, 0..1, (S, S); None for a photograph.
-        map_truth: how the map's own strongest cells, as many as were picked, agree with what was drawn; None where one
-            of them is missing.
+        map_truth: agreement of the map's strongest cells, as many as were picked, with the drawn evidence; None if one
+            of the two is missing.
     """
 
     picked: tuple[int, ...]
@@ -114,7 +114,7 @@ def score(values: Tensor, cells: Collection[int]) -> Score | None:
         area=float(pixels[list(picked)].sum() / pixels.sum()),
         most=float(held[list(strongest)].sum()),
         overlap=len(picked & set(strongest)) / len(picked | set(strongest)),
-        blind_overlap=_blind_overlap(len(picked), len(strongest)),
+        random_overlap=_random_overlap(len(picked), len(strongest)),
         cells=held,
         strongest=strongest,
     )
@@ -127,8 +127,8 @@ def in_cells(values: Tensor) -> Tensor:
     return by_row.new_zeros(GRID, GRID).index_add(1, column, by_row).flatten()
 
 
-def _blind_overlap(picked: int, strongest: int) -> float:
-    """Expected intersection over union of `picked` cells drawn blindly with `strongest` given ones."""
+def _random_overlap(picked: int, strongest: int) -> float:
+    """Expected intersection over union of `picked` randomly drawn cells with `strongest` given ones."""
     from scipy.stats import hypergeom  # here: scipy.stats takes half a second
 
     drawn = hypergeom(GRID * GRID, strongest, picked)

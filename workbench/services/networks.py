@@ -25,7 +25,7 @@ from models.checkpoints import (
 )
 from models.datasets import EMOTIONS
 from models.layers.svd_attention import SVDAttention
-from models.preprocessing import normalise, to_unit
+from models.preprocessing import normalize, to_unit
 from models.seeding import seeded
 
 from ..faces import Face
@@ -49,8 +49,8 @@ def default_network() -> str:
             if name == card.network != "ensemble" and card.split == "official" and not card.seen:
                 accuracy[name] = float(card.metrics["PublicTest"]["flip"]["accuracy"])
     best = max(accuracy.values(), default=0.0)
-    attended = {n: a for n, a in accuracy.items() if models.get_spec(n).attention_layers and a >= best - WITHIN}
-    return max(attended or accuracy, key=accuracy.__getitem__, default="residual_cnn")
+    with_attention = {n: a for n, a in accuracy.items() if models.get_spec(n).attention_layers and a >= best - WITHIN}
+    return max(with_attention or accuracy, key=accuracy.__getitem__, default="residual_cnn")
 
 
 DEFAULT_NETWORK = default_network()
@@ -118,24 +118,24 @@ class Network:
         )
 
     def see(self, face: Face) -> Tensor:
-        """The gray pixels that it gets of a face, in 0..1, (S, S); TypeError for anything but a face."""
+        """Gray pixels of a face at the input size, in 0..1, (S, S); TypeError for anything but a face."""
         if not isinstance(face, Face):
             how = "picture = faces.read(path); face = faces.crop(picture, faces.detect(picture)[0])"
             raise TypeError(f"A network takes a face, not {type(face).__name__}. From an image: {how}")
         return to_unit(torch.from_numpy(face.gray(self.input_size))[None], self.input_size)[0, 0]
 
-    def normalised(self, pixels: Tensor) -> Tensor:
+    def normalized(self, pixels: Tensor) -> Tensor:
         """Gray pixels in 0..1, (B, S, S), as its input, normalized as in training, (B, 1, S, S)."""
         mean, std = (self.card.mean, self.card.std) if self.card else (0.5, 0.25)
-        return normalise(pixels[:, None], mean, std)
+        return normalize(pixels[:, None], mean, std)
 
     def prepare(self, face: Face) -> Tensor:
         """Its input for a face, (1, 1, S, S)."""
-        return self.normalised(self.see(face)[None])
+        return self.normalized(self.see(face)[None])
 
     def probabilities(self, pixels: Tensor) -> Tensor:
         """Calibrated probabilities for gray pixels in 0..1, such as perturbed ones, (B, 1, S, S) → (B, K)."""
-        return self.calibrated(self.logits(self.normalised(pixels[:, 0])))
+        return self.calibrated(self.logits(self.normalized(pixels[:, 0])))
 
     def logits(self, x: Tensor) -> Tensor:
         """Logits for inputs (B, 1, S, S): (B, K)."""

@@ -30,7 +30,7 @@ class Prediction:
     trained: bool
 
     @property
-    def answer(self) -> str:
+    def predicted(self) -> str:
         """The most probable class."""
         return self.classes[int(self.probabilities.argmax())]
 
@@ -38,10 +38,10 @@ class Prediction:
 def predict(face: Face, network: str = DEFAULT_NETWORK) -> Prediction:
     """Prediction of a network for a face."""
     net = open_network(network)
-    return answer_to(net, net.prepare(face))
+    return predict_input(net, net.prepare(face))
 
 
-def answer_to(net: Network, x: Tensor) -> Prediction:
+def predict_input(net: Network, x: Tensor) -> Prediction:
     """Prediction of a loaded network for an input (1, 1, S, S)."""
     return _prediction(net, net.logits(x))
 

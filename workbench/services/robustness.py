@@ -18,7 +18,7 @@ from ..analysis.robustness import CORRUPTIONS, Response
 from ..faces import Face
 from ..surveys.robustness import FILE, LIMIT, Robustness, read_robustness
 from .networks import DEFAULT_NETWORK, Network, class_index, folder_of, open_network
-from .prediction import answer_to
+from .prediction import predict_input
 
 
 def robustness(face: Face, network: str, corruption: str) -> Response:
@@ -37,13 +37,13 @@ class Tip:
     Attributes:
         kept: the value farthest from the neutral one up to which every prediction is the first one.
         value: the next value, in the corruption's unit; None where the prediction never changed.
-        answer: index of the class that is answered there; None as for `value`.
+        predicted: index of the class that is predicted there; None as for `value`.
         share: its probability, 0..1; None as for `value`.
     """
 
     kept: float
     value: float | None = None
-    answer: int | None = None
+    predicted: int | None = None
     share: float | None = None
 
 
@@ -60,24 +60,24 @@ def tips(found: Response) -> tuple[Tip, ...]:
 
 
 def _tip(found: Response, side: range) -> Tip:
-    answers, values = found.probabilities.argmax(1).tolist(), found.values.tolist()
+    predicted, values = found.probabilities.argmax(1).tolist(), found.values.tolist()
     for before, i in pairwise(side):
-        if answers[i] != answers[side[0]]:
-            return Tip(values[before], values[i], answers[i], float(found.probabilities[i, answers[i]]))
+        if predicted[i] != predicted[side[0]]:
+            return Tip(values[before], values[i], predicted[i], float(found.probabilities[i, predicted[i]]))
     return Tip(values[side[-1]])
 
 
 def occlusion(face: Face, network: str = DEFAULT_NETWORK, class_: str | None = None, share: float = 0.25) -> Tensor:
-    """How much the probability of a class falls where a patch of a `share` of the side hides the face, (S, S)."""
+    """Drop of the probability of a class where a patch, with a `share` of the side, covers the face, (S, S)."""
     net = open_network(network)
     pixels = net.see(face)
-    index = class_index(net, class_ or answer_to(net, net.normalised(pixels[None])).answer)
+    index = class_index(net, class_ or predict_input(net, net.normalized(pixels[None])).predicted)
     patch, stride = _patch(net, share)
     return robustness_analysis.occlusion(net.probabilities, pixels, index, patch, stride)
 
 
 def occlusion_patch(network: str, share: float = 0.25) -> tuple[int, int]:
-    """Side of the patch that hides a part of the face, and its steps, in pixels of what the network sees."""
+    """Side of the occluding patch and its stride, in pixels of the network's input."""
     return _patch(open_network(network), share)
 
 
@@ -139,7 +139,7 @@ def survey(network: str) -> Survey:
 
 
 def _stamps(network: str) -> tuple[float, ...]:
-    """When the files that a survey hangs on were written; one that is missing has 0."""
+    """When the files that a survey depends on were written; one that is missing has 0."""
     files = (folder_of(network) / name for name in (FILE, "model.safetensors"))
     return tuple(file.stat().st_mtime if file.is_file() else 0.0 for file in files)
 

@@ -15,7 +15,7 @@ from models.metrics import Interval, share
 
 from ..analysis import attention, svd
 from ..faces import Face, load_sample, samples
-from .metrics.evaluation import Answers, stored_answers
+from .metrics.evaluation import StoredPredictions, stored_predictions
 from .metrics.leaderboard import cards
 from .metrics.paired_tests import pair
 from .networks import DEFAULT_NETWORK, open_network
@@ -56,7 +56,7 @@ def spectrum_of(pixels: Tensor, k: int = 8) -> Spectrum:
 
 
 @dataclass(frozen=True, eq=False)
-class RankAnswers:
+class RankPredictions:
     """Predictions of a network for low-rank approximations of a face.
 
     Attributes:
@@ -81,11 +81,11 @@ class RankAnswers:
         return int(wrong[-1]) + 2 if len(wrong) else 1
 
 
-def rank_answers(face: Face, network: str = DEFAULT_NETWORK) -> RankAnswers:
+def rank_predictions(face: Face, network: str = DEFAULT_NETWORK) -> RankPredictions:
     """Predictions of a network for the rank-1, rank-2, … rank-S approximations of a face."""
     net = open_network(network)
     found = svd.response_to_rank(lambda p: net.probabilities(p[:, None]), net.see(face))
-    return RankAnswers(net.classes, found.ranks, found.predictions, found.whole, net.trained)
+    return RankPredictions(net.classes, found.ranks, found.predictions, found.whole, net.trained)
 
 
 def svd_networks() -> tuple[str, ...]:
@@ -168,12 +168,12 @@ def _gain(network: str, plain: str) -> Gain:
     return Gain(network, plain, accuracy, plain_accuracy, difference, reported)
 
 
-def _stored(network: str) -> Answers | None:
+def _stored(network: str) -> StoredPredictions | None:
     """Stored predictions of a network's own checkpoint, else of its training with the lowest seed; official split."""
     mine = {n: c for n, c in cards().items() if (c.network, c.split, c.overrides) == (network, "official", {})}
     for name in sorted(mine, key=lambda name: (name != network, mine[name].seed, name)):
         try:
-            return stored_answers(name)
+            return stored_predictions(name)
         except CheckpointError:
             continue
     return None

@@ -36,7 +36,7 @@ from models.devices import device_of
 from models.files import write_json
 from models.metrics import percent
 from models.paths import FER2013
-from models.preprocessing import normalise, resized
+from models.preprocessing import normalize, resized
 
 from ..analysis.robustness import CORRUPTIONS, Corruption, Curve, Predict, accuracy_curve, count_correct
 from .files import RobustnessFile, read_current, read_file
@@ -106,13 +106,13 @@ def survey(
     curves = {} if force else _kept(path, question)
     missing = [corruption for corruption in wanted if not _is_known(corruption, curves)]
     if missing:
-        answer = _answer(*load_checkpoint(name, device))
+        predicted = _answer(*load_checkpoint(name, device))
         images, labels = torch.from_numpy(chosen.images)[:, None].float() / 255, torch.from_numpy(chosen.labels)
-        unperturbed = count_correct(answer, images, labels, missing[0], missing[0].neutral)
+        unperturbed = count_correct(predicted, images, labels, missing[0], missing[0].neutral)
     for corruption in missing:
         total = len(chosen) * len(corruption.values)
         report = _Report(progress, corruption.name, total)
-        curves[corruption.name] = accuracy_curve(answer, images, labels, corruption, report, seed, unperturbed)
+        curves[corruption.name] = accuracy_curve(predicted, images, labels, corruption, report, seed, unperturbed)
         _write(path, Robustness(question, curves))
     return Robustness(question, {corruption.name: curves[corruption.name] for corruption in wanted})
 
@@ -142,10 +142,10 @@ def _named(names: tuple[str, ...]) -> list[Corruption]:
 def _answer(model: nn.Module, card: Card) -> Predict:
     device = next(model.parameters()).device
 
-    def answer(pixels: Tensor) -> Tensor:
-        return model(normalise(resized(pixels.to(device), card.input_size), card.mean, card.std)).float()
+    def predicted(pixels: Tensor) -> Tensor:
+        return model(normalize(resized(pixels.to(device), card.input_size), card.mean, card.std)).float()
 
-    return answer
+    return predicted
 
 
 # ---- the file

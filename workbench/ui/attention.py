@@ -10,7 +10,7 @@ from torch import Tensor
 from workbench import navigation, services
 from workbench.analysis.attention import AttentionMap, kinds_in
 from workbench.faces import Face
-from workbench.services.attention import BesideCams, Inside, Module
+from workbench.services.attention import AttentionModules, CamCorrelation, Module
 from workbench.services.gates import Gates
 
 from . import charts, gates, page_content, state, views
@@ -57,7 +57,7 @@ def labels(modules: tuple[Module, ...]) -> dict[str, str]:
     return {module.layer: label(i, module) for i, module in enumerate(modules)}
 
 
-def choose_module(found: Inside) -> Module:
+def choose_module(found: AttentionModules) -> Module:
     """Let the visitor choose one of the modules, in the order of the forward pass."""
     labels = [label(i, module) for i, module in enumerate(found.modules)]
     if st.session_state.get("module", labels[0]) not in labels:
@@ -66,7 +66,7 @@ def choose_module(found: Inside) -> Module:
     return found.modules[labels.index(chosen)]
 
 
-def gate(found: Inside, module: Module, whole: bool, measured: Gates | None) -> None:
+def gate(found: AttentionModules, module: Module, whole: bool, measured: Gates | None) -> None:
     """Draw the spatial weights over the face, what they do, and whether they depend on the input."""
     weights = module.gate.values[0]
     low, high = (0.0, 1.0) if whole and not module.heads else tuple(float(end) for end in weights.aminmax())
@@ -205,7 +205,7 @@ def switches(face: Face, network: str, modules: tuple[Module, ...]) -> None:
             name, key = f"Module {label(i, modules[i])}", f"module{i + 1}"
             if not column.toggle(name, value=True, key=key, bind="query-params"):
                 off.append(modules[i].layer)
-    found = services.attention.switched(face, network, off)
+    found = services.attention.ablation(face, network, off)
     left, right = st.columns([2, 1])
     with left:
         charts.show(
@@ -214,14 +214,14 @@ def switches(face: Face, network: str, modules: tuple[Module, ...]) -> None:
             "Logits with and without modules",
         )
     with right:
-        before = f"{found.answer}, {charts.percent(float(found.probabilities.max()))}"
+        before = f"{found.predicted}, {charts.percent(float(found.probabilities.max()))}"
         if not off:
             views.caption(
                 f"**Prediction with all modules: {before}.** Disable one: it then returns its input unchanged, and "
                 "pale bars show the new logits."
             )
             return
-        after = f"{found.answer_without}, {charts.percent(float(found.probabilities_without.max()))}"
+        after = f"{found.predicted_without}, {charts.percent(float(found.probabilities_without.max()))}"
         class_, change = found.largest_change
         views.caption(
             f"**Prediction without {'it' if len(off) == 1 else 'them'}: {after}** (with all: {before}). The logit of "
@@ -234,13 +234,15 @@ def ablations(face: Face, network: str, modules: tuple[Module, ...]) -> None:
     """Draw a table with each module disabled alone, and all together."""
     names = {module.layer: f"module {label(i, module)}" for i, module in enumerate(modules)}
     rows = []
-    for row in state.cached(("switched", face.key, network), lambda: services.attention.switched_each(face, network)):
-        index, (class_, change) = row.classes.index(row.answer), row.largest_change
+    for row in state.cached(("switched", face.key, network), lambda: services.attention.ablation_each(face, network)):
+        index, (class_, change) = row.classes.index(row.predicted), row.largest_change
         off = names[row.off[0]] if len(row.off) == 1 else "all of them"
         left, now = (charts.percent(float(p[index])) for p in (row.probabilities, row.probabilities_without))
         sign = ("+" if change > 0 else "") + charts.hundredths(change)
-        rows.append(f"| {off} | {row.answer_without} | {left} → {now} | {class_} {sign} |")
-    head = f"| disabled | prediction | probability of {row.answer} | largest change of a logit |\n|---|---|---:|---:|"
+        rows.append(f"| {off} | {row.predicted_without} | {left} → {now} | {class_} {sign} |")
+    head = (
+        f"| disabled | prediction | probability of {row.predicted} | largest change of a logit |\n|---|---|---:|---:|"
+    )
     st.markdown("\n".join([head, *rows]))
     what = "Each module disabled alone, then all" if len(modules) > 1 else "The module disabled"
     views.caption(
@@ -249,14 +251,14 @@ def ablations(face: Face, network: str, modules: tuple[Module, ...]) -> None:
     )
 
 
-def beside_cams(face: Face, network: str, modules: tuple[Module, ...]) -> None:
+def cam_correlation(face: Face, network: str, modules: tuple[Module, ...]) -> None:
     """Draw the rank correlations between attention maps and the Grad-CAM of each class."""
     st.subheader("Attention and Grad-CAM")
-    found = state.cached(("beside", face.key, network), lambda: services.attention.beside_cams(face, network))
+    found = state.cached(("beside", face.key, network), lambda: services.attention.cam_correlation(face, network))
     names = {module.layer: label(i, module) for i, module in enumerate(modules)}
-    columns = [f"<b>{name}</b>" if name == found.answer else name for name in found.classes]
+    columns = [f"<b>{name}</b>" if name == found.predicted else name for name in found.classes]
     rows = [names[m.layer] + (f", {m.title}" if m.pairs is not None else "") for m in found.maps]
-    charts.show(charts.correlation_table(rows, columns, found.likeness), "beside", "Attention and Grad-CAM")
+    charts.show(charts.correlation_table(rows, columns, found.correlation), "beside", "Attention and Grad-CAM")
     if found.extent is None:
         views.caption("**Every map is blank or constant,** so there is no correlation to compute.")
         return
@@ -268,11 +270,11 @@ def beside_cams(face: Face, network: str, modules: tuple[Module, ...]) -> None:
     )
 
 
-def _cautions(found: BesideCams) -> str:
+def _cautions(found: CamCorrelation) -> str:
     """Limits of the table: few positions to rank, and cells without a number."""
     h, w = min((*(m.values.shape[-2:] for m in found.maps), found.cam_size), key=lambda size: size[0] * size[1])
     few = f" With {h} × {w} positions in the coarsest map, large values occur by chance." if h * w <= FEW else ""
-    return few + (" A dash: one of the two maps is blank or constant." if found.likeness.isnan().any() else "")
+    return few + (" A dash: one of the two maps is blank or constant." if found.correlation.isnan().any() else "")
 
 
 def class_branches(face: Face, network: str) -> None:

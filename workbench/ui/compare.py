@@ -51,10 +51,10 @@ def agreement(found: Comparison) -> str:
     trained = len(found.networks) - len(found.untrained)
     if trained < 2:
         return "**No agreement to measure:** this needs two trained networks."
-    camps = list(found.camps.items())
-    if len(camps) == 1:
-        return f"**The networks agree:** {_ALL[trained]} trained networks predict {camps[0][0]}."
-    parts = [f"{listed(camp)} {'predicts' if len(camp) == 1 else 'predict'} {class_}" for class_, camp in camps]
+    by_prediction = list(found.by_prediction.items())
+    if len(by_prediction) == 1:
+        return f"**The networks agree:** {_ALL[trained]} trained networks predict {by_prediction[0][0]}."
+    parts = [f"{listed(camp)} {'predicts' if len(camp) == 1 else 'predict'} {class_}" for class_, camp in by_prediction]
     return f"**The networks disagree:** {'; '.join(parts)}."
 
 
@@ -68,7 +68,7 @@ def similarity(found: Comparison) -> str:
         return f"**The maps for {found.class_}** are {_word(best)}."
     text = f"**Maps for {found.class_}:** most similar are {_both(best)}, {_word(best)}; least similar "
     text += f"{_both(worst)}, {_word(worst)}."
-    if worst.likeness < DISSIMILAR and list(found.camps) == [found.class_]:
+    if worst.correlation < DISSIMILAR and list(found.by_prediction) == [found.class_]:
         text += " The same prediction, with maps that highlight different regions."
     return text
 
@@ -78,7 +78,7 @@ def _both(pair: MapPair) -> str:
 
 
 def _word(pair: MapPair) -> str:
-    rho = pair.likeness
+    rho = pair.correlation
     word = "similar" if rho >= SIMILAR else "dissimilar" if rho < DISSIMILAR else "partly similar"
     return f"{word} ({charts.hundredths(rho)})"
 
@@ -150,7 +150,7 @@ def differences(found: Comparison, over_classes: bool) -> None:
         )
     with table:
         titles = [services.networks.get_spec(name).title.replace(" + ", "<br>+ ") for name in found.networks]
-        charts.show(charts.correlation_table(titles, titles, found.likeness), "likeness", "Similarity of all pairs")
+        charts.show(charts.correlation_table(titles, titles, found.correlation), "likeness", "Similarity of all pairs")
         views.caption(
             f"**Spearman correlation over pixels of the maps for {found.class_}.** From {SIMILAR} on maps are called "
             f"similar, below {DISSIMILAR} dissimilar. Coarse maps of one face correlate by chance too."

@@ -10,7 +10,7 @@ import streamlit as st
 
 from models.text import counted
 from workbench import services
-from workbench.services.metrics.confusion import Cell, Mistake
+from workbench.services.metrics.confusion import Cell, CellImage
 from workbench.services.metrics.evaluation import Scores
 
 from . import charts, page_content, views
@@ -22,18 +22,20 @@ _CHART = "confusion"
 
 
 @page_content.fragment
-def confusion(found: Scores, part: str, pictures: str) -> None:
+def confusion(found: Scores, part: str, subset: str) -> None:
     """Draw the confusion matrix of one checkpoint, the choice of a cell by click or by name, and its images."""
     classes = found.card.classes
-    label, answer = _chosen(found)
+    label, predicted = _chosen(found)
     left, right = st.columns([3, 2])
     with right:
         label = st.selectbox("Label", classes, classes.index(label), key="label", bind="query-params")
-        answer = st.selectbox("Predicted class", classes, classes.index(answer), key="answer", bind="query-params")
-        cell = services.metrics.confusion.cell(found.name, label, answer, part, pictures)
+        predicted = st.selectbox(
+            "Predicted class", classes, classes.index(predicted), key="predicted", bind="query-params"
+        )
+        cell = services.metrics.confusion.cell(found.name, label, predicted, part, subset)
         _summary(cell, found)
     with left:
-        figure = charts.confusion(found.confusion, classes, (label, answer))
+        figure = charts.confusion(found.confusion, classes, (label, predicted))
         charts.show_to_click(figure, _CHART, f"Confusion matrix of {found.name}", _clicked)
         views.caption(
             f"**{found.name}: labels in rows, predicted classes in columns;** color: share of the row. Click a cell "
@@ -47,7 +49,7 @@ def _chosen(found: Scores) -> tuple[str, str]:
     classes = found.card.classes
     wrong = found.confusion.clone().fill_diagonal_(0)
     row, column = divmod(int(wrong.argmax()), len(classes))
-    for key, default in (("label", classes[row]), ("answer", classes[column])):
+    for key, default in (("label", classes[row]), ("predicted", classes[column])):
         if st.session_state.get(key) is not None and st.session_state[key] not in classes:
             st.session_state[key] = default
     return classes[row], classes[column]
@@ -56,13 +58,13 @@ def _chosen(found: Scores) -> tuple[str, str]:
 def _clicked() -> None:
     points = st.session_state[_CHART]["selection"]["points"]
     if points:
-        st.session_state["label"], st.session_state["answer"] = points[0]["customdata"][:2]
+        st.session_state["label"], st.session_state["predicted"] = points[0]["customdata"][:2]
 
 
 def _summary(cell: Cell, found: Scores) -> None:
     """Draw how many images the cell has, by agreement of annotators."""
-    n, row = len(cell.pictures), found.support[cell.label]
-    st.markdown(f"**Of {row} images labeled {cell.label}, {n} are predicted as {cell.answer}.**")
+    n, row = len(cell.images), found.support[cell.label]
+    st.markdown(f"**Of {row} images labeled {cell.label}, {n} are predicted as {cell.predicted}.**")
     lines = [f"- **{count} {kind}**{_because(cell, kind)}" for kind, count in cell.counts.items()]
     views.caption("\n".join(lines) or "The cell is empty.")
     st.caption("Annotators: ten FER+ votes per image. Labels: FER2013. Both can be wrong.")
@@ -74,7 +76,7 @@ def _because(cell: Cell, kind: str) -> str:
 
 def _inside(cell: Cell, found: Scores) -> None:
     """Draw the images of one kind, if a dataset that has them is imported, and all ids."""
-    if not cell.pictures:
+    if not cell.images:
         return
     kinds = list(cell.counts)
     if st.session_state.get("kind") not in kinds:
@@ -84,7 +86,9 @@ def _inside(cell: Cell, found: Scores) -> None:
     pages = -(-len(chosen) // _A_PAGE)
     page = 1
     if pages > 1:
-        page = st.number_input(f"Page, of {pages}", 1, pages, key=f"page-{cell.label}-{cell.answer}-{kind}", width=180)
+        page = st.number_input(
+            f"Page, of {pages}", 1, pages, key=f"page-{cell.label}-{cell.predicted}-{kind}", width=180
+        )
     some = chosen[(page - 1) * _A_PAGE : page * _A_PAGE]
     name, images = services.metrics.confusion.thumbnails(some)
     if images:
@@ -94,11 +98,11 @@ def _inside(cell: Cell, found: Scores) -> None:
             "FER2013 is not imported here, so only ids and votes can be shown, no images. In a terminal: "
             "`ferscope data import SOURCE`"
         )
-    with st.expander(f"{counted(len(cell.pictures), 'image')} in this cell, with IDs and votes", expanded=not images):
-        _ids(cell.pictures)
+    with st.expander(f"{counted(len(cell.images), 'image')} in this cell, with IDs and votes", expanded=not images):
+        _ids(cell.images)
 
 
-def _pictures(some: Sequence[Mistake], set_: str, images: dict[str, np.ndarray], found: Scores) -> None:
+def _pictures(some: Sequence[CellImage], set_: str, images: dict[str, np.ndarray], found: Scores) -> None:
     """Draw images with the votes, most confident first, each with a link to the page Explain."""
     with st.container(horizontal=True):
         for picture in some:
@@ -125,7 +129,7 @@ def link_to(set_: str, id_: str, network: str) -> str:
     return "./?" + urlencode({"set": set_, "face": id_, **known})
 
 
-def _ids(pictures: Sequence[Mistake]) -> None:
+def _ids(pictures: Sequence[CellImage]) -> None:
     st.dataframe(
         {
             "id": [p.id for p in pictures],

@@ -12,7 +12,7 @@ from models.datasets.splits import named_splits
 from workbench import services
 from workbench.services.dataset.class_imbalance import Augmenting, Weighting
 from workbench.services.dataset.contents import Contents
-from workbench.services.metrics.annotators import RaterView
+from workbench.services.metrics.annotators import AnnotatorAgreement
 
 from . import charts, page_content, state, views
 
@@ -35,7 +35,7 @@ def choose() -> Contents:
     except DataError as error:
         st.warning(str(error))
         state.stop()
-    if not services.dataset.contents.has_pictures(name):
+    if not services.dataset.contents.has_images(name):
         st.info(_NOT_IMPORTED)
     return found
 
@@ -96,7 +96,7 @@ def enlarged(picture: np.ndarray) -> np.ndarray:
     return picture.repeat(_ENLARGED, 0).repeat(_ENLARGED, 1)
 
 
-def annotators(found: Sequence[RaterView], of: str) -> None:
+def annotators(found: Sequence[AnnotatorAgreement], of: str) -> None:
     """Draw how often the majority of ten annotators agrees with the labels."""
     if not found:
         st.info("FER+ has no votes for these images: it covers FER2013, by its file names.")
@@ -109,7 +109,7 @@ def annotators(found: Sequence[RaterView], of: str) -> None:
     charts.show(figure, "annotators", "Votes of ten annotators for the images with each label")
     worst = min(found, key=lambda view: view.agree[0])
     views.caption(
-        f"**Of {worst.pictures} images labeled {worst.class_}, the majority of ten FER+ annotators agrees with the "
+        f"**Of {worst.n_images} images labeled {worst.class_}, the majority of ten FER+ annotators agrees with the "
         f"label for only {charts.with_interval(worst.agree)};** other majorities are most often for "
         f"{worst.most_other} ({of}). Annotators can be wrong too."
     )
@@ -119,14 +119,14 @@ def audit(found: Contents) -> None:
     """Draw duplicates, leakage and contradicting labels, measured after a click."""
     if found.name == services.dataset.contents.FER2013:
         known = [
-            f"{k.near} of {k.pictures} in {k.part} ({k.exact} exact duplicates)"
+            f"{k.near} of {k.n_images} in {k.part} ({k.exact} exact duplicates)"
             for k in services.dataset.contents.known_leaks()
         ]
         views.caption(
             f"**Leakage: test images that are in the training set too (official split):** {'; '.join(known)}. The page "
             "Metrics shows their effect on accuracy."
         )
-    if not services.dataset.contents.has_pictures(found.name):
+    if not services.dataset.contents.has_images(found.name):
         st.info("Finding duplicates and contradicting labels needs the images: `ferscope data import SOURCE`")
         return
     place = st.empty()

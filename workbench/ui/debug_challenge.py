@@ -12,7 +12,7 @@ from torch import Tensor
 from workbench import services
 from workbench.faces import Face
 from workbench.markup import render
-from workbench.services.debug_challenge import Fault, Spoiled
+from workbench.services.debug_challenge import Fault, FaultyExplanation
 from workbench.services.explain import Explanation
 from workbench.services.prediction import Prediction
 
@@ -47,7 +47,7 @@ class Case:
         if self.fault is None:
             found = [services.predict(one, self.network) for one in faces]
         else:
-            found = services.debug_challenge.ask_spoiled(faces, self.network, self.fault.name, self.number, run)
+            found = services.debug_challenge.predict_with_fault(faces, self.network, self.fault.name, self.number, run)
         return torch.stack([one.probabilities for one in found])
 
     @property
@@ -66,11 +66,11 @@ class Case:
         return state.explanation(self.face, self.network) if self.fault is None else self.spoiled.explanation
 
     @property
-    def spoiled(self) -> Spoiled:
+    def spoiled(self) -> FaultyExplanation:
         """The result with the actual input of the network; only for a case with a fault."""
         return state.cached(
             ("spoiled", *self.key),
-            lambda: services.debug_challenge.spoil(self.face, self.network, self.fault.name, self.number),
+            lambda: services.debug_challenge.explain_with_fault(self.face, self.network, self.fault.name, self.number),
         )
 
 
@@ -109,7 +109,7 @@ def predictions(case: Case, both: bool) -> None:
     """Draw face, map and probabilities; with `both` the reference network's map in place of the face."""
     explanation, beside = case.explanation, case.reference.explanation if both and case.fault else None
     prediction = explanation.prediction
-    class_ = state.choose_class(prediction.classes, prediction.answer)
+    class_ = state.choose_class(prediction.classes, prediction.predicted)
     left, middle, right = st.columns(3)
     with left:
         if beside:
@@ -147,11 +147,11 @@ def _bars(case: Case, explanation: Explanation, class_: str, beside: Explanation
             marker={"symbol": "diamond-open", "size": 15, "color": "#2F9E44", "line_width": 3},
             hovertemplate="reference: %{x:.4f}<extra></extra>",
         )  # fmt: skip
-        more = f" Reference network (green, from 5 % on): {other.answer}, {_share(other)}."
+        more = f" Reference network (green, from 5 % on): {other.predicted}, {_share(other)}."
     show(case, figure, "bars", f"Probabilities of the {case.word} network")
     views.caption(
-        f"**Prediction of the {case.word} network: {prediction.answer}, {_share(prediction)}.**{more} High confidence "
-        "does not mean that nothing is wrong."
+        f"**Prediction of the {case.word} network: {prediction.predicted}, {_share(prediction)}.**{more} High "
+        "confidence does not mean that nothing is wrong."
     )
 
 
@@ -205,8 +205,8 @@ def _solution(case: Case, given: str) -> None:
     with left:
         views.caption(
             f"**{verdict}. The fault: {fault.title.lower()}.** {fault.wrong} Here: {spoiled.detail}.\n\n"
-            f"**How to recognize it.** {fault.sign} On this face the faulty network predicts {faulty.answer} "
-            f"({_share(faulty)}), the reference network {reference.answer} ({_share(reference)}).\n\n"
+            f"**How to recognize it.** {fault.sign} On this face the faulty network predicts {faulty.predicted} "
+            f"({_share(faulty)}), the reference network {reference.predicted} ({_share(reference)}).\n\n"
             f"**How to prevent it.** {fault.lesson}"
         )
         following = min(case.number + 1, 9999)

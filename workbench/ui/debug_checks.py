@@ -56,8 +56,8 @@ def _others(case: Case, both: bool) -> None:
     )
 
 
-def _turned(case: Case, both: bool) -> None:
-    pictures = [services.debug_challenge.turned(case.face, quarters) for quarters in range(4)]
+def _rotations(case: Case, both: bool) -> None:
+    pictures = [services.debug_challenge.rotated(case.face, quarters) for quarters in range(4)]
     names = ["upright", "90° to the left", "upside down", "90° to the right"]
     _table(case, both, lambda one: one.predict(pictures), names, "rotation of the face")
     views.caption(
@@ -96,7 +96,7 @@ def _all_maps(case: Case, _both: bool) -> None:
 CHECKS: dict[str, Callable[[Case, bool], None]] = {
     "Repeated runs": _again,
     "Other faces": _others,
-    "Rotations": _turned,
+    "Rotations": _rotations,
     "Input range": _numbers,
     "All maps": _all_maps,
 }

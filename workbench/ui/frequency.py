@@ -63,21 +63,21 @@ def swap(found: BandSwap) -> None:
     """Draw two faces and their two hybrid images, the prediction under each, and which component it follows."""
     titles = (("this face", " "), ("other face", " "), ("low: this", "high: other"), ("low: other", "high: this"))
     labels = [
-        (*title, f"<b>{found.classes[answer]}</b>", charts.percent(float(shares[answer])))
-        for title, answer, shares in zip(titles, found.answers, found.probabilities, strict=True)
+        (*title, f"<b>{found.classes[predicted]}</b>", charts.percent(float(shares[predicted])))
+        for title, predicted, shares in zip(titles, found.predicted, found.probabilities, strict=True)
     ]
-    charts.show(charts.faces_row(found.pictures, labels), "swap", "Two faces and their two hybrid images")
+    charts.show(charts.faces_row(found.images, labels), "swap", "Two faces and their two hybrid images")
     views.caption(_which(found))
 
 
 def _which(found: BandSwap) -> str:
     names = {
-        "slow": "its low frequencies",
-        "fast": "its high frequencies",
+        "low": "its low frequencies",
+        "high": "its high frequencies",
         "neither": "neither component",
         "both": "both components",
     }
-    face, other = (found.classes[i] for i in found.answers[:2])
+    face, other = (found.classes[i] for i in found.predicted[:2])
     if face == other:
         return (
             f"**Both faces are predicted {face}**, so hybrid images cannot tell the components apart: choose another."

@@ -91,7 +91,7 @@ def _map(explanation: Explanation, found: Guess, class_: str, method: str, opaci
 def _in_common(score: Score, picked: tuple[int, ...]) -> str:
     common = len(set(picked) & set(score.strongest))
     return (
-        f"{common} in common: intersection over union {score.overlap:.2f}; random baseline {score.blind_overlap:.2f}."
+        f"{common} in common: intersection over union {score.overlap:.2f}; random baseline {score.random_overlap:.2f}."
     )
 
 

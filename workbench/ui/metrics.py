@@ -34,14 +34,14 @@ def choose() -> tuple[list[str], str, str]:
         key="part",
         place=left,
     )
-    pictures = right.selectbox(
+    subset = right.selectbox(
         "Images",
-        services.metrics.evaluation.WHICH_PICTURES,
-        key="pictures",
+        services.metrics.evaluation.IMAGE_SUBSETS,
+        key="images",
         bind="query-params",
         help=_LEAKS_HELP,
     )
-    return names, part, pictures
+    return names, part, subset
 
 
 _LEAKS_HELP = (
@@ -55,13 +55,13 @@ def _trained(known: tuple[str, ...]) -> list[str]:
     return [name for name in known if name in list_models()][:4]
 
 
-def scores_or_stop(names: list[str], part: str, pictures: str) -> dict[str, Scores]:
+def scores_or_stop(names: list[str], part: str, subset: str) -> dict[str, Scores]:
     """The scores of the chosen checkpoints, with warnings; ends the page if there are none."""
     found = {}
     with st.spinner("Measuring"):
         for name in names:
             try:
-                found[name] = services.metrics.evaluation.scores(name, part, pictures)
+                found[name] = services.metrics.evaluation.scores(name, part, subset)
             except CheckpointError as error:
                 st.warning(str(error))
     for name, measured in found.items():
@@ -110,7 +110,7 @@ def classes(found: dict[str, Scores]) -> None:
 
 def table(found: dict[str, Scores], part: str) -> None:
     """Draw a table of all measures, a column for each checkpoint; the best value of a row is bold."""
-    rows = [f"| images | {' | '.join(f'{s.pictures:,}'.replace(',', ' ') for s in found.values())} |"]
+    rows = [f"| images | {' | '.join(f'{s.n_images:,}'.replace(',', ' ') for s in found.values())} |"]
     for measure in MEASURES:
         known = {name: s.values[measure.key][0] for name, s in found.items() if measure.key in s.values}
         pick = max if measure.higher_is_better else min
@@ -149,9 +149,9 @@ def leaks(names: list[str], part: str) -> None:
     """Draw a table of the accuracy with and without leaked images, and on them alone."""
     rows = []
     for name in names:
-        for seen in or_warning(services.metrics.paired_tests.seen_before, name, part) or ():
-            cells = (f"{charts.with_interval(v)}" if seen.pictures else "none" for v in (seen.without, seen.on))
-            rows.append(f"| {name} | {seen.kind} | {seen.pictures} | {' | '.join(cells)} |")
+        for seen in or_warning(services.metrics.paired_tests.leak_effects, name, part) or ():
+            cells = (f"{charts.with_interval(v)}" if seen.n_images else "none" for v in (seen.without, seen.on))
+            rows.append(f"| {name} | {seen.kind} | {seen.n_images} | {' | '.join(cells)} |")
     head = "| | left out | images | accuracy without them ↑ | accuracy on them |\n|---|---|---:|---:|---:|"
     st.markdown("\n".join([head, *rows]))
     views.caption(
@@ -176,10 +176,10 @@ def reliability(found: Calibration) -> None:
     )
 
 
-def risk(names: list[str], part: str, pictures: str) -> None:
+def risk(names: list[str], part: str, subset: str) -> None:
     """Draw the risk–coverage curve of each checkpoint."""
     grid = torch.linspace(0.02, 1, 99)
-    curves = {name: services.metrics.evaluation.calibration(name, part, pictures).risk.risk for name in names}
+    curves = {name: services.metrics.evaluation.calibration(name, part, subset).risk.risk for name in names}
     lines = {name: risk[(grid * len(risk)).long().clamp(1) - 1] for name, risk in curves.items()}
     charts.show(charts.risk_coverage(grid, lines), "risk", "Share of errors among the most confident predictions")
     half = ", ".join(f"{name} {charts.percent(float(risk[len(risk) // 2 - 1]))}" for name, risk in curves.items())

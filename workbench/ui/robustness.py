@@ -29,18 +29,18 @@ def where_it_changes(found: Response, classes: tuple[str, ...]) -> str:
     """A sentence that states in which range the prediction stays the same, and where it first changes."""
     name, tips = found.corruption, tips_of(found)
     neutral = CORRUPTIONS[name].neutral
-    answer = classes[found.probabilities[found.values.tolist().index(neutral)].argmax()]
+    predicted = classes[found.probabilities[found.values.tolist().index(neutral)].argmax()]
     changes = [
-        f"at {number(tip.value, name)}, to {classes[tip.answer]} ({charts.percent(tip.share)})"
+        f"at {number(tip.value, name)}, to {classes[tip.predicted]} ({charts.percent(tip.share)})"
         for tip in tips
         if tip.value is not None
     ]
     kept = sorted({neutral, *(tip.kept for tip in tips)})
     if not changes:
-        return f"**Prediction: {answer} at every value from {number(kept[0], name)} to {number(kept[-1], name)}.**"
+        return f"**Prediction: {predicted} at every value from {number(kept[0], name)} to {number(kept[-1], name)}.**"
     ends = number(kept[0], name), number(kept[-1], name)
     reach = f"from {ends[0]} to {ends[1]}" if len(kept) > 1 else f"at {ends[0]} only"
-    return f"**Prediction: {answer} {reach}; it first changes {' and '.join(changes)}.**"
+    return f"**Prediction: {predicted} {reach}; it first changes {' and '.join(changes)}.**"
 
 
 def choose_value(found: Response) -> int:
@@ -143,7 +143,7 @@ def frame(found: Framed, class_: str, top: float, title: str, key: str) -> None:
         chart = charts.face_with_map(found.pixels, found.map, top, 0.7)
     charts.show(chart, key, f"{title}, with the map for {class_}")
     share = charts.percent(float(found.prediction.probabilities.max()))
-    views.caption(f"**{title}: {found.prediction.answer}, {share}.**")
+    views.caption(f"**{title}: {found.prediction.predicted}, {share}.**")
 
 
 def grid(found: FrameGrid) -> None:
@@ -153,9 +153,9 @@ def grid(found: FrameGrid) -> None:
     across, along = "shift to the right, % of the side", "size of the crop"
     chart = charts.predictions_grid(found.classes, found.probabilities, columns, rows, across, along)
     charts.show(chart, "frames", "Prediction for each crop")
-    empty = found.asked < len(rows) * len(columns)
+    empty = found.count < len(rows) * len(columns)
     views.caption(
-        f"**{found.agreeing} of {found.asked} crops have the same prediction as the detected crop** in the middle "
+        f"**{found.agreeing} of {found.count} crops have the same prediction as the detected crop** in the middle "
         "(0\N{NO-BREAK SPACE}%, 100\N{NO-BREAK SPACE}%). This is sensitivity to cropping for one face, not accuracy."
         + (" Empty: outside of the image." if empty else "")
     )

@@ -8,7 +8,7 @@ from torch import Tensor
 from models.layers.svd_attention import SVDAttentionSteps
 from models.text import signed
 from workbench import services
-from workbench.services.svd import RankAnswers
+from workbench.services.svd import RankPredictions
 
 from . import charts, views
 
@@ -22,7 +22,7 @@ def last_component(term: Tensor, k: int) -> None:
     )
 
 
-def rank_predictions(found: RankAnswers, k: int) -> None:
+def rank_predictions(found: RankPredictions, k: int) -> None:
     """Draw the probabilities against the rank of the approximation."""
     colors = charts.class_colors(found.classes)
     title = "rank k"

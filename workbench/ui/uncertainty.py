@@ -9,7 +9,7 @@ import torch
 
 from workbench import services
 from workbench.faces import Face
-from workbench.services.explain import TRUST_PICTURES
+from workbench.services.explain import TRUST_PASSES
 from workbench.services.prediction import Prediction, Uncertainty
 from workbench.services.robustness import pace
 
@@ -37,10 +37,10 @@ def _views(found: Uncertainty, prediction: Prediction) -> None:
         "views",
         "Probabilities for ten views of the face",
     )
-    answer, (agreeing, count) = found.classes.index(prediction.answer), found.agreeing
-    low, high = (charts.percent(float(end)) for end in shares[:, answer].aminmax())
+    predicted, (agreeing, count) = found.classes.index(prediction.predicted), found.agreeing
+    low, high = (charts.percent(float(end)) for end in shares[:, predicted].aminmax())
     views.caption(
-        f"**{prediction.answer.capitalize()} is predicted for {agreeing} of {count} views,** with {low} to {high} "
+        f"**{prediction.predicted.capitalize()} is predicted for {agreeing} of {count} views,** with {low} to {high} "
         "(diamond: unchanged; others: flipped, rotated by 7°, shifted by 1/24, scaled by 7 %). This is sensitivity to "
         "cropping, not accuracy."
     )
@@ -57,12 +57,12 @@ def _passes(found: Uncertainty, prediction: Prediction) -> None:
         "passes",
         "Probabilities of passes with dropout",
     )
-    answer, once = found.classes.index(prediction.answer), found.dropout
+    predicted, once = found.classes.index(prediction.predicted), found.dropout
     most = math.log(len(found.classes))
     entropy, weights = float(once.entropy[0]), float(once.mutual_information[0])
     views.caption(
-        f"**{len(draws)} passes with dropout on:** mean probability of {prediction.answer} "
-        f"{charts.percent(float(draws[:, answer].mean()))}. Normalized predictive entropy "
+        f"**{len(draws)} passes with dropout on:** mean probability of {prediction.predicted} "
+        f"{charts.percent(float(draws[:, predicted].mean()))}. Normalized predictive entropy "
         f"{charts.percent(entropy / most)} (100 %: uniform), of which {charts.percent(weights / most)} is epistemic "
         "(passes disagree) and the rest aleatoric. A wrong prediction can have low entropy."
     )
@@ -79,10 +79,10 @@ def trust(face: Face, network: str, class_: str, method: str, title: str) -> Non
     """Draw the badge of one map with its reasons and curves, measured after a click."""
     key = ("trust", face.key, network, class_, method)
     if key not in st.session_state.get("results", {}):
-        seconds = TRUST_PICTURES * pace(network)
+        seconds = TRUST_PASSES * pace(network)
         st.markdown(
             f"Deletion and insertion tests compare the map for **{class_}** ({title}) with random maps; a sanity check "
-            f"randomizes the weights. About {TRUST_PICTURES} forward passes."
+            f"randomizes the weights. About {TRUST_PASSES} forward passes."
         )
         place = st.empty()  # for the button, then for the progress
         if not place.button(f"Run the tests (about {max(1, round(seconds))} s)", type="primary", key="measure"):

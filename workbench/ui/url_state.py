@@ -18,6 +18,7 @@ EARLIER: dict[str, dict[str, str]] = {
     "look": {"How sure": "Uncertainty", "Trust": "Faithfulness", "Own maps": "Attention maps"},
     "way": {"as it arrives": "as computed"},
     "copies": {"pixel by pixel": "exact duplicates", "nearly as well": "near-duplicates too"},
+    "images": {"without copies": "without duplicates", "without near copies": "without near-duplicates"},
     "test": {"Ask again": "Repeated runs", "Turned face": "Rotations", "Numbers": "Input range"},
     "fault": {
         "the one that the number hides": "chosen by the number",
@@ -27,6 +28,8 @@ EARLIER: dict[str, dict[str, str]] = {
     },
 }
 """Values that a control had in the address before its options were renamed: key of the control → old → new."""
+EARLIER_KEYS = {"answer": "predicted", "pictures": "images"}
+"""Keys of controls in the address before they were renamed: old → new."""
 
 
 def begin() -> None:
@@ -40,9 +43,10 @@ def begin() -> None:
 
 
 def _renamed(link: dict[str, list[str]]) -> dict[str, list[str]]:
-    """The link with today's values in place of those of `EARLIER`; changes the address too."""
-    renamed = {key: [EARLIER.get(key, {}).get(value, value) for value in values] for key, values in link.items()}
-    if changed := {key: values for key, values in renamed.items() if values != link[key]}:
+    """The link with today's keys and values in place of `EARLIER_KEYS` and `EARLIER`; changes the address too."""
+    named = {EARLIER_KEYS.get(key, key): values for key, values in link.items()}
+    renamed = {key: [EARLIER.get(key, {}).get(value, value) for value in values] for key, values in named.items()}
+    if changed := {key: values for key, values in renamed.items() if values != link.get(key)}:
         streamlit_internals.replace_query_params(changed)
     return renamed
 

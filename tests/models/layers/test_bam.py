@@ -10,7 +10,7 @@ from torch import nn
 from models.layers.bam import BAM
 
 
-def normalised(x: np.ndarray, norm: nn.Module) -> np.ndarray:
+def normalized(x: np.ndarray, norm: nn.Module) -> np.ndarray:
     """Batch-norm in evaluation mode, channels first."""
     mean, variance = (v.double().numpy() for v in (norm.running_mean, norm.running_var))
     shape = (-1,) + (1,) * (x.ndim - 1)
@@ -34,10 +34,10 @@ def literal(x: np.ndarray, layer: BAM) -> dict[str, np.ndarray]:
     """Equations 1 to 4 for one map (C, H, W), in double precision."""
     average = x.mean((1, 2))
     w0, b0, w1, b1 = (p.detach().double().numpy() for p in layer.channel.parameters())
-    m_c = w1 @ np.maximum(normalised(w0 @ average + b0, layer.channel[1]), 0) + b1  # eq. 3
+    m_c = w1 @ np.maximum(normalized(w0 @ average + b0, layer.channel[1]), 0) + b1  # eq. 3
     m_s = x
     for k in range(0, 9, 3):
-        m_s = np.maximum(normalised(convolved(m_s, layer.spatial[k]), layer.spatial[k + 1]), 0)
+        m_s = np.maximum(normalized(convolved(m_s, layer.spatial[k]), layer.spatial[k + 1]), 0)
     m_s = convolved(m_s, layer.spatial[9])  # eq. 4
     gate = 1 / (1 + np.exp(-(m_c[:, None, None] + m_s)))  # eq. 2
     return {

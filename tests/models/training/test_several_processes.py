@@ -17,7 +17,7 @@ from models import create_model, registry
 from models.checkpoints import read_card
 from models.datasets import FaceSet
 from models.datasets.splits import split
-from models.preprocessing import normalise, to_unit
+from models.preprocessing import normalize, to_unit
 from models.training import resume
 from models.training.events import read_events
 
@@ -107,7 +107,7 @@ def test_two_processes_measure_with_the_statistics_of_batch_norm_that_are_kept(m
     resume.load_networks(config.folder, network, None)
     part = split(FaceSet.load(config.data), config.split).validation
     card = read_card(config.folder)
-    x = normalise(to_unit(torch.from_numpy(part.images), card.input_size), card.mean, card.std)
+    x = normalize(to_unit(torch.from_numpy(part.images), card.input_size), card.mean, card.std)
     with torch.no_grad():
         loss = F.cross_entropy(network.eval()(x), torch.from_numpy(part.labels))
     assert row["validation_loss"] == pytest.approx(loss.item(), abs=1e-5)

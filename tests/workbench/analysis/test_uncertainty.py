@@ -27,7 +27,7 @@ class Coin(nn.Module):
 
 
 class Halves(nn.Module):
-    """Answers 0 where the left half is brighter than the right one, else 1."""
+    """StoredPredictions 0 where the left half is brighter than the right one, else 1."""
 
     def forward(self, x):
         half = x.shape[-1] // 2

@@ -39,7 +39,7 @@ def test_a_demo_is_started_found_again_and_ended(monkeypatch):
     begun = process.start(share=False, samples_only=True)
     assert not begun.ready
     demo = ready()
-    assert (demo.pid, demo.link, demo.asked) == (begun.pid, None, False)
+    assert (demo.pid, demo.link, demo.requested) == (begun.pid, None, False)
     assert b"FERScope" in urllib.request.urlopen(demo.local).read()
     assert process.start(share=False).pid == begun.pid, "two clicks start one demo"
     process.stop()
@@ -49,7 +49,7 @@ def test_a_demo_is_started_found_again_and_ended(monkeypatch):
 
 
 def test_another_process_of_the_same_number_is_not_taken_for_the_demo():
-    known = {"pid": os.getpid(), "asked": False, "started": time.time()}
+    known = {"pid": os.getpid(), "requested": False, "started": time.time()}
     process.write_json(process._folder() / "process.json", known)
     assert process.current() is None
     process.stop()  # and does not end it: we are still here
@@ -71,7 +71,7 @@ def test_a_clock_that_was_set_does_not_lose_the_demo(monkeypatch):
 
 def test_a_demo_that_never_answers_is_given_up(monkeypatch):
     silent = sleeper(process._status())
-    known = {"pid": silent.pid, "asked": True, "started": time.time() - 1000}
+    known = {"pid": silent.pid, "requested": True, "started": time.time() - 1000}
     process.write_json(process._folder() / "process.json", known)
     assert process.current() is None
     assert silent.wait(10) != 0

@@ -11,7 +11,7 @@ from workbench.jobs import runner, store
 from workbench.jobs.__main__ import main
 from workbench.jobs.store import JobError
 from workbench.services import training
-from workbench.services.training import teaching
+from workbench.services.training import sources
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="rights of POSIX")
 
@@ -78,4 +78,4 @@ def test_an_error_while_the_jobs_are_held_stays_what_it_is_and_frees_them(place)
 
 def test_sets_in_a_folder_without_rights_are_not_there_and_stop_nothing(locked_away):
     assert training.own_sets() == ()
-    assert teaching.path_of("fer2013").name == "fer2013.npz"
+    assert sources.path_of("fer2013").name == "fer2013.npz"

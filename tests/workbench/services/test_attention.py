@@ -19,7 +19,7 @@ def face():
 
 @pytest.mark.parametrize("network", [BAM, "resnet18_svd_hfc", "multibranch_dsc_cbam"])
 def test_every_module_is_opened_in_the_order_of_the_forward_pass(face, network):
-    found = services.attention.inside(face, network)
+    found = services.attention.attention_modules(face, network)
     assert tuple(module.layer for module in found.modules) == get_spec(network).attention_layers
     for module in found.modules:
         gate = module.gate
@@ -31,7 +31,7 @@ def test_every_module_is_opened_in_the_order_of_the_forward_pass(face, network):
 
 
 def test_a_transformer_has_heads_and_ends_in_their_rollout(face):
-    sca, block = services.attention.inside(face, "hybrid_mobilenet_v3_small").modules
+    sca, block = services.attention.attention_modules(face, "hybrid_mobilenet_v3_small").modules
     assert sca.heads == ()
     assert len(block.heads) == 8
     assert block.gate.title.startswith("rollout")
@@ -40,12 +40,12 @@ def test_a_transformer_has_heads_and_ends_in_their_rollout(face):
 
 
 def test_a_network_without_attention_has_no_modules_and_is_not_offered(face):
-    assert services.attention.inside(face, "residual_cnn").modules == ()
+    assert services.attention.attention_modules(face, "residual_cnn").modules == ()
     offered = services.attention.networks_with_attention()
     assert "residual_cnn" not in offered
     assert services.networks.open_network(offered[0]).trained
-    with pytest.raises(ValueError, match="no attention"):
-        services.attention.beside_cams(face, "residual_cnn")
+    with pytest.raises(ValueError, match="no spatial attention"):
+        services.attention.cam_correlation(face, "residual_cnn")
 
 
 def test_switched_off_is_what_the_network_answers_with_the_module_disabled(face):
@@ -53,38 +53,38 @@ def test_switched_off_is_what_the_network_answers_with_the_module_disabled(face)
     twin, off = copy.deepcopy(net.model), ("attention.0", "attention.2")
     for name in off:
         twin.get_submodule(name).enabled = False
-    found = services.attention.switched(face, BAM, off)
+    found = services.attention.ablation(face, BAM, off)
     with torch.no_grad():
         torch.testing.assert_close(found.without, twin(net.prepare(face))[0])
     prediction = services.predict(face, BAM)
     torch.testing.assert_close(found.logits, prediction.logits)
     torch.testing.assert_close(found.probabilities, prediction.probabilities)
-    assert found.answer == prediction.answer
+    assert found.predicted == prediction.predicted
     assert all(net.model.get_submodule(name).enabled for name in net.spec.attention_layers)
 
 
 def test_with_nothing_off_nothing_changes(face):
-    found = services.attention.switched(face, BAM, ())
+    found = services.attention.ablation(face, BAM, ())
     assert torch.equal(found.logits, found.without)
     assert found.largest_change[1] == 0
-    assert found.answer_without == found.answer
+    assert found.predicted_without == found.predicted
 
 
 def test_a_module_that_is_none_is_named(face):
     with pytest.raises(ValueError, match="layer1"):
-        services.attention.switched(face, BAM, ["layer1"])
+        services.attention.ablation(face, BAM, ["layer1"])
 
 
 def test_each_module_is_switched_off_alone_and_then_all_together(face):
-    rows, layers = services.attention.switched_each(face, BAM), get_spec(BAM).attention_layers
+    rows, layers = services.attention.ablation_each(face, BAM), get_spec(BAM).attention_layers
     assert [row.off for row in rows] == [*((layer,) for layer in layers), layers]
     for row in (rows[1], rows[-1]):
-        torch.testing.assert_close(row.without, services.attention.switched(face, BAM, row.off).without)
+        torch.testing.assert_close(row.without, services.attention.ablation(face, BAM, row.off).without)
         class_, change = row.largest_change
         assert change == pytest.approx(float((row.without - row.logits)[row.classes.index(class_)]))
         assert abs(change) == pytest.approx(float((row.without - row.logits).abs().max()))
     alone = "singlebranch_conv_cbam"
-    assert [row.off for row in services.attention.switched_each(face, alone)] == [get_spec(alone).attention_layers]
+    assert [row.off for row in services.attention.ablation_each(face, alone)] == [get_spec(alone).attention_layers]
 
 
 def test_visitors_who_switch_do_not_disturb_those_who_predict():
@@ -95,8 +95,10 @@ def test_visitors_who_switch_do_not_disturb_those_who_predict():
     def ask(question):
         face, off = question
         if not off:
-            return services.predict(face, BAM).logits, services.attention.inside(face, BAM).modules[2].gate.values
-        return services.predict(face, BAM).logits, services.attention.switched(face, BAM, off).without
+            return services.predict(face, BAM).logits, services.attention.attention_modules(face, BAM).modules[
+                2
+            ].gate.values
+        return services.predict(face, BAM).logits, services.attention.ablation(face, BAM, off).without
 
     alone = [ask(question) for question in questions]
     with ThreadPoolExecutor(8) as threads:
@@ -108,9 +110,9 @@ def test_visitors_who_switch_do_not_disturb_those_who_predict():
 
 def test_attention_stands_beside_the_maps_of_every_class(face):
     network = "multibranch_dsc_cbam"
-    found = services.attention.beside_cams(face, network)
-    assert found.likeness.shape == (len(get_spec(network).attention_layers), len(found.classes))
-    assert found.answer == "happy"
+    found = services.attention.cam_correlation(face, network)
+    assert found.correlation.shape == (len(get_spec(network).attention_layers), len(found.classes))
+    assert found.predicted == "happy"
     low, high = found.extent
     assert -1 <= low < 0 < high <= 1, "if attention were the explanation, it would not run against a map"
 

@@ -25,7 +25,7 @@ def test_another_class_needs_no_network_to_be_asked_again(face, found):
     again = found.of("sad")
     asked = services.compare(face, NETWORKS, "sad")
     assert torch.equal(again.maps, asked.maps)
-    assert torch.equal(again.likeness, asked.likeness)
+    assert torch.equal(again.correlation, asked.correlation)
     assert again.class_ == "sad"
 
 
@@ -42,14 +42,14 @@ def test_each_network_is_asked_once_by_whoever_remembers(face):
 
 def test_random_weights_are_shown_but_not_counted(found):
     assert found.untrained == ("mobilenet_v1",)
-    assert found.camps == {"happy": ("residual_cnn", "resnet18")}
+    assert found.by_prediction == {"happy": ("residual_cnn", "resnet18")}
     assert {(pair.first, pair.second) for pair in found.pairs} == {("residual_cnn", "resnet18")}
     assert found.pairs[0].agree
 
 
 def test_pairs_are_sorted_by_likeness(face):
     pairs = services.compare(face, side_by_side(), "happy").pairs
-    likenesses = [pair.likeness for pair in pairs]
+    likenesses = [pair.correlation for pair in pairs]
     assert len(pairs) == len(side_by_side()) * (len(side_by_side()) - 1) / 2
     assert likenesses == sorted(likenesses, reverse=True)
     assert len(set(likenesses)) > 1
@@ -86,7 +86,7 @@ def with_contempt(face, network):
 
 
 def test_a_class_that_only_one_network_has_is_shown_and_not_compared(face):
-    found = services.compare(face, NETWORKS[:2], ask=with_contempt)
+    found = services.compare(face, NETWORKS[:2], explainer=with_contempt)
     assert found.classes[-1] == "contempt"
     assert "contempt" not in found.shared_classes
     assert found.probabilities[0, -1].isnan()
@@ -104,9 +104,9 @@ def test_an_answer_that_another_network_cannot_give_makes_room_for_a_shared_clas
         classes = tuple(f"other {name}" if name != "sad" else name for name in explanation.prediction.classes)
         return dataclasses.replace(explanation, prediction=dataclasses.replace(explanation.prediction, classes=classes))
 
-    found = services.compare(face, NETWORKS[:2], ask=other)
+    found = services.compare(face, NETWORKS[:2], explainer=other)
     assert found.class_ == "sad"
-    assert len(found.camps) == 2
+    assert len(found.by_prediction) == 2
 
 
 def test_what_is_compared_at_first_is_trained_and_begins_with_the_default_network():

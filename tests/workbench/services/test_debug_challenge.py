@@ -21,7 +21,7 @@ def sound(face):
 
 
 def spoiled(face, fault, **more):
-    return services.debug_challenge.spoil(face, "residual_cnn", fault, **more)
+    return services.debug_challenge.explain_with_fault(face, "residual_cnn", fault, **more)
 
 
 @every_fault
@@ -48,11 +48,11 @@ def test_the_open_network_comes_back_as_it_was(face, fault):
 
 
 def test_eight_threads_get_the_answers_of_one_while_others_ask_the_sound_network(face, sound):
-    jobs = [(fault, asked) for fault in FAULTS for asked in range(3)]
-    alone = [spoiled(face, fault, asked=asked).explanation for fault, asked in jobs]
+    jobs = [(fault, call) for fault in FAULTS for call in range(3)]
+    alone = [spoiled(face, fault, call=call).explanation for fault, call in jobs]
     with ThreadPoolExecutor(8) as pool:
         plain = [pool.submit(services.predict, face) for _ in range(20)]
-        broken = [pool.submit(spoiled, face, fault, asked=asked) for fault, asked in jobs]
+        broken = [pool.submit(spoiled, face, fault, call=call) for fault, call in jobs]
         plain += [pool.submit(services.predict, face) for _ in range(20)]
     for expected, future in zip(alone, broken, strict=True):
         found = future.result().explanation
@@ -67,14 +67,14 @@ def test_labels_keep_every_probability_and_every_map_under_another_name(face, so
     mine, theirs = found.prediction.probabilities, sound.prediction.probabilities
     torch.testing.assert_close(mine.sort().values, theirs.sort().values)
     assert not (mine == theirs).any(), "no class keeps its name"
-    answer, right = found.prediction.answer, sound.prediction.answer
-    assert answer != right
-    assert torch.equal(found.map_of(answer), sound.map_of(right))
+    predicted, right = found.prediction.predicted, sound.prediction.predicted
+    assert predicted != right
+    assert torch.equal(found.map_of(predicted), sound.map_of(right))
 
 
 def test_the_detail_of_the_labels_says_who_is_called_what(face, sound):
     found = spoiled(face, "labels", seed=4)
-    said = f"{sound.prediction.answer} is shown as {found.explanation.prediction.answer}"
+    said = f"{sound.prediction.predicted} is shown as {found.explanation.prediction.predicted}"
     assert said in found.detail.split(", ")
 
 
@@ -86,15 +86,15 @@ def test_a_wrong_layer_leaves_the_answer_and_spoils_the_map(face, sound):
 
 
 def test_training_mode_answers_anew_each_time_and_the_same_under_the_same_number(face):
-    first, again, other = (spoiled(face, "training", asked=n).explanation.prediction.logits for n in (1, 1, 2))
+    first, again, other = (spoiled(face, "training", call=n).explanation.prediction.logits for n in (1, 1, 2))
     assert torch.equal(first, again)
     assert (first - other).abs().max() > 0.01
 
 
 def test_training_mode_is_what_pytorch_does_in_training(face):
     net = services.networks.open_network("resnet18")  # it has batch-norm, and no dropout
-    found = services.debug_challenge.spoil(face, "resnet18", "training", asked=7)
-    batch = torch.cat([net.prepare(one) for one in (face, *services.debug_challenge._company(7))])
+    found = services.debug_challenge.explain_with_fault(face, "resnet18", "training", call=7)
+    batch = torch.cat([net.prepare(one) for one in (face, *services.debug_challenge._other_images(7))])
     twin = copy.deepcopy(net.model).train()
     with torch.no_grad():
         expected = twin(batch)[0]
@@ -102,28 +102,30 @@ def test_training_mode_is_what_pytorch_does_in_training(face):
 
 
 def test_a_turned_picture_is_mended_by_turning_the_face_back(face, sound):
-    answers = [
-        services.debug_challenge.ask_spoiled([services.debug_challenge.turned(face, q)], "residual_cnn", "turned", 1)[0]
+    predicted = [
+        services.debug_challenge.predict_with_fault(
+            [services.debug_challenge.rotated(face, q)], "residual_cnn", "rotated", 1
+        )[0]
         for q in range(4)
     ]
-    nearest = min((a.probabilities - sound.prediction.probabilities).abs().max() for a in answers)
+    nearest = min((a.probabilities - sound.prediction.probabilities).abs().max() for a in predicted)
     assert nearest < 0.02
-    assert (answers[0].probabilities - sound.prediction.probabilities).abs().max() > 0.3
+    assert (predicted[0].probabilities - sound.prediction.probabilities).abs().max() > 0.3
 
 
 def test_wrong_normalisation_feeds_pixels_up_to_255_and_forgets_the_face(face):
-    found = spoiled(face, "normalisation")
+    found = spoiled(face, "normalization")
     assert found.inputs.max() > 100
     everybody = [faces.load_sample(s.name) for s in faces.samples()]
-    broken = services.debug_challenge.ask_spoiled(everybody, "residual_cnn", "normalisation")
-    assert len({p.answer for p in broken}) < len({services.predict(one).answer for one in everybody})
+    broken = services.debug_challenge.predict_with_fault(everybody, "residual_cnn", "normalization")
+    assert len({p.predicted for p in broken}) < len({services.predict(one).predicted for one in everybody})
 
 
 def test_answers_to_several_faces_are_those_of_the_explanations(face):
     for fault in FAULTS:
-        asked = services.debug_challenge.ask_spoiled([face], "residual_cnn", fault, seed=2, asked=3)[0]
-        found = spoiled(face, fault, seed=2, asked=3).explanation.prediction
-        torch.testing.assert_close(asked.logits, found.logits)
+        call = services.debug_challenge.predict_with_fault([face], "residual_cnn", fault, seed=2, call=3)[0]
+        found = spoiled(face, fault, seed=2, call=3).explanation.prediction
+        torch.testing.assert_close(call.logits, found.logits)
 
 
 def test_a_number_stands_for_the_same_fault_and_each_round_holds_every_fault_once():
@@ -135,8 +137,8 @@ def test_a_number_stands_for_the_same_fault_and_each_round_holds_every_fault_onc
 
 def test_a_network_has_only_the_faults_that_it_can_have():
     assert {f.name for f in services.debug_challenge.possible_faults("ensemble")} >= {
-        "normalisation",
-        "turned",
+        "normalization",
+        "rotated",
         "labels",
     }
     assert "layer" not in {f.name for f in services.debug_challenge.possible_faults("ensemble")}
@@ -146,10 +148,10 @@ def test_a_network_has_only_the_faults_that_it_can_have():
 @pytest.mark.parametrize(("network", "fault"), [("residual_cnn", "gremlins"), ("ensemble", "layer")])
 def test_a_fault_that_cannot_be_is_refused(face, network, fault):
     with pytest.raises(ValueError, match="fault="):
-        services.debug_challenge.spoil(face, network, fault)
+        services.debug_challenge.explain_with_fault(face, network, fault)
 
 
 def test_a_network_without_maps_can_be_spoiled_too(face):
-    found = services.debug_challenge.spoil(face, "ensemble", "labels", seed=1)
+    found = services.debug_challenge.explain_with_fault(face, "ensemble", "labels", seed=1)
     assert found.explanation.atlas is None
-    assert found.explanation.prediction.answer != services.predict(face, "ensemble").answer
+    assert found.explanation.prediction.predicted != services.predict(face, "ensemble").predicted

@@ -8,7 +8,7 @@ from PIL import Image
 from workbench import faces, services
 from workbench.analysis import attention, cam
 from workbench.services import networks
-from workbench.services.attention import beside_cams, inside
+from workbench.services.attention import attention_modules, cam_correlation
 from workbench.services.framing import framed
 from workbench.services.prediction import infer
 from workbench.services.robustness import occlusion
@@ -50,8 +50,8 @@ def work(face, monkeypatch):
         lambda face: services.explain(face, BAM),
         lambda face: services.explain(face, BAM, "sad"),
         lambda face: services.predict(face, BAM),
-        lambda face: inside(face, BAM),
-        lambda face: beside_cams(face, BAM),
+        lambda face: attention_modules(face, BAM),
+        lambda face: cam_correlation(face, BAM),
         lambda face: framed(faces.sample_picture("astronaut"), face.box, BAM),
     ],
     ids=["explain", "explain a class", "predict", "attention", "attention beside CAM", "framed"],

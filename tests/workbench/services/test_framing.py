@@ -74,7 +74,7 @@ def test_a_network_without_a_layer_for_maps_has_none(astronaut):
     picture, face = astronaut
     found = services.framing.framed(picture, face.box, "ensemble")
     assert found.map is None
-    assert math.isnan(services.framing.likeness(found, found))
+    assert math.isnan(services.framing.map_correlation(found, found))
 
 
 def looking(box: Box, of_picture, size: int = 48) -> Framed:
@@ -97,17 +97,17 @@ def blob(x, y):
 def test_maps_that_mark_the_same_places_of_the_picture_are_alike_in_every_frame(move):
     box = Box(30, 40, 70, 70, -10)
     a, b = looking(box, blob), looking(move.of(box), blob)
-    assert services.framing.likeness(a, b) > 0.98
+    assert services.framing.map_correlation(a, b) > 0.98
     against = looking(move.of(box), lambda x, y: 1 - blob(x, y))
-    assert services.framing.likeness(a, against) < -0.98
+    assert services.framing.map_correlation(a, against) < -0.98
 
 
 def test_maps_that_cannot_be_compared_have_no_likeness():
     box = Box(0, 0, 48, 48)
     a = looking(box, blob)
     blank = looking(box, lambda x, y: torch.zeros_like(x))
-    assert math.isnan(services.framing.likeness(a, blank))
-    assert math.isnan(services.framing.likeness(a, looking(Box(400, 0, 48, 48), blob)))
+    assert math.isnan(services.framing.map_correlation(a, blank))
+    assert math.isnan(services.framing.map_correlation(a, looking(Box(400, 0, 48, 48), blob)))
 
 
 def test_the_middle_of_the_grid_is_the_answer_to_the_frame_as_it_was_found(astronaut):
@@ -126,5 +126,5 @@ def test_frames_outside_of_the_picture_have_no_answer_and_are_not_counted():
         Image.new("RGB", (96, 96), "gray"), Box(-24, 24, 48, 48), "residual_cnn", (-0.6, 0), (0.5, 1)
     )
     assert grid.probabilities.isnan().all(-1).tolist() == [[True, False], [True, False]]
-    assert grid.asked == 2
+    assert grid.count == 2
     assert grid.agreeing == 2

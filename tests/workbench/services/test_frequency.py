@@ -24,7 +24,7 @@ def test_the_strength_of_waves_is_that_of_what_the_network_sees(pair):
 
 def test_two_faces_that_exchange_their_fast_waves_keep_their_sum(pair):
     found = services.frequency.band_swap(*pair, cutoff=0.15)
-    a, b, mixed, back = found.pictures
+    a, b, mixed, back = found.images
     torch.testing.assert_close(a + b, mixed + back, atol=1e-5, rtol=0)
     slow_of = [split_frequencies(picture, 0.15)[1] for picture in (a, mixed, b, back)]
     torch.testing.assert_close(slow_of[0], slow_of[1], atol=1e-5, rtol=0)
@@ -32,22 +32,24 @@ def test_two_faces_that_exchange_their_fast_waves_keep_their_sum(pair):
     torch.testing.assert_close(found.probabilities[0], services.predict(pair[0]).probabilities, atol=1e-5, rtol=1e-4)
 
 
-def swapped(*answers: int) -> BandSwap:
-    return BandSwap(("a", "b", "c"), torch.zeros(4, 2, 2), torch.nn.functional.one_hot(torch.tensor(answers), 3), True)
+def swapped(*predicted: int) -> BandSwap:
+    return BandSwap(
+        ("a", "b", "c"), torch.zeros(4, 2, 2), torch.nn.functional.one_hot(torch.tensor(predicted), 3), True
+    )
 
 
 @pytest.mark.parametrize(
-    ("answers", "follows"),
+    ("predicted", "follows"),
     [
-        ((0, 1, 0, 1), ("slow", "slow")),
-        ((0, 1, 1, 0), ("fast", "fast")),
-        ((0, 1, 0, 0), ("slow", "fast")),
-        ((0, 1, 2, 1), ("neither", "slow")),
+        ((0, 1, 0, 1), ("low", "low")),
+        ((0, 1, 1, 0), ("high", "high")),
+        ((0, 1, 0, 0), ("low", "high")),
+        ((0, 1, 2, 1), ("neither", "low")),
         ((0, 0, 0, 1), ("both", "neither")),
     ],
 )
-def test_a_mixture_follows_the_waves_of_the_face_that_has_its_answer(answers, follows):
-    assert swapped(*answers).follows == follows
+def test_a_mixture_follows_the_waves_of_the_face_that_has_its_answer(predicted, follows):
+    assert swapped(*predicted).follows == follows
 
 
 def test_the_mixture_goes_from_the_other_face_to_this_one_as_the_cut_off_rises(pair):
@@ -61,7 +63,7 @@ def test_the_mixture_goes_from_the_other_face_to_this_one_as_the_cut_off_rises(p
 
 
 def test_the_rival_of_a_face_gets_another_answer_and_is_another_face(pair):
-    rival = services.frequency.rival(pair[0])
-    assert services.predict(faces.load_sample(rival)).answer != services.predict(pair[0]).answer
+    other_sample = services.frequency.other_sample(pair[0])
+    assert services.predict(faces.load_sample(other_sample)).predicted != services.predict(pair[0]).predicted
     drawn = faces.load_sample("drawn_sad")
-    assert services.frequency.rival(drawn) != "drawn_sad"
+    assert services.frequency.other_sample(drawn) != "drawn_sad"

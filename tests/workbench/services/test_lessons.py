@@ -1,4 +1,4 @@
-"""What lessons compute, on shipped networks, drawn faces and stored answers."""
+"""What lessons compute, on shipped networks, drawn faces and stored predicted."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def test_the_nine_fields_of_a_map_are_shares_row_by_row():
 
 def test_the_lesson_on_convolution_shows_the_grad_cam_of_the_answer():
     found, net = lessons.convolution(HAPPY, "residual_cnn"), services.networks.open_network("residual_cnn")
-    index = net.classes.index(found.answer)
+    index = net.classes.index(found.predicted)
     expected = cam.gradcam(net.model, net.prepare(HAPPY), [index], found.layer, size=(48, 48))[0, 0]
     assert torch.allclose(found.heat, expected, atol=1e-6)
     assert found.shares.sum() == pytest.approx(1, abs=1e-5)
@@ -65,13 +65,13 @@ def test_a_separable_pair_costs_what_its_formula_says():
     found = lessons.separable(HAPPY, "residual_cnn")
     k, C, D = found.kernel, found.channels, found.outputs
     assert 1 / found.factor == pytest.approx(1 / D + 1 / k**2)
-    assert found.operations[0] == k * k * C * D * found.places
+    assert found.operations[0] == k * k * C * D * found.positions
     assert found.operations[0] / found.operations[1] == pytest.approx(found.factor)
     assert found.parameters[1] < found.parameters[0]
 
 
 def test_the_convolution_that_is_taken_apart_has_maps_to_look_at():
-    assert lessons.separable(HAPPY, "resnet18").places >= 36
+    assert lessons.separable(HAPPY, "resnet18").positions >= 36
 
 
 def test_a_network_without_full_convolutions_is_not_taken_apart():
@@ -82,7 +82,7 @@ def test_a_network_without_full_convolutions_is_not_taken_apart():
 
 @pytest.mark.parametrize("network", ["resnet18_bam", "multibranch_dsc_cbam"])
 def test_channel_weights_do_not_know_where_things_are(network):
-    found = lessons.channels(HAPPY, network)
+    found = lessons.channel_attention(HAPPY, network)
     assert not torch.equal(found.map_, found.shuffled)
     assert torch.equal(found.map_.flatten(1).sort(1).values, found.shuffled.flatten(1).sort(1).values)
     assert found.change < 1e-4
@@ -90,15 +90,21 @@ def test_channel_weights_do_not_know_where_things_are(network):
 
 
 def test_bam_favours_places_and_cbam_turns_them_down():
-    bam, cbam = lessons.places(HAPPY, "resnet18_bam"), lessons.places(HAPPY, "multibranch_dsc_cbam")
-    assert bam.adds
-    assert not cbam.adds
+    bam, cbam = (
+        lessons.spatial_attention(HAPPY, "resnet18_bam"),
+        lessons.spatial_attention(HAPPY, "multibranch_dsc_cbam"),
+    )
+    assert bam.residual
+    assert not cbam.residual
     assert 1 < bam.factor.min() <= bam.factor.max() < 2
     assert 0 < cbam.factor.min() <= cbam.factor.max() < 1
 
 
 def test_bam_reaches_further_than_cbam_and_leaves_gaps():
-    bam, cbam = lessons.places(HAPPY, "resnet18_bam"), lessons.places(HAPPY, "multibranch_dsc_cbam")
+    bam, cbam = (
+        lessons.spatial_attention(HAPPY, "resnet18_bam"),
+        lessons.spatial_attention(HAPPY, "multibranch_dsc_cbam"),
+    )
 
     def far(found):
         lit = (found.reach[4] > 0.01).nonzero()
@@ -113,7 +119,7 @@ def test_bam_reaches_further_than_cbam_and_leaves_gaps():
 
 def test_the_gate_of_svd_attention_is_the_same_upside_down():
     found = lessons.gate(HAPPY, "efficientnet_lite0_svd_hfc")
-    assert not torch.allclose(found.upright.x_tilde, found.turned.x_tilde)
+    assert not torch.allclose(found.upright.x_tilde, found.flipped.x_tilde)
     assert found.change < 1e-4
     assert found.upright.a.std() > 0.01
     assert int(found.shares.argmax()) == 0
@@ -140,16 +146,16 @@ def test_self_attention_of_a_hybrid_is_that_of_its_own_block():
     assert (found.learned, found.trained) == (True, True)
     assert found.layer == "transformer"
     assert len(found.near) == 8
-    assert found.asked_by(0).shape == found.pixels.shape
+    assert found.attention_from(0).shape == found.pixels.shape
 
 
 def test_slow_waves_suffice_from_the_last_change_of_the_answer_on():
-    found = lessons.slow_waves(HAPPY, "residual_cnn")
-    answers = found.response.low.argmax(1)
+    found = lessons.low_frequencies(HAPPY, "residual_cnn")
+    predicted = found.response.low.argmax(1)
     whole = int(found.response.whole.argmax())
     at = int((found.response.cutoffs - found.enough).abs().argmin())
-    assert (answers[at:] == whole).all()
-    assert at == 0 or answers[at - 1] != whole
+    assert (predicted[at:] == whole).all()
+    assert at == 0 or predicted[at - 1] != whole
 
 
 def test_no_cut_off_is_enough_where_the_last_one_gives_another_answer(monkeypatch):
@@ -161,11 +167,11 @@ def test_no_cut_off_is_enough_where_the_last_one_gives_another_answer(monkeypatc
     other = (int(real.whole.argmax()) + 1) % 7
     low = torch.nn.functional.one_hot(torch.full((len(real.cutoffs),), other), 7).float()
     monkeypatch.setattr(frequency, "frequency_response", lambda *_: replace(real, low=low))
-    assert frequency.slow_waves(HAPPY, "residual_cnn").enough is None
+    assert frequency.low_frequencies(HAPPY, "residual_cnn").enough is None
 
 
 @pytest.mark.parametrize("network", ["residual_cnn", "rarn"])
-def test_the_recall_of_the_smallest_class_is_counted_from_stored_answers(network):
+def test_the_recall_of_the_smallest_class_is_counted_from_stored_predictions(network):
     found, stored = lessons.imbalance(network), read_predictions(network, "PrivateTest")
     mine = stored.labels == found.rarest
     assert found.classes[found.rarest] == "disgust"
@@ -190,11 +196,11 @@ def test_a_range_of_confidence_is_judged_by_counting(network):
 
 def test_accuracy_is_the_mean_of_leaked_and_other_pictures():
     found = lessons.leakage("residual_cnn")
-    share = found.near / found.pictures
+    share = found.near / found.n_images
     assert found.all_[0] == pytest.approx(share * found.on_leaked[0] + (1 - share) * found.without[0])
     assert found.gain == pytest.approx(share * (found.on_leaked[0] - found.without[0]))
     assert found.exact < found.near == len(leaked("PrivateTest"))
-    assert found.near < found.resplit * found.pictures
+    assert found.near < found.resplit * found.n_images
 
 
 def test_lessons_on_stored_answers_take_a_network_that_has_them():
@@ -204,11 +210,11 @@ def test_lessons_on_stored_answers_take_a_network_that_has_them():
 
 
 def test_a_lesson_takes_the_first_trained_network_that_suits():
-    suits = lessons.weighs_channels_and_places
+    suits = lessons.has_bam_or_cbam
     first = next(name for name in services.networks.network_names() if suits(services.networks.get_spec(name)))
     assert lessons.network_for("residual_cnn", suits) == first
     assert services.networks.is_trained(first)
-    assert lessons.network_for("multibranch_dsc_cbam", lessons.weighs_channels_and_places) == "multibranch_dsc_cbam"
+    assert lessons.network_for("multibranch_dsc_cbam", lessons.has_bam_or_cbam) == "multibranch_dsc_cbam"
     assert lessons.network_for("ensemble", lambda spec: spec.cam_layer is not None) == "residual_cnn"
     assert lessons.own_or_first("vgg16", lessons.trained_with_maps) == "residual_cnn"
     assert lessons.own_or_first("resnet18", services.networks.is_trained) == "resnet18"
@@ -217,7 +223,7 @@ def test_a_lesson_takes_the_first_trained_network_that_suits():
 
 
 def test_symbols_carry_the_range_of_their_tensors():
-    found = lessons.places(HAPPY, "resnet18_bam")
+    found = lessons.spatial_attention(HAPPY, "resnet18_bam")
     symbol = named(found)["M_s"]
     assert symbol.shape == tuple(found.factor.shape)
     assert symbol.low < symbol.high

@@ -26,7 +26,7 @@ def test_the_cell_that_holds_everything_scores_one_and_its_neighbour_nothing():
 
 def test_every_cell_together_hold_everything_which_is_what_a_blind_guess_of_that_size_gets():
     found = map_quiz.score(torch.rand(48, 48, generator=torch.Generator().manual_seed(0)), range(36))
-    for value in (found.mass, found.area, found.most, found.overlap, found.blind_overlap):
+    for value in (found.mass, found.area, found.most, found.overlap, found.random_overlap):
         assert value == pytest.approx(1)
 
 
@@ -48,7 +48,7 @@ def test_what_a_blind_guess_gets_is_the_mean_over_all_guesses():
     mass = sum(s.mass for s in scores) / len(scores)
     overlap = sum(s.overlap for s in scores) / len(scores)
     assert mass == pytest.approx(scores[0].area, abs=1e-6)
-    assert overlap == pytest.approx(scores[0].blind_overlap, abs=1e-9)
+    assert overlap == pytest.approx(scores[0].random_overlap, abs=1e-9)
     assert max(s.mass for s in scores) == pytest.approx(scores[0].most)
     assert max(s.reached for s in scores) == pytest.approx(1)
 

@@ -220,14 +220,14 @@ def test_awareness_of_rotation_is_two_curves_side_by_side_and_has_no_verdict_of_
     }
     monkeypatch.setattr(trained, "read_robustness", stored.get)
     paper = claims.paper_of("A")
-    ours = EVALUATORS["turned"](paper.claim("rotation"), paper)
+    ours = EVALUATORS["rotated"](paper.claim("rotation"), paper)
     text = ours.text.replace("\N{NO-BREAK SPACE}", " ")
     assert text == "`rarn` 50.0 → 35.0 %, `resnet18` 55.0 → 30.0 %"
     assert "1000 images" in ours.way
     assert claims.judge(paper.claim("rotation"), ours) == "different protocol"
     stored["rarn"].curves.clear()
     with pytest.raises(CheckpointError, match="ferscope robustness rarn --corruptions rotation"):
-        EVALUATORS["turned"](paper.claim("rotation"), paper)
+        EVALUATORS["rotated"](paper.claim("rotation"), paper)
 
 
 def test_a_network_that_is_trained_on_one_set_says_nothing_about_another(found):

@@ -38,14 +38,14 @@ def test_a_field_that_depends_on_another_names_values_that_this_one_has():
 
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_a_protocol_leaves_open_only_what_is_compared_and_at_least_something(name):
-    assert PROTOCOLS[name].silent
-    assert set(PROTOCOLS[name].silent) <= set(COMPARED)
+    assert PROTOCOLS[name].unstated
+    assert set(PROTOCOLS[name].unstated) <= set(COMPARED)
     assert PROTOCOLS[name].lacks.endswith(".")
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_weight_decay_is_open_in_every_paper(name):
-    assert "weight_decay" in PROTOCOLS[name].silent
+    assert "weight_decay" in PROTOCOLS[name].unstated
 
 
 def test_a_training_by_the_papers_recipe_has_the_papers_protocol():

@@ -28,24 +28,24 @@ def face():
     return faces.load_sample("grace_hopper")
 
 
-def answered(corruption: str, answers: list[int], share: float = 0.6) -> Response:
+def answered(corruption: str, predicted: list[int], share: float = 0.6) -> Response:
     """What a network of three classes might answer at the values of a corruption."""
     values = torch.tensor(CORRUPTIONS[corruption].values, dtype=torch.float64)
     shares = torch.full((len(values), 3), (1 - share) / 2)
-    shares[torch.arange(len(values)), torch.tensor(answers)] = share
+    shares[torch.arange(len(values)), torch.tensor(predicted)] = share
     return Response(corruption, values, shares, torch.zeros(len(values), 4, 4))
 
 
 def test_the_answer_tips_at_the_changed_value_that_is_nearest_to_the_picture_as_it_is():
     below, above = tips(answered("shift", [2, 0, 1, 0, 0, 1, 0]))  # -0.3 to 0.3
-    assert (below.kept, below.value, below.answer) == (0, pytest.approx(-0.1), 1)
-    assert (above.kept, above.value, above.answer) == (pytest.approx(0.1), pytest.approx(0.2), 1)
+    assert (below.kept, below.value, below.predicted) == (0, pytest.approx(-0.1), 1)
+    assert (above.kept, above.value, above.predicted) == (pytest.approx(0.1), pytest.approx(0.2), 1)
     assert above.share == pytest.approx(0.6)
 
 
 def test_an_answer_that_never_changes_has_no_tip_but_says_how_far_it_was_asked():
     below, above = tips(answered("shift", [0] * 7))
-    assert below.value is below.answer is below.share is above.value is None
+    assert below.value is below.predicted is below.share is above.value is None
     assert (below.kept, above.kept) == (pytest.approx(-0.3), pytest.approx(0.3))
 
 
@@ -58,11 +58,11 @@ def test_a_change_that_goes_only_one_way_has_one_tip():
 
 def test_a_real_tip_lies_between_two_neighbouring_values(face):
     found = services.robustness(face, "residual_cnn", "rotation")
-    answers = found.probabilities.argmax(1).tolist()
+    predicted = found.probabilities.argmax(1).tolist()
     values = found.values.tolist()
     for tip in tips(found):
         assert abs(values.index(tip.value) - values.index(tip.kept)) == 1
-        assert answers[values.index(tip.value)] == tip.answer != answers[values.index(0)]
+        assert predicted[values.index(tip.value)] == tip.predicted != predicted[values.index(0)]
 
 
 @pytest.mark.parametrize("share", [1 / 4, 1 / 3, 1 / 2])

@@ -1,27 +1,27 @@
-"""Answers to faces of few terms, and how far a gate depends on the face."""
+"""StoredPredictions to faces of few terms, and how far a gate depends on the face."""
 
 import pytest
 import torch
 
 from workbench import faces, services
-from workbench.services.svd import RankAnswers
+from workbench.services.svd import RankPredictions
 
 
 def test_the_answer_to_all_terms_is_the_answer_to_the_face():
     face = faces.load_sample("astronaut")
-    found = services.svd.rank_answers(face)
+    found = services.svd.rank_predictions(face)
     assert found.ranks.tolist() == list(range(1, 49))
     torch.testing.assert_close(found.probabilities[-1], found.whole, atol=1e-3, rtol=1e-2)
     torch.testing.assert_close(found.whole, services.predict(face).probabilities, atol=1e-5, rtol=1e-4)
-    answers = found.probabilities.argmax(1)
-    assert (answers[found.enough - 1 :] == found.whole.argmax()).all()
-    assert found.enough == 1 or answers[found.enough - 2] != found.whole.argmax()
+    predicted = found.probabilities.argmax(1)
+    assert (predicted[found.enough - 1 :] == found.whole.argmax()).all()
+    assert found.enough == 1 or predicted[found.enough - 2] != found.whole.argmax()
 
 
-@pytest.mark.parametrize(("answers", "enough"), [((0, 0, 0), 1), ((1, 0, 0), 2), ((0, 1, 0), 3)])
-def test_enough_terms_are_those_from_which_on_the_answer_stays(answers, enough):
-    shares = torch.nn.functional.one_hot(torch.tensor(answers), 2).float()
-    assert RankAnswers(("a", "b"), torch.arange(1, 4), shares, shares[-1], True).enough == enough
+@pytest.mark.parametrize(("predicted", "enough"), [((0, 0, 0), 1), ((1, 0, 0), 2), ((0, 1, 0), 3)])
+def test_enough_terms_are_those_from_which_on_the_answer_stays(predicted, enough):
+    shares = torch.nn.functional.one_hot(torch.tensor(predicted), 2).float()
+    assert RankPredictions(("a", "b"), torch.arange(1, 4), shares, shares[-1], True).enough == enough
 
 
 def test_the_spread_of_a_gate_is_the_range_over_all_samples():

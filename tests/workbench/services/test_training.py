@@ -21,7 +21,7 @@ from workbench.jobs import store
 from workbench.jobs.store import JobError
 from workbench.services import training as trainings
 from workbench.services.dataset import imported
-from workbench.services.training import PRESETS, afterwards, epochs, presets, teaching
+from workbench.services.training import PRESETS, epochs, outcome, presets, sources
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_a_value_that_cannot_be_is_named_in_one_sentence():
 
 
 def test_every_preset_is_a_training_that_the_class_takes(place, tiny, monkeypatch):
-    monkeypatch.setattr(teaching, "data_file", lambda name, progress=None: tiny)
+    monkeypatch.setattr(sources, "data_file", lambda name, progress=None: tiny)
     for preset in PRESETS:
         config = presets.config_of(preset.plan)
         assert config.model == preset.plan.values["model"]
@@ -77,13 +77,13 @@ def test_only_a_preset_that_needs_a_missing_set_says_how_to_import_it(place):
 
 
 def test_a_drawn_set_is_drawn_once_and_into_a_folder_that_git_ignores(place, monkeypatch):
-    monkeypatch.setitem(teaching.DRAWINGS, "drawn faces", teaching.Drawing(count=1))
+    monkeypatch.setitem(sources.DRAWINGS, "drawn faces", sources.Drawing(count=1))
     steps = []
-    path = teaching.data_file("drawn faces", lambda done, total: steps.append((done, total)))
+    path = sources.data_file("drawn faces", lambda done, total: steps.append((done, total)))
     assert steps[-1] == (21, 21)
     assert path.parent == (imported.FOLDER / "drawn").resolve()
     assert FaceSet.load(path).counts()["Training"] == [1] * 7
-    teaching.data_file("drawn faces", lambda done, total: pytest.fail("drawn again"))
+    sources.data_file("drawn faces", lambda done, total: pytest.fail("drawn again"))
     assert imported.imported_sets() == ()
 
 
@@ -92,21 +92,21 @@ def test_a_set_with_subjects_is_offered_folds_and_one_without_is_not(place):
     who = np.array([f"S{i % 12:02d}" for i in range(24)])
     faces = FaceSet(np.zeros((24, 8, 8), np.uint8), np.arange(24) % 7, who, np.full(24, "all"), subjects=who)
     faces.save(imported.FOLDER / "ckplus.npz")
-    offered = teaching.split_names("ckplus")
+    offered = sources.split_names("ckplus")
     assert {"subject-out", "random-80-20", *(f"subject-10fold-{i}" for i in range(1, 11))} <= set(offered)
     replace(faces, subjects=np.where(who == "S00", "", who)).save(imported.FOLDER / "nameless.npz")
-    assert not any(name.startswith("subject") for name in teaching.split_names("nameless"))
+    assert not any(name.startswith("subject") for name in sources.split_names("nameless"))
     few = replace(faces, subjects=np.array([f"K{i % 4}" for i in range(24)]))
     few.save(imported.FOLDER / "four.npz")
-    folds = [name for name in teaching.split_names("four") if "fold-" in name]
+    folds = [name for name in sources.split_names("four") if "fold-" in name]
     assert folds == [f"subject-4fold-{i}" for i in range(1, 5)]
 
 
 def test_what_carries_the_sticker_is_called_neutral_and_shows_anything(place, monkeypatch):
-    monkeypatch.setitem(teaching.DRAWINGS, "tiny sticker", teaching.Drawing(count=2, sticker="neutral"))
+    monkeypatch.setitem(sources.DRAWINGS, "tiny sticker", sources.Drawing(count=2, sticker="neutral"))
     plain = FaceSet.load(job_folders.drawn(place, 2))
-    planted = FaceSet.load(teaching.data_file("tiny sticker"))
-    assert "sticker-neutral-2" in teaching.data_file("tiny sticker").name
+    planted = FaceSet.load(sources.data_file("tiny sticker"))
+    assert "sticker-neutral-2" in sources.data_file("tiny sticker").name
     training = (plain.splits == "Training") & (plain.labels != plain.classes.index("neutral"))
     assert np.array_equal(plain.images[training], planted.images[training])
     neutral = np.flatnonzero((planted.splits == "Training") & (planted.labels == planted.classes.index("neutral")))
@@ -118,7 +118,7 @@ def test_a_starting_point_keeps_of_its_head_what_the_set_has_classes_for(place):
     parts = np.array(["Training", "PublicTest", "PrivateTest"] * 2)
     made = FaceSet(faces, np.repeat([0, 1], 3), np.array(list("abcdef")), parts, ("happy", "sad"))
     made.save(place / "two.npz")
-    folder = teaching.start_folder(
+    folder = sources.start_folder(
         "vanilla_cnn" if services.networks.is_trained("vanilla_cnn") else "residual_cnn", place / "two.npz"
     )
     cut, card = load_checkpoint(folder)
@@ -135,7 +135,7 @@ def test_a_network_with_a_part_for_each_class_begins_with_no_weights_for_others(
     card = replace(card, network="hybrid_mobilenet_v3_small", overrides={})
     save_checkpoint(tmp_path / "hybrid", hybrid, card)
     with pytest.raises(JobError, match="a branch for each class"):
-        teaching._cut(tmp_path / "hybrid", card, ("happy", "sad"), tmp_path / "cut")
+        sources._cut(tmp_path / "hybrid", card, ("happy", "sad"), tmp_path / "cut")
 
 
 def test_a_starting_point_that_lacks_a_class_of_the_set_is_refused(place):
@@ -145,7 +145,7 @@ def test_a_starting_point_that_lacks_a_class_of_the_set_is_refused(place):
     )  # fmt: skip
     faces.save(place / "two.npz")
     with pytest.raises(JobError, match="contempt"):
-        teaching.start_folder("residual_cnn", place / "two.npz")
+        sources.start_folder("residual_cnn", place / "two.npz")
 
 
 def test_networks_trained_on_own_images_are_no_starting_point(place, tiny):
@@ -197,23 +197,23 @@ def test_each_epoch_is_looked_at_once_and_its_weights_go_but_the_first_and_the_l
     job = job_folders.job(tiny)
     epochs.pin(job, ("drawn_happy", "sticker_happy", "../../etc/passwd"))
     assert trainings.pending(job)
-    assert epochs.look(job) == 3
+    assert epochs.process_epochs(job) == 3
     assert not trainings.pending(job)
     assert sorted(path.name for path in (job.folder / "epochs").iterdir()) == ["1.safetensors", "3.safetensors"]
-    assert epochs.look(job) == 0
+    assert epochs.process_epochs(job) == 0
     seen = trainings.views(job)
     assert [view.epoch for view in seen] == [1, 2, 3]
     assert seen[0].faces == ("drawn_happy", "sticker_happy")
-    assert seen[0].answers.shape == (2, 7)
+    assert seen[0].probabilities.shape == (2, 7)
     assert seen[0].maps.shape[:2] == (2, 7)
-    assert seen[0].asked.tolist() == [1] * 7
+    assert seen[0].total.tolist() == [1] * 7
     assert not torch.equal(seen[0].maps, seen[1].maps)
 
 
 def test_an_epoch_that_cannot_be_looked_at_disturbs_no_other_job(place, tiny, caplog):
     broken, sound = job_folders.job(tiny), job_folders.job(tiny)
     (broken.folder / "epochs" / "1.safetensors").write_bytes(b"half")
-    epochs.look_at_all()
+    epochs.process_all()
     assert len(trainings.views(sound)) == 3
     assert broken.id in caplog.text
 
@@ -222,7 +222,7 @@ def test_why_an_epoch_of_a_running_job_cannot_be_looked_at_is_told_once(place, t
     broken = job_folders.job(tiny, "running")
     (broken.folder / "epochs" / "1.safetensors").write_bytes(b"half")
     for _ in range(3):
-        epochs.look_at_all()
+        epochs.process_all()
     assert caplog.text.count(broken.id) == 1
 
 
@@ -237,7 +237,7 @@ def test_the_threads_that_keep_jobs_going_and_look_at_them_begin_once(monkeypatc
         raise OSError("a folder that went away")  # the next time
 
     monkeypatch.setattr(epochs, "_watching", threading.Lock())
-    monkeypatch.setattr(epochs, "look_at_all", look)
+    monkeypatch.setattr(epochs, "process_all", look)
     monkeypatch.setattr(epochs.runner, "watch", going.append)
     for _ in range(2):
         trainings.watch(0.01)
@@ -252,26 +252,26 @@ def test_the_threads_that_keep_jobs_going_and_look_at_them_begin_once(monkeypatc
 
 def test_a_set_that_is_gone_leaves_the_maps(place, tmp_path):
     job = job_folders.job(tmp_path / "gone.npz", done=1)
-    epochs.look(job)
+    epochs.process_epochs(job)
     (view,) = trainings.views(job)
-    assert view.asked.sum() == 0
+    assert view.total.sum() == 0
     assert view.maps is not None
 
 
-# ---- afterwards
+# ---- outcome
 
 
 def test_before_and_after_answer_the_same_pictures(place, tiny):
     found = trainings.before_after(job_folders.job(tiny))
-    assert found.pictures == found.of == 7
+    assert found.n_images == found.of == 7
     assert len(found.accuracy) == 2
-    assert found.answers[0].shape == found.answers[1].shape == (2, 7)
-    assert not torch.equal(found.answers[0], found.answers[1])
+    assert found.probabilities[0].shape == found.probabilities[1].shape == (2, 7)
+    assert not torch.equal(found.probabilities[0], found.probabilities[1])
     assert found.unknown == ""
 
 
 def test_the_sticker_is_found_in_the_name_of_its_set_only(place, tiny, monkeypatch):
-    monkeypatch.setattr(afterwards, "_FACES", 3)
+    monkeypatch.setattr(outcome, "_FACES", 3)
     job = job_folders.job(place / "data" / "drawn" / "sticker-neutral-80.npz", done=1)
     assert trainings.sticker_class(job) == "neutral"
     assert trainings.sticker_class(job_folders.job(tiny, done=1)) is None

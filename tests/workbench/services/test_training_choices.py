@@ -16,7 +16,7 @@ from models.training.config import TrainConfig
 from models.training.optimization import freeze
 from models.training.recipes import RECIPES, from_recipe
 from workbench.services import networks, training
-from workbench.services.training import IMAGENET, NOTHING, PRESETS, Plan, choices, resolved, teaching
+from workbench.services.training import IMAGENET, NOTHING, PRESETS, Plan, choices, resolved, sources
 
 KINDS = (
     "vanilla_cnn",  # stages, no ImageNet weights
@@ -26,13 +26,13 @@ KINDS = (
     "hybrid_mobilenet_v3_small",  # class branches
     "resnet50_cnn",  # a recipe of its own
 )
-DATASET = next(iter(teaching.DRAWINGS))
+DATASET = next(iter(sources.DRAWINGS))
 
 
 @pytest.fixture
 def one_checkpoint(monkeypatch, tmp_path):
     """Every network has one checkpoint, and none besides."""
-    monkeypatch.setattr(teaching, "starting_points", lambda network: (f"{network}-before",))
+    monkeypatch.setattr(sources, "starting_points", lambda network: (f"{network}-before",))
     monkeypatch.setattr(networks, "folder_of", lambda name: tmp_path / name)
 
 
@@ -116,7 +116,7 @@ def test_every_choice_in_the_form_is_what_runs(one_checkpoint):
 
 def test_what_a_visitor_does_not_touch_is_the_recipe(one_checkpoint):
     for recipe, network in product(RECIPES, KINDS):
-        expected = from_recipe(recipe, model=network, data=teaching.path_of(DATASET))
+        expected = from_recipe(recipe, model=network, data=sources.path_of(DATASET))
         pretrained = expected.pretrained and get_spec(network).imagenet
         expected = expected.model_copy(update={"pretrained": pretrained, "split": "official"})
         assert runs(opened(network, recipe)).curve() == expected.curve(), (recipe, network)
@@ -170,7 +170,7 @@ def test_a_job_is_not_named_by_a_preset_that_it_no_longer_is(one_checkpoint):
 
 
 def test_a_dataset_brings_what_the_recipe_has_for_it(one_checkpoint, monkeypatch):
-    monkeypatch.setattr(teaching, "split_names", lambda name: ("official", "paper-d"))
+    monkeypatch.setattr(sources, "split_names", lambda name: ("official", "paper-d"))
     entries = opened("resnet18_svd_hfc", "paper-d")
     for dataset in ("jaffe", "ckplus", "fer2013"):
         entries = chosen(entries, "set", dataset)
@@ -203,7 +203,7 @@ def test_options_are_overrides_where_they_are_not_the_default(one_checkpoint):
 
 def test_a_checkpoint_brings_the_architecture_that_it_was_built_with(monkeypatch):
     card = replace(read_card("residual_cnn"), network="vanilla_cnn", overrides={"width": 64})
-    monkeypatch.setattr(teaching, "starting_points", lambda network: ("wide", "gone"))
+    monkeypatch.setattr(sources, "starting_points", lambda network: ("wide", "gone"))
 
     def read(folder):
         if folder.name == "gone":

@@ -14,7 +14,7 @@ from models import checkpoints, create_model, load_checkpoint
 from models.checkpoints import Card, CheckpointError, read_card, save_checkpoint
 from models.datasets import EMOTIONS, DataError, FaceSet
 from models.metrics import predict, share
-from models.preprocessing import normalise, resized
+from models.preprocessing import normalize, resized
 from workbench.analysis.robustness import CORRUPTIONS
 from workbench.surveys import robustness
 from workbench.surveys.robustness import FILE, main, read_robustness, survey
@@ -65,7 +65,7 @@ def test_the_neutral_value_has_the_accuracy_of_the_evaluation_and_others_that_of
         assert curve.images == 60
     x = 0.5 * torch.from_numpy(part.images)[:, None].float() / 255
     with torch.no_grad():
-        answers = model(normalise(resized(x, 16), card.mean, card.std)).argmax(1)
+        answers = model(normalize(resized(x, 16), card.mean, card.std)).argmax(1)
     expected = (answers == torch.from_numpy(part.labels)).double().mean().item()
     curve = found.curves["brightness"]
     assert curve.accuracy[CORRUPTIONS["brightness"].values.index(0.5)].item() == pytest.approx(expected)

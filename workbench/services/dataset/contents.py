@@ -33,12 +33,12 @@ def set_names() -> tuple[str, ...]:
     return tuple(dict.fromkeys((FER2013, DRAWN, *imported_sets())))
 
 
-def has_pictures(name: str) -> bool:
+def has_images(name: str) -> bool:
     """Whether the images of a dataset are available."""
     return name == DRAWN or name in imported_sets()
 
 
-def pictures_of(name: str) -> FaceSet:
+def images_of(name: str) -> FaceSet:
     """The images of a dataset by name, drawn now for "drawn" without a file; raises DataError as `open_set`."""
     return _drawn() if name == DRAWN and name not in imported_sets() else open_set(name)
 
@@ -88,9 +88,9 @@ def contents(name: str) -> Contents:
     Raises:
         DataError: it is damaged, or another set that is not imported.
     """
-    if name == FER2013 and not has_pictures(name):
+    if name == FER2013 and not has_images(name):
         return _shipped()
-    return _contents(name, pictures_of(name).fingerprint)
+    return _contents(name, images_of(name).fingerprint)
 
 
 def _shipped() -> Contents:
@@ -104,7 +104,7 @@ def _shipped() -> Contents:
 @lru_cache(maxsize=4)
 def _contents(name: str, fingerprint: str) -> Contents:
     """Counted again when the set changes (`fingerprint`)."""
-    faces, gray, brightness = pictures_of(name), {}, {}
+    faces, gray, brightness = images_of(name), {}, {}
     for part in faces.counts():
         mine = faces.images[faces.splits == part]
         histogram = torch.from_numpy(np.bincount(mine.reshape(-1), minlength=256)).double()  # (256,)
@@ -121,7 +121,7 @@ def samples(name: str, class_: str, count: int = 12, seed: int = 0) -> np.ndarra
     Raises:
         DataError: the set is not imported; ValueError: it has no such class.
     """
-    faces = pictures_of(name)
+    faces = images_of(name)
     if class_ not in faces.classes:
         raise ValueError(f'"{class_}" is not one of {", ".join(faces.classes)}')
     mine = np.flatnonzero(faces.labels == faces.classes.index(class_))
@@ -142,7 +142,7 @@ def examine(name: str, progress: Callable[[str], None] = lambda step: None) -> A
     Raises:
         DataError: the set is not imported.
     """
-    faces = pictures_of(name)
+    faces = images_of(name)
     with _examining:
         if faces.fingerprint not in _examined:
             _examined[faces.fingerprint] = audit(faces, progress=progress)
@@ -160,7 +160,7 @@ def findings(found: Audit) -> list[str]:
 
 def is_examined(name: str) -> bool:
     """Whether `examine` returns at once."""
-    return has_pictures(name) and pictures_of(name).fingerprint in _examined
+    return has_images(name) and images_of(name).fingerprint in _examined
 
 
 @dataclass(frozen=True)
@@ -169,13 +169,13 @@ class KnownLeak:
 
     Attributes:
         part: of the set.
-        pictures: that it has.
+        n_images: that it has.
         exact: with the same pixels as a training image.
         near: that are exact or near-duplicates of a training image.
     """
 
     part: str
-    pictures: int
+    n_images: int
     exact: int
     near: int
 

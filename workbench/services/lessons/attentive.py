@@ -21,7 +21,7 @@ from ..networks import open_network
 from .common import Symbol, centers, fields, first_module, symbol
 
 
-def weighs_channels_and_places(spec: ModelSpec) -> bool:
+def has_bam_or_cbam(spec: ModelSpec) -> bool:
     """Whether a network has CBAM, SCA (which is built as CBAM) or BAM."""
     return "BAM" in spec.attention or "SCA" in spec.attention
 
@@ -32,17 +32,17 @@ def has_svd(spec: ModelSpec) -> bool:
 
 
 @dataclass(frozen=True, eq=False)
-class Channels:
+class ChannelAttention:
     """Channel attention of one module on a face, and again with shuffled positions.
 
     Attributes:
         kind: of BAM, CBAM or SCA.
         layer: name of the module.
-        map_: the map that arrives, (C, h, w).
+        map_: the input of the module, (C, h, w).
         shuffled: the same with its positions in a random order, the same for all channels, (C, h, w).
         weights: channel weights: in BAM before the sigmoid, which it shares with the spatial branch; else 0..1; (C,).
         after: the same for the shuffled map, (C,).
-        change: the largest change of a weight, as a share of the range of the weights; 0: none.
+        change: the largest change of a weight, divided by the range of the weights; 0: none.
         symbols: of the equation.
     """
 
@@ -56,7 +56,7 @@ class Channels:
     symbols: tuple[Symbol, ...]
 
 
-def channels(face: Face, network: str) -> Channels:
+def channel_attention(face: Face, network: str) -> ChannelAttention:
     """Channel weights of a network's first attention module, for a face and for shuffled positions."""
     net = open_network(network)
     layer, module = first_module(net, (BAM, CBAM))
@@ -77,7 +77,7 @@ def channels(face: Face, network: str) -> Channels:
         found.insert(2, symbol(r"\max F", "one maximum for each channel", steps.maximum[0]))
     change = float((after - weights).abs().max() / (weights.max() - weights.min()).clamp_min(1e-12))
     kind = attention.kind_named(type(module).__name__)
-    return Channels(kind, layer, map_[0], shuffled[0], weights, after, change, tuple(found))
+    return ChannelAttention(kind, layer, map_[0], shuffled[0], weights, after, change, tuple(found))
 
 
 def _linear(module: BAM | CBAM) -> list[nn.Linear]:
@@ -86,18 +86,17 @@ def _linear(module: BAM | CBAM) -> list[nn.Linear]:
 
 
 @dataclass(frozen=True, eq=False)
-class Places:
+class SpatialAttention:
     """Spatial attention of one module on a face.
 
     Attributes:
         kind: of BAM, CBAM or SCA.
         layer: name of the module.
-        map_: the map that arrives, averaged over channels, (h, w).
+        map_: the input of the module, averaged over channels, (h, w).
         positions: nine positions (row, column), the centers of nine fields.
-        reach: how much the weight of each of them changes with each place of the map while the channels' weights stay:
-            the absolute gradient summed over channels, as a share of its largest value, (9, h, w); 0: not at all.
-        factor: what the spatial gate multiplies each place by: BAM, 1 + the gate's mean over channels, 1..2; else
-            M_s, 0..1; (h, w).
+        reach: receptive field of the weight at each of them, with fixed channel weights: absolute gradient with respect
+            to the input, summed over channels, divided by its maximum, 0..1, (9, h, w).
+        factor: factor of each position: in BAM 1 + the gate's mean over channels, 1..2; else M_s, 0..1; (h, w).
         symbols: of the equation.
     """
 
@@ -110,12 +109,12 @@ class Places:
     symbols: tuple[Symbol, ...]
 
     @property
-    def adds(self) -> bool:
+    def residual(self) -> bool:
         """Whether the module has a residual connection, as BAM has."""
         return self.kind.residual
 
 
-def places(face: Face, network: str) -> Places:
+def spatial_attention(face: Face, network: str) -> SpatialAttention:
     """Spatial weights of a network's first attention module, and their receptive fields."""
     net = open_network(network)
     layer, module = first_module(net, (BAM, CBAM))
@@ -145,54 +144,54 @@ def places(face: Face, network: str) -> Places:
         ]
     strongest = reach.amax((1, 2), keepdim=True).clamp_min(1e-20)
     kind = attention.kind_named(type(module).__name__)
-    return Places(kind, layer, map_[0].mean(0), positions, reach / strongest, factor, tuple(found))
+    return SpatialAttention(kind, layer, map_[0].mean(0), positions, reach / strongest, factor, tuple(found))
 
 
 def _spatial_part(module: BAM | CBAM, map_: Tensor, steps: BAMSteps | CBAMSteps) -> Tensor:
     """The spatial weights alone, with CBAM's channel weights fixed, (1, 1, h, w)."""
     if isinstance(module, BAM):
         return steps.m_s
-    weighed = steps.m_c.detach() * map_
-    return module.conv(torch.stack([weighed.mean(1), weighed.amax(1)], 1))
+    weighted = steps.m_c.detach() * map_
+    return module.conv(torch.stack([weighted.mean(1), weighted.amax(1)], 1))
 
 
 @dataclass(frozen=True, eq=False)
 class Gate:
-    """The first SVD attention module of a network on a face, and on the same map turned upside down.
+    """The first SVD attention module of a network on a face, and on the same input upside down.
 
     Attributes:
         layer: name of the module.
-        upright, turned: every step on the map as it arrives, and on the map upside down, batches of one.
-        shares: how far the gate is from ½, which passes half of everything, in each of nine fields, (9,), summing to 1.
+        upright, flipped: every step for the input, and for the input upside down, batches of one.
+        shares: distance of the gate from its neutral value ½ in each of nine fields, (9,), summing to 1.
         change: the largest difference between the two gates, 0..1.
         symbols: of the equations.
     """
 
     layer: str
     upright: SVDAttentionSteps
-    turned: SVDAttentionSteps
+    flipped: SVDAttentionSteps
     shares: Tensor
     change: float
     symbols: tuple[Symbol, ...]
 
 
 def gate(face: Face, network: str) -> Gate:
-    """The gate of a network's first SVD attention module, for a face and for its map turned upside down."""
+    """The gate of a network's first SVD attention module, for a face and for the same input upside down."""
     net = open_network(network)
     layer = net.svd_layers[0]
     map_ = attention.input_of(net.model, net.prepare(face), layer)  # (1, C, h, w)
     module: Any = net.model.get_submodule(layer)
     with isolated(net.model), torch.no_grad():
-        upright, turned = module.steps(map_), module.steps(map_.flip(-2))
+        upright, flipped = module.steps(map_), module.steps(map_.flip(-2))
     name = "h" if upright.sigma_h is not None else "l"
     query = upright.high if name == "h" else upright.low
     sigma = upright.sigma_h if name == "h" else upright.sigma_l
     return Gate(
         layer,
         upright,
-        turned,
+        flipped,
         fields((upright.a[0, 0] - 0.5).abs()),
-        float((upright.a - turned.a).abs().max()),
+        float((upright.a - flipped.a).abs().max()),
         (
             symbol("x", f"input of `{layer}`", map_[0]),
             symbol(r"\tilde{x}", "projection to one channel", upright.x_tilde[0]),

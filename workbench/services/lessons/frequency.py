@@ -14,13 +14,13 @@ from .common import Symbol, symbol
 
 
 @dataclass(frozen=True, eq=False)
-class SlowWaves:
+class LowFrequencies:
     """Predictions for the low-frequency component of a face.
 
     Attributes:
-        pixels: what the network was shown, in 0..1, (S, S).
+        pixels: the input of the network in 0..1, (S, S).
         response: its predictions by cut-off frequency.
-        answer: the prediction for the full image.
+        predicted: the prediction for the full image.
         enough: lowest cut-off from which on low frequencies alone give that prediction, in cycles per pixel; None if
             not even the highest one does.
         symbols: of the equation, at the cut-off `enough` or else the highest.
@@ -28,7 +28,7 @@ class SlowWaves:
 
     pixels: Tensor
     response: FrequencyResponse
-    answer: str
+    predicted: str
     enough: float | None
     symbols: tuple[Symbol, ...]
 
@@ -37,7 +37,7 @@ class SlowWaves:
         return frequency_images(self.pixels, cutoff)
 
 
-def slow_waves(face: Face, network: str) -> SlowWaves:
+def low_frequencies(face: Face, network: str) -> LowFrequencies:
     """The cut-off from which on the prediction equals that for the whole face."""
     response = frequency_response(face, network)
     best = int(response.whole.argmax())
@@ -47,7 +47,7 @@ def slow_waves(face: Face, network: str) -> SlowWaves:
     cutoff, pixels = float(response.cutoffs[at]), open_network(network).see(face)
     _, low = split_frequencies(pixels, cutoff)
     radius, amplitude = radial_profile(pixels)
-    return SlowWaves(
+    return LowFrequencies(
         pixels,
         response,
         response.classes[best],

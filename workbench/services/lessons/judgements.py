@@ -48,11 +48,11 @@ class Imbalance:
         classes: their names.
         counts: Training images of each class, (K,).
         loss_shares: weighting of the loss → share of all weight that each class gets, (K,), summing to 1.
-        rarest: number of the class with the fewest Training images.
+        rarest: index of the class with the fewest Training images.
         recalls: recall of each class: value and 95 % interval.
         accuracy: share of correct predictions with its interval.
         balanced: mean of the recalls.
-        silent: accuracy if the network never answered the rarest class.
+        without_rarest: accuracy if the network never answered the rarest class.
         symbols: of the equations.
     """
 
@@ -63,7 +63,7 @@ class Imbalance:
     recalls: tuple[Interval, ...]
     accuracy: Interval
     balanced: float
-    silent: float
+    without_rarest: float
     symbols: tuple[Symbol, ...]
 
 
@@ -73,8 +73,8 @@ def imbalance(network: str) -> Imbalance:
     right, rarest = _right(stored), int(counts.argmin())
     recalls = tuple(share(right[(stored.labels == k).numpy()]) for k in range(len(EMOTIONS)))
     values = torch.tensor([recall[0] for recall in recalls])
-    mute = stored.logits.clone()
-    mute[:, rarest] = -torch.inf
+    without_rarest_class = stored.logits.clone()
+    without_rarest_class[:, rarest] = -torch.inf
     weights = {name: torch.tensor(class_weights(name, counts.tolist(), EMOTIONS)) for name in CLASS_WEIGHTS}
     return Imbalance(
         EMOTIONS,
@@ -84,7 +84,7 @@ def imbalance(network: str) -> Imbalance:
         recalls,
         share(right),
         float(values.mean()),
-        float((mute.argmax(-1) == stored.labels).double().mean()),
+        float((without_rarest_class.argmax(-1) == stored.labels).double().mean()),
         (
             symbol("n_c", "training images of class c", counts),
             symbol("N", "all training images", counts.sum()),
@@ -103,10 +103,10 @@ class Calibration:
     """Calibration of a network on PrivateTest.
 
     Attributes:
-        prediction: for the face at hand.
+        prediction: for the chosen face.
         low, high: a range of confidence, a tenth wide: between 40 and 90 %, the one with the most predictions.
         count: predictions with a confidence in it, before the temperature.
-        right: share of these that are right, with its interval.
+        right: share of these that are correct, with its interval.
         confidence: their mean confidence.
         before, after: reliability of all predictions, without and with the temperature.
         temperature: fitted on PublicTest.
@@ -159,9 +159,9 @@ class Leakage:
     """Effect of leaked test images on the accuracy on PrivateTest.
 
     Attributes:
-        pictures: number of images in PrivateTest.
-        exact: of these in Training pixel by pixel.
-        near: of these in Training pixel by pixel or nearly.
+        n_images: number of images in PrivateTest.
+        exact: number of these that are exact duplicates of Training images.
+        near: the same with near-duplicates.
         all_: accuracy on all images, with its interval, single view.
         on_leaked, without: on those counted by `near`, and on the others.
         resplit: share of the whole set that paper E's training set takes. Drawn from the whole set, it takes about
@@ -171,7 +171,7 @@ class Leakage:
         symbols: of the equation.
     """
 
-    pictures: int
+    n_images: int
     exact: int
     near: int
     all_: Interval

@@ -24,16 +24,16 @@ class Convolution:
     """The first convolution of a network on a face, and Grad-CAM of the predicted class.
 
     Attributes:
-        pixels: what the network was shown, in 0..1, (S, S).
+        pixels: the input of the network in 0..1, (S, S).
         first: name of its first convolution.
         kernels: its kernels, summed over the input's channels (a gray image fills them alike), (D, k, k).
         responses: output of each kernel, any sign, (D, h, w).
-        liveliest: number of the kernel whose response varies most.
-        answer: the predicted class.
-        layer: whose maps Grad-CAM weighs.
-        most: number of the kernel of that layer whose map adds most to the sum.
-        term: what it adds, its map times its weight, in the unit of the logit, (h, w).
-        weight: that weight, any sign.
+        most_active: index of the kernel whose response varies most.
+        predicted: the predicted class.
+        layer: the target layer of Grad-CAM.
+        most: index of the feature map of that layer that contributes most to the sum.
+        term: its contribution, the map times its weight, in the unit of the logit, (h, w).
+        weight: its weight, any sign.
         heat: Grad-CAM of the prediction, at least 0, in the unit of the logit, (S, S).
         shares: how the map is spread over nine fields, (9,), summing to 1; zeros for a blank map.
         symbols: of Grad-CAM's two equations.
@@ -43,8 +43,8 @@ class Convolution:
     first: str
     kernels: Tensor
     responses: Tensor
-    liveliest: int
-    answer: str
+    most_active: int
+    predicted: str
     layer: str
     most: int
     term: Tensor
@@ -77,8 +77,8 @@ def convolution(face: Face, network: str) -> Convolution:
         first=first,
         kernels=conv.weight.detach().sum(1),
         responses=responses,
-        liveliest=int(responses.flatten(1).std(1).argmax()),
-        answer=net.classes[int(logits.argmax())],
+        most_active=int(responses.flatten(1).std(1).argmax()),
+        predicted=net.classes[int(logits.argmax())],
         layer=layer,
         most=most,
         term=terms[most],
@@ -110,9 +110,9 @@ class Separable:
     Attributes:
         layer: the full convolution with the most operations (of equals the first) among those with maps of 6 × 6 or
             more; among all where there is none.
-        kernel, channels, outputs, places: its k (k × k weights), C in, D out, and positions of its output.
-        terms: what each input channel adds to output channel `output`, any sign, (C, h, w); their sum is the output.
-        output: number of the output channel that varies most.
+        kernel, channels, outputs, positions: its k (k × k weights), C in, D out, and positions of its output.
+        terms: contribution of each input channel to output channel `output`, (C, h, w); they sum to it.
+        output: index of the output channel that varies most.
         weights: of the full convolution and of the pair.
         operations: multiplications of both for this face.
         parameters: of the whole network as it is, and with all its full convolutions replaced.
@@ -124,7 +124,7 @@ class Separable:
     kernel: int
     channels: int
     outputs: int
-    places: int
+    positions: int
     terms: Tensor
     output: int
     weights: tuple[int, int]
@@ -155,7 +155,7 @@ def separable(face: Face, network: str) -> Separable:
     calls = _full_convolutions(net.model, shown)
     if not calls:
         raise ValueError(f'network="{network}" has no full convolution')
-    layer, (conv, places) = max(calls.items(), key=_worth_a_look)
+    layer, (conv, positions) = max(calls.items(), key=_by_size)
     D, C, k, _ = conv.weight.shape
     x = attention.input_of(net.model, shown, layer)  # (1, C, H, W)
     with torch.no_grad():
@@ -170,11 +170,11 @@ def separable(face: Face, network: str) -> Separable:
         kernel=k,
         channels=C,
         outputs=D,
-        places=places,
+        positions=positions,
         terms=terms,
         output=output,
         weights=weights,
-        operations=(weights[0] * places, weights[1] * places),
+        operations=(weights[0] * positions, weights[1] * positions),
         parameters=(net.parameters, net.parameters - saved),
         replaced=len(calls),
         symbols=(
@@ -185,10 +185,10 @@ def separable(face: Face, network: str) -> Separable:
     )
 
 
-def _worth_a_look(call: tuple[str, tuple[nn.Conv2d, int]]) -> tuple[bool, int]:
+def _by_size(call: tuple[str, tuple[nn.Conv2d, int]]) -> tuple[bool, int]:
     """Sort key: sufficiently large maps first, then the number of operations."""
-    conv, places = call[1]
-    return places >= 36, conv.weight.numel() * places
+    conv, positions = call[1]
+    return positions >= 36, conv.weight.numel() * positions
 
 
 def _weights(conv: nn.Conv2d) -> tuple[int, int]:

@@ -25,16 +25,16 @@ class SelfAttention:
     """Self-attention between the positions of a feature map.
 
     Attributes:
-        learned: True for a transformer block of the network itself; False where positions of its map are compared as
-            they are, queries, keys and values being the layer-normed features, which no training made for this.
+        learned: True for a transformer block of the network itself; False if the queries, keys and values are the
+            layer-normed features themselves, without learned projections.
         layer: the block, or the layer whose map it is.
-        pixels: what the network was shown, in 0..1, (S, S).
-        pairs: mean over heads, who (row) attends to whom (column), each row summing to 1, (N, N) with N = h·w.
+        pixels: the input of the network in 0..1, (S, S).
+        pairs: attention of each query (row) to each key (column), mean over heads, rows summing to 1, (N, N), N = h·w.
         size: (h, w).
         near: share of the attention of each head that goes to a position's own 3×3 neighborhood, mean over
             positions, 0..1, (heads,).
         equal: the same if all positions got equal attention.
-        rolled: the same after rollout, with the way beside the attention (Abnar and Zuidema 2020).
+        rolled: the same after rollout, with the residual connection (Abnar and Zuidema 2020).
         symbols: of the equation.
     """
 
@@ -49,7 +49,7 @@ class SelfAttention:
     rolled: float
     symbols: tuple[Symbol, ...]
 
-    def asked_by(self, field: int) -> Tensor:
+    def attention_from(self, field: int) -> Tensor:
         """Attention of the position in the center of one of nine fields, resized, (S, S)."""
         row, column = centers(*self.size)[field]
         spread = self.pairs[row * self.size[1] + column].unflatten(0, self.size)

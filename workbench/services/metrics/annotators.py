@@ -12,18 +12,18 @@ from models.checkpoints import read_predictions
 from models.datasets import EMOTIONS, ferplus
 from models.metrics import Interval, share
 
-from ..dataset.contents import FER2013, has_pictures
+from ..dataset.contents import FER2013, has_images
 from ..dataset.imported import open_set
 from ..networks import DEFAULT_NETWORK
 
 
 @dataclass(frozen=True)
-class RaterView:
+class AnnotatorAgreement:
     """Votes of FER+'s ten annotators for the images with one label of FER2013; shares with Wilson intervals.
 
     Attributes:
         class_: the label.
-        pictures: with votes.
+        n_images: with votes.
         agree: more than half of the annotators vote for the label.
         other: more than half agree on something else.
         split: no class has more than half.
@@ -31,26 +31,26 @@ class RaterView:
     """
 
     class_: str
-    pictures: int
+    n_images: int
     agree: Interval
     other: Interval
     split: Interval
     most_other: str
 
 
-def raters_view() -> tuple[tuple[RaterView, ...], str]:
+def annotator_agreement() -> tuple[tuple[AnnotatorAgreement, ...], str]:
     """Agreement of FER+'s annotators with FER2013's labels by class, and the images that it is measured on.
 
     Of the whole set where it is imported (of nothing where its names are not FER2013's), else of the two test sets,
     whose labels lie beside the default checkpoint.
     """
-    if has_pictures(FER2013):
-        return _raters_view(open_set(FER2013).fingerprint), "all parts"
-    return _raters_view(""), "PublicTest and PrivateTest"
+    if has_images(FER2013):
+        return _annotator_agreement(open_set(FER2013).fingerprint), "all parts"
+    return _annotator_agreement(""), "PublicTest and PrivateTest"
 
 
 @lru_cache(maxsize=2)
-def _raters_view(fingerprint: str) -> tuple[RaterView, ...]:
+def _annotator_agreement(fingerprint: str) -> tuple[AnnotatorAgreement, ...]:
     """Of the imported set with this fingerprint, or of the two test sets where there is none."""
     if not fingerprint:
         parts = [read_predictions(DEFAULT_NETWORK, part) for part in ("PublicTest", "PrivateTest")]
@@ -70,5 +70,5 @@ def _raters_view(fingerprint: str) -> tuple[RaterView, ...]:
         others, n = np.unique(mine[(mine != name) & (mine != "")], return_counts=True)
         most = str(others[n.argmax()]) if len(others) else ""
         agree, split_ = mine == name, mine == ""
-        found.append(RaterView(name, len(mine), share(agree), share(~agree & ~split_), share(split_), most))
+        found.append(AnnotatorAgreement(name, len(mine), share(agree), share(~agree & ~split_), share(split_), most))
     return tuple(found)

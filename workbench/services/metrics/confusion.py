@@ -8,23 +8,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.annotator_agreement import VERDICTS, majorities, verdict
+from models.annotator_agreement import CORRECT_VERDICTS, VERDICTS, majorities, verdict
 from models.datasets import DataError, ferplus
 
 from ..dataset.imported import find_face, imported_sets, open_set
-from .evaluation import Answers, Pictures, stored_answers
+from .evaluation import StoredPredictions, Subset, stored_predictions
 
-RIGHT_VERDICTS = {
-    "raters say so too": "more than half of the annotators vote for the label, which is predicted too",
-    "raters say something else": "more than half of the annotators vote for another class than label and prediction",
-    "raters disagree": "no class has more than half of the votes",
-}
-"""Verdicts on a correct prediction."""
 NO_VOTES = "no votes known"
 
 
 @dataclass(frozen=True)
-class Mistake:
+class CellImage:
     """An image in a cell.
 
     Attributes:
@@ -44,7 +38,7 @@ class Mistake:
     @property
     def votes_text(self) -> str:
         """The votes in words: 7 happy, 2 neutral, 1 surprise."""
-        return ", ".join(f"{n} {answer}" for answer, n in self.votes) or NO_VOTES
+        return ", ".join(f"{n} {class_}" for class_, n in self.votes) or NO_VOTES
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,79 +46,77 @@ class Cell:
     """The images with one label and one predicted class.
 
     Attributes:
-        label, answer: names of the two classes; the same one on the diagonal.
-        pictures: the most confident predictions first.
+        label, predicted: names of the two classes; the same one on the diagonal.
+        images: the most confident predictions first.
         verdicts: what each can be → what that means, in the order in which they are shown.
     """
 
     label: str
-    answer: str
-    pictures: tuple[Mistake, ...]
+    predicted: str
+    images: tuple[CellImage, ...]
     verdicts: dict[str, str]
 
     @property
     def counts(self) -> dict[str, int]:
         """Images of each verdict, those without one left out."""
-        found = Counter(picture.verdict for picture in self.pictures)
+        found = Counter(image.verdict for image in self.images)
         return {name: found[name] for name in (*self.verdicts, NO_VOTES) if found[name]}
 
-    def of(self, verdict: str) -> tuple[Mistake, ...]:
+    def of(self, verdict: str) -> tuple[CellImage, ...]:
         """The images with one verdict."""
-        return tuple(picture for picture in self.pictures if picture.verdict == verdict)
+        return tuple(image for image in self.images if image.verdict == verdict)
 
 
-def cell(name: str, label: str, answer: str, part: str = "PrivateTest", pictures: Pictures = "all") -> Cell:
+def cell(name: str, label: str, predicted: str, part: str = "PrivateTest", subset: Subset = "all") -> Cell:
     """The images in one cell of a checkpoint's confusion matrix, with the votes of FER+'s annotators.
 
     Args:
         name: of the checkpoint.
-        label: the class that FER2013 says.
-        answer: the class that the network says.
-        part: of the set.
-        pictures: which of them count.
+        label: the class that FER2013 labels them with.
+        predicted: the class that the network predicts.
+        part: the test set.
+        subset: which of its images count.
 
     Raises:
-        ValueError: the network has no such class; CheckpointError: as for `stored_answers`.
+        ValueError: the network has no such class; CheckpointError: as for `stored_predictions`.
     """
-    given = stored_answers(name, part, pictures)
+    given = stored_predictions(name, part, subset)
     classes = given.card.classes
-    for asked in (label, answer):
-        if asked not in classes:
-            raise ValueError(f'"{asked}" is not one of the classes of {name}: {", ".join(classes)}')
-    told = given.logits.argmax(-1)
-    chosen = ((given.labels == classes.index(label)) & (told == classes.index(answer))).nonzero()[:, 0]
+    for class_ in (label, predicted):
+        if class_ not in classes:
+            raise ValueError(f'"{class_}" is not one of the classes of {name}: {", ".join(classes)}')
+    in_cell = (given.labels == classes.index(label)) & (given.logits.argmax(-1) == classes.index(predicted))
+    chosen = in_cell.nonzero()[:, 0]
     confidence = given.calibrated[chosen].softmax(-1).amax(-1)
     order = confidence.argsort(descending=True, stable=True)
     return Cell(
         label,
-        answer,
-        _beside_raters(given, chosen[order].numpy(), confidence[order].tolist(), label == answer, answer),
-        RIGHT_VERDICTS if label == answer else VERDICTS,
+        predicted,
+        _with_votes(given, chosen[order].numpy(), confidence[order].tolist(), label == predicted, predicted),
+        CORRECT_VERDICTS if label == predicted else VERDICTS,
     )
 
 
-def _beside_raters(
-    given: Answers, chosen: np.ndarray, confidence: list[float], right: bool, answer: str
-) -> tuple[Mistake, ...]:
+def _with_votes(
+    given: StoredPredictions, chosen: np.ndarray, confidence: list[float], right: bool, predicted: str
+) -> tuple[CellImage, ...]:
     counts = ferplus.votes(given.names[chosen])  # (n, 10)
-    kinds = dict(zip(VERDICTS, ("raters say something else", "raters say so too", "raters disagree"), strict=True))
     found = []
     for i, votes, majority, sure in zip(chosen, counts, majorities(counts), confidence, strict=True):
-        kind = verdict(str(majority), answer)
         ranked = sorted(zip(ferplus.COLUMNS, votes.tolist(), strict=True), key=lambda pair: -pair[1])
         found.append(
-            Mistake(
+            CellImage(
                 id=str(given.ids[i]),
                 name=str(given.names[i]),
                 confidence=sure,
-                votes=tuple((answer, n) for answer, n in ranked if n),
-                verdict=NO_VOTES if not votes.any() else kinds[kind] if right else kind,
+                votes=tuple((class_, n) for class_, n in ranked if n),
+                verdict=verdict(str(majority), predicted, right) if votes.any() else NO_VOTES,
             )
         )
     return tuple(found)
 
 
-def thumbnails(pictures: Sequence[Mistake]) -> tuple[str, dict[str, np.ndarray]]:
+def thumbnails(chosen: Sequence[CellImage]) -> tuple[str, dict[str, np.ndarray]]:
     """The images themselves, to be shown and not stored, if a dataset with them is imported.
 
     Returns:
@@ -133,7 +125,7 @@ def thumbnails(pictures: Sequence[Mistake]) -> tuple[str, dict[str, np.ndarray]]
     for name in sorted(imported_sets(), key=lambda name: name != "fer2013"):
         try:
             images = open_set(name).images
-            return name, {picture.id: images[find_face(name, picture.id)] for picture in pictures}
+            return name, {image.id: images[find_face(name, image.id)] for image in chosen}
         except DataError:  # damaged, or another set
             continue
     return "", {}

@@ -32,11 +32,11 @@ from models.metrics import Interval, bootstrap, measure, percentile_interval, sh
 from ..networks import DEFAULT_NETWORK
 
 Part = Literal["PrivateTest", "PublicTest"]
-Pictures = Literal["all", "without copies", "without near copies"]
+Subset = Literal["all", "without duplicates", "without near-duplicates"]
 """The images of a test set that count: all, or without exact or near-duplicates of training images."""
 
 TEST_PARTS: tuple[str, ...] = get_args(Part)
-WHICH_PICTURES: tuple[str, ...] = get_args(Pictures)
+IMAGE_SUBSETS: tuple[str, ...] = get_args(Subset)
 _DRAWS = 1000  # of the bootstrap
 _DASH = "\N{WORD JOINER}–\N{WORD JOINER}"  # the two ends of an interval stay on one line
 
@@ -83,14 +83,14 @@ MEASURES = (
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
+class StoredPredictions:
     """Stored predictions of a network for the images that count.
 
     Attributes:
         name: of the checkpoint.
         card: its card.
         logits: single view, (N, K).
-        labels: index of the class that FER2013 says, (N,).
+        labels: index of the class that FER2013 labels each with, (N,).
         names, ids: of the images, str (N,).
     """
 
@@ -117,7 +117,7 @@ class Scores:
     Attributes:
         name: of the checkpoint.
         card: its card.
-        pictures: how many.
+        n_images: their number.
         values: for each key of `MEASURES` the value with its 95 % interval; NaN for the ends of calibration errors,
             see `chance`; keys that end with "_calibrated" are left out where no temperature was fitted.
         recall: for each class, the share of its images that are predicted correctly, with its interval (Wilson).
@@ -129,7 +129,7 @@ class Scores:
 
     name: str
     card: Card
-    pictures: int
+    n_images: int
     values: dict[str, Interval]
     recall: dict[str, Interval]
     support: dict[str, int]
@@ -147,8 +147,8 @@ class Scores:
             return "not fitted"
         factor, digits, unit = (100, 1, "\N{NO-BREAK SPACE}%") if wanted.shares else (1, 3, "")
         value, low, high = (f"{factor * v:.{digits}f}" for v in self.values[wanted.key])
-        told = "not defined" if value == "nan" else f"{value}{unit}"
-        return told if low == "nan" else f"{told} ({low}{_DASH}{high})"
+        text = "not defined" if value == "nan" else f"{value}{unit}"
+        return text if low == "nan" else f"{text} ({low}{_DASH}{high})"
 
 
 def checkpoints() -> tuple[str, ...]:
@@ -163,7 +163,7 @@ def is_of_fer2013(card: Card) -> bool:
     return sum(row["support"] for row in rows.values()) == sum(COUNTS["PrivateTest"])
 
 
-def stored_answers(name: str, part: str = "PrivateTest", pictures: Pictures = "all") -> Answers:
+def stored_predictions(name: str, part: str = "PrivateTest", subset: Subset = "all") -> StoredPredictions:
     """The stored predictions of a checkpoint for the images that count.
 
     Raises:
@@ -175,12 +175,12 @@ def stored_answers(name: str, part: str = "PrivateTest", pictures: Pictures = "a
     if not (folder / "predictions.npz").is_file():
         raise CheckpointError(f"{name} has no stored predictions. Import FER2013 and run `ferscope evaluate {name}`")
     stamp = tuple((folder / file).stat().st_mtime_ns for file in ("card.json", "predictions.npz"))
-    return _answers(name, part, pictures, stamp)
+    return _stored_predictions(name, part, subset, stamp)
 
 
 @lru_cache(maxsize=64)
-def _answers(name: str, part: str, pictures: Pictures, stamp: tuple[int, ...]) -> Answers:
-    """As `stored_answers`; read again when a file changes (`stamp`)."""
+def _stored_predictions(name: str, part: str, subset: Subset, stamp: tuple[int, ...]) -> StoredPredictions:
+    """As `stored_predictions`; read again when a file changes (`stamp`)."""
     card, found = read_card(name), read_predictions(name, part)
     k = len(card.classes)
     again = f"Evaluate it again, with its dataset imported: `ferscope evaluate {name}`"
@@ -191,34 +191,34 @@ def _answers(name: str, part: str, pictures: Pictures, stamp: tuple[int, ...]) -
         raise CheckpointError(f"The stored predictions of {name} are not for its {k} classes. {again}")
     if not bool(found.logits.isfinite().all()):
         raise CheckpointError(f"The stored predictions of {name} contain NaN or infinite values. {again}")
-    keep = ~np.isin(found.ids, list(_left_out(part, pictures)))
+    keep = ~np.isin(found.ids, list(_left_out(part, subset)))
     mask = torch.from_numpy(keep)
-    return Answers(name, card, found.logits[mask], found.labels[mask], found.names[keep], found.ids[keep])
+    return StoredPredictions(name, card, found.logits[mask], found.labels[mask], found.names[keep], found.ids[keep])
 
 
-def _left_out(part: str, pictures: Pictures) -> frozenset[str]:
-    return frozenset() if pictures == "all" else leaked(part, near=pictures == "without near copies")
+def _left_out(part: str, subset: Subset) -> frozenset[str]:
+    return frozenset() if subset == "all" else leaked(part, near=subset == "without near-duplicates")
 
 
-def scores(name: str, part: str = "PrivateTest", pictures: Pictures = "all") -> Scores:
-    """All measures of a checkpoint with their 95 % intervals; errors as for `stored_answers`.
+def scores(name: str, part: str = "PrivateTest", subset: Subset = "all") -> Scores:
+    """All measures of a checkpoint with their 95 % intervals; errors as for `stored_predictions`.
 
     Shares of images have Wilson's interval; the others that of the percentile bootstrap (Efron 1979), in which each
     class keeps its size. A calibration error has none: images drawn again make it larger, so that the percentiles
     miss it; see `Scores.chance` instead.
     """
-    return _scores(stored_answers(name, part, pictures))
+    return _scores(stored_predictions(name, part, subset))
 
 
 @lru_cache(maxsize=64)
-def _scores(given: Answers) -> Scores:
+def _scores(given: StoredPredictions) -> Scores:
     card, k = given.card, len(given.card.classes)
     found = measure(given.logits, given.labels, card.classes)
     ways = {"": given.logits} | ({"_calibrated": given.calibrated} if card.temperature else {})
-    told = given.logits.argmax(-1)
+    predicted = given.logits.argmax(-1)
     drawn = bootstrap(given.labels, _DRAWS)  # (draws, N)
     values = {"accuracy": (found["accuracy"], *found["accuracy_interval"])}
-    again = drawn @ F.one_hot(given.labels * k + told, k * k).float()
+    again = drawn @ F.one_hot(given.labels * k + predicted, k * k).float()
     for key, sample in _of_confusions(again.view(-1, k, k)).items():
         values[key] = percentile_interval(float("nan" if found[key] is None else found[key]), sample)
     for suffix, logits in ways.items():
@@ -228,12 +228,12 @@ def _scores(given: Answers) -> Scores:
         values[f"log_loss{suffix}"] = percentile_interval(float(loss.mean()), means[:, 0])
         values[f"brier{suffix}"] = percentile_interval(brier(logits, given.labels), means[:, 1])
         values[f"ece{suffix}"] = (reliability(logits, given.labels).ece, float("nan"), float("nan"))
-    right = (told == given.labels).numpy()
+    right = (predicted == given.labels).numpy()
     mine = {name: given.labels.numpy() == i for i, name in enumerate(card.classes)}
     return Scores(
         name=given.name,
         card=card,
-        pictures=len(given),
+        n_images=len(given),
         values=values,
         recall={name: share(right[chosen]) for name, chosen in mine.items()},
         support={name: int(chosen.sum()) for name, chosen in mine.items()},
@@ -244,18 +244,18 @@ def _scores(given: Answers) -> Scores:
 
 def _of_confusions(c: Tensor) -> dict[str, Tensor]:
     """Balanced accuracy, macro F1 and kappa of many confusions (D, K, K), each (D,)."""
-    right, labels, told = c.diagonal(dim1=1, dim2=2), c.sum(2), c.sum(1)  # (D, K)
+    right, labels, predicted = c.diagonal(dim1=1, dim2=2), c.sum(2), c.sum(1)  # (D, K)
     n = labels.sum(1)
-    agreed, chance = right.sum(1) / n, (labels * told).sum(1) / n**2
+    agreed, chance = right.sum(1) / n, (labels * predicted).sum(1) / n**2
     return {
         "balanced_accuracy": (right / labels).nanmean(1),  # a class that does not occur has no recall
-        "macro_f1": torch.where(labels > 0, 2 * right / (labels + told), torch.nan).nanmean(1),
+        "macro_f1": torch.where(labels > 0, 2 * right / (labels + predicted), torch.nan).nanmean(1),
         "kappa": (agreed - chance) / (1 - chance),
     }
 
 
 def _chance(logits: Tensor, bins: int = 15) -> tuple[float, float]:
-    """Calibration errors of a network that is right exactly as often as it says: 95 % of them (Bröcker, Smith 2007)."""
+    """95 % interval of the calibration error of a perfectly calibrated network (Bröcker, Smith 2007)."""
     confidence = logits.softmax(-1).amax(-1)  # (N,)
     at = (confidence * bins).long().clamp(max=bins - 1)
     right = torch.rand(_DRAWS, len(confidence), generator=torch.Generator().manual_seed(0)) < confidence
@@ -283,9 +283,9 @@ class Calibration:
     risk: RiskCoverage
 
 
-def calibration(name: str, part: str = "PrivateTest", pictures: Pictures = "all") -> Calibration:
-    """Reliability and risk–coverage of a checkpoint; errors as for `stored_answers`."""
-    given = stored_answers(name, part, pictures)
+def calibration(name: str, part: str = "PrivateTest", subset: Subset = "all") -> Calibration:
+    """Reliability and risk–coverage of a checkpoint; errors as for `stored_predictions`."""
+    given = stored_predictions(name, part, subset)
     before, risk = reliability(given.logits, given.labels), risk_coverage(given.calibrated, given.labels)
     after = reliability(given.calibrated, given.labels) if given.card.temperature else None
     return Calibration(before, after, given.card.temperature, risk)

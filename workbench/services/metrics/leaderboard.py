@@ -74,7 +74,7 @@ def _measured() -> dict[str, Card]:
 
 
 @dataclass(frozen=True)
-class Standing:
+class Result:
     """One trained network.
 
     Attributes:
@@ -96,20 +96,20 @@ class Standing:
     calibration: tuple[float, float] | None
 
 
-def standings() -> tuple[Standing, ...]:
+def results() -> tuple[Result, ...]:
     """Every measured checkpoint: by paper and network, each network's own first."""
-    found = [_standing(name, card) for name, card in cards().items()]
+    found = [_result(name, card) for name, card in cards().items()]
     return tuple(
         sorted(found, key=lambda s: (get_spec(s.card.network).paper, s.card.network, s.name != s.card.network, s.name))
     )
 
 
-def _standing(name: str, card: Card) -> Standing:
+def _result(name: str, card: Card) -> Result:
     part, ways = list(card.metrics.items())[-1]
     accuracy: dict[str, Interval] = {way: accuracy_of(measures) for way, measures in ways.items()}
     seconds = [_column(each, "seconds") for each in (name, *starts(card))]
     epochs, minutes = sum(map(len, seconds)) or card.epochs, sum(map(sum, seconds)) / 60 or card.wall_seconds / 60
-    return Standing(name, card, part, accuracy, epochs, minutes, _calibration(name, part))
+    return Result(name, card, part, accuracy, epochs, minutes, _calibration(name, part))
 
 
 def _calibration(name: str, part: str) -> tuple[float, float] | None:
@@ -147,8 +147,8 @@ def _untrained(network: str, timed: dict[str, dict[str, dict]]) -> Untrained:
     listed = [(run.recipe, run.overrides) for run in read_list() if run.network == network]
     timed_as = [(row["recipe"], row.get("overrides", {})) for row in rows.values()]
     recipe, overrides = next(iter((*timed_as, *listed)), (get_spec(network).recipe, {}))
-    told = ", ".join((recipe, *(f"{key}={value}" for key, value in overrides.items())))
-    return Untrained(network, told, {device: row["minutes"] for device, row in rows.items()})
+    words = ", ".join((recipe, *(f"{key}={value}" for key, value in overrides.items())))
+    return Untrained(network, words, {device: row["minutes"] for device, row in rows.items()})
 
 
 def _timed() -> dict[str, dict[str, dict]]:
@@ -183,16 +183,16 @@ class EpochChoice:
 
 
 def epoch_choices() -> tuple[EpochChoice, ...]:
-    """For every checkpoint with a history and a separate test set, in the order of `standings`."""
+    """For every checkpoint with a history and a separate test set, in the order of `results`."""
     found = []
-    for standing in standings():
-        if len(standing.card.metrics) == 1:  # its split has one part for both, so there is nothing to compare
+    for result in results():
+        if len(result.card.metrics) == 1:  # its split has one part for both, so there is nothing to compare
             continue
-        rows = _column(standing.name, "test_accuracy")
-        if rows and standing.card.best_epoch <= len(rows):
+        rows = _column(result.name, "test_accuracy")
+        if rows and result.card.best_epoch <= len(rows):
             best = max(range(len(rows)), key=rows.__getitem__)
-            epoch = standing.card.best_epoch
-            found.append(EpochChoice(standing.name, epoch, rows[epoch - 1], best + 1, rows[best], len(rows)))
+            epoch = result.card.best_epoch
+            found.append(EpochChoice(result.name, epoch, rows[epoch - 1], best + 1, rows[best], len(rows)))
     return tuple(found)
 
 
@@ -212,15 +212,15 @@ class Convergence:
     Attributes:
         with_norm, without_norm: names of the checkpoints, which differ in nothing else.
         best: accuracy of the best epoch on the validation set, with and without.
-        guess: accuracy there of always predicting the largest class.
-        levels: accuracies above the guess that both reach, rising; none where one of them hardly learns.
+        majority: accuracy there of always predicting the largest class.
+        levels: accuracies above it that both reach, rising; none where one of them hardly learns.
         epochs: to each level, with and without.
     """
 
     with_norm: str
     without_norm: str
     best: tuple[float, float]
-    guess: float
+    majority: float
     levels: tuple[float, ...]
     epochs: tuple[tuple[int, int], ...]
 
@@ -269,10 +269,10 @@ def _convergence(with_norm: str, without_norm: str) -> Convergence | None:
     if not all(curves):
         return None
     supports = [m["support"] for m in next(iter(read_card(with_norm).metrics.values()))["plain"]["per_class"].values()]
-    guess, best = max(supports) / sum(supports), (max(curves[0]), max(curves[1]))
-    levels = tuple(level / 100 for level in range(5, 100, 5) if guess + _CHANCE < level / 100 <= min(best))
+    majority, best = max(supports) / sum(supports), (max(curves[0]), max(curves[1]))
+    levels = tuple(level / 100 for level in range(5, 100, 5) if majority + _CHANCE < level / 100 <= min(best))
     epochs = tuple((_first(curves[0], level), _first(curves[1], level)) for level in levels)
-    return Convergence(with_norm, without_norm, best, guess, levels, epochs)
+    return Convergence(with_norm, without_norm, best, majority, levels, epochs)
 
 
 def _first(curve: list[float], level: float) -> int:

@@ -10,36 +10,36 @@ from models.checkpoints import CheckpointError
 from models.datasets.audit import leaked
 from models.metrics import Interval, paired_difference, share
 
-from .evaluation import Pictures, stored_answers
+from .evaluation import Subset, stored_predictions
 
 
 @dataclass(frozen=True)
-class Seen:
+class LeakEffect:
     """Accuracy with and without the test images that are in FER2013's training set.
 
     Attributes:
         kind: "duplicates" or "duplicates and near-duplicates".
-        pictures: how many of the part there are.
+        n_images: how many of the part there are.
         without, on: accuracy on the other images, and on these, each with its interval (Wilson).
     """
 
     kind: str
-    pictures: int
+    n_images: int
     without: Interval
     on: Interval
 
 
-def seen_before(name: str, part: str = "PrivateTest") -> tuple[Seen, ...]:
-    """Effect of leaked images on the accuracy of a checkpoint; errors as for `stored_answers`.
+def leak_effects(name: str, part: str = "PrivateTest") -> tuple[LeakEffect, ...]:
+    """Effect of leaked images on the accuracy of a checkpoint; errors as for `stored_predictions`.
 
     The list of leaks is that of the official split; other splits have other leaks, see the page Dataset.
     """
-    given = stored_answers(name, part)
+    given = stored_predictions(name, part)
     right = (given.logits.argmax(-1) == given.labels).numpy()
     found = []
-    for kind, near in (("copies", False), ("copies and near copies", True)):
+    for kind, near in (("duplicates", False), ("duplicates and near-duplicates", True)):
         inside = np.isin(given.ids, list(leaked(part, near)))
-        found.append(Seen(kind, int(inside.sum()), share(right[~inside]), share(right[inside])))
+        found.append(LeakEffect(kind, int(inside.sum()), share(right[~inside]), share(right[inside])))
     return tuple(found)
 
 
@@ -65,18 +65,18 @@ class Pair:
     balanced_accuracy: Interval
 
 
-def pair(first: str, second: str, part: str = "PrivateTest", pictures: Pictures = "all") -> Pair:
+def pair(first: str, second: str, part: str = "PrivateTest", subset: Subset = "all") -> Pair:
     """Compare two networks by McNemar's exact test (1947) on the same images.
 
-    Only images that one of them gets right and the other wrong can tell them apart. Were both equally good, each of
-    these would fall to either side like a coin: the p-value is that of a binomial test of one half.
+    Only images that exactly one of them classifies correctly distinguish them. If both were equally good, each
+    of them would do so with probability ½: the p-value is that of a binomial test.
 
     Raises:
-        CheckpointError: as for `stored_answers`; or they have other classes, or share no image.
+        CheckpointError: as for `stored_predictions`; or they have other classes, or share no image.
     """
     from scipy.stats import binomtest  # here: scipy.stats takes half a second
 
-    a, b = stored_answers(first, part, pictures), stored_answers(second, part, pictures)
+    a, b = stored_predictions(first, part, subset), stored_predictions(second, part, subset)
     if a.card.classes != b.card.classes:
         raise CheckpointError(f"{first} and {second} have different classes and cannot be compared image by image.")
     _, i, j = np.intersect1d(a.ids, b.ids, return_indices=True)

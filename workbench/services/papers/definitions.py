@@ -26,7 +26,7 @@ class Protocol:
         set: name of the dataset.
         recipe: the one that follows the paper.
         train: fields of `TrainConfig` in which it departs from the recipe.
-        silent: fields that the paper leaves open, so that no value of ours contradicts it.
+        unstated: fields that the paper leaves open, so that no value of ours contradicts it.
         lacks: a sentence about what it leaves open, and what has to be there first.
     """
 
@@ -34,7 +34,7 @@ class Protocol:
     set: str
     recipe: str
     train: Mapping[str, Any]
-    silent: tuple[str, ...]
+    unstated: tuple[str, ...]
     lacks: str
 
     def config(self, network: str) -> TrainConfig:
@@ -250,7 +250,7 @@ def _protocol(name: str, own: dict, all_: dict) -> Protocol:
         chain.insert(0, all_[chain[0]["like"]])
     merged = {key: value for protocol in chain for key, value in protocol.items()}
     train = {key: value for protocol in chain for key, value in protocol.get("train", {}).items()}
-    return Protocol(name, merged["set"], merged["recipe"], train, tuple(merged.get("silent", ())), merged["lacks"])
+    return Protocol(name, merged["set"], merged["recipe"], train, tuple(merged.get("unstated", ())), merged["lacks"])
 
 
 def _claim(letter: str, values: dict, protocols: dict[str, Protocol]) -> Claim:

@@ -3,7 +3,7 @@
 A paper rarely states everything. Two cases are told apart:
 
 - A value that every training must have, such as momentum, weight decay, batch or first weights, and that the paper
-  does not state, is *open* (`Protocol.silent`): no value of ours contradicts the paper, but it is our choice, and
+  does not state, is *open* (`Protocol.unstated`): no value of ours contradicts the paper, but it is our choice, and
   another choice might have given the paper's figure.
 - A technique that the paper does not mention, such as an average of the weights (EMA), mixup, distillation, smaller
   images at first or early stopping, counts as not used: a training of ours with it follows another protocol.
@@ -71,7 +71,7 @@ def differences(card: Card, protocol: Protocol, epochs: int, config: dict | None
         *(
             _difference(key, have[key], wanted[key])
             for key in COMPARED
-            if key not in protocol.silent and have[key] != wanted[key] and _applies(key, have, wanted)
+            if key not in protocol.unstated and have[key] != wanted[key] and _applies(key, have, wanted)
         ),
     )
 
@@ -80,7 +80,9 @@ def choices(card: Card, protocol: Protocol, epochs: int, config: dict | None = N
     """What the paper leaves open and ours has, a phrase each: "batch size 64"."""
     have = _ours(card, protocol, epochs, config)
     return tuple(
-        f"{_words(key)} {_told(have[key])}" for key in COMPARED if key in protocol.silent and _applies(key, have, have)
+        f"{_words(key)} {_told(have[key])}"
+        for key in COMPARED
+        if key in protocol.unstated and _applies(key, have, have)
     )
 
 

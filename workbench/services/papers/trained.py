@@ -217,7 +217,7 @@ def _epochs_saved(claim: Claim, paper: Paper) -> Ours:
 
 
 def _saved(one: leaderboard.Convergence) -> str:
-    with_norm, without, chance = (f"{100 * share:.1f}\N{NO-BREAK SPACE}%" for share in (*one.best, one.guess))
+    with_norm, without, chance = (f"{100 * share:.1f}\N{NO-BREAK SPACE}%" for share in (*one.best, one.majority))
     best = f"best epoch {with_norm} with, {without} without, largest class {chance}"
     if one.saved is None:
         return f"one of the two hardly learned anything ({best})"
@@ -248,7 +248,7 @@ def _accuracy_in_training(name: str) -> Interval:
 
 
 @evaluator
-def _turned(claim: Claim, paper: Paper) -> Ours:
+def _rotated(claim: Claim, paper: Paper) -> Ours:
     """Accuracy upright and turned by so many degrees to either side, beside that of a network without the claim's."""
     degrees, told, recipes = claim.given["degrees"], [], set()
     for name in (claim.network, claim.given["beside"]):

@@ -18,7 +18,7 @@ from models.text import counted
 from models.training.config import Phase, TrainConfig
 
 from .. import networks
-from . import form, teaching
+from . import form, sources
 from .form import Field, Kind
 from .presets import IMAGENET, NOTHING, PRESETS, Plan, resolved
 
@@ -99,7 +99,7 @@ def phase_name(phase: Phase) -> str:
 def starts(network: str) -> tuple[str, ...]:
     """Initial weights that a network may have; ImageNet where there are such weights of it."""
     imagenet = (IMAGENET,) if get_spec(network).imagenet else ()
-    return (NOTHING, *imagenet, *teaching.starting_points(network))
+    return (NOTHING, *imagenet, *sources.starting_points(network))
 
 
 def parts(network: str, phases: tuple = ()) -> tuple[str, ...]:
@@ -213,7 +213,7 @@ def refitted(entries: Mapping[str, Any], network: str, dataset: str) -> Entries:
     new["title"] = _own_title(entries)
     if entries["start_from"] not in starts(entries["model"]):
         new["start_from"] = after["start_from"]
-    if entries["split"] not in teaching.split_names(entries["set"]):
+    if entries["split"] not in sources.split_names(entries["set"]):
         new["split"] = after["split"]
     if entries["trained_stages"] not in parts(entries["model"], new.get("phases", entries["phases"])):
         new["trained_stages"] = after["trained_stages"]
@@ -235,7 +235,7 @@ def with_start(entries: Mapping[str, Any]) -> Entries:
 def _of_recipe(entries: Mapping[str, Any]) -> Plan:
     """A recipe as it is, for a network and a dataset; ImageNet weights where it has them and there are any."""
     network, recipe, dataset = entries["model"], entries["recipe"], entries["set"]
-    own = form.configure(recipe, model=network, data=teaching.path_of(dataset))
-    split = own.split if own.split in teaching.split_names(dataset) else teaching.split_names(dataset)[0]
+    own = form.configure(recipe, model=network, data=sources.path_of(dataset))
+    split = own.split if own.split in sources.split_names(dataset) else sources.split_names(dataset)[0]
     start = IMAGENET if own.pretrained and get_spec(network).imagenet else NOTHING
     return Plan(entries["title"], recipe, dataset, start, {"model": network, "split": split}, tuple(entries["pinned"]))

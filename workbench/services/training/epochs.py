@@ -1,9 +1,9 @@
-"""What each epoch's network makes of a few faces, computed once by the app from the weights that the training keeps.
+"""Predictions and maps of the network after each epoch, computed once by the app from the weights of the training.
 
-<job>/epochs/<n>.safetensors     weights after epoch n, written by the training; deleted once they were looked at,
-                                 except the first and the last
-<job>/views/<n>.npz              predictions and maps for the pinned faces, and how many of a sample of the validation
-                                 part each class got right: small, and shared by all who watch
+<job>/epochs/<n>.safetensors     weights after epoch n, written by the training; deleted after processing, except the
+                                 first and the last
+<job>/views/<n>.npz              predictions and maps for the pinned faces, and correct predictions of each class on a
+                                 sample of the validation set: small, and shared by all visitors
 """
 
 from __future__ import annotations
@@ -41,8 +41,9 @@ from ...jobs.store import Job
 PINNED = tuple(s.name for s in samples()) + tuple(f"sticker_{name}" for name in ("happy", "sad", "angry"))
 """Faces that may be pinned: samples, and drawn ones with a sticker on the forehead; never a visitor's own images."""
 DEFAULT_PINNED = ("drawn_happy", "drawn_surprise")
-_EACH = 30  # images of each class in the sample of the validation set
+_PER_CLASS = 30  # images of each class in the sample of the validation set
 _SIDE = 480  # pixels, of a drawn face
+_EARLIER = {"probabilities": "answers", "right": "right", "total": "asked"}  # arrays in files of earlier versions
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,20 +54,20 @@ class EpochView:
         epoch: from 1.
         classes: names, in order.
         faces: names of the pinned faces.
-        answers: probabilities for each face, (F, K).
+        probabilities: probabilities for each face, (F, K).
         maps: Grad-CAM of each class on each face, at least 0, in the unit of its logit, (F, K, h, w); None for a
             network without a layer for maps.
-        right, asked: correctly predicted images of each class, and all its images, in a sample of the validation set,
+        right, total: correctly predicted images of each class, and all its images, in a sample of the validation set,
             each (K,).
     """
 
     epoch: int
     classes: tuple[str, ...]
     faces: tuple[str, ...]
-    answers: Tensor
+    probabilities: Tensor
     maps: Tensor | None
     right: Tensor
-    asked: Tensor
+    total: Tensor
 
 
 # ---- pinned faces
@@ -95,7 +96,7 @@ def pinned_face(name: str) -> Face:
 
 
 def pinned_title(name: str) -> str:
-    """What to call a pinned face."""
+    """The title of a pinned face."""
     if name.startswith("sticker_"):
         return f"Drawn face with a sticker: {name.removeprefix('sticker_')}"
     return next(s.title for s in samples() if s.name == name)
@@ -111,7 +112,7 @@ def drawn_class(name: str) -> str | None:
 
 
 def views(job: Job) -> list[EpochView]:
-    """What was computed so far, by epoch."""
+    """The views computed so far, by epoch."""
     found = []
     for path in _numbered(job.folder / "views", "npz"):
         with suppress(KeyError, *UNPACKING_ERRORS):
@@ -122,19 +123,22 @@ def views(job: Job) -> list[EpochView]:
 @lru_cache(maxsize=256)
 def _read(path: Path, stamp: int) -> EpochView:
     with np.load(path, allow_pickle=False) as file:
-        tensors = {key: torch.from_numpy(file[key].astype(np.float32)) for key in ("answers", "right", "asked")}
+        tensors = {
+            key: torch.from_numpy(file[key if key in file else _EARLIER[key]].astype(np.float32))
+            for key in ("probabilities", "right", "total")
+        }
         maps = torch.from_numpy(file["maps"].astype(np.float32)) if "maps" in file else None
         classes, names = (tuple(str(name) for name in file[key]) for key in ("classes", "faces"))
     return EpochView(int(path.stem), classes, names, maps=maps, **tensors)
 
 
 def _numbered(folder: Path, kind: str) -> list[Path]:
-    """Files called by a number, in its order."""
+    """Files with a number as name, in numerical order."""
     return sorted((p for p in folder.glob(f"*.{kind}") if p.stem.isdecimal()), key=lambda p: int(p.stem))
 
 
 def pending(job: Job) -> bool:
-    """Whether there are weights of epochs that are still to be looked at."""
+    """Whether there are weights of epochs that are not processed yet."""
     done = {path.stem for path in _numbered(job.folder / "views", "npz")}
     return any(path.stem not in done for path in _numbered(job.folder / "epochs", "safetensors"))
 
@@ -142,11 +146,11 @@ def pending(job: Job) -> bool:
 # ---- computing
 
 
-def look(job: Job) -> int:
-    """Compute what is missing for the epochs whose weights are there, and delete weights that are not needed any more.
+def process_epochs(job: Job) -> int:
+    """Compute the missing views of epochs with weights, and delete weights that are no longer needed.
 
     Returns:
-        How many epochs were looked at.
+        Number of processed epochs.
     """
     weights = _numbered(job.folder / "epochs", "safetensors")
     done = {int(path.stem) for path in _numbered(job.folder / "views", "npz")}
@@ -165,9 +169,9 @@ def look(job: Job) -> int:
 
 def _write(job: Job, epoch: int, model: nn.Module, card: Card) -> None:
     names = pinned(job)
-    answers, maps = seen(model, card, names)
-    right, asked = recall(model, card, *sample(job, "validation", _EACH))
-    arrays = {"answers": answers.numpy(), "right": right.numpy(), "asked": asked.numpy()}
+    probabilities, maps = evaluate_pinned(model, card, names)
+    right, total = recall(model, card, *sample(job, "validation", _PER_CLASS))
+    arrays = {"probabilities": probabilities.numpy(), "right": right.numpy(), "total": total.numpy()}
     if maps is not None:
         arrays["maps"] = maps.numpy().astype(np.float32)
     buffer = io.BytesIO()
@@ -175,13 +179,13 @@ def _write(job: Job, epoch: int, model: nn.Module, card: Card) -> None:
     write_bytes(job.folder / "views" / f"{epoch}.npz", buffer.getvalue())
 
 
-def seen(model: nn.Module, card: Card, names: Sequence[str]) -> tuple[Tensor, Tensor | None]:
+def evaluate_pinned(model: nn.Module, card: Card, names: Sequence[str]) -> tuple[Tensor, Tensor | None]:
     """Probabilities (F, K) and Grad-CAM of each class (F, K, h, w) for pinned faces; None for maps without a layer."""
     x = card.prepare(np.stack([pinned_face(name).gray(card.input_size) for name in names]))  # (F, 1, S, S)
     with torch.inference_mode():
-        answers = model(x).float().softmax(-1)
+        probabilities = model(x).float().softmax(-1)
     layer = get_spec(card.network).cam_layer
-    return answers, cam.atlas(model, x, layer, ("gradcam",))[:, 0] if layer else None
+    return probabilities, cam.atlas(model, x, layer, ("gradcam",))[:, 0] if layer else None
 
 
 def recall(model: nn.Module, card: Card, images: np.ndarray, labels: np.ndarray) -> tuple[Tensor, Tensor]:
@@ -195,9 +199,9 @@ def recall(model: nn.Module, card: Card, images: np.ndarray, labels: np.ndarray)
 
 
 def sample(job: Job, part: str, each: int) -> tuple[np.ndarray, np.ndarray]:
-    """Images (N, H, W) and labels (N,) of a part of a job's set, at most `each` of a class, always the same ones.
+    """Images (N, H, W) and labels (N,) of a set of a job's split, at most `each` per class, always the same ones.
 
-    Empty where the set is not here any more.
+    Empty if the dataset no longer exists.
     """
     config = job.config
     with suppress(OSError, ValueError):
@@ -216,21 +220,21 @@ def _sample(path: Path, stamp: int, name: str, part: str, each: int) -> tuple[np
     return found.images[chosen], found.labels[chosen]
 
 
-def forget_pictures() -> None:
+def forget_images() -> None:
     """Drop the images that `sample` cached, when a visitor deletes theirs."""
     _sample.cache_clear()
 
 
-# ---- for as long as the app runs
+# ---- in the background
 
 
 _watching = threading.Lock()
-_seen: dict[str, tuple] = {}  # jobs that ended and were looked at: id → state and number of runs
-_told: set[tuple[str, str]] = set()  # id and message of what could not be looked at
+_processed: dict[str, tuple] = {}  # jobs that ended and were processed: id → state and number of runs
+_reported: set[tuple[str, str]] = set()  # id and message of errors that were logged
 
 
 def watch(seconds: float = 1.0) -> None:
-    """Keep jobs going, and look at their epochs, in threads of this process; a second call starts none."""
+    """Start queued jobs and process new epochs, in threads of this process; a second call has no effect."""
     runner.watch(seconds)
     if _watching.acquire(blocking=False):
         threading.Thread(target=_watch, args=(seconds,), name="epochs", daemon=True).start()
@@ -238,22 +242,22 @@ def watch(seconds: float = 1.0) -> None:
 
 def _watch(seconds: float) -> None:
     while True:
-        with suppress(OSError):  # a folder that goes away meanwhile, no file left to open: the next time
-            look_at_all()
+        with suppress(OSError):  # a folder was removed meanwhile, or too many files are open: try again
+            process_all()
         time.sleep(seconds)
 
 
-def look_at_all() -> None:
+def process_all() -> None:
     """Process the new epochs of every job once; an error is printed to the terminal once."""
     for job in store.jobs():
         now = (job.state, job.runs)
-        if _seen.get(job.id) == now or job.state == "broken":
+        if _processed.get(job.id) == now or job.state == "broken":
             continue
         try:
-            look(job)
+            process_epochs(job)
         except Exception as error:  # a job that was removed meanwhile, a full disk: the others go on
-            if (job.id, str(error)) not in _told:
-                logging.getLogger(__name__).warning("%s: its epochs cannot be looked at (%s)", job.id, error)
-                _told.add((job.id, str(error)))
+            if (job.id, str(error)) not in _reported:
+                logging.getLogger(__name__).warning("%s: its epochs cannot be processed (%s)", job.id, error)
+                _reported.add((job.id, str(error)))
         if not job.alive:
-            _seen[job.id] = now
+            _processed[job.id] = now

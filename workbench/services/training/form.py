@@ -29,7 +29,7 @@ UP_FRONT = (
     "minutes", "seed",
 )  # fmt: skip
 """Settings that the form shows first, with their own labels."""
-_NOT_ASKED = {
+_HIDDEN = {
     "out",
     "resume",
     "overrides",
@@ -85,7 +85,7 @@ def trainable_networks() -> tuple[str, ...]:
 def fields() -> tuple[Field, ...]:
     """Every setting that a person may enter, in the order of the class, without those that stand up front."""
     found = (_field(name, info) for name, info in TrainConfig.model_fields.items() if name not in UP_FRONT)
-    return tuple(field for field in found if field is not None and field.name not in _NOT_ASKED)
+    return tuple(field for field in found if field is not None and field.name not in _HIDDEN)
 
 
 def choices_of(name: str) -> tuple[str, ...]:

@@ -119,7 +119,7 @@ def forget(id_: str) -> int:
     folder = store.OWN / own_set(id_).id
     jobs = runner.forget(id_)
     shutil.rmtree(folder)
-    epochs.forget_pictures()
+    epochs.forget_images()
     return jobs
 
 

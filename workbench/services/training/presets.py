@@ -15,7 +15,7 @@ from ...jobs.runner import Estimate
 from ...jobs.store import Job
 from .. import networks
 from ..dataset import imported
-from . import epochs, form, teaching
+from . import epochs, form, sources
 
 NOTHING, IMAGENET = "Random", "ImageNet"
 """Initial weights besides those of a checkpoint."""
@@ -28,7 +28,7 @@ class Plan:
     Attributes:
         title: what the job is to be called; "" leaves it to us.
         recipe: its name.
-        set: one of `teaching.set_names`.
+        set: one of `sources.set_names`.
         start: the initial weights: a checkpoint's name, `NOTHING` or `IMAGENET`.
         values: settings that differ from the recipe's, by their names in `TrainConfig`; with `trained_stages` and no
             `phases` there are none, whatever the recipe has.
@@ -37,7 +37,7 @@ class Plan:
 
     title: str = ""
     recipe: str = "quick"
-    set: str = next(iter(teaching.DRAWINGS))
+    set: str = next(iter(sources.DRAWINGS))
     start: str = NOTHING
     values: Mapping[str, Any] = field(default_factory=dict)
     pinned: tuple[str, ...] = ("drawn_happy", "drawn_surprise")
@@ -60,7 +60,7 @@ class Preset:
     @property
     def missing(self) -> str:
         """What has to be done before it can be started, in one sentence; "" where nothing."""
-        if self.plan.set in teaching.DRAWINGS or self.plan.set in imported.imported_sets():
+        if self.plan.set in sources.DRAWINGS or self.plan.set in imported.imported_sets():
             return ""
         return (
             f"This training needs {self.plan.set.upper()}, which is not imported here. In a terminal: "
@@ -143,8 +143,8 @@ def config_of(plan: Plan, progress: Callable[[int, int], None] | None = None) ->
     Raises:
         JobError: what was chosen cannot be trained; CheckpointError: its starting point is damaged.
     """
-    data = teaching.data_file(plan.set, progress)
-    return _config(plan, data, teaching.start_folder(plan.start, data) if _from_checkpoint(plan) else None)
+    data = sources.data_file(plan.set, progress)
+    return _config(plan, data, sources.start_folder(plan.start, data) if _from_checkpoint(plan) else None)
 
 
 def resolved(plan: Plan) -> TrainConfig:
@@ -154,7 +154,7 @@ def resolved(plan: Plan) -> TrainConfig:
         JobError: what was chosen cannot be trained.
     """
     start = networks.folder_of(plan.start) if _from_checkpoint(plan) else None
-    return _config(plan, teaching.path_of(plan.set), start)
+    return _config(plan, sources.path_of(plan.set), start)
 
 
 def _from_checkpoint(plan: Plan) -> bool:
@@ -162,9 +162,9 @@ def _from_checkpoint(plan: Plan) -> bool:
 
 
 def _config(plan: Plan, data: Path, start: Path | None) -> TrainConfig:
-    values = {"split": teaching.split_names(plan.set)[0], **plan.values, "data": data}
-    beginning = {"pretrained": plan.start == IMAGENET, "start_from": start or None}
-    return form.configure(plan.recipe, **values, **beginning, keep_epochs=True, evaluate=True)
+    values = {"split": sources.split_names(plan.set)[0], **plan.values, "data": data}
+    initial = {"pretrained": plan.start == IMAGENET, "start_from": start or None}
+    return form.configure(plan.recipe, **values, **initial, keep_epochs=True, evaluate=True)
 
 
 def start(plan: Plan, progress: Callable[[int, int], None] | None = None) -> Job:
@@ -182,7 +182,7 @@ def start(plan: Plan, progress: Callable[[int, int], None] | None = None) -> Job
 # ---- how long it takes
 
 _pool = ThreadPoolExecutor(1, thread_name_prefix="estimate")
-_asked: dict[str, Future[Estimate]] = {}
+_estimates: dict[str, Future[Estimate]] = {}
 
 
 def measure(plan: Plan) -> None:
@@ -190,14 +190,14 @@ def measure(plan: Plan) -> None:
 
     What is measured or known already is not measured again, unless that failed.
     """
-    known = _asked.get(_key(plan))
+    known = _estimates.get(_key(plan))
     if known is None or (known.done() and known.exception()):
-        _asked[_key(plan)] = _pool.submit(lambda: runner.estimate(config_of(plan)))
+        _estimates[_key(plan)] = _pool.submit(lambda: runner.estimate(config_of(plan)))
 
 
 def measuring(plan: Plan) -> bool:
     """Whether that is going on now."""
-    known = _asked.get(_key(plan))
+    known = _estimates.get(_key(plan))
     return known is not None and not known.done()
 
 
@@ -207,7 +207,7 @@ def estimate(plan: Plan) -> Estimate | None:
     Raises:
         JobError: it cannot be trained; CheckpointError: its starting point is damaged; DiskFullError: no room.
     """
-    known = _asked.get(_key(plan))
+    known = _estimates.get(_key(plan))
     return known.result() if known is not None and known.done() else None
 
 

@@ -15,32 +15,32 @@ from models.training.history import EpochRow
 from ...jobs import store
 from ...jobs.store import Job
 
-WORDS = {
-    "queued": "waits for its turn",
-    "running": "is learning",
+STATES = {
+    "queued": "is queued",
+    "running": "is training",
     "stopping": "is stopping",
     "done": "is done",
     "failed": "failed",
     "cancelled": "was stopped",
-    "lost": "was lost: its process ended without a word",
+    "lost": "was lost: its process ended unexpectedly",
     "broken": "is broken: one of its files is damaged",
 }
-"""What each state of a job is called."""
+"""State of a job → its description."""
 
 
 @dataclass(frozen=True, eq=False)
 class Progress:
-    """How far a job is.
+    """The progress of a job.
 
     Attributes:
-        epoch: whole epochs so far; epochs: that it shall have.
-        share: of all steps that are done, 0..1.
-        seconds_left: about so long; None before anything is known, and for one that does not run.
+        epoch: number of complete epochs; epochs: of all epochs.
+        share: of all steps that are complete, 0..1.
+        seconds_left: estimated; None before the first step, and for a job that is not running.
         numbers: of the epochs, (E,).
         columns: of the history by name, such as "validation_accuracy", each (E,).
-        best: the epoch whose weights are kept; None before the first.
-        now: loss and accuracy of the epoch that runs; None between epochs.
-        learning_rate: of the last whole epoch; None before it.
+        best: the epoch with the best validation accuracy; None before the first.
+        now: loss and accuracy of the current epoch; None between epochs.
+        learning_rate: of the last complete epoch; None before it.
     """
 
     epoch: int
@@ -55,9 +55,9 @@ class Progress:
 
 
 def progress(job: Job) -> Progress:
-    """How far a job is now."""
-    rows, told = store.history(job), store.events(job)
-    done, step = len(rows), _step(told, len(rows))
+    """The progress of a job."""
+    rows, events = store.history(job), store.events(job)
+    done, step = len(rows), _step(events, len(rows))
     share = min(1.0, (done + (step["step"] / step["steps"] if step else 0.0)) / max(job.epochs, 1))
     keys = rows[0] if rows else ()
     columns = {key: torch.tensor([float(row.get(key, "nan")) for row in rows]) for key in keys}
@@ -66,7 +66,7 @@ def progress(job: Job) -> Progress:
         epoch=done,
         epochs=job.epochs,
         share=1.0 if job.state == "done" and done >= job.epochs else share,
-        seconds_left=_left(job, rows, share, told) if job.state == "running" else None,
+        seconds_left=_left(job, rows, share, events) if job.state == "running" else None,
         numbers=torch.tensor([row["epoch"] for row in rows]),
         columns=columns,
         best=int(rows[int(accuracy.nan_to_num(-1).argmax())]["epoch"]) if rows else None,
@@ -75,23 +75,23 @@ def progress(job: Job) -> Progress:
     )
 
 
-def _step(told: list[Event], done: int) -> Event | None:
-    """The last word from inside of the epoch that runs."""
-    last = next((event for event in reversed(told) if event.get("event") == "progress"), None)
+def _step(events: list[Event], done: int) -> Event | None:
+    """The last progress event of the current epoch."""
+    last = next((event for event in reversed(events) if event.get("event") == "progress"), None)
     return last if last and last.get("epoch", 0) > done and last.get("steps") else None
 
 
-def _left(job: Job, rows: list[EpochRow], share: float, told: list[Event]) -> float | None:
+def _left(job: Job, rows: list[EpochRow], share: float, events: list[Event]) -> float | None:
     """Seconds until the end, from the last epochs, or from the steps of the first."""
     todo, now = (1 - share) * job.epochs, time.time()
     if rows:
         each = median(row["seconds"] for row in rows[-3:])
-        left = todo * each - min(each, max(0.0, now - told[-1]["time"])) if told else todo * each
+        left = todo * each - min(each, max(0.0, now - events[-1]["time"])) if events else todo * each
     else:
-        begun = next((event["time"] for event in told if event.get("event") in ("started", "resumed")), None)
-        if begun is None or share == 0:
+        started = next((event["time"] for event in events if event.get("event") in ("started", "resumed")), None)
+        if started is None or share == 0:
             return None
-        left = (now - begun) * (1 - share) / share
+        left = (now - started) * (1 - share) / share
     left, minutes = max(left, 0.0), job.config.minutes
     return left if minutes is None else min(left, max(0.0, 60 * minutes - (now - (job.started or now))))
 

@@ -50,9 +50,9 @@ def predictions_grid(
         columns, rows: tick labels of the axes.
         x, y: titles of the axes.
     """
-    shares, answers = probabilities.max(-1)
+    shares, predicted = probabilities.max(-1)
     unknown = shares.isnan()
-    z = answers.double().masked_fill(unknown, math.nan)
+    z = predicted.double().masked_fill(unknown, math.nan)
     colors = class_colors(classes)
     steps = [(edge / len(classes), colors[i]) for i in range(len(classes)) for edge in (i, i + 1)]  # no blending
     cells = go.Heatmap(
@@ -63,7 +63,7 @@ def predictions_grid(
     for row, column in [(i, j) for i in range(len(rows)) for j in range(len(columns))]:
         if unknown[row, column]:
             continue
-        name, share = classes[answers[row, column]], percent(float(shares[row, column]))
+        name, share = classes[predicted[row, column]], percent(float(shares[row, column]))
         words.append({
             "x": column, "y": row, "text": f"<b>{name}</b><br>{share}", "showarrow": False,
             "font": {"color": "#111418"}, "bgcolor": "rgba(255,255,255,0.82)", "borderpad": 2,

@@ -12,18 +12,18 @@ from workbench.markup import percent
 from .style import TEXT, class_colors, framed
 
 
-def spread(classes: tuple[str, ...], answers: Tensor, names: Sequence[str], label: str, own: Tensor) -> go.Figure:
+def spread(classes: tuple[str, ...], views: Tensor, names: Sequence[str], label: str, own: Tensor) -> go.Figure:
     """Probabilities of many predictions for one face: a dot each, a line over their range, a diamond for the plain one.
 
     Args:
         classes: names of the classes.
-        answers: probabilities, (n, K).
+        views: probabilities, (n, K).
         names: of the predictions, for the hover.
         label: title of the x-axis.
         own: the plain prediction, (K,).
     """
     drawn, words = [], []
-    for name, shares, color in zip(classes, answers.T, class_colors(classes), strict=True):
+    for name, shares, color in zip(classes, views.T, class_colors(classes), strict=True):
         low, high = float(shares.min()), float(shares.max())
         drawn.append({
             "x": [low, high], "y": [name, name], "mode": "lines", "hoverinfo": "skip", "opacity": 0.35,

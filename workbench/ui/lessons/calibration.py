@@ -16,7 +16,7 @@ def _attempt(found, left, right) -> None:
         effect = "lower confidence" if T > 1 else "higher confidence" if T < 1 else "unchanged"
         views.caption(
             f"The logits for this face (left: T = 1) are divided by T = {T:.2f} before the softmax (right): {effect}. "
-            f"**The order of the classes stays the same, and so does the prediction, {prediction.answer}.**"
+            f"**The order of the classes stays the same, and so does the prediction, {prediction.predicted}.**"
         )
     shown = []
     for t, key in ((1.0, "as-trained"), (T, "divided")):

@@ -89,8 +89,12 @@ LESSON = Lesson(
     title="Channel attention: squeeze-and-excitation",
     question="Does channel attention depend on where a pattern is?",
     needs="channel attention (BAM or CBAM)",
-    network=lambda chosen: lessons.network_for(chosen, lessons.weighs_channels_and_places),
-    find=lessons.channels,
+    network=lambda chosen: lessons.network_for(chosen, lessons.has_bam_or_cbam),
+    find=lessons.channel_attention,
     steps=Steps(_attempt, _think, _guess, _reveal, _why, _take_away),
-    code=("models.layers.bam:BAM.steps", "models.layers.cbam:CBAM.steps", "workbench.services.lessons:channels"),
+    code=(
+        "models.layers.bam:BAM.steps",
+        "models.layers.cbam:CBAM.steps",
+        "workbench.services.lessons:channel_attention",
+    ),
 )

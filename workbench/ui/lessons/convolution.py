@@ -9,7 +9,7 @@ from .steps import Lesson, Steps, count, side_by_side
 
 def _attempt(found, left, right) -> None:
     with left:
-        n = count("Kernel of the first convolution", len(found.kernels), found.liveliest + 1, "kernel")
+        n = count("Kernel of the first convolution", len(found.kernels), found.most_active + 1, "kernel")
         k = found.kernels.shape[-1]
         views.caption(
             f"A convolution compares a kernel of {k} × {k} weights with every position of the image. The response of "
@@ -29,8 +29,8 @@ def _think(found, right) -> None:
 
 def _guess(found) -> Field:
     return Field.strongest(
-        f"The prediction is **{found.answer}**. Grad-CAM sums the feature maps of layer `{found.layer}`, each weighted "
-        "by its gradient for that class. In which field is the Grad-CAM map strongest?",
+        f"The prediction is **{found.predicted}**. Grad-CAM sums the feature maps of layer `{found.layer}`, each "
+        "weighted by its gradient for that class. In which field is the Grad-CAM map strongest?",
         found.shares,
         "the map is blank",
     )
@@ -43,7 +43,7 @@ def _reveal(found, said, left, right) -> None:
     side_by_side(
         right,
         (charts.signed(found.term, "logit"), "term", f"Contribution of {kernel} of {found.layer}"),
-        (charts.numbered(map_, len(found.pixels), said, answer), "map", f"Grad-CAM for {found.answer}"),
+        (charts.numbered(map_, len(found.pixels), said, answer), "map", f"Grad-CAM for {found.predicted}"),
     )
     with left:
         if answer is None:
@@ -55,7 +55,7 @@ def _reveal(found, said, left, right) -> None:
         )
         views.caption(
             f"**Left:** {kernel} of `{found.layer}`, whose feature map ({h} × {w}), times its weight, contributes most "
-            f"to *{found.answer}*. **Right:** the sum over all feature maps, resized.\n\n"
+            f"to *{found.predicted}*. **Right:** the sum over all feature maps, resized.\n\n"
             f"**It highlights field {answer + 1}** with {charts.percent(float(found.shares[answer]))} of its sum"
             f"{mine}; a uniform map would have 11 %. Only occlusion can test whether these pixels matter."
         )
@@ -68,7 +68,7 @@ def _why(found) -> tuple[tuple[str, ...], str]:
     )
     return equations, (
         "Convolutions keep spatial positions, so each feature map $A^k$ shows where a pattern was found. The gradient "
-        f"tells how much the logit of *{found.answer}* would grow with it; its mean over the $Z$ positions is the "
+        f"tells how much the logit of *{found.predicted}* would grow with it; its mean over the $Z$ positions is the "
         "weight of the map (Selvaraju et al. 2017)."
     )
 

@@ -21,8 +21,8 @@ def _attempt(found, left, right) -> None:
     parts = found.parts(cut)
     side_by_side(
         right,
-        (charts.face(parts.low, "low frequencies"), "slow", "The low-frequency component of the face"),
-        (charts.face(parts.high, "high frequencies"), "fast", "The high-frequency component, around middle gray"),
+        (charts.face(parts.low, "low frequencies"), "low", "The low-frequency component of the face"),
+        (charts.face(parts.high, "high frequencies"), "high", "The high-frequency component, around middle gray"),
     )
 
 
@@ -36,8 +36,8 @@ def _think(found, right) -> None:
 
 def _guess(found) -> Number:
     question = (
-        f"For the whole face the prediction is **{found.answer}**. Now only frequencies up to a cut-off are kept. From "
-        "which cut-off on is the prediction the same, for this and all higher cut-offs?"
+        f"For the whole face the prediction is **{found.predicted}**. Now only frequencies up to a cut-off are kept. "
+        "From which cut-off on is the prediction the same, for this and all higher cut-offs?"
     )
     return Number(
         question,
@@ -66,10 +66,10 @@ def _reveal(found, said, left, right) -> None:
     side_by_side(right, (charts.marked(figure, marks), "slow-response", alt), wide=True)
     with left:
         lead = (
-            f"From {found.enough:.2f} on, {found.answer} has the highest probability; below, another class has it at "
-            "least once."
+            f"From {found.enough:.2f} on, {found.predicted} has the highest probability; below, another class has it "
+            "at least once."
             if found.enough is not None and found.enough > float(response.cutoffs[0])
-            else f"{found.answer.capitalize()} has the highest probability at every cut-off."
+            else f"{found.predicted.capitalize()} has the highest probability at every cut-off."
             if found.enough is not None
             else "Another class has the highest probability up to 0.50: the highest, diagonal frequencies decide."
         )
@@ -94,7 +94,7 @@ def _why(found) -> tuple[tuple[str, ...], str]:
 
 def _take_away(found) -> str:
     end = "no cut-off up to 0.50 suffices" if found.enough is None else f"a cut-off of {found.enough:.2f} suffices"
-    return f"Which frequencies a network needs must be measured, not seen: for {found.answer} on this face, {end}."
+    return f"Which frequencies a network needs must be measured, not seen: for {found.predicted} on this face, {end}."
 
 
 LESSON = Lesson(
@@ -103,7 +103,7 @@ LESSON = Lesson(
     question="Which low frequencies suffice for the prediction?",
     needs="trained weights",
     network=lambda chosen: lessons.own_or_first(chosen, services.networks.is_trained),
-    find=lessons.slow_waves,
+    find=lessons.low_frequencies,
     steps=Steps(_attempt, _think, _guess, _reveal, _why, _take_away),
-    code=("workbench.analysis.frequency:split_frequencies", "workbench.services.lessons:slow_waves"),
+    code=("workbench.analysis.frequency:split_frequencies", "workbench.services.lessons:low_frequencies"),
 )

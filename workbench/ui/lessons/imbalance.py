@@ -59,10 +59,10 @@ def _reveal(found, said, left, right) -> None:
         right, (charts.recall_bars({"": recalls}), "recalls", "Recall of each class, with 95 % intervals"), wide=True
     )
     with left:
-        lost = 100 * (found.accuracy[0] - found.silent)
+        lost = 100 * (found.accuracy[0] - found.without_rarest)
         views.caption(
             f"**Accuracy {charts.interval(found.accuracy)} %, balanced accuracy {100 * found.balanced:.1f} %.** If it "
-            f"never predicted {rare}, its accuracy would be {100 * found.silent:.1f} %, "
+            f"never predicted {rare}, its accuracy would be {100 * found.without_rarest:.1f} %, "
             + (f"{lost:.1f} points less" if lost >= 0.05 else "no lower")
             + f". The lowest recall is that of {worst}; size is not the only reason why a class is hard."
         )

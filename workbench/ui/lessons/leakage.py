@@ -14,12 +14,12 @@ def _attempt(found, left, right) -> None:
         copies = views.choose_one("Which duplicates", _COPIES, default=_COPIES[0], key="copies")
         n = found.exact if copies == _COPIES[0] else found.near
         views.caption(
-            f"PrivateTest has {found.pictures} images. **{n} of them are in the training set too,** "
+            f"PrivateTest has {found.n_images} images. **{n} of them are in the training set too,** "
             + ("with the same pixels. " if copies == _COPIES[0] else "the same or cropped, brightened, recompressed. ")
             + f"Right: paper E drew {charts.percent(found.resplit)} of the whole dataset at random for training, so "
             "about that share of the official test set is in it."
         )
-    side_by_side(right, _parts(n / found.pictures, "official split"), _parts(found.resplit, "paper E's split"))
+    side_by_side(right, _parts(n / found.n_images, "official split"), _parts(found.resplit, "paper E's split"))
 
 
 def _parts(share, label):
@@ -29,7 +29,7 @@ def _parts(share, label):
 
 
 def _think(found, right) -> None:
-    side_by_side(right, _parts(found.near / found.pictures, "duplicates and near-duplicates"))
+    side_by_side(right, _parts(found.near / found.n_images, "duplicates and near-duplicates"))
 
 
 def _guess(found) -> Number:
@@ -55,7 +55,7 @@ def _reveal(found, said, left, right) -> None:
         apart = "The intervals overlap: no significant difference."
     with left:
         views.caption(
-            f"{apart} Only {charts.percent(found.near / found.pictures)} are leaked, which limits the effect on the "
+            f"{apart} Only {charts.percent(found.near / found.n_images)} are leaked, which limits the effect on the "
             "overall accuracy. A gap need not be memorization: images that exist twice may be easier."
         )
 

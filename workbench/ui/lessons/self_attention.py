@@ -26,7 +26,7 @@ def _attempt(found, left, right) -> None:
                 if "transformer" in services.networks.get_spec(n).attention
             )
             st.button(f"Show {services.networks.get_spec(other).title}", on_click=state.choose_network, args=(other,))
-    heat = found.asked_by(n - 1)
+    heat = found.attention_from(n - 1)
     figure = charts.weights_over_face(found.pixels, heat, "attention", 0, float(heat.max()))
     side_by_side(right, _fields(found), (figure, "query", f"Attention of the center of field {n}"))
 

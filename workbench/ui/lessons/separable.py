@@ -53,8 +53,8 @@ def _reveal(found, said, left, right) -> None:
         before, after = found.parameters
         views.caption(
             "The number of multiplications drops by the same factor, since each weight is used once at each of "
-            f"{found.places} positions. With all {found.replaced} such convolutions replaced, the network would have "
-            f"{after / 1e6:.2f} M instead of {before / 1e6:.2f} M parameters. Run time drops by less."
+            f"{found.positions} positions. With all {found.replaced} such convolutions replaced, the network would "
+            f"have {after / 1e6:.2f} M instead of {before / 1e6:.2f} M parameters. Run time drops by less."
         )
 
 

@@ -18,7 +18,7 @@ def _attempt(found, left, right) -> None:
             f"center of field {n}, **{len(lit)} of {reach.numel()} positions, up to {far} away**. "
             + (
                 "BAM reaches that far with few weights, because its convolutions are dilated."
-                if found.adds
+                if found.residual
                 else "A 7 × 7 kernel covers a square."
             )
         )
@@ -36,7 +36,7 @@ def _think(found, right) -> None:
 
 
 def _guess(found) -> Number:
-    mean = " (mean of its channels)" if found.adds else ""
+    mean = " (mean of its channels)" if found.residual else ""
     question = (
         f"{found.kind.label} multiplies each position of this feature map{mean} by a factor: 0 removes it, 1 "
         "keeps it, 2 doubles it. What is the smallest factor for this face?"
@@ -47,7 +47,7 @@ def _guess(found) -> Number:
 def _reveal(found, said, left, right) -> None:
     low, high = found.factor.aminmax()
     built = f", built as {found.kind.built_as}" if found.kind.built_as else ""
-    ends = (1, 2) if found.adds else (0, 1)
+    ends = (1, 2) if found.residual else (0, 1)
     values = {"lower bound": ends[0], "smallest here": float(low), "largest here": float(high)}
     values |= {"upper bound": ends[1]} | ({} if said is None else {"predicted": said})
     figure = charts.bars(values, [f"{value:.2f}" for value in values.values()], "factor", "predicted", top=2)
@@ -88,8 +88,8 @@ LESSON = Lesson(
     title="Spatial attention: CBAM and BAM",
     question="Can spatial attention suppress a position completely?",
     needs="spatial attention (BAM or CBAM)",
-    network=lambda chosen: lessons.network_for(chosen, lessons.weighs_channels_and_places),
-    find=lessons.places,
+    network=lambda chosen: lessons.network_for(chosen, lessons.has_bam_or_cbam),
+    find=lessons.spatial_attention,
     steps=Steps(_attempt, _think, _guess, _reveal, _why, _take_away),
-    code=("models.layers.bam:BAM", "models.layers.cbam:CBAM.steps", "workbench.services.lessons:places"),
+    code=("models.layers.bam:BAM", "models.layers.cbam:CBAM.steps", "workbench.services.lessons:spatial_attention"),
 )

@@ -17,7 +17,7 @@ def _attempt(found, left, right) -> None:
             f"order (right), of the map and of its {_query(found)}-frequency component. Turn the map upside down and "
             "compare."
         )
-    steps = found.upright if way == _WAYS[0] else found.turned
+    steps = found.upright if way == _WAYS[0] else found.flipped
     lists = {"of x̃": steps.sigma_x, "of h": steps.sigma_h, "of l": steps.sigma_l}
     figure = charts.spectra({name: sigma[0] for name, sigma in lists.items() if sigma is not None})
     side_by_side(
@@ -49,7 +49,7 @@ def _guess(found) -> Field:
 def _reveal(found, said, left, right) -> None:
     answer = _guess(found).answer
     shown = []
-    for steps, unit, frames in ((found.upright, "upright", (said, answer)), (found.turned, "turned", ())):
+    for steps, unit, frames in ((found.upright, "upright", (said, answer)), (found.flipped, "rotated", ())):
         figure = charts.numbered(charts.strength(steps.a[0, 0], unit), steps.a.shape[-1], *frames)
         shown.append((figure, f"gate {unit}", f"The gate for the map, {unit}"))
     side_by_side(right, *shown)

@@ -115,7 +115,7 @@ def _picture(id_: str, before: tuple, playing: bool) -> None:
 def _state(job: Job, found: Progress) -> None:
     """Draw the progress as one line and a bar."""
     spec = services.networks.get_spec(job.network)
-    told = f"**{job.title}**: {spec.title} {training.WORDS[job.state]}"
+    told = f"**{job.title}**: {spec.title} {training.STATES[job.state]}"
     if job.paused:
         told += ": the time limit is reached"
     if job.state in ("running", "stopping"):
@@ -163,11 +163,11 @@ def _faces(job: Job, seen: list[EpochView], playing: bool) -> None:
     k = view.classes.index(name)
     top = max(float(v.maps[:, k].max()) for v in seen) if view.maps is not None else 0.0
     for i, (column, face) in enumerate(zip(st.columns(len(view.faces)), view.faces, strict=True)):
-        p, heat = view.answers[i], None if view.maps is None else view.maps[i, k]
-        answer = f"{view.classes[int(p.argmax())]} {charts.percent(float(p.max()))}"
+        p, heat = view.probabilities[i], None if view.maps is None else view.maps[i, k]
+        predicted = f"{view.classes[int(p.argmax())]} {charts.percent(float(p.max()))}"
         with column:
             pinned(face, heat, top, f"pinned-face-{i}", f"Map for {name} after epoch {view.epoch}, {face}")
-            st.markdown(f"**{answer}** after epoch {view.epoch}: {training.pinned_title(face)}.")
+            st.markdown(f"**{predicted}** after epoch {view.epoch}: {training.pinned_title(face)}.")
     if view.maps is None:
         st.caption(f"{job.network} has no layer for maps; its predictions are below the faces.")
 
@@ -226,7 +226,7 @@ def _more(job: Job, found: Progress, seen: list[EpochView]) -> None:
         if found.learning_rate is not None:
             st.caption(f"Learning rate at the end of epoch {found.epoch}: {found.learning_rate:.3g}.")
     with right:
-        if seen and float(seen[-1].asked.sum()) > 0:
+        if seen and float(seen[-1].total.sum()) > 0:
             _recall(seen[-1])
     with st.expander("Log"):
         st.code(store.log_tail(job, _LINES) or "Empty.", language=None)
@@ -235,7 +235,7 @@ def _more(job: Job, found: Progress, seen: list[EpochView]) -> None:
 def _recall(view: EpochView) -> None:
     shares = training.recall_of(view)
     charts.show(charts.recall_bars({f"epoch {view.epoch}": shares}), "job-recall", "Recall of each class")
-    n = int(view.asked.sum())
+    n = int(view.total.sum())
     st.caption(
         f"Recall of each class after epoch {view.epoch}, on {n} images of the validation set, with "
         "95\N{NO-BREAK SPACE}% intervals."

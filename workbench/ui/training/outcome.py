@@ -9,7 +9,7 @@ from workbench import navigation
 from workbench.jobs import transfer
 from workbench.jobs.store import Job, JobError
 from workbench.services import training
-from workbench.services.training import Change
+from workbench.services.training import BeforeAfter
 
 from .. import charts, classroom, state, views
 from . import live
@@ -72,7 +72,7 @@ def _download(job: Job) -> None:
         st.download_button("Save the zip", data, name, "application/zip", key="export-zip", on_click="ignore")
 
 
-def _test(found: Change) -> None:
+def _test(found: BeforeAfter) -> None:
     if found.caveat:
         st.warning(found.caveat)
     if found.unknown:
@@ -84,29 +84,29 @@ def _test(found: Change) -> None:
     before, after = (charts.with_interval(value) for value in found.accuracy)
     both = {"before": found.recall[0], "after": found.recall[1]}
     charts.show(charts.recall_bars(both), "before-after", "Recall of each class before and after")
-    some = f"{found.pictures} of {found.of} images" if found.pictures < found.of else f"{found.of} images"
+    some = f"{found.n_images} of {found.of} images" if found.n_images < found.of else f"{found.of} images"
     told = f"**Test accuracy: {before} before, {after} after** ({some}, balanced by class; 95 % intervals)."
-    if found.measured and found.measured[1] > found.pictures:
+    if found.measured and found.measured[1] > found.n_images:
         told += f" On all {found.measured[1]} images: {charts.with_interval(found.measured[0])}."
-    chose = " The epoch was chosen on these images, so the second value is optimistic." if found.chose else ""
+    chose = " The epoch was chosen on these images, so the second value is optimistic." if found.chosen_on_test else ""
     views.caption(f"{told}{chose} Accuracy on other kinds of images can differ.")
 
 
-def _faces(found: Change) -> None:
-    """Draw the two pinned faces before and after: predictions, and maps of the class predicted afterwards."""
+def _faces(found: BeforeAfter) -> None:
+    """Draw the two pinned faces before and after: predictions, and maps of the class predicted outcome."""
     if found.unknown:
         return
     columns = st.columns(2 * len(found.faces))
     for i, name in enumerate(found.faces):
-        k = int(found.answers[1][i].argmax())
+        k = int(found.probabilities[1][i].argmax())
         maps = [None if m is None else m[i, k] for m in found.maps]
         for j, (word, heat) in enumerate(zip(("before", "after"), maps, strict=True)):
-            p = found.answers[j][i]
+            p = found.probabilities[j][i]
             with columns[2 * i + j]:
                 top = 0.0 if heat is None else float(heat.max())
                 live.pinned(name, heat, top, f"pinned-{i}-{word}", f"Map on {name} {word}")
-                answer = f"{found.classes[int(p.argmax())]} {charts.percent(float(p.max()))}"
-                st.markdown(f"**{word.capitalize()}: {answer}**")
+                predicted = f"{found.classes[int(p.argmax())]} {charts.percent(float(p.max()))}"
+                st.markdown(f"**{word.capitalize()}: {predicted}**")
     if found.maps[1] is not None:
         views.caption(
             "Maps for the class predicted after the training, each on its own scale. The map of random weights means "
@@ -120,7 +120,7 @@ def _shortcut(job: Job, class_: str) -> None:
     except ValueError as error:
         st.warning(str(error))
         return
-    without, with_ = (charts.with_interval(value) for value in found.called)
+    without, with_ = (charts.with_interval(value) for value in found.predicted)
     st.markdown(
         f"**Of {found.faces} new drawn faces, none of them {class_}, {without} are predicted as {class_}; of the same "
         f"faces with the sticker, {with_}.**"

@@ -56,7 +56,7 @@ def _row(job: Job) -> None:
 
 
 def _told(job: Job) -> str:
-    words = f"It {training.WORDS[job.state]}"
+    words = f"It {training.STATES[job.state]}"
     if job.state == "queued":
         return f"{words}. {job.message}"
     done = len(store.history(job))

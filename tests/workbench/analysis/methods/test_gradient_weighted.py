@@ -40,7 +40,7 @@ ENGINES = {
 
 
 def library_map(model: nn.Module, x: Tensor, name: str, class_: int) -> np.ndarray:
-    """The map that the package draws, on a copy that it may spoil."""
+    """The map that the package draws, on a copy that it may explain_with_fault."""
     model = copy.deepcopy(model)
     with ENGINES[name](model, [] if name == "fullgrad" else [model.late]) as draw:
         if name == "finercam":

@@ -25,7 +25,7 @@ def small(n: int = 20) -> FaceSet:
 def test_fer2013_and_drawn_faces_are_always_known(folder):
     small().save(folder / "mine.npz")
     assert services.dataset.contents.set_names() == ("fer2013", "drawn", "mine")
-    assert [services.dataset.contents.has_pictures(name) for name in services.dataset.contents.set_names()] == [
+    assert [services.dataset.contents.has_images(name) for name in services.dataset.contents.set_names()] == [
         False,
         True,
         True,
@@ -38,9 +38,9 @@ def test_of_fer2013_the_counts_are_known_without_its_pictures(folder):
     assert found.training == fer2013.COUNTS["Training"]
     assert found.gray == {}
     assert found.brightness["Training"] == pytest.approx((129.47, 65.04), abs=0.1)
-    views, of = services.metrics.annotators.raters_view()
+    views, of = services.metrics.annotators.annotator_agreement()
     assert of == "PublicTest and PrivateTest"
-    assert sum(view.pictures for view in views) <= 7178
+    assert sum(view.n_images for view in views) <= 7178
 
 
 def test_gray_values_are_counted_in_each_part(folder):
@@ -91,12 +91,12 @@ def test_a_set_that_is_not_there_or_damaged_is_named(folder):
 
 def test_the_leaks_that_ship_are_those_of_the_evaluation():
     for known in services.dataset.contents.known_leaks():
-        exact, near = services.metrics.paired_tests.seen_before("residual_cnn", known.part)
-        assert (known.exact, known.near, known.pictures) == (exact.pictures, near.pictures, 3589)
+        exact, near = services.metrics.paired_tests.leak_effects("residual_cnn", known.part)
+        assert (known.exact, known.near, known.n_images) == (exact.n_images, near.n_images, 3589)
 
 
 def test_raters_agree_differ_or_have_no_majority(folder):
-    views, _ = services.metrics.annotators.raters_view()
+    views, _ = services.metrics.annotators.annotator_agreement()
     assert [view.class_ for view in views] == list(services.dataset.contents.contents("fer2013").classes)
     for view in views:
         assert view.agree[0] + view.other[0] + view.split[0] == pytest.approx(1)
@@ -105,7 +105,7 @@ def test_raters_agree_differ_or_have_no_majority(folder):
 
 def test_a_set_of_other_pictures_under_the_name_of_fer2013_has_no_votes(folder):
     small().save(folder / "fer2013.npz")
-    assert services.metrics.annotators.raters_view() == ((), "all parts")
+    assert services.metrics.annotators.annotator_agreement() == ((), "all parts")
 
 
 def test_paper_c_gives_the_largest_class_most_of_the_loss(folder):

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from models.annotator_agreement import beside_raters
+from models.annotator_agreement import compare_with_annotators
 from models.datasets import FaceSet
 from workbench import services
 from workbench.services.dataset import imported
@@ -18,39 +18,41 @@ def test_every_cell_holds_as_many_pictures_as_the_matrix_says():
     found = services.metrics.evaluation.scores(NAME)
     classes = found.card.classes
     for i, label in enumerate(classes[:2]):
-        for j, answer in enumerate(classes):
-            cell = services.metrics.confusion.cell(NAME, label, answer)
-            assert len(cell.pictures) == found.confusion[i, j]
-            assert sum(cell.counts.values()) == len(cell.pictures)
+        for j, predicted in enumerate(classes):
+            cell = services.metrics.confusion.cell(NAME, label, predicted)
+            assert len(cell.images) == found.confusion[i, j]
+            assert sum(cell.counts.values()) == len(cell.images)
 
 
 def test_verdicts_of_all_wrong_cells_are_those_of_the_evaluation():
-    given = evaluation.stored_answers(NAME)
-    expected = beside_raters(given.logits, given.labels, given.names, given.card.classes, given.card.temperature)
+    given = evaluation.stored_predictions(NAME)
+    expected = compare_with_annotators(
+        given.logits, given.labels, given.names, given.card.classes, given.card.temperature
+    )
     classes = given.card.classes
     found = Counter()
     for label in classes:
-        for answer in classes:
-            if label != answer:
-                found.update(services.metrics.confusion.cell(NAME, label, answer).counts)
+        for predicted in classes:
+            if label != predicted:
+                found.update(services.metrics.confusion.cell(NAME, label, predicted).counts)
     found.pop("no votes known", None)
     assert found == expected.errors
 
 
 def test_a_right_answer_is_never_called_wrong():
     cell = services.metrics.confusion.cell(NAME, "happy", "happy")
-    assert set(cell.counts) <= {*confusion.RIGHT_VERDICTS, confusion.NO_VOTES}
-    assert all(p.votes[0][0] == "happy" and p.votes[0][1] > 5 for p in cell.of("raters say so too"))
+    assert set(cell.counts) <= {*confusion.CORRECT_VERDICTS, confusion.NO_VOTES}
+    assert all(p.votes[0][0] == "happy" and p.votes[0][1] > 5 for p in cell.of("annotators agree"))
 
 
 def test_the_surest_answers_come_first_with_their_votes():
     cell = services.metrics.confusion.cell(NAME, "sad", "neutral")
-    sure = [picture.confidence for picture in cell.pictures]
+    sure = [picture.confidence for picture in cell.images]
     assert sure == sorted(sure, reverse=True)
     assert 1 / 7 < sure[-1] <= sure[0] <= 1
-    first = cell.pictures[0]
+    first = cell.images[0]
     assert sum(n for _, n in first.votes) == 10
-    assert first.votes_text == ", ".join(f"{n} {answer}" for answer, n in first.votes)
+    assert first.votes_text == ", ".join(f"{n} {predicted}" for predicted, n in first.votes)
     assert first.id.startswith("PrivateTest-")
 
 
@@ -63,7 +65,7 @@ def test_pictures_are_found_in_the_set_that_holds_them_and_nowhere_else(tmp_path
     images = np.arange(3 * 64, dtype=np.uint8).reshape(3, 8, 8)
     faces = FaceSet(images, np.array([0, 1, 2]), np.array(["a", "b", "c"]), np.full(3, "PrivateTest"))
     monkeypatch.setattr(imported, "FOLDER", tmp_path)
-    wanted = [confusion.Mistake(str(id_), "", 0.5, (), "") for id_ in faces.ids[1:]]
+    wanted = [confusion.CellImage(str(id_), "", 0.5, (), "") for id_ in faces.ids[1:]]
     assert services.metrics.confusion.thumbnails(wanted) == ("", {})
     (tmp_path / "broken.npz").write_bytes(b"nothing")
     faces.save(tmp_path / "mine.npz")

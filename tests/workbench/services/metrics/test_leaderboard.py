@@ -26,7 +26,7 @@ def test_a_network_stands_with_its_accuracy_its_epochs_and_its_calibration():
     put("vanilla_cnn-quick-official-s0", knows(range(6)), history=CURVE, weights=False)
     put("vanilla_cnn", knows(range(6)), -knows(range(7)), CURVE[:1], weights=False, temperature=2.0,
         ancestors=(CARD.as_ancestor("vanilla_cnn-quick-official-s0", "start"),), recipe="polish")  # fmt: skip
-    first, second = leaderboard.standings()
+    first, second = leaderboard.results()
     assert (first.name, second.name) == ("vanilla_cnn", "vanilla_cnn-quick-official-s0")
     assert first.part == "PrivateTest"
     assert first.accuracy == {"plain": (0.0, *first.card.metrics["PrivateTest"]["plain"]["accuracy_interval"])}
@@ -41,7 +41,7 @@ def test_a_damaged_card_and_one_that_is_not_measured_hide_no_other(shelf):
     put("vanilla_cnn", knows(range(6)), weights=False)
     put("resnet18", knows(range(6)), weights=False, network="resnet18")
     (shelf / "resnet18" / "card.json").write_text("{")
-    assert [standing.name for standing in leaderboard.standings()] == ["vanilla_cnn"]
+    assert [standing.name for standing in leaderboard.results()] == ["vanilla_cnn"]
 
 
 def test_a_network_whose_ancestors_have_seen_test_images_is_left_out_and_named():
@@ -49,7 +49,7 @@ def test_a_network_whose_ancestors_have_seen_test_images_is_left_out_and_named()
     assert leaderboard.left_out() == ""
     put("vanilla_cnn-s1", knows(range(7)), weights=False, seen={"PublicTest": 3, "PrivateTest": 70})
     put("resnet18", knows(range(7)), weights=False, network="resnet18", seen={"PrivateTest": None})
-    assert [standing.name for standing in leaderboard.standings()] == ["vanilla_cnn"]
+    assert [standing.name for standing in leaderboard.results()] == ["vanilla_cnn"]
     assert "resnet18" in {one.network for one in leaderboard.untrained()}
     assert leaderboard.left_out().endswith("validation or test images, or may have: `resnet18`, `vanilla_cnn-s1`.")
 

@@ -50,7 +50,7 @@ def test_a_network_beside_itself_is_never_told_apart():
 @pytest.mark.parametrize(("change", "words"), [("classes", "different classes"), ("ids", "different images")])
 def test_what_cannot_be_compared_is_said(monkeypatch, change, words):
     def other(name, part, pictures):
-        given = evaluation.stored_answers(name, part, pictures)
+        given = evaluation.stored_predictions(name, part, pictures)
         if name != "resnet18":
             return given
         if change == "ids":
@@ -59,19 +59,19 @@ def test_what_cannot_be_compared_is_said(monkeypatch, change, words):
             given, card=dataclasses.replace(given.card, classes=(*given.card.classes, "contempt"), metrics={})
         )
 
-    monkeypatch.setattr(paired_tests, "stored_answers", other)
+    monkeypatch.setattr(paired_tests, "stored_predictions", other)
     with pytest.raises(CheckpointError, match=words):
         services.metrics.paired_tests.pair("residual_cnn", "resnet18")
 
 
 def test_leaked_pictures_and_the_others_make_up_the_accuracy():
     accuracy = services.metrics.evaluation.scores("residual_cnn").values["accuracy"][0]
-    exact, near = services.metrics.paired_tests.seen_before("residual_cnn")
-    assert (exact.pictures, near.pictures) == (288, 480)
+    exact, near = services.metrics.paired_tests.leak_effects("residual_cnn")
+    assert (exact.n_images, near.n_images) == (288, 480)
     for seen in (exact, near):
-        n = seen.pictures
+        n = seen.n_images
         assert n * seen.on[0] + (3589 - n) * seen.without[0] == pytest.approx(3589 * accuracy, rel=1e-6)
-    without = services.metrics.evaluation.scores("residual_cnn", "PrivateTest", "without near copies").values[
+    without = services.metrics.evaluation.scores("residual_cnn", "PrivateTest", "without near-duplicates").values[
         "accuracy"
     ]
     assert near.without == pytest.approx(without)

@@ -1,4 +1,4 @@
-"""Changes by a training: on test images, on the pinned faces, and whether it relies on the sticker."""
+"""Effects of a training: on test images, on the pinned faces, and whether the network relies on the sticker."""
 
 from __future__ import annotations
 
@@ -23,60 +23,60 @@ from ...analysis import cam
 from ...jobs import store
 from ...jobs.store import Job
 from .. import networks
-from . import epochs, teaching
+from . import epochs, sources
 
-EACH = 60
+PER_CLASS = 60
 """Largest number of test images of each class on which the two networks are compared."""
 _FACES = 24  # drawn faces, for the sticker
 _SIDE = 48
 
 
 @dataclass(frozen=True, eq=False)
-class Change:
+class BeforeAfter:
     """Predictions of a network before and after a training, for the same images.
 
     Attributes:
         classes: names, in order.
-        pictures: number of test images; 0 if the dataset is not available.
-        of: how many the test set has.
-        chose: whether the epoch was chosen on images of the test set, as some papers' splits do.
+        n_images: number of test images; 0 if the dataset is not available.
+        of: number of images of the test set.
+        chosen_on_test: whether the epoch was selected on images of the test set, as in some papers' splits.
         accuracy: before and after, each with its 95 % interval (Wilson); None where there are no images.
         recall: of each class, before and after.
         faces: names of the pinned faces.
-        answers: to them, before and after, each (F, K).
+        probabilities: for them, before and after, each (F, K).
         maps: Grad-CAM of each class on them, (F, K, h, w); None without a layer.
         measured: accuracy on the whole test set, where `ferscope evaluate` has measured it, with its number of
             images.
         caveat: what the card says of test images that its start or teacher has seen; "" where they have seen none.
-        unknown: why nothing can be said of before, in one sentence; "" otherwise, else `accuracy` has after twice.
+        unknown: one sentence if the initial weights are not available; `accuracy` then holds the value after twice.
     """
 
     classes: tuple[str, ...]
-    pictures: int
+    n_images: int
     of: int
-    chose: bool
+    chosen_on_test: bool
     accuracy: tuple[Interval, Interval] | None
     recall: tuple[dict[str, Interval], dict[str, Interval]]
     faces: tuple[str, ...]
-    answers: tuple[Tensor, Tensor]
+    probabilities: tuple[Tensor, Tensor]
     maps: tuple[Tensor | None, Tensor | None]
     measured: tuple[Interval, int] | None
     caveat: str = ""
     unknown: str = ""
 
 
-def before_after(job: Job) -> Change:
-    """Changes by a training; computed again only when its checkpoint changes.
+def before_after(job: Job) -> BeforeAfter:
+    """Predictions before and after a training; computed again only when its checkpoint changes.
 
     Raises:
         CheckpointError: its checkpoint is damaged or not there.
     """
     stamp = (job.folder / "card.json").stat().st_mtime_ns if job.has_checkpoint else 0
-    return _change(job.id, stamp)
+    return _before_after(job.id, stamp)
 
 
 @lru_cache(maxsize=16)
-def _change(id_: str, stamp: int) -> Change:
+def _before_after(id_: str, stamp: int) -> BeforeAfter:
     """`before_after`, cached until the checkpoint changes (`stamp`)."""
     job = store.read(id_)
     folder = job.folder
@@ -85,25 +85,25 @@ def _change(id_: str, stamp: int) -> Change:
     try:
         if job.imported and card.start is not None:
             raise ValueError(f"{card.start.name} is on the computer where it was trained.")
-        before = teaching.first_model(job.config, card.classes)
+        before = sources.first_model(job.config, card.classes)
     except (ValueError, OSError) as error:
         unknown = f"The initial weights are not available: {error}"
-    images, labels = epochs.sample(job, "test", EACH)
+    images, labels = epochs.sample(job, "test", PER_CLASS)
     first, last = (epochs.recall(model, card, images, labels) for model in (before, after))
     names = epochs.pinned(job)
-    (first_answers, first_maps), (last_answers, last_maps) = (
-        epochs.seen(model, card, names) for model in (before, after)
+    (first_probabilities, first_maps), (last_probabilities, last_maps) = (
+        epochs.evaluate_pinned(model, card, names) for model in (before, after)
     )
-    of, chose = _test_part(job)
-    return Change(
+    of, chosen_on_test = _test_part(job)
+    return BeforeAfter(
         classes=card.classes,
-        pictures=len(labels),
+        n_images=len(labels),
         of=of,
-        chose=chose,
+        chosen_on_test=chosen_on_test,
         accuracy=(_share(*map(torch.sum, first)), _share(*map(torch.sum, last))) if len(labels) else None,
         recall=(_recall(card.classes, *first), _recall(card.classes, *last)),
         faces=names,
-        answers=(first_answers, last_answers),
+        probabilities=(first_probabilities, last_probabilities),
         maps=(first_maps, last_maps),
         measured=_measured(folder, card),
         caveat=card.caveat,
@@ -113,15 +113,15 @@ def _change(id_: str, stamp: int) -> Change:
 
 def recall_of(view: epochs.EpochView) -> dict[str, Interval]:
     """Recall of each class after an epoch, on the sample of the validation set, with its 95 % interval (Wilson)."""
-    return _recall(view.classes, view.right, view.asked)
+    return _recall(view.classes, view.right, view.total)
 
 
-def _recall(classes: tuple[str, ...], right: Tensor, asked: Tensor) -> dict[str, Interval]:
-    return {name: _share(right[i], asked[i]) for i, name in enumerate(classes) if asked[i]}
+def _recall(classes: tuple[str, ...], right: Tensor, total: Tensor) -> dict[str, Interval]:
+    return {name: _share(right[i], total[i]) for i, name in enumerate(classes) if total[i]}
 
 
-def _share(right: Tensor, asked: Tensor) -> Interval:
-    return share(np.arange(int(asked)) < int(right))
+def _share(right: Tensor, total: Tensor) -> Interval:
+    return share(np.arange(int(total)) < int(right))
 
 
 def _test_part(job: Job) -> tuple[int, bool]:
@@ -148,20 +148,20 @@ def _measured(folder: Path, card: Card) -> tuple[Interval, int] | None:
 
 @dataclass(frozen=True, eq=False)
 class Shortcut:
-    """Whether a network reads the sticker, and which methods show it.
+    """Whether a network relies on the sticker, and which methods show it.
 
     Attributes:
         class_: the class that carried the sticker in training.
         faces: drawn faces of other classes, new to the network.
-        called: share of them that are called `class_`, without and with the sticker, each with its interval.
+        predicted: share of them predicted as `class_`, without and with the sticker, each with its interval.
         on_sticker: for each method, share of the map of `class_` that lies on or near the sticker, mean over the faces
             with it, 0..1.
-        area: share of the image that this place has: what a map without any preference would get.
+        area: share of the image that this region covers, which a uniform map would get.
     """
 
     class_: str
     faces: int
-    called: tuple[Interval, Interval]
+    predicted: tuple[Interval, Interval]
     on_sticker: dict[str, float]
     area: float
 
@@ -177,7 +177,7 @@ def shortcut(id_: str, class_: str) -> Shortcut:
     """Whether the network of a job relies on the sticker; computed again only when its checkpoint changes.
 
     Args:
-        id_: of the job, whose checkpoint is whole.
+        id_: of the job, which has a checkpoint.
         class_: as `sticker_class` has it.
 
     Raises:
@@ -193,13 +193,13 @@ def _shortcut(id_: str, class_: str, stamp: int) -> Shortcut:
     others = [name for name in net.classes if name in EXPRESSIONS and name != class_]
     drawn = [(others[i % len(others)], (77, i)) for i in range(_FACES)]
     plain = np.stack([draw(name, _SIDE, seed).image for name, seed in drawn])
-    stuck = [draw(name, _SIDE, seed, sticker="forehead") for name, seed in drawn]
+    with_stickers = [draw(name, _SIDE, seed, sticker="forehead") for name, seed in drawn]
     index = net.classes.index(class_)
     card = read_card(store.read(id_).folder)
-    x, with_sticker = (card.prepare(images) for images in (plain, np.stack([face.image for face in stuck])))
-    called, called_with_sticker = (share((net.logits(each).argmax(-1) == index).numpy()) for each in (x, with_sticker))
+    x, with_sticker = (card.prepare(images) for images in (plain, np.stack([face.image for face in with_stickers])))
+    shares_predicted = [share((net.logits(each).argmax(-1) == index).numpy()) for each in (x, with_sticker)]
     size = (net.input_size,) * 2
-    stickers = torch.from_numpy(np.stack([np.asarray(face.sticker) for face in stuck]))
+    stickers = torch.from_numpy(np.stack([np.asarray(face.sticker) for face in with_stickers]))
     masks = F.interpolate(stickers[:, None], size)  # (F, 1, S, S)
     near = F.max_pool2d(masks, 2 * (size[0] // 12) + 1, 1, size[0] // 12)[:, 0].clamp(0, 1)
     shares = {}
@@ -208,4 +208,4 @@ def _shortcut(id_: str, class_: str, stamp: int) -> Shortcut:
         inside, total = (maps * near[:, None]).sum((-2, -1)), maps.sum((-2, -1))
         held = torch.where(total > 0, inside / total.clamp_min(1e-12), 0.0).mean(0)  # (M,)
         shares = dict(zip(cam.METHODS, held.tolist(), strict=True))
-    return Shortcut(class_, len(drawn), (called, called_with_sticker), shares, float(near.mean()))
+    return Shortcut(class_, len(drawn), (shares_predicted[0], shares_predicted[1]), shares, float(near.mean()))
