@@ -9,6 +9,8 @@ import dataclasses
 import difflib
 import io
 import re
+import shutil
+import tempfile
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from .cards import Card, parse_card
-from .files import UNPACKING_ERRORS, write_bytes, write_json
+from .files import UNPACKING_ERRORS, say_when_full, write_bytes, write_json
 from .footprint import footprint, on_meta
 from .paths import HOME, SHIPPED
 from .registry import create_model, get_spec, list_models
@@ -90,6 +92,24 @@ def checkpoint_folder(name_or_path: str | Path) -> Path:
         folders = [root / inner / name_or_path for inner in ("", EXPERIMENTS) for root in _roots()]
         return next((folder for folder in folders if folder.is_dir()), folders[0])
     return Path(name_or_path)
+
+
+def writable_folder(name_or_path: str | Path) -> Path:
+    """The folder of a checkpoint for what is written beside its weights: the user's own.
+
+    The checkpoints of an installed FERScope lie in its package. Such a one is first copied to `ROOT`, where it is read
+    from then on.
+    """
+    folder = checkpoint_folder(name_or_path)
+    inside = [root for root in _SHIPPED if folder.resolve().is_relative_to(root.resolve())]
+    if not inside:
+        return folder
+    own = ROOT / folder.resolve().relative_to(inside[0].resolve())
+    if not own.is_dir():
+        own.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=own.parent, prefix=".new-") as new, say_when_full(own):
+            shutil.copytree(folder, Path(new) / own.name).rename(own)
+    return own
 
 
 def read_card(name_or_path: str | Path) -> Card:

@@ -534,3 +534,19 @@ def test_own_checkpoints_are_found_beside_the_shipped_and_before_them(tmp_path, 
     experiment = next((shipped / "experiments").iterdir())
     assert checkpoints.checkpoint_folder(experiment.name) == folders[experiment.name] == experiment
     assert load_checkpoint("mine")[1].network == "vanilla_cnn"
+
+
+def test_a_checkpoint_of_the_package_is_copied_before_it_is_written_to(tmp_path, monkeypatch):
+    package, own = tmp_path / "package", tmp_path / "own"
+    for inner in ("vanilla_cnn", "experiments/other"):
+        shutil.copytree(checkpoints.ROOT / "vanilla_cnn", package / inner)
+    before = {path: path.read_bytes() for path in package.rglob("*") if path.is_file()}
+    monkeypatch.setattr(checkpoints, "ROOT", own)
+    monkeypatch.setattr(checkpoints, "_SHIPPED", (package,))
+    for name, folder in {"vanilla_cnn": own / "vanilla_cnn", "other": own / "experiments" / "other"}.items():
+        assert checkpoints.writable_folder(name) == folder
+        checkpoints.write_card(folder, dataclasses.replace(checkpoints.read_card(name), temperature=2.5))
+        assert checkpoints.writable_folder(name) == checkpoints.checkpoint_folder(name) == folder
+        assert load_checkpoint(name)[1].temperature == 2.5
+    assert {path: path.read_bytes() for path in package.rglob("*") if path.is_file()} == before
+    assert checkpoints.writable_folder(tmp_path / "elsewhere") == tmp_path / "elsewhere"

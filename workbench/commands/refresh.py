@@ -21,10 +21,10 @@ from models.calibration import fit_temperature
 from models.checkpoints import (
     ROOT,
     CheckpointError,
-    checkpoint_folder,
     list_checkpoints,
     read_card,
     read_predictions,
+    writable_folder,
     write_card,
 )
 from models.console import run_command
@@ -123,7 +123,7 @@ def renew_temperature(name: str, say: Say) -> None:
     if card.temperature is not None and abs(fitted - card.temperature) < 1e-4:
         say(f"{name}: temperature {card.temperature:.3f}, unchanged")
         return
-    write_card(checkpoint_folder(name), dataclasses.replace(card, temperature=fitted))
+    write_card(writable_folder(name), dataclasses.replace(card, temperature=fitted))
     say(f"{name}: temperature {fitted:.3f}, was {card.temperature or 'not fitted'}")
 
 

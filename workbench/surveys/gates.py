@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from models.checkpoints import CheckpointError, checkpoint_folder, load_checkpoint
+from models.checkpoints import CheckpointError, load_checkpoint, writable_folder
 from models.datasets import FaceSet
 from models.files import write_json
 from models.preprocessing import to_unit
@@ -89,7 +89,7 @@ def survey_gates(
     modules = gate_statistics(model, x, progress=lambda done: progress(done, total))
     pixels = fixed_share(to_unit(torch.from_numpy(chosen.images), card.input_size)[:, 0])
     found = GateSurvey(sample, modules, pixels)
-    _write(checkpoint_folder(name) / FILE, found)
+    _write(writable_folder(name) / FILE, found)
     return found
 
 

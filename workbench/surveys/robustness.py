@@ -29,7 +29,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from torch import Tensor, nn
 
-from models.checkpoints import Card, CheckpointError, checkpoint_folder, load_checkpoint
+from models.checkpoints import Card, CheckpointError, checkpoint_folder, load_checkpoint, writable_folder
 from models.console import run_command
 from models.datasets import FaceSet
 from models.devices import device_of
@@ -113,7 +113,7 @@ def survey(
         total = len(chosen) * len(corruption.values)
         report = _Report(progress, corruption.name, total)
         curves[corruption.name] = accuracy_curve(predicted, images, labels, corruption, report, seed, unperturbed)
-        _write(path, Robustness(question, curves))
+        _write(out or writable_folder(folder) / FILE, Robustness(question, curves))
     return Robustness(question, {corruption.name: curves[corruption.name] for corruption in wanted})
 
 
