@@ -1,11 +1,11 @@
-"""Cross-validation by subjects: one training for each fold, and what all folds together say.
+"""Cross-validation by subjects: one training for each fold, and a summary of all folds.
 
     ferscope train --model resnet18 --recipe short --data data/ckplus.npz --split subject-10fold
     ferscope train --model resnet18 --recipe short --data data/jaffe.npz --split subject-loso
 
 Each fold is a run in a folder of its own, `fold-01`, `fold-02` …, with card, history, weights and predictions of its
-best epoch, which the fold's validation set has chosen; beside them `summary.json`. In every fold nobody is in two of
-training, validation and test set, and every image of the dataset is in the test set of one fold.
+best epoch, selected on the fold's validation set; beside them `summary.json`. In every fold the subjects of training,
+validation and test set are disjoint, and every image of the dataset is in the test set of one fold.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ class Fold:
     Attributes:
         name: of its folder, such as "fold-03".
         split: its name, such as "subject-10fold-3".
-        subjects: who is in the test set.
+        subjects: of the test set.
         training, validation, test: number of images.
-        best_epoch: the one that the validation set has chosen.
+        best_epoch: selected on the validation set.
         accuracy, balanced_accuracy, macro_f1: of the test set; the last two over the classes that occur in it.
         accuracy_interval: lower and upper end of 95 % (Wilson, over images).
-        caveat: of its card, where the weights that it starts from have seen images that it is measured with.
+        caveat: of its card, if its initial weights have seen validation or test images.
     """
 
     name: str
@@ -84,8 +84,8 @@ class CrossValidation:
         mean: of accuracy, balanced accuracy and macro F1, each fold counting once, with the 95 % interval by Student's
             t over folds. Folds share most of their training images, so it tends to be too narrow (Bengio and Grandvalet
             2004, JMLR 5).
-        pooled: `evaluation.measure` of the test images of all folds together; its Wilson interval takes images as
-            independent, which those of one person are not.
+        pooled: `evaluation.measure` of the test images of all folds together; its Wilson interval assumes
+            independent images, which those of one subject are not.
     """
 
     network: str
@@ -99,16 +99,16 @@ class CrossValidation:
     pooled: dict[str, Any]
 
 
-def cross_validate(config: TrainConfig, tell: Callable[[str], None] = print) -> CrossValidation | None:
-    """Train and measure every fold; those that are finished already are skipped.
+def cross_validate(config: TrainConfig, report: Callable[[str], None] = print) -> CrossValidation | None:
+    """Train and evaluate every fold; finished folds are skipped.
 
     Args:
         config: of the trainings; `split` is `subject-10fold`, of any number of folds, or `subject-loso`, `out` the
             folder of all folds, `minutes` the time for all of them.
-        tell: called with a sentence before and after each fold.
+        report: called with a sentence before and after each fold.
 
     Returns:
-        The summary, which is written too; None where the minutes were used up before the last fold was finished.
+        The summary, which is written too; None if the time limit was reached before the last fold was finished.
 
     Raises:
         Interrupted: after Ctrl-C; `resume` continues after the last complete epoch.
@@ -118,7 +118,7 @@ def cross_validate(config: TrainConfig, tell: Callable[[str], None] = print) -> 
         raise TrainingError("A cross-validation trains in one process: start it without torchrun or fabric run.")
     with stop_on_signals():
         faces = FaceSet.load(config.data)
-        folds = _all_folds(config, faces, tell)
+        folds = _all_folds(config, faces, report)
         if folds is None:
             return None
         found = _summary(config, faces, folds)
@@ -126,16 +126,16 @@ def cross_validate(config: TrainConfig, tell: Callable[[str], None] = print) -> 
     return found
 
 
-def _all_folds(config: TrainConfig, faces: FaceSet, tell: Callable[[str], None]) -> list[Fold] | None:
+def _all_folds(config: TrainConfig, faces: FaceSet, report: Callable[[str], None]) -> list[Fold] | None:
     """Train and measure what is not finished; None where the minutes end before."""
     splits = {name: split(faces, name) for name in fold_names(faces, config.split)}  # what cannot be is said now
     with locked(config.folder):
         _open(config)
-        return _folds(config, faces, splits, tell)
+        return _folds(config, faces, splits, report)
 
 
 def _folds(
-    config: TrainConfig, faces: FaceSet, splits: dict[str, Parts], tell: Callable[[str], None]
+    config: TrainConfig, faces: FaceSet, splits: dict[str, Parts], report: Callable[[str], None]
 ) -> list[Fold] | None:
     end = time.monotonic() + 60 * config.minutes if config.minutes else None
     folds = []
@@ -143,13 +143,13 @@ def _folds(
         folder = config.folder / f"fold-{number:0{len(str(len(splits)))}}"
         if not _is_finished(folder, parts):
             left = (end - time.monotonic()) / 60 if end else None
-            tell(f"{folder.name} of {len(splits)}: {len(parts.test)} test images of {_people(parts)}.")
+            report(f"{folder.name} of {len(splits)}: {len(parts.test)} test images of {_people(parts)}.")
             mine = {"split": name, "out": folder, "resume": True, "evaluate": False, "minutes": left}
             if (left is not None and left <= 0) or not _train(config.model_copy(update=mine), faces):
-                tell(f"The time is used up; {number - 1} of {len(splits)} folds are finished.")
+                report(f"The time is used up; {number - 1} of {len(splits)} folds are finished.")
                 return None
         folds.append(_measured(folder, name, parts))
-        tell(f"{folder.name}: accuracy {percent((folds[-1].accuracy, *folds[-1].accuracy_interval))}.")
+        report(f"{folder.name}: accuracy {percent((folds[-1].accuracy, *folds[-1].accuracy_interval))}.")
     return folds
 
 

@@ -1,10 +1,10 @@
 """`ferscope evaluate`, or `python -m models.evaluate`: measure a checkpoint.
 
-    python -m models.evaluate residual_cnn                             on the parts of its split python -m
-    models.evaluate residual_cnn --data data/ckplus.npz      on another set, over the classes that both have python -m
-    models.evaluate residual_cnn --stored                    what is stored beside the weights; needs no images
+    ferscope evaluate residual_cnn                             on validation and test set of its split
+    ferscope evaluate residual_cnn --data data/ckplus.npz      on another dataset, over the shared classes
+    ferscope evaluate residual_cnn --stored                    what is stored beside the weights; needs no images
 
-The first writes the measures of the weights as they are shipped (half precision) into `card.json`, the plain logits of
+The first writes the metrics of the shipped weights (half precision) into `card.json`, the single-view logits of
 validation and test set into `predictions.npz`, and the temperature fitted on the validation set. The others write
 nothing.
 """
@@ -31,10 +31,10 @@ from .calibration import fit_temperature
 from .checkpoints import (
     Card,
     Predictions,
-    checkpoint_folder,
     load_checkpoint,
     read_card,
     read_predictions,
+    writable_folder,
     write_card,
     write_predictions,
 )
@@ -60,8 +60,8 @@ def evaluate(name: str | Path, faces: FaceSet, tta: tuple[str, ...] = TTA, devic
 
     Args:
         name: a checkpoint's name, or the path of its folder.
-        faces: the set; the card's split divides it.
-        tta: ways to average over views; measures of others in the card stay.
+        faces: the dataset; the card's split divides it.
+        tta: ways to average over views; the card keeps the metrics of others.
         device: where the network runs.
 
     Returns:
@@ -69,14 +69,14 @@ def evaluate(name: str | Path, faces: FaceSet, tta: tuple[str, ...] = TTA, devic
         temperature.
 
     Raises:
-        DataError: the set has other classes or images, or not the split; see `evaluate_elsewhere`.
+        DataError: the dataset has other classes or images, or lacks the split; see `evaluate_elsewhere`.
     """
     model, card = load_checkpoint(name, device)
     if faces.classes != card.classes:
-        raise DataError(f"The classes of the set ({', '.join(faces.classes)}) are not those of {name}.")
+        raise DataError(f"The classes of the dataset ({', '.join(faces.classes)}) are not those of {name}.")
     parts = split(faces, card.split)
     if parts.fingerprint != card.data:
-        raise DataError(f"The set does not hold the images, labels and parts that {name} was trained with.")
+        raise DataError(f"The dataset does not have the images, labels and parts that {name} was trained with.")
     validation, test = parts.names
     measured, plain = {validation: parts.validation, test: parts.test}, {}
     metrics: dict[str, dict[str, Any]] = {part: {**card.metrics.get(part, {})} for part in measured}
@@ -89,16 +89,16 @@ def evaluate(name: str | Path, faces: FaceSet, tta: tuple[str, ...] = TTA, devic
                     plain[part] = Predictions(logits, torch.from_numpy(some.labels), some.names, some.ids)
     temperature = fit_temperature(plain[validation].logits, plain[validation].labels)
     card = dataclasses.replace(card, metrics=metrics, temperature=temperature)
-    folder = checkpoint_folder(name)
+    folder = writable_folder(name)
     write_predictions(folder, plain)
     write_card(folder, card)
     return card
 
 
 def evaluate_run(config: TrainConfig) -> None:
-    """Measure what a training has kept, in a single view of each image; of several processes the first one does."""
+    """Evaluate the checkpoint of a training, single view; of several processes only the first one does."""
     if first_process() and (config.folder / "card.json").is_file():
-        print("Measuring the best epoch on validation and test set.", flush=True)
+        print("Evaluating the best epoch on validation and test set.", flush=True)
         card = evaluate(config.folder, FaceSet.load(config.data), ("plain",), device_of(config.device))
         for part, ways in card.metrics.items():
             found = ways["plain"]
@@ -109,12 +109,12 @@ def evaluate_run(config: TrainConfig) -> None:
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """A checkpoint on a set that it was not trained for.
+    """Evaluation of a checkpoint on another dataset than its own.
 
     Attributes:
-        classes: those that network and set share, in the network's order.
-        left_out: images of other classes.
-        metrics: for each part of the set, for each way to average over views, what `evaluation.measure` gives.
+        classes: shared by network and dataset, in the network's order.
+        left_out: number of images of other classes.
+        metrics: part of the dataset → way to average over views → result of `metrics.measure`.
     """
 
     classes: tuple[str, ...]
@@ -123,7 +123,7 @@ class Elsewhere:
 
 
 def evaluate_elsewhere(name: str | Path, faces: FaceSet, tta: tuple[str, ...] = TTA, device: str = "cpu") -> Elsewhere:
-    """Measure a checkpoint on another set, over the classes that both have: the network chooses among these only.
+    """Evaluate a checkpoint on another dataset, over the shared classes: the network chooses among these only.
 
     Nothing is written. Arguments as for `evaluate`.
 
@@ -134,7 +134,7 @@ def evaluate_elsewhere(name: str | Path, faces: FaceSet, tta: tuple[str, ...] = 
     shared = tuple(c for c in card.classes if c in faces.classes)
     if len(shared) < 2:
         raise DataError(
-            f"{name} and the set share {len(shared)} of {', '.join(card.classes)}: two at least are needed."
+            f"{name} and the dataset share {len(shared)} of {', '.join(card.classes)}: at least two are needed."
         )
     own, theirs = ([classes.index(c) for c in shared] for classes in (card.classes, faces.classes))
     kept = faces.subset(np.isin(faces.labels, theirs))
@@ -155,7 +155,7 @@ def _watched(progress: Progress, what: str, model: nn.Module, card: Card, faces:
 
 
 def report(title: str, classes: tuple[str, ...], metrics: Mapping[str, Mapping[Any, Any]], console: Console) -> None:
-    """Print measures: a line for each part and way, then classes and confusion of the last part."""
+    """Print metrics: a line for each part and way, then per-class metrics and confusion matrix of the last part."""
     table = Table("", *(key.replace("_", " ") for key in _HEADLINE), title=title)
     for part, ways in metrics.items():
         for way, m in ways.items():
@@ -180,14 +180,13 @@ def _figure(value: float | None) -> str:
 
 
 def report_stored(name: str | Path, console: Console) -> None:
-    """Print what is stored with the weights: metrics, the same without leaked images, and errors beside the annotators.
+    """Print what is stored with the weights: metrics, also without leaked images, and errors by annotators' votes.
 
-    Leaks and votes are known of FER2013's official test set; a checkpoint without predictions for them has no such
-    lines.
+    Leaks and votes are known for FER2013's official test sets only.
     """
     card = read_card(name)
     if not card.metrics:
-        raise DataError(f"{name} has not been measured yet: ferscope evaluate {name}")
+        raise DataError(f"{name} has not been evaluated yet: ferscope evaluate {name}")
     report(f"{card.network} · split {card.split}", card.classes, card.metrics, console)
     if card.caveat:
         console.print(card.caveat, soft_wrap=True)
@@ -209,7 +208,7 @@ def report_stored(name: str | Path, console: Console) -> None:
 def _report_leaks(part: str, stored: Predictions, console: Console) -> None:
     right = (stored.logits.argmax(-1) == stored.labels).numpy()
     console.print(f"{part}, plain: {percent(share(right))} of {len(right)} images")
-    for near, what in ((False, "copies of a Training image"), (True, "copies and near copies")):
+    for near, what in ((False, "duplicates of training images"), (True, "duplicates and near-duplicates")):
         inside = np.isin(stored.ids, list(leaked(part, near)))
         if not inside.any():  # another set, such as drawn faces
             return
@@ -229,11 +228,11 @@ def _command(
 
     Args:
         name: a checkpoint's name, or the path of its folder.
-        data: the imported set (`ferscope data import`). On a set that the network was not trained for, the classes that
-            both have are compared, and nothing is written.
-        tta: the average over views at test time; on its own set the plain one is always measured.
-        device: cpu, cuda, mps, or auto for what is there.
-        stored: measure nothing; print what is stored beside the weights, also without leaked images and beside FER+.
+        data: the imported dataset (`ferscope data import`). On another dataset than the network's own, the shared
+            classes are evaluated, and nothing is written.
+        tta: test-time augmentation, the average over views; on its own dataset the plain view is always evaluated.
+        device: cpu, cuda, mps, or auto for the best one available.
+        stored: evaluate nothing; print what is stored beside the weights, also without leaked images and beside FER+.
     """
     console = Console(width=None if sys.stdout.isatty() else 200)
     if stored:
@@ -248,14 +247,14 @@ def _command(
     found = evaluate_elsewhere(name, faces, ways, device)
     report(f"{card.network} on {data.name}", found.classes, found.metrics, console)
     console.print(
-        f"Not the set that it was trained for: {len(found.classes)} classes are shared, {found.left_out} images of "
-        "others were left out. Nothing was written.",
+        f"This is not its own dataset: {len(found.classes)} classes are shared, {found.left_out} images of "
+        "other classes were left out. Nothing was written.",
         soft_wrap=True,
     )
 
 
 def _is_its_own(faces: FaceSet, card: Card) -> bool:
-    """Whether the set, divided by the card's split, is what the network was trained and chosen with."""
+    """Whether the dataset, divided by the card's split, is the one that the network was trained and validated on."""
     try:
         return faces.classes == card.classes and split(faces, card.split).fingerprint == card.data
     except DataError:
@@ -264,7 +263,7 @@ def _is_its_own(faces: FaceSet, card: Card) -> bool:
 
 def main(argv: list[str] | None = None) -> None:
     """Run `ferscope evaluate ...`."""
-    stopped = "Stopped before everything was measured: what was stored before is unchanged."
+    stopped = "Stopped before the end: what was stored before is unchanged."
     run_command(_command, "ferscope evaluate", argv, stopped)
 
 

@@ -1,4 +1,4 @@
-"""`ferscope data`, or `python -m models.datasets`: bring a set of faces in, and see what is in it and what is wrong."""
+"""`ferscope data`, or `python -m models.datasets`: import datasets, and show their contents and problems."""
 
 from __future__ import annotations
 
@@ -55,15 +55,16 @@ def import_set(
     labels: Literal["own", "ferplus-majority", "ferplus-probability", "ferplus-multi-label"] = "own",
     force: bool = False,
 ) -> None:
-    """Take a set from an archive, a folder or FER2013's CSV: FER2013, CK+, JAFFE, or any folder of class folders.
+    """Import a dataset from an archive, a folder or FER2013's CSV: FER2013, CK+, JAFFE, or a folder of class folders.
 
     Args:
         source: archive (tar, zip), folder, or fer2013.csv.
-        out: the file to write, by default data/<kind>.npz in this folder, for a folder of your own data/<its name>.npz;
-            an earlier one stays where the new one is refused.
-        kind: which set it is; by default found out from the names of its files.
-        labels: FER2013 with the votes of FER+: eight classes, with contempt. By default its own.
-        force: read again, and take a FER2013 whose counts differ from the complete one.
+        out: the file to write; by default <kind>.npz, or for a folder of your own <its name>.npz, in the data folder:
+            data/ of a checkout, else data/ in your FERScope folder (FERSCOPE_HOME). If the import is refused, an
+            existing file is not changed.
+        kind: which dataset it is; by default recognized by its file names.
+        labels: own labels, or FER2013 with the votes of FER+: eight classes, with contempt.
+        force: import again, and accept a FER2013 whose counts differ from the complete one.
     """
     console = Console()
     mark = f"{stamp(source)} {kind} {labels}" if source.exists() else ""
@@ -71,7 +72,7 @@ def import_set(
     for known in [out] if out else [DATA / f"{name}.npz" for name in (*readers.NAMED, own, "ferplus")]:
         if mark and not force and source_of(known) == mark:
             console.print(counts_table(*stored_counts(known)))
-            console.print(f"{known} was made from this very source before; --force reads it again.", soft_wrap=True)
+            console.print(f"{known} was imported from this source before; --force imports it again.", soft_wrap=True)
             return
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), console=console, transient=True) as progress:
         task = progress.add_task(f"Reading {source}")
@@ -82,7 +83,7 @@ def import_set(
     if labels != "own":
         faces = ferplus.relabelled(faces, cast(ferplus.Mode, labels.removeprefix("ferplus-")))
     if kind == "folder" and own in readers.NAMED and out is None:
-        raise DataError(f"The folder is called {own} and its files are not: say by --out what the set shall be called.")
+        raise DataError(f"The folder is named {own}, but its files are not: choose another name with --out.")
     name = "ferplus" if labels != "own" else own if kind == "folder" else kind
     out = out or DATA / f"{name}.npz"
     _show(faces, console)
@@ -98,7 +99,7 @@ def import_set(
 
 @app.command(name="info")
 def info(path: Source = FER2013, /) -> None:
-    """Print the counts and the fingerprint of an imported set."""
+    """Print the counts and the fingerprint of an imported dataset."""
     faces = FaceSet.load(path)
     console = Console()
     _show(faces, console)
@@ -113,29 +114,29 @@ def audit(
     html: Path | None = None,
     json: Path | None = None,
 ) -> None:
-    """Find copies, leaks between parts, contradicting labels and blank images.
+    """Find duplicates, leakage between splits, contradicting labels and blank images.
 
     Args:
         path: the imported set.
-        near: bits of 63 in which the perceptual hashes of near copies may differ.
-        html: write the report as one page, without images.
-        json: write the figures.
+        near: bits of 63 in which the perceptual hashes of near-duplicates may differ.
+        html: write the report to this file, without images.
+        json: write the counts to this file.
     """
     faces, console = FaceSet.load(path), Console()
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), console=console, transient=True) as progress:
         task = progress.add_task("")
-        found = audits.audit(faces, near, lambda step: progress.update(task, description=f"Looking at {step}"))
+        found = audits.audit(faces, near, lambda step: progress.update(task, description=f"Searching for {step}"))
     console.print(counts_table(faces.classes, faces.counts()))
     for sentence in audits.sentences(found):
         console.print(sentence, soft_wrap=True)
     console.print(_leak_table(found.leaks))
-    console.print("copies, near copies: test images that sit in training; on test: the epoch is chosen on test images")
+    console.print("duplicates: test images in the training set; on test: the epoch is selected on test images")
     if html:
         write_bytes(html, audits.as_html(found, path.stem).encode())
         console.print(f"The report is in {html}", soft_wrap=True)
     if json:
         write_json(json, found.as_dict())
-        console.print(f"The figures are in {json}", soft_wrap=True)
+        console.print(f"The counts are in {json}", soft_wrap=True)
 
 
 def _leak_table(leaks: tuple[audits.Leak, ...]) -> Table:
@@ -151,7 +152,7 @@ def _leak_table(leaks: tuple[audits.Leak, ...]) -> Table:
 def show_splits(
     name: Annotated[str, tyro.conf.Positional] = "", /, data: Path = FER2013, out: Path | None = None, seed: int = 0
 ) -> None:
-    """Print the splits that a set can be divided by, or one of them, and write it as lists of ids.
+    """Print the available splits of a dataset, or one of them, and write it as lists of ids.
 
     Args:
         name: of one split, or of a cross-validation, such as subject-10fold; without it all are printed.
@@ -164,7 +165,7 @@ def show_splits(
     console = Console()
     if not name and data == FER2013 and not data.is_file():
         console.print(split_tables.notes())
-        console.print(f"{data} is not imported. With --data SET you see how many images each part would have.")
+        console.print(f"{data} is not imported. Give another dataset with --data to print the sizes.")
         return
     faces = FaceSet.load(data)
     if not name:
@@ -196,14 +197,14 @@ def preview(
     out: Path = Path("preview.png"),
     seed: int = 0,
 ) -> None:
-    """Draw a grid of changed faces: one face of each class in the first column, what training makes of it beside it.
+    """Draw a grid of augmented faces: the first column has one face of each class, the others augmented versions of it.
 
     Args:
-        path: an imported set; without it drawn faces are changed.
+        path: an imported set; by default drawn faces.
         augmentation: none, quick, strong, moderate, paper-a to paper-e; all: every one of them, for a single face,
             a row each.
-        out: the image to write. With a set it shows faces of it: mind who may see them.
-        seed: equal seeds draw equal grids.
+        out: the image to write. With a dataset it contains its faces: consider who may see them.
+        seed: equal seeds give equal grids.
     """
     from . import augment
     from .synthetic import faces as synthetic  # here, because kornia takes a second or two
@@ -233,13 +234,13 @@ def preview(
 def draw(
     out: Path = DATA / "drawn.npz", count: int = 300, size: int = 48, seed: int = 0, sticker: str | None = None
 ) -> None:
-    """Draw a set of faces whose evidence is known, to train with and to test maps against.
+    """Draw a dataset of faces with known evidence, to train on and to test maps with.
 
     Args:
         out: the file to write.
-        count: Training images of each class; a fifth as many come into either test set.
+        count: Training images of each class; each of the two test sets gets a fifth as many.
         size: side of the images in pixels.
-        seed: decides everything.
+        seed: equal seeds give equal datasets.
         sticker: a class whose Training images carry a sticker, a planted shortcut.
     """
     from .synthetic import faces as synthetic
@@ -280,7 +281,7 @@ _BY_HAND = (
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run `ferscope data ...`; ends with status 1 and one sentence where it cannot."""
+    """Run `ferscope data ...`; on an error, print one sentence and exit with status 1."""
     try:
         app.cli(prog="ferscope data", args=argv)
     except (DiskFullError, ValueError, OSError) as error:

@@ -1,10 +1,9 @@
-"""The truth about a set: copies, leaks between its parts, labels that contradict each other, images without a face.
+"""Problems of a dataset: duplicates, leakage between its splits, contradicting labels, blank images.
 
     ferscope data audit data/fer2013.npz --html audit.html
 
-A test image that also sits in training is not a test. `audit` counts such images for every split that the set can
-be divided by. Those of FER2013's official split ship as ids (`leaked.csv`), so that a score without them needs no
-images.
+`audit` counts the test images that are in the training set too, for every split of the dataset. Those of FER2013's
+official split ship as ids (`leaked.csv`), so that a score without them needs no images.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from .faceset import FaceSet
 from .splits import available
 
 NEARLY_CONSTANT = 4
-"""An image whose gray values lie within so many steps of 255 shows nothing."""
+"""Largest range of the gray values, of 255, in an image that counts as blank."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +35,8 @@ class Leak:
         split: name of the split.
         training, validation, test: number of images.
         exact: test images with the same pixels as a training image.
-        near: test images that are, pixel by pixel or nearly, a training image.
-        chosen_on_test: whether the epoch is chosen on the images that are reported.
+        near: test images that are duplicates or near-duplicates of a training image.
+        chosen_on_test: whether the epoch is selected on the images that are reported.
     """
 
     split: str
@@ -51,21 +50,21 @@ class Leak:
 
 @dataclass(frozen=True)
 class Audit:
-    """What was found in a set.
+    """The problems found in a dataset.
 
     Attributes:
-        images: how many.
+        images: their number.
         classes: names of the classes.
         counts: images of each class, for each part.
         intensity: mean and standard deviation of the gray values, 0..255, for each part.
         groups: groups of pixel-identical images; `surplus`, images beyond the first of each group.
-        groups_across: such groups that lie in two parts or more; `groups_conflicting`, that carry two labels or more.
-        pairs_across: "of Training are also in PublicTest", … → how many images, pixel by pixel.
-        near: pairs of different images that are nearly the same; `near_across`, in two parts; `near_conflicting`,
-            with two labels.
-        constant: names of images of one gray value; `nearly_constant`, of hardly more.
+        groups_across: such groups in two or more parts; `groups_conflicting`, with two or more labels.
+        pairs_across: "of Training are also in PublicTest", … → number of images with the same pixels.
+        near: pairs of near-duplicates; `near_across`, in two parts; `near_conflicting`, with two labels.
+        constant: names of images with a single gray value; `nearly_constant`, with a range of at most
+            `NEARLY_CONSTANT`.
         shared_names: names that several images have.
-        leaks: for each split that the set can be divided by.
+        leaks: for each split of the dataset.
     """
 
     images: int
@@ -91,17 +90,17 @@ class Audit:
 
 
 def audit(faces: FaceSet, near: int = duplicates.NEAR, progress: Callable[[str], None] = lambda step: None) -> Audit:
-    """Examine a set.
+    """Find duplicates, leakage, contradicting labels and blank images.
 
     Args:
-        faces: the set.
-        near: bits of 63 in which the perceptual hashes of two near copies may differ; more finds more, and more
-        wrongly.
+        faces: the dataset.
+        near: bits of 63 in which the perceptual hashes of near-duplicates may differ; more finds more pairs, and more
+            false ones.
         progress: called with the name of each step before it begins.
     """
     if not 0 <= near <= 63:
         raise ValueError(f"near={near}: give a number of bits from 0 to 63")
-    progress("copies")
+    progress("duplicates")
     pixels = faces.pixel_hashes
     groups = _groups(pixels)
     parts = list(dict.fromkeys(faces.splits.tolist()))
@@ -112,7 +111,7 @@ def audit(faces: FaceSet, near: int = duplicates.NEAR, progress: Callable[[str],
             across[f"of {first} are also in {second}"] = np.isin(mine, pixels[faces.splits == second])
         if len(others) > 1:
             across[f"of {first} are also in another part"] = np.isin(mine, pixels[faces.splits != first])
-    progress("near copies")
+    progress("near-duplicates")
     pairs = duplicates.near_pairs(faces.images, near)
     differ = {name: getattr(faces, name)[pairs[:, 0]] != getattr(faces, name)[pairs[:, 1]] for name in _LABELS}
     progress("splits")
@@ -150,7 +149,7 @@ def _groups(pixels: np.ndarray) -> list[np.ndarray]:
 
 
 def _leaks(faces: FaceSet, pairs: np.ndarray) -> tuple[Leak, ...]:
-    """Count with the pairs that are known already: looking for them again for each split would take seconds each."""
+    """Count the leaks of each split from the known pairs: searching again for each split would take seconds."""
     found = []
     for name, parts in available(faces).items():
         training, test = parts.indices["training"], parts.indices["test"]
@@ -165,16 +164,16 @@ def _leaks(faces: FaceSet, pairs: np.ndarray) -> tuple[Leak, ...]:
     return tuple(found)
 
 
-# ---- the leaked images of the official split, shipped
+# ---- leaked images of the official split
 
 
 @cache
 def leaked(part: str = "PrivateTest", near: bool = True) -> frozenset[str]:
-    """Ids of FER2013's test images that sit in Training.
+    """Ids of FER2013's test images that are in its training set too.
 
     Args:
         part: "PublicTest" or "PrivateTest".
-        near: also those that are nearly a Training image, not only those with the same pixels.
+        near: include near-duplicates, not only images with the same pixels.
     """
     with Path(__file__).with_name("leaked.csv").open(encoding="utf-8", newline="") as file:
         rows = csv.DictReader(file)
@@ -185,27 +184,26 @@ def leaked(part: str = "PrivateTest", near: bool = True) -> frozenset[str]:
 
 
 def sentences(found: Audit) -> list[str]:
-    """What was found, a sentence each, the worst first."""
+    """The problems, one sentence each, the worst first."""
     lines = [
-        f"{counted(found.groups, 'group')} of pixel-identical images, "
-        f"{counted(found.surplus, 'surplus copy', 'surplus copies')}.",
-        f"{counted(found.groups_across, 'group lies', 'groups lie')} across parts, "
-        f"{counted(found.groups_conflicting, 'carries', 'carry')} more than one label.",
+        f"{counted(found.groups, 'group')} of pixel-identical images, {counted(found.surplus, 'surplus image')}.",
+        f"{counted(found.groups_across, 'group is', 'groups are')} in several parts, "
+        f"{counted(found.groups_conflicting, 'has', 'have')} more than one label.",
         *(
-            counted(n, "image " + what.replace(" are ", " is "), "images " + what) + ", pixel by pixel."
+            counted(n, "image " + what.replace(" are ", " is "), "images " + what) + ", with the same pixels."
             for what, n in found.pairs_across.items()
             if n
         ),
-        f"{counted(found.near, 'pair of different images is', 'pairs of different images are')} nearly the same; "
-        f"{counted(found.near_across, 'lies', 'lie')} across parts, "
-        f"{counted(found.near_conflicting, 'carries', 'carry')} two labels.",
+        f"{counted(found.near, 'pair')} of near-duplicates; "
+        f"{counted(found.near_across, 'is', 'are')} in two parts, "
+        f"{counted(found.near_conflicting, 'has', 'have')} two labels.",
     ]
-    for names, what in ((found.constant, "of a single gray value"), (found.nearly_constant, "of hardly more than one")):
+    for names, what in ((found.constant, "blank, with a single gray value"), (found.nearly_constant, "nearly blank")):
         if names:
             lines.append(f"{counted(len(names), 'image is', 'images are')} {what}: {_first(names)}.")
     if found.shared_names:
-        names = counted(len(found.shared_names), "name stands", "names stand")
-        lines.append(f"{names} for several images: {_first(found.shared_names)}.")
+        names = counted(len(found.shared_names), "name is", "names are")
+        lines.append(f"{names} shared by several images: {_first(found.shared_names)}.")
     return lines
 
 
@@ -214,7 +212,7 @@ def _first(names: tuple[str, ...]) -> str:
 
 
 def as_html(found: Audit, title: str) -> str:
-    """The report as one self-contained page: tables and sentences, no image of the set."""
+    """The report as a self-contained HTML page: tables and sentences, without images."""
 
     def table(head: list[str], rows: list[list]) -> str:
         cells = [f"<tr>{''.join(f'<th>{html.escape(str(c))}</th>' for c in head)}</tr>"]
@@ -233,13 +231,13 @@ def as_html(found: Audit, title: str) -> str:
         "border-bottom:1px solid #ccc}th:first-child,td:first-child{text-align:left}"
     )
     body = [
-        f"<h1>What is in {html.escape(title)}, and what is wrong with it?</h1>",
+        f"<h1>Audit of {html.escape(title)}</h1>",
         "<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in sentences(found)) + "</ul>",
         "<h2>Images of each class</h2>" + table(["part", *found.classes, "all"], parts),
         "<h2>Gray values, of 255</h2>" + table(["part", "mean", "standard deviation"], gray),
-        "<h2>Test images that sit in training, for each split</h2>"
-        + table([*LEAK_HEAD, "share", "epoch chosen on test"], leaks),
-        "<p>copies: the same pixels as a training image; near copies: that, or nearly the same image.</p>",
+        "<h2>Test images in the training set, for each split</h2>"
+        + table([*LEAK_HEAD, "share", "epoch selected on test"], leaks),
+        "<p>Duplicates have the same pixels as a training image; near-duplicates include these.</p>",
     ]
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
@@ -248,5 +246,5 @@ def as_html(found: Audit, title: str) -> str:
 
 
 _COLUMNS = ("split", "training", "validation", "test", "exact", "near")
-LEAK_HEAD = [*_COLUMNS[:4], "copies", "near copies"]
+LEAK_HEAD = [*_COLUMNS[:4], "duplicates", "near-duplicates"]
 """Columns of the table of leaks."""

@@ -1,8 +1,8 @@
-"""Augmentation by name: every sample of a batch is drawn its own change, on the batch's device (kornia).
+"""Augmentations by name, drawn for each sample of a batch, on the batch's device (kornia).
 
-Turning, shifting, zooming, shearing and cropping are one warp, because each further interpolation blurs an image of
-48 pixels; a crop that is resized again is a zoom with a shift. Where a paper is silent the amount is ours and the
-builder says so; its docstring is what a page shows.
+Rotation, shift, zoom, shear and crop are one warp, because each further interpolation blurs an image of 48 pixels; a
+crop that is resized again is a zoom with a shift. Where a paper states no amount, it is ours, and the builder says so;
+its docstring is shown on the page Dataset.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from ..seeding import seeded
 
 @dataclass(frozen=True)
 class Augmentation:
-    """One way to change the images of a training.
+    """A random augmentation of training images.
 
     Attributes:
-        name: what `TrainConfig.augmentation` calls it.
+        name: value of `TrainConfig.augmentation`.
         paper: letter of the paper whose list it follows; None for ours.
-        build: makes it: pixels in 0..1 (B, 1, H, W) → the same shape and range.
-        steps: what is done, in order, one phrase each.
-        no_effect: what the paper lists and what changes nothing here, left out.
-        note: what is the paper's, what is ours, and what to think of it.
+        build: creates the module: pixels in 0..1 (B, 1, H, W) → the same shape and range.
+        steps: in order, one phrase each.
+        no_effect: steps of the paper without effect on gray images, left out.
+        note: what is from the paper, what is ours, and a comment.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Augmentation:
 
 
 AUGMENTATIONS: dict[str, Augmentation] = {}
-"""All of them by name."""
+"""Every augmentation by name."""
 
 
 def _register(name: str, *, steps: tuple[str, ...], paper: str | None = None, no_effect: tuple[str, ...] = ()):

@@ -20,7 +20,7 @@ import numpy as np
 
 from ..files import write_json
 from . import subjects
-from .duplicates import copies_of, near_copies
+from .duplicates import duplicates_of, near_duplicates_of
 from .faceset import EMOTIONS, DataError, FaceSet
 
 OHEIX_TRAINING = dict(zip(EMOTIONS, (3993, 436, 4103, 7164, 4982, 4938, 3205), strict=True))
@@ -39,7 +39,7 @@ class Parts:
     Attributes:
         training, validation, test: where a paper has no validation set, validation and test are the same images.
         indices: of the images of each of the three in the whole set, rising.
-        names: what a card calls validation and test.
+        names: of validation and test set in a card.
     """
 
     training: FaceSet
@@ -62,14 +62,14 @@ class Parts:
 
 @dataclass(frozen=True)
 class Split:
-    """How a set is divided.
+    """How a dataset is divided.
 
     Attributes:
         name: what `split` takes.
         paper: letter of the paper that uses it, or "".
-        note: where its numbers come from and what it does to a result.
+        note: where its counts come from, and its effect on results.
         divide: (faces, generator) → indices of training, validation and test.
-        names: what a card calls validation and test.
+        names: of validation and test set in a card.
     """
 
     name: str
@@ -98,20 +98,20 @@ def find(name: str) -> Split | None:
 
 
 def named_splits() -> tuple[Split, ...]:
-    """Every split that has a name; of either kind of cross-validation the first fold."""
+    """Every named split, and the first fold of either kind of cross-validation."""
     return (*SPLITS.values(), *filter(None, map(find, subjects.EXAMPLES)))
 
 
 def split(faces: FaceSet, name: str, seed: int = 0) -> Parts:
-    """Divide a set.
+    """Divide a dataset.
 
     Args:
-        faces: the set.
+        faces: the dataset.
         name: one of SPLITS, one fold (`subject-10fold-3`), or the path of a file that `write_split` made.
         seed: of the draw, for splits that draw.
 
     Raises:
-        DataError: the name is not known, the set lacks what the split needs, a part or a class would be empty.
+        DataError: unknown name, the dataset lacks what the split needs, or a set or training class would be empty.
     """
     if named := find(name):
         found, names = named.divide(faces, np.random.default_rng(seed)), named.names
@@ -127,18 +127,18 @@ def split(faces: FaceSet, name: str, seed: int = 0) -> Parts:
         raise DataError(f'split="{name}" is not known; there are: {known}, or a file that ends with .json')
     for part, chosen in found.items():
         if len(chosen) == 0:
-            raise DataError(f'split="{name}" leaves the part {part} without an image. Choose another split.')
+            raise DataError(f'split="{name}" leaves the {part} set without images. Choose another split.')
     found = {part: np.sort(chosen) for part, chosen in found.items()}
     parts = Parts(**{part: faces.subset(chosen) for part, chosen in found.items()}, indices=found, names=names)
     counts = np.bincount(parts.training.labels, minlength=len(faces.classes))
     missing = [name for name, n in zip(faces.classes, counts, strict=True) if n == 0]
     if missing:
-        raise DataError(f'split="{name}" leaves no image of {", ".join(missing)} for training.')
+        raise DataError(f'split="{name}" leaves no training image of {", ".join(missing)}.')
     return parts
 
 
 def available(faces: FaceSet) -> dict[str, Parts]:
-    """Every split that this set can be divided by."""
+    """Every split that is possible for this dataset."""
     found = {}
     for known in named_splits():
         try:
@@ -149,7 +149,7 @@ def available(faces: FaceSet) -> dict[str, Parts]:
 
 
 def write_split(path: Path, parts: Parts, faces: FaceSet, name: str, seed: int = 0) -> None:
-    """Write a split as lists of ids, which are the same in every layout of the set."""
+    """Write a split as lists of ids, which do not depend on the layout of the source."""
     ids = {part: faces.ids[chosen].tolist() for part, chosen in parts.indices.items()}
     write_json(path, {"split": name, "seed": seed, "data": faces.fingerprint, "names": parts.names, **ids})
 
@@ -164,7 +164,7 @@ def _from_file(faces: FaceSet, path: Path) -> tuple[Indices, tuple[str, str]]:
     at = {id_: i for i, id_ in enumerate(faces.ids.tolist())}
     missing = [id_ for ids in wanted.values() for id_ in ids if id_ not in at]
     if missing:
-        raise DataError(f"{path}: {len(missing)} of its images are not in this set, such as {missing[0]}.")
+        raise DataError(f"{path}: {len(missing)} of its images are not in this dataset, such as {missing[0]}.")
     return {part: np.array([at[id_] for id_ in ids], dtype=int) for part, ids in wanted.items()}, (first, second)
 
 
@@ -175,22 +175,20 @@ def _own_part(faces: FaceSet, name: str) -> np.ndarray:
     found = np.flatnonzero(faces.splits == name)
     if len(found) == 0:
         own = ", ".join(sorted(set(faces.splits.tolist())))
-        raise DataError(
-            f"This set has no part {name}; its parts are: {own}. Choose a split that it has: ferscope data splits"
-        )
+        raise DataError(f"This dataset has no part {name}; its parts are: {own}. List its splits: ferscope data splits")
     return found
 
 
 @_register("official", names=("PublicTest", "PrivateTest"))
 def _official(faces: FaceSet, rng: np.random.Generator) -> Indices:
-    """The challenge's own split, 28 709/3 589/3 589: Training; PublicTest to choose by; PrivateTest to report."""
+    """The challenge's own split, 28 709/3 589/3 589: Training to train, PublicTest to validate, PrivateTest to test."""
     names = {"training": "Training", "validation": "PublicTest", "test": "PrivateTest"}
     return {part: _own_part(faces, name) for part, name in names.items()}
 
 
 @_register("kaggle-msambare", names=("test", "test"))
 def _kaggle_msambare(faces: FaceSet, rng: np.random.Generator) -> Indices:
-    """Kaggle's copy "msambare", 28 709/7 178: both official test set are one, so the epoch is chosen on the images
+    """Kaggle's copy "msambare", 28 709/7 178: both official test sets are one, so the epoch is selected on the images
     that are reported."""
     test = np.concatenate([_own_part(faces, "PublicTest"), _own_part(faces, "PrivateTest")])
     return {"training": _own_part(faces, "Training"), "validation": test, "test": test}
@@ -199,7 +197,7 @@ def _kaggle_msambare(faces: FaceSet, rng: np.random.Generator) -> Indices:
 @_register("kaggle-oheix", paper="E", names=("validation", "PrivateTest"))
 def _kaggle_oheix(faces: FaceSet, rng: np.random.Generator) -> Indices:
     """Paper E, 28 821/7 066 over the whole set (Kaggle's copy "jonathanoheix"), tested on the official PrivateTest, of
-    which four in five images are then in training. Which images Kaggle's copy drew is not recorded: ours is a
+    which four in five images are then in the training set. Which images Kaggle's copy drew is not recorded: ours is a
     seeded draw with its counts of each class."""
     test, training = _own_part(faces, "PrivateTest"), []
     for label, name in enumerate(faces.classes):
@@ -213,7 +211,7 @@ def _kaggle_oheix(faces: FaceSet, rng: np.random.Generator) -> Indices:
 
 @_register("random-80-20", paper="C", names=("test", "test"))
 def _random_80_20(faces: FaceSet, rng: np.random.Generator) -> Indices:
-    """Paper C, four fifths of the whole set drawn at random: copies of an image fall on both sides, and the epoch is
+    """Paper C, four fifths of the whole set drawn at random: duplicates of an image are on both sides, and the epoch is
     chosen on the fifth that is reported."""
     order = rng.permutation(len(faces))
     test = order[: round(0.2 * len(faces))]
@@ -238,7 +236,7 @@ def _clean(faces: FaceSet, rng: np.random.Generator) -> Indices:
     training = faces.subset(parts["training"])
     test = faces.subset(np.concatenate([parts["validation"], parts["test"]]))
     flat = training.images.reshape(len(training), -1)
-    bad = copies_of(training, test) | near_copies(training, test) | (flat.min(1) == flat.max(1))
+    bad = duplicates_of(training, test) | near_duplicates_of(training, test) | (flat.min(1) == flat.max(1))
     bad |= _conflicting(training)
     return parts | {"training": parts["training"][~bad]}
 

@@ -24,7 +24,7 @@ import numpy as np
 from ..cards import IMAGENET, Ancestor, Card, Role, chain
 from ..checkpoints import read_card
 from ..datasets import DataError, FaceSet
-from ..datasets.duplicates import near_copies
+from ..datasets.duplicates import near_duplicates_of
 from ..datasets.fer2013 import official_hashes
 from ..datasets.splits import Parts, find, split
 from ..text import counted
@@ -164,7 +164,7 @@ def seen_images(ancestors: Sequence[Ancestor], parts: Parts, files: Iterable[Pat
             trained, chosen = (found[key].training.pixel_hashes, found[key].validation.pixel_hashes)
             extra = found[key].training.subset(~np.isin(trained, parts.training.pixel_hashes))
             for part, faces in sets.items() if len(extra) else ():
-                near[part] |= near_copies(faces, extra)
+                near[part] |= near_duplicates_of(faces, extra)
         elif key[1] == hashes.data:
             trained, chosen = hashes.trained, hashes.chosen
             not_compared.append(name)

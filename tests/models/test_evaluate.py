@@ -132,7 +132,7 @@ def test_what_is_stored_is_printed_without_pictures_and_without_leaks(capsys):
     right = (stored.logits.argmax(1) == stored.labels).numpy()
     clean = ~np.isin(stored.ids, list(leaked("PrivateTest", near=False)))
     assert clean.sum() == 3589 - 288
-    assert f"without the 288 copies of a Training image: {100 * right[clean].mean():.1f} %" in printed
+    assert f"without the 288 duplicates of training images: {100 * right[clean].mean():.1f} %" in printed
     assert "beside the annotators of FER+" in printed
     assert "network wrong" in printed
 

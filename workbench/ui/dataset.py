@@ -135,7 +135,7 @@ def audit(found: Contents) -> None:
             st.caption("Compares all pairs of images; takes some seconds for 36 000 images, then the result is cached.")
             return
         place.empty()
-    steps = {"copies": (0.05, "Duplicates"), "near copies": (0.2, "Near-duplicates"), "splits": (0.6, "Splits")}
+    steps = {"duplicates": (0.05, "Duplicates"), "near-duplicates": (0.2, "Near-duplicates"), "splits": (0.6, "Splits")}
     bar = st.progress(0.0, "Starting")
     result = services.dataset.contents.examine(
         found.name, lambda step: bar.progress(*steps.get(step, (0.5, step.capitalize())))

@@ -13,7 +13,7 @@ from PIL import Image
 from models.datasets import FaceSet
 from models.datasets.__main__ import main
 from models.datasets.audit import as_html, audit, leaked, sentences
-from models.datasets.duplicates import copies_of, near_copies, near_pairs, perceptual_hashes
+from models.datasets.duplicates import duplicates_of, near_duplicates_of, near_pairs, perceptual_hashes
 from models.datasets.synthetic.faces import draw_face
 from models.tables import write_rows
 
@@ -100,9 +100,9 @@ def test_pairs_do_not_depend_on_the_order_in_blocks(drawn, monkeypatch):
 
 def test_copies_of_another_set_are_marked_in_the_order_of_the_first(drawn):
     first, second = drawn.subset(np.arange(10)), drawn.subset(np.array([3, 7, 20]))
-    assert np.flatnonzero(copies_of(first, second)).tolist() == [3, 7]
+    assert np.flatnonzero(duplicates_of(first, second)).tolist() == [3, 7]
     brighter = changed(second, images=np.clip(second.images + 9.0, 0, 255).astype(np.uint8))
-    assert np.flatnonzero(near_copies(first, brighter)).tolist() == [3, 7]
+    assert np.flatnonzero(near_duplicates_of(first, brighter)).tolist() == [3, 7]
 
 
 def test_a_blank_picture_has_no_hash_and_is_near_to_nothing(drawn):
@@ -122,7 +122,7 @@ def test_the_command_prints_and_writes_what_was_found(drawn, tmp_path, capsys):
     page, figures = tmp_path / "a.html", tmp_path / "a.json"
     main(["audit", str(tmp_path / "set.npz"), "--html", str(page), "--json", str(figures)])
     printed = " ".join(capsys.readouterr().out.split())
-    assert "2 groups of pixel-identical images, 3 surplus copies." in printed
+    assert "2 groups of pixel-identical images, 3 surplus images." in printed
     assert json.loads(figures.read_text())["surplus"] == 3
     text = page.read_text()
     assert "2 groups of pixel-identical images" in text
@@ -164,7 +164,7 @@ def test_the_real_set_has_the_faults_that_are_known(imported_fer2013):
     assert leaks["official"].exact == 288
     assert (leaks["clean"].exact, leaks["clean"].near) == (0, 0)
     assert 0.78 < leaks["kaggle-oheix"].exact / 3589 < 0.84
-    assert sentences(found)[0] == "1516 groups of pixel-identical images, 1853 surplus copies."
+    assert sentences(found)[0] == "1516 groups of pixel-identical images, 1853 surplus images."
 
 
 def leaked_table(faces: FaceSet) -> str:
@@ -175,7 +175,7 @@ def leaked_table(faces: FaceSet) -> str:
     for part in ("PublicTest", "PrivateTest"):
         chosen = faces.splits == part
         some, ids = faces.subset(chosen), faces.ids[chosen]
-        exact, near = copies_of(some, training), near_copies(some, training)
+        exact, near = duplicates_of(some, training), near_duplicates_of(some, training)
         rows = zip(ids, some.names, exact, near, strict=True)
         write_rows(table, ((id_, name, "exact" if e else "near") for id_, name, e, n in rows if e or n))
     return table.getvalue()

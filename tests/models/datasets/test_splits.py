@@ -9,7 +9,7 @@ import pytest
 
 from models.datasets import EMOTIONS, DataError, FaceSet, fer2013
 from models.datasets import splits as splits_module
-from models.datasets.duplicates import copies_of, near_copies
+from models.datasets.duplicates import duplicates_of, near_duplicates_of
 from models.datasets.splits import OHEIX_TRAINING, SPLITS, available, split, write_split
 
 
@@ -52,7 +52,7 @@ def test_the_parts_have_the_papers_sizes(like_fer2013, name, sizes):
 
 
 def test_every_split_of_fer2013_is_found_and_no_other(like_fer2013, monkeypatch):
-    monkeypatch.setattr(splits_module, "near_copies", copies_of)  # of images with four pixels all are near
+    monkeypatch.setattr(splits_module, "near_duplicates_of", duplicates_of)  # of images with four pixels all are near
     assert set(available(like_fer2013)) == {*SIZES, "clean"}
 
 
@@ -112,7 +112,7 @@ def test_clean_leaves_out_copies_near_copies_blank_pictures_and_contradictions()
     left_out = sorted(set(range(40)) - set(parts.indices["training"].tolist()))
     assert left_out == [0, 1, 2, 3, 4]
     assert (len(parts.validation), len(parts.test)) == (10, 10)
-    assert not near_copies(parts.test, parts.training).any()
+    assert not near_duplicates_of(parts.test, parts.training).any()
 
 
 # ---- sets with subjects

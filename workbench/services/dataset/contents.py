@@ -133,7 +133,7 @@ def samples(name: str, class_: str, count: int = 12, seed: int = 0) -> np.ndarra
 
 
 def examine(name: str, progress: Callable[[str], None] = lambda step: None) -> Audit:
-    """Copies, leaks between parts and in every split, contradicting labels: seconds for FER2013, then remembered.
+    """Duplicates, leaks between parts and in every split, contradicting labels: seconds for FER2013, then cached.
 
     Args:
         name: of the set.

@@ -72,7 +72,7 @@ def test_examining_a_set_finds_its_leak_and_is_remembered(folder):
     assert not services.dataset.contents.is_examined("mine")
     steps = []
     found = services.dataset.contents.examine("mine", steps.append)
-    assert steps == ["copies", "near copies", "splits"]
+    assert steps == ["duplicates", "near-duplicates", "splits"]
     assert found.groups_across == 1
     assert "1 group of pixel-identical images" in services.dataset.contents.findings(found)[0]
     assert services.dataset.contents.is_examined("mine")
