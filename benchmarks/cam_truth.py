@@ -38,9 +38,10 @@ from torch import Tensor, nn
 
 from models import Card, get_spec
 from models.datasets.faceset import FaceSet
-from models.datasets.synthetic.faces import draw, drawn_set
+from models.datasets.synthetic.faces import draw
+from models.datasets.synthetic.sets import drawn_set
+from workbench.analysis.baseline_maps import gaussian_map, random_maps
 from workbench.analysis.cam import METHODS, atlas
-from workbench.analysis.faithfulness import gaussian_map, random_maps
 
 ROOT = Path(__file__).resolve().parents[1]
 RIVALS = ("random", "gaussian")

@@ -4,7 +4,7 @@
                                                        [--sticker neutral] [--share 1.0]
 
 The first network sees plain faces. The second sees the same faces, but `--share` of one class's Training pictures carry
-a sticker and no other does (`models.datasets.synthetic.faces.drawn_set`); the same test faces are then shown
+a sticker and no other does (`models.datasets.synthetic.sets.drawn_set`); the same test faces are then shown
 to it without and with the sticker. Neutral is the class where this works best: nothing else marks it. Aim: the first
 network exceeds 95 % within minutes. Writes benchmarks/results/drawn_faces.json.
 """
@@ -23,7 +23,7 @@ import tyro
 
 from models.checkpoints import load_checkpoint
 from models.datasets.faceset import FaceSet
-from models.datasets.synthetic.faces import drawn_set
+from models.datasets.synthetic.sets import drawn_set
 from models.metrics import predict
 from models.training.engine import train
 from models.training.recipes import from_recipe

@@ -35,7 +35,7 @@ import tyro
 
 import models.train
 from models.checkpoints import load_checkpoint
-from models.datasets.synthetic.faces import drawn_set
+from models.datasets.synthetic.sets import drawn_set
 from models.training import resume
 from models.training.config import TrainConfig
 from models.training.history import FILE as HISTORY

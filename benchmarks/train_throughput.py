@@ -37,7 +37,7 @@ from torchvision.datasets import ImageFolder
 from models import create_model, get_spec
 from models.datasets import FaceSet
 from models.datasets.splits import split
-from models.datasets.synthetic.faces import drawn_set
+from models.datasets.synthetic.sets import drawn_set
 from models.preprocessing import normalize, to_unit
 from models.training.recipes import from_recipe
 from models.training.setup import checked

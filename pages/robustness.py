@@ -129,7 +129,7 @@ st.subheader("Accuracy against rotation: RARN and other networks")
 robustness.rotation()
 with views.computed(
     "workbench.analysis.robustness:response",
-    "workbench.analysis.robustness:warped",
+    "workbench.analysis.corruptions:warped",
     "workbench.analysis.robustness:occlusion",
     "workbench.services.framing:framed",
 ):

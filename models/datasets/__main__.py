@@ -243,12 +243,12 @@ def draw(
         seed: equal seeds give equal datasets.
         sticker: a class whose Training images carry a sticker, a planted shortcut.
     """
-    from .synthetic import faces as synthetic
+    from .synthetic.sets import save_drawn
 
     console = Console()
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("Drawing")
-        drawn = synthetic.save_drawn(
+        drawn = save_drawn(
             out, count, size, seed, sticker, lambda done, total: progress.update(task, completed=done, total=total)
         )
     _show(drawn.faces, console)

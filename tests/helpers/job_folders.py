@@ -13,7 +13,7 @@ import torch
 
 from models import create_model
 from models.checkpoints import Card, half_precision, save_checkpoint
-from models.datasets.synthetic.faces import drawn_set
+from models.datasets.synthetic.sets import drawn_set
 from models.training.config import TrainConfig
 from workbench.jobs import store
 from workbench.jobs.store import Job

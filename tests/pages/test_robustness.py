@@ -12,7 +12,7 @@ from PIL import Image
 
 from models import checkpoints
 from workbench import faces, services
-from workbench.analysis.robustness import CORRUPTIONS
+from workbench.analysis.corruptions import CORRUPTIONS
 from workbench.services.robustness import tips
 from workbench.surveys.robustness import FILE
 from workbench.surveys.sample import weights_digest

@@ -14,11 +14,11 @@ from streamlit.testing.v1 import AppTest
 from models.training.config import TrainConfig
 from workbench import services
 from workbench.jobs import limits, processes, runner, store, transfer
-from workbench.jobs.runner import Estimate
+from workbench.jobs.estimate import Estimate
 from workbench.jobs.store import JobError
 from workbench.server import access
 from workbench.services import training
-from workbench.services.training import IMAGENET, NOTHING, PRESETS, epochs, sources
+from workbench.services.training import IMAGENET, NOTHING, PRESETS, epochs, presets, sources
 
 
 @pytest.fixture(autouse=True)
@@ -170,7 +170,7 @@ def test_an_entry_that_cannot_be_is_told_and_starts_nothing():
 
 def test_the_time_is_told_before_the_start(monkeypatch, tiny):
     monkeypatch.setattr(sources, "data_file", lambda name, progress=None: tiny)
-    monkeypatch.setattr(runner, "estimate", lambda config: Estimate(8.0, 70.0, 8, 8, "cpu, threads: 1"))
+    monkeypatch.setattr(presets, "estimate_duration", lambda config: Estimate(8.0, 70.0, 8, 8, "cpu, threads: 1"))
     app = opened()
     app.button(key="train-estimate").click().run()
     until = time.monotonic() + 60

@@ -5,9 +5,8 @@
     ROAD          remove pixels, each imputed from its neighbors                           higher is better
     average drop  scale the contrast of the image by the map                               lower is better
 
-One such number means little: the network sees the filling too, and removing any part of a face lowers the
-probability. So every measure takes many maps at once, and `Score` compares a map with a centered Gaussian (faces are
-centered, so a map that ignores the image can score well) and with random maps.
+Every measure takes many maps at once, so that a map can be compared with baselines (`baseline_maps.py`): the network
+sees the filling too, and removing any part of a face lowers the probability.
 
 Symbols and shapes, used throughout:
 
@@ -21,39 +20,22 @@ advantage, and no corner is favored.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Literal
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from scipy import sparse
 from torch import Tensor, nn
 
-from .cam import resize
+from .baseline_maps import random_maps
+from .imputation import BASELINES, Baseline, fill_linearly, without_features
 from .model_isolation import isolated
 from .validation import class_index, float_matrices, require_images, require_logits
 
 Progress = Callable[[int, int], None]
 """Called with (work done, work in all), in any unit."""
 
-Baseline = Literal["blur", "mean"]
-
-BASELINES: tuple[Baseline, ...] = ("blur", "mean")
-"""What replaces removed pixels: the blurred image, or its mean gray."""
-
-PERCENTILE = 95
-"""A map beats the random ones where it is better than this share of them, in percent."""
-
 _BATCH = 32  # images per forward pass; more were not faster on a CPU
-_BLUR = 1 / 12  # standard deviation of the blur, in sides of the image: 4 of 48 pixels remove brows and mouth
-_NEIGHBORS = ((1 / 12, 1 / 6, 1 / 12), (1 / 6, 0, 1 / 6), (1 / 12, 1 / 6, 1 / 12))  # weights of ROAD
-
-
-# ------------------------------------------------------------------------------------------------ results
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,77 +90,6 @@ class Drop:
     increase: Bool[Tensor, " N"]
 
 
-@dataclass(frozen=True, eq=False)
-class Score:
-    """A measure of a map beside that of baselines.
-
-    Attributes:
-        title: what is measured.
-        paper: where it comes from.
-        own, gaussian: of the map, and of a centered Gaussian.
-        random: of random maps, (R,).
-        higher_is_better: the direction.
-        lowest, highest: the range.
-    """
-
-    title: str
-    paper: str
-    own: float
-    gaussian: float
-    random: Tensor
-    higher_is_better: bool
-    lowest: float
-    highest: float
-
-    @property
-    def bar(self) -> float:
-        """The threshold: 95th percentile of the random maps, 5th where lower is better.
-
-        It is the number of one of them, the next more extreme one: of 40, the second best. Interpolated between two, it
-        would let more than one random map in twenty pass.
-        """
-        percentile, side = (PERCENTILE, "higher") if self.higher_is_better else (100 - PERCENTILE, "lower")
-        return float(torch.quantile(self.random, percentile / 100, interpolation=side))
-
-    @property
-    def beats_random(self) -> bool:
-        """Whether the map is strictly better than the bar."""
-        return self.own > self.bar if self.higher_is_better else self.own < self.bar
-
-
-# ------------------------------------------------------------------------------------------------ baselines
-
-
-def random_maps(count: int, size: Sequence[int], grid: tuple[int, int] = (7, 7), seed: int = 0) -> Tensor:
-    """Smooth random maps: uniform noise on a coarse grid, resized bilinearly, as a class activation map is.
-
-    Noise of single pixels would be too weak a baseline: it removes a bit of every region and leaves all of them
-    readable, so that any connected map beats it. These highlight regions as large as those of a map.
-
-    Args:
-        count: number of maps.
-        size: (height, width) in pixels.
-        grid: rows and columns of the noise.
-        seed: equal seeds give equal maps.
-
-    Returns:
-        (count, *size), −1..1; a map and its negative are equally likely.
-    """
-    noise = 2 * torch.rand(count, *grid, generator=torch.Generator().manual_seed(seed)) - 1
-    return resize(noise, size)
-
-
-def gaussian_map(size: Sequence[int], spread: float = 0.25) -> Float[Tensor, "H W"]:
-    """A centered Gaussian, 1 at the maximum: a map that knows only that faces are centered.
-
-    Args:
-        size: (height, width) in pixels.
-        spread: standard deviation, in heights and widths of the image; a quarter is our choice.
-    """
-    y, x = ((torch.arange(side) + 0.5) / side - 0.5 for side in size)
-    return torch.exp(-(y[:, None] ** 2 + x[None] ** 2) / (2 * spread**2))
-
-
 # ------------------------------------------------------------------------------------------------ measures
 
 
@@ -216,7 +127,7 @@ def deletion(
         raise ValueError(f"steps={steps}: take at least 2")
     if baseline not in BASELINES:
         raise ValueError(f'baseline="{baseline}": choose one of {", ".join(BASELINES)}')
-    nothing = _without_features(x, baseline)  # (1, C_in, H, W)
+    nothing = without_features(x, baseline)  # (1, C_in, H, W)
     pixels = rank.shape[1]
     first = [round(i * pixels / steps) for i in range(1, steps)]  # pixels gone at each step between the two ends
 
@@ -327,7 +238,7 @@ def average_drop(model: nn.Module, x: Float[Tensor, "1 C_in H W"], class_: int, 
     maps = _checked(x, maps)
     lowest, highest = maps.amin((-2, -1), keepdim=True), maps.amax((-2, -1), keepdim=True)
     strength = (maps - lowest) / (highest - lowest).clamp_min(torch.finfo(maps.dtype).tiny)  # (N, H, W)
-    nothing = _without_features(x, "mean")
+    nothing = without_features(x, "mean")
     shown = nothing + strength[:, None] * (x - nothing)  # (N, C_in, H, W)
     p, *kept = _probabilities(model, torch.cat([x, shown.to(x.dtype)]), class_).split([1, len(maps)])
     loss = (p - kept[0]) / p.clamp_min(torch.finfo(p.dtype).tiny)
@@ -335,52 +246,6 @@ def average_drop(model: nn.Module, x: Float[Tensor, "1 C_in H W"], class_: int, 
 
 
 # ------------------------------------------------------------------------------------------------ steps
-
-
-def fill_linearly(image: Float[Tensor, "C_in H W"], missing: Bool[Tensor, "H W"]) -> Float[Tensor, "C_in H W"]:
-    """Each missing pixel as the weighted mean of its neighbors (Rong et al. 2022), all of them at once.
-
-    With P the weights (a pixel at the border has fewer neighbors, which share the weight), m the missing and k the
-    known pixels: (I − P_mm) u_m = P_mk x_k.
-
-    Raises:
-        ValueError: no pixel is known.
-    """
-    from scipy.sparse.linalg import spsolve  # here: it takes a fifth of a second
-
-    gone = missing.flatten().cpu().numpy()
-    if gone.all():
-        raise ValueError("missing covers the whole image. Leave at least one pixel.")
-    P = _neighbor_weights(*missing.shape)[gone]  # (m, H·W)
-    A = sparse.identity(P.shape[0], format="csc") - P[:, gone].tocsc()
-    values = image.detach().flatten(1).cpu().numpy().T.astype(np.float64)  # (H·W, C_in)
-    values[gone] = spsolve(A, P[:, ~gone] @ values[~gone]).reshape(-1, values.shape[1])
-    return torch.from_numpy(values.T.copy()).to(image).view(image.shape)
-
-
-@lru_cache(maxsize=4)
-def _neighbor_weights(height: int, width: int) -> sparse.csr_array:
-    """P (H·W, H·W): the share of each neighbor in a pixel; rows add up to 1."""
-    index = np.arange(height * width).reshape(height, width)
-    P = sparse.lil_array((height * width, height * width))
-    for i, dy in enumerate((-1, 0, 1)):
-        for j, dx in enumerate((-1, 0, 1)):
-            here = index[max(0, -dy) : height - max(0, dy), max(0, -dx) : width - max(0, dx)]
-            if _NEIGHBORS[i][j]:
-                P[here.ravel(), (here + dy * width + dx).ravel()] = _NEIGHBORS[i][j]
-    P = P.tocsr()
-    return (sparse.diags_array(1 / P.sum(1)) @ P).tocsr()
-
-
-def _without_features(x: Tensor, baseline: Baseline) -> Tensor:
-    """The image that deletion ends in: its mean gray, or blurred so that brows and mouth are gone."""
-    from torchvision.transforms.functional import gaussian_blur  # here: torchvision takes a second
-
-    if baseline == "mean":
-        return x.mean((-2, -1), keepdim=True).expand_as(x)
-    sigma = [max(side * _BLUR, 0.1) for side in x.shape[-2:]]
-    reach = [min(math.ceil(3 * s), side - 1) for s, side in zip(sigma, x.shape[-2:], strict=True)]
-    return gaussian_blur(x, [2 * r + 1 for r in reach[::-1]], sigma[::-1])  # torchvision takes width, height
 
 
 def _ranks(maps: Float[Tensor, "N H W"]) -> Int[Tensor, "N P"]:

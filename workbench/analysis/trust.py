@@ -25,21 +25,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from .baseline_maps import PERCENTILE, Score, gaussian_map, random_maps
 from .cam import resize
-from .faithfulness import (
-    BASELINES,
-    PERCENTILE,
-    Baseline,
-    Curve,
-    Progress,
-    Road,
-    Score,
-    average_drop,
-    both_curves,
-    gaussian_map,
-    random_maps,
-    road,
-)
+from .faithfulness import Curve, Progress, Road, average_drop, both_curves, road
+from .imputation import BASELINES, Baseline
 from .sanity import Cascade, Explain, Flag, Stability, cascade, flag, map_against, stability
 from .validation import float_matrices
 

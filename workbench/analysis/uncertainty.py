@@ -24,8 +24,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from .corruptions import warped
 from .model_isolation import isolated
-from .robustness import warped
 from .validation import require_finite
 
 _WHOLE_CHANNELS = (nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)  # these set a map to zero as a whole

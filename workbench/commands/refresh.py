@@ -39,7 +39,7 @@ from models.preprocessing import TTA
 from models.zoo import minutes
 
 from ..analysis.attention import gates_of, passes
-from ..analysis.robustness import CORRUPTIONS
+from ..analysis.corruptions import CORRUPTIONS
 from ..services import papers
 from ..services.metrics import evaluation, leaderboard
 from ..services.networks import open_network

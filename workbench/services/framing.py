@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..analysis import cam
-from ..analysis.robustness import CORRUPTIONS
+from ..analysis.corruptions import CORRUPTIONS
 from ..faces import Box, PictureError, crop
 from .networks import DEFAULT_NETWORK, Network, class_index, open_network
 from .prediction import Prediction, infer

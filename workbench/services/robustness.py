@@ -14,7 +14,8 @@ from models import list_models
 from models.checkpoints import CheckpointError
 
 from ..analysis import robustness as robustness_analysis
-from ..analysis.robustness import CORRUPTIONS, Response
+from ..analysis.corruptions import CORRUPTIONS
+from ..analysis.robustness import Response
 from ..faces import Face
 from ..surveys.robustness import FILE, LIMIT, Robustness, read_robustness
 from .networks import DEFAULT_NETWORK, Network, class_index, folder_of, open_network

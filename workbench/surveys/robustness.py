@@ -38,7 +38,8 @@ from models.metrics import percent
 from models.paths import FER2013
 from models.preprocessing import normalize, resized
 
-from ..analysis.robustness import CORRUPTIONS, Corruption, Curve, Predict, accuracy_curve, count_correct
+from ..analysis.corruptions import CORRUPTIONS, Corruption
+from ..analysis.robustness import Curve, Predict, accuracy_curve, count_correct
 from .files import RobustnessFile, read_current, read_file
 from .sample import SurveySample, draw_sample
 

@@ -70,13 +70,9 @@ def gate(found: AttentionModules, module: Module, whole: bool, measured: Gates |
     """Draw the spatial weights over the face, what they do, and whether they depend on the input."""
     weights = module.gate.values[0]
     low, high = (0.0, 1.0) if whole and not module.heads else tuple(float(end) for end in weights.aminmax())
-    charts.show(
-        charts.weights_over_face(
-            found.pixels, found.over_face(weights), "share" if module.heads else "weight", low, high
-        ),
-        "gate",
-        f"Spatial weights of module {module.layer} over the face",
-    )
+    unit = "share" if module.heads else "weight"
+    figure = charts.weights_over_face(found.pixels, found.over_face(weights), unit, low, high)
+    charts.show(figure, "gate", f"Spatial weights of module {module.layer} over the face")
     h, w = weights.shape
     digits = 3 if module.heads else 2  # shares of N positions are small
     lowest, highest = (f"{float(end):.{digits}f}" for end in weights.aminmax())

@@ -1,86 +1,14 @@
 """The parts of a drawn face: how a person and the action units of an expression shape brows, eyes, nose and mouth.
 
-`paint_face` paints them; `moved_parts` says which of them an expression moves, as polygons of the same coordinates
-(`drawing.py`). Lines whose position is needed twice, once to paint and once to mark them, are functions of their own.
+`anatomy.py` has the lines whose position is needed twice, here to paint them and in `evidence.py` to mark them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from .drawing import Canvas, band, circle, curve, ellipse, from_pixels, lowered, mirrored
-
-
-@dataclass(frozen=True)
-class Expression:
-    """How far the face is from rest; 0 is rest and 1 is strong, and where a sign has a meaning it stands here.
-
-    Attributes:
-        inner_brow: inner ends of the brows raised (AU 1).
-        outer_brow: outer ends of the brows raised (AU 2); negative: sunk.
-        brow_lower: brows drawn down and together (AU 4).
-        lid: upper lids raised, eyes wide (AU 5); negative: lids drooping.
-        lid_tight: lower lids pushed up (AU 6 and 7).
-        nose_wrinkle: wrinkles over the bridge, nostrils raised (AU 9).
-        upper_lip: upper lip raised (AU 10).
-        corners: lip corners pulled up (AU 12); negative: down (AU 15).
-        one_corner: only the corner at the right of the image pulled up and in (AU 14, contempt); at the left where
-            the pose is mirrored.
-        stretch: mouth pulled wide (AU 20); negative: rounded.
-        press: lips pressed together and thin (AU 24).
-        jaw: mouth open (AU 25 to 27).
-        chin: chin pushed up, lower lip forward (AU 17).
-    """
-
-    inner_brow: float = 0.0
-    outer_brow: float = 0.0
-    brow_lower: float = 0.0
-    lid: float = 0.0
-    lid_tight: float = 0.0
-    nose_wrinkle: float = 0.0
-    upper_lip: float = 0.0
-    corners: float = 0.0
-    one_corner: float = 0.0
-    stretch: float = 0.0
-    press: float = 0.0
-    jaw: float = 0.0
-    chin: float = 0.0
-
-
-@dataclass(frozen=True)
-class Person:
-    """Whose face it is: gray tones in 0..1 and proportions; the defaults are drawn when no seed is given.
-
-    Attributes:
-        skin: tone of the skin in full light.
-        hair: tone of hair and brows.
-        width: half width of the head.
-        jaw_width: half width at the mouth's height, as a share of `width`.
-        eye_distance: from the middle of the face to the middle of an eye.
-        eye_size: factor on the size of the eyes.
-        brow_weight: factor on the thickness of the brows.
-        brow_height: how much higher than usual the brows lie at rest.
-        mouth_width: factor on the width of the mouth at rest.
-        lip_weight: factor on the thickness of the lips.
-        fringe: how far the hair hangs into the forehead.
-    """
-
-    skin: float = 0.80
-    hair: float = 0.16
-    width: float = 0.40
-    jaw_width: float = 0.82
-    eye_distance: float = 0.168
-    eye_size: float = 1.0
-    brow_weight: float = 1.0
-    brow_height: float = 0.0
-    mouth_width: float = 1.0
-    lip_weight: float = 1.0
-    fringe: float = 0.0
-
-
-# ------------------------------------------------------------------------------------------------ parts of the face
+from .anatomy import Expression, Person, brow_line, forehead_lines, frown_lines, mouth_points, nasolabial_fold
+from .drawing import Canvas, curve, ellipse, from_pixels, lowered, mirrored
 
 
 def paint_face(canvas: Canvas, person: Person, e: Expression) -> None:
@@ -138,25 +66,15 @@ def _hair(canvas: Canvas, person: Person, e: Expression) -> None:
         canvas.line(strand, 0.012, person.hair + 0.1, blur=0.003, opacity=0.5)
 
 
-def _raised(e: Expression) -> float:
-    """How deep the lines across the forehead are."""
-    return max(0.0, 0.5 * (e.inner_brow + max(e.outer_brow, 0.2 * e.inner_brow)))
-
-
-def _frown(e: Expression) -> float:
-    """How deep the lines between the brows are."""
-    return max(0.0, e.brow_lower, 0.45 * (e.inner_brow - max(e.outer_brow, 0)))
-
-
 def _forehead(canvas: Canvas, person: Person, e: Expression) -> None:
     """Lines across the forehead where the brows rise, upright ones between them where they are drawn together."""
     for y, reach in ((0.165, 0.15), (0.2, 0.17)):
         y -= 0.006 + 0.006 * e.outer_brow
         line = curve((0.5 - reach, y + 0.01), (0.5, y + 0.004), (0.5 + reach, y + 0.01))
-        canvas.line(line, 0.011, person.skin * 0.45, blur=0.003, opacity=0.65 * min(_raised(e), 1))
+        canvas.line(line, 0.011, person.skin * 0.45, blur=0.003, opacity=0.65 * min(forehead_lines(e), 1))
     for side in (-1, 1):
         line = curve((0.5 + side * 0.022, 0.255), (0.5 + side * 0.028, 0.29), (0.5 + side * 0.02, 0.335))
-        canvas.line(line, 0.015, person.skin * 0.35, blur=0.003, opacity=0.8 * float(np.clip(_frown(e), 0, 1)))
+        canvas.line(line, 0.015, person.skin * 0.35, blur=0.003, opacity=0.8 * float(np.clip(frown_lines(e), 0, 1)))
 
 
 def _eyes(canvas: Canvas, person: Person, e: Expression) -> None:
@@ -194,20 +112,9 @@ def _iris(canvas: Canvas, x: float, y: float, person: Person, almond: np.ndarray
     canvas.fill(ellipse(centre_x + 0.013 * np.sign(canvas.scene.light), y - 0.012, 0.009, 0.009), 1.0, inside=almond)
 
 
-def _brow(person: Person, e: Expression) -> np.ndarray:
-    """Middle line of the brow at the left, through four points that the action units move."""
-    x, y = 0.5 - person.eye_distance, 0.305 - person.brow_height
-    inner_y = y + 0.004 - 0.064 * e.inner_brow + 0.066 * e.brow_lower
-    middle_y = y - 0.014 - 0.018 * e.inner_brow - 0.05 * e.outer_brow + 0.026 * e.brow_lower
-    outer_y = y + 0.012 - 0.04 * e.outer_brow - 0.004 * e.brow_lower
-    inner_x = x + 0.092 + 0.02 * e.brow_lower + 0.012 * e.inner_brow * (e.outer_brow < 0.5)
-    between = (x + 0.03, 0.5 * (inner_y + middle_y))
-    return curve((x - 0.105, outer_y), (x - 0.045, middle_y), between, (inner_x, inner_y))
-
-
 def _brows(canvas: Canvas, person: Person, e: Expression) -> None:
     """Brows as tapered lines over a soft shadow."""
-    brow = _brow(person, e)
+    brow = brow_line(person, e)
     for line in (brow, mirrored(brow)):
         canvas.line(lowered(line, 0.012), 0.05 * person.brow_weight, person.skin * 0.5, blur=0.012, opacity=0.3)
         canvas.line(line, 0.036 * person.brow_weight, min(person.hair, 0.3), blur=0.002, opacity=0.95)
@@ -233,19 +140,9 @@ def _nose(canvas: Canvas, person: Person, e: Expression) -> None:
         canvas.line(fold, 0.013, shade * 0.85, blur=0.002, opacity=0.85 * e.nose_wrinkle)
 
 
-def _mouth_points(person: Person, e: Expression) -> tuple[tuple, tuple, float, float]:
-    """Both corners (x, y), and how far down the upper and the lower edge of the gap between the lips lie."""
-    y = 0.775
-    half = 0.138 * person.mouth_width + 0.035 * max(e.corners, 0) + 0.04 * e.stretch - 0.012 * e.press
-    left = (0.5 - half, y - 0.05 * e.corners)
-    right = (0.5 + half - 0.004 * e.one_corner, y - 0.05 * e.corners - 0.055 * e.one_corner)
-    top = y - 0.028 * e.jaw - 0.03 * e.upper_lip + 0.012 * e.corners - 0.012 * e.chin
-    return left, right, top, top + 0.165 * e.jaw + 0.022 * e.upper_lip
-
-
 def _mouth(canvas: Canvas, person: Person, e: Expression) -> None:
     """Lips between two corners; an open jaw or a raised lip parts them and shows teeth."""
-    left, right, top, bottom = _mouth_points(person, e)
+    left, right, top, bottom = mouth_points(person, e)
     rounded = max(-e.stretch, 0.0)
     inner = _lip_line(left, right, top, rounded), _lip_line(left, right, bottom, rounded)
     reach = _lips(canvas, person, e, (left, right), (top, bottom))
@@ -297,103 +194,12 @@ def _inside_mouth(canvas: Canvas, opening: np.ndarray, gap: tuple[float, float])
     canvas.fill(teeth, 0.95, blur=0.002, inside=opening)
 
 
-def _fold(e: Expression) -> np.ndarray:
-    """The fold from nose to mouth at the left."""
-    smile = max(e.corners, 0)
-    reach = 0.125 + 0.035 * smile + 0.04 * max(e.stretch, 0)
-    start = (0.415, 0.615 - 0.02 * e.nose_wrinkle)
-    return curve(start, (0.5 - reach * 0.95, 0.675), (0.46 - reach, 0.755 - 0.03 * smile))
-
-
 def _cheeks(canvas: Canvas, person: Person, e: Expression) -> None:
     """Folds from nose to mouth, cheeks that rise in a smile, and the dimpled chin of a pushed-up lip."""
-    smile, fold = max(e.corners, 0), _fold(e)
+    smile, fold = max(e.corners, 0), nasolabial_fold(e)
     strength = min(1.0, 0.18 + 0.55 * smile + 0.6 * e.nose_wrinkle + 0.25 * max(-e.corners, 0))
     for side, flip in ((-1, lambda points: points), (1, mirrored)):
         extra = 0.5 * e.one_corner * (side > 0)
         canvas.line(flip(fold), 0.013, person.skin * 0.4, blur=0.004, opacity=min(1.0, strength + extra))
         canvas.fill(flip(ellipse(0.265, 0.58, 0.06, 0.04)), 1.0, blur=0.03, opacity=0.22 * smile)
     canvas.fill(ellipse(0.5, 0.905, 0.06, 0.022), person.skin * 0.45, blur=0.016, opacity=0.25 + 0.3 * e.chin)
-
-
-# ------------------------------------------------------------------------------------------------ what has moved
-
-_MOVED = 0.2  # of an action unit's strength: below it a movement can hardly be seen
-
-
-def moved_parts(person: Person, e: Expression) -> dict[str, list[np.ndarray]]:
-    """The parts of the face that the expression moves, each as polygons (n, 2) round its place at rest and now.
-
-    A part counts when one of its action units is at least 0.2 strong. At rest nothing has moved: then what there is to
-    see are brows, eyes and mouth where they usually are, and these are returned.
-    """
-    parts = {
-        "forehead": _raised(e) >= _MOVED,
-        "frown": _frown(e) >= _MOVED,
-        "brows": _any(e.inner_brow, e.outer_brow, e.brow_lower),
-        "eyes": _any(e.lid, e.lid_tight),
-        "nose": _any(e.nose_wrinkle),
-        "folds": _any(e.corners, e.one_corner, e.nose_wrinkle),
-        "cheeks": e.corners >= _MOVED,
-        "mouth": _any(e.upper_lip, e.corners, e.one_corner, e.stretch, e.press, e.jaw, e.chin),
-        "chin": _any(e.chin),
-    }
-    moved = [name for name, has in parts.items() if has] or ["brows", "eyes", "mouth"]
-    return {name: _REGIONS[name](person, e) for name in moved}
-
-
-def _any(*strengths: float) -> bool:
-    return any(abs(strength) >= _MOVED for strength in strengths)
-
-
-def _both(points: np.ndarray) -> list[np.ndarray]:
-    return [points, mirrored(points)]
-
-
-def _rounded(left: float, top: float, right: float, bottom: float) -> np.ndarray:
-    """A rectangle with round corners: a superellipse of the fourth degree."""
-    unit = np.sign(circle()) * np.sqrt(np.abs(circle()))
-    return unit * ((right - left) / 2, (bottom - top) / 2) + ((left + right) / 2, (top + bottom) / 2)
-
-
-def _brows_region(person: Person, e: Expression) -> list[np.ndarray]:
-    """From the higher of the two places of each brow to the lower one."""
-    rest, now = _brow(person, Expression()), _brow(person, e)
-    margin = 0.016 + 0.016 * person.brow_weight
-    x = np.where(now[:, 0] > 0.5 - person.eye_distance, np.maximum(rest[:, 0], now[:, 0]), rest[:, 0])
-    upper = np.stack([x, np.minimum(rest[:, 1], now[:, 1]) - margin], axis=1)
-    lower = np.stack([x, np.maximum(rest[:, 1], now[:, 1]) + margin + 0.012], axis=1)
-    ends = [upper[-1] + (margin, margin)], [lower[0] - (margin, margin)]
-    return _both(np.vstack([upper, ends[0], lower[::-1], ends[1]]))
-
-
-def _mouth_region(person: Person, e: Expression) -> list[np.ndarray]:
-    """Both places of the mouth, with lips and the shadows at the corners and below."""
-    places = _mouth_points(person, Expression()), _mouth_points(person, e)
-    left, right = min(p[0][0] for p in places), max(p[1][0] for p in places)
-    heights = [y for (_, a), (_, b), top, bottom in places for y in (a, b, top - 0.033, bottom + 0.05)]
-    return [_rounded(left - 0.035, min(heights) - 0.02, right + 0.035, max(heights) + 0.01)]
-
-
-def _folds_region(person: Person, e: Expression) -> list[np.ndarray]:
-    only_one = not _any(e.corners, e.nose_wrinkle)
-    folds = [band(_fold(state), 0.03) for state in (Expression(), e)]
-    return [side for fold in folds for side in _both(fold)[only_one:]]
-
-
-def _eyes_region(person: Person, e: Expression) -> list[np.ndarray]:
-    x, reach = 0.5 - person.eye_distance, 0.077 * person.eye_size + 0.02
-    return _both(_rounded(x - reach, 0.395 - 0.085 * person.eye_size, x + reach, 0.395 + 0.07 * person.eye_size))
-
-
-_REGIONS = {
-    "forehead": lambda person, e: [_rounded(0.31, 0.13, 0.69, 0.235)],
-    "frown": lambda person, e: [_rounded(0.455, 0.235, 0.545, 0.36)],
-    "brows": _brows_region,
-    "eyes": _eyes_region,
-    "nose": lambda person, e: [_rounded(0.43, 0.35, 0.57, 0.48), _rounded(0.4, 0.53, 0.6, 0.665)],
-    "folds": _folds_region,
-    "cheeks": lambda person, e: _both(ellipse(0.265, 0.58, 0.095, 0.075)),
-    "mouth": _mouth_region,
-    "chin": lambda person, e: [_rounded(0.4, 0.86, 0.6, 0.96)],
-}

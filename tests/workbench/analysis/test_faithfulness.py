@@ -8,17 +8,9 @@ import torch
 from pytorch_grad_cam.metrics.road import NoisyLinearImputer
 from torch import Tensor, nn
 
-from workbench.analysis.faithfulness import (
-    Score,
-    average_drop,
-    both_curves,
-    deletion,
-    fill_linearly,
-    gaussian_map,
-    insertion,
-    random_maps,
-    road,
-)
+from workbench.analysis.baseline_maps import Score, gaussian_map, random_maps
+from workbench.analysis.faithfulness import average_drop, both_curves, deletion, insertion, road
+from workbench.analysis.imputation import fill_linearly
 
 SIDE = 24
 ROWS, COLUMNS = slice(3, 11), slice(12, 20)  # where the evidence of class 1 lies

@@ -7,16 +7,9 @@ import pytest
 import torch
 from scipy.stats import binomtest
 
+from workbench.analysis.corruptions import CORRUPTIONS, Corruption, warped
 from workbench.analysis.frequency import split_frequencies
-from workbench.analysis.robustness import (
-    CORRUPTIONS,
-    Corruption,
-    accuracy_curve,
-    count_correct,
-    occlusion,
-    response,
-    warped,
-)
+from workbench.analysis.robustness import accuracy_curve, count_correct, occlusion, response
 
 ALL = pytest.mark.parametrize("corruption", CORRUPTIONS.values(), ids=lambda c: c.name)
 

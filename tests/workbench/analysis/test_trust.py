@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 import models
+from workbench.analysis.baseline_maps import Score, random_maps
 from workbench.analysis.cam import atlas, gradcam
-from workbench.analysis.faithfulness import Score, deletion, insertion, random_maps
+from workbench.analysis.faithfulness import deletion, insertion
 from workbench.analysis.trust import SIMILARITY_LIMIT, assess, badge
 
 SIDE = 24

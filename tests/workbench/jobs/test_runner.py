@@ -21,7 +21,7 @@ from helpers.running_jobs import begun, ended, until
 from models.checkpoints import Card, write_card
 from models.datasets import EMOTIONS
 from models.datasets.splits import split
-from models.datasets.synthetic.faces import drawn_set
+from models.datasets.synthetic.sets import drawn_set
 from models.files import DiskFullError
 from models.paths import CODE
 from models.training.config import TrainConfig

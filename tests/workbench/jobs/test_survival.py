@@ -15,7 +15,7 @@ import torch
 from helpers.running_jobs import ended, until
 
 from models.checkpoints import load_checkpoint
-from models.datasets.synthetic.faces import drawn_set
+from models.datasets.synthetic.sets import drawn_set
 from models.training.engine import train
 from workbench.jobs import processes, runner, store
 

@@ -22,7 +22,7 @@ from models import create_model, load_checkpoint
 from models.cards import Ancestor
 from models.checkpoints import Card, list_checkpoints, read_card, read_predictions, save_checkpoint
 from models.datasets.splits import split
-from models.datasets.synthetic.faces import drawn_set
+from models.datasets.synthetic.sets import drawn_set
 from models.files import DiskFullError
 from models.training.config import TrainConfig
 from workbench.jobs import import_checks, limits, runner, store, transfer

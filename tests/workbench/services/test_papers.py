@@ -19,8 +19,9 @@ from workbench.analysis.robustness import Curve
 from workbench.services import papers as claims
 from workbench.services.metrics import leaderboard
 from workbench.services.papers import VERDICTS, evaluators, fractions, trained
-from workbench.services.papers.definitions import Claim, number, papers
+from workbench.services.papers.definitions import Claim, number
 from workbench.services.papers.evaluators import EVALUATORS, Ours
+from workbench.services.papers.loading import papers
 
 SHIPPED = checkpoints.ROOT
 ALL = [claim for paper in papers() for claim in paper.claims]

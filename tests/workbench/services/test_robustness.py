@@ -9,7 +9,8 @@ import torch
 
 from models import checkpoints
 from workbench import faces, services
-from workbench.analysis.robustness import CORRUPTIONS, Response
+from workbench.analysis.corruptions import CORRUPTIONS
+from workbench.analysis.robustness import Response
 from workbench.services.networks import Network
 from workbench.services.robustness import (
     occlusion,

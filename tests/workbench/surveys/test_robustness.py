@@ -15,7 +15,7 @@ from models.checkpoints import Card, CheckpointError, read_card, save_checkpoint
 from models.datasets import EMOTIONS, DataError, FaceSet
 from models.metrics import predict, share
 from models.preprocessing import normalize, resized
-from workbench.analysis.robustness import CORRUPTIONS
+from workbench.analysis.corruptions import CORRUPTIONS
 from workbench.surveys import robustness
 from workbench.surveys.robustness import FILE, main, read_robustness, survey
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from models.checkpoints import read_card
 from models.datasets import EMOTIONS, FaceSet, fer2013
 from models.datasets.audit import Audit, audit, leaked, sentences
-from models.datasets.synthetic.faces import drawn_set
+from models.datasets.synthetic.sets import drawn_set
 
 from ..networks import DEFAULT_NETWORK
 from .imported import imported_sets, open_set

@@ -1,6 +1,6 @@
 """The papers' claims with ours, a verdict, and how ours was obtained.
 
-`definitions.py` reads the claims from data, `evaluators.py` says how ours is obtained, this module judges. Nothing of
+`loading.py` loads the claims, `evaluators.py` obtains our results, this module judges. Nothing of
 ours is stored: it is counted, drawn or measured on request.
 """
 
@@ -19,9 +19,10 @@ from models.metrics import accuracy_of, percent
 from ...surveys.robustness import FILE as SURVEY
 from ..svd import memory_account
 from . import counts, elsewhere
-from .definitions import Claim, Finding, Paper, Protocol, Table, papers
+from .definitions import Claim, Finding, Paper, Protocol, Table
 from .evaluators import EVALUATORS, Ours, count
 from .fractions import agrees, counted, shares, test_pictures
+from .loading import papers
 from .networks import added, stock
 from .trained import nearest_run
 

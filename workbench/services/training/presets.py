@@ -11,7 +11,7 @@ from typing import Any
 from models.training.config import TrainConfig
 
 from ...jobs import runner
-from ...jobs.runner import Estimate
+from ...jobs.estimate import Estimate, estimate_duration
 from ...jobs.store import Job
 from .. import networks
 from ..dataset import imported
@@ -192,7 +192,7 @@ def measure(plan: Plan) -> None:
     """
     known = _estimates.get(_key(plan))
     if known is None or (known.done() and known.exception()):
-        _estimates[_key(plan)] = _pool.submit(lambda: runner.estimate(config_of(plan)))
+        _estimates[_key(plan)] = _pool.submit(lambda: estimate_duration(config_of(plan)))
 
 
 def measuring(plan: Plan) -> bool:

@@ -17,7 +17,8 @@ from models import create_model, load_checkpoint
 from models.checkpoints import Card, CheckpointError, read_card, save_checkpoint
 from models.datasets import FaceSet
 from models.datasets.splits import SPLITS
-from models.datasets.synthetic.faces import draw, drawn_set
+from models.datasets.synthetic.faces import draw
+from models.datasets.synthetic.sets import drawn_set
 from models.files import UNPACKING_ERRORS
 from models.seeding import seeded
 from models.training.config import TrainConfig

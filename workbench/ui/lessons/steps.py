@@ -15,10 +15,10 @@ import streamlit as st
 
 from workbench import services
 from workbench.faces import Face
-from workbench.services.lessons import Symbol
 
 from .. import charts, model_picker, page_content, views
 from .commitment import Guess, Said
+from .symbols import symbol_table
 
 STEPS = ("try", "predict", "reveal", "why", "take-away")
 _COLUMNS = (3, 5)  # widths of text and charts
@@ -284,23 +284,6 @@ def _why(lesson: Lesson, found: Any) -> None:
             st.latex(equation)
         views.caption(text)
     with right:
-        views.caption(_table(found.symbols))
+        views.caption(symbol_table(found.symbols))
     with views.computed(*lesson.code):
         st.markdown("Source code of this lesson:")
-
-
-_GAP = "\N{NO-BREAK SPACE}"
-
-
-def _table(symbols: tuple[Symbol, ...]) -> str:
-    """The symbols with their meaning, shape and range, as a Markdown table."""
-    rows = ["| symbol | meaning: (shape) range |", "|---|---|"]
-    for s in symbols:
-        shape = f"({f'{_GAP}×{_GAP}'.join(map(str, s.shape))}) " if s.shape else ""
-        values = _number(s.low) if s.low == s.high else f"{_number(s.low)}{_GAP}…{_GAP}{_number(s.high)}"
-        rows.append(f"| ${s.name}$ | {s.meaning}: **{shape}{values}** |")
-    return "\n".join(rows)
-
-
-def _number(value: float) -> str:
-    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}".replace("-", "−", 1)

@@ -11,21 +11,10 @@ from PIL import Image, ImageFilter
 
 from models.datasets.faceset import EMOTIONS, DataError, FaceSet
 from models.datasets.splits import split
-from models.datasets.synthetic.faces import (
-    EXPRESSIONS,
-    STICKERS,
-    Expression,
-    Person,
-    Pose,
-    Scene,
-    draw,
-    draw_face,
-    drawn_set,
-    load_drawn,
-    render,
-    save_drawn,
-    vary,
-)
+from models.datasets.synthetic.anatomy import Expression, Person
+from models.datasets.synthetic.drawing import Pose, Scene
+from models.datasets.synthetic.faces import EXPRESSIONS, STICKERS, draw, draw_face, render, vary
+from models.datasets.synthetic.sets import drawn_set, load_drawn, save_drawn
 
 EYES = np.s_[80:110, 55:190]  # rows and columns at 240 pixels
 MOUTH = np.s_[165:235, 75:165]
