@@ -87,6 +87,24 @@ def test_every_module_of_the_api_exists():
     ] == []
 
 
+EXAMPLES = {"pages/subject.py", "docs/pages/subject.md"}
+MADE_LATER = {"checkpoints/runs"}
+
+
+def test_every_path_and_module_that_a_document_names_exists():
+    missing = []
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        for path in re.findall(r"`((?:\.ci|benchmarks|checkpoints|docs|models|pages|tests|workbench)/[\w./-]*)`", text):
+            if path.rstrip("/") not in EXAMPLES | MADE_LATER and not (ROOT / path).exists():
+                missing.append(f"{page.relative_to(ROOT)}: {path}")
+        for name in re.findall(r"`((?:models|workbench)(?:\.[a-z_]\w*)+)`", text):
+            module = ROOT / name.replace(".", "/")
+            if not module.is_dir() and not any(m.with_suffix(".py").is_file() for m in (module, module.parent)):
+                missing.append(f"{page.relative_to(ROOT)}: {name}")
+    assert missing == []
+
+
 def test_every_command_and_recipe_is_described():
     table = (DOCS / "command-line.md").read_text("utf-8")
     assert [name for name in COMMANDS if f"`{name}`" not in table and f"ferscope {name}" not in table] == []

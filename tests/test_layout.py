@@ -170,6 +170,11 @@ def test_pages_are_thin():
     assert not (ROOT / "pages" / "__init__.py").exists()
 
 
+def test_no_file_is_longer_than_300_lines():
+    lengths = {name_of(p): len(p.read_text("utf-8").splitlines()) for files in SOURCES.values() for p in files}
+    assert {name: lines for name, lines in lengths.items() if lines > 300} == {}, "split it along a natural seam"
+
+
 def test_every_fragment_tells_the_screen_that_it_runs():
     bare = [name_of(p) for p in [*PUBLIC, *SOURCES["pages"]] if "st.fragment" in p.read_text("utf-8")]
     assert bare == ["workbench/ui/page_content.py"], (
