@@ -111,7 +111,7 @@ def test_the_command_writes_nothing_beside_the_weights_for_another_set(folder, f
     before = {file.name: file.read_bytes() for file in folder.iterdir()}
     main([str(folder), "--data", str(tmp_path / "ckplus.npz"), "--tta", "plain", "--device", "cpu"])
     printed = " ".join(capsys.readouterr().out.split())
-    assert "6 classes are shared, 24 images of others were left out. Nothing was written." in printed
+    assert "6 classes are shared, 24 images of other classes were left out. Nothing was written." in printed
     same_classes = dataclasses.replace(faces, labels=(faces.labels + 1) % 7)  # another set with the same classes
     same_classes.save(tmp_path / "other.npz")
     main([str(folder), "--data", str(tmp_path / "other.npz"), "--tta", "plain", "--device", "cpu"])
@@ -138,7 +138,7 @@ def test_what_is_stored_is_printed_without_pictures_and_without_leaks(capsys):
 
 
 def test_a_checkpoint_that_was_not_measured_says_how(folder):
-    with pytest.raises(SystemExit, match="has not been measured yet"):
+    with pytest.raises(SystemExit, match="has not been evaluated yet"):
         main([str(folder), "--stored"])
 
 

@@ -176,7 +176,7 @@ def test_a_file_with_pictures_of_another_set_names_one(faces, tmp_path):
     lists = json.loads((tmp_path / "s.json").read_text())
     lists["test"].append("PrivateTest-0123456789abcdef-0")
     (tmp_path / "s.json").write_text(json.dumps(lists))
-    with pytest.raises(DataError, match="1 of its images are not in this set, such as PrivateTest-0123456789abcdef-0"):
+    with pytest.raises(DataError, match="1 of its images are not in this dataset, such as PrivateTest-0123456789abcdef-0"):
         split(faces, str(tmp_path / "s.json"))
 
 
@@ -205,7 +205,7 @@ def test_an_empty_part_is_refused(faces):
 
 def test_a_class_without_a_training_picture_is_refused(faces):
     without = faces.subset((faces.labels != 1) | (faces.splits != "Training"))
-    with pytest.raises(DataError, match="no image of disgust for training"):
+    with pytest.raises(DataError, match="no training image of disgust"):
         split(without, "official")
 
 
