@@ -176,7 +176,9 @@ def test_a_file_with_pictures_of_another_set_names_one(faces, tmp_path):
     lists = json.loads((tmp_path / "s.json").read_text())
     lists["test"].append("PrivateTest-0123456789abcdef-0")
     (tmp_path / "s.json").write_text(json.dumps(lists))
-    with pytest.raises(DataError, match="1 of its images are not in this dataset, such as PrivateTest-0123456789abcdef-0"):
+    with pytest.raises(
+        DataError, match="1 of its images are not in this dataset, such as PrivateTest-0123456789abcdef-0"
+    ):
         split(faces, str(tmp_path / "s.json"))
 
 
