@@ -182,7 +182,7 @@ def _probabilities(crops: list[Face], network: str) -> Tensor:
     if not crops:
         return torch.empty(0, len(net.classes))
     pixels = torch.stack([net.see(face) for face in crops])
-    return net.calibrated(net.logits(net.normalised(pixels)))
+    return net.calibrated(net.logits(net.normalized(pixels)))
 
 
 def _scaled(box: Box, scale: float) -> Box:
