@@ -6,9 +6,10 @@ needs a network connection, Streamlit or torch; drawn samples are made by `model
 """
 
 from workbench.faces.boxes import Box, whole
+from workbench.faces.cascade import cascade_squares
 from workbench.faces.cropping import MAX_FACE_SIDE, Face, crop
 from workbench.faces.decoding import MAX_BYTES, MAX_PIXELS, MIN_SIDE, decode, notes, read
-from workbench.faces.detection import cascade_squares, detect
+from workbench.faces.detection import detect
 from workbench.faces.errors import PictureError
 from workbench.faces.sample_faces import Sample, load_sample, sample_picture, samples
 from workbench.faces.tracking import Follower

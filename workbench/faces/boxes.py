@@ -16,6 +16,9 @@ class Box:
         left, top: the upper left corner before the rectangle is turned.
         width, height: its sides.
         angle: degrees by which it is turned about its center, counter-clockwise on the screen, in (-180, 180].
+        score: confidence of the detector, 0..1; None for a box drawn by hand or found by the cascade.
+        landmarks: five points (x, y) on the image: the eye on the face's left in an upright image, the other eye, tip
+            of the nose, corner of the mouth on that left, the other corner; None where `score` is None.
     """
 
     left: float
@@ -23,6 +26,8 @@ class Box:
     width: float
     height: float
     angle: float = 0.0
+    score: float | None = None
+    landmarks: tuple[tuple[float, float], ...] | None = None
 
     @property
     def area(self) -> float:

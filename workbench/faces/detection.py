@@ -3,133 +3,190 @@
 from __future__ import annotations
 
 import math
-import threading
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Literal
 
 import cv2
 import numpy as np
 from PIL import Image
 
+from workbench.faces import cascade, yunet
 from workbench.faces.boxes import Box
+from workbench.faces.cropping import crop
 
-# How FER2013 frames a face, relative to the square that the cascade finds. Measured on 1500 Training images, enlarged
-# four times, with their borders replicated (benchmarks/face_framing.py): in the 1065 that the cascade found, the median
-# square is 0.974 of the frame wide and its center 0.008 of the frame above the frame's center.
-_FRAME_PER_SQUARE = 1 / 0.974
-_FRAME_BELOW_SQUARE = 0.008  # of the frame's side, towards the chin
+Align = Literal["none", "rotate"]
 
-_CASCADE_LOCK = threading.Lock()  # a CascadeClassifier keeps the image it works on: one thread at a time
+_LARGE, _MEDIUM, _SMALL = 320, 640, 1600  # longer sides of the copies in which faces are looked for, pixels
+_MARGIN = 32  # pixels of replicated border round the smallest copy, for images that a face fills
+_SMALL_FACE = 0.08  # of the longer side: below it the largest copy sees more
+_LARGEST_SCALE = 6.0  # by which a small image is enlarged
 
+_FACE = 0.6  # score from which a hit is a face
+_SURE = 0.9  # score from which a hit is upright beyond doubt: upside down, a face reaches 0.85
+_UPSIDE_DOWN = 0.9  # score that a hit upside down needs: the head of a cat reaches 0.84
+_BETTER = 0.05  # by how much a face must score higher at another angle than upright
+_TURNS = (45, -45, 90, -90, 180)
 
-@dataclass(frozen=True)
-class _Look:
-    """One pass of the cascade over a copy of the image.
-
-    Attributes:
-        side: longer side of the copy before it gets its margin and is turned, in pixels.
-        turn: degrees by which the copy is turned, counter-clockwise.
-        margin: border added on each side, as a share of the longer side.
-        votes: how many overlapping hits make a face; a turned copy gives noise another chance, so it needs more.
-        smallest: side of the smallest face that is looked for, as a share of the copy's longer side.
-    """
-
-    side: int
-    turn: float = 0.0
-    margin: float = 0.0
-    votes: int = 6
-    smallest: float = 0.05
+_SLIGHT = 12  # degrees of roll that are left as they are: the error of the landmarks is as large
+_MOST_ROLL = 50  # degrees; beyond it the landmarks are wrong
+_TURN_SIDE, _EYES_SIDE = 72, 192  # side of the frame, in pixels: orientation is judged in small copies, roll in large
+_SURROUNDINGS = 1.7  # side of the region that such a copy shows, in sides of the frame
 
 
-# Upright first; then, unless a face was found beyond doubt, tilted heads and lying cameras. The margin is for images
-# that a face fills: without it the cascade's square cannot be as large as the face.
-_UPRIGHT = _Look(margin=0.125, side=560)
-_TURNED = tuple(_Look(turn=turn, side=320, votes=8) for turn in (-15, 15, -30, 30, -45, 45, -90, 90, -180))
-_SURE = 20  # votes; most faces get 20 to 80, folds of cloth seen upside down up to 15, noise up to 12
-
-# In a camera's image: the whole frame for one face near the camera, then only the surroundings of where it was.
-IN_FRAME = _Look(margin=0.0625, side=320, smallest=0.1)
-AROUND_LAST = _Look(side=96, votes=4, smallest=0.35)
-
-
-def detect(picture: Image.Image) -> list[Box]:
+def detect(picture: Image.Image, align: Align = "rotate") -> list[Box]:
     """Every face in the image, largest first; an empty list when none is found.
 
-    OpenCV's frontal cascade (Viola and Jones, 2001; the `alt2` tree) on an equalised gray copy. When it finds nothing
-    or is in doubt, it looks again at rotated copies, whose boxes are mapped back to the image. A head that is tilted
-    by more than about 60 degrees, but not lying, is not found.
+    YuNet looks at reduced copies of the image, in which a face of 2 % of the longer side is found. Where it finds
+    nothing it looks at rotated copies; where it is in doubt, OpenCV's cascade has to agree.
+
+    Args:
+        picture: RGB.
+        align: "rotate": a box is rotated with the line through the eyes if it is tilted by 12 degrees or more;
+            "none": boxes stay upright, except for faces that lie or are upside down.
 
     Returns:
         Squares with whole pixels, already framed as FER2013 frames faces: hand them to `crop` as they are.
     """
-    gray = picture.convert("L")
-    hits = hits_of(gray, _UPRIGHT)
-    if all(votes < _SURE for votes, _ in hits):
-        hits += [hit for look in _TURNED for hit in hits_of(gray, look)]
-    return sorted(_merged(hits), key=lambda box: (-box.area, box.left, box.top))
+    scale = min(1.0, _SMALL / max(picture.size))
+    work = resized(picture, scale)
+    hits = _upright(work)
+    faces = [hit for hit in hits if score(hit) >= _FACE]
+    faces = [_oriented(work, face) for face in faces] if faces else _in_doubt(work, hits)
+    if align == "rotate":
+        faces = [aligned(work, face) for face in faces]
+    boxes = [whole_pixels(scaled(face, 1 / scale)) for face in merged(faces)]
+    return sorted(boxes, key=lambda box: (-box.area, box.left, box.top))
 
 
-def cascade_squares(gray: np.ndarray, smallest: int, votes: int = 6) -> list[tuple[int, float, float, float]]:
-    """What the cascade alone says of a gray uint8 image (H, W), before any framing.
+def score(box: Box) -> float:
+    """The box's score; 0 where it has none."""
+    return box.score or 0.0
 
-    Returns:
-        (votes, x of the center, y of the center, side) in pixels for each square, most votes first.
+
+def _upright(work: Image.Image) -> list[Box]:
+    """Hits of YuNet, weak ones included, in copies of growing size as far as the image has the pixels."""
+    longer = max(work.size)
+    hits = in_copy(work, _LARGE, _MARGIN)
+    if longer > _LARGE:
+        hits += in_copy(work, min(_MEDIUM, longer))
+    if longer > 1.5 * _MEDIUM and (not hits or min(hit.side for hit in hits) < _SMALL_FACE * longer):
+        hits += [hit for hit in in_copy(work, longer) if hit.side < _SMALL_FACE * longer]
+    return merged(hits)
+
+
+def in_copy(picture: Image.Image, side: int, margin: int = 0, turn: int = 0) -> list[Box]:
+    """Hits of YuNet in one copy of the image.
+
+    Args:
+        picture: RGB.
+        side: longer side of the copy in pixels, its margins included.
+        margin: pixels of replicated border on each side.
+        turn: degrees by which a face has to be rotated counter-clockwise in the image to be upright in the copy.
     """
-    with _CASCADE_LOCK:
-        squares, counts = _cascade().detectMultiScale2(gray, 1.1, votes, minSize=(smallest, smallest))
-    pairs = zip(np.reshape(squares, (-1, 4)).tolist(), np.ravel(counts).tolist(), strict=True)
-    return sorted(((votes, x + w / 2, y + w / 2, float(w)) for (x, y, w, _), votes in pairs), reverse=True)
-
-
-@lru_cache(maxsize=1)
-def _cascade() -> cv2.CascadeClassifier:
-    return cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_alt2.xml")
-
-
-def hits_of(gray: Image.Image, look: _Look) -> list[tuple[int, Box]]:
-    """(votes, box on the image) for each face that one pass finds."""
-    scale = min(look.side / max(gray.size), 4.0)  # small images are enlarged: the cascade's window is 20 pixels
-    small = gray.resize([max(1, round(n * scale)) for n in gray.size], Image.Resampling.BILINEAR, reducing_gap=2.0)
-    pixels = cv2.equalizeHist(np.asarray(small))
-    matrix, size = _turning(small.size, look)
-    copy = cv2.warpAffine(pixels, matrix, size, borderMode=cv2.BORDER_REPLICATE)
+    scale = min((side - 2 * margin) / max(picture.size), _LARGEST_SCALE)
+    pixels = np.asarray(resized(picture, scale))
+    matrix, size = _turning(pixels.shape[1], pixels.shape[0], -turn, margin)
+    copy = cv2.warpAffine(pixels, matrix, size, borderMode=cv2.BORDER_REPLICATE) if turn or margin else pixels
     back = cv2.invertAffineTransform(matrix)
-    hits = []
-    for votes, x, y, side in cascade_squares(copy, max(20, round(look.smallest * max(size))), look.votes):
-        frame = side * _FRAME_PER_SQUARE
-        x, y = back @ (x, y + _FRAME_BELOW_SQUARE * frame, 1)
-        hits.append((votes, _square(x / scale, y / scale, frame / scale, 0.0 - look.turn)))
-    return hits
+    return [scaled(_moved(box, back, turn), 1 / scale) for box in yunet.find(copy)]
 
 
-def _turning(size: tuple[int, int], look: _Look) -> tuple[np.ndarray, tuple[int, int]]:
-    """The affine matrix (2, 3) of a look, and the size (width, height) of the canvas that holds the turned copy."""
-    width, height = size
-    cos, sin = abs(math.cos(math.radians(look.turn))), abs(math.sin(math.radians(look.turn)))
-    margin = 2 * look.margin * max(size)
-    canvas = round(width * cos + height * sin + margin), round(width * sin + height * cos + margin)
-    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), look.turn, 1.0)
+def _in_doubt(work: Image.Image, weak: list[Box]) -> list[Box]:
+    """Faces of an image in which YuNet found none upright: rotated ones, or those on which both detectors agree."""
+    for turn in (90, -90, 45, -45, 180):
+        hits = in_copy(work, _LARGE, turn=turn)
+        if found := [hit for hit in hits if score(hit) >= (_UPSIDE_DOWN if turn == 180 else _FACE)]:
+            return found
+    if not weak:
+        return []
+    scale = min(_LARGE / max(work.size), _LARGEST_SCALE)
+    found = [scaled(box, 1 / scale) for box in cascade.find(np.asarray(resized(work, scale)))]
+    return [box for box in found if any(same_face(box, hit) for hit in weak)]
+
+
+def _oriented(work: Image.Image, face: Box) -> Box:
+    """The face at the angle at which it scores highest, if it is doubtful upright."""
+    if score(face) >= _SURE:
+        return face
+    seen = _look(work, face, 0, _TURN_SIDE)
+    turned = [hit for turn in _TURNS if (hit := _look(work, face, turn, _TURN_SIDE))]
+    best = max(turned, key=score, default=face)
+    upright = max(score(face), score(seen) if seen else 0)
+    return best if score(best) > max(upright + _BETTER, _UPSIDE_DOWN if best.angle == 180 else 0) else face
+
+
+def aligned(work: Image.Image, face: Box) -> Box:
+    """The face rotated with the line through its eyes, measured in an enlarged copy; itself if it is hardly tilted."""
+    seen = _look(work, face, face.angle, _EYES_SIDE)
+    roll = yunet.eye_angle(_moved(seen, _rotation(-face.angle), 0)) if seen else 0
+    if seen is None or not _SLIGHT <= abs(roll) <= _MOST_ROLL:
+        return face
+    return _look(work, face, face.angle + roll, _EYES_SIDE) or face
+
+
+def _look(work: Image.Image, face: Box, angle: float, side: int) -> Box | None:
+    """The strongest hit in a copy of a face's surroundings that is rotated upright; None without a hit on the face."""
+    x, y = face.centre
+    half = face.side * _SURROUNDINGS / 2
+    region = Box(x - half, y - half, 2 * half, 2 * half, angle)
+    size = round(side * _SURROUNDINGS)
+    pixels = np.asarray(crop(work, region).picture.resize((size, size), Image.Resampling.BILINEAR))
+    turn = cv2.getRotationMatrix2D((0, 0), angle, 2 * half / size)
+    turn[:, 2] = (x, y) - turn[:, :2] @ (size / 2, size / 2)
+    hits = (replace(_moved(hit, turn, angle), score=hit.score) for hit in yunet.find(pixels))
+    return next((hit for hit in hits if same_face(hit, face)), None)
+
+
+def _rotation(angle: float) -> np.ndarray:
+    return cv2.getRotationMatrix2D((0, 0), angle, 1.0)
+
+
+def _turning(width: int, height: int, turn: float, margin: int) -> tuple[np.ndarray, tuple[int, int]]:
+    """The affine matrix (2, 3) that rotates an image, and the size (width, height) of the canvas that holds it."""
+    cos, sin = abs(math.cos(math.radians(turn))), abs(math.sin(math.radians(turn)))
+    canvas = round(width * cos + height * sin) + 2 * margin, round(width * sin + height * cos) + 2 * margin
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), turn, 1.0)
     matrix[:, 2] += (canvas[0] - width) / 2, (canvas[1] - height) / 2
     return matrix, canvas
 
 
-def _square(x: float, y: float, side: float, angle: float) -> Box:
-    """The square in whole pixels round a center."""
-    side = max(1, round(side))
-    return Box(round(x - side / 2), round(y - side / 2), side, side, float(angle))
+def _moved(box: Box, matrix: np.ndarray, angle: float) -> Box:
+    """An upright box mapped by a similarity (2, 3), and its angle afterwards."""
+    factor = math.hypot(*matrix[:, 0])
+    x, y = matrix @ (*box.centre, 1)
+    side = box.side * factor
+    points = None if box.landmarks is None else tuple(tuple((matrix @ (*p, 1)).tolist()) for p in box.landmarks)
+    angle = 180 - (180 - angle) % 360  # in (-180, 180]
+    return Box(float(x - side / 2), float(y - side / 2), side, side, float(angle), box.score, points)
 
 
-def _merged(hits: list[tuple[int, Box]]) -> list[Box]:
-    """One box for each face, from the hits of all looks, those with most votes first.
+def scaled(box: Box, factor: float) -> Box:
+    """The box on an image that is `factor` times as large."""
+    return box if factor == 1 else _moved(box, np.diag([factor, factor, 1.0])[:2], box.angle)
 
-    Of boxes whose centers lie within half a side of each other one stays; that also drops a mouth or a collar that
-    passed for a small face. A hit that stands at another angle than the strongest one needs 60 % of its votes: upside
-    down, a shoulder can look like a face.
-    """
+
+def resized(picture: Image.Image, scale: float) -> Image.Image:
+    """The image, `scale` times as large, each side at least one pixel."""
+    size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
+    return picture if size == picture.size else picture.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+
+
+def whole_pixels(box: Box) -> Box:
+    """The square in whole pixels round the same center."""
+    (x, y), side = box.centre, max(1, round(box.side))
+    return replace(box, left=round(x - side / 2), top=round(y - side / 2), width=side, height=side)
+
+
+def same_face(first: Box, second: Box) -> bool:
+    """Whether the center of one box is within half a side of the other's."""
+    return math.dist(first.centre, second.centre) <= max(first.side, second.side) / 2
+
+
+def merged(boxes: Iterable[Box]) -> list[Box]:
+    """One box for each face, the one with the highest score; a mouth or a collar within a face is dropped."""
     kept: list[Box] = []
-    hits = sorted(hits, key=lambda hit: (-hit[0], -hit[1].side, hit[1].left, hit[1].top, hit[1].angle))
-    for votes, box in hits:
-        likely = box.angle == hits[0][1].angle or votes >= 0.6 * hits[0][0]
-        if likely and all(math.dist(box.centre, other.centre) > max(box.side, other.side) / 2 for other in kept):
+    for box in sorted(boxes, key=lambda box: (-score(box), -box.side, box.left, box.top)):
+        if not any(same_face(box, other) for other in kept):
             kept.append(box)
     return kept
