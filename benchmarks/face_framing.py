@@ -4,7 +4,7 @@
 
 FERSCOPE_FER2013 is the archive or the unpacked folder (train/<emotion>/Training_<id>.jpg). Training pictures are
 enlarged four times and their borders replicated, so that the cascade has room round the face. The medians of the table
-are the constants in workbench/faces.py; the quartiles show how loosely FER2013 is framed.
+are the constants in workbench/faces/cascade.py; the quartiles show how loosely FER2013 is framed.
 """
 
 from __future__ import annotations

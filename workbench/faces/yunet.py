@@ -24,6 +24,7 @@ _LANDMARKS_BELOW_CENTER = 0.075  # their mean
 _WEAKEST = 0.3  # score
 _OVERLAP = 0.3  # intersection over union from which two hits are one face
 _MOST = 500  # faces in an image
+_NARROWEST = 12  # pixels; on narrower images the detector's boxes are arbitrary, up to infinite
 
 _threads = threading.local()  # a FaceDetectorYN keeps the size and the activations of its image
 
@@ -34,11 +35,15 @@ def find(pixels: np.ndarray) -> list[Box]:
     Faces of 12 to 300 pixels are found, up to a rotation of about 45 degrees; the boxes are upright and framed.
     """
     height, width = pixels.shape[:2]
+    if min(height, width) < _NARROWEST:
+        return []
     detector = _detector()
     detector.setInputSize((width, height))
     _, rows = detector.detect(np.ascontiguousarray(pixels[..., ::-1]))
     rows = [] if rows is None else rows.astype(float).tolist()
-    return sorted((_framed(row) for row in rows if math.isfinite(sum(row))), key=lambda box: -(box.score or 0))
+    found = [_framed(row) for row in rows if math.isfinite(sum(row))]
+    inside = [box for box in found if 0 <= box.centre[0] <= width and 0 <= box.centre[1] <= height]
+    return sorted(inside, key=lambda box: -(box.score or 0))
 
 
 def eye_angle(box: Box) -> float:
