@@ -28,6 +28,10 @@ COMMANDS = {
     "train": ("models.train", "train a network"),
     "evaluate": ("models.evaluate", "evaluate a trained network on validation and test set"),
     "explain": ("workbench.commands.explain", "explain images: a report and a table of predictions"),
+    "export": (
+        "workbench.commands.export",
+        "export a trained network to ONNX, TorchScript, the Hub or timm",
+    ),
     "robustness": ("workbench.surveys.robustness", "measure accuracy under perturbations"),
     "search": ("models.search", "grid search over training settings, ranked by validation accuracy"),
     "zoo": ("models.zoo", "train the networks of the list that are missing, within a time budget"),

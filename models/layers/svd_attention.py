@@ -111,7 +111,7 @@ class SVDAttention(nn.Module):
 
     def steps(self, x: Float[Tensor, "B C H W"]) -> SVDAttentionSteps:
         """Return the gate of a map and all intermediate results."""
-        height, width = x.shape[-2:]
+        height, width = (int(side) for side in x.shape[-2:])  # numbers for the cached mask, also in torch.jit.trace
         exact = torch.promote_types(x.dtype, torch.float32)
         with _without_autocast(x.device.type):
             # The 1×1 convolution to one channel as a matrix product: two to five times faster in training on a CPU.
