@@ -17,7 +17,9 @@ def main() -> None:
     cutoff = left.slider(
         "Cut-off frequency in cycles per pixel", 0.04, 0.4, 0.2, 0.01, key="cutoff", bind="query-params"
     )
-    mask = views.choose_one("Filter", ("ideal", "gaussian", "butterworth"), default="ideal", key="mask", place=right)
+    mask = views.choose_one(
+        "Filter", ("ideal", "gaussian", "butterworth"), default="ideal", key="mask", container=right
+    )
     views.frequency_components(services.frequency.frequencies(face, network, cutoff, mask))
     predictions(cutoff, mask)
     hybrids(cutoff, mask)

@@ -20,8 +20,8 @@ except ValueError as error:  # a damaged checkpoint, no network that suits: the 
     st.error(str(error))
     state.stop()
 
-place = lessons.Place(lesson, network, face.key if lesson.of_face else "")
+open_lesson = lessons.OpenLesson(lesson, network, face.key if lesson.of_face else "")
 with right:
-    step = lessons.choose_step(place)
-lessons.whose(place, chosen)
-lessons.run(place, step, found, lessons.following(lesson))
+    step = lessons.choose_step(open_lesson)
+lessons.network_note(open_lesson, chosen)
+lessons.run(open_lesson, step, found, lessons.following(lesson))

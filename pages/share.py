@@ -59,7 +59,7 @@ def while_it_runs() -> None:
     if demo.ready:
         visitors, requests, refused, load = counts.columns(4)
         visitors.metric("Visitors", demo.visitors, help="Browsers that have the demo open now.")
-        requests.metric("Requests", demo.answered, help="Uploads, predictions and page loads so far.")
+        requests.metric("Requests", demo.served, help="Uploads, predictions and page loads so far.")
         refused.metric("Refused", demo.refused, help="Too many at once, too large, or not allowed.")
         load.metric("CPU load", f"{100 * demo.cpu:.0f} %", help="Of one processor core.")
 

@@ -48,13 +48,13 @@ class Serving:
 
     Attributes:
         page: Gradio's Blocks, launched.
-        door: what stands before it, with its counts.
+        gateway: the gateway before it, with its counts.
         folder: of the samples' pictures; it goes when the demo ends.
         local: address on this computer; link: the public one, None where there is none.
     """
 
     page: gradio_page.gr.Blocks
-    door: Gateway
+    gateway: Gateway
     folder: Path
     local: str
     link: str | None
@@ -73,9 +73,9 @@ class Serving:
             "pid": self.process.pid,
             "local": self.local,
             "link": self.link,
-            "visitors": self.door.visitors,
-            "answered": self.door.answered,
-            "refused": self.door.refused,
+            "visitors": self.gateway.visitors,
+            "served": self.gateway.served,
+            "refused": self.gateway.refused,
             "cpu": self.process.cpu_percent() / 100,  # since it was asked before
             "memory": self.process.memory_info().rss,
             "time": time.time(),
@@ -92,14 +92,14 @@ def serve(options: Options, host: str = ADDRESS, port: int = 7860, auth: tuple[s
     links: list[str] = []
     uploads, pictures = Uploads(folder), components.Pictures()
     page = gradio_page.build(options, lambda: bool(links), uploads, pictures)
-    doors: list[Gateway] = []
+    gateways: list[Gateway] = []
 
-    def door(app: Callable) -> Gateway:
+    def gateway(app: Callable) -> Gateway:
         streams = min(MAX_STREAMS, affordable() // 2)  # the other connections are for requests that end
         sessions = Sessions(components.GradioQueue(page), streams)
         hosts = None if options.shared else frozenset((*access.own_names(), *options.host_names))
         found = Gateway(app, uploads, sessions, not options.samples_only, auth is not None, hosts, options.framed_by)
-        doors.append(found)
+        gateways.append(found)
         return found
 
     _, local, link = page.launch(
@@ -107,7 +107,7 @@ def serve(options: Options, host: str = ADDRESS, port: int = 7860, auth: tuple[s
         server_port=port,
         share=options.shared,
         auth=auth,
-        app_kwargs={"middleware": [Middleware(door)]},
+        app_kwargs={"middleware": [Middleware(gateway)]},
         allowed_paths=[],
         max_file_size="5mb",
         state_session_capacity=64,
@@ -124,7 +124,7 @@ def serve(options: Options, host: str = ADDRESS, port: int = 7860, auth: tuple[s
         css=components.STYLE,
     )
     links += [link] if link else []
-    serving = Serving(page, doors[0], folder, local, link)
+    serving = Serving(page, gateways[0], folder, local, link)
     threading.Thread(target=_sweep, args=(serving.ended, uploads, pictures), daemon=True).start()
     return serving
 

@@ -45,13 +45,13 @@ from ..services.metrics import evaluation, leaderboard
 from ..services.networks import open_network
 from ..services.robustness import pace, survey_minutes
 from ..surveys.gates import FILE as GATES
-from ..surveys.gates import IMAGES, kept_gates, survey_gates
+from ..surveys.gates import IMAGES, matching_gates, survey_gates
 from ..surveys.robustness import LIMIT, read_robustness, survey
 from ..surveys.sample import draw_sample
 from . import results
 
 Part = Literal["temperatures", "ensemble", "attention", "robustness", "readme"]
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 @dataclasses.dataclass
@@ -59,14 +59,14 @@ class Budget:
     """The time left for long measurements, and where messages go."""
 
     end: float
-    say: Say
+    report: Report
 
     def allows(self, what: str, about: float) -> bool:
         """Whether `about` minutes are left; prints a message if not."""
         left = max(0.0, (self.end - time.monotonic()) / 60)
         if about <= left:
             return True
-        self.say(f"{what}: skipped, about {about:.0f} minutes, and {left:.0f} are left (--budget)")
+        self.report(f"{what}: skipped, about {about:.0f} minutes, and {left:.0f} are left (--budget)")
         return False
 
 
@@ -108,51 +108,51 @@ def refresh(
         print(f"Papers: {verdicts()}")
 
 
-def renew_temperature(name: str, say: Say) -> None:
+def renew_temperature(name: str, report: Report) -> None:
     """Fit the temperature to the stored predictions on the validation set."""
     try:
         card = read_card(name)
         if not card.metrics:
-            say(f"{name}: temperature skipped, it is not evaluated. Run: ferscope evaluate {name}")
+            report(f"{name}: temperature skipped, it is not evaluated. Run: ferscope evaluate {name}")
             return
         stored = read_predictions(name, next(iter(card.metrics)))
         fitted = fit_temperature(stored.logits, stored.labels)
     except (CheckpointError, IndexError) as error:
-        say(f"{name}: temperature skipped. {error}")
+        report(f"{name}: temperature skipped. {error}")
         return
     if card.temperature is not None and abs(fitted - card.temperature) < 1e-4:
-        say(f"{name}: temperature {card.temperature:.3f}, unchanged")
+        report(f"{name}: temperature {card.temperature:.3f}, unchanged")
         return
     write_card(writable_folder(name), dataclasses.replace(card, temperature=fitted))
-    say(f"{name}: temperature {fitted:.3f}, was {card.temperature or 'not fitted'}")
+    report(f"{name}: temperature {fitted:.3f}, was {card.temperature or 'not fitted'}")
 
 
-def renew_ensemble(faces: FaceSet | None, budget: Budget, device: str, say: Say) -> Choice | None:
+def renew_ensemble(faces: FaceSet | None, budget: Budget, device: str, report: Report) -> Choice | None:
     """Select the members again; write the ensemble if they or their weights changed; measure missing views."""
     try:
         choice = choose(candidates())
     except CheckpointError as error:
-        say(f"{ENSEMBLE}: skipped. {error}")
+        report(f"{ENSEMBLE}: skipped. {error}")
         return None
     members = ", ".join(choice.members)
     for (first, second), share in choice.agreement.items():
-        say(f"{ENSEMBLE}: {first} and {second} predict the same class on {100 * share:.1f} % of PublicTest")
+        report(f"{ENSEMBLE}: {first} and {second} predict the same class on {100 * share:.1f} % of PublicTest")
     if not choice.ships:
         if (ROOT / ENSEMBLE).is_dir():
             shutil.rmtree(ROOT / ENSEMBLE)
-        say(f"{ENSEMBLE}: none; no other training improves {choice.best} on PublicTest")
+        report(f"{ENSEMBLE}: none; no other training improves {choice.best} on PublicTest")
         return choice
     if is_shipped(choice):
-        say(f"{ENSEMBLE}: {members}, unchanged")
+        report(f"{ENSEMBLE}: {members}, unchanged")
     else:
         ship(choice)
-        say(f"{ENSEMBLE}: {members}, written")
+        report(f"{ENSEMBLE}: {members}, written")
     ways = read_card(ENSEMBLE).metrics["PrivateTest"]
     views = 13 * 2 * 3589  # one, two and ten of each image of both test sets
     about = views * sum(pace(read_card(name).network) for name in choice.members) / 60
     if set(TTA) - set(ways) and faces is not None and budget.allows(f"{ENSEMBLE}, flip and ten-crop", about):
         evaluate(ENSEMBLE, faces, TTA, device)
-        say(f"{ENSEMBLE}: measured with {', '.join(TTA)}")
+        report(f"{ENSEMBLE}: measured with {', '.join(TTA)}")
     return choice
 
 
@@ -167,33 +167,33 @@ def with_attention() -> list[str]:
     return [name for name in list_checkpoints() if get_spec(read_card(name).network).attention]
 
 
-def renew_gates(name: str, faces: FaceSet, budget: Budget, device: str, say: Say) -> None:
+def renew_gates(name: str, faces: FaceSet, budget: Budget, device: str, report: Report) -> None:
     """Measure the gates of a checkpoint if that is missing or of other weights or images."""
     try:
         sample, _ = draw_sample(name, faces, "validation", IMAGES, 0)
-        if kept_gates(name, sample):
-            say(f"{name}: {GATES}, unchanged")
+        if matching_gates(name, sample):
+            report(f"{name}: {GATES}, unchanged")
             return
         about = passes(gates_of(open_network(name).model)) * sample.pictures * pace(name) / 60
         if budget.allows(f"{name}: {GATES}", about):
             survey_gates(name, faces, device=device)
-            say(f"{name}: {GATES} measured on {sample.text}")
+            report(f"{name}: {GATES} measured on {sample.text}")
     except ValueError as error:  # a damaged checkpoint, or a dataset with other classes
-        say(f"{name}: {GATES} skipped. {error}")
+        report(f"{name}: {GATES} skipped. {error}")
 
 
-def renew_robustness(name: str, faces: FaceSet, budget: Budget, device: str, say: Say) -> None:
+def renew_robustness(name: str, faces: FaceSet, budget: Budget, device: str, report: Report) -> None:
     """Measure curves that are missing or of other weights, one after another while time is left."""
     try:
         found = read_robustness(name)
-        known, limit = found.curves, found.question.pictures
+        known, limit = found.curves, found.sample.pictures
     except CheckpointError:
         known, limit = {}, LIMIT
     missing = [
         c.name for c in CORRUPTIONS.values() if c.name not in known or known[c.name].values.tolist() != list(c.values)
     ]
     if not missing:
-        say(f"{name}: robustness, all {len(CORRUPTIONS)} curves exist")
+        report(f"{name}: robustness, all {len(CORRUPTIONS)} curves exist")
         return
     if not budget.allows(
         f"{name}: robustness, the first of {len(missing)} missing curves", survey_minutes(name, limit, (missing[0],))
@@ -205,7 +205,7 @@ def renew_robustness(name: str, faces: FaceSet, budget: Budget, device: str, say
             break
         survey(name, faces, corruptions=(corruption,), limit=limit, device=device)
         done.append(corruption)
-    say(f"{name}: robustness measured: {', '.join(done)}")
+    report(f"{name}: robustness measured: {', '.join(done)}")
 
 
 def verdicts() -> str:

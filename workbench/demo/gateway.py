@@ -74,7 +74,7 @@ class Gateway:
         frames: limit of camera frames.
         shares: limits of both for each visitor, so that one does not use up those of all.
         visitors: browsers that have the page open now.
-        answered, refused: requests for work so far.
+        served, refused: requests for work so far.
     """
 
     app: ASGIApp
@@ -91,7 +91,7 @@ class Gateway:
     bodies: Bodies = field(default_factory=Bodies)
     cookies: Visitors = field(default_factory=Visitors)
     visitors: int = 0
-    answered: int = 0
+    served: int = 0
     refused: int = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -140,7 +140,7 @@ class Gateway:
         else:
             if path.startswith(API) and body:
                 body = self._judged(path, scope, body)
-            self.answered += path.startswith(WORK)
+            self.served += path.startswith(WORK)
             begun = self._begun(scope, send) if path.startswith(CALL) else send
             await self.app(of_length(scope, len(body)), again(body, receive), begun)
 
@@ -189,7 +189,7 @@ class Gateway:
         visitor = self.cookies.of(scope)
         files = await files_of(scope, body)
         paths = [self.uploads.add(data, name, visitor, scope["visitor"][0]) for name, data in files]
-        self.answered += 1
+        self.served += 1
         await JSONResponse(paths)(scope, receive, send)
 
     async def _file(self, file: str, scope: Scope, receive: Receive, send: Send) -> None:

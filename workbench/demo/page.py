@@ -85,7 +85,7 @@ def build(
     uploads, pictures = uploads or Uploads(Path.cwd()), pictures or Pictures()
     with gr.Blocks(title="FERScope", analytics_enabled=False, delete_cache=(60, KEPT_SECONDS)) as page:
         gr.Markdown("# FERScope\nWhich image regions support the prediction?")
-        first, whole = _told(options, tunnelled)
+        first, whole = _texts(options, tunnelled)
         words = [gr.Markdown(first)]
         seen = gr.State(None, time_to_live=KEPT_SECONDS)
         number = gr.State(0)
@@ -103,7 +103,7 @@ def build(
                 _live_tab(accepted, uploads)
             api_functions(uploads)
         page.load(
-            lambda: dict(zip(words, _told(options, tunnelled), strict=False)),
+            lambda: dict(zip(words, _texts(options, tunnelled), strict=False)),
             outputs=words,
             show_progress="hidden",
             api_visibility="private",
@@ -115,7 +115,7 @@ def build(
     return page
 
 
-def _told(options: Options, tunnelled: Callable[[], bool]) -> tuple[str, str]:
+def _texts(options: Options, tunnelled: Callable[[], bool]) -> tuple[str, str]:
     """The text at the top of the page, and the whole consent notice."""
     where = "Only sample faces are used here." if options.samples_only else where_pictures_go(tunnelled())
     return f"{LIMITS} {where}", notice(tunnelled())

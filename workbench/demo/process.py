@@ -37,7 +37,7 @@ class Demo:
         requested: whether a public link was requested.
         local: its address on this computer; None until it is ready.
         link: the public link; None if there is none (yet).
-        visitors: browsers that have it open; answered, refused: requests so far.
+        visitors: browsers that have it open; served, refused: requests so far.
         cpu: share of one core, may exceed 1; memory: bytes.
     """
 
@@ -46,7 +46,7 @@ class Demo:
     local: str | None = None
     link: str | None = None
     visitors: int = 0
-    answered: int = 0
+    served: int = 0
     refused: int = 0
     cpu: float = 0.0
     memory: int = 0
@@ -109,7 +109,7 @@ def current() -> Demo | None:
             stop()
             return None
         return Demo(process.pid, known.get("requested", False))
-    names = ("local", "link", "visitors", "answered", "refused", "cpu", "memory")
+    names = ("local", "link", "visitors", "served", "refused", "cpu", "memory")
     return Demo(process.pid, known.get("requested", False), **{name: status[name] for name in names})
 
 

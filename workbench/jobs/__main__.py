@@ -45,7 +45,7 @@ def show(id_: Id, /) -> None:
     """
     runner.advance()
     job = store.read(id_)
-    _say(job)
+    _print_job(job)
     if rows := store.history(job)[-10:]:
         table = Table(*(name.replace("_", " ") for name in _COLUMNS), **_PLAIN)
         for row in rows:
@@ -61,7 +61,7 @@ def stop(id_: Id, /) -> None:
     Args:
         id_: id of the job, see `ferscope jobs list`.
     """
-    _say(runner.stop(id_))
+    _print_job(runner.stop(id_))
 
 
 @app.command(name="resume")
@@ -71,7 +71,7 @@ def resume(id_: Id, /) -> None:
     Args:
         id_: id of the job, see `ferscope jobs list`.
     """
-    _say(runner.resume(id_))
+    _print_job(runner.resume(id_))
 
 
 @app.command(name="rm")
@@ -123,12 +123,12 @@ def import_zip(file: Annotated[Path, tyro.conf.Positional], /) -> None:
         raise JobError(f"{file} does not exist: give the path of a zip file.")
     with file.open("rb") as stream:
         job = transfer.import_zip(stream.read(limits.LIMITS.zip_bytes + 1))
-    _say(job)
+    _print_job(job)
     if caveat := read_card(job.folder).caveat:
         print(caveat)
 
 
-def _say(job: Job) -> None:
+def _print_job(job: Job) -> None:
     when = time.strftime("%d %B %Y, %H:%M", time.localtime(job.created))
     print(f"{job.id}: {job.state}. {job.title}; {job.network}, {job.epochs} epochs, created on {when}. {job.message}")
 

@@ -74,7 +74,7 @@ class BoundedStore(Generic[Value]):
             self._entries[key] = _Entry(value, owner, size, time.monotonic())
             self._held[owner] = self._held.get(owner, 0) + size
             gone = self._over(owner, share)
-        self._tell(gone)
+        self._notify(gone)
         return True
 
     def get(self, key: str) -> Value | None:
@@ -103,7 +103,7 @@ class BoundedStore(Generic[Value]):
         oldest = time.monotonic() - self.limits.seconds
         with self._lock:
             gone = [(key, self._take(key)) for key in [k for k, entry in self._entries.items() if entry.at < oldest]]
-        self._tell(gone)
+        self._notify(gone)
 
     def _take(self, key: str) -> _Entry[Value] | None:
         entry = self._entries.pop(key, None)
@@ -127,7 +127,7 @@ class BoundedStore(Generic[Value]):
         key = next(key for key, entry in self._entries.items() if entry.owner == owner)
         return key, self._take(key)
 
-    def _tell(self, gone: list[tuple[str, _Entry[Value]]]) -> None:
+    def _notify(self, gone: list[tuple[str, _Entry[Value]]]) -> None:
         if self._dropped:
             for key, entry in gone:
                 self._dropped(key, entry.value)

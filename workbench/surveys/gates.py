@@ -78,7 +78,7 @@ def survey_gates(
         ValueError: the network has no gates.
     """
     sample, chosen = draw_sample(name, faces, "validation", limit, seed)
-    known = kept_gates(name, sample)
+    known = matching_gates(name, sample)
     if known:
         return known
     model, card = load_checkpoint(name, device)
@@ -93,7 +93,7 @@ def survey_gates(
     return found
 
 
-def kept_gates(name: str | Path, sample: SurveySample) -> GateSurvey | None:
+def matching_gates(name: str | Path, sample: SurveySample) -> GateSurvey | None:
     """The stored statistics if they are of this sample and these weights; else None."""
     try:
         found = read_gates(name)

@@ -52,7 +52,7 @@ LIMIT = 1000
 class Robustness:
     """Accuracy curves (single view) by the name of the corruption, and the sample that they were measured on."""
 
-    question: SurveySample
+    sample: SurveySample
     curves: dict[str, Curve]
 
 
@@ -102,20 +102,20 @@ def survey(
     """
     wanted = _named(corruptions)
     folder = checkpoint_folder(name)
-    question, chosen = draw_sample(folder, faces, part or "test", limit, seed)
+    sample, chosen = draw_sample(folder, faces, part or "test", limit, seed)
     path = out or folder / FILE
-    curves = {} if force else _kept(path, question)
+    curves = {} if force else _stored(path, sample)
     missing = [corruption for corruption in wanted if not _is_known(corruption, curves)]
     if missing:
-        predicted = _answer(*load_checkpoint(name, device))
+        predict = _logits(*load_checkpoint(name, device))
         images, labels = torch.from_numpy(chosen.images)[:, None].float() / 255, torch.from_numpy(chosen.labels)
-        unperturbed = count_correct(predicted, images, labels, missing[0], missing[0].neutral)
+        unperturbed = count_correct(predict, images, labels, missing[0], missing[0].neutral)
     for corruption in missing:
         total = len(chosen) * len(corruption.values)
         report = _Report(progress, corruption.name, total)
-        curves[corruption.name] = accuracy_curve(predicted, images, labels, corruption, report, seed, unperturbed)
-        _write(out or writable_folder(folder) / FILE, Robustness(question, curves))
-    return Robustness(question, {corruption.name: curves[corruption.name] for corruption in wanted})
+        curves[corruption.name] = accuracy_curve(predict, images, labels, corruption, report, seed, unperturbed)
+        _write(out or writable_folder(folder) / FILE, Robustness(sample, curves))
+    return Robustness(sample, {corruption.name: curves[corruption.name] for corruption in wanted})
 
 
 @dataclass(frozen=True)
@@ -140,30 +140,30 @@ def _named(names: tuple[str, ...]) -> list[Corruption]:
     return [CORRUPTIONS[name] for name in dict.fromkeys(names or CORRUPTIONS)]
 
 
-def _answer(model: nn.Module, card: Card) -> Predict:
+def _logits(model: nn.Module, card: Card) -> Predict:
     device = next(model.parameters()).device
 
-    def predicted(pixels: Tensor) -> Tensor:
+    def logits(pixels: Tensor) -> Tensor:
         return model(normalize(resized(pixels.to(device), card.input_size), card.mean, card.std)).float()
 
-    return predicted
+    return logits
 
 
 # ---- the file
 
 
-def _kept(path: Path, question: SurveySample) -> dict[str, Curve]:
+def _stored(path: Path, sample: SurveySample) -> dict[str, Curve]:
     """The curves in the file if they were measured on the same sample; none of a damaged or older file."""
     try:
         found = _robustness(read_file(path, RobustnessFile, "Measure it again."))
     except (FileNotFoundError, CheckpointError):
         return {}
-    if found.question == question:
+    if found.sample == sample:
         return dict(found.curves)
-    if found.question.weights == question.weights and found.question.pictures > question.pictures:
+    if found.sample.weights == sample.weights and found.sample.pictures > sample.pictures:
         raise ValueError(
-            f"{path} has curves measured on {found.question.pictures} images of {found.question.part}. Add --force to "
-            f"replace them by curves on {question.pictures} images, or write these to another file with --out FILE."
+            f"{path} has curves measured on {found.sample.pictures} images of {found.sample.part}. Add --force to "
+            f"replace them by curves on {sample.pictures} images, or write these to another file with --out FILE."
         )
     return {}
 
@@ -177,7 +177,7 @@ def _is_known(corruption: Corruption, curves: dict[str, Curve]) -> bool:
 def _write(path: Path, found: Robustness) -> None:
     columns = ("values", "accuracy", "interval")
     curves = {name: {key: getattr(curve, key).tolist() for key in columns} for name, curve in found.curves.items()}
-    write_json(path, {**dataclasses.asdict(found.question), "curves": curves})
+    write_json(path, {**dataclasses.asdict(found.sample), "curves": curves})
 
 
 def _robustness(found: RobustnessFile) -> Robustness:
@@ -235,7 +235,7 @@ def _command(
     for corruption, curve in found.curves.items():
         console.print(_table(CORRUPTIONS[corruption], curve))
     where = out or checkpoint_folder(name) / FILE
-    console.print(f"{found.question.text}, single view; written to {where}", soft_wrap=True)
+    console.print(f"{found.sample.text}, single view; written to {where}", soft_wrap=True)
 
 
 def main(argv: list[str] | None = None) -> None:

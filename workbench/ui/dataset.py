@@ -52,11 +52,11 @@ def classes(found: Contents) -> None:
     )
     charts.show(figure, "classes", f"Images per class in each split of {found.name}")
     most, least = (pick(zip(found.training, found.classes, strict=True)) for pick in (max, min))
-    told = f"{most[1]} ({most[0]}) has {most[0] / max(least[0], 1):.1f} times the images of {least[1]} ({least[0]})"
+    text = f"{most[1]} ({most[0]}) has {most[0] / max(least[0], 1):.1f} times the images of {least[1]} ({least[0]})"
     if most[0] == least[0]:
-        told = f"each class has {most[0]} images"
+        text = f"each class has {most[0]} images"
     views.caption(
-        f"**Class imbalance: in {found.counted}, {told}.** A network that never predicts a rare class loses little "
+        f"**Class imbalance: in {found.counted}, {text}.** A network that never predicts a rare class loses little "
         "accuracy; per-class recall on the page Metrics shows it."
     )
 
@@ -129,12 +129,12 @@ def audit(found: Contents) -> None:
     if not services.dataset.contents.has_images(found.name):
         st.info("Finding duplicates and contradicting labels needs the images: `ferscope data import SOURCE`")
         return
-    place = st.empty()
+    container = st.empty()
     if not services.dataset.contents.is_examined(found.name):
-        if not place.button("Find duplicates and leakage", type="primary", key="audit"):
+        if not container.button("Find duplicates and leakage", type="primary", key="audit"):
             st.caption("Compares all pairs of images; takes some seconds for 36 000 images, then the result is cached.")
             return
-        place.empty()
+        container.empty()
     steps = {"duplicates": (0.05, "Duplicates"), "near-duplicates": (0.2, "Near-duplicates"), "splits": (0.6, "Splits")}
     bar = st.progress(0.0, "Starting")
     result = services.dataset.contents.examine(
@@ -202,11 +202,11 @@ def weights(found: Contents, known: Sequence[Weighting]) -> None:
 
 def _largest(found: Contents, known: Sequence[Weighting]) -> str:
     """Which class gets most of the loss under the papers' weightings."""
-    told, total = [], sum(found.training)
+    text, total = [], sum(found.training)
     for w in known:
         i = max(range(len(w.loss)), key=w.loss.__getitem__)
         if w.name in ("paper-c", "heavy"):
             pictures = charts.percent(found.training[i] / total)
             share = charts.percent(w.loss[i])
-            told.append(f"{w.name} gives {found.classes[i]} ({pictures} of the images) {share} of the loss.")
-    return " ".join(told) or "These weights give each class an equal share."
+            text.append(f"{w.name} gives {found.classes[i]} ({pictures} of the images) {share} of the loss.")
+    return " ".join(text) or "These weights give each class an equal share."

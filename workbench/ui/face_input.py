@@ -73,7 +73,7 @@ def _arrive(sources: tuple[str, ...]) -> None:
             face = url_state.quoted(f"{set_} {id_}")
             url_state.note(f"The link has the face {face}, which is in no dataset that is imported here.")
         else:
-            st.session_state.update(source="Dataset", set=set_, set_place=(set_, place))
+            st.session_state.update(source="Dataset", set=set_, set_index=(set_, place))
     elif sample in _TITLES:
         st.session_state.update(source="Sample", sample=sample)
     elif sample is not None:
@@ -101,11 +101,11 @@ def _from_dataset() -> dict[str, str]:
         st.caption(services.dataset.imported.NOT_IMPORTED)
         return {}
     name = st.selectbox("Dataset", names, key="set", persist_state="session") if len(names) > 1 else names[0]
-    if st.session_state.get("set_place", ("",))[0] != name:
-        st.session_state["set_place"] = (name, 0)
+    if st.session_state.get("set_index", ("",))[0] != name:
+        st.session_state["set_index"] = (name, 0)
     try:
         with st.spinner("Opening the dataset"):
-            found = services.dataset.imported.set_face(*st.session_state["set_place"])
+            found = services.dataset.imported.set_face(*st.session_state["set_index"])
     except DataError as error:
         st.session_state["no_face"] = "This dataset cannot be opened; the sidebar says why."
         st.error(str(error))
@@ -125,7 +125,7 @@ def _from_dataset() -> dict[str, str]:
 
 
 def _go_to(name: str, place: int) -> None:
-    st.session_state["set_place"] = (name, place)
+    st.session_state["set_index"] = (name, place)
 
 
 def _go_to_id(name: str) -> None:

@@ -69,7 +69,7 @@ def section(network: str, found: Gates | None, names: Mapping[str, str]) -> None
         )
     rows = [row for module in found.modules for row in _rows(module, named.get(module.layer, "all together"))]
     views.caption("\n".join([_HEAD, *rows]))
-    _says(found)
+    _summary(found)
 
 
 def _rows(module: ModuleStatistics, name: str) -> list[str]:
@@ -91,7 +91,7 @@ def _row(gate: GateStatistics, name: str) -> str:
     return f"| {name}{mark} | {saturated} | {_deviation(gate)} | {fixed} | {_share(gate.changed_mean)} | {off} |"
 
 
-def _says(found: Gates) -> None:
+def _summary(found: Gates) -> None:
     whole = found.modules[-1]
     mean, off = _share(1 - whole.changed_mean), _share(1 - whole.changed_off)
     what = "With every gate replaced by its mean" if not whole.layer else "With the gate replaced by its mean"

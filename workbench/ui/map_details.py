@@ -116,19 +116,19 @@ def _more_methods(chosen: Chosen) -> dict[str, Tensor]:
     if missing:
         total = sum(seconds[name] for name in missing)
         each = ", ".join(f"{EXPLAINERS[name].title} {_seconds(seconds[name])}" for name in missing)
-        place = st.empty()  # for the button, then for the progress
-        if place.button(
+        container = st.empty()  # for the button, then for the progress
+        if container.button(
             f"Compute {counted(len(missing), 'map')} (about {_seconds(total)})",
             type="primary",
             key="draw",
             help=f"{each}.",
         ):
-            _draw(chosen, missing, drawn, place)
+            _draw(chosen, missing, drawn, container)
     return {name: drawn[name] for name in wanted if name in drawn}
 
 
-def _draw(chosen: Chosen, names: list[str], drawn: dict[str, Tensor], place: DeltaGenerator) -> None:
-    bar = place.progress(0.0)
+def _draw(chosen: Chosen, names: list[str], drawn: dict[str, Tensor], container: DeltaGenerator) -> None:
+    bar = container.progress(0.0)
     for i, name in enumerate(names):
 
         def tell(done: int, total: int, i: int = i, name: str = name) -> None:
@@ -138,7 +138,7 @@ def _draw(chosen: Chosen, names: list[str], drawn: dict[str, Tensor], place: Del
             drawn[name] = map_by_method(chosen.face, chosen.network, chosen.class_, name, tell)
         except ValueError as error:  # the method does not support this layer: the message says what to do
             st.warning(f"{EXPLAINERS[name].title}: {error}")
-    place.empty()
+    container.empty()
 
 
 def _layers(chosen: Chosen) -> None:

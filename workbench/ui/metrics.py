@@ -32,7 +32,7 @@ def choose() -> tuple[list[str], str, str]:
         services.metrics.evaluation.TEST_PARTS,
         default=services.metrics.evaluation.TEST_PARTS[0],
         key="part",
-        place=left,
+        container=left,
     )
     subset = right.selectbox(
         "Images",

@@ -135,7 +135,7 @@ def classes(letter: str) -> None:
         return
     st.subheader("Per-class figures")
     left, right = st.columns(2)
-    set_ = views.choose_one("Dataset", tables, default=next(iter(tables)), key="table", place=left)
+    set_ = views.choose_one("Dataset", tables, default=next(iter(tables)), key="table", container=left)
     table = tables[set_]
     rows = {row.model: row for row in table.rows}
     model = right.selectbox("Network", rows, key="row", bind="query-params")

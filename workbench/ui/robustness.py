@@ -101,9 +101,9 @@ def _chosen(found: Response) -> list[int]:
 _SHARES = {"a quarter": 1 / 4, "a third": 1 / 3, "a half": 1 / 2}
 
 
-def choose_patch(place) -> float:
+def choose_patch(container) -> float:
     """Let the visitor choose the side of the occluding patch, as a share of the image's side."""
-    label = views.choose_one("Side of the patch", _SHARES, default="a quarter", key="patch", place=place)
+    label = views.choose_one("Side of the patch", _SHARES, default="a quarter", key="patch", container=container)
     return _SHARES[label]
 
 
@@ -200,7 +200,7 @@ def accuracy(surveys: list[Survey], corruption: str, key: str) -> None:
 
 def measured_on(surveys: list[Survey]) -> str:
     """The images that the curves were measured on, and a warning if they differ between networks."""
-    samples = [survey.found.question for survey in surveys]
+    samples = [survey.found.sample for survey in surveys]
     different = {(sample.text, sample.data) for sample in samples}
     parts = ", ".join(sorted({sample.text for sample in samples}))
     same = (

@@ -84,14 +84,14 @@ def trust(face: Face, network: str, class_: str, method: str, title: str) -> Non
             f"Deletion and insertion tests compare the map for **{class_}** ({title}) with random maps; a sanity check "
             f"randomizes the weights. About {TRUST_PASSES} forward passes."
         )
-        place = st.empty()  # for the button, then for the progress
-        if not place.button(f"Run the tests (about {max(1, round(seconds))} s)", type="primary", key="measure"):
+        container = st.empty()  # for the button, then for the progress
+        if not container.button(f"Run the tests (about {max(1, round(seconds))} s)", type="primary", key="measure"):
             return
-        bar = place.progress(0.0, "Deleting and inserting pixels")
+        bar = container.progress(0.0, "Deleting and inserting pixels")
         state.cached(
             key, lambda: services.trust(face, network, class_, method, lambda done, total: bar.progress(done / total))
         )
-        place.empty()
+        container.empty()
     found = state.cached(key, lambda: services.trust(face, network, class_, method))
     reasons = "\n".join(
         f"- {'Passed' if passed else 'Failed'}: {reason}"

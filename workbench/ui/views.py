@@ -49,15 +49,15 @@ def caption(text: str) -> None:
     page_content.add_text(text)
 
 
-def choose_one(label: str, options: Iterable[Any], default: Any, key: str, place: Any = st, **more: Any) -> Any:
+def choose_one(label: str, options: Iterable[Any], default: Any, key: str, container: Any = st, **more: Any) -> Any:
     """A segmented control with exactly one option chosen, kept in the link as `key`.
 
     Args:
         label, options, default, key: as for `st.segmented_control`; `default` also replaces an empty value in the link.
-        place: container that it is drawn in, for example a column.
+        container: container that it is drawn in, for example a column.
         more: as for `st.segmented_control`.
     """
-    chosen = place.segmented_control(
+    chosen = container.segmented_control(
         label, options, default=default, required=True, wrap=True, key=key, bind="query-params", **more
     )
     return default if chosen is None else chosen

@@ -257,7 +257,7 @@ def test_all_visitors_together_have_one_limit_and_the_refused_are_told():
     answers = [ask(door, "POST", f"{API}queue/join", json={}) for _ in range(5)]
     assert [a.status_code for a in answers] == [200, 200, 200, 429, 429]
     assert answers[-1].json()["error"] == bodies.BUSY
-    assert (door.answered, door.refused) == (3, 2)
+    assert (door.served, door.refused) == (3, 2)
     assert ask(door, "GET", "/").status_code == 200  # looking costs nothing
 
 

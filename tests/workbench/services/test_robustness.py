@@ -116,7 +116,7 @@ def measured(tmp_path, monkeypatch):
 
 def test_a_survey_beside_the_weights_is_read_and_the_others_are_not_run(measured):
     found = {survey.network: survey for survey in surveys()}
-    assert found["residual_cnn"].found.question.pictures == 100
+    assert found["residual_cnn"].found.sample.pictures == 100
     assert list(found["residual_cnn"].found.curves) == ["rotation"]
     assert found["residual_cnn"].trained
     assert found["mobilenet_v1"].found is found["rarn"].fault is None

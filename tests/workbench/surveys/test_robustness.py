@@ -74,13 +74,13 @@ def test_the_neutral_value_has_the_accuracy_of_the_evaluation_and_others_that_of
 def test_what_was_written_is_read_again(folder, faces):
     found = survey(folder, faces, corruptions=SOME)
     stored = read_robustness(folder)
-    assert stored.question == found.question
+    assert stored.sample == found.sample
     assert list(stored.curves) == list(SOME)
     for name in SOME:
         for column in ("values", "accuracy", "interval"):
             assert torch.equal(getattr(stored.curves[name], column), getattr(found.curves[name], column))
-    assert stored.question.part == "PrivateTest"
-    assert stored.question.data == faces.part("PrivateTest").fingerprint
+    assert stored.sample.part == "PrivateTest"
+    assert stored.sample.data == faces.part("PrivateTest").fingerprint
 
 
 def test_the_curves_of_an_ensemble_belong_to_the_weights_of_its_members(tmp_path, faces, monkeypatch):
@@ -177,15 +177,15 @@ def test_a_small_survey_does_not_replace_a_larger_one_unless_told_to(folder, fac
     aside = tmp_path / "aside.json"
     survey(folder, faces, corruptions=("blur",), limit=10, out=aside)
     assert json.loads(aside.read_text())["pictures"] == 10
-    assert read_robustness(folder).question.pictures == 60
+    assert read_robustness(folder).sample.pictures == 60
     survey(folder, faces, corruptions=("blur",), limit=10, force=True)
-    assert read_robustness(folder).question.pictures == 10
+    assert read_robustness(folder).sample.pictures == 10
     survey(folder, faces, corruptions=("blur",))
-    assert read_robustness(folder).question.pictures == 60
+    assert read_robustness(folder).sample.pictures == 60
 
 
 def test_only_parts_that_the_network_was_not_trained_on_are_measured(folder, faces):
-    assert survey(folder, faces, "PublicTest", ("blur",)).question.pictures == 14
+    assert survey(folder, faces, "PublicTest", ("blur",)).sample.pictures == 14
     with pytest.raises(DataError, match=r'"Training".*PublicTest or PrivateTest'):
         survey(folder, faces, "Training", ("blur",))
     with pytest.raises(DataError, match="contempt"):

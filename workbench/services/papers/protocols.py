@@ -80,7 +80,7 @@ def choices(card: Card, protocol: Protocol, epochs: int, config: dict | None = N
     """What the paper leaves open and ours has, a phrase each: "batch size 64"."""
     have = _ours(card, protocol, epochs, config)
     return tuple(
-        f"{_words(key)} {_told(have[key])}"
+        f"{_words(key)} {_value(have[key])}"
         for key in COMPARED
         if key in protocol.unstated and _applies(key, have, have)
     )
@@ -118,14 +118,14 @@ def _difference(key: str, have: Any, wanted: Any) -> str:
         return f"started from `{have}`, trained on faces before"
     if key == "pretrained":
         return "with ImageNet weights" if have else "without ImageNet weights"
-    return f"{_words(key)} {_told(have)}, not {_told(wanted)}"
+    return f"{_words(key)} {_value(have)}, not {_value(wanted)}"
 
 
 def _words(key: str) -> str:
     return {"ema": "EMA of the weights", "pretrained": "ImageNet weights"}.get(key, key.replace("_", " "))
 
 
-def _told(value: Any) -> str:
+def _value(value: Any) -> str:
     if value is None or value == []:
         return "none"
     if isinstance(value, bool):

@@ -12,7 +12,7 @@ from . import (
     spatial_attention,
     svd,
 )
-from .steps import Lesson, Place, choose_lesson, choose_step, run, whose
+from .steps import Lesson, OpenLesson, choose_lesson, choose_step, network_note, run
 
 LESSONS: dict[str, Lesson] = {
     module.LESSON.key: module.LESSON

@@ -47,7 +47,7 @@ def _guess(found) -> Number:
     return Number(question, 0, 100, 1, answer=100 * found.right[0], unit="\N{NO-BREAK SPACE}%", near=5)
 
 
-def _reveal(found, said, left, right) -> None:
+def _reveal(found, predicted, left, right) -> None:
     shown = []
     for r, title in ((found.before, "T = 1"), (found.after, f"T = {found.temperature:.2f}")):
         figure = charts.reliability(r.edges, r.accuracy, r.confidence, r.count, f"confidence, {title}")

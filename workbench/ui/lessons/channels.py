@@ -51,7 +51,7 @@ def _guess(found) -> Choice:
     )
 
 
-def _reveal(found, said, left, right) -> None:
+def _reveal(found, predicted, left, right) -> None:
     small = "under a millionth" if found.change < 1e-6 else charts.percent(found.change)
     figure = charts.before_and_after(found.weights, found.after, ("weight before", "weight after"))
     side_by_side(

@@ -138,5 +138,5 @@ class Number:
 
 
 Guess = Choice | Field | Number
-Said = Any
+Predicted = Any
 """A key of `Choice.options`, a field 0 to 8, or a number."""

@@ -36,14 +36,14 @@ def _guess(found) -> Field:
     )
 
 
-def _reveal(found, said, left, right) -> None:
+def _reveal(found, predicted, left, right) -> None:
     answer = _guess(found).answer
     map_ = charts.face_with_map(found.pixels, found.heat, float(found.heat.max()), 0.7)
     kernel = f"kernel {found.most + 1}"
     side_by_side(
         right,
         (charts.signed(found.term, "logit"), "term", f"Contribution of {kernel} of {found.layer}"),
-        (charts.numbered(map_, len(found.pixels), said, answer), "map", f"Grad-CAM for {found.predicted}"),
+        (charts.numbered(map_, len(found.pixels), predicted, answer), "map", f"Grad-CAM for {found.predicted}"),
     )
     with left:
         if answer is None:
@@ -51,7 +51,9 @@ def _reveal(found, said, left, right) -> None:
             return
         h, w = found.term.shape
         mine = (
-            "" if said in (None, answer) else f", yours {charts.percent(float(found.shares[said]))} (the dashed frame)"
+            ""
+            if predicted in (None, answer)
+            else f", yours {charts.percent(float(found.shares[predicted]))} (the dashed frame)"
         )
         views.caption(
             f"**Left:** {kernel} of `{found.layer}`, whose feature map ({h} × {w}), times its weight, contributes most "

@@ -52,10 +52,10 @@ def _guess(found) -> Number:
     )
 
 
-def _reveal(found, said, left, right) -> None:
+def _reveal(found, predicted, left, right) -> None:
     response, marks = found.response, {}
-    if said is not None:
-        marks["predicted"] = (said, charts.PREDICTED)
+    if predicted is not None:
+        marks["predicted"] = (predicted, charts.PREDICTED)
     if found.enough is not None:
         marks["result"] = (found.enough, charts.ANSWER)
     colors = charts.class_colors(response.classes)

@@ -51,7 +51,7 @@ def _guess(found) -> Number:
     )
 
 
-def _reveal(found, said, left, right) -> None:
+def _reveal(found, predicted, left, right) -> None:
     rare = found.classes[found.rarest]
     recalls = dict(zip(found.classes, found.recalls, strict=True))
     worst = min(recalls, key=recalls.get)

@@ -40,7 +40,7 @@ def _guess(found) -> Number:
     return Number(question, -20, 60, 0.1, answer=100 * found.gain, unit=" points", digits=1, near=0.7)
 
 
-def _reveal(found, said, left, right) -> None:
+def _reveal(found, predicted, left, right) -> None:
     rows = {"all": found.all_, "leaked images": found.on_leaked, "the others": found.without}
     values = {name: value for name, (value, _, _) in rows.items()}
     figure = charts.bars(

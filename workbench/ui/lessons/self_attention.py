@@ -57,9 +57,9 @@ def _guess(found) -> Number:
     return Number(question, 0, 100, 1, answer=100 * float(found.near.mean()), unit="\N{NO-BREAK SPACE}%", near=10)
 
 
-def _reveal(found, said, left, right) -> None:
+def _reveal(found, predicted, left, right) -> None:
     values = {"convolution": 1.0, "attention": float(found.near.mean()), "uniform": found.equal}
-    values |= {} if said is None else {"predicted": said / 100}
+    values |= {} if predicted is None else {"predicted": predicted / 100}
     texts = [charts.percent(value) for value in values.values()]
     side_by_side(
         right,

@@ -42,7 +42,7 @@ def _guess(found) -> Number:
     return Number(question, 1, 1000, 0.1, answer=found.factor, unit=" times", digits=1, near=0.2 * found.factor)
 
 
-def _reveal(found, said, left, right) -> None:
+def _reveal(found, predicted, left, right) -> None:
     shown = []
     for counts, label in ((found.weights, "weights"), (found.operations, "multiplications")):
         texts = [f"{n / 1e6:.2f} M" if n >= 1e6 else str(n) for n in counts]

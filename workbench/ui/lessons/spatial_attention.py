@@ -44,12 +44,12 @@ def _guess(found) -> Number:
     return Number(question, 0, 2, 0.05, answer=float(found.factor.min()), digits=2, near=0.15)
 
 
-def _reveal(found, said, left, right) -> None:
+def _reveal(found, predicted, left, right) -> None:
     low, high = found.factor.aminmax()
     built = f", built as {found.kind.built_as}" if found.kind.built_as else ""
     ends = (1, 2) if found.residual else (0, 1)
     values = {"lower bound": ends[0], "smallest here": float(low), "largest here": float(high)}
-    values |= {"upper bound": ends[1]} | ({} if said is None else {"predicted": said})
+    values |= {"upper bound": ends[1]} | ({} if predicted is None else {"predicted": predicted})
     figure = charts.bars(values, [f"{value:.2f}" for value in values.values()], "factor", "predicted", top=2)
     side_by_side(
         right,

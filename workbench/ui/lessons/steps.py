@@ -17,7 +17,7 @@ from workbench import services
 from workbench.faces import Face
 
 from .. import charts, model_picker, page_content, views
-from .commitment import Guess, Said
+from .commitment import Guess, Predicted
 from .symbols import symbol_table
 
 STEPS = ("try", "predict", "reveal", "why", "take-away")
@@ -33,7 +33,7 @@ class Steps:
         attempt: (found, left, right) → None: one control and its effect.
         think: (found, right) → None: charts that help to predict without showing the result.
         guess: found → the question with its answer.
-        reveal: (found, said, left, right) → None: the result beside the prediction (None: there was none).
+        reveal: (found, predicted, left, right) → None: the result beside the prediction (None: there was none).
         why: found → equations in LaTeX, and a few sentences; the table of symbols is drawn below.
         take_away: found → one sentence.
     """
@@ -90,13 +90,13 @@ class Commitment:
         changes: number of changes.
     """
 
-    first: Said
-    now: Said
+    first: Predicted
+    now: Predicted
     changes: int = 0
 
 
 @dataclass(frozen=True)
-class Place:
+class OpenLesson:
     """The lesson that a visitor has open, with its network and face.
 
     Attributes:
@@ -114,15 +114,15 @@ class Place:
         """The prediction made here; None: none yet."""
         return st.session_state.setdefault("commitments", {}).get(self._key)
 
-    def commit(self, said: Said) -> None:
+    def commit(self, predicted: Predicted) -> None:
         """Store a prediction; a second one is stored beside the first."""
         before = self.commitment
         if before is None:
-            after = Commitment(said, said)
-        elif said == before.now:
+            after = Commitment(predicted, predicted)
+        elif predicted == before.now:
             after = before
         else:
-            after = replace(before, now=said, changes=before.changes + 1)
+            after = replace(before, now=predicted, changes=before.changes + 1)
         st.session_state["commitments"][self._key] = after
 
     @property
@@ -171,9 +171,9 @@ def numbered(lessons: dict[str, Lesson], key: str) -> str:
     return f"{[*lessons].index(key) + 1} · {lessons[key].title}"
 
 
-def choose_step(place: Place) -> str:
+def choose_step(open_lesson: OpenLesson) -> str:
     """Let the visitor choose among the open steps, kept in the link as `step`."""
-    everything = place.commitment is not None or place.lesson.key in st.session_state["opened"]
+    everything = open_lesson.commitment is not None or open_lesson.lesson.key in st.session_state["opened"]
     steps = STEPS if everything else _BEFORE
     if st.session_state.get("step", STEPS[0]) not in steps:  # another face or network: no prediction yet
         st.session_state["step"] = "predict"
@@ -187,30 +187,30 @@ def _go(step: str, lesson: str | None = None) -> None:
         st.session_state["lesson"] = lesson
 
 
-def whose(place: Place, chosen: str) -> None:
+def network_note(open_lesson: OpenLesson, chosen: str) -> None:
     """Say which network the lesson uses if it is not the chosen one, and warn of random weights."""
-    if place.network != chosen:
-        title, other = (services.networks.get_spec(name).title for name in (chosen, place.network))
-        st.markdown(f"This lesson needs {place.lesson.needs}, so it uses **{other}** instead of {title}.")
-    if not services.networks.open_network(place.network).trained:
-        model_picker.random_weights_banner(place.network)
+    if open_lesson.network != chosen:
+        title, other = (services.networks.get_spec(name).title for name in (chosen, open_lesson.network))
+        st.markdown(f"This lesson needs {open_lesson.lesson.needs}, so it uses **{other}** instead of {title}.")
+    if not services.networks.open_network(open_lesson.network).trained:
+        model_picker.random_weights_banner(open_lesson.network)
 
 
-def run(place: Place, step: str, found: Any, following: Lesson) -> None:
+def run(open_lesson: OpenLesson, step: str, found: Any, following: Lesson) -> None:
     """Show one step of a lesson; `following` is the next lesson."""
     if step == "try":
-        _attempt(place.lesson, found)
+        _attempt(open_lesson.lesson, found)
         _next("Predict", "predict")
     elif step == "predict":
-        _predict(place, found)
+        _predict(open_lesson, found)
     elif step == "reveal":
-        _reveal(place, found)
+        _reveal(open_lesson, found)
         _next("Why", "why")
     elif step == "why":
-        _why(place.lesson, found)
+        _why(open_lesson.lesson, found)
         _next("Take away", "take-away")
     else:
-        st.subheader(place.lesson.steps.take_away(found))
+        st.subheader(open_lesson.lesson.steps.take_away(found))
         _next(f"Next lesson: {following.title}", STEPS[0], following.key)
 
 
@@ -224,39 +224,39 @@ def _attempt(lesson: Lesson, found: Any) -> None:
     lesson.steps.attempt(found, left, right)
 
 
-def _predict(place: Place, found: Any) -> None:
+def _predict(open_lesson: OpenLesson, found: Any) -> None:
     left, right = st.columns(_COLUMNS)
-    guess, before = place.lesson.steps.guess(found), place.commitment
-    place.lesson.steps.think(found, right)
+    guess, before = open_lesson.lesson.steps.guess(found), open_lesson.commitment
+    open_lesson.lesson.steps.think(found, right)
     with left:
         if before is not None:
             st.markdown(f"You predicted **{guess.words(before.now)}**. The result has been shown.")
             if not st.toggle("Change the prediction", key="change"):
                 return
-        key = f"guess-{place.lesson.key}"
+        key = f"guess-{open_lesson.lesson.key}"
         with st.form("prediction", border=False, clear_on_submit=True):
             st.markdown(guess.question)
             guess.ask(key)
             label = "Submit and reveal" if before is None else "Submit the change"
-            st.form_submit_button(label, type="primary", on_click=_commit, args=(place, key))
+            st.form_submit_button(label, type="primary", on_click=_commit, args=(open_lesson, key))
         if st.session_state.pop("nothing_said", False):
             st.warning("Make a prediction first.")
         st.caption("Your first prediction is kept; later changes are marked.")
 
 
-def _commit(place: Place, key: str) -> None:
-    said = st.session_state.get(key)
-    if said is None:  # the form stays
+def _commit(open_lesson: OpenLesson, key: str) -> None:
+    predicted = st.session_state.get(key)
+    if predicted is None:  # the form stays
         st.session_state["nothing_said"] = True
         return
-    place.commit(said)
+    open_lesson.commit(predicted)
     _go("reveal")
 
 
-def _reveal(place: Place, found: Any) -> None:
+def _reveal(open_lesson: OpenLesson, found: Any) -> None:
     left, right = st.columns(_COLUMNS)
-    guess, made = place.lesson.steps.guess(found), place.commitment
-    said = made and made.now
+    guess, made = open_lesson.lesson.steps.guess(found), open_lesson.commitment
+    predicted = made and made.now
     with left:
         if made is None:
             views.caption(
@@ -270,10 +270,10 @@ def _reveal(place: Place, found: Any) -> None:
                 else ""
             )
             views.caption(
-                f"**You predicted:** {guess.words(said)}.{changed}\n\n**Result:** {guess.words(guess.answer)}. "
-                f"{guess.verdict(said)}"
+                f"**You predicted:** {guess.words(predicted)}.{changed}\n\n**Result:** {guess.words(guess.answer)}. "
+                f"{guess.verdict(predicted)}"
             )
-    place.lesson.steps.reveal(found, said, left, right)
+    open_lesson.lesson.steps.reveal(found, predicted, left, right)
 
 
 def _why(lesson: Lesson, found: Any) -> None:

@@ -46,10 +46,10 @@ def _guess(found) -> Field:
     )
 
 
-def _reveal(found, said, left, right) -> None:
+def _reveal(found, predicted, left, right) -> None:
     answer = _guess(found).answer
     shown = []
-    for steps, unit, frames in ((found.upright, "upright", (said, answer)), (found.flipped, "rotated", ())):
+    for steps, unit, frames in ((found.upright, "upright", (predicted, answer)), (found.flipped, "rotated", ())):
         figure = charts.numbered(charts.strength(steps.a[0, 0], unit), steps.a.shape[-1], *frames)
         shown.append((figure, f"gate {unit}", f"The gate for the map, {unit}"))
     side_by_side(right, *shown)

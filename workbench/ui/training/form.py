@@ -41,7 +41,7 @@ def show() -> None:
         stopped = missing or store.trouble() is not None  # shown below, above the table of trainings
         start = st.button("Start the training", type="primary", key="train-start", disabled=stopped)
         ask = st.button("Estimate the time", key="train-estimate", disabled=missing)
-        told = st.empty()
+        text = st.empty()
     _options()
     _others()
     if missing:
@@ -49,13 +49,13 @@ def show() -> None:
     try:
         plan = training.plan_of(_entries())
         if start:
-            _start(plan, told)
+            _start(plan, text)
         if ask:
             training.measure(plan)
     except (JobError, DiskFullError, ValueError) as error:
         st.error(str(error))
         return
-    with told.container():
+    with text.container():
         page_content.fragment(_time, run_every=1.0 if training.measuring(plan) else None)(
             plan, training.measuring(plan)
         )
@@ -74,20 +74,20 @@ def _time(plan: Plan, before: bool) -> None:
     if measuring:
         st.markdown("Ten steps are being measured in the background.")
     else:
-        st.markdown(_told(found) if found else "The time is estimated from ten steps on this computer.")
+        st.markdown(_text(found) if found else "The time is estimated from ten steps on this computer.")
 
 
-def _start(plan: Plan, place: DeltaGenerator) -> None:
+def _start(plan: Plan, container: DeltaGenerator) -> None:
     def drawing(done: int, total: int) -> None:
         if done % 10 == 0 or done == total:
-            place.progress(done / total, text=f"Drawing the dataset, only once: {done} of {total}")
+            container.progress(done / total, text=f"Drawing the dataset, only once: {done} of {total}")
 
     job = training.start(plan, drawing)
     live.watch(job.id)
     st.rerun()
 
 
-def _told(found: Estimate) -> str:
+def _text(found: Estimate) -> str:
     return (
         f"**About {training.duration(found.total_seconds)}** for {found.epochs} epochs on this computer "
         f"({found.device}), {training.duration(found.seconds_per_epoch)} each."

@@ -46,7 +46,7 @@ def show(job: Job) -> None:
         st.button("All trainings", key="job-leave", on_click=leave)
         return
     playing = _actions(job)
-    say_error()
+    show_error()
     pending = training.pending(job)
     every = _TICK if job.alive or pending or playing else None
     page_content.fragment(_picture, run_every=every)(job.id, (job.state, pending), playing)
@@ -77,7 +77,7 @@ def act(do, id_: str) -> None:
         st.session_state["job-error"] = str(error)
 
 
-def say_error() -> None:
+def show_error() -> None:
     """Draw the last error, once."""
     if error := st.session_state.pop("job-error", None):
         st.error(error)
@@ -115,16 +115,16 @@ def _picture(id_: str, before: tuple, playing: bool) -> None:
 def _state(job: Job, found: Progress) -> None:
     """Draw the progress as one line and a bar."""
     spec = services.networks.get_spec(job.network)
-    told = f"**{job.title}**: {spec.title} {training.STATES[job.state]}"
+    text = f"**{job.title}**: {spec.title} {training.STATES[job.state]}"
     if job.paused:
-        told += ": the time limit is reached"
+        text += ": the time limit is reached"
     if job.state in ("running", "stopping"):
-        told += f", epoch {min(found.epoch + 1, found.epochs)} of {found.epochs}" if found.epoch else ", first epoch"
+        text += f", epoch {min(found.epoch + 1, found.epochs)} of {found.epochs}" if found.epoch else ", first epoch"
         if found.seconds_left is not None:
-            told += f", about {training.duration(found.seconds_left)} left"
+            text += f", about {training.duration(found.seconds_left)} left"
     elif found.epoch:
-        told += f" after {found.epoch} of {found.epochs} epochs"
-    st.progress(found.share, text=told + ".")
+        text += f" after {found.epoch} of {found.epochs} epochs"
+    st.progress(found.share, text=text + ".")
     if job.state in ("failed", "lost"):
         st.error(job.message or "It failed without a message. The log below may say why; *Resume* tries again.")
     elif job.message:
@@ -154,12 +154,12 @@ def _faces(job: Job, seen: list[EpochView], playing: bool) -> None:
     if not seen:
         _before(job)
         return
-    at, place = st.columns([3, 2])
+    at, container = st.columns([3, 2])
     with at:
         view = _at_epoch(seen, playing)
     wanted = training.sticker_class(job) or training.drawn_class(view.faces[0])
     start = view.classes.index(wanted) if wanted in view.classes else 0
-    name = place.selectbox("Map for the class", view.classes, start, key=f"lapse-class-{job.id}")
+    name = container.selectbox("Map for the class", view.classes, start, key=f"lapse-class-{job.id}")
     k = view.classes.index(name)
     top = max(float(v.maps[:, k].max()) for v in seen) if view.maps is not None else 0.0
     for i, (column, face) in enumerate(zip(st.columns(len(view.faces)), view.faces, strict=True)):

@@ -85,11 +85,11 @@ def _test(found: BeforeAfter) -> None:
     both = {"before": found.recall[0], "after": found.recall[1]}
     charts.show(charts.recall_bars(both), "before-after", "Recall of each class before and after")
     some = f"{found.n_images} of {found.of} images" if found.n_images < found.of else f"{found.of} images"
-    told = f"**Test accuracy: {before} before, {after} after** ({some}, balanced by class; 95 % intervals)."
+    text = f"**Test accuracy: {before} before, {after} after** ({some}, balanced by class; 95 % intervals)."
     if found.measured and found.measured[1] > found.n_images:
-        told += f" On all {found.measured[1]} images: {charts.with_interval(found.measured[0])}."
+        text += f" On all {found.measured[1]} images: {charts.with_interval(found.measured[0])}."
     chose = " The epoch was chosen on these images, so the second value is optimistic." if found.chosen_on_test else ""
-    views.caption(f"{told}{chose} Accuracy on other kinds of images can differ.")
+    views.caption(f"{text}{chose} Accuracy on other kinds of images can differ.")
 
 
 def _faces(found: BeforeAfter) -> None:

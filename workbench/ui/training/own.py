@@ -106,8 +106,8 @@ def _made(pictures: list, notes: list[str]) -> None:
 
 def _set(own: OwnSet) -> None:
     name, button = st.columns([3, 2], vertical_alignment="center")
-    told = ", ".join(f"{class_} {n}" for class_, n in own.counts.items())
-    name.markdown(f"**{own.title.capitalize()}**: {told}.")
+    text = ", ".join(f"{class_} {n}" for class_, n in own.counts.items())
+    name.markdown(f"**{own.title.capitalize()}**: {text}.")
     if button.button("Delete with its trainings", key=f"own-delete-{own.id}"):
         try:
             jobs = training.forget(own.id)
@@ -119,7 +119,7 @@ def _set(own: OwnSet) -> None:
             st.rerun()
 
 
-def say_notes() -> None:
+def show_notes() -> None:
     """Draw the notes about the last dataset, once."""
     for note in st.session_state.pop("own-notes", []):
         st.info(note)

@@ -21,7 +21,7 @@ _SHOWN = 12  # jobs; the others behind an expander
 def table() -> None:
     """Draw all jobs, newest first; the teacher may stop, resume and remove them, everybody may watch."""
     st.subheader("Trainings")
-    live.say_error()
+    live.show_error()
     there = store.jobs()
     if trouble := store.trouble():
         st.warning(trouble)
@@ -40,7 +40,7 @@ def _row(job: Job) -> None:
     when = datetime.fromtimestamp(job.created).strftime("%d %b, %H:%M")
     own = " · own images" if job.belongs_to else " · imported" if job.imported else ""
     name.markdown(f"**{job.title}**  \n`{job.network}` · {when}{own}")
-    state.text(job.message) if job.state == "broken" else state.markdown(_told(job))
+    state.text(job.message) if job.state == "broken" else state.markdown(_text(job))
     with buttons.container(horizontal=True):
         if job.state != "broken" and st.button("Watch" if job.alive else "Open", key=f"watch-{job.id}"):
             live.watch(job.id)
@@ -55,7 +55,7 @@ def _row(job: Job) -> None:
             live.remove(job, f"remove-{job.id}")
 
 
-def _told(job: Job) -> str:
+def _text(job: Job) -> str:
     words = f"It {training.STATES[job.state]}"
     if job.state == "queued":
         return f"{words}. {job.message}"
