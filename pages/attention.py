@@ -13,7 +13,9 @@ if not services.networks.get_spec(network).attention_layers:
     state.stop()
 try:
     with st.spinner("Computing attention"):
-        found = state.cached(("attention", face.key, network), lambda: services.attention.attention_modules(face, network))
+        found = state.cached(
+            ("attention", face.key, network), lambda: services.attention.attention_modules(face, network)
+        )
 except ValueError as error:  # a damaged checkpoint: the message says what to do
     st.error(str(error))
     state.stop()

@@ -140,7 +140,7 @@ def test_the_main_way_through_a_page_works_on_a_phone_and_at_a_desk(app_url, pag
     assert error_boxes(page) == []
 
 
-def test_a_visitor_uploads_a_picture_sees_a_map_and_switches_the_network(app_url, page):
+def test_a_visitor_uploads_an_image_sees_a_map_and_switches_the_network(app_url, page):
     answer = page.get_by_text("Prediction: ")
     page.goto(app_url)
     answer.wait_for()

@@ -120,7 +120,7 @@ def test_installed_app_opens_its_pages_in_an_empty_folder(installed, tmp_path):
     assert list(empty.iterdir()) == []
 
 
-def test_installed_command_explains_a_picture(installed, tmp_path):
+def test_installed_command_explains_an_image(installed, tmp_path):
     sample_picture("astronaut").save(tmp_path / "face.png")
     done = subprocess.run(
         command("explain", "face.png"), cwd=tmp_path, env=installed, capture_output=True, text=True, check=False

@@ -1,4 +1,4 @@
-"""Small measured checkpoints with answers that a test decides."""
+"""Small evaluated checkpoints with given predictions."""
 
 from __future__ import annotations
 

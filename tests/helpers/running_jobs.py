@@ -1,4 +1,4 @@
-"""Jobs at work: a stand-in for the training that takes no second to begin, and waiting for what becomes of it."""
+"""Running jobs: a fast stand-in for the training, and waiting for states."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def labels(*emotions: str) -> torch.Tensor:
     return torch.tensor([EMOTIONS.index(emotion) for emotion in emotions])
 
 
-def test_errors_are_told_apart_by_what_the_raters_say(annotators):
+def test_errors_are_distinguished_by_what_the_annotators_say(annotators):
     found = compare_with_annotators(
         answers("sad", "sad", "surprise", "neutral", "happy"),
         labels("happy", "neutral", "fear", "neutral", "angry"),
@@ -66,7 +66,7 @@ def test_a_majority_is_more_than_half(annotators):
     assert {verdict("", "sad"), verdict("sad", "sad"), verdict("happy", "sad")} == set(VERDICTS)
 
 
-def test_a_network_that_hesitates_where_raters_do_correlates_with_them(annotators):
+def test_a_network_that_hesitates_where_annotators_do_correlates_with_them(annotators):
     by_entropy = sorted(annotators, key=lambda name: ferplus.entropy(annotators[name][None])[0])
     logits = torch.stack([torch.eye(7)[0] * s for s in (8.0, 4.0, 2.0, 1.0)])  # less and less sure
     same = compare_with_annotators(logits, torch.zeros(4, dtype=torch.long), by_entropy, EMOTIONS)
@@ -75,19 +75,19 @@ def test_a_network_that_hesitates_where_raters_do_correlates_with_them(annotator
     assert against.correlation[0] == pytest.approx(-1)
 
 
-def test_temperature_changes_how_sure_the_network_is_and_no_answer(annotators):
+def test_temperature_changes_how_sure_the_network_is_and_no_prediction(annotators):
     logits, truth, names = answers("happy", "sad", "fear", "neutral"), labels(*["happy"] * 4), list("abcd")
     one, hot = (compare_with_annotators(logits, truth, names, EMOTIONS, t) for t in (None, 3.0))
     assert (hot.network > one.network).all()
     assert hot.verdicts == one.verdicts
 
 
-def test_pictures_of_another_set_are_refused(annotators):
+def test_images_of_another_set_are_refused(annotators):
     with pytest.raises(ValueError, match="None of these images has votes"):
         compare_with_annotators(answers("sad"), labels("sad"), ["face_1"], EMOTIONS)
 
 
-def test_the_shipped_network_is_unsure_where_raters_disagree():
+def test_the_shipped_network_is_unsure_where_annotators_disagree():
     stored, card = read_predictions("residual_cnn", "PrivateTest"), read_card("residual_cnn")
     found = compare_with_annotators(stored.logits, stored.labels, stored.names, card.classes, card.temperature)
     assert len(found.names) > 3500

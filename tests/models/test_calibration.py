@@ -68,7 +68,7 @@ def test_calibrated_logits_have_small_errors_and_sharpened_ones_large_errors_bel
     assert (sharp.accuracy[seen] < sharp.confidence[seen]).all()
 
 
-def test_answers_that_are_certain_fall_into_the_last_bin():
+def test_predictions_that_are_certain_fall_into_the_last_bin():
     found = reliability(torch.tensor([[200.0, 0.0], [200.0, 0.0]]), torch.tensor([0, 1]))
     assert found.count[-1] == 2
     assert found.accuracy[-1] == 0.5
@@ -89,7 +89,7 @@ def test_true_probabilities_have_a_lower_brier_score_than_sharpened_or_blunted_o
     assert brier(logits, labels) < min(brier(2 * logits, labels), brier(logits / 2, labels))
 
 
-def test_risk_is_the_share_of_errors_among_the_surest_answers():
+def test_risk_is_the_share_of_errors_among_the_most_confident_predictions():
     confidences = torch.tensor([0.9, 0.6, 0.8, 0.7])
     logits = torch.stack([confidences, 1 - confidences], 1).log()
     found = risk_coverage(logits, torch.tensor([0, 1, 0, 1]))  # the surest two are right, the others wrong
@@ -98,7 +98,7 @@ def test_risk_is_the_share_of_errors_among_the_surest_answers():
     assert found.area == pytest.approx((1 / 3 + 1 / 2) / 4)
 
 
-def test_the_worst_order_of_the_same_answers_has_the_largest_area():
+def test_the_worst_order_of_the_same_predictions_has_the_largest_area():
     logits, labels = calibrated(2000)
     wrong = (logits.argmax(-1) != labels).double()
     oracle, own, worst = (risk_coverage(logits, labels, c).area for c in (-wrong, None, wrong))

@@ -124,7 +124,7 @@ def test_an_experiment_without_weights_says_how_to_train_it_again(tmp_path, monk
 # ---- damaged answers
 
 
-def test_whatever_is_damaged_in_stored_answers_they_are_refused_or_read_and_never_fall_over(tmp_path):
+def test_damaged_stored_predictions_are_refused_or_read_and_never_crash(tmp_path):
     names = np.array([f"PrivateTest_{i}" for i in range(30)])
     answers = Predictions(torch.randn(30, 7), torch.arange(30) % 7, names, names)
     write_predictions(tmp_path, {"PrivateTest": answers})
@@ -255,7 +255,7 @@ def test_a_card_comes_back_as_it_was_written(folder):
     assert read_card(folder / "again") == card
 
 
-def test_the_card_prepares_pictures_as_training_did(folder):
+def test_the_card_prepares_images_as_training_did(folder):
     card = read_card(folder)
     images = np.random.default_rng(0).integers(0, 256, (2, card.input_size, card.input_size), dtype=np.uint8)
     expected = (torch.from_numpy(images).unsqueeze(1) / 255 - card.mean) / card.std

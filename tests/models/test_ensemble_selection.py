@@ -1,4 +1,4 @@
-"""An ensemble is chosen by the validation set alone; its checkpoint answers what its members' answers average to."""
+"""Members are selected on the validation set alone; the ensemble averages their predictions."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_only_networks_of_the_same_split_set_and_classes_are_candidates(three):
     assert candidates() == ["bad", "other"]
 
 
-def test_nothing_to_choose_from_and_answers_to_other_pictures_are_sentences(three):
+def test_nothing_to_choose_from_and_answers_to_other_images_are_sentences(three):
     with pytest.raises(CheckpointError, match="ferscope zoo"):
         choose([])
     stored = read_predictions("good", "PublicTest")
@@ -64,7 +64,7 @@ def test_nothing_to_choose_from_and_answers_to_other_pictures_are_sentences(thre
         choose(["good", "other"])
 
 
-def test_the_order_in_which_pictures_were_imported_plays_no_part(three):
+def test_the_order_in_which_images_were_imported_plays_no_part(three):
     before = choose(["good", "other"])
     stored = {part: read_predictions("good", part) for part in ("PublicTest", "PrivateTest")}
     turned = {

@@ -58,7 +58,7 @@ def relabelled(folder: Path, faces: FaceSet, labels: np.ndarray) -> FaceSet:
     return changed
 
 
-def test_other_pictures_are_refused_as_the_networks_own(folder, faces):
+def test_other_images_are_refused_as_the_networks_own(folder, faces):
     with pytest.raises(DataError, match="was trained with"):
         evaluate(folder, dataclasses.replace(faces, images=255 - faces.images))
     assert read_card(folder).metrics == {}
@@ -125,7 +125,7 @@ def test_a_set_that_shares_one_class_is_refused(folder, faces):
         evaluate_elsewhere(folder, other)
 
 
-def test_what_is_stored_is_printed_without_pictures_and_without_leaks(capsys):
+def test_what_is_stored_is_printed_without_images_and_without_leaks(capsys):
     main(["residual_cnn", "--stored"])
     printed = " ".join(capsys.readouterr().out.split())
     stored = read_predictions("residual_cnn", "PrivateTest")

@@ -111,7 +111,7 @@ def test_a_new_network_is_in_training_mode_and_gives_one_logit_a_class_at_two_si
 
 
 @every_model
-def test_a_picture_is_answered_alike_alone_and_whatever_stands_beside_it(name):
+def test_the_prediction_for_an_image_does_not_depend_on_the_batch(name):
     a, b, c = pictures(name, 3, extra=16).split(1)
     with torch.no_grad(), resized_to_96_at_most(settled(name).model) as model:
         alone, with_b, with_c = model(a), model(torch.cat([a, b])), model(torch.cat([a, c]))
@@ -171,7 +171,7 @@ def recorded(name: str) -> Recorder:
 
 
 @pytest.mark.parametrize("name", [name for name in list_models() if get_spec(name).stages])
-def test_the_last_map_of_the_smallest_training_picture_has_at_least_four_positions(name):
+def test_the_last_map_of_the_smallest_training_image_has_at_least_four_positions(name):
     spec, passed = get_spec(name), {}
     model = hollow(name)
     model.get_submodule(spec.stages[-1][-1]).register_forward_hook(partial(keep, passed, "last"))

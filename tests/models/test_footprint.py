@@ -1,4 +1,4 @@
-"""Networks are measured without memory: none of ours is too large, and one that is is told before it is built."""
+"""The memory of a network is estimated without building it; one that is too large is refused."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_parameters_and_activations_are_those_of_the_network():
     assert first < found.activations < 40 * first
 
 
-def test_what_is_too_large_is_told_in_numbers():
+def test_what_is_too_large_is_reported_in_numbers():
     with pytest.raises(ValueError, match=r"wide would have 300 million parameters; at most 150 million are built"):
         footprint("vanilla_cnn", 7, (("width", 512),)).check("wide")
     with pytest.raises(ValueError, match=r"large would need 3\.2 GiB for one image; at most 2 GiB"):

@@ -53,7 +53,7 @@ def test_every_format_is_recognized_opened_and_part_of_a_dataset(format_):
         (b"RIFF\0\0\0\0WEBPVP8 ", False),
     ],
 )
-def test_a_video_is_told_from_an_image_by_its_first_bytes(head, video):
+def test_a_video_is_distinguished_from_an_image_by_its_first_bytes(head, video):
     assert (video_container(head) is not None) is video
     assert (format_of(head) is None) is video
 
@@ -66,7 +66,7 @@ def test_16_bit_pixels_are_scaled_by_the_bits_in_use(bits):
 
 
 @pytest.mark.parametrize(("lowest", "highest", "white"), [(0, 1, 1), (0, 1.0005, 1), (0, 2, 255), (3, 255, 255)])
-def test_white_of_floats_is_told_from_their_range(lowest, highest, white):
+def test_white_of_floats_is_distinguished_from_their_range(lowest, highest, white):
     assert float_range(lowest, highest) == white
 
 

@@ -67,7 +67,7 @@ def shelf(tmp_path, monkeypatch):
         ("third", "backbone", False),
     ],
 )
-def test_one_training_is_told_from_two(one, two, answer):
+def test_one_training_is_distinguished_from_two(one, two, answer):
     assert related(one, two) is answer
     assert related(two, one) is answer
 

@@ -41,7 +41,7 @@ def table(answers) -> np.ndarray:
     return confusion
 
 
-def test_the_confusion_has_the_true_class_in_rows_and_the_answer_in_columns(answers, measured):
+def test_the_confusion_has_the_true_class_in_rows_and_the_prediction_in_columns(answers, measured):
     assert measured["confusion"] == table(answers).tolist()
     assert table(answers).tolist() != table(answers).T.tolist()
 
@@ -110,7 +110,7 @@ def test_measures_are_plain_numbers_for_json(measured):
     }
 
 
-def test_measures_do_not_change_when_all_logits_of_a_picture_are_shifted(answers, measured):
+def test_measures_do_not_change_when_all_logits_of_an_image_are_shifted(answers, measured):
     logits, _, labels = answers
     shifted = measure(torch.from_numpy(logits + 3), torch.from_numpy(labels), CLASSES)
     assert shifted["accuracy"] == measured["accuracy"]
@@ -148,7 +148,7 @@ def test_plain_predictions_are_the_logits_of_the_network(network, faces):
 
 
 @pytest.mark.parametrize("tta", ["flip", "ten-crop"])
-def test_the_average_does_not_care_whether_the_picture_is_mirrored(network, faces, tta):
+def test_the_average_does_not_care_whether_the_image_is_mirrored(network, faces, tta):
     model, card = network
     some = faces.images[:10]
     mirrored = np.ascontiguousarray(some[..., ::-1])

@@ -53,7 +53,7 @@ def test_normalised_training_pixels_have_mean_zero_and_deviation_one():
     assert abs(y.std(correction=0).item() - 1) < 1e-5
 
 
-def test_the_views_of_flip_are_the_picture_and_its_mirror_image():
+def test_the_views_of_flip_are_the_image_and_its_mirror_image():
     x = torch.rand(2, 1, 48, 48)
     (plain,) = views(x, "plain")
     assert plain is x
@@ -73,7 +73,7 @@ def test_ten_crop_has_five_places_and_their_mirror_images_at_full_size(size):
     assert len({tuple(crop.flatten().tolist()) for crop in crops}) == 10
 
 
-def test_the_crops_show_the_corners_and_the_centre():
+def test_the_crops_show_the_corners_and_the_center():
     x = torch.zeros(1, 1, 48, 48)
     x[..., :2, :2] = 1  # top left
     x[..., 46:, :2] = 2  # bottom left

@@ -142,7 +142,7 @@ def test_weights_that_hardly_differ_are_offered_a_scale_of_their_own():
     assert "The weights differ little" not in text_of(opened(network="rarn", whole="false"))
 
 
-def test_switching_modules_off_tells_the_answer_without_them():
+def test_switching_modules_off_tells_the_prediction_without_them():
     app = opened(network="multibranch_dsc_cbam")
     assert "**Prediction with all modules: happy" in text_of(app)
     for number in range(1, 4):
@@ -161,7 +161,7 @@ def test_the_table_has_a_row_for_each_module_and_one_for_all():
     ]
 
 
-def test_attention_is_told_beside_the_maps_and_not_called_an_explanation():
+def test_attention_is_reported_beside_the_maps_and_not_called_an_explanation():
     app = opened(network="resnet18_bam")
     assert "**Attention is not explanation**" in text_of(app)
     low, high = services.attention.cam_correlation(app.session_state["face"], "resnet18_bam").extent

@@ -1,4 +1,4 @@
-"""The page Compare: which networks stand in it, what it says of them, and what it does when there are too few."""
+"""The page Compare: choice of networks, its sentences, and too few networks."""
 
 import re
 from functools import partial

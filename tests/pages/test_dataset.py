@@ -29,7 +29,7 @@ def small() -> FaceSet:
     return FaceSet(images, np.arange(24) % 3 % 2, np.array([f"p{i}" for i in range(24)]), splits, ("happy", "sad"))
 
 
-def test_without_the_set_everything_that_ships_is_told(folder):
+def test_without_the_set_everything_that_ships_is_reported(folder):
     app = opened()
     text = text_of(app)
     assert "ferscope data import SOURCE" in text

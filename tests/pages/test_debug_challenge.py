@@ -75,7 +75,7 @@ def test_each_puzzle_is_diagnosed_and_then_explained():
         assert "The fault:" not in words(app)
 
 
-def test_a_wrong_diagnosis_is_told_so():
+def test_a_wrong_diagnosis_is_reported():
     app = opened(puzzle="1")
     wrong = next(fault.title for fault in FAULTS.values() if fault != services.debug_challenge.fault_of(1))
     app.segmented_control(key="diagnosis").set_value(wrong)

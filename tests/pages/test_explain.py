@@ -70,7 +70,7 @@ def test_every_section_says_what_is_seen(network, said):
         assert sentence in words(app), section
 
 
-def test_a_network_that_enlarges_the_picture_inside_says_so():
+def test_a_network_that_enlarges_the_image_inside_says_so():
     side = services.networks.open_network("hybrid_mobilenet_v3_small").model.side
     assert f"It resizes them to {side} × {side}" in words(started(network="hybrid_mobilenet_v3_small"))
     assert "It resizes" not in words(started(network="residual_cnn"))

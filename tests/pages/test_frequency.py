@@ -1,4 +1,4 @@
-"""The page Frequency: parts of the waves, faces that exchange theirs, and how strong they are."""
+"""The page Frequency: frequency components, hybrid images, amplitude spectrum."""
 
 from functools import partial
 
@@ -12,7 +12,7 @@ opened = partial(page_visits.opened, "frequency.py")
 pytestmark = pytest.mark.usefixtures("quick")
 
 
-def test_the_page_says_which_waves_each_mixture_is_named_after():
+def test_the_page_says_which_frequencies_each_mixture_is_named_after():
     app = opened()
     assert app.selectbox(key="other").value == services.frequency.other_sample(faces.load_sample("astronaut"))
     pair = faces.load_sample("astronaut"), faces.load_sample("grace_hopper")
@@ -23,7 +23,7 @@ def test_the_page_says_which_waves_each_mixture_is_named_after():
     assert "both hybrid images follow their low frequencies" in text_of(app)
 
 
-def test_two_faces_with_one_answer_cannot_show_which_waves_count():
+def test_two_faces_with_one_answer_cannot_show_which_frequencies_count():
     app = opened()
     predicted = services.predict(faces.load_sample("astronaut")).predicted
     same = next(

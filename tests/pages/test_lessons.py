@@ -79,7 +79,7 @@ def at(app: AppTest, lesson: str, step: str = "try") -> AppTest:
 
 
 @every_lesson
-def test_a_lesson_goes_from_try_to_the_next_one_and_opens_the_answer_after_the_prediction(app, lesson):
+def test_a_lesson_shows_the_result_after_the_prediction_and_leads_to_the_next_one(app, lesson):
     at(app, lesson)
     assert LESSONS[lesson].question in text_of(app)
     before = text_of(app)

@@ -1,4 +1,4 @@
-"""The page Metrics: what it says of checkpoints, of a cell, of a pair, and where something is missing."""
+"""The page Metrics: checkpoints, cells of the confusion matrix, pairs, and missing files."""
 
 import shutil
 from functools import partial
@@ -42,7 +42,7 @@ def test_the_table_has_every_measure_of_every_chosen_checkpoint(no_set):
     assert "accuracy per group is unknown" in text
 
 
-def test_part_and_leaked_pictures_are_taken_from_the_link(no_set):
+def test_part_and_leaked_images_are_taken_from_the_link(no_set):
     app = opened(part="PublicTest", images="without near-duplicates", checkpoints=["resnet18"])
     text = text_of(app)
     assert app.multiselect(key="checkpoints").value == ["resnet18"]

@@ -75,7 +75,7 @@ def test_the_commands_of_a_paper_name_what_they_lack():
     assert "the draw of its split are not stated" in "".join(m.value for m in app.markdown)
 
 
-def test_about_says_where_pictures_go_in_each_way_of_starting(monkeypatch):
+def test_about_says_where_images_go_in_each_way_of_starting(monkeypatch):
     text = "".join(m.value for m in opened("about.py").markdown)
     assert "serves this computer only" in text
     assert "Gradio's tunnel" in text

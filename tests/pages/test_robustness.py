@@ -1,4 +1,4 @@
-"""The page Robustness: one face that gets worse, places that are hidden, frames that move, curves over a test set."""
+"""The page Robustness: one face under perturbations, occlusion, shifted crops, curves over a test set."""
 
 import io
 import json
@@ -22,7 +22,7 @@ opened = partial(page_visits.opened, "robustness.py")
 pytestmark = pytest.mark.usefixtures("quick")
 
 
-def test_the_page_says_how_far_a_face_can_be_turned_before_the_answer_changes():
+def test_the_page_says_how_far_a_face_can_be_rotated_before_the_prediction_changes():
     app = opened()
     found = services.robustness(faces.load_sample("astronaut"), "residual_cnn", "rotation")
     below, above = tips(found)
@@ -33,7 +33,7 @@ def test_the_page_says_how_far_a_face_can_be_turned_before_the_answer_changes():
     assert app.select_slider(key="at").value == above.value, "it begins where the answer has just changed"
 
 
-def test_every_change_of_the_picture_has_its_values_and_its_sentence():
+def test_every_change_of_the_image_has_its_values_and_its_sentence():
     app = opened()
     for name in ("blur", "jpeg", "high-pass"):  # the neutral value lies below, above, and at zero
         app.selectbox(key="change").set_value(name).run()
@@ -47,7 +47,7 @@ def test_every_change_of_the_picture_has_its_values_and_its_sentence():
 
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
-def test_the_sentence_and_the_row_begin_with_the_picture_as_it_is(name):
+def test_the_sentence_and_the_row_begin_with_the_image_as_it_is(name):
     found = services.robustness(faces.load_sample("grace_hopper"), "residual_cnn", name)
     sentence = robustness.where_it_changes(found, services.networks.open_network("residual_cnn").classes)
     assert sentence.startswith("**Prediction: neutral ")
@@ -59,7 +59,7 @@ def test_the_sentence_and_the_row_begin_with_the_picture_as_it_is(name):
     assert all(tip.value in row for tip in tips(found) if tip.value is not None)
 
 
-def test_an_answer_that_changes_at_once_is_kept_at_one_value_only():
+def test_a_prediction_that_changes_at_once_is_kept_at_one_value_only():
     found = services.robustness(faces.load_sample("astronaut"), "residual_cnn", "blur")
     found.probabilities[1:] = found.probabilities[1:].roll(1, 1)
     sentence = robustness.where_it_changes(found, services.networks.open_network("residual_cnn").classes)
@@ -137,7 +137,7 @@ def test_a_slow_network_is_asked_when_the_visitor_says_so(monkeypatch):
     assert "Prediction:" not in text_of(app), "another face is another question"
 
 
-def test_where_nothing_hidden_changes_the_answer_the_page_says_so():
+def test_where_nothing_hidden_changes_the_prediction_the_page_says_so():
     assert "No single region matters much" in text_of(opened())
     app = opened(sample="grace_hopper")
     assert "Red: the probability of neutral drops" in text_of(app)
@@ -145,7 +145,7 @@ def test_where_nothing_hidden_changes_the_answer_the_page_says_so():
     assert "24 × 24 pixels" in text_of(app)
 
 
-def test_the_frame_of_an_upload_moves_on_the_whole_picture():
+def test_the_frame_of_an_upload_moves_on_the_whole_image():
     app = opened()
     buffer = io.BytesIO()
     faces.sample_picture("grace_hopper").save(buffer, "PNG")
@@ -161,7 +161,7 @@ def test_the_frame_of_an_upload_moves_on_the_whole_picture():
     assert f"**Moved crop: {expected.predicted}" in text_of(app)
 
 
-def test_a_picture_that_is_cropped_by_hand_at_its_corner_moves_without_an_error():
+def test_an_image_that_is_cropped_by_hand_at_its_corner_moves_without_an_error():
     app = opened()
     buffer = io.BytesIO()
     Image.new("RGB", (300, 200), "gray").save(buffer, "PNG")

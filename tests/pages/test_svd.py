@@ -14,7 +14,7 @@ opened = partial(page_visits.opened, "svd.py")
 pytestmark = pytest.mark.usefixtures("quick")
 
 
-def test_the_page_says_how_many_terms_the_answer_needs():
+def test_the_page_states_the_rank_that_suffices_for_the_prediction():
     app = opened()
     found = services.svd.rank_predictions(faces.load_sample("astronaut"))
     assert f"From rank {found.enough} of 48 on, the prediction stays happy" in text_of(app)

@@ -160,7 +160,7 @@ def test_what_the_form_says_is_what_is_trained(queued, tiny):
     assert app.query_params["job"] == job.id
 
 
-def test_an_entry_that_cannot_be_is_told_and_starts_nothing():
+def test_an_entry_that_cannot_be_is_reported_and_starts_nothing():
     app = opened()
     app.text_input(key="train-growing_sizes").set_value("many")
     app.button(key="train-start").click().run()
@@ -168,7 +168,7 @@ def test_an_entry_that_cannot_be_is_told_and_starts_nothing():
     assert not store.jobs()
 
 
-def test_the_time_is_told_before_the_start(monkeypatch, tiny):
+def test_the_time_is_reported_before_the_start(monkeypatch, tiny):
     monkeypatch.setattr(sources, "data_file", lambda name, progress=None: tiny)
     monkeypatch.setattr(presets, "estimate_duration", lambda config: Estimate(8.0, 70.0, 8, 8, "cpu, threads: 1"))
     app = opened()
@@ -191,7 +191,7 @@ def test_a_recipe_brings_its_values_and_leaves_network_and_set(monkeypatch):
 # ---- a job that is watched
 
 
-def test_the_usual_recipe_of_a_network_is_told_until_it_is_chosen():
+def test_the_usual_recipe_of_a_network_is_reported_until_it_is_chosen():
     app = opened()
     told = "The usual recipe for this network is `adamw`."
     assert told not in [caption.value for caption in app.caption]
@@ -213,7 +213,7 @@ def test_a_job_is_named_by_the_address_and_shows_its_curves_and_faces(tiny):
     assert "after epoch 1" in text_of(app)
 
 
-def test_an_unknown_job_in_the_address_is_told_and_the_form_stands():
+def test_an_unknown_job_in_the_address_is_reported_and_the_form_stands():
     app = opened(job="../../etc/passwd")
     assert "is not" not in app.info[0].value
     assert "There is no training `../../etc/passwd`" in app.info[0].value
@@ -287,7 +287,7 @@ def test_a_job_is_stopped_resumed_and_removed_from_the_list_and_from_its_own_vie
     assert asked == [job.id, job.id]
 
 
-def test_what_cannot_be_done_to_a_job_is_told_once(tiny, monkeypatch):
+def test_what_cannot_be_done_to_a_job_is_reported_once(tiny, monkeypatch):
     def busy(_id: str) -> None:
         raise JobError("Another one is being stopped.")
 
@@ -314,7 +314,7 @@ def test_a_job_of_the_list_is_looked_at_and_left_again(tiny):
 # ---- own pictures
 
 
-def test_no_picture_is_asked_for_before_both_consents():
+def test_no_image_is_requested_before_both_consents():
     app = opened()
     assert not app.main.file_uploader or app.main.file_uploader[0].key == "bring-zip"
     app.checkbox(key="own-consent").check().run()

@@ -103,7 +103,7 @@ def test_a_damaged_checkpoint_is_a_sentence_and_the_app_goes_on(without_checkpoi
     assert not app.error
 
 
-def test_an_uploaded_picture_is_explained():
+def test_an_uploaded_image_is_explained():
     app = upload(start(), png(faces.sample_picture("grace_hopper")))
     assert not app.error
     assert "Prediction: " in text_of(app)
@@ -130,7 +130,7 @@ def test_of_two_faces_one_is_chosen():
         ("../../etc/evil.png", b"\x80\x04N."),
     ],
 )
-def test_a_file_that_is_no_picture_is_a_sentence_and_the_app_goes_on(name, data):
+def test_a_file_that_is_no_image_is_a_sentence_and_the_app_goes_on(name, data):
     app = upload(start(), data, name)
     assert app.error[0].value.endswith(".")
     assert "Traceback" not in text_of(app)
@@ -139,7 +139,7 @@ def test_a_file_that_is_no_picture_is_a_sentence_and_the_app_goes_on(name, data)
     assert "Prediction: " in text_of(app)
 
 
-def test_a_good_picture_after_a_bad_one_is_explained():
+def test_a_good_image_after_a_bad_one_is_explained():
     app = upload(start(), b"these are words and not a picture", "words.png")
     assert app.error
     app.selectbox(key="network").set_value("vanilla_cnn").run()
@@ -150,7 +150,7 @@ def test_a_good_picture_after_a_bad_one_is_explained():
     assert "Prediction: " in text_of(app)
 
 
-def test_a_picture_without_a_face_has_a_way_on():
+def test_an_image_without_a_face_has_a_way_on():
     noise = np.random.default_rng(0).integers(0, 255, (200, 300, 3), dtype=np.uint8)
     app = upload(start(), png(Image.fromarray(noise)))
     assert "No face was found" in text_of(app)

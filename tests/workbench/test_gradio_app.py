@@ -1,4 +1,4 @@
-"""The public demo as visitors and programmes meet it: a real server, asked over HTTP."""
+"""The public demo as visitors and programs use it: a real server, over HTTP."""
 
 import asyncio
 import io
@@ -139,13 +139,13 @@ def test_wrong_types_are_refused_and_the_demo_goes_on(client, astronaut, value):
         (png(Image.new("L", (4, 4))), "4×4"),
     ],
 )
-def test_a_file_that_is_no_good_picture_is_answered_with_what_to_do(client, tmp_path, data, words):
+def test_a_file_that_is_no_good_image_is_answered_with_what_to_do(client, tmp_path, data, words):
     path = tmp_path / "x.png"
     path.write_bytes(data)
     assert words in refusal(client, handed(path), api_name="/predict")
 
 
-def test_eight_programmes_at_once_each_get_the_answer_to_their_own_face(client, tmp_path):
+def test_eight_programs_at_once_each_get_the_prediction_to_their_own_face(client, tmp_path):
     names = [sample.name for sample in faces.samples()]
     paths = []
     for name in names:
@@ -193,7 +193,7 @@ def test_no_file_of_the_machine_and_no_other_server_is_reached(serving, path):
     assert "build-backend" not in answer.text
 
 
-def test_a_file_of_the_machine_cannot_be_asked_for_as_a_picture(serving):
+def test_a_file_of_the_machine_cannot_be_requested_as_an_image(serving):
     for path in ("/etc/passwd", str(Path("pyproject.toml").resolve()), "http://127.0.0.1:1/x.png"):
         body = {"data": [{"path": path, "meta": {"_type": "gradio.FileData"}}, "residual_cnn"]}
         answer = httpx.post(f"{serving.local}gradio_api/call/predict", json=body)
@@ -232,7 +232,7 @@ def test_the_status_counts_questions_and_names_the_process(serving, client, astr
     assert after["memory"] > 0
 
 
-def test_the_way_of_a_picture_is_told_as_it_is():
+def test_the_way_of_an_image_is_reported_as_it_is():
     def text(shared: bool) -> str:
         page = gradio_page.build(gradio_app.Options(shared=shared))
         return " ".join(str(b.value) for b in page.blocks.values() if isinstance(b, gradio_page.gr.Markdown))
@@ -242,7 +242,7 @@ def test_the_way_of_a_picture_is_told_as_it_is():
     assert "Article 5(1)(f)" in text(shared=False)
 
 
-def test_without_a_network_the_local_address_is_told(monkeypatch):
+def test_without_a_network_the_local_address_is_reported(monkeypatch):
     from gradio import networking
 
     def no_network(**_settings):
@@ -275,7 +275,7 @@ def test_with_samples_only_there_is_no_camera_no_upload_and_no_way_round(astrona
         serving.close()
 
 
-def test_a_name_and_a_password_are_asked_for():
+def test_a_name_and_a_password_are_requested():
     serving = gradio_app.serve(gradio_app.Options(), port=free_port(), auth=("class", "secret words"))
     try:
         assert httpx.get(f"{serving.local}config").status_code == 401
@@ -338,7 +338,7 @@ def test_what_is_no_origin_is_refused_with_an_example(text):
         gradio_app.origin(text)
 
 
-def test_an_own_picture_needs_the_notice_accepted():
+def test_an_own_image_needs_the_notice_accepted():
     pictures = components.Pictures()
     own = gradio_page._own(pictures)
     with pytest.raises(ValueError, match="accept it first"):
@@ -352,7 +352,7 @@ def attention_from(visitor: str) -> SimpleNamespace:
     return SimpleNamespace(request=SimpleNamespace(scope={"visitor": (visitor, False)}), session_hash="x")
 
 
-def test_pictures_are_bounded_and_a_visitor_whose_picture_gave_way_is_told(monkeypatch):
+def test_images_are_bounded_and_a_visitor_whose_image_gave_way_is_reported(monkeypatch):
     monkeypatch.setattr(components, "PICTURES", Limits(total=6_000_000, share=4_000_000))
     pictures, found = components.Pictures(), responses.seen(png(faces.sample_picture("astronaut")))
     assert found.size < 2_000_000
@@ -407,7 +407,7 @@ def test_a_comparison_with_a_vote_says_that_it_has_no_map(monkeypatch):
     assert "without a map" in card
 
 
-def test_a_picture_without_a_face_is_answered_for_its_middle_and_says_so():
+def test_an_image_without_a_face_is_answered_for_its_middle_and_says_so():
     found = responses.seen(png(Image.fromarray(np.full((200, 300, 3), 127, np.uint8))))
     boxed, *_ = responses.explain_tab(found, 0, "residual_cnn", responses.PREDICTED, "gradcam")
     assert "No face was found" in boxed

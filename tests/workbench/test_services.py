@@ -141,7 +141,7 @@ def test_high_and_low_make_up_what_the_network_sees(face):
     torch.testing.assert_close(parts.original, pixels, atol=1e-6, rtol=0)
 
 
-def test_all_terms_give_the_picture_back(face):
+def test_all_components_give_the_image_back(face):
     result = services.svd.spectrum(face, k=48)
     torch.testing.assert_close(result.approximation, result.pixels, atol=1e-4, rtol=0)
     assert result.energy[-1] == pytest.approx(1)
@@ -151,7 +151,7 @@ def test_all_terms_give_the_picture_back(face):
 # ---- frequencies and singular values
 
 
-def test_the_answer_to_all_slow_waves_is_nearly_the_answer_to_the_whole_face(face):
+def test_the_prediction_for_all_low_frequencies_is_nearly_that_for_the_whole_face(face):
     response = services.frequency.frequency_response(face, steps=8)
     assert response.low.shape == response.high.shape == (8, 7)
     torch.testing.assert_close(response.whole, services.predict(face).probabilities, atol=1e-5, rtol=1e-4)
@@ -161,7 +161,7 @@ def test_the_answer_to_all_slow_waves_is_nearly_the_answer_to_the_whole_face(fac
     torch.testing.assert_close(response.low.sum(1), torch.ones(8))
 
 
-def test_the_fast_waves_of_the_colours_of_a_photograph_are_alike_and_those_of_gray_equal(face):
+def test_high_frequencies_of_color_channels_are_similar_and_of_gray_equal(face):
     colors = services.frequency.channels(face, 0.1)
     assert colors.high.shape == (3, 96, 96)
     assert colors.correlation.min() > 0.9
@@ -206,7 +206,7 @@ def test_a_wrong_argument_is_named(face, call, name, unchecked):
         call(face)
 
 
-def test_what_a_module_brought_is_measured_on_the_same_pictures():
+def test_what_a_module_brought_is_measured_on_the_same_images():
     for gain in services.svd.gains():
         found = {gain.network: gain.accuracy, gain.plain: gain.plain_accuracy}
         recipe = "transfer" if "lite0" in gain.network else "short"
@@ -228,7 +228,7 @@ def test_what_a_module_brought_is_measured_on_the_same_pictures():
         assert gain.reported is None or -0.01 < gain.reported < 0.01
 
 
-def test_only_the_networks_asked_for_last_stay_open(monkeypatch):
+def test_only_the_networks_requested_last_stay_open(monkeypatch):
     monkeypatch.setattr(services.networks, "_KEPT_OPEN", 2)
     first = services.networks.open_network("residual_cnn")
     services.networks.open_network("vanilla_cnn")
@@ -253,7 +253,7 @@ def test_networks_are_compared_by_the_maps_of_one_class_at_one_size(face):
     assert found.correlation[2].isnan().all()
 
 
-def test_without_a_class_the_first_networks_answer_is_compared(face):
+def test_without_a_class_the_first_networks_prediction_is_compared(face):
     found = services.compare(face, ["residual_cnn", "residual_cnn"])
     assert found.class_ == "happy"
     assert found.agree
@@ -265,7 +265,7 @@ def test_one_network_is_not_a_comparison(face):
         services.compare(face, ["residual_cnn"])
 
 
-def test_the_trust_in_a_map_is_told_with_reasons_and_progress(face):
+def test_the_trust_in_a_map_is_reported_with_reasons_and_progress(face):
     told = []
     found = services.trust(face, progress=lambda done, total: told.append((done, total)))
     assert found.badge.level in ("trusted", "weak", "not trusted")
@@ -336,7 +336,7 @@ def test_trust_in_what_does_not_exist_is_refused(face, network, class_, message)
         services.trust(face, network, class_)
 
 
-def test_a_face_that_is_turned_changes_the_answer_and_the_neutral_value_does_not(face):
+def test_rotating_a_face_changes_the_prediction_and_the_neutral_value_does_not(face):
     found = services.robustness(face, "residual_cnn", "rotation")
     upright = found.probabilities[found.values == 0][0]
     torch.testing.assert_close(upright, services.predict(face).probabilities, atol=1e-5, rtol=1e-4)
@@ -346,7 +346,7 @@ def test_a_face_that_is_turned_changes_the_answer_and_the_neutral_value_does_not
         services.robustness(face, "residual_cnn", "rain")
 
 
-def test_hiding_a_place_shows_whether_the_class_needs_it(face):
+def test_hiding_a_region_shows_whether_the_class_needs_it(face):
     drop = occlusion(face, "vanilla_cnn")  # less sure of this face than the default network
     assert drop.shape == (48, 48)
     assert drop.max() > 0.01

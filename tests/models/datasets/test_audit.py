@@ -1,4 +1,4 @@
-"""Copies, near copies, leaks and contradictions: planted ones are found, and FER2013's are those that are known."""
+"""Duplicates, near-duplicates, leakage and contradicting labels: planted ones, and the known ones of FER2013."""
 
 from __future__ import annotations
 
@@ -98,14 +98,14 @@ def test_pairs_do_not_depend_on_the_order_in_blocks(drawn, monkeypatch):
     assert sorted(near_pairs(images).tolist()) == whole
 
 
-def test_copies_of_another_set_are_marked_in_the_order_of_the_first(drawn):
+def test_duplicates_of_another_set_are_marked_in_the_order_of_the_first(drawn):
     first, second = drawn.subset(np.arange(10)), drawn.subset(np.array([3, 7, 20]))
     assert np.flatnonzero(duplicates_of(first, second)).tolist() == [3, 7]
     brighter = changed(second, images=np.clip(second.images + 9.0, 0, 255).astype(np.uint8))
     assert np.flatnonzero(near_duplicates_of(first, brighter)).tolist() == [3, 7]
 
 
-def test_a_blank_picture_has_no_hash_and_is_near_to_nothing(drawn):
+def test_a_blank_image_has_no_hash_and_is_near_to_nothing(drawn):
     images = np.concatenate([drawn.images, np.full((2, 48, 48), 7, np.uint8), np.full((1, 48, 48), 8, np.uint8)])
     assert perceptual_hashes(images)[-3:].tolist() == [0, 0, 0]
     assert len(near_pairs(images)) == 0

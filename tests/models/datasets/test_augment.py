@@ -1,4 +1,4 @@
-"""Augmentation changes every sample of a batch on its own, repeats for the same seed, and keeps pixels pixels."""
+"""Augmentation differs for each sample of a batch, repeats for the same seed, and keeps pixels in range."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ random_ones = pytest.mark.parametrize("name", sorted(set(AUGMENTATIONS) - {"none
 
 
 @random_ones
-def test_equal_pictures_of_a_batch_come_out_different(name):
+def test_equal_images_of_a_batch_come_out_different(name):
     y = augmented(name, batch(32))
     different = len({tuple(picture.flatten().tolist()) for picture in y})
     # Paper D's is the mirror alone; paper E leaves every second image unwarped, in one of four mirrored forms; strong
@@ -34,7 +34,7 @@ def test_equal_pictures_of_a_batch_come_out_different(name):
 
 
 @random_ones
-def test_the_same_seed_gives_the_same_pictures_and_another_seed_others(name):
+def test_the_same_seed_gives_the_same_images_and_another_seed_others(name):
     x = batch()
     assert torch.equal(augmented(name, x), augmented(name, x))
     assert not torch.equal(augmented(name, x), augmented(name, x, seed=1))
@@ -57,7 +57,7 @@ def test_shape_type_and_range_stay(name, side):
 # Not papers A and B: a shift by three quarters of the width, or by a quarter at a zoom of 0.6, moves a square of half
 # the side off the middle. That is what these papers do, and the next tests hold them to it.
 @pytest.mark.parametrize("name", sorted(set(AUGMENTATIONS) - {"none", "paper-a", "paper-b"}))
-def test_a_picture_stays_recognisable(name):
+def test_an_image_stays_recognisable(name):
     side = 48
     x = torch.zeros(64, 1, side, side)
     x[:, :, 12:36, 12:36] = 1  # a square in the middle
@@ -155,12 +155,12 @@ def test_brightness_of_paper_b_multiplies():
 
 
 @pytest.mark.parametrize(("name", "fill"), [("paper-a", 0), ("paper-b", 0), ("paper-c", 1), ("paper-e", 0)])
-def test_what_lies_outside_the_picture_is_black_or_the_edge_repeated(name, fill):
+def test_what_lies_outside_the_image_is_black_or_the_edge_repeated(name, fill):
     y = augmented(name, torch.ones(200, 1, 16, 16))
     assert (y < 0.05).any() == (fill == 0)
 
 
-def test_paper_a_throws_the_middle_of_the_face_out_of_one_picture_in_three():
+def test_paper_a_throws_the_middle_of_the_face_out_of_one_image_in_three():
     x = torch.zeros(600, 1, 48, 48)
     x[:, :, 23:25, 23:25] = 1
 
@@ -186,7 +186,7 @@ def test_faces_stand_on_their_heads_only_where_the_paper_flips_them(name):
     assert ("vertical flip" in entry.steps) == (name in ("paper-a", "paper-e"))
 
 
-def test_what_paper_a_does_to_colour_changes_nothing_in_a_gray_picture():
+def test_what_paper_a_does_to_color_changes_nothing_in_a_gray_image():
     said = " ".join(AUGMENTATIONS["paper-a"].no_effect)
     assert "hue" in said
     assert "grayscale" in said
@@ -215,7 +215,7 @@ def two_faces() -> np.ndarray:
     return np.stack([draw_face("happy", 32), draw_face("sad", 32)])
 
 
-def test_a_preview_has_the_picture_first_and_changed_ones_beside_it(two_faces):
+def test_a_preview_has_the_image_first_and_changed_ones_beside_it(two_faces):
     grid = preview(two_faces, "quick", columns=3)
     assert grid.dtype == np.uint8
     assert grid.shape == (2 * 34 + 2, 4 * 34 + 2)
@@ -238,7 +238,7 @@ def test_a_preview_depends_on_its_seed_alone_and_leaves_the_draws_of_a_training(
     assert not np.array_equal(preview(two_faces, "strong", seed=2), first)
 
 
-def test_a_preview_of_none_repeats_the_picture(two_faces):
+def test_a_preview_of_none_repeats_the_image(two_faces):
     grid = preview(two_faces[:1], "none", columns=1)
     assert np.array_equal(grid[2:34, 2:34], grid[2:34, 36:68])
     assert preview(two_faces, "none", columns=0).shape == (70, 36)

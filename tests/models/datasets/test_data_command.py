@@ -118,7 +118,7 @@ def test_a_set_of_two_classes_has_a_preview_too(faces, tmp_path):
         assert grid.size == (9 * 26 + 2, len(AUGMENTATIONS) * 28)
 
 
-def test_the_augmentations_that_can_be_asked_for_are_those_that_exist():
+def test_the_augmentations_that_can_be_requested_are_those_that_exist():
     assert set(AUGMENTATIONS) == set(augment.AUGMENTATIONS)
 
 
@@ -143,14 +143,14 @@ def test_a_set_that_cannot_be_drawn_ends_with_one_sentence(tmp_path, option, val
 # ---- fetch
 
 
-def test_without_kagglehub_the_way_by_hand_is_told(monkeypatch):
+def test_without_kagglehub_the_way_by_hand_is_reported(monkeypatch):
     monkeypatch.setitem(sys.modules, "kagglehub", None)
     message = failing("fetch", "fer2013")
     assert 'pip install -e ".[kaggle]"' in message
     assert "By hand" in message
 
 
-def test_without_a_network_the_way_by_hand_is_told(monkeypatch):
+def test_without_a_network_the_way_by_hand_is_reported(monkeypatch):
     def refuse(name):
         raise ConnectionError("no route to host")
 

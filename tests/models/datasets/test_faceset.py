@@ -58,7 +58,7 @@ def test_pixel_statistics_are_the_mean_and_the_deviation_of_all_pixels(faces):
     assert std == pytest.approx((faces.images / 255).std())
 
 
-def test_copies_of_a_picture_get_ids_of_their_own(faces):
+def test_duplicates_of_an_image_get_ids_of_their_own(faces):
     images = faces.images.copy()
     images[7] = images[14] = images[0]  # the same class, the same split
     images[98] = images[0]  # another split

@@ -163,7 +163,7 @@ def test_the_codes_of_the_csv_are_the_challenges_own(tmp_path, code, emotion):
     assert faces.classes[faces.labels[0]] == emotion
 
 
-def test_a_color_picture_becomes_gray(tmp_path):
+def test_a_color_image_becomes_gray(tmp_path):
     gray = np.random.default_rng(0).integers(0, 256, (48, 48), dtype=np.uint8)
     files = {"train/happy/Training_1.png": png(np.stack([gray] * 3, axis=-1))}
     assert np.array_equal(fer2013.read(write_folder(tmp_path / "x", files)).images[0], gray)
@@ -191,7 +191,7 @@ def test_names_without_the_split_say_that_the_official_split_cannot_be_known(tmp
     [b"", b"not a picture", png(np.zeros((48, 48), np.uint8))[:60], png(np.zeros((96, 96), np.uint8))],
     ids=["empty", "text", "breaks off", "96×96"],
 )
-def test_a_file_that_is_no_picture_of_48_by_48_is_left_out_counted_and_named(tmp_path, content):
+def test_a_file_that_is_no_image_of_48_by_48_is_left_out_counted_and_named(tmp_path, content):
     bad = {"train/sad/Training_7.png": content, "train/sad/Training_8.png": b"neither"}
     faces = fer2013.read(write_zip(tmp_path / "x.zip", picture_files() | bad))
     assert faces.fingerprint == expected_fingerprint()
@@ -199,7 +199,7 @@ def test_a_file_that_is_no_picture_of_48_by_48_is_left_out_counted_and_named(tmp
     assert note == "2 files were left out (not 48×48 images): " + ", ".join(bad)
 
 
-def test_a_huge_picture_in_few_bytes_is_left_out_before_it_is_decoded(tmp_path):
+def test_a_huge_image_in_few_bytes_is_left_out_before_it_is_decoded(tmp_path):
     huge = bytearray(png(np.zeros((48, 48), np.uint8)))
     huge[16:24] = (30_000).to_bytes(4, "big") * 2  # width and height in the head of a PNG
     faces = fer2013.read(write_folder(tmp_path / "x", picture_files() | {"train/sad/Training_7.png": bytes(huge)}))
@@ -482,7 +482,7 @@ def test_the_real_training_pixels_have_the_known_mean_and_deviation(imported_fer
     assert (round(255 * mean, 2), round(255 * std, 2)) == (129.47, 65.04)
 
 
-def test_the_real_pictures_have_ids_of_their_own_and_1516_groups_of_copies(imported_fer2013):
+def test_the_real_images_have_ids_of_their_own_and_1516_groups_of_duplicates(imported_fer2013):
     ids = imported_fer2013.ids
     assert len(set(ids.tolist())) == 35_887
     hashes, sizes = np.unique([i.split("-")[1] for i in ids], return_counts=True)
@@ -498,7 +498,7 @@ def test_the_real_archive_and_its_imported_copy_agree(imported_fer2013, tmp_path
     assert np.array_equal(again.names, imported_fer2013.names)
 
 
-def test_the_real_set_with_one_picture_less_is_refused(imported_fer2013, tmp_path, capsys):
+def test_the_real_set_with_one_image_less_is_refused(imported_fer2013, tmp_path, capsys):
     f, kept = imported_fer2013, slice(1, None)
     arrays = {"images": f.images[kept], "labels": f.labels[kept], "names": f.names[kept], "splits": f.splits[kept]}
     np.savez(tmp_path / "short.npz", **arrays, classes=np.array(EMOTIONS))

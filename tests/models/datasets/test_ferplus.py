@@ -22,7 +22,7 @@ def test_names_of_files_and_rows_of_the_csv_find_the_same_votes():
     assert not has_votes(["face_3"])
 
 
-def test_a_name_that_two_pictures_share_has_no_votes():
+def test_a_name_that_two_images_share_has_no_votes():
     assert votes(["Training_1426440", "Training_1426440", "row_1"]).sum(1).tolist() == [0, 0, 10]
 
 
@@ -67,7 +67,7 @@ def some(n: int = 200) -> FaceSet:
 
 
 @pytest.mark.parametrize("mode", ["majority", "probability", "multi-label"])
-def test_a_relabelled_set_has_eight_classes_and_leaves_out_what_raters_gave_no_label(mode, tmp_path):
+def test_a_relabeled_set_has_eight_classes_and_leaves_out_what_annotators_gave_no_label(mode, tmp_path):
     faces = relabelled(some(), mode)
     assert faces.classes == CLASSES
     assert 100 < len(faces) < 200

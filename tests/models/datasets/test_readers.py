@@ -144,7 +144,7 @@ def test_no_synonym_means_two_classes():
     assert len(words) == len(set(words))
 
 
-def test_a_folder_without_parts_is_one_part_and_keeps_the_picture_in_the_middle(tmp_path):
+def test_a_folder_without_parts_is_one_part_and_keeps_the_image_in_the_middle(tmp_path):
     pixels = np.zeros((20, 60), np.uint8)
     pixels[:, 20:40] = 255  # what is left of a wide image that is cut to a square
     buffer = io.BytesIO()
@@ -262,7 +262,7 @@ def saved(image: Image.Image, **more) -> bytes:
     return buffer.getvalue()
 
 
-def test_sixteen_bits_transparency_and_turned_photos_become_the_gray_that_one_sees():
+def test_sixteen_bits_transparency_and_rotated_photos_become_the_gray_that_one_sees():
     deep = saved(Image.fromarray(np.array([[300, 40000]], np.uint16)))
     assert gray(deep).tolist() == [[1, 156]]
     assert gray(saved(Image.new("RGBA", (1, 1), (0, 0, 0, 0)))).tolist() == [[255]]

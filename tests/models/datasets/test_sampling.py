@@ -69,7 +69,7 @@ def test_weights_for_other_classes_are_refused_and_inverse_suits_any():
     assert class_weights("none", (1, 3), ("a", "b")) == (1, 1)
 
 
-def test_a_class_without_pictures_has_no_inverse_weight():
+def test_a_class_without_images_has_no_inverse_weight():
     with pytest.raises(ValueError, match=r"needs images of every class; there are \[3, 0\]"):
         class_weights("inverse", (3, 0), ("a", "b"))
 
@@ -94,7 +94,7 @@ def test_in_a_balanced_epoch_each_class_comes_equally_often():
     assert labels[order].bincount().tolist() == [30, 30, 30]
 
 
-def test_what_does_not_divide_is_one_picture_more_of_some_classes_drawn_anew():
+def test_what_does_not_divide_is_one_image_more_of_some_classes_drawn_anew():
     torch.manual_seed(0)
     labels = labels_of(60, 3, 27)
     counts = [labels[balanced_order(labels, 32)].bincount().tolist() for _ in range(20)]
@@ -103,7 +103,7 @@ def test_what_does_not_divide_is_one_picture_more_of_some_classes_drawn_anew():
     assert len(balanced_order(labels, 2)) == 2
 
 
-def test_a_rare_class_repeats_all_its_pictures_alike_and_a_large_one_repeats_none():
+def test_a_rare_class_repeats_all_its_images_alike_and_a_large_one_repeats_none():
     labels = labels_of(60, 4, 26)
     times = balanced_order(labels).bincount(minlength=90)
     assert times[:60].max() == 1
@@ -129,7 +129,7 @@ def test_a_class_that_does_not_occur_is_left_out():
 # ---- class-aware augmentation
 
 
-def test_the_rarer_a_class_the_more_of_its_pictures_get_the_other_augmentation():
+def test_the_rarer_a_class_the_more_of_its_images_get_the_other_augmentation():
     labels = labels_of(400, 400, 400)
     x = torch.rand(1200, 1, 8, 8)
     torch.manual_seed(0)
@@ -161,6 +161,6 @@ def test_without_an_augmentation_for_rare_classes_the_draws_are_those_of_the_bas
 
 
 @pytest.mark.parametrize("names", [("fancy", None), ("quick", "fancy"), ("fancy", "quick")])
-def test_an_unknown_augmentation_is_refused_when_it_is_asked_for(names):
+def test_an_unknown_augmentation_is_refused_when_it_is_requested(names):
     with pytest.raises(ValueError, match='"fancy" is not known'):
         class_aware(*names, (1, 2))

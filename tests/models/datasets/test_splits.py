@@ -67,7 +67,7 @@ def test_the_split_of_paper_e_has_its_training_counts_and_the_official_test(like
 
 
 @pytest.mark.parametrize("name", SIZES)
-def test_training_holds_no_picture_of_the_other_parts_except_where_the_paper_has_it_so(like_fer2013, name):
+def test_training_holds_no_image_of_the_other_parts_except_where_the_paper_has_it_so(like_fer2013, name):
     parts = split(like_fer2013, name)
     assert not np.isin(parts.indices["validation"], parts.indices["training"]).any()
     assert np.isin(parts.indices["test"], parts.indices["training"]).any() == (name == "kaggle-oheix")
@@ -92,7 +92,7 @@ def test_a_seed_draws_the_same_lists_again_and_another_seed_others(like_fer2013,
 # ---- clean
 
 
-def test_clean_leaves_out_copies_near_copies_blank_pictures_and_contradictions():
+def test_clean_leaves_out_duplicates_near_duplicates_blank_images_and_contradictions():
     rng = np.random.default_rng(0)
     waves = rng.normal(size=(60, 6, 6))
     images = np.zeros((60, 48, 48))
@@ -171,7 +171,7 @@ def test_a_file_that_is_no_split_is_refused(faces, tmp_path, content):
         split(faces, str(tmp_path / "none.json"))
 
 
-def test_a_file_with_pictures_of_another_set_names_one(faces, tmp_path):
+def test_a_file_with_images_of_another_set_names_one(faces, tmp_path):
     write_split(tmp_path / "s.json", split(faces, "official"), faces, "official")
     lists = json.loads((tmp_path / "s.json").read_text())
     lists["test"].append("PrivateTest-0123456789abcdef-0")
@@ -205,7 +205,7 @@ def test_an_empty_part_is_refused(faces):
         split(faces.subset(faces.splits != "PublicTest"), "official")
 
 
-def test_a_class_without_a_training_picture_is_refused(faces):
+def test_a_class_without_a_training_image_is_refused(faces):
     without = faces.subset((faces.labels != 1) | (faces.splits != "Training"))
     with pytest.raises(DataError, match="no training image of disgust"):
         split(without, "official")

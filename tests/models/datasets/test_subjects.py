@@ -106,7 +106,7 @@ def test_a_fold_is_written_and_read_again(ckplus, tmp_path):
     assert split(ckplus, str(tmp_path / "fold.json")).fingerprint == parts.fingerprint
 
 
-def test_names_of_folds_and_of_cross_validations_are_told_apart():
+def test_names_of_folds_and_of_cross_validations_are_distinguished():
     for scheme in ("subject-2fold", "subject-10fold", "subject-loso"):
         assert is_cross_validation(scheme)
         assert is_fold(f"{scheme}-1")

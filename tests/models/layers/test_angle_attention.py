@@ -58,7 +58,7 @@ def test_the_angle_with_the_largest_response_is_that_of_the_pattern():
     assert steps.a.shape == (1, 1, 15, 15)
 
 
-def test_turning_the_picture_turns_the_angle_map():
+def test_turning_the_image_turns_the_angle_map():
     torch.manual_seed(0)
     layer, x = AngleAttention(2, kernels=3, angles=4, side=3), torch.randn(1, 2, 9, 9)
     before, after = layer.steps(x).angle_map, layer.steps(torch.rot90(x, 1, (-2, -1))).angle_map

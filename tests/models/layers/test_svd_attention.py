@@ -152,7 +152,7 @@ def test_what_is_zero_but_for_rounding_is_not_normalized_to_one():
         assert not sigma.any()
 
 
-def test_a_thousand_steps_on_blank_pictures_stay_finite():
+def test_a_thousand_steps_on_blank_images_stay_finite():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(1, 4, 3, 2, 1), SVDAttention(4), nn.Flatten(), nn.Linear(4 * 25, 7))
     optimizer = torch.optim.SGD(model.parameters(), 0.05, momentum=0.9)

@@ -48,7 +48,7 @@ def test_heads_that_do_not_divide_the_width_are_named():
         TransformerBlock(32, heads=5)
 
 
-def test_every_position_has_waves_of_its_own():
+def test_every_position_has_an_encoding_of_its_own():
     waves = sine_positions(5, 7, 16, like=torch.zeros(1))
     assert waves.shape == (35, 16)
     assert len({tuple(row) for row in waves.round(decimals=4).tolist()}) == 35

@@ -1,4 +1,4 @@
-"""One class is the saved run, the recipe and the command line; mistakes are answered before anything is trained."""
+"""One class is the saved run, the recipe and the command line; invalid values are refused before training."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def test_epochs_are_those_of_the_phases():
         TrainConfig(phases=phases, epochs=4)
 
 
-def test_the_answers_to_unequal_classes_can_be_given_on_the_command_line():
+def test_the_predictions_to_unequal_classes_can_be_given_on_the_command_line():
     given = ["--class-weights", "paper-c", "--sampling", "balanced", "--rare-augmentation", "strong"]
     config = parse(given)
     assert (config.class_weights, config.sampling, config.rare_augmentation) == ("paper-c", "balanced", "strong")

@@ -162,7 +162,7 @@ def test_what_is_measured_is_the_log_loss_and_the_accuracy_of_the_weights(make_c
     )
 
 
-def test_pictures_grow_over_the_epochs_and_are_measured_at_full_size(make_config, tmp_path, monkeypatch):
+def test_images_grow_over_the_epochs_and_are_measured_at_full_size(make_config, tmp_path, monkeypatch):
     sizes = []
     real = data.to_unit
 
@@ -469,7 +469,7 @@ def test_a_training_without_an_epoch_has_nothing_to_measure(make_config, tmp_pat
     assert "Measure it" not in said
 
 
-def test_a_device_that_is_not_there_is_told(make_config, tmp_path, capsys, monkeypatch):
+def test_a_device_that_is_not_there_is_reported(make_config, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     (tmp_path / "run.json").write_text(make_config(tmp_path / "run", device="cuda").model_dump_json())
     with pytest.raises(SystemExit, match="There is no device cuda here"):
@@ -537,9 +537,7 @@ def one_epoch(
     return loss, pictures, torch.cat(labels), torch.cat(logits)
 
 
-def test_a_shuffled_epoch_has_each_picture_once_and_a_balanced_one_each_class_equally_often(
-    make_config, tmp_path, faces
-):
+def test_a_shuffled_epoch_has_each_image_once_a_balanced_one_each_class_equally(make_config, tmp_path, faces):
     for sampling, counts in (("shuffled", [26, *[5] * 6]), ("balanced", [8] * 7)):
         config = make_config(tmp_path / sampling, batch_size=28, sampling=sampling, augmentation="none")
         _, pictures, labels, _ = one_epoch(config, unequal(faces))
@@ -570,7 +568,7 @@ def test_weights_scale_no_loss_towards_shares(make_config, tmp_path, faces):
     assert losses[1] == pytest.approx(losses[0], rel=1e-5)
 
 
-def test_shares_of_several_raters_are_what_is_trained_towards(make_config, tmp_path, faces):
+def test_shares_of_several_annotators_are_what_is_trained_towards(make_config, tmp_path, faces):
     certain = np.eye(7, dtype=np.float32)[faces.labels]
     undecided = np.full((len(faces), 7), 1 / 7, np.float32)
     losses = {}
@@ -657,7 +655,7 @@ def test_a_full_disk_stops_the_run_and_its_last_good_epoch_stays(
     assert history(folder, "seconds") == history(finished_run, "seconds")
 
 
-def test_a_full_disk_before_the_first_epoch_is_told(make_config, tmp_path, monkeypatch):
+def test_a_full_disk_before_the_first_epoch_is_reported(make_config, tmp_path, monkeypatch):
     def full(*args):
         raise OSError(errno.ENOSPC, "No space left on device")
 

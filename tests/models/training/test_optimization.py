@@ -112,7 +112,7 @@ def test_every_network_can_train_a_fraction_of_a_stage(name):
 
 
 @pytest.mark.parametrize("nesterov", [True, False])
-def test_momentum_is_nesterovs_where_it_is_asked_for(nesterov):
+def test_momentum_is_nesterovs_where_it_is_requested(nesterov):
     config = TrainConfig(optimizer="sgd", momentum=0.9, nesterov=nesterov)
     model = nn.Linear(2, 2)
     assert make_optimizer(config, model, rate=0.1).param_groups[0]["nesterov"] == nesterov

@@ -259,7 +259,7 @@ def test_the_running_mean_is_the_one_of_the_formula(make_config, tmp_path, monke
     assert torch.allclose(tensors(folder, "mean.")["mean.module.classifier.weight"], expected, atol=1e-6)
 
 
-def test_mixup_blends_pictures_and_targets_alike(make_config, tmp_path, monkeypatch):
+def test_mixup_blends_images_and_targets_alike(make_config, tmp_path, monkeypatch):
     seen = []
     cross_entropy = torch.nn.functional.cross_entropy
 
@@ -324,7 +324,7 @@ def test_a_target_is_blended_of_label_and_answer(finished_run, make_config, tmp_
     assert torch.allclose(run.data.targets, 0.75 * labels + 0.25 * answers, atol=1e-5)
 
 
-def test_a_teacher_may_be_another_network_and_is_told(finished_run, make_config, tmp_path, faces):
+def test_a_teacher_may_be_another_network_and_is_reported(finished_run, make_config, tmp_path, faces):
     given = {"model": "residual_cnn", "overrides": {"width": 4}, "teacher": finished_run, "distillation": 0.25}
     parts, config = split(faces, "official"), make_config(tmp_path / "run", **given, epochs=1, growing_sizes=())
     run = Trainer(config, parts)
@@ -391,13 +391,13 @@ def test_a_batch_that_does_not_fit_is_refused_with_one_that_would(make_config, t
     must_fit(create_model("vanilla_cnn", width=4), 16, torch.device("cpu"), batch_size=16)
 
 
-def test_where_not_even_two_pictures_fit_another_network_is_advised(monkeypatch):
+def test_where_not_even_two_images_fit_another_network_is_advised(monkeypatch):
     monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: Small(1000))
     with pytest.raises(TrainingError, match="another network"):
         must_fit(create_model("vanilla_cnn"), 48, torch.device("cpu"), 8)
 
 
-def test_a_larger_picture_needs_more_memory_and_the_network_comes_back_as_it_was():
+def test_a_larger_image_needs_more_memory_and_the_network_comes_back_as_it_was():
     model = create_model("vanilla_cnn", width=4).train()
     before = {key: value.clone() for key, value in model.state_dict().items()}
     small, large = (memory.room(model, size, torch.device("cpu")).each for size in (16, 32))
@@ -441,7 +441,7 @@ def test_running_out_of_memory_and_a_lost_gpu_are_told_in_words(make_config, tmp
         (RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR"), "The GPU failed"),
     ],
 )
-def test_what_fails_before_the_first_step_is_told_in_words_too(make_config, tmp_path, monkeypatch, error, says):
+def test_what_fails_before_the_first_step_is_reported_in_words_too(make_config, tmp_path, monkeypatch, error, says):
     def fails(*_values):
         raise error
 
@@ -502,7 +502,7 @@ def test_fewer_epochs_than_phases_are_refused():
 
 @pytest.mark.parametrize("recipe", ["quick", "short"])
 @pytest.mark.parametrize("network", [name for name in list_models() if name != "ensemble"])
-def test_recipes_train_with_pictures_of_which_the_last_map_keeps_four_positions(recipe, network):
+def test_recipes_train_with_images_of_which_the_last_map_keeps_four_positions(recipe, network):
     check_sides(from_recipe(recipe, model=network))
 
 
@@ -512,7 +512,7 @@ def test_growing_sizes_that_a_network_can_learn_from_stay():
 
 
 @pytest.mark.parametrize("sizes", [{"growing_sizes": (32,)}, {"input_size": 32}])
-def test_pictures_that_are_too_small_to_learn_from_are_refused(sizes, make_config, tmp_path):
+def test_images_that_are_too_small_to_learn_from_are_refused(sizes, make_config, tmp_path):
     with pytest.raises(TrainingError, match=r"resnet18 hardly trains on images of 32×32 pixels.*at least 64"):
         train(make_config(tmp_path / "run", model="resnet18", overrides={}, **({"growing_sizes": ()} | sizes)))
 

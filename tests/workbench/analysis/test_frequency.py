@@ -210,7 +210,7 @@ def test_every_ring_of_the_profile_has_a_frequency(height, width):
     assert amplitude.isfinite().all()
 
 
-def test_the_profile_of_one_wave_has_one_peak_at_its_frequency_on_the_scale_of_the_cutoff():
+def test_the_profile_of_a_sinusoid_has_one_peak_at_its_frequency_in_units_of_the_cutoff():
     diagonal = torch.cos(2 * torch.pi / 48 * (6 * torch.arange(48.0)[:, None] + 8 * torch.arange(48.0)))
     radius, amplitude = radial_profile(diagonal)
     assert radius[amplitude > 1e-2].tolist() == pytest.approx([10 / 48])  # √(6² + 8²)

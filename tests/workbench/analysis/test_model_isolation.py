@@ -47,7 +47,7 @@ def test_what_an_analysis_leaves_in_a_network_is_undone(net, x):
     assert state_of(net) == before
 
 
-def test_a_network_is_lent_to_one_thread_at_a_time(net):
+def test_a_network_is_given_to_one_thread_at_a_time(net):
     inside, most = 0, 0
 
     def hold(_):

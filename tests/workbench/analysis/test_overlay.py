@@ -10,7 +10,7 @@ from PIL import Image
 from workbench.analysis.overlay import overlay, png
 
 
-def test_where_the_map_is_zero_the_face_shows_and_where_it_is_strong_the_colour():
+def test_where_the_map_is_zero_the_face_shows_and_where_it_is_strong_the_color():
     pixels, heat = torch.full((4, 4), 0.5), torch.zeros(4, 4)
     heat[0, 0], heat[3, 3] = 2.0, 1.0
     image = overlay(pixels, heat, opacity=1.0)

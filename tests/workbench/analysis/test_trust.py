@@ -1,4 +1,4 @@
-"""The badge: its rules one by one, and maps whose worth is known."""
+"""The faithfulness badge: each of its rules, and maps of known quality."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def test_where_nothing_could_be_explained_the_command_fails_and_the_earlier_repo
     assert not (tmp_path / "r.csv").exists()
 
 
-def test_a_network_without_a_layer_for_maps_shows_its_answer(folder, tmp_path):
+def test_a_network_without_a_layer_for_maps_shows_its_prediction(folder, tmp_path):
     out = tmp_path / "r.html"
     report.main([str(folder / "happy.png"), "--out", str(out), "--network", "ensemble"])
     assert out.read_text(encoding="utf-8").count("<img") == 1
@@ -143,7 +143,7 @@ def test_an_error_in_the_middle_leaves_the_earlier_report(folder, tmp_path, monk
     assert sorted(p.name for p in tmp_path.iterdir()) == ["faces", "r.html"]
 
 
-def test_many_pictures_need_no_more_memory_than_few(folder, tmp_path, monkeypatch):
+def test_many_images_need_no_more_memory_than_few(folder, tmp_path, monkeypatch):
     """What was read and computed for a picture is gone when the one after the next comes, and is on the disk."""
     many, seen, alive, written = tmp_path / "many", [], [], []
     many.mkdir()

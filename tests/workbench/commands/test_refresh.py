@@ -1,4 +1,4 @@
-"""One command renews what follows from the checkpoints, and says what it did and what it left."""
+"""`ferscope refresh` updates what is computed from checkpoints, and reports what it did and skipped."""
 
 from __future__ import annotations
 

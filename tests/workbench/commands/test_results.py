@@ -68,7 +68,7 @@ def test_a_measured_ranking_and_a_measured_training_are_told_in_points_and_minut
     assert results._minutes(1200) == "20 hours"
 
 
-def test_an_ensemble_is_told_with_its_members_and_its_figures():
+def test_an_ensemble_is_reported_with_its_members_and_its_figures():
     put("ensemble", knows(range(7)), weights=False, network="ensemble", overrides={"members": ["a", "b"]})
     write_card(checkpoints.ROOT / "ensemble", dataclasses.replace(read_card("ensemble"), recipe="ensemble"))
     choice = Choice(

@@ -1,4 +1,4 @@
-"""What stands before the public demo, without Gradio behind it."""
+"""The gateway before the public demo, without Gradio behind it."""
 
 import asyncio
 import json
@@ -176,7 +176,7 @@ def test_an_upload_stays_in_memory_and_the_demo_is_told_its_token(tmp_path, door
     assert seen["said"] == seen["length"]
 
 
-def test_a_file_is_handed_back_as_a_picture_or_as_bytes(door):
+def test_a_file_is_handed_back_as_an_image_or_as_bytes(door):
     for data, kind in (
         (PICTURE, "image/png"),
         (b"\xff\xd8\xff", "image/jpeg"),
@@ -378,7 +378,7 @@ def test_a_session_of_another_visitor_is_neither_used_nor_read(door):
 
 
 @pytest.mark.parametrize("path", ["queue/data?session_hash=gone", "call/predict/gone"])
-def test_who_comes_back_to_a_session_that_gave_way_is_told(door, path):
+def test_who_comes_back_to_a_session_that_gave_way_is_reported(door, path):
     response = ask(door, "GET", f"{API}{path}")
     assert (response.status_code, "was deleted" in response.json()["error"]) == (404, True)
 

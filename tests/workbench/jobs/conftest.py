@@ -1,4 +1,4 @@
-"""A place of its own for the jobs of each test."""
+"""A folder of its own for the jobs of each test."""
 
 from __future__ import annotations
 

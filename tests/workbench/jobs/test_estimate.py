@@ -1,4 +1,4 @@
-"""How long it would take: what is asked of the process that measures, and what is said where that fails."""
+"""The estimated duration: call of the measuring process, and its errors."""
 
 from __future__ import annotations
 

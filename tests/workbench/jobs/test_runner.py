@@ -1,4 +1,4 @@
-"""From one state to the next: with a stand-in for the training, so that each test takes a moment."""
+"""Transitions between the states of a job, with a fast stand-in for the training."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_while_the_disk_is_short_nothing_begins_and_the_job_says_so(acting, monk
         ("is killed", "failed", r"^The system killed the process, .* memory with a batch size of 512: try 256\.$"),
     ],
 )
-def test_how_a_job_ended_is_told(acting, title, state, message):
+def test_how_a_job_ended_is_reported(acting, title, state, message):
     job = acting(title, batch_size=512)
     histories.put(job.folder, 3)
     job = ended(job.id)
@@ -284,7 +284,7 @@ def test_an_id_that_is_none_reaches_no_file(place, act, id_):
 # ---- a visitor's own images
 
 
-def test_a_job_belongs_to_the_pictures_it_learns_from_whatever_is_said(acting, place):
+def test_a_job_belongs_to_the_images_it_learns_from_whatever_is_said(acting, place):
     own = store.OWN / "class5b" / "faces.npz"
     own.parent.mkdir(parents=True)
     own.write_bytes(b"pictures")
@@ -389,7 +389,7 @@ def test_a_full_disk_leaves_nothing_of_a_job_and_all_others_as_they_are(acting, 
     assert ended(first.id).state == "cancelled", "it was asked to end all the same, which is noted once there is room"
 
 
-def test_whoever_waits_too_long_for_another_is_told(acting, monkeypatch):
+def test_whoever_waits_too_long_for_another_is_reported(acting, monkeypatch):
     job = begun(acting().id)
     taken, free = threading.Event(), threading.Event()
 

@@ -1,4 +1,4 @@
-"""What attention modules let through, and the answer without them, asked of a network that others use meanwhile."""
+"""Attention maps and ablations, while other threads use the same network."""
 
 import copy
 from concurrent.futures import ThreadPoolExecutor
@@ -48,7 +48,7 @@ def test_a_network_without_attention_has_no_modules_and_is_not_offered(face):
         services.attention.cam_correlation(face, "residual_cnn")
 
 
-def test_switched_off_is_what_the_network_answers_with_the_module_disabled(face):
+def test_switched_off_is_what_the_network_predicts_with_the_module_disabled(face):
     net = services.networks.open_network(BAM)
     twin, off = copy.deepcopy(net.model), ("attention.0", "attention.2")
     for name in off:

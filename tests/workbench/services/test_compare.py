@@ -1,4 +1,4 @@
-"""Networks beside each other: who gives which answer, whose maps are alike, and what is not counted."""
+"""Several networks side by side: predictions, similarity of maps, and what is not counted."""
 
 import dataclasses
 
@@ -96,7 +96,7 @@ def test_a_class_that_only_one_network_has_is_shown_and_not_compared(face):
             found.of(class_)
 
 
-def test_an_answer_that_another_network_cannot_give_makes_room_for_a_shared_class(face):
+def test_a_prediction_that_another_network_cannot_give_makes_room_for_a_shared_class(face):
     def other(face, network):
         explanation = services.explain(face, network)
         if network == "residual_cnn":

@@ -25,7 +25,7 @@ def spoiled(face, fault, **more):
 
 
 @every_fault
-def test_a_fault_changes_the_answer_or_the_map_and_keeps_the_shapes(face, sound, fault):
+def test_a_fault_changes_the_prediction_or_the_map_and_keeps_the_shapes(face, sound, fault):
     found = spoiled(face, fault).explanation
     assert found.prediction.classes == sound.prediction.classes
     assert found.prediction.probabilities.sum() == pytest.approx(1, abs=1e-5)
@@ -47,7 +47,7 @@ def test_the_open_network_comes_back_as_it_was(face, fault):
     assert all(p.requires_grad and p.grad is None for p in model.parameters())
 
 
-def test_eight_threads_get_the_answers_of_one_while_others_ask_the_sound_network(face, sound):
+def test_eight_threads_predict_as_one_while_others_use_the_reference_network(face, sound):
     jobs = [(fault, call) for fault in FAULTS for call in range(3)]
     alone = [spoiled(face, fault, call=call).explanation for fault, call in jobs]
     with ThreadPoolExecutor(8) as pool:
@@ -78,14 +78,14 @@ def test_the_detail_of_the_labels_says_who_is_called_what(face, sound):
     assert said in found.detail.split(", ")
 
 
-def test_a_wrong_layer_leaves_the_answer_and_spoils_the_map(face, sound):
+def test_a_wrong_layer_leaves_the_prediction_and_changes_the_map(face, sound):
     found = spoiled(face, "layer")
     assert torch.equal(found.explanation.prediction.logits, sound.prediction.logits)
     assert found.explanation.layer != sound.layer
     assert found.explanation.extent[0] > sound.extent[0]
 
 
-def test_training_mode_answers_anew_each_time_and_the_same_under_the_same_number(face):
+def test_training_mode_predicts_anew_each_time_and_the_same_under_the_same_number(face):
     first, again, other = (spoiled(face, "training", call=n).explanation.prediction.logits for n in (1, 1, 2))
     assert torch.equal(first, again)
     assert (first - other).abs().max() > 0.01
@@ -101,7 +101,7 @@ def test_training_mode_is_what_pytorch_does_in_training(face):
     torch.testing.assert_close(found.explanation.prediction.logits, expected, atol=1e-4, rtol=1e-4)
 
 
-def test_a_turned_picture_is_mended_by_turning_the_face_back(face, sound):
+def test_a_rotated_image_is_mended_by_turning_the_face_back(face, sound):
     predicted = [
         services.debug_challenge.predict_with_fault(
             [services.debug_challenge.rotated(face, q)], "residual_cnn", "rotated", 1
@@ -121,7 +121,7 @@ def test_wrong_normalisation_feeds_pixels_up_to_255_and_forgets_the_face(face):
     assert len({p.predicted for p in broken}) < len({services.predict(one).predicted for one in everybody})
 
 
-def test_answers_to_several_faces_are_those_of_the_explanations(face):
+def test_predictions_to_several_faces_are_those_of_the_explanations(face):
     for fault in FAULTS:
         call = services.debug_challenge.predict_with_fault([face], "residual_cnn", fault, seed=2, call=3)[0]
         found = spoiled(face, fault, seed=2, call=3).explanation.prediction
@@ -151,7 +151,7 @@ def test_a_fault_that_cannot_be_is_refused(face, network, fault):
         services.debug_challenge.explain_with_fault(face, network, fault)
 
 
-def test_a_network_without_maps_can_be_spoiled_too(face):
+def test_a_network_without_maps_can_have_a_fault_too(face):
     found = services.debug_challenge.explain_with_fault(face, "ensemble", "labels", seed=1)
     assert found.explanation.atlas is None
     assert found.explanation.prediction.predicted != services.predict(face, "ensemble").predicted

@@ -26,7 +26,7 @@ def test_a_frame_that_was_not_moved_is_the_face_that_was_found(astronaut):
     torch.testing.assert_close(found.map, services.explain(face).map_of("happy"))
 
 
-def test_a_frame_moves_in_shares_of_its_side_and_keeps_its_centre_when_it_grows():
+def test_a_frame_moves_in_shares_of_its_side_and_keeps_its_center_when_it_grows():
     box = Box(10, 20, 40, 40, 30)
     moved = Move(right=0.5, down=-0.25).of(box)
     assert (moved.left, moved.top, moved.side, moved.angle) == (30, 10, 40, 30)
@@ -46,7 +46,7 @@ def test_a_frame_that_moves_to_the_right_shows_what_lies_there():
     assert moved[:, -20:].min() > 0.95
 
 
-def test_a_frame_that_is_turned_shows_the_face_turned_the_other_way():
+def test_a_frame_that_is_rotated_shows_the_face_rotated_the_other_way():
     picture = faces.sample_picture("drawn_happy")
     box = faces.whole(picture)
     upright = services.framing.framed(picture, box, "residual_cnn").pixels
@@ -55,7 +55,7 @@ def test_a_frame_that_is_turned_shows_the_face_turned_the_other_way():
     assert (turned - upright.rot90(1)).abs().mean() > 0.05
 
 
-def test_fewer_pixels_leave_a_smoother_picture(astronaut):
+def test_fewer_pixels_leave_a_smoother_image(astronaut):
     picture, face = astronaut
     whole, coarse = (
         services.framing.framed(picture, face.box, "residual_cnn", move=Move(resolution=side)).pixels
@@ -94,7 +94,7 @@ def blob(x, y):
 @pytest.mark.parametrize(
     "move", [Move(), Move(right=0.2, down=0.1), Move(size=1.4), Move(angle=30), Move(0.1, -0.1, 0.8, 75)]
 )
-def test_maps_that_mark_the_same_places_of_the_picture_are_alike_in_every_frame(move):
+def test_maps_that_mark_the_same_places_of_the_image_are_alike_in_every_frame(move):
     box = Box(30, 40, 70, 70, -10)
     a, b = looking(box, blob), looking(move.of(box), blob)
     assert services.framing.map_correlation(a, b) > 0.98
@@ -110,7 +110,7 @@ def test_maps_that_cannot_be_compared_have_no_likeness():
     assert math.isnan(services.framing.map_correlation(a, looking(Box(400, 0, 48, 48), blob)))
 
 
-def test_the_middle_of_the_grid_is_the_answer_to_the_frame_as_it_was_found(astronaut):
+def test_the_middle_of_the_grid_is_the_prediction_to_the_frame_as_it_was_found(astronaut):
     picture, face = astronaut
     grid = services.framing.frame_grid(picture, face.box, "residual_cnn", (-0.2, 0, 0.3), (0.5, 1))
     assert grid.probabilities.shape == (2, 3, 7)
@@ -121,7 +121,7 @@ def test_the_middle_of_the_grid_is_the_answer_to_the_frame_as_it_was_found(astro
     assert grid.agreeing == int(same.sum()) < 6
 
 
-def test_frames_outside_of_the_picture_have_no_answer_and_are_not_counted():
+def test_frames_outside_of_the_image_have_no_prediction_and_are_not_counted():
     grid = services.framing.frame_grid(
         Image.new("RGB", (96, 96), "gray"), Box(-24, 24, 48, 48), "residual_cnn", (-0.6, 0), (0.5, 1)
     )

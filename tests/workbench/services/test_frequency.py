@@ -1,4 +1,4 @@
-"""How strong waves are, and faces that exchange theirs."""
+"""Amplitude spectra and hybrid images."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ def pair():
     return faces.load_sample("astronaut"), faces.load_sample("grace_hopper")
 
 
-def test_the_strength_of_waves_is_that_of_what_the_network_sees(pair):
+def test_the_amplitude_spectrum_is_that_of_the_networks_input(pair):
     found = services.frequency.amplitude(pair[0])
     pixels = services.networks.open_network(services.networks.DEFAULT_NETWORK).see(pair[0])
     assert found.plane.shape == pixels.shape
@@ -22,7 +22,7 @@ def test_the_strength_of_waves_is_that_of_what_the_network_sees(pair):
     assert (found.radius.diff() > 0).all()
 
 
-def test_two_faces_that_exchange_their_fast_waves_keep_their_sum(pair):
+def test_hybrid_images_of_two_faces_have_the_sum_of_the_faces(pair):
     found = services.frequency.band_swap(*pair, cutoff=0.15)
     a, b, mixed, back = found.images
     torch.testing.assert_close(a + b, mixed + back, atol=1e-5, rtol=0)
@@ -48,7 +48,7 @@ def swapped(*predicted: int) -> BandSwap:
         ((0, 0, 0, 1), ("both", "neither")),
     ],
 )
-def test_a_mixture_follows_the_waves_of_the_face_that_has_its_answer(predicted, follows):
+def test_a_hybrid_follows_the_frequencies_of_the_face_with_its_prediction(predicted, follows):
     assert swapped(*predicted).follows == follows
 
 
@@ -62,7 +62,7 @@ def test_the_mixture_goes_from_the_other_face_to_this_one_as_the_cut_off_rises(p
     torch.testing.assert_close(found.probabilities[2], at.probabilities[2], atol=1e-5, rtol=1e-4)
 
 
-def test_the_rival_of_a_face_gets_another_answer_and_is_another_face(pair):
+def test_the_other_sample_of_a_face_gets_another_prediction_and_is_another_face(pair):
     other_sample = services.frequency.other_sample(pair[0])
     assert services.predict(faces.load_sample(other_sample)).predicted != services.predict(pair[0]).predicted
     drawn = faces.load_sample("drawn_sad")

@@ -30,7 +30,7 @@ def test_the_nine_fields_of_a_map_are_shares_row_by_row():
     assert fields(torch.zeros(6, 6)).sum() == 0
 
 
-def test_the_lesson_on_convolution_shows_the_grad_cam_of_the_answer():
+def test_the_lesson_on_convolution_shows_the_grad_cam_of_the_prediction():
     found, net = lessons.convolution(HAPPY, "residual_cnn"), services.networks.open_network("residual_cnn")
     index = net.classes.index(found.predicted)
     expected = cam.gradcam(net.model, net.prepare(HAPPY), [index], found.layer, size=(48, 48))[0, 0]
@@ -47,7 +47,7 @@ def test_the_kernel_that_the_lesson_shows_adds_its_map_times_its_weight():
     assert found.term.sum() > 0, "of 256 kernels one at least speaks for the answer"
 
 
-def test_the_first_convolution_answers_as_its_weights_say():
+def test_the_first_convolution_responds_as_its_weights_say():
     found, net = lessons.convolution(HAPPY, "residual_cnn"), services.networks.open_network("residual_cnn")
     expected = F.conv2d(net.prepare(HAPPY), found.kernels[:, None], padding=1)[0]
     assert torch.allclose(found.responses, expected, atol=1e-5)
@@ -81,7 +81,7 @@ def test_a_network_without_full_convolutions_is_not_taken_apart():
 
 
 @pytest.mark.parametrize("network", ["resnet18_bam", "multibranch_dsc_cbam"])
-def test_channel_weights_do_not_know_where_things_are(network):
+def test_channel_weights_do_not_depend_on_positions(network):
     found = lessons.channel_attention(HAPPY, network)
     assert not torch.equal(found.map_, found.shuffled)
     assert torch.equal(found.map_.flatten(1).sort(1).values, found.shuffled.flatten(1).sort(1).values)
@@ -89,7 +89,7 @@ def test_channel_weights_do_not_know_where_things_are(network):
     assert found.weights.std() > 0
 
 
-def test_bam_favours_places_and_cbam_turns_them_down():
+def test_bam_favors_places_and_cbam_turns_them_down():
     bam, cbam = (
         lessons.spatial_attention(HAPPY, "resnet18_bam"),
         lessons.spatial_attention(HAPPY, "multibranch_dsc_cbam"),
@@ -149,7 +149,7 @@ def test_self_attention_of_a_hybrid_is_that_of_its_own_block():
     assert found.attention_from(0).shape == found.pixels.shape
 
 
-def test_slow_waves_suffice_from_the_last_change_of_the_answer_on():
+def test_low_frequencies_suffice_from_the_last_change_of_the_prediction_on():
     found = lessons.low_frequencies(HAPPY, "residual_cnn")
     predicted = found.response.low.argmax(1)
     whole = int(found.response.whole.argmax())
@@ -158,7 +158,7 @@ def test_slow_waves_suffice_from_the_last_change_of_the_answer_on():
     assert at == 0 or predicted[at - 1] != whole
 
 
-def test_no_cut_off_is_enough_where_the_last_one_gives_another_answer(monkeypatch):
+def test_no_cut_off_is_enough_where_the_last_one_gives_another_prediction(monkeypatch):
     from dataclasses import replace
 
     from workbench.services.lessons import frequency
@@ -194,7 +194,7 @@ def test_a_range_of_confidence_is_judged_by_counting(network):
     assert found.after.ece < found.before.ece
 
 
-def test_accuracy_is_the_mean_of_leaked_and_other_pictures():
+def test_accuracy_is_the_mean_of_leaked_and_other_images():
     found = lessons.leakage("residual_cnn")
     share = found.near / found.n_images
     assert found.all_[0] == pytest.approx(share * found.on_leaked[0] + (1 - share) * found.without[0])
@@ -203,7 +203,7 @@ def test_accuracy_is_the_mean_of_leaked_and_other_pictures():
     assert found.near < found.resplit * found.n_images
 
 
-def test_lessons_on_stored_answers_take_a_network_that_has_them():
+def test_lessons_on_stored_predictions_take_a_network_that_has_them():
     assert not lessons.with_predictions("mobilenet_v1")
     assert lessons.own_or_first("mobilenet_v1", lessons.with_predictions) == "residual_cnn"
     assert lessons.own_or_first("rarn", lessons.with_predictions) == "rarn"

@@ -24,7 +24,7 @@ def test_the_cell_that_holds_everything_scores_one_and_its_neighbour_nothing():
     assert right.area == pytest.approx(1 / 36)
 
 
-def test_every_cell_together_hold_everything_which_is_what_a_blind_guess_of_that_size_gets():
+def test_all_cells_together_hold_the_whole_map_as_a_random_guess_of_that_size():
     found = map_quiz.score(torch.rand(48, 48, generator=torch.Generator().manual_seed(0)), range(36))
     for value in (found.mass, found.area, found.most, found.overlap, found.random_overlap):
         assert value == pytest.approx(1)
@@ -42,7 +42,7 @@ def test_each_pixel_counts_for_one_cell_at_every_size(side):
     assert cells[2 * N + 3] == pytest.approx(by_hand, rel=1e-4)
 
 
-def test_what_a_blind_guess_gets_is_the_mean_over_all_guesses():
+def test_what_a_random_guess_gets_is_the_mean_over_all_guesses():
     values = torch.rand(N, N, generator=torch.Generator().manual_seed(2))
     scores = [map_quiz.score(values, cells) for cells in itertools.combinations(range(36), 2)]
     mass = sum(s.mass for s in scores) / len(scores)

@@ -86,7 +86,7 @@ def test_whatever_is_damaged_in_a_zip_it_is_refused_or_read_and_never_falls_over
 
 
 @pytest.mark.parametrize("name", ["", "/", ".", "\0", "happy/"])
-def test_a_zip_with_entries_that_have_no_name_holds_no_picture(name):
+def test_a_zip_with_entries_that_have_no_name_holds_no_image(name):
     with pytest.raises(JobError, match="contains no image"):
         training.read_zip(zipped({name: b"x"}))
 
@@ -99,7 +99,7 @@ def test_faces_are_cut_out_and_what_shows_none_is_counted():
     assert notes == ["1 of 2 images left out: each cannot be read."]
 
 
-def test_a_class_with_one_picture_is_refused_and_nothing_is_written(place):
+def test_a_class_with_one_image_is_refused_and_nothing_is_written(place):
     with pytest.raises(JobError, match="sad"):
         training.make(labelled(happy=9, sad=1))
     assert not (place / "own").exists()

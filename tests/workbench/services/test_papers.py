@@ -1,4 +1,4 @@
-"""The papers' claims: data that hang together, numbers that are known, and a verdict for every case."""
+"""The papers' claims: consistent data, known numbers, and a verdict for every case."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_what_is_known_is_computed(found, id, value):
     assert found[id].value == pytest.approx(value)
 
 
-def test_the_count_of_paper_e_is_told_apart():
+def test_the_count_of_paper_e_is_distinguished():
     text = found_text("e-count")
     assert "3772253 trained" in text
     assert "18496 running" in text
@@ -240,7 +240,7 @@ def test_a_network_that_is_trained_on_one_set_says_nothing_about_another(found):
 # ---- fractions
 
 
-def test_a_share_of_whole_pictures_is_found_and_a_misprint_is_not():
+def test_a_share_of_whole_images_is_found_and_a_misprint_is_not():
     assert fractions.shares("83.09%", 1774) == [1474]
     assert fractions.shares("47.45", 111) == []
     assert fractions.shares("73%", 1247) == [k for k in range(1248) if fractions.agrees(100 * k / 1247, "73%")]
@@ -371,7 +371,7 @@ def test_a_saved_configuration_beside_the_card_is_read(elsewhere):
 
 
 @pytest.mark.parametrize("letter", "ABCDE")
-def test_every_finding_is_told_with_every_figure_in_its_place(letter):
+def test_every_finding_is_reported_with_every_figure_in_its_place(letter):
     for finding in claims.paper_of(letter).findings:
         text = claims.told(finding, letter)
         assert "{" not in text

@@ -1,4 +1,4 @@
-"""How a training differs from a paper's: every field is compared or named, and what the paper leaves open is told."""
+"""Differences between a training and a paper's: every field is compared or listed with a reason."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_a_field_without_effect_is_no_difference():
     assert differences(*of_paper_d(schedule="step")) == ("schedule step, not plateau",)
 
 
-def test_choices_are_what_ours_has_where_the_paper_is_silent():
+def test_choices_are_what_ours_has_where_the_paper_states_nothing():
     adam = ("optimizer adam", "weight decay 0.0", "augmentation paper-d")
     assert set(adam) <= set(choices(*of_paper_d()))
     assert not any(told.startswith("momentum") for told in choices(*of_paper_d()))

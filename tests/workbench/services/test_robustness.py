@@ -1,4 +1,4 @@
-"""Where an answer tips, what hiding a place asks, and curves that were measured before."""
+"""Where a prediction changes, occlusion, and stored curves."""
 
 import json
 import shutil
@@ -37,14 +37,14 @@ def answered(corruption: str, predicted: list[int], share: float = 0.6) -> Respo
     return Response(corruption, values, shares, torch.zeros(len(values), 4, 4))
 
 
-def test_the_answer_tips_at_the_changed_value_that_is_nearest_to_the_picture_as_it_is():
+def test_the_prediction_changes_first_at_the_value_nearest_to_the_neutral_one():
     below, above = tips(answered("shift", [2, 0, 1, 0, 0, 1, 0]))  # -0.3 to 0.3
     assert (below.kept, below.value, below.predicted) == (0, pytest.approx(-0.1), 1)
     assert (above.kept, above.value, above.predicted) == (pytest.approx(0.1), pytest.approx(0.2), 1)
     assert above.share == pytest.approx(0.6)
 
 
-def test_an_answer_that_never_changes_has_no_tip_but_says_how_far_it_was_asked():
+def test_a_prediction_that_never_changes_has_no_tip_but_says_how_far_it_was_asked():
     below, above = tips(answered("shift", [0] * 7))
     assert below.value is below.predicted is below.share is above.value is None
     assert (below.kept, above.kept) == (pytest.approx(-0.3), pytest.approx(0.3))
@@ -57,7 +57,7 @@ def test_a_change_that_goes_only_one_way_has_one_tip():
     assert (quality.kept, quality.value) == (10, 5)
 
 
-def test_a_real_tip_lies_between_two_neighbouring_values(face):
+def test_a_real_tip_lies_between_two_neighboring_values(face):
     found = services.robustness(face, "residual_cnn", "rotation")
     predicted = found.probabilities.argmax(1).tolist()
     values = found.values.tolist()
@@ -67,7 +67,7 @@ def test_a_real_tip_lies_between_two_neighbouring_values(face):
 
 
 @pytest.mark.parametrize("share", [1 / 4, 1 / 3, 1 / 2])
-def test_as_many_pictures_are_asked_about_as_is_said_before(face, share, monkeypatch):
+def test_as_many_images_are_asked_about_as_is_said_before(face, share, monkeypatch):
     asked, answer = [], Network.probabilities
     monkeypatch.setattr(Network, "probabilities", lambda net, x: (asked.append(len(x)), answer(net, x))[1])
     drop = occlusion(face, "residual_cnn", "neutral", share)

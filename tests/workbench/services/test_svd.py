@@ -7,7 +7,7 @@ from workbench import faces, services
 from workbench.services.svd import RankPredictions
 
 
-def test_the_answer_to_all_terms_is_the_answer_to_the_face():
+def test_the_prediction_for_full_rank_is_that_for_the_face():
     face = faces.load_sample("astronaut")
     found = services.svd.rank_predictions(face)
     assert found.ranks.tolist() == list(range(1, 49))
@@ -19,7 +19,7 @@ def test_the_answer_to_all_terms_is_the_answer_to_the_face():
 
 
 @pytest.mark.parametrize(("predicted", "enough"), [((0, 0, 0), 1), ((1, 0, 0), 2), ((0, 1, 0), 3)])
-def test_enough_terms_are_those_from_which_on_the_answer_stays(predicted, enough):
+def test_the_sufficient_rank_is_the_one_from_which_on_the_prediction_stays(predicted, enough):
     shares = torch.nn.functional.one_hot(torch.tensor(predicted), 2).float()
     assert RankPredictions(("a", "b"), torch.arange(1, 4), shares, shares[-1], True).enough == enough
 

@@ -1,4 +1,4 @@
-"""What the page Train asks for: the form, sets, how far a job is, its epochs, what it changed."""
+"""The page Train: the form, datasets, progress of a job, its epochs, predictions before and after."""
 
 import json
 import os
@@ -193,7 +193,7 @@ def test_durations_read_as_people_say_them():
 # ---- epochs
 
 
-def test_each_epoch_is_looked_at_once_and_its_weights_go_but_the_first_and_the_last(place, tiny):
+def test_each_epoch_is_processed_once_and_only_first_and_last_weights_stay(place, tiny):
     job = job_folders.job(tiny)
     epochs.pin(job, ("drawn_happy", "sticker_happy", "../../etc/passwd"))
     assert trainings.pending(job)
@@ -210,7 +210,7 @@ def test_each_epoch_is_looked_at_once_and_its_weights_go_but_the_first_and_the_l
     assert not torch.equal(seen[0].maps, seen[1].maps)
 
 
-def test_an_epoch_that_cannot_be_looked_at_disturbs_no_other_job(place, tiny, caplog):
+def test_an_epoch_that_cannot_be_processed_disturbs_no_other_job(place, tiny, caplog):
     broken, sound = job_folders.job(tiny), job_folders.job(tiny)
     (broken.folder / "epochs" / "1.safetensors").write_bytes(b"half")
     epochs.process_all()
@@ -218,7 +218,7 @@ def test_an_epoch_that_cannot_be_looked_at_disturbs_no_other_job(place, tiny, ca
     assert broken.id in caplog.text
 
 
-def test_why_an_epoch_of_a_running_job_cannot_be_looked_at_is_told_once(place, tiny, caplog):
+def test_why_an_epoch_of_a_running_job_cannot_be_processed_is_reported_once(place, tiny, caplog):
     broken = job_folders.job(tiny, "running")
     (broken.folder / "epochs" / "1.safetensors").write_bytes(b"half")
     for _ in range(3):
@@ -227,7 +227,7 @@ def test_why_an_epoch_of_a_running_job_cannot_be_looked_at_is_told_once(place, t
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_the_threads_that_keep_jobs_going_and_look_at_them_begin_once(monkeypatch):
+def test_the_background_threads_start_once(monkeypatch):
     going, looking = [], []
 
     def look():
@@ -261,7 +261,7 @@ def test_a_set_that_is_gone_leaves_the_maps(place, tmp_path):
 # ---- outcome
 
 
-def test_before_and_after_answer_the_same_pictures(place, tiny):
+def test_before_and_after_answer_the_same_images(place, tiny):
     found = trainings.before_after(job_folders.job(tiny))
     assert found.n_images == found.of == 7
     assert len(found.accuracy) == 2

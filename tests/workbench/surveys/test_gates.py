@@ -81,7 +81,7 @@ def test_a_second_call_measures_only_for_other_weights_or_other_images(folder, f
     assert read_gates(folder).sample.pictures == 7
 
 
-def test_a_missing_file_and_a_damaged_one_are_told_apart(folder, faces, measured):
+def test_a_missing_file_and_a_damaged_one_are_distinguished(folder, faces, measured):
     with pytest.raises(CheckpointError, match=rf"{FILE} is not there. Measure it: ferscope refresh"):
         read_gates(folder)
     survey_gates(folder, faces, limit=7)

@@ -53,7 +53,7 @@ def folder(tmp_path) -> Path:
     return tmp_path / "net"
 
 
-def test_the_neutral_value_has_the_accuracy_of_the_evaluation_and_others_that_of_changed_pictures(folder, faces):
+def test_the_neutral_value_has_the_accuracy_of_the_evaluation(folder, faces):
     found = survey(folder, faces, corruptions=("resolution", "brightness"))
     model, card = load_checkpoint(folder)
     part = faces.part("PrivateTest")
@@ -137,7 +137,7 @@ def test_an_interrupted_survey_goes_on_with_the_missing_curves(folder, faces, as
     assert asked == ["blur", "noise", "noise"]
 
 
-def test_other_weights_other_pictures_another_seed_or_other_values_are_measured_anew(folder, faces, asked, monkeypatch):
+def test_other_weights_other_images_another_seed_or_other_values_are_measured_anew(folder, faces, asked, monkeypatch):
     blur = ("blur",)
     survey(folder, faces, corruptions=blur)
     write_checkpoint(folder, seed=1)
@@ -155,7 +155,7 @@ def test_other_weights_other_pictures_another_seed_or_other_values_are_measured_
     assert len(asked) == 5
 
 
-def test_a_limit_keeps_the_shares_of_the_classes_and_the_seed_its_pictures(folder, faces, monkeypatch):
+def test_a_limit_keeps_the_shares_of_the_classes_and_the_seed_its_images(folder, faces, monkeypatch):
     seen = []
 
     def spy(answer, images, labels, *rest):
@@ -231,7 +231,7 @@ def test_ctrl_c_says_how_to_go_on(folder, monkeypatch, capsys):
     assert "again to measure the missing curves" in capsys.readouterr().err
 
 
-def test_no_file_and_a_damaged_one_are_told_apart(folder, faces):
+def test_no_file_and_a_damaged_one_are_distinguished(folder, faces):
     with pytest.raises(CheckpointError, match=rf"{FILE} is not there. Measure it: ferscope robustness"):
         read_robustness(folder)
     for damaged in ("{", "[]", '{"part": "PrivateTest"}'):

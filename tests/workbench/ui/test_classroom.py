@@ -75,7 +75,7 @@ def test_wrong_tokens_of_one_address_do_not_lock_out_another(in_class):
     assert any(button.label == "Start the demo" for button in app.button)
 
 
-def test_in_a_class_the_notice_comes_before_a_picture_of_ones_own(in_class):
+def test_in_a_class_the_notice_comes_before_an_image_of_ones_own(in_class):
     app = AppTest.from_file(APP, default_timeout=300).run()
     app.segmented_control(key="source").set_value("Upload").run()
     assert not app.file_uploader
@@ -86,7 +86,7 @@ def test_in_a_class_the_notice_comes_before_a_picture_of_ones_own(in_class):
     assert not app.error
 
 
-def test_samples_only_leaves_no_way_to_a_picture_of_ones_own(monkeypatch):
+def test_samples_only_leaves_no_way_to_an_image_of_ones_own(monkeypatch):
     monkeypatch.setenv(access.SAMPLES_ONLY, "1")
     app = AppTest.from_file(APP, default_timeout=300).run()
     assert not app.exception

@@ -73,7 +73,7 @@ def test_the_upload_in_use_survives_another_page():
     assert app.session_state["face_name"] == "uploaded image"
 
 
-def test_of_many_uploads_one_decoded_picture_is_kept():
+def test_of_many_uploads_one_decoded_image_is_kept():
     app = upload(opened("Upload"), *["drawn_sad"] * (face_input.MOST + 2))
     assert len(app.selectbox(key="picture_in_use").options) == face_input.MOST
     assert isinstance(app.session_state["picture"][1], Image.Image)
@@ -118,7 +118,7 @@ def test_a_damaged_set_is_a_sentence(tmp_path, monkeypatch):
     assert "is not an imported set of faces" in app.error[0].value
 
 
-def test_samples_only_leaves_no_way_to_a_picture_of_ones_own(monkeypatch, imported):
+def test_samples_only_leaves_no_way_to_an_image_of_ones_own(monkeypatch, imported):
     monkeypatch.setenv("FERSCOPE_SAMPLES_ONLY", "1")
     app = opened("Sample", set="drawn", face=imported.ids[2])
     assert not app.sidebar.button_group
@@ -126,7 +126,7 @@ def test_samples_only_leaves_no_way_to_a_picture_of_ones_own(monkeypatch, import
     assert face_of(app).key == faces.load_sample("astronaut").key
 
 
-def test_in_a_class_the_notice_comes_before_ones_own_picture(monkeypatch):
+def test_in_a_class_the_notice_comes_before_ones_own_image(monkeypatch):
     monkeypatch.setenv("FERSCOPE_LAN", "1")
     app = opened("Upload")
     assert not app.file_uploader
@@ -134,7 +134,7 @@ def test_in_a_class_the_notice_comes_before_ones_own_picture(monkeypatch):
     assert app.file_uploader
 
 
-def test_nothing_is_left_of_an_own_picture_once_another_one_is_chosen():
+def test_nothing_is_left_of_an_own_image_once_another_one_is_chosen():
     app = upload(opened("Upload"), "grace_hopper")
     app.session_state["results"] = {"of the picture": 1}
     upload(app, "grace_hopper", "astronaut")

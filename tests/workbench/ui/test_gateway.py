@@ -1,4 +1,4 @@
-"""What stands before Streamlit's server: hosts, origins, frames, uploads."""
+"""The gateway before Streamlit's server: hosts, origins, frames, uploads."""
 
 import asyncio
 from contextlib import ExitStack, suppress

@@ -64,7 +64,7 @@ def test_a_network_that_is_no_better_than_one_class_named_always_is_called_so(mo
         assert ("gives 24.5 %: it has hardly learned" in model_picker.described("residual_cnn")) == told
 
 
-def test_a_class_that_a_network_never_recognizes_is_told():
+def test_a_class_that_a_network_never_recognizes_is_reported():
     assert "It never predicts disgust correctly." in model_picker.described("resnet18")
     assert "never predicts" not in model_picker.described("residual_cnn")
 
@@ -83,7 +83,7 @@ def test_a_network_that_has_gone_gives_way_to_the_default_one():
     assert "no longer exists" in app.warning[0].value
 
 
-def test_a_single_view_is_told_and_another_sets_test_part_is_not_fer2013s(monkeypatch):
+def test_a_single_view_is_reported_and_another_sets_test_part_is_not_fer2013s(monkeypatch):
     card = read_card("residual_cnn")
     plain = card.metrics["PrivateTest"]["plain"]
     monkeypatch.setattr(model_picker, "_card", lambda name: card)

@@ -1,4 +1,4 @@
-"""Charts of lines: what stands at their ends and along their axes."""
+"""Line charts: labels at their ends and along their axes."""
 
 import pytest
 import torch

@@ -20,14 +20,14 @@ def shown(app: AppTest) -> str:
     return app.markdown[0].value
 
 
-def test_until_a_class_is_chosen_it_is_the_answer():
+def test_until_a_class_is_chosen_it_is_the_prediction():
     app = AppTest.from_function(page).run()
     assert shown(app) == "happy"
     app.selectbox(key="answer").set_value("sad").run()
     assert shown(app) == "sad"
 
 
-def test_a_class_that_was_chosen_stays_when_the_answer_changes():
+def test_a_class_that_was_chosen_stays_when_the_prediction_changes():
     app = AppTest.from_function(page).run()
     app.segmented_control(key="class").set_value("angry").run()
     app.selectbox(key="answer").set_value("sad").run()
@@ -41,7 +41,7 @@ def test_a_link_names_the_class():
     assert shown(app.run()) == "angry"
 
 
-def test_a_class_that_the_network_lacks_gives_way_to_the_answer():
+def test_a_class_that_the_network_lacks_gives_way_to_the_prediction():
     app = AppTest.from_function(page).run()
     app.segmented_control(key="class").set_value("contempt").run()
     assert shown(app) == "contempt"
@@ -49,7 +49,7 @@ def test_a_class_that_the_network_lacks_gives_way_to_the_answer():
     assert shown(app) == "happy"
 
 
-def test_answers_are_asked_for_once_and_the_oldest_dropped():
+def test_results_are_computed_once_and_the_oldest_dropped():
     def asks():
         import streamlit as st
 
@@ -65,7 +65,7 @@ def test_answers_are_asked_for_once_and_the_oldest_dropped():
     assert len(app.session_state["results"]) == 16
 
 
-def test_what_weights_answered_that_have_changed_is_asked_for_again(monkeypatch):
+def test_predictions_are_computed_again_after_the_weights_change(monkeypatch):
     def asks():
         import streamlit as st
 

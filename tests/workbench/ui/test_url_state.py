@@ -1,4 +1,4 @@
-"""What is chosen stands in the page's address."""
+"""The choices of a visitor are in the address of the page."""
 
 from pathlib import Path
 

@@ -30,7 +30,7 @@ def test_the_emotions_are_those_of_fer2013_and_contempt():
     assert set(EXPRESSIONS) == {"angry", "disgust", "fear", "happy", "neutral", "sad", "surprise", "contempt"}
 
 
-def test_a_drawn_face_has_the_size_that_was_asked_for_and_uses_the_gray_scale(subtests):
+def test_a_drawn_face_has_the_size_that_was_requested_and_uses_the_gray_scale(subtests):
     for emotion, size in product(EXPRESSIONS, [8, 48, 97, 480]):
         with subtests.test(emotion, size=size):
             face = draw_face(emotion, size)
@@ -140,7 +140,7 @@ def test_seeds_keep_the_head_within_the_poses_that_are_promised():
     assert len({p.mirrored for p in poses}) == 2
 
 
-def test_a_turned_head_is_the_upright_one_turned():
+def test_a_rotated_head_is_the_upright_one_rotated():
     upright = Image.fromarray(render("happy", size=240).image)
     turned = render("happy", pose=Pose(turn=10), size=240).image
     expected = np.asarray(upright.rotate(-10, Image.Resampling.BICUBIC))  # PIL counts the other way round
@@ -164,7 +164,7 @@ def test_looking_to_the_right_moves_the_nose_further_than_the_edge_of_the_face()
     assert moved(*nostrils) > moved(straight.sticker, turned.sticker) > 0
 
 
-def test_the_background_can_slope_and_have_blobs_and_the_picture_grain():
+def test_the_background_can_slope_and_have_blobs_and_the_image_grain():
     plain = render("neutral").image
     sloped = render("neutral", scene=Scene(slope=0.4)).image.astype(int)
     assert sloped[-1, -1] - sloped[-1, 0] > 80
@@ -202,7 +202,7 @@ def test_what_an_expression_changes_lies_in_its_evidence(emotion):
 
 
 @pytest.mark.parametrize("emotion", EXPRESSIONS)
-def test_the_evidence_is_a_smaller_part_of_the_picture(emotion):
+def test_the_evidence_is_a_smaller_part_of_the_image(emotion):
     for seed in (None, 1):
         drawn = draw(emotion, seed=seed)
         assert drawn.emotion == emotion
@@ -269,7 +269,7 @@ def test_a_drawn_set_is_balanced_and_has_the_parts_of_the_official_split(plain):
     assert len(set(plain.faces.names)) == 35
 
 
-def test_no_picture_is_drawn_twice(plain):
+def test_no_image_is_drawn_twice(plain):
     other = drawn_set(1, size=24, seed=2, classes=EMOTIONS[:3]).faces.images
     assert len({image.tobytes() for image in (*plain.faces.images, *other)}) == len(plain.faces) + len(other)
 

@@ -27,7 +27,7 @@ class Branched(nn.Module):
         return self.fuse(self.class_branches(x))
 
 
-def test_branches_that_speak_for_their_own_class_only_change_their_own_logit_only():
+def test_branches_that_support_their_own_class_only_change_their_own_logit_only():
     shares = class_branches(Branched(), torch.ones(2, 1, 4, 4))
     torch.testing.assert_close(shares.logits, torch.tensor([[2.0, 4, 6]] * 2))
     torch.testing.assert_close(shares.strength, 2**0.5 * torch.tensor([[1.0, 2, 3]] * 2))
@@ -35,7 +35,7 @@ def test_branches_that_speak_for_their_own_class_only_change_their_own_logit_onl
     torch.testing.assert_close(shares.own, -shares.logits)
 
 
-def test_a_silent_branch_of_the_hybrid_is_one_whose_output_is_zero():
+def test_a_zero_branch_of_the_hybrid_is_one_whose_output_is_zero():
     model, x = network("hybrid_mobilenet_v3_small"), images(4)
     shares = class_branches(model, x)
     assert all(module.training for module in model.modules())

@@ -1,4 +1,4 @@
-"""Every step of an attention module, seen from outside without changing the network."""
+"""Every step of an attention module, recorded without changing the network."""
 
 from __future__ import annotations
 

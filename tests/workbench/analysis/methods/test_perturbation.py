@@ -11,7 +11,7 @@ from workbench.analysis.methods import explain_with
 
 
 @pytest.mark.parametrize("bias", [0, -100])
-def test_ablation_weighs_a_map_by_what_the_logit_loses_without_it(bias):
+def test_ablation_weights_a_map_by_what_the_logit_loses_without_it(bias):
     """A linear head loses exactly v_k · mean(A^k), also from maps with negative values and for a negative logit."""
     torch.manual_seed(3)
     model = nn.Sequential(nn.Conv2d(1, 40, 3, padding=1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(40, 3))

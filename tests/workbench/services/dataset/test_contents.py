@@ -1,4 +1,4 @@
-"""What is in a set, with its pictures and without; raters, weights and augmentations."""
+"""Contents of a dataset with and without its images; annotators, class weights and augmentations."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def test_fer2013_and_drawn_faces_are_always_known(folder):
     ]
 
 
-def test_of_fer2013_the_counts_are_known_without_its_pictures(folder):
+def test_of_fer2013_the_counts_are_known_without_its_images(folder):
     found = services.dataset.contents.contents("fer2013")
     assert found.counts == fer2013.COUNTS
     assert found.training == fer2013.COUNTS["Training"]
@@ -55,7 +55,7 @@ def test_gray_values_are_counted_in_each_part(folder):
     assert found.training == faces.counts()["train"]
 
 
-def test_samples_have_the_label_that_was_asked_for(folder):
+def test_samples_have_the_label_that_was_requested(folder):
     faces = small()
     faces.save(folder / "mine.npz")
     sad = faces.images[faces.labels == 1]
@@ -95,7 +95,7 @@ def test_the_leaks_that_ship_are_those_of_the_evaluation():
         assert (known.exact, known.near, known.n_images) == (exact.n_images, near.n_images, 3589)
 
 
-def test_raters_agree_differ_or_have_no_majority(folder):
+def test_annotators_agree_differ_or_have_no_majority(folder):
     views, _ = services.metrics.annotators.annotator_agreement()
     assert [view.class_ for view in views] == list(services.dataset.contents.contents("fer2013").classes)
     for view in views:
@@ -103,7 +103,7 @@ def test_raters_agree_differ_or_have_no_majority(folder):
         assert view.most_other not in ("", view.class_)
 
 
-def test_a_set_of_other_pictures_under_the_name_of_fer2013_has_no_votes(folder):
+def test_a_set_of_other_images_under_the_name_of_fer2013_has_no_votes(folder):
     small().save(folder / "fer2013.npz")
     assert services.metrics.annotators.annotator_agreement() == ((), "all parts")
 

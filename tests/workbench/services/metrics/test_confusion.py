@@ -1,4 +1,4 @@
-"""Cells of a confusion matrix: which pictures, and what raters said."""
+"""Cells of a confusion matrix: their images, and the votes of annotators."""
 
 from collections import Counter
 
@@ -14,7 +14,7 @@ from workbench.services.metrics import confusion, evaluation
 NAME = "residual_cnn"
 
 
-def test_every_cell_holds_as_many_pictures_as_the_matrix_says():
+def test_every_cell_holds_as_many_images_as_the_matrix_says():
     found = services.metrics.evaluation.scores(NAME)
     classes = found.card.classes
     for i, label in enumerate(classes[:2]):
@@ -39,13 +39,13 @@ def test_verdicts_of_all_wrong_cells_are_those_of_the_evaluation():
     assert found == expected.errors
 
 
-def test_a_right_answer_is_never_called_wrong():
+def test_a_correct_prediction_is_never_called_wrong():
     cell = services.metrics.confusion.cell(NAME, "happy", "happy")
     assert set(cell.counts) <= {*confusion.CORRECT_VERDICTS, confusion.NO_VOTES}
     assert all(p.votes[0][0] == "happy" and p.votes[0][1] > 5 for p in cell.of("annotators agree"))
 
 
-def test_the_surest_answers_come_first_with_their_votes():
+def test_the_most_confident_predictions_come_first_with_their_votes():
     cell = services.metrics.confusion.cell(NAME, "sad", "neutral")
     sure = [picture.confidence for picture in cell.images]
     assert sure == sorted(sure, reverse=True)
@@ -61,7 +61,7 @@ def test_a_class_that_the_network_does_not_have_is_named():
         services.metrics.confusion.cell(NAME, "contempt", "happy")
 
 
-def test_pictures_are_found_in_the_set_that_holds_them_and_nowhere_else(tmp_path, monkeypatch):
+def test_images_are_found_in_the_set_that_holds_them_and_nowhere_else(tmp_path, monkeypatch):
     images = np.arange(3 * 64, dtype=np.uint8).reshape(3, 8, 8)
     faces = FaceSet(images, np.array([0, 1, 2]), np.array(["a", "b", "c"]), np.full(3, "PrivateTest"))
     monkeypatch.setattr(imported, "FOLDER", tmp_path)

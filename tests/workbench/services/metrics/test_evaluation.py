@@ -1,4 +1,4 @@
-"""Measures of stored answers: against their definitions, and where files are missing or damaged."""
+"""Metrics of stored predictions: against their definitions, and for missing or damaged files."""
 
 import json
 import shutil
@@ -112,7 +112,7 @@ def test_a_measure_says_its_direction_and_its_value_with_the_interval():
     assert "(" not in told["ece"][1]
 
 
-def test_calibration_judges_the_same_answers_before_and_after_the_temperature():
+def test_calibration_judges_the_same_predictions_before_and_after_the_temperature():
     found = services.metrics.evaluation.calibration(NAME)
     assert found.temperature == evaluation.stored_predictions(NAME).card.temperature
     assert found.before.count.sum() == found.after.count.sum() == 3589
@@ -133,7 +133,7 @@ def test_without_a_temperature_nothing_is_called_calibrated(own_shelf):
     assert services.metrics.evaluation.calibration(NAME).after is None
 
 
-def test_a_card_without_answers_says_how_to_get_them(own_shelf):
+def test_a_card_without_predictions_says_how_to_get_them(own_shelf):
     (own_shelf / "predictions.npz").unlink()
     with pytest.raises(CheckpointError, match=f"ferscope evaluate {NAME}"):
         services.metrics.evaluation.scores(NAME)
@@ -155,7 +155,7 @@ def test_a_part_that_was_not_measured_is_named(own_shelf):
     ],
     ids=["other classes", "no numbers", "labels beyond the classes", "labels below zero"],
 )
-def test_answers_that_do_not_fit_the_card_are_refused(own_shelf, damage):
+def test_predictions_that_do_not_fit_the_card_are_refused(own_shelf, damage):
     rewrite(own_shelf, **damage)
     with pytest.raises(CheckpointError, match=f"ferscope evaluate {NAME}"):
         services.metrics.evaluation.scores(NAME)

@@ -1,4 +1,4 @@
-"""What the trained networks are worth together, told from small checkpoints whose answers are known."""
+"""Results of all trained networks, from small checkpoints with known predictions."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_network_whose_ancestors_have_seen_test_images_is_left_out_and_named()
     assert leaderboard.left_out().endswith("validation or test images, or may have: `resnet18`, `vanilla_cnn-s1`.")
 
 
-def test_what_is_not_trained_is_told_with_the_minutes_that_were_measured(shelf):
+def test_what_is_not_trained_is_reported_with_the_minutes_that_were_measured(shelf):
     put("vanilla_cnn", knows(range(6)), weights=False)
     names = {one.network: one for one in leaderboard.untrained()}
     assert {"vanilla_cnn", "ensemble"}.isdisjoint(names)

@@ -1,4 +1,4 @@
-"""Two networks on the same pictures, and the leaked ones."""
+"""Two networks on the same images, and the effect of leaked images."""
 
 import dataclasses
 from math import comb
@@ -11,7 +11,7 @@ from workbench import services
 from workbench.services.metrics import evaluation, paired_tests
 
 
-def test_mcnemars_test_is_the_binomial_of_the_pictures_that_tell_apart():
+def test_mcnemars_test_is_the_binomial_of_the_images_that_tell_apart():
     found = services.metrics.paired_tests.pair("resnet18", "vanilla_cnn")
     x, n = min(found.first_only, found.second_only), found.first_only + found.second_only
     expected = sum(comb(n, i) for i in range(x + 1)) * 2 / 2**n
@@ -41,7 +41,7 @@ def test_exchanging_the_two_exchanges_the_signs():
     assert one.accuracy[0] == pytest.approx(-other.accuracy[0])
 
 
-def test_a_network_beside_itself_is_never_told_apart():
+def test_a_network_compared_with_itself_never_differs():
     found = services.metrics.paired_tests.pair("resnet18", "resnet18")
     assert (found.first_only, found.second_only, found.p_value) == (0, 0, 1.0)
     assert found.accuracy == (0, 0, 0)
@@ -64,7 +64,7 @@ def test_what_cannot_be_compared_is_said(monkeypatch, change, words):
         services.metrics.paired_tests.pair("residual_cnn", "resnet18")
 
 
-def test_leaked_pictures_and_the_others_make_up_the_accuracy():
+def test_leaked_images_and_the_others_make_up_the_accuracy():
     accuracy = services.metrics.evaluation.scores("residual_cnn").values["accuracy"][0]
     exact, near = services.metrics.paired_tests.leak_effects("residual_cnn")
     assert (exact.n_images, near.n_images) == (288, 480)

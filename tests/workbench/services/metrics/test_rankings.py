@@ -1,4 +1,4 @@
-"""Whether a paper's order of two networks holds, told from small checkpoints whose answers are known."""
+"""Whether a paper's ranking of two networks holds, from small checkpoints with known predictions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def ranked(seeds: tuple[int, ...], better: int, worse: int) -> rankings.Ranking:
     return found
 
 
-def test_an_order_of_a_paper_holds_where_the_interval_over_pictures_says_so_with_every_seed():
+def test_a_ranking_holds_if_the_interval_over_images_excludes_zero_with_every_seed():
     found = ranked((0, 1), 6, 2)
     assert (found.first, found.second, found.measure) == ("resnet18_svd_hfc", "resnet18", "balanced_accuracy")
     key = "balanced accuracy on FER2013"
