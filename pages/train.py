@@ -12,7 +12,7 @@ if job is not None:
     if not job.alive and job.has_checkpoint:
         outcome.show(job)
 elif classroom.teacher():
-    own.say_notes()
+    own.show_notes()
     form.show()
     own.offer()
 queue.table()

@@ -10,8 +10,8 @@ from streamlit.delta_generator import DeltaGenerator
 from models.files import DiskFullError
 from workbench import services
 from workbench.jobs import store
+from workbench.jobs.estimate import Estimate
 from workbench.jobs.limits import LIMITS
-from workbench.jobs.runner import Estimate
 from workbench.jobs.store import JobError
 from workbench.services import training
 from workbench.services.training import PRESETS, Field, Plan
