@@ -23,7 +23,7 @@ EVERY_ADDRESS = "0.0.0.0"
 
 # Name: module of its `main(argv)`, imported when it is called (`ferscope --help` must not import torch), and purpose.
 COMMANDS = {
-    "data": ("models.datasets.__main__", "import, audit, preview and draw datasets"),
+    "data": ("workbench.commands.data", "import, audit, preview and draw datasets"),
     "models": ("models.model_table", "list networks, or show one in detail"),
     "train": ("models.train", "train a network"),
     "evaluate": ("models.evaluate", "evaluate a trained network on validation and test set"),

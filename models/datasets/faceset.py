@@ -22,7 +22,7 @@ CLASSES = (*EMOTIONS, "contempt")
 """Every class that a set may have; one without some of them keeps the order of the others."""
 
 _ARRAYS = ("images", "labels", "names", "splits")
-_OPTIONAL = ("subjects", "targets")
+_OPTIONAL = ("subjects", "targets", "boxes")
 _NOT_IMPORTED = (
     "Import it first: ferscope data import SOURCE, where SOURCE is the archive, the folder or the CSV; or draw a set "
     f"of faces, ferscope data draw, and give that: --data {DATA / 'drawn.npz'}"
@@ -46,6 +46,8 @@ class FaceSet:
         subjects: who is shown, e.g. "S005", str (N,); empty texts where the set does not say.
         targets: share of each class in the votes of several annotators, float32 (N, K); None where there is one
             label.
+        boxes: where each face is in its photograph, in pixels: left, top, width, height, and angle in degrees, float32
+            (N, 5); rows of zeros for images that were not cropped. None where none was.
         notes: sentences on what a reader had to leave out or could not know; not kept in the file.
     """
 
@@ -56,6 +58,7 @@ class FaceSet:
     classes: tuple[str, ...] = EMOTIONS
     subjects: np.ndarray = None  # ty: ignore[invalid-assignment]  # replaced in __post_init__
     targets: np.ndarray | None = None
+    boxes: np.ndarray | None = None
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -68,8 +71,8 @@ class FaceSet:
     def subset(self, chosen: np.ndarray) -> FaceSet:
         """The faces that an index or a mask (N,) chooses, in its order; each keeps its id."""
         arrays = {name: getattr(self, name)[chosen] for name in (*_ARRAYS, "subjects")}
-        targets = None if self.targets is None else self.targets[chosen]
-        part = FaceSet(**arrays, classes=self.classes, targets=targets)
+        optional = {name: None if (value := getattr(self, name)) is None else value[chosen] for name in _OPTIONAL[1:]}
+        part = FaceSet(**arrays, classes=self.classes, **optional)
         part.__dict__.update({name: getattr(self, name)[chosen] for name in ("pixel_hashes", "ids")})
         return part
 
@@ -131,7 +134,7 @@ class FaceSet:
         """
         buffer = io.BytesIO()
         texts = {name: getattr(self, name).astype(str) for name in ("names", "splits", "subjects")}
-        targets = {} if self.targets is None else {"targets": self.targets.astype(np.float32)}
+        optional = {name: getattr(self, name) for name in _OPTIONAL[1:] if getattr(self, name) is not None}
         np.savez_compressed(
             buffer,
             images=self.images,
@@ -139,7 +142,7 @@ class FaceSet:
             classes=np.array(self.classes),
             source=np.array(source),
             **texts,
-            **targets,
+            **{name: values.astype(np.float32) for name, values in optional.items()},
         )
         write_bytes(path, buffer.getvalue(), private)
 
@@ -171,6 +174,8 @@ class FaceSet:
         n, k = len(self.images), len(self.classes)
         same_length = {getattr(self, a).shape for a in (*_ARRAYS[1:], "subjects")} == {(n,)}
         if self.targets is not None and self.targets.shape != (n, k):
+            return False
+        if self.boxes is not None and self.boxes.shape != (n, 5):
             return False
         return same_length and bool(((self.labels >= 0) & (self.labels < k)).all())
 

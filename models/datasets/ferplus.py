@@ -15,6 +15,7 @@ image left a choice, it takes one. Differences from the paper are in `targets`.
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
@@ -33,6 +34,7 @@ COLUMNS = (
 
 Mode = Literal["majority", "probability", "multi-label"]
 
+_ROW = re.compile(r"(?:row_|fer)(\d{1,7})")
 _ORDER = np.array([COLUMNS.index(name) for name in CLASSES])  # FER+'s columns in the project's order
 
 
@@ -51,7 +53,8 @@ def votes(names: Sequence[str] | np.ndarray) -> np.ndarray:
     """Annotator votes for images of FER2013, by name.
 
     Args:
-        names: as in a `FaceSet` or in `predictions.npz`: "PrivateTest_123" of the files, "row_123" of the CSV.
+        names: as in a `FaceSet` or in `predictions.npz`: "PrivateTest_123" of the files, "row_123" of the CSV,
+            "fer0000123" of FER+'s own files.
 
     Returns:
         int64 (N, 10), columns as in COLUMNS; rows of zeros for images whose votes are not known, also where two
@@ -61,7 +64,8 @@ def votes(names: Sequence[str] | np.ndarray) -> np.ndarray:
     shared = {name for name, n in Counter(map(str, names)).items() if n > 1}
     found = np.zeros((len(names), len(COLUMNS)), dtype=np.int64)
     for i, name in enumerate(map(str, names)):
-        row = int(name[4:]) if name.startswith("row_") and name[4:].isdecimal() else row_of.get(name, -1)
+        numbered = _ROW.fullmatch(name)
+        row = int(numbered[1]) if numbered else row_of.get(name, -1)
         if 0 <= row < len(table) and name not in shared:
             found[i] = table[row]
     return found

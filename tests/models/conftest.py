@@ -103,9 +103,9 @@ def finished_run(make_config, tmp_path_factory) -> Path:
 
 @functools.cache
 def _read_once(path: Path) -> FaceSet:
-    from models.datasets import fer2013
+    from models.datasets import readers
 
-    return fer2013.read(path)
+    return readers.read(path)[1]
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 from models.datasets import FaceSet
-from models.datasets.__main__ import main
 from models.datasets.audit import as_html, audit, leaked, sentences
 from models.datasets.duplicates import duplicates_of, near_duplicates_of, near_pairs, perceptual_hashes
 from models.datasets.synthetic.faces import draw_face
 from models.tables import write_rows
+from workbench.commands.data import main
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from models.datasets import EMOTIONS, DataError, FaceSet, fer2013, readers
-from models.datasets.__main__ import main
+from workbench.commands.data import main
 
 COUNTS = {"Training": [3, 1, 2, 4, 2, 2, 3], "PublicTest": [1] * 7, "PrivateTest": [2, 1, 1, 1, 1, 1, 1]}
 
@@ -124,8 +124,12 @@ LAYOUTS = {
     ),
     "csv in zip": lambda d: write_zip(d / "f.zip", {"fer2013new.csv": b"Usage,Image\n", "icml_face_data.csv": table()}),
     "csv in folder": lambda d: write_folder(d / "fer2013.csv", {"fer2013.csv": table(SHUFFLED)}),
-    "npz": lambda d: fer2013.read(write_folder(d / "x", picture_files())).save(d / "x.npz") or d / "x.npz",
+    "npz": lambda d: read(write_folder(d / "x", picture_files())).save(d / "x.npz") or d / "x.npz",
 }
+
+
+def read(source: Path) -> FaceSet:
+    return readers.read(source, "fer2013")[1]
 
 
 def expected_fingerprint() -> str:
@@ -138,7 +142,7 @@ def expected_fingerprint() -> str:
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_every_layout_gives_the_same_set(layout, tmp_path):
-    faces = fer2013.read(LAYOUTS[layout](tmp_path))
+    faces = read(LAYOUTS[layout](tmp_path))
     assert fer2013.check_counts(faces) == []
     assert faces.fingerprint == expected_fingerprint()
     assert faces.images.dtype == np.uint8
@@ -147,7 +151,7 @@ def test_every_layout_gives_the_same_set(layout, tmp_path):
 
 def test_files_give_the_same_order_whatever_the_archive(tmp_path):
     backwards = dict(reversed(picture_files().items()))
-    one, other = (fer2013.read(write_tar(tmp_path / "a.tar", files, "w")) for files in (picture_files(), backwards))
+    one, other = (read(write_tar(tmp_path / "a.tar", files, "w")) for files in (picture_files(), backwards))
     assert one.names.tolist() == other.names.tolist()
     assert np.array_equal(one.images, other.images)
     assert list(one.counts()) == ["Training", "PublicTest", "PrivateTest"]
@@ -159,14 +163,14 @@ def test_files_give_the_same_order_whatever_the_archive(tmp_path):
 )
 def test_the_codes_of_the_csv_are_the_challenges_own(tmp_path, code, emotion):
     row = rows()[0] | {"emotion": str(code)}
-    faces = fer2013.read(write_csv(tmp_path / "fer2013.csv", table(some=[row])))
+    faces = read(write_csv(tmp_path / "fer2013.csv", table(some=[row])))
     assert faces.classes[faces.labels[0]] == emotion
 
 
 def test_a_color_image_becomes_gray(tmp_path):
     gray = np.random.default_rng(0).integers(0, 256, (48, 48), dtype=np.uint8)
     files = {"train/happy/Training_1.png": png(np.stack([gray] * 3, axis=-1))}
-    assert np.array_equal(fer2013.read(write_folder(tmp_path / "x", files)).images[0], gray)
+    assert np.array_equal(read(write_folder(tmp_path / "x", files)).images[0], gray)
 
 
 # ---- refused
@@ -174,7 +178,7 @@ def test_a_color_image_becomes_gray(tmp_path):
 
 def refusal(source: Path) -> str:
     with pytest.raises(DataError) as error:
-        fer2013.read(source)
+        read(source)
     return str(error.value)
 
 
@@ -193,7 +197,7 @@ def test_names_without_the_split_say_that_the_official_split_cannot_be_known(tmp
 )
 def test_a_file_that_is_no_image_of_48_by_48_is_left_out_counted_and_named(tmp_path, content):
     bad = {"train/sad/Training_7.png": content, "train/sad/Training_8.png": b"neither"}
-    faces = fer2013.read(write_zip(tmp_path / "x.zip", picture_files() | bad))
+    faces = read(write_zip(tmp_path / "x.zip", picture_files() | bad))
     assert faces.fingerprint == expected_fingerprint()
     (note,) = faces.notes
     assert note == "2 files were left out (not 48×48 images): " + ", ".join(bad)
@@ -202,7 +206,7 @@ def test_a_file_that_is_no_image_of_48_by_48_is_left_out_counted_and_named(tmp_p
 def test_a_huge_image_in_few_bytes_is_left_out_before_it_is_decoded(tmp_path):
     huge = bytearray(png(np.zeros((48, 48), np.uint8)))
     huge[16:24] = (30_000).to_bytes(4, "big") * 2  # width and height in the head of a PNG
-    faces = fer2013.read(write_folder(tmp_path / "x", picture_files() | {"train/sad/Training_7.png": bytes(huge)}))
+    faces = read(write_folder(tmp_path / "x", picture_files() | {"train/sad/Training_7.png": bytes(huge)}))
     assert "Training_7.png" in faces.notes[0]
 
 
@@ -211,7 +215,7 @@ def test_a_name_that_stands_for_two_files_is_refused_unless_the_original_set_has
     twice = {"train/sad/Training_7.png": picture, "train/happy/Training_7.png": picture}
     assert "Training_7" in refusal(write_folder(tmp_path / "x", picture_files() | twice))
     known = {f"train/{emotion}/Training_8475486.png": picture for emotion in ("angry", "surprise")}
-    assert len(fer2013.read(write_folder(tmp_path / "y", picture_files() | known))) == 34
+    assert len(read(write_folder(tmp_path / "y", picture_files() | known))) == 34
 
 
 @pytest.mark.parametrize("change", [lambda p: p.rsplit(" ", 1)[0], lambda p: p + " 0", lambda p: "0"])
@@ -226,9 +230,9 @@ def test_a_row_with_a_wrong_number_of_pixels_is_named(tmp_path, change):
 @pytest.mark.parametrize(
     ("column", "value"),
     [
-        *(("emotion", v) for v in ("7", "-1", "happy", "", "3.5", "9" * 30)),
+        *(("emotion", v) for v in ("8", "-1", "bored", "", "3.5", "9" * 30, "nan")),
         *(("pixels", v) for v in ("", "0 256", "0 -1", "0 x")),
-        *(("Usage", v) for v in ("", "Test", "training")),
+        *(("Usage", v) for v in ("", "Test")),
     ],
 )
 def test_a_row_with_a_wrong_value_is_named(tmp_path, column, value):
@@ -243,11 +247,11 @@ def test_a_csv_that_breaks_off_names_its_last_row(tmp_path):
     assert "Row 31" in message
 
 
-@pytest.mark.parametrize("column", ["emotion", "pixels", "Usage"])
+@pytest.mark.parametrize("column", ["emotion", "pixels"])
 def test_a_missing_column_is_named(tmp_path, column):
     header = tuple(name for name in ("emotion", "pixels", "Usage") if name != column)
     message = refusal(write_csv(tmp_path / "fer2013.csv", table(header)))
-    assert f"no column {column.lower()};" in message
+    assert f"no column {column};" in message
 
 
 @pytest.mark.parametrize(
@@ -332,7 +336,7 @@ def test_an_archive_with_climbing_paths_writes_nothing(tmp_path, write, monkeypa
         "../../x.png": b"x",
     }
     source = write(inside / "archive", climbing)
-    faces = fer2013.read(source)
+    faces = read(source)
     assert len(faces) == 2  # read in memory; where their paths point does not matter
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == [source]
 
@@ -413,7 +417,7 @@ def test_a_wrong_count_is_refused_naming_the_difference_and_the_earlier_set_stay
 
 def test_a_missing_split_and_foreign_classes_are_differences(tmp_path):
     some = [row for row in rows() if row["Usage"] != "PrivateTest"]
-    faces = fer2013.read(write_csv(tmp_path / "fer2013.csv", table(some=some)))
+    faces = read(write_csv(tmp_path / "fer2013.csv", table(some=some)))
     assert fer2013.check_counts(faces) == [
         "PrivateTest: angry 0 instead of 2, " + ", ".join(f"{e} 0 instead of 1" for e in EMOTIONS[1:])
     ]
@@ -492,7 +496,7 @@ def test_the_real_images_have_ids_of_their_own_and_1516_groups_of_duplicates(imp
 
 def test_the_real_archive_and_its_imported_copy_agree(imported_fer2013, tmp_path):
     imported_fer2013.save(tmp_path / "set.npz")
-    again = fer2013.read(tmp_path / "set.npz")
+    again = read(tmp_path / "set.npz")
     assert again.fingerprint == imported_fer2013.fingerprint
     assert np.array_equal(again.images, imported_fer2013.images)
     assert np.array_equal(again.names, imported_fer2013.names)

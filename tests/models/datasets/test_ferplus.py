@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from models.datasets import DataError, FaceSet
-from models.datasets.__main__ import main
 from models.datasets.faceset import CLASSES
 from models.datasets.ferplus import COLUMNS, entropy, has_votes, relabelled, targets, votes
+from workbench.commands.data import main
 
 
 def row(**given: int) -> np.ndarray:

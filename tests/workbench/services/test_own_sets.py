@@ -47,12 +47,12 @@ def labelled(**counts: int) -> list:
 @pytest.mark.parametrize(
     ("files", "says"),
     [
-        ({"happy/1.png": b"x", "happy/run.exe": b"MZ"}, r"Not all files of this zip are images \(.exe\)"),
+        ({"happy/README.txt": b"x", "happy/run.exe": b"MZ"}, "contains no image"),
         ({"../happy/1.png": b"x"}, "climbs out"),
         ({"/happy/1.png": b"x"}, "climbs out"),
         ({"C:\\happy\\1.png": b"x"}, "climbs out"),
         ({f"happy/{i}.png": b"" for i in range(10_000)}, "10000 files"),
-        ({"cats/1.png": b"x"}, "is not a class"),
+        ({"cats/1.png": b"x"}, r"mean no class: cats \(1 image\)"),
         ({}, "no image"),
     ],
 )
@@ -96,7 +96,20 @@ def test_faces_are_cut_out_and_what_shows_none_is_counted():
     found, notes = training.read_zip(zipped(files))
     assert [name for name, _ in found] == ["happy"]
     assert found[0][1].shape == (48, 48)
-    assert notes == ["1 of 2 images left out: each cannot be read."]
+    assert notes == ["1 of 2 files left out: each cannot be read."]
+
+
+@pytest.mark.parametrize("separator", ["/", "\\"], ids=["slashes", "backslashes of PowerShell"])
+def test_zips_of_every_maker_are_read_and_other_files_are_left_out(separator):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in ("mine/happy/a.png", "mine/fröhlich/b.png", "mine/README.txt", "mine/happy/IMG_1.HEIC", "mine/"):
+            entry = zipfile.ZipInfo("x")
+            entry.filename = name.replace("/", separator)
+            archive.writestr(entry, photo() if name.endswith("png") else b"x")
+    found, notes = training.read_zip(buffer.getvalue())
+    assert [name for name, _ in found] == ["happy", "fröhlich"], "one emotion alone: both are classes of one's own"
+    assert notes == ["1 of 4 files left out: each is no image.", "1 of 4 files left out: each cannot be read."]
 
 
 def test_a_class_with_one_image_is_refused_and_nothing_is_written(place):

@@ -20,8 +20,9 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from models.datasets import DataError, FaceSet
-from models.datasets.faceset import CLASSES
-from models.datasets.folder import SIDE, class_of
+from models.datasets.archives import is_hidden, zip_name
+from models.datasets.class_names import ClassMap, in_order
+from models.datasets.readers.folder import listed, meanings
 from models.images import SUFFIXES, TITLES
 
 from ... import faces
@@ -31,14 +32,16 @@ from ...jobs.limits import LIMITS, check_own_set
 from ...jobs.store import JobError
 from . import epochs
 
+_SIDE = 48  # pixels
 _UNPACKED = 12 * LIMITS.own_bytes  # bytes, of all images of a zip file together
 _LARGEST = (1600, 1600)  # pixels, while a face is looked for
-_CRUMBS = {"__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini"}  # what computers put into zips by themselves
 _DAMAGED = "This is not a zip that can be read, or a damaged one. Pack it again."
 _HOW = "Zip a folder with one folder of images for each class, such as happy and sad."
 
 Labelled = tuple[str, np.ndarray]
 """A class and a gray face, uint8 (48, 48)."""
+
+_Entry = tuple[PurePosixPath, zipfile.ZipInfo]
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ def make(pictures: Sequence[Labelled], seed: int = 0) -> OwnSet:
     """
     counts = Counter(name for name, _ in pictures)
     check_own_set(counts)
-    classes = tuple(name for name in CLASSES if counts[name])
+    classes = in_order(counts)
     labels = np.array([classes.index(name) for name, _ in pictures])
     splits, rng = np.full(len(labels), "Training", dtype="<U12"), np.random.default_rng(seed)
     for label in range(len(classes)):
@@ -137,18 +140,18 @@ def face_of(data: bytes) -> np.ndarray:
     boxes = faces.detect(picture)
     if not boxes:
         raise faces.PictureError("No face was detected in this image. Move closer, face the camera, and add light.")
-    return faces.crop(picture, boxes[0]).gray(SIDE)
+    return faces.crop(picture, boxes[0]).gray(_SIDE)
 
 
 def read_zip(data: bytes, progress: Callable[[int, int], None] = lambda i, n: None) -> tuple[list[Labelled], list[str]]:
-    """The faces in a zip of class folders.
+    """The faces in a zip of class folders: emotions, or where fewer than two folders are, any names.
 
     Args:
         data: the file.
         progress: called with (images read, images in all).
 
     Returns:
-        Faces with their classes, and a sentence for each kind of image that was left out.
+        Faces with their classes, and a sentence for each kind of file that was left out.
 
     Raises:
         JobError: it is not such a zip; the sentence says what to do.
@@ -158,48 +161,50 @@ def read_zip(data: bytes, progress: Callable[[int, int], None] = lambda i, n: No
     with unzipping(_DAMAGED):
         file = zipfile.ZipFile(io.BytesIO(data))
     with file:
-        entries = [entry for entry in file.infolist() if _counts(entry)]
+        entries = [(zip_name(entry), entry) for entry in file.infolist()]
+        entries = [(path, entry) for path, entry in entries if path.parts and not is_hidden(path) and _is_file(entry)]
         _check(entries)
         return _faces(file, entries, progress)
 
 
-def _counts(entry: zipfile.ZipInfo) -> bool:
-    parts = PurePosixPath(entry.filename).parts
-    if not parts or entry.filename.endswith("/"):  # nothing, or a folder
-        return False
-    return not _CRUMBS & set(parts) and not parts[-1].startswith("._")
+def _is_file(entry: zipfile.ZipInfo) -> bool:
+    return not entry.filename.endswith(("/", "\\"))  # PowerShell 5.1 ends a folder with a backslash
 
 
-def _check(entries: list[zipfile.ZipInfo]) -> None:
+def _check(entries: list[_Entry]) -> None:
     """Raise JobError for an unsuitable zip file before anything of it is unpacked."""
     if len(entries) > LIMITS.own_images:
         raise JobError(f"This zip file contains {len(entries)} files: use at most {LIMITS.own_images} images.")
-    if not entries:
-        raise JobError(f"This zip file contains no image. {_HOW}")
-    for entry in entries:
-        path = PurePosixPath(entry.filename)
-        if path.is_absolute() or ".." in path.parts or "\\" in entry.filename or ":" in entry.filename:
+    if not any(path.suffix.lower() in SUFFIXES for path, _ in entries):
+        raise JobError(f"This zip file contains no image: {TITLES}. {_HOW}")
+    for path, entry in entries:
+        if path.is_absolute() or ".." in path.parts or ":" in str(path):
             raise JobError(f"This zip holds a path that climbs out of it. {_HOW}")
         if stat.S_ISLNK(entry.external_attr >> 16) or entry.flag_bits & 1:
             raise JobError(f"This zip file contains a link or a file with a password. {_HOW}")
-        if path.suffix.lower() not in SUFFIXES:
-            raise JobError(f"Not all files of this zip are images ({path.suffix[:8]}): use {TITLES}. {_HOW}")
-        if class_of(path.parent.name) is None:
-            raise JobError(f"The folder “{path.parent.name[:40]}” is not a class: use {', '.join(CLASSES)}.")
-    if sum(entry.file_size for entry in entries) > _UNPACKED:
+    if sum(entry.file_size for _, entry in entries) > _UNPACKED:
         raise JobError(f"Unpacked, this zip file is larger than {_UNPACKED >> 20} MB: use fewer images.")
 
 
 def _faces(
-    file: zipfile.ZipFile, entries: list[zipfile.ZipInfo], progress: Callable[[int, int], None]
+    file: zipfile.ZipFile, entries: list[_Entry], progress: Callable[[int, int], None]
 ) -> tuple[list[Labelled], list[str]]:
-    found, left_out = [], Counter()
-    for i, entry in enumerate(entries):
+    images = [(path, entry) for path, entry in entries if path.suffix.lower() in SUFFIXES]
+    folders = Counter(path.parent.name for path, _ in images)
+    classes = meanings(folders, ClassMap())
+    if not classes:
+        raise JobError(f"The folders of this zip mean no class: {listed(folders)[:300]}. {_HOW}")
+    found, left_out = [], Counter({"is no image": len(entries) - len(images)})
+    for i, (path, entry) in enumerate(images):
+        class_ = classes.get(path.parent.name)
+        if class_ is None:
+            left_out[f"is in the folder “{path.parent.name[:40]}”, which means no class"] += 1
+            continue
         with unzipping(_DAMAGED), file.open(entry) as stream:
             data = stream.read(faces.MAX_BYTES + 1)  # the header may state a wrong size
         try:
-            found.append((class_of(PurePosixPath(entry.filename).parent.name), face_of(data)))
+            found.append((class_, face_of(data)))
         except faces.PictureError as error:
             left_out["shows no face" if "No face" in str(error) else "cannot be read"] += 1
-        progress(i + 1, len(entries))
-    return found, [f"{n} of {len(entries)} images left out: each {why}." for why, n in left_out.items()]
+        progress(i + 1, len(images))
+    return found, [f"{n} of {len(entries)} files left out: each {why}." for why, n in left_out.items() if n]

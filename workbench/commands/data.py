@@ -1,12 +1,11 @@
-"""`ferscope data`, or `python -m models.datasets`: import datasets, and show their contents and problems."""
+"""`ferscope data`: import datasets, and show their contents and problems."""
 
 from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal
 
 import numpy as np
 import tyro
@@ -16,85 +15,20 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
-from ..files import DiskFullError, write_bytes, write_json
-from ..paths import DATA, FER2013
-from . import audit as audits
-from . import duplicates, fer2013, ferplus, readers, split_tables, splits, subjects
-from .archives import stamp
-from .faceset import DataError, FaceSet, source_of, stored_counts
+from models.datasets import DataError, FaceSet, duplicates, split_tables, splits, subjects
+from models.datasets import audit as audits
+from models.files import DiskFullError, write_bytes, write_json
+from models.paths import DATA, FER2013
+
+from . import data_import
+from .data_import import counts_table, show_set
 
 Source = Annotated[Path, tyro.conf.Positional]
 
 app = tyro.extras.SubcommandApp()
 
 
-def counts_table(classes: Sequence[str], by_split: Mapping[str, list[int]]) -> Table:
-    """Images of each class (columns) in each part (rows)."""
-    table = Table("", *classes, "all", box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))  # in 80 columns
-    for split, counts in by_split.items():
-        table.add_row(split, *map(str, counts), str(sum(counts)))
-    return table
-
-
-def _show(faces: FaceSet, console: Console) -> None:
-    console.print(counts_table(faces.classes, faces.counts()))
-    people = len(set(faces.subjects.tolist()) - {""})
-    if people:
-        console.print(f"{people} subjects")
-    if "Training" in faces.counts():
-        mean, std = faces.part("Training").pixel_statistics()
-        console.print(f"Training pixels: mean {255 * mean:.2f}, standard deviation {255 * std:.2f} (of 255)")
-
-
-@app.command(name="import")
-def import_set(
-    source: Source,
-    /,
-    out: Path | None = None,
-    kind: readers.Kind | None = None,
-    labels: Literal["own", "ferplus-majority", "ferplus-probability", "ferplus-multi-label"] = "own",
-    force: bool = False,
-) -> None:
-    """Import a dataset from an archive, a folder or FER2013's CSV: FER2013, CK+, JAFFE, or a folder of class folders.
-
-    Args:
-        source: archive (tar, zip), folder, or fer2013.csv.
-        out: the file to write; by default <kind>.npz, or for a folder of your own <its name>.npz, in the data folder:
-            data/ of a checkout, else data/ in your FERScope folder (FERSCOPE_HOME). If the import is refused, an
-            existing file is not changed.
-        kind: which dataset it is; by default recognized by its file names.
-        labels: own labels, or FER2013 with the votes of FER+: eight classes, with contempt.
-        force: import again, and accept a FER2013 whose counts differ from the complete one.
-    """
-    console = Console()
-    mark = f"{stamp(source)} {kind} {labels}" if source.exists() else ""
-    own = source.resolve().name.split(".")[0] or "folder"
-    for known in [out] if out else [DATA / f"{name}.npz" for name in (*readers.NAMED, own, "ferplus")]:
-        if mark and not force and source_of(known) == mark:
-            console.print(counts_table(*stored_counts(known)))
-            console.print(f"{known} was imported from this source before; --force imports it again.", soft_wrap=True)
-            return
-    with Progress(SpinnerColumn(), TextColumn("{task.description}"), console=console, transient=True) as progress:
-        task = progress.add_task(f"Reading {source}")
-        kind, faces = readers.read(
-            source, kind, lambda n: progress.update(task, description=f"Reading {source}: {n:,} files")
-        )
-    differences = fer2013.check_counts(faces) if kind == "fer2013" else []
-    if labels != "own":
-        faces = ferplus.relabelled(faces, cast(ferplus.Mode, labels.removeprefix("ferplus-")))
-    if kind == "folder" and own in readers.NAMED and out is None:
-        raise DataError(f"The folder is named {own}, but its files are not: choose another name with --out.")
-    name = "ferplus" if labels != "own" else own if kind == "folder" else kind
-    out = out or DATA / f"{name}.npz"
-    _show(faces, console)
-    for sentence in (*faces.notes, *differences):
-        console.print(sentence, soft_wrap=True)
-    if differences and not force:
-        raise DataError(
-            f"This is not the complete FER2013, so {out} was not written. To take it as it is, add --force."
-        )
-    faces.save(out, mark)
-    console.print(f"Written to {out}; fingerprint {faces.fingerprint}", soft_wrap=True)
+app.command(name="import")(data_import.import_set)
 
 
 @app.command(name="info")
@@ -102,7 +36,7 @@ def info(path: Source = FER2013, /) -> None:
     """Print the counts and the fingerprint of an imported dataset."""
     faces = FaceSet.load(path)
     console = Console()
-    _show(faces, console)
+    show_set(faces, console)
     console.print(f"{path}: fingerprint {faces.fingerprint}", soft_wrap=True)
 
 
@@ -206,8 +140,8 @@ def preview(
         out: the image to write. With a dataset it contains its faces: consider who may see them.
         seed: equal seeds give equal grids.
     """
-    from . import augment
-    from .synthetic import faces as synthetic  # here, because kornia takes a second or two
+    from models.datasets import augment
+    from models.datasets.synthetic import faces as synthetic  # here, because kornia takes a second or two
 
     console = Console()
     if path is None:
@@ -243,7 +177,7 @@ def draw(
         seed: equal seeds give equal datasets.
         sticker: a class whose Training images carry a sticker, a planted shortcut.
     """
-    from .synthetic.sets import save_drawn
+    from models.datasets.synthetic.sets import save_drawn
 
     console = Console()
     with Progress(console=console, transient=True) as progress:
@@ -251,7 +185,7 @@ def draw(
         drawn = save_drawn(
             out, count, size, seed, sticker, lambda done, total: progress.update(task, completed=done, total=total)
         )
-    _show(drawn.faces, console)
+    show_set(drawn.faces, console)
     console.print(f"Written to {out}; fingerprint {drawn.faces.fingerprint}", soft_wrap=True)
 
 
@@ -271,7 +205,7 @@ def fetch(name: Annotated[Literal["fer2013"], tyro.conf.Positional] = "fer2013",
         folder = kagglehub.dataset_download("msambare/fer2013")
     except Exception as error:  # kagglehub has errors of its own for a missing network, a missing account, a full disk
         raise DataError(f"Kaggle could not be reached or refused ({error}). {_BY_HAND}") from error
-    import_set(Path(folder), out, "fer2013")
+    data_import.import_set(Path(folder), out, "fer2013")
 
 
 _BY_HAND = (

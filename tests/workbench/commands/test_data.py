@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from models.datasets import FaceSet, augment
-from models.datasets import __main__ as command
 from models.datasets.splits import split
 from models.training.config import TrainConfig
+from workbench.commands import data as command
 
 AUGMENTATIONS = ("none", "quick", "strong", "moderate", "paper-a", "paper-b", "paper-c", "paper-d", "paper-e")
 
@@ -23,6 +23,21 @@ def failing(*argv: str) -> str:
         command.main(list(map(str, argv)))
     assert isinstance(stop.value.code, str), "a text: Python prints it and ends with status 1"
     return stop.value.code
+
+
+@pytest.fixture(scope="module")
+def faces() -> FaceSet:
+    """Two faces of 24 pixels of each class in each part of the official split."""
+    images = np.random.default_rng(0).integers(0, 256, (42, 24, 24), dtype=np.uint8)
+    parts = np.repeat(["Training", "PublicTest", "PrivateTest"], 14)
+    return FaceSet(images, np.arange(42) % 7, np.array([f"{p}_{i}" for i, p in enumerate(parts)]), parts)
+
+
+@pytest.fixture(scope="module")
+def faces_npz(faces, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("set") / "faces.npz"
+    faces.save(path)
+    return path
 
 
 # ---- splits
@@ -164,7 +179,7 @@ def test_what_kaggle_sends_is_imported(monkeypatch, tmp_path):
     asked, done = [], []
     hub = SimpleNamespace(dataset_download=lambda name: asked.append(name) or str(tmp_path))
     monkeypatch.setitem(sys.modules, "kagglehub", hub)
-    monkeypatch.setattr(command, "import_set", lambda *args: done.append(args))
+    monkeypatch.setattr(command.data_import, "import_set", lambda *args: done.append(args))
     command.main(["fetch", "--out", str(tmp_path / "x.npz")])
     assert asked == ["msambare/fer2013"]
     assert done == [(tmp_path, tmp_path / "x.npz", "fer2013")]
