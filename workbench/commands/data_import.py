@@ -95,7 +95,7 @@ def _name(kind: str, own: str) -> str:
     if kind in _NAMED:
         return kind
     if own in _NAMED:
-        raise DataError(f"The source is called {own} and its files are not: say by --out what the set shall be called.")
+        raise DataError(f"The source is named {own}, but its files are not: choose another name with --out.")
     return own
 
 

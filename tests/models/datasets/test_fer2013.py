@@ -388,7 +388,7 @@ def test_a_second_import_of_the_same_source_reads_nothing_again(tmp_path, capsys
         patch.setattr(readers, "read", read)
         main(["import", str(source), "--out", str(out)])
     printed = capsys.readouterr().out
-    assert "was made from this very source before" in printed
+    assert "was imported from this source before" in printed
     assert "PublicTest" in printed
     main(["import", str(source), "--out", str(out), "--force"])
     again = out.stat().st_mtime_ns
