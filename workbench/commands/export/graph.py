@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from models import Card
 from models.files import write_bytes
-from models.preprocessing import normalise
+from models.preprocessing import normalize
 
 from .errors import ExportError
 
@@ -57,7 +57,7 @@ class Preprocessed(nn.Module):
         # Always interpolated, which changes nothing at the same size: a branch on the size would fix it in the graph.
         size = (self.side, self.side)
         x = F.interpolate(image.float() / 255, size, mode="bilinear", antialias=True, align_corners=False)
-        logits = self.network(normalise(x, self.mean, self.std))
+        logits = self.network(normalize(x, self.mean, self.std))
         return logits, (logits / self.temperature).softmax(-1)
 
 
