@@ -117,6 +117,7 @@ def open_image(source: Path | BinaryIO | bytes) -> Image.Image:
         with source.open("rb") as file:
             head = file.read(200)
     else:
+        source.seek(0)  # as Pillow does: a file that was just written is at its end
         head = source.read(200)
         source.seek(0)
     format_ = format_of(head)

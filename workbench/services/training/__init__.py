@@ -1,4 +1,4 @@
-"""Trainings as a class sees them: presets and the form, sets to learn from, how far a job is, what it changed."""
+"""Trainings from the page Train: presets, the form, datasets, progress of a job, predictions before and after."""
 
 from .choices import (
     Summary,
