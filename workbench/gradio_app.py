@@ -76,14 +76,14 @@ class Serving:
             "visitors": self.gateway.visitors,
             "served": self.gateway.served,
             "refused": self.gateway.refused,
-            "cpu": self.process.cpu_percent() / 100,  # since it was asked before
+            "cpu": self.process.cpu_percent() / 100,  # since the last call
             "memory": self.process.memory_info().rss,
             "time": time.time(),
         }
 
 
 def serve(options: Options, host: str = ADDRESS, port: int = 7860, auth: tuple[str, str] | None = None) -> Serving:
-    """Start the demo in threads of this process; a public link is asked for where `options.shared`."""
+    """Start the demo in threads of this process; a public link is requested if `options.shared`."""
     folder = _own_folder()
     os.environ["GRADIO_TEMP_DIR"] = str(folder)  # read when components are built
     limit_connections()

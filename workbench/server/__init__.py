@@ -1,1 +1,1 @@
-"""What app and demo share in front of their pages: access, limits, connections, logs."""
+"""Shared by the servers of app and demo: access, rate limits, connections, logs."""

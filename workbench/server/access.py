@@ -1,7 +1,7 @@
-"""Who may do what when others on the network see the workbench, as `ferscope app --lan` lets them.
+"""Permissions of visitors when the app is served to the local network (`ferscope app --lan`).
 
-The command hands its choices to the app in environment variables; without them the app serves this computer only, and
-whoever sits before it is the teacher.
+The command passes its options to the app in environment variables; without them the app serves this computer only, and
+its user has the rights of the teacher.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that look alike on a projec
 
 
 def on_the_network() -> bool:
-    """Whether other computers of the local network see the app."""
+    """Whether the app is served to other computers of the local network."""
     return os.environ.get(LAN) == "1"
 
 
 def samples_only() -> bool:
-    """Whether neither camera nor upload is offered."""
+    """Whether camera and upload are disabled."""
     return os.environ.get(SAMPLES_ONLY) == "1"
 
 
 def new_token() -> str:
-    """A token for the teacher: three groups of four letters and digits, 59 bits of chance."""
+    """A token for the teacher: three groups of four letters and digits, 59 bits of entropy."""
     return "-".join("".join(secrets.choice(_LETTERS) for _ in range(4)) for _ in range(3))
 
 
 def is_token(text: str) -> bool:
-    """Whether `text` is the teacher's token, compared in constant time; never where none was given out."""
+    """Whether `text` is the teacher's token, compared in constant time; False if there is none."""
     token = os.environ.get(TOKEN, "")
     return bool(token) and hmac.compare_digest(text.strip().lower().encode(), token.encode())
 
@@ -51,7 +51,7 @@ def is_host_name(name: str) -> bool:
 
 
 def own_names() -> list[str]:
-    """Names by which other computers of the local network may know this one, without asking any of them."""
+    """Possible host names of this computer in the local network; no request is sent."""
     name = socket.gethostname().lower().rstrip(".")
     short = name.partition(".")[0]
     return sorted({name, short, f"{short}.local"}) if short else []

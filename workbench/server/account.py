@@ -1,4 +1,4 @@
-"""The account that runs FERScope: it may have no home and no name, as a user id of a container has not."""
+"""The account that runs FERScope: in a container it may have neither a home folder nor a name."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 
 
 class AccountError(RuntimeError):
-    """What the account may not do; the message is a sentence that says what to do instead."""
+    """An operation that the account may not perform; the message says what to do instead."""
 
 
 def user() -> str:
-    """The user's name, or the number where the system knows no name for it."""
+    """The user's name, or the user id if it has no name."""
     try:
         return getpass.getuser()
     except (ImportError, KeyError, OSError):
@@ -21,10 +21,10 @@ def user() -> str:
 
 
 def private_folder(name: str) -> Path:
-    """A folder in the system's temporary one that only this user can read, made where it is missing.
+    """A folder in the system's temporary folder that only this user can read, created if it is missing.
 
     Raises:
-        AccountError: it belongs to another user, others can read it, or it cannot be made.
+        AccountError: it belongs to another user, others can read it, or it cannot be created.
     """
     folder = Path(tempfile.gettempdir()) / f"ferscope-{name}-{user()}"
     try:
@@ -38,7 +38,7 @@ def private_folder(name: str) -> Path:
 
 
 def ensure_home() -> None:
-    """Give this process a home and a user name where it has none; libraries fail without them."""
+    """Set a home folder and a user name if this process has none; libraries fail without them."""
     try:
         Path.home()
     except RuntimeError:

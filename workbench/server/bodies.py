@@ -1,4 +1,4 @@
-"""Reading the bodies of requests, so that slow ones do not keep out the others."""
+"""Reading the bodies of requests, so that slow clients do not block others."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class RequestError(Exception):
 
 @dataclass(eq=False)
 class _Read:
-    """A body on its way."""
+    """A body that is being received."""
 
     address: str
     task: asyncio.Task
@@ -49,10 +49,9 @@ class _Read:
 
 
 class Bodies:
-    """The bodies that are read now: at most `MAX_BODIES`, and `PER_ADDRESS` of one address.
+    """The bodies that are being read: at most `MAX_BODIES`, and `PER_ADDRESS` of one address.
 
-    Where there is no room, the slowest body below `SLOW` bytes a second gives way; where none is slow, the new one is
-    refused.
+    At the limit, the slowest body below `SLOW` bytes per second is dropped; if none is slow, the new one is refused.
     """
 
     def __init__(self) -> None:
@@ -119,7 +118,7 @@ def of_length(scope: Scope, length: int) -> Scope:
 
 
 def again(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that hands out a body that was read already, then whatever comes next."""
+    """A `receive` that returns a body that was read before, then the messages that follow."""
     waiting: list[dict[str, Any]] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def first() -> Message:

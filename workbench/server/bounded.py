@@ -1,4 +1,4 @@
-"""A dictionary in memory that stays within its limits, whoever fills it."""
+"""A dictionary in memory with limits on its size, for all owners together and for each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Limits:
     Attributes:
         total: size of all entries together.
         share: size of the entries of one owner.
-        seconds: after which an entry is gone, used or not.
+        seconds: lifetime of an entry, used or not.
     """
 
     total: float
@@ -36,10 +36,10 @@ class _Entry(Generic[Value]):
 
 
 class BoundedStore(Generic[Value]):
-    """Values by key, each with an owner and a size; where a limit is passed, the oldest entries go.
+    """Values by key, each with an owner and a size; over a limit, the least recently used entries are removed.
 
-    Over an owner's share, that owner's entries go; over the total, those of the owner who holds the most. So a client
-    that fills the store displaces its own entries, and not those of the others. Safe for several threads.
+    Over an owner's share, entries of that owner are removed; over the total, entries of the owner with the most. A
+    client that fills the store thus removes its own entries, not those of others. Safe to use from several threads.
 
     Args:
         limits: sizes and time.
@@ -62,9 +62,9 @@ class BoundedStore(Generic[Value]):
         return sum(self._held.values())
 
     def put(self, key: str, value: Value, owner: Hashable, size: float = 1, share: float | None = None) -> bool:
-        """Add or replace an entry; False where it alone is larger than a share, and then it is not kept.
+        """Add or replace an entry; False, without storing it, if it alone exceeds a share.
 
-        `share` replaces that of the limits, for an owner who stands for many.
+        `share` replaces that of the limits, for an owner that represents many visitors.
         """
         share = self.limits.share if share is None else share
         with self._lock:
@@ -78,7 +78,7 @@ class BoundedStore(Generic[Value]):
         return True
 
     def get(self, key: str) -> Value | None:
-        """The value, which from now on is the last to give way; None where there is none (any more)."""
+        """The value, marked as most recently used; None if there is none."""
         self.sweep()
         with self._lock:
             entry = self._entries.get(key)
@@ -88,7 +88,7 @@ class BoundedStore(Generic[Value]):
             return entry.value
 
     def owner(self, key: str) -> Hashable | None:
-        """Whose entry it is; None where there is none."""
+        """The owner of an entry; None if there is none."""
         entry = self._entries.get(key)
         return entry.owner if entry else None
 

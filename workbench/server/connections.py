@@ -61,9 +61,9 @@ class Connections:
     or a WebSocket, the new one is closed.
 
     Attributes:
-        most: connections in all.
-        each: connections from one address, by default half of them; this computer's own address may have all of them,
-            because a tunnel or a proxy on it brings every visitor from there.
+        most: maximum number of connections.
+        each: maximum from one address, by default half of them; this computer's own address may have all, because a
+            tunnel or a proxy on it forwards every visitor from there.
     """
 
     def __init__(self, most: int, each: int | None = None) -> None:

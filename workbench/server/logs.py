@@ -1,4 +1,4 @@
-"""A log that cannot fill the disk: what is printed in a minute is bounded."""
+"""A log with a limited number of characters per minute, so that it cannot fill the disk."""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ class Bucket:
     """A token bucket: `burst` requests at once, then `rate` a second.
 
     Attributes:
-        rate: tokens that come back a second.
-        burst: the most that are kept.
+        rate: tokens added per second.
+        burst: maximum number of tokens.
     """
 
     rate: float
@@ -21,7 +21,7 @@ class Bucket:
     _at: float = 0.0
 
     def take(self, amount: float = 1) -> bool:
-        """Take tokens; False where there are too few, and then none is taken."""
+        """Take tokens; False, without taking any, if there are too few."""
         now = time.monotonic()
         kept = self.burst if self._tokens is None else self._tokens + (now - self._at) * self.rate
         self._at, self._tokens = now, min(self.burst, kept)

@@ -1,4 +1,4 @@
-"""Who a request comes from, as far as limits need it: a browser with a cookie of ours, or a client's address."""
+"""The origin of a request, for rate limits: a browser with our cookie, or the address of a client."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COOKIE = "ferscope_visitor"
 
 
 class Visitors:
-    """Gives browsers a random name, signed so that nobody can choose one; a new process knows none of before."""
+    """Random names for browsers, signed so that no client can choose one; valid for the life of the process."""
 
     def __init__(self) -> None:
         self._key = secrets.token_bytes(32)
@@ -43,7 +43,7 @@ def address(scope: Scope) -> str:
 
 
 def stands_for_many(scope: Scope) -> bool:
-    """Whether the address is that of this computer, behind which a tunnel may bring any number of visitors."""
+    """Whether the address is that of this computer, from which a tunnel may forward many visitors."""
     return address(scope) in LOOPBACK
 
 
