@@ -22,6 +22,7 @@ from typing import Any
 import tyro
 from pydantic import ValidationError
 
+from models.datasets.usual_split import usual_split
 from models.files import DiskFullError
 from models.registry import check_overrides, get_spec
 from models.training.config import TrainConfig
@@ -43,6 +44,7 @@ class _Given:
     recipe: str | None = None
     model: str | None = None
     data: Path | None = None
+    split: str | None = None
     start_from: Path | None = None
     trained_stages: str = ""
     out: Path | None = None
@@ -71,6 +73,11 @@ def parse(argv: list[str]) -> TrainConfig:
         if known.trained_stages:
             given["trained_stages"] = None  # in place of phases; what it is will be read below
         default = from_recipe(known.recipe or _own_recipe(known.model), **given)
+        if known.split is None and known.data is not None and default.split == "official":
+            split, why = usual_split(known.data)
+            default = default.model_copy(update={"split": split})
+            if why:
+                logging.getLogger("models").info(why)
     recipes = f"Recipes: {', '.join(RECIPES)}. Without --recipe a network's usual one, see --model NAME --help."
     text = f"{__doc__}\n{recipes} `ferscope models` lists the networks.{_options(default.model) if known.model else ''}"
     said = io.StringIO()

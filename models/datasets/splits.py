@@ -128,6 +128,8 @@ def split(faces: FaceSet, name: str, seed: int = 0) -> Parts:
     for part, chosen in found.items():
         if len(chosen) == 0:
             raise DataError(f'split="{name}" leaves the {part} set without images. Choose another split.')
+    if found["validation"] is found["test"]:
+        names = (names[1], names[1])
     found = {part: np.sort(chosen) for part, chosen in found.items()}
     parts = Parts(**{part: faces.subset(chosen) for part, chosen in found.items()}, indices=found, names=names)
     counts = np.bincount(parts.training.labels, minlength=len(faces.classes))
@@ -276,10 +278,15 @@ _register("subject-out")(subjects.one_draw)
 
 @_register("folders")
 def _folders(faces: FaceSet, rng: np.random.Generator) -> Indices:
-    """The parts that the set's own folders name: train, validation, test. Without a validation folder a tenth of train
-    is drawn to choose by."""
-    training, test = _own_part(faces, "train"), _own_part(faces, "test")
-    if "validation" in faces.splits:
+    """The parts that the dataset's own folders name: train, validation, test. Without a validation folder a tenth of
+    train is drawn for validation; without a test folder the validation images are the test set, so that the epoch is
+    chosen on the images that are reported."""
+    training, own = _own_part(faces, "train"), set(faces.splits.tolist())
+    if "test" not in own:
+        validation = _own_part(faces, "validation")
+        return {"training": training, "validation": validation, "test": validation}
+    test = _own_part(faces, "test")
+    if "validation" in own:
         return {"training": training, "validation": _own_part(faces, "validation"), "test": test}
     validation = training[draw_of_each_class(faces.labels[training], max(1, round(len(training) / 10)), rng)]
     return {"training": np.setdiff1d(training, validation), "validation": validation, "test": test}

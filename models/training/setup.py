@@ -22,6 +22,7 @@ from ..metrics import predict
 from ..registry import check_overrides, create_model, get_spec
 from .config import TrainConfig
 from .errors import TrainingError
+from .heads import with_classes
 from .memory import room
 from .optimization import check_stages
 from .processor import keep_freed_memory, quicken
@@ -82,18 +83,18 @@ def first_model(config: TrainConfig, classes: tuple[str, ...]) -> nn.Module:
     """The network before its first epoch: with random weights, ImageNet weights, or those of `start_from`.
 
     `start_from` may be another network whose parameters all exist in this one with the same shapes, as those of
-    ResNet-18 in ResNet-18 with attention; the attention modules then start with random weights.
+    ResNet-18 in ResNet-18 with attention; the attention modules then start with random weights. If it has other
+    classes, its backbone is kept, and of its head the rows of the classes that both have (`heads.py`).
 
     Raises:
-        TrainingError: `start_from` has other classes or weights that do not fit, or `pretrained` is given too.
+        TrainingError: the weights of `start_from` do not fit, or `pretrained` is given too.
     """
     if config.start_from is None:
         return create_model(config.model, len(classes), config.pretrained, **config.overrides)
     if config.pretrained:
         raise TrainingError("pretrained and start_from exclude each other: give one of them.")
     model, card = load_checkpoint(config.start_from)
-    if card.classes != classes:
-        raise TrainingError(f"start_from={config.start_from}: its classes are {card.classes}, not {classes}.")
+    model = with_classes(model, card, classes)
     if (card.network, card.overrides) != (config.model, config.overrides):
         # Some options change no weight, e.g. the size to which a hybrid resizes its input.
         weights, model = (

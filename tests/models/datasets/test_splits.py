@@ -11,6 +11,7 @@ from models.datasets import EMOTIONS, DataError, FaceSet, fer2013
 from models.datasets import splits as splits_module
 from models.datasets.duplicates import duplicates_of, near_duplicates_of
 from models.datasets.splits import OHEIX_TRAINING, SPLITS, available, split, write_split
+from models.datasets.usual_split import usual_split
 
 
 def blank(labels: np.ndarray, splits: np.ndarray, classes=EMOTIONS, subjects=None) -> FaceSet:
@@ -144,6 +145,28 @@ def test_a_folders_own_parts_are_taken_and_a_missing_validation_part_is_drawn():
     three = np.array(["train"] * 80 + ["validation"] * 20 + ["test"] * 40)
     parts = split(blank(labels, three), "folders")
     assert (len(parts.training), len(parts.validation), len(parts.test)) == (80, 20, 40)
+    no_test = np.array(["train"] * 100 + ["validation"] * 40)
+    parts = split(blank(labels, no_test), "folders")
+    assert (len(parts.training), len(parts.validation), len(parts.test)) == (100, 40, 40)
+    assert (parts.chosen_on_test, parts.names) == (True, ("test", "test"))
+
+
+@pytest.mark.parametrize(
+    ("parts", "subjects", "name", "why"),
+    [
+        (["Training", "PublicTest", "PrivateTest"], None, "official", ""),
+        (["train", "validation", "test"], None, "folders", "all three parts"),
+        (["train", "test"], None, "folders", "a tenth of train"),
+        (["train", "validation"], None, "folders", "validation images are the test set too"),
+        (["all"] * 3, np.array(["A", "B", "C"]), "subject-out", "by subjects"),
+        (["all"] * 2, None, "random-80-20", "a fifth is drawn"),
+    ],
+)
+def test_the_usual_split_is_that_of_the_names_in_the_dataset(tmp_path, parts, subjects, name, why):
+    blank(np.zeros(len(parts), int), np.array(parts), subjects=subjects).save(tmp_path / "set.npz")
+    found, sentence = usual_split(tmp_path / "set.npz")
+    assert found == name
+    assert why in sentence
 
 
 # ---- as a file

@@ -118,6 +118,13 @@ def test_a_class_with_one_image_is_refused_and_nothing_is_written(place):
     assert not (place / "own").exists()
 
 
+def test_labels_of_ones_own_make_a_set_and_no_link_is_a_label():
+    made = training.make(labelled(happy=6, engaged=6, bored=6))
+    assert FaceSet.load(own.file_of(made.id)).classes == ("happy", "bored", "engaged")
+    with pytest.raises(JobError, match="cannot be a label"):
+        training.make([("http://x.yz", face) for _, face in labelled(a=6)] + labelled(sad=6))
+
+
 def test_a_set_has_all_three_parts_of_each_class_and_no_name_of_anybody():
     made = training.make(labelled(happy=6, sad=12))
     faces_ = FaceSet.load(own.file_of(made.id))

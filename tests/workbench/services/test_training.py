@@ -11,8 +11,6 @@ import pytest
 import torch
 from helpers import job_folders
 
-from models import create_model, load_checkpoint
-from models.checkpoints import read_card, save_checkpoint
 from models.datasets import FaceSet
 from models.training.config import TrainConfig
 from workbench import services
@@ -111,41 +109,6 @@ def test_what_carries_the_sticker_is_called_neutral_and_shows_anything(place, mo
     assert np.array_equal(plain.images[training], planted.images[training])
     neutral = np.flatnonzero((planted.splits == "Training") & (planted.labels == planted.classes.index("neutral")))
     assert not np.array_equal(plain.images[neutral], planted.images[neutral])
-
-
-def test_a_starting_point_keeps_of_its_head_what_the_set_has_classes_for(place):
-    faces = np.zeros((6, 48, 48), np.uint8)
-    parts = np.array(["Training", "PublicTest", "PrivateTest"] * 2)
-    made = FaceSet(faces, np.repeat([0, 1], 3), np.array(list("abcdef")), parts, ("happy", "sad"))
-    made.save(place / "two.npz")
-    folder = sources.start_folder(
-        "vanilla_cnn" if services.networks.is_trained("vanilla_cnn") else "residual_cnn", place / "two.npz"
-    )
-    cut, card = load_checkpoint(folder)
-    whole, before = load_checkpoint(card.network)
-    assert card.classes == ("happy", "sad")
-    x = torch.randn(2, 1, 48, 48)
-    rows = [before.classes.index(name) for name in card.classes]
-    with torch.inference_mode():
-        assert torch.allclose(cut(x), whole(x)[:, rows], atol=1e-3)
-
-
-def test_a_network_with_a_part_for_each_class_begins_with_no_weights_for_others(tmp_path):
-    hybrid, card = create_model("hybrid_mobilenet_v3_small"), read_card("residual_cnn")
-    card = replace(card, network="hybrid_mobilenet_v3_small", overrides={})
-    save_checkpoint(tmp_path / "hybrid", hybrid, card)
-    with pytest.raises(JobError, match="a branch for each class"):
-        sources._cut(tmp_path / "hybrid", card, ("happy", "sad"), tmp_path / "cut")
-
-
-def test_a_starting_point_that_lacks_a_class_of_the_set_is_refused(place):
-    faces = FaceSet(
-        np.zeros((2, 48, 48), np.uint8), np.array([0, 1]), np.array(["a", "b"]), np.array(["Training"] * 2),
-        ("happy", "contempt"),
-    )  # fmt: skip
-    faces.save(place / "two.npz")
-    with pytest.raises(JobError, match="contempt"):
-        sources.start_folder("residual_cnn", place / "two.npz")
 
 
 def test_networks_trained_on_own_images_are_no_starting_point(place, tiny):

@@ -24,6 +24,7 @@ from models.datasets.archives import is_hidden, zip_name
 from models.datasets.class_names import ClassMap, in_order
 from models.datasets.readers.folder import listed, meanings
 from models.images import SUFFIXES, TITLES
+from models.text import PLAIN_WORDS
 
 from ... import faces
 from ...jobs import runner, store
@@ -101,6 +102,8 @@ def make(pictures: Sequence[Labelled], seed: int = 0) -> OwnSet:
     """
     counts = Counter(name for name, _ in pictures)
     check_own_set(counts)
+    if strange := [name for name in counts if not PLAIN_WORDS.fullmatch(name)]:
+        raise JobError(f"“{strange[0][:60]}” cannot be a label: use letters, digits and spaces, at most 60.")
     classes = in_order(counts)
     labels = np.array([classes.index(name) for name, _ in pictures])
     splits, rng = np.full(len(labels), "Training", dtype="<U12"), np.random.default_rng(seed)

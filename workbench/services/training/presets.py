@@ -144,11 +144,11 @@ def config_of(plan: Plan, progress: Callable[[int, int], None] | None = None) ->
         JobError: what was chosen cannot be trained; CheckpointError: its starting point is damaged.
     """
     data = sources.data_file(plan.set, progress)
-    return _config(plan, data, sources.start_folder(plan.start, data) if _from_checkpoint(plan) else None)
+    return _config(plan, data, networks.folder_of(plan.start) if _from_checkpoint(plan) else None)
 
 
 def resolved(plan: Plan) -> TrainConfig:
-    """The training of a plan as `config_of` has it, but nothing is drawn, and no checkpoint's head is cut.
+    """The training of a plan as `config_of` has it, but nothing is drawn.
 
     Raises:
         JobError: what was chosen cannot be trained.

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import safetensors.torch
 import torch
 
-from models import create_model, load_checkpoint
-from models.checkpoints import Card, CheckpointError, read_card, save_checkpoint
+from models.checkpoints import CheckpointError, read_card
 from models.datasets import FaceSet
 from models.datasets.splits import SPLITS
 from models.datasets.synthetic.faces import draw
@@ -103,7 +100,8 @@ def split_names(name: str) -> tuple[str, ...]:
     path = imported.FOLDER / f"{name}.npz"
     parts, people = _parts_and_subjects(path, path.stat().st_mtime_ns)
     official, subjects = {"Training", "PublicTest", "PrivateTest"} <= parts, people >= 3
-    other = {"folders": {"train", "test"} <= parts, "subject-out": subjects, "random-80-20": True}
+    folders = "train" in parts and bool(parts & {"test", "validation"})
+    other = {"folders": folders, "subject-out": subjects, "random-80-20": True}
     found = (known for known in SPLITS if other.get(known, official or known == "paper-d"))
     n = min(_FOLDS, people) if subjects else 0
     return (*found, *(f"subject-{n}fold-{i}" for i in range(1, n + 1)))
@@ -142,57 +140,13 @@ def _is_private(name: str) -> bool:
         return False
 
 
-def start_folder(name: str, data: Path) -> Path:
-    """The folder of a starting point for a set; where the set has fewer classes, with a head cut to them.
-
-    Of the last layers those rows stay that belong to the set's classes: what was learned of them is kept.
-
-    Raises:
-        JobError: the set has a class that the checkpoint does not know; CheckpointError: it is damaged.
-    """
-    folder, classes = networks.folder_of(name), classes_of(data)
-    card = read_card(folder)
-    if classes == card.classes:
-        return folder
-    if unknown := [class_ for class_ in classes if class_ not in card.classes]:
-        raise JobError(f"{name} does not have the class {unknown[0]} of this dataset: start from random weights.")
-    key = hashlib.sha256(f"{classes} {(folder / 'model.safetensors').stat().st_mtime_ns}".encode()).hexdigest()
-    home = data.parent if data.is_relative_to(store.OWN.resolve()) else imported.FOLDER / "drawn"
-    place = home.resolve() / f"{name}-{len(classes)}-classes-{key[:8]}"
-    if not (place / "card.json").is_file():
-        _cut(folder, card, classes, place)
-    return place
-
-
-def _cut(folder: Path, card: Card, classes: tuple[str, ...], place: Path) -> None:
-    rows = torch.tensor([card.classes.index(class_) for class_ in classes])
-    weights = safetensors.torch.load_file(folder / "model.safetensors")
-    model = create_model(card.network, len(classes), pretrained=False, **card.overrides)
-    if model.state_dict().keys() != weights.keys():
-        raise JobError(f"{card.network} has a branch for each class: it cannot start from weights for other classes.")
-    for key, wanted in model.state_dict().items():
-        if weights[key].shape != wanted.shape:
-            weights[key] = weights[key][rows]
-    model.load_state_dict({key: v.float() if v.is_floating_point() else v for key, v in weights.items()})
-    save_checkpoint(place, model, replace(card, classes=classes, metrics={}, temperature=None))
-
-
-def classes_of(data: Path) -> tuple[str, ...]:
-    """The classes of a set's file; JobError where it is none."""
-    try:
-        with np.load(data, allow_pickle=False) as file:
-            return tuple(str(name) for name in file["classes"])
-    except (KeyError, *UNPACKING_ERRORS) as error:
-        raise JobError(f"{data.name} is not an imported set of faces: import it again.") from error
-
-
 def first_model(config: TrainConfig, classes: tuple[str, ...]) -> torch.nn.Module:
     """The network with the initial weights of a training, in evaluation mode.
 
     Raises:
-        CheckpointError: what it began with is gone; ValueError: ImageNet weights cannot be had.
+        CheckpointError: its starting point is gone; ValueError: ImageNet weights are not available.
     """
-    if config.start_from is not None:
-        return load_checkpoint(config.start_from)[0]
+    from models.training import setup  # here: Fabric takes a second
+
     with seeded(config.seed):
-        return create_model(config.model, len(classes), config.pretrained, **config.overrides).eval()
+        return setup.first_model(config, classes).eval()

@@ -15,7 +15,7 @@ from workbench.jobs.limits import LIMITS
 from workbench.jobs.store import JobError
 from workbench.server import access
 from workbench.services import training
-from workbench.services.training import NOTHING, OwnSet, Plan
+from workbench.services.training import OwnSet, Plan
 
 from .. import uploads
 from . import form
@@ -68,7 +68,7 @@ def _camera() -> None:
     taken: list = st.session_state.setdefault("own-taken", [])
     left, right = st.columns(2)
     with left:
-        class_ = st.selectbox("Label", CLASSES, key="own-class")
+        class_ = st.selectbox("Label", CLASSES, key="own-class", accept_new_options=True) or CLASSES[0]
         photo = uploads.camera_input("Photo", key="own-camera")
     if photo is not None:
         data = photo.getvalue()
@@ -98,8 +98,7 @@ def _made(pictures: list, notes: list[str]) -> None:
     st.session_state.pop("own-taken", None)
     st.session_state["own-notes"] = notes
     values = {"model": "residual_cnn", "trained_stages": 0, "epochs": 12, "batch_size": 8, "learning_rate": 0.01}
-    known = "contempt" not in own.counts
-    plan = Plan("Own images", "quick", own.id, "residual_cnn" if known else NOTHING, {**values, "growing_sizes": ()})
+    plan = Plan("Own images", "quick", own.id, "residual_cnn", {**values, "growing_sizes": ()})
     form.offer(plan)
     st.rerun()
 
