@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torchvision
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -60,10 +59,12 @@ def _from_torchvision(name: str, stem: Stem, pixels: tuple | None = None, **fixe
     """Make a builder for a network of torchvision; `stem` and `pixels` as for `imagenet_weights`."""
 
     def build(num_classes: int = 7, pretrained: bool = False, **overrides) -> nn.Module:
-        model = getattr(torchvision.models, name)(num_classes=num_classes, **fixed, **overrides)
+        from torchvision import models  # here: it takes more than a second
+
+        model = models.get_model(name, num_classes=num_classes, **fixed, **overrides)
         gray_first(model, stem.conv)
         if pretrained:
-            weights = torchvision.models.get_model_weights(name)["IMAGENET1K_V1"]
+            weights = models.get_model_weights(name)["IMAGENET1K_V1"]
             load_backbone(model, imagenet_weights(weights, stem, pixels=pixels))
         not_in_place(model)
         return model

@@ -23,7 +23,6 @@ from typing import Any, Literal, cast
 
 import torch
 import torch.nn.functional as F
-import torchvision
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -56,6 +55,8 @@ class Backbone(nn.Module):
     """
 
     def __init__(self, name: str) -> None:
+        from torchvision.models import get_model  # here: it takes more than a second
+
         super().__init__()
         self.name = name
         self.channels: int
@@ -69,11 +70,11 @@ class Backbone(nn.Module):
             net = nn.Sequential(OrderedDict((part, getattr(whole, part)) for part in ("conv_stem", "bn1", "blocks")))
             self.channels = 320
         elif name == "resnet50":
-            net = torchvision.models.resnet50()
+            net = cast(Any, get_model(name))
             self.channels = net.fc.in_features
             net.avgpool = net.fc = nn.Identity()
         else:
-            net = getattr(torchvision.models, name)().features
+            net = cast(Any, get_model(name)).features
             self.channels = net[-1].out_channels
         self.net = net
         for module in net.modules():
@@ -98,7 +99,9 @@ class Backbone(nn.Module):
             state = {key: value for key, value in lite0_weights("repeat").items() if not key.startswith(head)}
         else:
             stem = RESNET_STEM if self.name == "resnet50" else Stem("features.0.0", "features.0.1")
-            weights = torchvision.models.get_model_weights(self.name)["IMAGENET1K_V1"]
+            from torchvision.models import get_model_weights
+
+            weights = get_model_weights(self.name)["IMAGENET1K_V1"]
             state = imagenet_weights(weights, stem, "repeat")
             state = {key.removeprefix("features."): value for key, value in state.items()}
         load_backbone(self.net, state)

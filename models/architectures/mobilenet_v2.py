@@ -13,11 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import cast
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
-from torchvision.models import MobileNet_V2_Weights, MobileNetV2
 
 from ..backbones import Stem, imagenet_weights, load_backbone, not_in_place
 from ..layers.bam import BAM
@@ -29,7 +28,7 @@ ATTENTION_AFTER = {0: 32, 1: 16, 3: 24, 6: 32, 10: 64, 13: 96, 16: 160}
 """Layers of `features` that an attention module follows, with their channels: the last of each block but the 320."""
 
 
-class AttentionMobileNetV2(MobileNetV2):
+class AttentionMobileNetV2(nn.Module):
     """torchvision's MobileNetV2 for one gray channel, with optional attention between its blocks.
 
     Args:
@@ -38,10 +37,15 @@ class AttentionMobileNetV2(MobileNetV2):
     """
 
     def __init__(self, num_classes: int = 7, attention: Callable[[int], nn.Module] | None = None) -> None:
-        super().__init__(num_classes=num_classes)
+        from torchvision.models import mobilenet_v2  # here: it takes more than a second
+
+        super().__init__()
+        net = mobilenet_v2(num_classes=num_classes)
+        self.features: Any = net.features
+        self.classifier = net.classifier
         stem = nn.Conv2d(1, 32, 3, stride=2, padding=1, bias=False)
         nn.init.kaiming_normal_(stem.weight, mode="fan_out")  # as torchvision's
-        cast(nn.Sequential, self.features[0])[0] = stem
+        self.features[0][0] = stem
         self.attention = nn.ModuleDict()
         if attention:
             self.attention.update({f"after{i}": attention(channels) for i, channels in ATTENTION_AFTER.items()})
@@ -63,6 +67,8 @@ def _build(
     """Build a variant; `arguments` go to its attention modules."""
     model = AttentionMobileNetV2(num_classes, attention and partial(attention, **arguments))
     if pretrained:
+        from torchvision.models import MobileNet_V2_Weights
+
         state = imagenet_weights(MobileNet_V2_Weights.IMAGENET1K_V2, Stem("features.0.0", "features.0.1"))
         load_backbone(model, state)
     return model

@@ -13,9 +13,8 @@ calls the network lightweight: with ResNet-152 it has 60 million parameters.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-import torchvision
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -55,11 +54,13 @@ class RARN(nn.Module):
         kernel_size: Literal[3, 5, 7] = 5,
         dropout: Share = 0.2,
     ) -> None:
+        from torchvision.models import get_model  # here: it takes more than a second
+
         super().__init__()
         if backbone not in get_args(Backbone):
             raise ValueError(f'backbone="{backbone}": choose one of {", ".join(get_args(Backbone))}')
         self.fuses = fusion
-        self.backbone = getattr(torchvision.models, backbone)(num_classes=1)
+        self.backbone: Any = get_model(backbone, num_classes=1)
         gray_first(self.backbone, "conv1")
         deepest = self.backbone.fc.in_features
         del self.backbone.fc, self.backbone.avgpool
@@ -108,6 +109,8 @@ def rarn(num_classes: int = 7, pretrained: bool = False, backbone: Backbone = "r
     """Build the network of paper A."""
     model = RARN(num_classes, backbone, **overrides)
     if pretrained:
-        weights = torchvision.models.get_model_weights(backbone)["IMAGENET1K_V1"]
+        from torchvision.models import get_model_weights
+
+        weights = get_model_weights(backbone)["IMAGENET1K_V1"]
         load_backbone(model.backbone, imagenet_weights(weights, RESNET_STEM))
     return model

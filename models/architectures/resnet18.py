@@ -13,11 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
-from torchvision.models import ResNet18_Weights
-from torchvision.models.resnet import BasicBlock, ResNet
 
 from ..backbones import RESNET_STEM, imagenet_weights, load_backbone, not_in_place
 from ..layers.bam import BAM
@@ -26,7 +25,7 @@ from ..options import options_of
 from ..registry import RESNET_STAGES, register_model
 
 
-class ResNet18(ResNet):
+class ResNet18(nn.Module):
     """torchvision's ResNet-18 for one gray channel, with optional attention between its stages.
 
     Args:
@@ -35,7 +34,11 @@ class ResNet18(ResNet):
     """
 
     def __init__(self, num_classes: int = 7, attention: Callable[[int], nn.Module] | None = None) -> None:
-        super().__init__(BasicBlock, [2, 2, 2, 2], num_classes=num_classes)
+        from torchvision.models import resnet18  # here: it takes more than a second
+
+        super().__init__()
+        for name, module in resnet18(num_classes=num_classes).named_children():
+            self.add_module(name, module)
         self.conv1 = nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)
         nn.init.kaiming_normal_(self.conv1.weight, mode="fan_out", nonlinearity="relu")  # as torchvision's
         self.attention = nn.ModuleList(attention(c) if attention else nn.Identity() for c in (64, 64, 128, 256))
@@ -43,14 +46,15 @@ class ResNet18(ResNet):
 
     def forward(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K"]:
         """Normalized gray images (B, 1, H, W) → logits (B, num_classes)."""
-        x = self.relu(self.bn1(self.conv1(x)))  # (B, 64, H/2, W/2)
-        x = self.maxpool(self.attention[0](x))  # (B, 64, H/4, W/4)
-        x = self.attention[1](self.layer1(x))  # (B, 64, H/4, W/4)
-        x = self.attention[2](self.layer2(x))  # (B, 128, H/8, W/8): 6×6 at 48 px, CAM layer: `layer2`
-        x = self.attention[3](self.layer3(x))  # (B, 256, H/16, W/16)
-        x = self.layer4(x)  # (B, 512, H/32, W/32)
-        x = self.avgpool(x).flatten(1)  # (B, 512)
-        return self.fc(x)
+        net: Any = self
+        x = net.relu(net.bn1(net.conv1(x)))  # (B, 64, H/2, W/2)
+        x = net.maxpool(net.attention[0](x))  # (B, 64, H/4, W/4)
+        x = net.attention[1](net.layer1(x))  # (B, 64, H/4, W/4)
+        x = net.attention[2](net.layer2(x))  # (B, 128, H/8, W/8): 6×6 at 48 px, CAM layer: `layer2`
+        x = net.attention[3](net.layer3(x))  # (B, 256, H/16, W/16)
+        x = net.layer4(x)  # (B, 512, H/32, W/32)
+        x = net.avgpool(x).flatten(1)  # (B, 512)
+        return net.fc(x)
 
 
 def _build(
@@ -59,6 +63,8 @@ def _build(
     """Build a variant; `arguments` go to its attention modules."""
     model = ResNet18(num_classes, attention and partial(attention, **arguments))
     if pretrained:
+        from torchvision.models import ResNet18_Weights
+
         load_backbone(model, imagenet_weights(ResNet18_Weights.IMAGENET1K_V1, RESNET_STEM))
     return model
 

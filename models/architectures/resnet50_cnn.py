@@ -25,7 +25,6 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-import torchvision
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -68,8 +67,10 @@ class ResNet50CNN(nn.Module):
     """
 
     def __init__(self, num_classes: int = 7, dropout: Share = 0.3) -> None:
+        from torchvision.models import resnet50  # here: it takes more than a second
+
         super().__init__()
-        self.backbone = torchvision.models.resnet50()
+        self.backbone = resnet50()
         gray_first(self.backbone, "conv1")
         self.backbone.maxpool = self.backbone.avgpool = self.backbone.fc = nn.Identity()
         last = self.backbone.layer4[0]
@@ -113,6 +114,8 @@ def resnet50_cnn(num_classes: int = 7, pretrained: bool = False, **overrides) ->
     """Build the third network of paper C."""
     model = ResNet50CNN(num_classes, **overrides)
     if pretrained:
-        weights = torchvision.models.ResNet50_Weights.IMAGENET1K_V1
+        from torchvision.models import ResNet50_Weights
+
+        weights = ResNet50_Weights.IMAGENET1K_V1
         load_backbone(model.backbone, imagenet_weights(weights, RESNET_STEM, "average"))  # eq. 1
     return model
