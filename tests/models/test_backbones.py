@@ -91,12 +91,15 @@ def stand_in(monkeypatch) -> Callable[[str], nn.Module]:
 def response(model: nn.Module, x: Tensor, conv: str, norm: str) -> Tensor:
     """What the first convolution returns for x, less the mean that the batch norm behind it subtracts."""
     seen = []
-    hook = model.get_submodule(conv).register_forward_hook(lambda m, i, output: seen.append(output.clone()))
-    try:
-        with torch.no_grad():
-            model.eval()(x)
-    finally:
-        hook.remove()
+
+    def stop(_module, _inputs, output):
+        seen.append(output)
+        raise StopIteration  # what follows is not read
+
+    hook = model.get_submodule(conv).register_forward_hook(stop)
+    with torch.no_grad(), pytest.raises(StopIteration):
+        model.eval()(x)
+    hook.remove()
     return seen[0] - model.get_submodule(norm).running_mean.view(-1, 1, 1) if norm else seen[0]
 
 

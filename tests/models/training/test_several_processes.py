@@ -22,6 +22,7 @@ from models.training import resume
 from models.training.events import read_events
 
 ROOT = Path(__file__).resolve().parents[3]
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="torchrun starts processes as POSIX does")
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone")
 
 # Normalized within each image, so that the two halves of a batch need nothing of each other.
@@ -41,17 +42,18 @@ def build(num_classes=7, pretrained=False):
         nn.Flatten(), nn.Linear(16 * 3 * 3, num_classes),
     )
 
-main(sys.argv[1:])
+for config in sys.argv[1:]:  # one training after the other: most of the time goes by while torch is imported
+    main(["--config", config])
 assert not dist.is_initialized()
 threads = [task.read_text().strip() for task in Path("/proc/self/task").glob("*/comm")]
 assert not any("gloo" in name for name in threads), f"a process that exits while these run may abort: {threads}"
 """
 
 
-def configured(config) -> list[str]:
+def configured(config) -> str:
     file = config.folder.with_suffix(".json")
     file.write_text(config.model_dump_json())
-    return ["--config", str(file)]
+    return str(file)
 
 
 def history(config) -> list[dict[str, float]]:
@@ -61,14 +63,14 @@ def history(config) -> list[dict[str, float]]:
 
 def in_this_process(config, script: Path, monkeypatch) -> list[dict[str, float]]:
     monkeypatch.setattr(registry, "_SPECS", dict(registry._SPECS))  # the network of the script goes with the test
-    monkeypatch.setattr(sys, "argv", [str(script), *configured(config)])
+    monkeypatch.setattr(sys, "argv", [str(script), configured(config)])
     runpy.run_path(str(script))
     return history(config)
 
 
-def in_two_processes(config, script: Path) -> list[dict[str, float]]:
+def in_two_processes(script: Path, *configs) -> None:
     done = subprocess.run(
-        [sys.executable, *TORCHRUN, "--nproc-per-node=2", script, *configured(config)],
+        [sys.executable, *TORCHRUN, "--nproc-per-node=2", script, *map(configured, configs)],
         cwd=ROOT,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -76,33 +78,41 @@ def in_two_processes(config, script: Path) -> list[dict[str, float]]:
         timeout=400,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return history(config)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="torchrun starts processes as POSIX does")
-def test_two_processes_give_the_loss_curve_of_one_also_when_stages_thaw(make_config, tmp_path, monkeypatch):
-    """Through two phases, so that the processes agree again on what trains."""
-    script = tmp_path / "script.py"
+@pytest.fixture(scope="module")
+def trained(make_config, tmp_path_factory):
+    """The script, and two trainings in two processes: of its network in two phases, and of one with batch norm."""
+    folder = tmp_path_factory.mktemp("processes")
+    script = folder / "script.py"
     script.write_text(SCRIPT)
     phases = [{"epochs": 1, "learning_rate": 0.1, "trained_stages": 1}, {"epochs": 2, "learning_rate": 0.05}]
     alike = {"model": "group_norm", "overrides": {}, "augmentation": "none", "epochs": 3, "phases": phases}
     alike |= {"batch_size": 31, "class_weights": "inverse"}  # the two parts of a batch do not weigh alike
-    one = in_this_process(make_config(tmp_path / "one", **alike, growing_sizes=()), script, monkeypatch)
-    two = in_two_processes(make_config(tmp_path / "two", **alike, growing_sizes=()), script)
+    curve = make_config(folder / "two", **alike, growing_sizes=())
+    statistics = make_config(folder / "run", epochs=1, growing_sizes=())
+    in_two_processes(script, curve, statistics)
+    return script, curve, statistics
+
+
+def test_two_processes_give_the_loss_curve_of_one_also_when_stages_thaw(trained, tmp_path, monkeypatch):
+    """Through two phases, so that the processes agree again on what trains."""
+    script, config, _ = trained
+    alone = config.model_copy(update={"out": tmp_path / "one"})
+    one, two = in_this_process(alone, script, monkeypatch), history(config)
     for alone, together in zip(one, two, strict=True):
         for key in ("train_loss", "validation_loss"):
             assert together[key] == pytest.approx(alone[key], abs=1e-4)
     assert one[-1]["train_loss"] < one[0]["train_loss"]
-    assert read_card(tmp_path / "two").device.endswith("processes: 2")
-    kinds = [e["event"] for e in read_events(tmp_path / "two" / "events.jsonl") if e["event"] != "progress"]
+    assert read_card(config.folder).device.endswith("processes: 2")
+    kinds = [e["event"] for e in read_events(config.folder / "events.jsonl") if e["event"] != "progress"]
     assert kinds == ["started", "epoch", "epoch", "epoch", "finished"]  # one process writes
 
 
-@pytest.mark.skipif(os.name == "nt", reason="torchrun starts processes as POSIX does")
-def test_two_processes_measure_with_the_statistics_of_batch_norm_that_are_kept(make_config, tmp_path):
+def test_two_processes_measure_with_the_statistics_of_batch_norm_that_are_kept(trained):
     """Each saw its own images; what is measured, and chooses the epoch, must be the network that is written."""
-    config = make_config(tmp_path / "run", epochs=1, growing_sizes=())
-    (row,) = in_two_processes(config, ROOT / "models" / "train.py")
+    *_, config = trained
+    (row,) = history(config)
     network = create_model(config.model, **config.overrides)
     resume.load_networks(config.folder, network, None)
     part = split(FaceSet.load(config.data), config.split).validation
