@@ -1,5 +1,7 @@
 import dataclasses
 import shutil
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -361,3 +363,20 @@ def test_uncertainty_has_views_for_every_network_and_passes_where_there_is_dropo
     assert without.dropout is None
     views = services.prediction.uncertainty(face, samples=4).views
     torch.testing.assert_close(views.probabilities[0, 0], services.predict(face).probabilities)
+
+
+def test_importing_services_loads_no_library_that_few_calls_need():
+    rare = (
+        "torchvision",
+        "timm",
+        "kornia",
+        "lightning",
+        "scipy.stats",
+        "sklearn",
+        "matplotlib",
+        "captum",
+        "torchmetrics",
+    )
+    code = f"import sys, workbench.services; print([name for name in {rare} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
