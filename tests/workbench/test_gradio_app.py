@@ -407,10 +407,17 @@ def test_a_comparison_with_a_vote_says_that_it_has_no_map(monkeypatch):
     assert "without a map" in card
 
 
-def test_an_image_without_a_face_is_answered_for_its_middle_and_says_so():
-    found = responses.seen(png(Image.fromarray(np.full((200, 300, 3), 127, np.uint8))))
-    boxed, *_ = responses.explain_tab(found, 0, "residual_cnn", responses.PREDICTED, "gradcam")
-    assert "No face was found" in boxed
+def test_an_image_without_a_face_is_named_on_each_tab_and_refused_by_the_api():
+    gray = png(Image.fromarray(np.full((200, 300, 3), 127, np.uint8)))
+    found = responses.seen(gray)
+    boxed, _, text, *_ = responses.explain_tab(found, 0, "residual_cnn", responses.PREDICTED, "gradcam")
+    compared, *_ = responses.compare_tab(found, 0, "residual_cnn", "residual_cnn", responses.PREDICTED)
+    assert all("No face was found" in part for part in (boxed, text, compared))
+    assert "annotators" not in text
+    for function in (responses.predict, responses.explain):
+        with pytest.raises(ValueError, match="No face was found in this image"):
+            function(gray, "residual_cnn")
+    assert len(responses.predict(png(Image.new("RGB", (48, 48), "gray")), "residual_cnn")) == 7  # a crop, by its size
 
 
 def test_the_strength_of_a_map_is_that_of_the_class_among_all(monkeypatch):

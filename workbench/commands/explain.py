@@ -81,10 +81,10 @@ def _why_not(file: Path) -> str:
     return f"This is not an image by its name ({file.suffix or 'no ending'}). Images are {TITLES}."
 
 
-def explained(file: Path, network: str, class_: str | None = None) -> Iterator[Explained]:
-    """Explain every face of an image; PictureError if it cannot be read."""
+def explained(file: Path, network: str, class_: str | None = None, cropped: bool = False) -> Iterator[Explained]:
+    """Explain every face of an image, or the whole of a cropped face; PictureError if it cannot be read."""
     picture = faces.read(file)
-    boxes = faces.detect(picture)
+    boxes = faces.detect_or_whole(picture, cropped or None)
     for number, box in enumerate(boxes or [faces.whole(picture)], 1):
         face = faces.crop(picture, box)
         yield Explained(
@@ -93,7 +93,7 @@ def explained(file: Path, network: str, class_: str | None = None) -> Iterator[E
 
 
 def write_report(
-    given: list[Path], out: Path, network: str, class_: str | None = None
+    given: list[Path], out: Path, network: str, class_: str | None = None, cropped: bool = False
 ) -> tuple[int, int, list[tuple[Path, str]]]:
     """Write the report to `out` and the table to the same name with .csv; both files appear at the end.
 
@@ -117,7 +117,7 @@ def write_report(
         write_rows(text, [["file", "face", *_BOX, "weights", "prediction", *net.classes]])
 
         def sections() -> Iterator[dict[str, Any]]:
-            for found in _each(progress.track(files, description="Explaining"), network, class_, failed):
+            for found in _each(progress.track(files, description="Explaining"), network, class_, cropped, failed):
                 write_rows(text, [_row(found)])
                 count["faces" if found.number else "faceless"] += 1
                 yield _section(found)
@@ -134,12 +134,12 @@ def write_report(
 
 
 def _each(
-    files: Iterable[Path], network: str, class_: str | None, failed: list[tuple[Path, str]]
+    files: Iterable[Path], network: str, class_: str | None, cropped: bool, failed: list[tuple[Path, str]]
 ) -> Iterator[Explained]:
     """Every face of every file; unreadable files are added to `failed`, each with the reason."""
     for file in files:
         try:
-            yield from explained(file, network, class_)
+            yield from explained(file, network, class_, cropped)
         except (faces.PictureError, OSError) as error:
             failed.append((file, str(error)))
 
@@ -189,6 +189,7 @@ def explain(
     out: Path = Path("report.html"),
     network: str = services.networks.DEFAULT_NETWORK,
     class_: Annotated[str | None, tyro.conf.arg(name="class")] = None,
+    cropped: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     fps: float = 5.0,
 ) -> None:
     """Explain images, or the faces of a video over time, in an HTML report and a CSV table.
@@ -198,6 +199,8 @@ def explain(
         out: the report; the table has the same name with .csv, and 0 in its column `face` if no face was detected
         network: name of a network; by default the most accurate one with attention
         class_: class of the map; by default the predicted one
+        cropped: every image is a cropped face, so none is looked for; without this, images of at most 64 pixels a side
+            and those that a face fills are taken as cropped
         fps: frames a second of a video that are looked at
     """
     if not pictures:
@@ -208,7 +211,7 @@ def explain(
     if out.suffix.lower() not in (".html", ".htm"):
         sys.exit(f"--out {out}: the report is an HTML page; give a name that ends with .html")
     try:
-        count, faceless, failed = write_report(list(pictures), out, network, class_)
+        count, faceless, failed = write_report(list(pictures), out, network, class_, cropped)
     except (CheckpointError, DiskFullError, ValueError, OSError) as error:
         sys.exit(str(error))
     print(f"{out}, {out.with_suffix('.csv')}: faces: {count}; images without a detected face: {faceless}")

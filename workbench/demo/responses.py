@@ -23,6 +23,7 @@ from ..markup import as_data, bars, jpeg, render
 SIDE = 288  # pixels, of an image in the result
 LARGEST = (1600, 1600)  # pixels of an image in which faces are detected
 SHOWN = (480, 480)  # pixels of an image that is kept for a visitor
+NO_FACE = "No face was found. What is shown is computed for the center of the image, and means nothing about a face."
 PREDICTED = "predicted class"  # the class of the map, unless another one is chosen
 
 
@@ -91,7 +92,7 @@ def seen(data: bytes | None) -> Seen:
         raise ValueError("No image yet. Choose a sample, upload an image or take a photo.")
     picture = faces.decode(data)
     picture.thumbnail(LARGEST)
-    return Seen.of(picture, tuple(faces.detect(picture)))
+    return Seen.of(picture, tuple(faces.detect_or_whole(picture)))
 
 
 def sample(name: str) -> Seen:
@@ -145,8 +146,14 @@ def probabilities(prediction: services.prediction.Prediction) -> dict[str, float
 
 
 def predict(image: bytes | None, network: str = services.networks.DEFAULT_NETWORK) -> dict[str, float]:
-    """The prediction of a network for the largest face of an image: class → calibrated probability."""
-    return probabilities(services.predict(seen(image).face(0), trained(network).name))
+    """The prediction of a network for the largest face of an image: class → calibrated probability.
+
+    An image of at most 64 pixels a side, or one that a face fills, is taken as a cropped face.
+
+    Raises:
+        ValueError: no face is found, the image cannot be read, or the network is unknown; with a message to show.
+    """
+    return probabilities(services.predict(_largest(image), trained(network).name))
 
 
 def explain(
@@ -154,8 +161,15 @@ def explain(
 ) -> tuple:
     """The map of a class over the face as a PNG file, the probabilities, and two sentences; class_="": the predicted
     class."""
-    result = explained(seen(image).face(0), network, class_)
+    result = explained(_largest(image), network, class_)
     return overlaid(result, method), probabilities(result.prediction), note(result, method)
+
+
+def _largest(image: bytes | None) -> faces.Face:
+    found = seen(image)
+    if not found.boxes:
+        raise ValueError("No face was found in this image. Send one with a face, or a square crop of the face.")
+    return found.face(0)
 
 
 def attention_maps(explanation: Explanation) -> str:
@@ -190,7 +204,7 @@ def explain_tab(found: Seen, number: int, network: str, class_: str, method: str
     """Everything on the tab Explain: boxed image, slider, sentences, bars, attention maps, frequencies."""
     result = explained(found.face(number or 0), network, class_)
     pair = _gray(result.pixels), overlaid(result, method)
-    text = f"**{note(result, method)}**"
+    text = f"**{note(result, method) if found.boxes else NO_FACE}**"
     probabilities = render("pieces.html", "bars", bars(result.prediction))
     return boxed(found, number or 0), pair, text, probabilities, attention_maps(result), frequencies(result)
 
@@ -210,6 +224,7 @@ def compare_tab(found: Seen, number: int, first: str, second: str, class_: str) 
     else:
         alike = f"**Rank correlation of the maps for {result.class_}: {signed(likeness, 2)}** (1: identical order)."
     text = f"**{verdict}** {alike} Agreement does not prove that they are right."
+    text = text if found.boxes else f"**{NO_FACE}** {text}"
     cards = [
         _piece(
             "compared",

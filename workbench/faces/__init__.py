@@ -7,6 +7,7 @@ needs a network connection, Streamlit or torch; drawn samples are made by `model
 
 from workbench.faces.boxes import Box, whole
 from workbench.faces.cascade import cascade_squares
+from workbench.faces.cropped import detect_or_whole
 from workbench.faces.cropping import MAX_FACE_SIDE, Face, crop
 from workbench.faces.decoding import MAX_BYTES, MAX_PIXELS, MIN_SIDE, decode, notes, read
 from workbench.faces.detection import detect
@@ -28,6 +29,7 @@ __all__ = [
     "crop",
     "decode",
     "detect",
+    "detect_or_whole",
     "load_sample",
     "notes",
     "read",

@@ -175,13 +175,15 @@ def _from_picture(data: bytes | None, name: str) -> None:
     key = hashlib.sha256(data).hexdigest()
     if (st.session_state.get("picture") or ("",))[0] != key:  # a new image: decode it and detect faces once
         st.session_state["picture"] = None
-        st.session_state["by_hand"] = False
+        st.session_state.update(by_hand=False, cropped=False)
         st.session_state.pop("results", None)
         with st.spinner("Detecting faces"):
             picture = faces.decode(data)
             picture.thumbnail(LARGEST)
-            st.session_state["picture"] = (key, picture, faces.detect(picture))
+            st.session_state["picture"] = (key, picture, faces.detect_or_whole(picture))
     _, picture, boxes = st.session_state["picture"]
+    if st.toggle("The image is a cropped face", key="cropped"):
+        boxes = [faces.whole(picture)]
     number = 0
     if len(boxes) > 1:
         number = st.selectbox(

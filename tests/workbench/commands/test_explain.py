@@ -75,6 +75,15 @@ def test_the_page_needs_nothing_else_and_names_are_no_markup(folder, tmp_path):
     assert "&lt;b&gt;text.png: This is not a JPEG, PNG, WebP, HEIC," in page
 
 
+def test_a_cropped_face_is_used_as_it_is(tmp_path):
+    Image.new("RGB", (200, 200), "gray").save(tmp_path / "crop.png")
+    Image.new("RGB", (48, 48), "gray").save(tmp_path / "small.png")
+    for option, face in (([], "0"), (["--cropped"], "1")):
+        report.main([str(tmp_path), "--out", str(tmp_path / "r.html"), *option])
+        crop, small = rows(tmp_path / "r.csv")
+        assert (crop["face"], crop["width"], small["face"], small["width"]) == (face, "200", "1", "48")
+
+
 def test_the_class_of_the_map_can_be_said(folder, tmp_path):
     out = tmp_path / "r.html"
     report.main([str(folder / "happy.png"), "--class", "sad", "--out", str(out)])
