@@ -1,10 +1,6 @@
-"""Splits by name: which images a network is trained on, chosen by, and tested with.
+"""Splits by name, such as those of the five papers: the training, validation and test set of a dataset.
 
-Half of what a paper reports is its split. Here each one that the five papers used has a name, so that their numbers can
-be judged: how many test images sit in training, and whether the epoch was chosen on the images that are reported.
-A split is a list of ids for each part; it can be written to a file and read again (`ferscope data splits`).
-
-FER2013's own three parts are Training, PublicTest and PrivateTest.
+A split can be written to a file as lists of ids and read again (`ferscope data splits`).
 """
 
 from __future__ import annotations
@@ -34,11 +30,11 @@ Indices = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Parts:
-    """The three parts of a set. Training fits weights, validation chooses among epochs, test is reported once.
+    """Training set, validation set (to select the epoch) and test set (reported once).
 
     Attributes:
         training, validation, test: where a paper has no validation set, validation and test are the same images.
-        indices: of the images of each of the three in the whole set, rising.
+        indices: of the images of each in the whole dataset, ascending.
         names: of validation and test set in a card.
     """
 
