@@ -5,7 +5,7 @@ import streamlit as st
 from workbench import services
 from workbench.faces import PictureError
 from workbench.services.robustness import CORRUPTIONS, Response, occlusion, occlusion_count, occlusion_patch
-from workbench.ui import charts, model_picker, page_content, robustness, slow_requests, state, views
+from workbench.ui import adversarial, charts, model_picker, page_content, robustness, slow_requests, state, views
 
 views.title("Robustness", "How does the prediction change when the image is perturbed?")
 face, network = state.face_or_stop(), state.network()
@@ -82,6 +82,24 @@ def occluded() -> None:
 
 
 @page_content.fragment
+def smallest_change() -> None:
+    st.subheader("Smallest adversarial change")
+    attack = adversarial.choose_attack()
+    count = services.adversarial.passes(attack)
+    if not slow_requests.ready(network, count, "Search for the smallest change", f"{attack}-{face.key}-{network}"):
+        return
+    with st.spinner("Searching for the smallest change"):
+        found = state.cached(
+            ("adversarial", *me, attack), lambda: services.adversarial.adversarial(face, network, attack)
+        )
+    adversarial.draw(found)
+    views.caption(
+        "An upper bound: another attack may need less, so a network that withstands this one is not shown to be "
+        "robust. The change knows the weights; noise of the same strength, or a camera, does not produce it."
+    )
+
+
+@page_content.fragment
 def frames() -> None:
     st.subheader("Framing: sensitivity to the crop")
     picture, box = state.picture()
@@ -123,6 +141,7 @@ def grid() -> None:
 
 perturbed()
 occluded()
+smallest_change()
 frames()
 grid()
 st.subheader("Accuracy against rotation: RARN and other networks")
@@ -131,6 +150,7 @@ with views.computed(
     "workbench.analysis.robustness:response",
     "workbench.analysis.corruptions:warped",
     "workbench.analysis.robustness:occlusion",
+    "workbench.analysis.adversarial:smallest_change",
     "workbench.services.framing:framed",
 ):
     st.markdown(
@@ -139,4 +159,10 @@ with views.computed(
     st.latex(r"p_c(v) = \mathrm{softmax}_c\big(f(T_v(x)) / T\big), \quad T\ \text{the card's temperature}")
     st.markdown("**Occlusion** (Zeiler and Fergus 2014): the mean over all patches $P$ that contain the pixel $u$ of")
     st.latex(r"d_c(P) = p_c(x) - p_c(x\ \text{with}\ P\ \text{in the image's mean gray})")
+    st.markdown("**Adversarial change:** with $g$ gray levels, $ε = g/255$, and $L$ the margin of the other classes,")
+    st.latex(
+        r"\text{FGSM: } x' = x + \varepsilon\,\mathrm{sign}\,\nabla_x L, \qquad "
+        r"\text{PGD: } x_{t+1} = \Pi_{\|x' - x\|_\infty \le \varepsilon}"
+        r"\big(x_t + \tfrac{\varepsilon}{4}\,\mathrm{sign}\,\nabla_{x_t} L\big)"
+    )
     st.markdown("**Framing:** the square is cropped from the whole image again, padded by repeating the edge.")

@@ -16,7 +16,7 @@ from workbench.analysis.corruptions import CORRUPTIONS
 from workbench.services.robustness import tips
 from workbench.surveys.robustness import FILE
 from workbench.surveys.sample import weights_digest
-from workbench.ui import robustness
+from workbench.ui import adversarial, robustness
 
 opened = partial(page_visits.opened, "robustness.py")
 pytestmark = pytest.mark.usefixtures("quick")
@@ -186,3 +186,14 @@ def test_a_checkpoint_with_a_name_of_its_own_has_its_page(tmp_path, monkeypatch)
     monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
     app = opened(network="mine")
     assert "ferscope robustness mine" in "".join(code.value for code in app.main.code)
+
+
+def test_smallest_adversarial_change_has_its_strength_and_both_predictions():
+    app, face = opened(), faces.load_sample("astronaut")
+    found = services.adversarial.adversarial(face, "residual_cnn", "pgd")
+    assert found.change.level is not None
+    assert f"{found.change.level:g} of 255 gray levels for each pixel change happy to" in text_of(app)
+    app.segmented_control(key="attack").set_value("FGSM, one step").run()
+    assert not app.exception
+    one_step = services.adversarial.adversarial(face, "residual_cnn", "fgsm")
+    assert adversarial.sentence(one_step) in text_of(app)

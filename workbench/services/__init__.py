@@ -15,6 +15,7 @@ from .robustness import robustness
 
 if TYPE_CHECKING:
     from . import (
+        adversarial,
         attention,
         dataset,
         debug_challenge,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     )
 
 _SUBJECTS = (
+    "adversarial",
     "attention",
     "dataset",
     "debug_challenge",
