@@ -1,7 +1,4 @@
-"""Splits by name, such as those of the five papers: the training, validation and test set of a dataset.
-
-A split can be written to a file as lists of ids and read again (`ferscope data splits`).
-"""
+"""Splits of a dataset by name, such as those of the five papers, or from a file of ids (`ferscope data splits`)."""
 
 from __future__ import annotations
 
