@@ -49,10 +49,10 @@ def index(source: Source, classes: ClassMap) -> Index:
         found.notes.append("No two folders are named after emotions: each folder is a class of its own.")
     others = {folder: n for folder, n in seen.items() if folder not in meaning}
     if others:
-        found.notes.append(
-            f"Folders that mean no class were left out: {listed(others)}. If one is a class, name it: --classes "
-            f"'{next(iter(others))}={CLASSES[0]}', with any name after the sign."
-        )
+        note = f"Folders that mean no class were left out: {listed(others)}."
+        if name := next(filter(None, others), ""):
+            note += f" If one is a class, name it: --classes '{name}={CLASSES[0]}', with any name after the sign."
+        found.notes.append(note)
     return found
 
 

@@ -203,7 +203,9 @@ class _Decoder:
 
     def _check(self, rows: list[Row]) -> None:
         if not rows:
-            raise DataError(f"No image of {self.reader.title} was found. {self.reader.layout}")
+            raise DataError(
+                " ".join([f"No image of {self.reader.title} was found. {self.reader.layout}", *self._notes()])
+            )
         empty = sorted(set(self.unreadable) - {row.label for row in rows})
         if empty and not self.reader.unique:
             raise DataError(f'No image of "{empty[0]}" can be read: put some there, or remove the folder.')
@@ -220,10 +222,9 @@ class _Decoder:
         notes = [note for why, names in reasons.items() for note in left_out(names, why)]
         if n := self.counts["photographs"]:
             none, several = self.counts["faceless"], self.counts["several"]
-            notes.append(
-                f"Faces were detected in {n - none} of {counted(n, 'photograph')}. {several} had several faces, of "
-                f"which the largest was taken; {none} had none, of which the square in the middle was taken."
-            )
+            note = f"Faces were detected in {n - none} of {counted(n, 'photograph')}."
+            note += f" {several} had several faces: the largest was taken." if several else ""
+            notes.append(note + (f" {none} had none: the square in the middle was taken." if none else ""))
         return notes
 
 

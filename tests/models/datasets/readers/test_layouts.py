@@ -132,6 +132,11 @@ def test_ferplus_new_labels_beside_the_pixels_label_them_and_alone_say_what_is_m
     assert (kind, set(labels(faces).values()), len(faces)) == ("ferplus", {"fear"}, 8)
 
 
+def test_ferplus_without_votes_says_that_they_are_missing(tmp_path):
+    with pytest.raises(DataError, match=r"each with label.csv.* 1 file was left out \(without votes\)"):
+        read(write(tmp_path, {"FER2013Train/fer9000000.png": picture(1)}))
+
+
 # ---- RAF-DB
 
 
@@ -337,3 +342,24 @@ def test_files_that_are_no_images_are_counted_and_two_suffixes_are_two_images(tm
 def test_the_documentation_lists_every_kind_of_dataset():
     text = (Path(__file__).parents[4] / "docs" / "datasets.md").read_text(encoding="utf-8")
     assert [kind for kind in readers.READERS if f"`{kind}` |" not in text] == []
+
+
+# ---- photographs
+
+
+def test_the_largest_face_of_a_photograph_is_cropped_and_its_box_kept(tmp_path):
+    def find_face(image: Image.Image) -> readers.FoundFace | None:
+        assert image.mode == "RGB"
+        if image.width == 300:
+            return None
+        return readers.FoundFace(image.crop((10, 20, 110, 120)), (10, 20, 100, 100, 5), 2)
+
+    files = {"happy/a.png": picture(1, (200, 150)), "happy/b.png": picture(2, (300, 200)), "sad/c.png": picture(3)}
+    _, faces = read(write(tmp_path, files), find_face=find_face)
+    assert faces.boxes.tolist() == [[10, 20, 100, 100, 5], [0] * 5, [0] * 5]
+    assert faces.images.shape == (3, 96, 96)
+    note = "Faces were detected in 1 of 2 photographs. 1 had several faces: the largest was taken."
+    assert faces.notes[-1] == f"{note} 1 had none: the square in the middle was taken."
+    faces.save(tmp_path / "set.npz")
+    assert np.array_equal(FaceSet.load(tmp_path / "set.npz").subset(np.array([0])).boxes, faces.boxes[:1])
+    assert read(tmp_path)[1].boxes is None, "it can be told not to look"
