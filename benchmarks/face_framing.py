@@ -1,10 +1,11 @@
-"""Measure how FER2013 frames a face, relative to the square that OpenCV's cascade finds.
+"""Measure how FER2013 frames a face, relative to the boxes of YuNet and to the square that OpenCV's cascade finds.
 
     FERSCOPE_FER2013=fer2013.tar.xz python benchmarks/face_framing.py
 
-FERSCOPE_FER2013 is the archive or the unpacked folder (train/<emotion>/Training_<id>.jpg). Training pictures are
-enlarged four times and their borders replicated, so that the cascade has room round the face. The medians of the table
-are the constants in workbench/faces/cascade.py; the quartiles show how loosely FER2013 is framed.
+FERSCOPE_FER2013 is the archive or the unpacked folder (train/<emotion>/Training_<id>.jpg). Training images are
+enlarged and their borders replicated, so that a detector has room round the face. The medians of the cascade are the
+constants in workbench/faces/cascade.py. YuNet's boxes are framed already, by the constants in workbench/faces/yunet.py:
+centers of 0 and a side of 1 confirm them, at both scales. The quartiles show how loosely FER2013 is framed.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from workbench.faces import cascade_squares
+from workbench.faces import cascade_squares, yunet
 
-SAMPLE, ENLARGE, SEED = 1500, 4, 0
+SAMPLE, SEED = 1500, 0
 
 
 def training_pictures(source: Path) -> Iterator[tuple[str, bytes]]:
@@ -36,31 +37,48 @@ def training_pictures(source: Path) -> Iterator[tuple[str, bytes]]:
                     yield Path(member.name).name, archive.extractfile(member).read()
 
 
-def framing(jpeg: bytes) -> tuple[float, float, float] | None:
-    """Centre x, centre y and side of the cascade's square as shares of the frame; None where it finds nothing."""
+def padded(jpeg: bytes, enlarge: int, equalize: bool = False) -> tuple[np.ndarray, int]:
+    """The enlarged gray image with half a side of replicated border, and its side without the border."""
     gray = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE)
-    side = ENLARGE * gray.shape[0]
-    large = cv2.equalizeHist(cv2.resize(gray, (side, side), interpolation=cv2.INTER_CUBIC))
-    padded = cv2.copyMakeBorder(large, *[side // 2] * 4, cv2.BORDER_REPLICATE)
-    squares = cascade_squares(padded, smallest=side // 3)
-    if not squares:
+    side = enlarge * gray.shape[0]
+    large = cv2.resize(gray, (side, side), interpolation=cv2.INTER_CUBIC)
+    large = cv2.equalizeHist(large) if equalize else large
+    return cv2.copyMakeBorder(large, *[side // 2] * 4, cv2.BORDER_REPLICATE), side
+
+
+def framing_of_cascade(jpeg: bytes, enlarge: int) -> tuple[float, float, float] | None:
+    """Center x, center y and side of the cascade's square as shares of the frame; None where it finds nothing."""
+    gray, side = padded(jpeg, enlarge, equalize=True)
+    squares = cascade_squares(gray, smallest=side // 3)
+    return (squares[0][1] / side - 1, squares[0][2] / side - 1, squares[0][3] / side) if squares else None
+
+
+def framing_of_yunet(jpeg: bytes, enlarge: int) -> tuple[float, float, float] | None:
+    """Center x, center y and side of YuNet's framed box as shares of the frame; None where it finds nothing."""
+    gray, side = padded(jpeg, enlarge)
+    boxes = yunet.find(cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB))
+    if not boxes:
         return None
-    _, x, y, square = squares[0]
-    return x / side - 0.5, y / side - 0.5, square / side
+    x, y = boxes[0].centre
+    return x / side - 1, y / side - 1, boxes[0].side / side
 
 
 def main() -> None:
     source = os.environ.get("FERSCOPE_FER2013")
     if not source or not Path(source).exists():
         sys.exit("Set FERSCOPE_FER2013 to the FER2013 archive or its unpacked folder.")
-    pictures = sorted(training_pictures(Path(source)))
-    pictures = random.Random(SEED).sample(pictures, min(SAMPLE, len(pictures)))
-    measured = np.array([m for _, jpeg in pictures if (m := framing(jpeg)) is not None])
-    print(f"{len(measured)} of {len(pictures)} Training pictures have a face for the cascade (seed {SEED})\n")
-    print("share of the frame's side        10 %     25 %   median     75 %     90 %")
-    rows = ("square's centre, x (right +)", "square's centre, y (down +)", "square's side")
-    for title, column in zip(rows, measured.T, strict=True):
-        print(f"{title:<28}", *(f"{value:8.3f}" for value in np.percentile(column, [10, 25, 50, 75, 90])))
+    images = sorted(training_pictures(Path(source)))
+    images = random.Random(SEED).sample(images, min(SAMPLE, len(images)))
+    for title, measure, enlarge in (
+        ("YuNet, framed", framing_of_yunet, 2),
+        ("YuNet, framed", framing_of_yunet, 4),
+        ("cascade, its square", framing_of_cascade, 4),
+    ):
+        measured = np.array([m for _, jpeg in images if (m := measure(jpeg, enlarge)) is not None])
+        print(f"{title}, enlarged {enlarge} times: {len(measured)} of {len(images)} Training images (seed {SEED})")
+        print("share of the frame's side        10 %     25 %   median     75 %     90 %")
+        for row, column in zip(("center, x (right +)", "center, y (down +)", "side"), measured.T, strict=True):
+            print(f"{row:<28}", *(f"{value:8.3f}" for value in np.percentile(column, [10, 25, 50, 75, 90])))
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ _UPSIDE_DOWN = 0.9  # score that a hit upside down needs: the head of a cat reac
 _BETTER = 0.05  # by how much a face must score higher at another angle than upright
 _TURNS = (45, -45, 90, -90, 180)
 
-_SLIGHT = 12  # degrees of roll that are left as they are: the error of the landmarks is as large
+_SLIGHT = 12  # degrees of roll that are left as they are; nine of ten angles of the landmarks are within 15 degrees
 _MOST_ROLL = 50  # degrees; beyond it the landmarks are wrong
 _TURN_SIDE, _EYES_SIDE = 72, 192  # side of the frame, in pixels: orientation is judged in small copies, roll in large
 _SURROUNDINGS = 1.7  # side of the region that such a copy shows, in sides of the frame
