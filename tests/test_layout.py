@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from workbench.decoders.video import MAX_BYTES
+
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = {name: sorted((ROOT / name).rglob("*.py")) for name in ("models", "workbench", "pages")}
 PUBLIC = [*SOURCES["models"], *SOURCES["workbench"]]
@@ -224,7 +226,11 @@ def test_the_app_listens_to_this_computer_only_and_reports_nothing():
 def test_a_visitor_sees_no_stack_trace_and_cannot_upload_a_film():
     assert CONFIG["client"]["showErrorDetails"] == "none"
     assert CONFIG["client"]["showErrorLinks"] is False
-    assert CONFIG["server"]["maxUploadSize"] <= 25
+    assert CONFIG["server"]["maxUploadSize"] == MAX_BYTES >> 20, "of a video; other uploads have limits of their own"
+    for path in sorted((ROOT / "workbench" / "ui").rglob("*.py")):
+        text = path.read_text("utf-8")
+        if path.name != "uploads.py":
+            assert text.count("file_uploader(") == text.count("max_upload_size="), path
     assert CONFIG["server"].get("enableXsrfProtection", True)
     assert CONFIG["server"].get("enableCORS", True)
 

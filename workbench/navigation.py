@@ -20,6 +20,7 @@ PAGES = (
     ("frequency.py", "Frequency", "Analyze", ("network", "face")),
     ("svd.py", "SVD", "Analyze", ("network", "face")),
     ("robustness.py", "Robustness", "Analyze", ("network", "face")),
+    ("video.py", "Video", "Analyze", ("network",)),
     ("metrics.py", "Metrics", "Evaluate", ()),
     ("dataset.py", "Dataset", "Evaluate", ("face",)),
     ("papers.py", "Papers", "Evaluate", ()),

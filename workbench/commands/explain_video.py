@@ -11,7 +11,7 @@ import io
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -22,15 +22,13 @@ from models.tables import write_rows
 
 from .. import faces, services
 from ..markup import EMOTION_COLORS, as_data, jpeg, template
-from ..services.video import Clip, Followed, Moment
+from ..services.video import Clip, Followed, Moment, Thinned
 
 _POINTS = 600  # of a timeline
 _STRIP = 12  # images of a face
 _TRACKS = 40  # faces in the report; the table has all
 _SIDE = 96  # pixels of an image
 _BOX = ("left", "top", "width", "height", "angle")
-
-T = TypeVar("T")
 
 
 def is_video(path: Path) -> bool:
@@ -39,25 +37,6 @@ def is_video(path: Path) -> bool:
         return False
     with path.open("rb") as file:
         return video_container(file.read(200)) is not None
-
-
-@dataclass
-class Thinned(Generic[T]):
-    """Evenly spaced items of a stream of unknown length, at most `most`: when full, every second one is dropped."""
-
-    most: int
-    items: list[T] = field(default_factory=list)
-    _step: int = 1
-    _seen: int = 0
-
-    def add(self, item: T) -> None:
-        """Offer the next item."""
-        if self._seen % self._step == 0:
-            self.items.append(item)
-        self._seen += 1
-        if len(self.items) > self.most:
-            self.items = self.items[::2]
-            self._step *= 2
 
 
 @dataclass

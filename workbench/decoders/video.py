@@ -23,7 +23,7 @@ from models.images import format_of, video_container
 from workbench.decoders.errors import PictureError
 from workbench.decoders.process import restrict, started
 
-MAX_BYTES = 200 * 1024**2
+MAX_BYTES = 100 * 1024**2
 MAX_SECONDS = 600.0
 MAX_PIXELS = 9_000_000  # of a frame; 4K has 8.3 million
 LARGEST = 1280  # pixels of the longer side of a decoded frame
@@ -68,7 +68,7 @@ def frames(clip: Clip, fps: float, start: float = 0.0) -> Iterator[Frame]:
     """Frames of a video at most `fps` times a second, from the time `start` on; memory does not grow with its length.
 
     Args:
-        clip: the video. One that a visitor sent may have 200 MB, 10 minutes and 9 megapixels a frame.
+        clip: the video. One that a visitor sent may have 100 MB, 10 minutes and 9 megapixels a frame.
         fps: frames a second, over 0.
         start: in seconds; the first frame is the last one that begins at or before it, if there is one.
 

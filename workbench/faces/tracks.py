@@ -9,7 +9,7 @@ from workbench.faces.boxes import Box
 
 _NEAR = 0.7  # distance of the centers, in sides of the larger box
 _RATIO = 1.8  # of the sides
-_PATIENCE = 1.0  # seconds for which a face that is not found keeps its number
+_PATIENCE = 1.0  # seconds for which a face that is not found keeps its number, and at least one frame
 
 
 class Tracks:
@@ -20,6 +20,7 @@ class Tracks:
 
     def __init__(self) -> None:
         self._last: dict[int, tuple[float, Box]] = {}
+        self._previous = 0.0
         self._count = 0
 
     def update(self, boxes: Sequence[Box], time: float) -> list[int]:
@@ -29,7 +30,9 @@ class Tracks:
             boxes: of the faces, as `detect` returns them.
             time: of the frame, in seconds.
         """
-        self._last = {n: seen for n, seen in self._last.items() if 0 <= time - seen[0] <= _PATIENCE}
+        recent = max(0.0, min(time - _PATIENCE, self._previous))
+        self._last = {n: seen for n, seen in self._last.items() if seen[0] >= recent}
+        self._previous = time
         pairs = sorted(
             (distance, number, i)
             for number, (_, last) in self._last.items()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Generic, TypeVar
 
 import torch
 from PIL import Image
@@ -16,7 +20,18 @@ from ..faces.tracks import Tracks
 from .explain import Explanation, explain
 from .networks import DEFAULT_NETWORK, open_network
 
-__all__ = ["Clip", "Followed", "Moment", "MomentExplained", "Timeline", "Watch", "at", "follow"]
+__all__ = [
+    "Clip",
+    "Followed",
+    "Moment",
+    "MomentExplained",
+    "Thinned",
+    "Timeline",
+    "Watch",
+    "at",
+    "follow",
+    "sample_clip",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +132,9 @@ class Watch:
         return Moment(time, tuple(followed), duration)
 
 
-def follow(clip: Clip, network: str = DEFAULT_NETWORK, fps: float = 5.0, start: float = 0.0) -> Iterator[Moment]:
+def follow(
+    clip: Clip, network: str = DEFAULT_NETWORK, fps: float = 5.0, start: float = 0.0, watch: Watch | None = None
+) -> Iterator[Moment]:
     """Predictions for every face of a video, frame after frame; memory does not grow with its length.
 
     Args:
@@ -125,6 +142,7 @@ def follow(clip: Clip, network: str = DEFAULT_NETWORK, fps: float = 5.0, start: 
         network: name of a network.
         fps: frames a second that are looked at, over 0 and at most 60.
         start: in seconds, to continue an analysis.
+        watch: what is known of the frames before `start`, so that faces keep their numbers; by default nothing.
 
     Raises:
         ValueError: unknown network, or `fps` out of range. PictureError: the video cannot be decoded.
@@ -132,7 +150,7 @@ def follow(clip: Clip, network: str = DEFAULT_NETWORK, fps: float = 5.0, start: 
     if not 0 < fps <= 60:
         raise ValueError(f"{fps:g} frames a second cannot be looked at. Give a number over 0 and at most 60.")
     open_network(network)
-    watch = Watch(network)
+    watch = watch or Watch(network)
     for frame in frames(clip, fps, start):
         yield watch.see(frame.picture, frame.time, frame.scale, frame.duration)
 
@@ -176,6 +194,26 @@ def at(
     return MomentExplained(frame.time, frame.picture, box, explain(faces.crop(frame.picture, box), network, class_))
 
 
+@cache
+def sample_clip() -> Clip:
+    """A clip of three seconds that needs no upload: a photograph that is rotated, and blurred in the middle."""
+    import av
+
+    photograph, buffer = faces.sample_picture("astronaut"), io.BytesIO()
+    with av.open(buffer, "w", format="mp4") as file:
+        stream = file.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = *photograph.size, "yuv420p", 3_000_000
+        for i in range(30):
+            angle, margin = 24 * math.sin(i / 3), 3 * i
+            box = (margin, 0, photograph.width - margin, photograph.height - 2 * margin)
+            shown = photograph.rotate(angle, Image.Resampling.BILINEAR, center=(222, 120)).resize(
+                photograph.size, box=box
+            )
+            file.mux(stream.encode(av.VideoFrame.from_image(shown)))
+        file.mux(stream.encode())
+    return Clip(buffer.getvalue())
+
+
 def _probabilities(crops: list[Face], network: str) -> Tensor:
     """Calibrated probabilities of several faces in one forward pass, (B, K)."""
     net = open_network(network)
@@ -187,3 +225,25 @@ def _probabilities(crops: list[Face], network: str) -> Tensor:
 
 def _scaled(box: Box, scale: float) -> Box:
     return Box(box.left * scale, box.top * scale, box.width * scale, box.height * scale, box.angle)
+
+
+T = TypeVar("T")
+
+
+@dataclass
+class Thinned(Generic[T]):
+    """Evenly spaced items of a stream of unknown length, at most `most`: when full, every second one is dropped."""
+
+    most: int
+    items: list[T] = field(default_factory=list)
+    _step: int = 1
+    _seen: int = 0
+
+    def add(self, item: T) -> None:
+        """Offer the next item."""
+        if self._seen % self._step == 0:
+            self.items.append(item)
+        self._seen += 1
+        if len(self.items) > self.most:
+            self.items = self.items[::2]
+            self._step *= 2

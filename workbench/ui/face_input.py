@@ -143,7 +143,12 @@ def _upload() -> tuple[bytes | None, str]:
     """The chosen one of the uploaded images: the newest, until the visitor chooses another one."""
     classroom.no_camera()
     files = uploads.file_uploader(
-        "Images with faces", type=_PICKED, help=f"{TITLES}, up to 25 MB each", key="upload", accept_multiple_files=True
+        "Images with faces",
+        type=_PICKED,
+        max_upload_size=faces.MAX_BYTES >> 20,
+        help=f"{TITLES}. For a video, see the page Video.",
+        key="upload",
+        accept_multiple_files=True,
     )
     if len(files) > MOST:
         st.caption(f"Only the last {MOST} can be chosen.")

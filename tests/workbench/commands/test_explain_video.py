@@ -83,7 +83,7 @@ def test_what_a_report_keeps_does_not_grow_with_the_video(tmp_path, monkeypatch)
 
 
 def test_a_thinned_stream_is_even_and_bounded():
-    thinned = explain_video.Thinned(10)
+    thinned = services.video.Thinned(10)
     for i in range(1000):
         thinned.add(i)
     steps = {b - a for a, b in zip(thinned.items, thinned.items[1:], strict=False)}

@@ -193,5 +193,6 @@ def test_numbers_survive_a_short_gap_and_not_a_long_one_or_a_jump():
     assert tracks.update([], 0.2) == []
     assert tracks.update([Box(110, 100, 50, 50)], 0.8) == [1]
     assert tracks.update([Box(400, 100, 50, 50)], 1.0) == [2]
+    assert tracks.update([Box(410, 100, 50, 50)], 2.9) == [2], "on a slow computer the frame before is long ago"
     assert tracks.update([box], 3.0) == [3]
     assert tracks.update([Box(100, 100, 150, 150)], 3.1) == [4]

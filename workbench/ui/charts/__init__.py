@@ -25,3 +25,4 @@ from .robustness import accuracies, face_with_signed, faces_row, predictions_gri
 from .style import EMOTION_COLORS, class_colors, show
 from .training import LEARNING_COLORS, learning
 from .uncertainty import against_random, shares, spread
+from .video import over_time

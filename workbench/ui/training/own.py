@@ -50,7 +50,7 @@ def offer() -> None:
 def _zip() -> None:
     file = uploads.file_uploader(
         f"A zip with a folder for each class, such as happy/1.jpg, up to {LIMITS.own_bytes >> 20} MB", type="zip",
-        key="own-zip",
+        key="own-zip", max_upload_size=LIMITS.own_bytes >> 20,
     )  # fmt: skip
     if file is not None and st.button("Create the dataset", key="own-make", type="primary"):
         bar = st.progress(0.0, text="Detecting faces")

@@ -71,6 +71,7 @@ def bring() -> None:
             "Exported zip, up to 25 MB; for a larger one use `ferscope jobs import FILE`",
             type="zip",
             key="bring-zip",
+            max_upload_size=25,
         )
         sent = st.form_submit_button("Import")
     if sent and file is not None:
