@@ -10,7 +10,7 @@ from functools import cache
 from typing import Generic, TypeVar
 
 import torch
-from PIL import Image
+from PIL import Image, ImageFilter
 from torch import Tensor
 
 from .. import faces
@@ -204,12 +204,9 @@ def sample_clip() -> Clip:
         stream = file.add_stream("mpeg4", rate=10)
         stream.width, stream.height, stream.pix_fmt, stream.bit_rate = *photograph.size, "yuv420p", 3_000_000
         for i in range(30):
-            angle, margin = 24 * math.sin(i / 3), 3 * i
-            box = (margin, 0, photograph.width - margin, photograph.height - 2 * margin)
-            shown = photograph.rotate(angle, Image.Resampling.BILINEAR, center=(222, 120)).resize(
-                photograph.size, box=box
-            )
-            file.mux(stream.encode(av.VideoFrame.from_image(shown)))
+            turned = photograph.rotate(24 * math.sin(i / 5), Image.Resampling.BILINEAR, center=(222, 120))
+            blurred = turned.filter(ImageFilter.GaussianBlur(max(0.0, 7 - abs(i - 15))))
+            file.mux(stream.encode(av.VideoFrame.from_image(blurred)))
         file.mux(stream.encode())
     return Clip(buffer.getvalue())
 
@@ -224,7 +221,9 @@ def _probabilities(crops: list[Face], network: str) -> Tensor:
 
 
 def _scaled(box: Box, scale: float) -> Box:
-    return Box(box.left * scale, box.top * scale, box.width * scale, box.height * scale, box.angle)
+    points = None if box.landmarks is None else tuple((x * scale, y * scale) for x, y in box.landmarks)
+    left, top, width, height = (scale * side for side in (box.left, box.top, box.width, box.height))
+    return replace(box, left=left, top=top, width=width, height=height, landmarks=points)
 
 
 T = TypeVar("T")

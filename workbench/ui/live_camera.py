@@ -123,7 +123,7 @@ def show_frame(picture, network: str) -> None:
     chart = charts.over_time([at - start for at in times], shares, timeline.classes, end)
     charts.show(chart, "live-timeline", "Probability of each class on the last frames")
     share = charts.percent(float(found.probabilities.max()))
-    views.caption(f"**Prediction: {result.prediction.answer}, {share}**, for face {found.track} on the last frame.")
+    views.caption(f"**Prediction: {result.prediction.predicted}, {share}**, for face {found.track} on the last frame.")
 
 
 def _decoded(frame: object) -> bytes | None:

@@ -234,7 +234,7 @@ def _frame(found: MomentExplained, network: str) -> None:
             prediction.classes, prediction.probabilities, explanation.class_, prediction.trained
         )
         charts.show(chart, "frame-probabilities", "Probability of each class")
-        views.caption(f"**Prediction: {prediction.answer}**, the label that annotators would give this face.")
+        views.caption(f"**Prediction: {prediction.predicted}**, the label that annotators would give this face.")
 
 
 def boxed(picture: Image.Image, boxes: list[faces.Box]) -> Image.Image:
