@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from PIL import Image
 
@@ -97,11 +97,11 @@ def frame_at(clip: Clip, time: float) -> Frame:
 
 
 @contextlib.contextmanager
-def _opened(clip: Clip) -> Iterator[BinaryIO]:
+def _opened(clip: Clip) -> Iterator[io.FileIO]:
     """The video as a file that has a descriptor; bytes never get a name on the disk."""
     if isinstance(clip.source, Path):
         try:
-            file = clip.source.open("rb")
+            file = clip.source.open("rb", buffering=0)  # its position is shared with the process
         except OSError as error:
             raise PictureError(f"{clip.source} cannot be opened: {error.strerror}.") from error
         with file:
@@ -109,9 +109,12 @@ def _opened(clip: Clip) -> Iterator[BinaryIO]:
         return
     if len(clip.source) > MAX_BYTES:
         raise PictureError(f"This video is larger than {MAX_BYTES >> 20} MB. Cut it, or save it smaller.")
+    # Unbuffered, as the position is shared with the process. On Linux in memory, elsewhere a file without a name.
     in_memory = hasattr(os, "memfd_create")
-    with os.fdopen(os.memfd_create("clip"), "w+b") if in_memory else tempfile.TemporaryFile() as file:
-        file.write(clip.source)
+    with os.fdopen(os.memfd_create("clip"), "w+b", 0) if in_memory else tempfile.TemporaryFile(buffering=0) as file:
+        rest = memoryview(clip.source)
+        while rest:
+            rest = rest[file.write(rest) :]
         file.seek(0)
         yield file
 
@@ -186,6 +189,7 @@ def _messages(fps: float, start: float) -> Iterator[tuple[dict[str, Any], bytes]
 
     av.logging.set_level(None)
     file = io.BufferedReader(io.FileIO(0))
+    file.seek(0)
     head = file.read(200)
     file.seek(0)
     # The container is the one that its first bytes say, and it opens no other file: a playlist could name any.
