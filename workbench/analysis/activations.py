@@ -10,8 +10,10 @@ from threading import get_ident
 import torch
 from torch import Tensor, nn
 
+from .layouts import Layout, layout_of
 from .model_isolation import isolated
-from .validation import layer_of, layers_on_offer, require_images, require_logit_shape, require_map, require_weights
+from .target_layers import map_layers_of
+from .validation import layer_of, layers_on_offer, require_images, require_logit_shape, require_weights
 
 
 @contextmanager
@@ -30,43 +32,65 @@ class Activations:
 
     Attributes:
         layer: name of the layer.
-        A: its output, the leaf of the graph, (B, K, h, w).
+        A: its feature maps, the leaf of the graph, (B, K, h, w).
+        layout: where they are in its output.
         logits: the end of the graph, (B, number of classes); not checked for NaN.
     """
 
     layer: str
     A: Tensor
     logits: Tensor
+    layout: Layout
 
 
-def forward_from(model: nn.Module, x: Tensor, layer: str) -> Activations:
+def forward_from(model: nn.Module, x: Tensor, layer: str, reshape: str = "") -> Activations:
     """Run one forward pass in evaluation mode, recording a graph from the output of `layer` on.
 
+    Args:
+        model, x, layer: as for `cam.atlas`.
+        reshape: how the output of the layer is laid out, see `layouts`; empty: found by its shape.
+
     Raises:
-        ValueError: `x` or `layer` is wrong, or the network returns no logits (B, number of classes).
+        ValueError: `x`, `layer` or `reshape` is wrong, or the network returns no logits (B, number of classes).
     """
     require_images(x)
     with plain_modes(x.device), isolated(model):
-        return _forward_from(model, x, layer)
+        return _forward_from(model, x, layer, reshape)
 
 
-def _forward_from(model: nn.Module, x: Tensor, layer: str) -> Activations:
+def _forward_from(model: nn.Module, x: Tensor, layer: str, reshape: str) -> Activations:
     module = layer_of(model, layer)
     require_weights(model)
     thread = get_ident()
-    captured: list[Tensor] = []
+    captured: list[tuple[Tensor, Layout]] = []
+    refused: list[str] = []  # shape of an output without maps
 
-    def start_graph(_module: nn.Module, _inputs: object, output: object) -> Tensor | None:
+    def start_graph(_module: nn.Module, _inputs: object, output: object) -> object:
         # The lock holds off other explanations, but not a plain prediction: that is not ours to capture.
         if get_ident() != thread:
             return None
-        captured[:] = [require_map(output, layer).detach().requires_grad_()]
+        layout = layout_of(output, x.shape, reshape)
+        if layout is None:
+            refused[:] = [f"{tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__]
+            return None
+        A = layout.maps(output).detach().requires_grad_()  # (B, K, h, w)
+        captured[:] = [(A, layout)]
         torch.set_grad_enabled(True)  # until the `no_grad` around the forward pass ends
-        return captured[0].clone()  # a copy, because an in-place ReLU may follow and would overwrite A
+        return layout.replaced(output, A)
 
     x = x.clone() if x.is_inference() else x.detach()  # the graph may hold x, and holds no tensor of inference mode
     with module.register_forward_hook(start_graph), torch.no_grad():
         logits = model(x)
+    if refused:
+        raise _no_map(model, x, layer, refused[0])
     if not captured:
         raise ValueError(f'layer="{layer}" is never called in the forward pass. {layers_on_offer(model, layer)}')
-    return Activations(layer, captured[0], require_logit_shape(logits, x))
+    A, layout = captured[0]
+    return Activations(layer, A, require_logit_shape(logits, x), layout)
+
+
+def _no_map(model: nn.Module, x: Tensor, layer: str, output: str) -> ValueError:
+    """The error of a layer without maps, with the layers that have some."""
+    names = [found.name for found in map_layers_of(model, x.shape)]
+    others = f"Layers with maps: {', '.join(names[-12:])}" if names else "No layer of this network has maps"
+    return ValueError(f'layer="{layer}" returns {output}, which has no height and width to draw. {others}.')

@@ -127,6 +127,7 @@ def atlas(
     classes: Sequence[int] | None = None,
     size: Sequence[int] | None = None,
     normalize: bool = False,
+    reshape: str = "",
 ) -> Float[Tensor, "B M C h w"]:
     """Class activation maps of several methods and classes, from one forward and one batched backward pass.
 
@@ -136,13 +137,14 @@ def atlas(
         model: any network (B, C_in, H, W) → logits (B, number of classes). It is used in evaluation mode and comes back
             as it was; several threads may pass the same one.
         x: images (B, C_in, H, W), prepared as the network expects them. Inference-mode tensors are accepted.
-        layer: name of a submodule (as for `get_submodule`) whose output is (B, K, h, w). If the network calls it
-            several times, the last call counts.
+        layer: name of a submodule (as for `get_submodule`) whose output has feature maps: (B, K, h, w), (B, h, w, K) or
+            tokens (B, N, K). If the network calls it several times, the last call counts.
         methods: names out of METHODS; their order is the order of the result.
         classes: class indices; their order is the order of the result. None: all classes.
         size: (height, width) of the maps. None: those of the layer's output.
         normalize: stretch each map to 0..1, at the size returned; a map that is zero everywhere stays zero. This
             hides how strong a map is beside another.
+        reshape: how the output of the layer is laid out, see `layouts`; empty: found by its shape.
 
     Returns:
         Maps (B, number of methods, number of classes, h, w), without a graph, at least 0 and each method on a scale of
@@ -153,7 +155,7 @@ def atlas(
     """
     _checked_methods(methods)
     require_size(size)
-    activations = forward_from(model, x, layer)
+    activations = forward_from(model, x, layer, reshape)
     require_logits(activations.logits, x)
     return atlas_of(activations, methods, classes, size, normalize)
 
@@ -186,9 +188,10 @@ def gradcam(
     layer: str,
     size: Sequence[int] | None = None,
     normalize: bool = False,
+    reshape: str = "",
 ) -> Float[Tensor, "B C h w"]:
     """Grad-CAM of one layer, a map for each target class: (B, C, h, w). Arguments and errors as for `atlas`."""
-    return atlas(model, x, layer, ("gradcam",), classes, size, normalize)[:, 0]
+    return atlas(model, x, layer, ("gradcam",), classes, size, normalize, reshape)[:, 0]
 
 
 def join(method: str, A: Float[Tensor, "B K h w"], G: Float[Tensor, "B C K h w"]) -> Float[Tensor, "B C h w"]:

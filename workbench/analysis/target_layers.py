@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from .layouts import Layout, layout_of
 from .model_isolation import meta_copy_of
 
 _NO_STEP = (nn.Identity, nn.AdaptiveAvgPool2d, nn.ZeroPad2d)  # what these put out is not of their making
@@ -21,48 +22,75 @@ class MapLayer:
     Attributes:
         name: for `get_submodule`.
         channels: number of maps.
-        extent: their (height, width), 2×2 at least.
+        extent: their (height, width).
+        kind: class name of the module.
+        layout: where the maps are in its output.
     """
 
     name: str
     channels: int
     extent: tuple[int, int]
+    kind: str = ""
+    layout: Layout | None = None
 
 
-def map_layers(model: nn.Module, size: int, skip: Collection[str] = (), keep: str | None = None) -> list[MapLayer]:
-    """One layer for each size of map that a network computes, from the input to the logits.
+def map_layers_of(model: nn.Module, image: Sequence[int], skip: Collection[str] = ()) -> list[MapLayer]:
+    """Every layer that puts out maps, in the order of its last call in the forward pass.
 
-    Of several layers with maps of one size, the last of the outermost ones: the end of a stage, not a part of it. No
-    number is computed: shapes travel through a double whose weights have none.
+    No number is computed: shapes travel through a double whose weights have none.
 
     Args:
-        model: any network (B, 1, H, W) → logits; it comes back as it was.
-        size: side of the square image in pixels.
+        model: any network (B, C, H, W) → logits; it comes back as it was.
+        image: shape of its input, (B, C, H, W).
         skip: layers that do not count, with all inside them, such as attention modules.
+    """
+    twin, called = meta_copy_of(model), dict[str, MapLayer]()
+    shape = (2, *image[1:])  # two: a map of one image could be mistaken for weights
+    for name, module in twin.named_modules():
+        inside = any(name == layer or name.startswith(f"{layer}.") for layer in skip)
+        if name and not inside and not isinstance(module, _NO_STEP):
+            module.register_forward_hook(partial(_note, called, name, shape))
+    with torch.no_grad():
+        twin(torch.zeros(shape, device="meta"))
+    return list(called.values())
+
+
+def map_layers(
+    model: nn.Module, size: int, skip: Collection[str] = (), keep: str | None = None, channels: int = 1
+) -> list[MapLayer]:
+    """One layer for each size of map that a network computes, from the input to the logits.
+
+    Of several layers with maps of one size, the last of the outermost ones: the end of a stage, not a part of it. Maps
+    of one row or column do not count.
+
+    Args:
+        model: any network (B, C, H, W) → logits; it comes back as it was.
+        size: side of the square image in pixels.
+        skip: as for `map_layers_of`.
         keep: a layer that stands for its size in any case; None for none.
+        channels: of the image.
 
     Returns:
         In the order in which the network calls them.
     """
-    twin, called = meta_copy_of(model), []
-    for name, module in twin.named_modules():
-        inside = any(name == layer or name.startswith(f"{layer}.") for layer in skip)
-        if name and not inside and not isinstance(module, _NO_STEP):
-            module.register_forward_hook(partial(_note, called, name))
-    with torch.no_grad():
-        twin(torch.zeros(2, 1, size, size, device="meta"))
+    called = map_layers_of(model, (2, channels, size, size), skip)
     chosen: dict[tuple[int, int], MapLayer] = {}
     for layer in called:
         before = chosen.get(layer.extent)
+        if min(layer.extent) < 2:
+            continue
         if before is None or layer.name == keep or (before.name != keep and _depth(layer) <= _depth(before)):
             chosen[layer.extent] = layer
     return sorted(chosen.values(), key=called.index)
 
 
-def _note(called: list[MapLayer], name: str, _module: nn.Module, _inputs: tuple, output: object) -> None:
-    if isinstance(output, Tensor) and output.ndim == 4 and min(output.shape[-2:]) > 1:
-        _, channels, height, width = output.shape
-        called.append(MapLayer(name, channels, (height, width)))
+def _note(
+    called: dict[str, MapLayer], name: str, image: Sequence[int], module: nn.Module, _inputs: tuple, output: object
+) -> None:
+    layout = layout_of(output, image)
+    called.pop(name, None)  # the last call counts
+    if layout is not None:
+        called[name] = MapLayer(name, layout.maps(output).shape[1], layout.extent, type(module).__name__, layout)
 
 
 def _depth(layer: MapLayer) -> int:

@@ -75,18 +75,6 @@ def layers_on_offer(model: nn.Module, layer: str) -> str:
     return f"The nearest names: {', '.join(near)}. The outermost layers: {', '.join(top)}."
 
 
-def require_map(output: object, layer: str) -> Tensor:
-    """The output of a layer if it is a map (B, K, h, w) with something to draw; otherwise ValueError."""
-    if not isinstance(output, Tensor):
-        raise ValueError(f'layer="{layer}" returns a {type(output).__name__}. Choose a layer that returns one tensor.')
-    if output.ndim != 4 or output.shape[-2] * output.shape[-1] < 2:
-        raise ValueError(
-            f'layer="{layer}" has an output of shape {tuple(output.shape)}, which has no height and width to draw. '
-            "Choose a convolutional layer before the pooling, with output (B, K, h, w)."
-        )
-    return output
-
-
 def no_influence(layer: str) -> ValueError:
     """The error of a layer whose output does not lead to the logits."""
     return ValueError(f'layer="{layer}" has no influence on the logits. Choose a layer that leads to them.')

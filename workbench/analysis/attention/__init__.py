@@ -15,6 +15,7 @@ two kinds of map need to agree (Jain and Wallace 2019, "Attention is not Explana
     gates        gates_of, replaced: every gate of a network, and the network with gates held at given values
     gate_statistics   saturation, variation between images, predictions changed by the mean and without
     blocks       rollout: through a chain of transformer blocks
+    vision_transformer  attention_weights, rollout_of: attention rollout of plain vision transformers of timm
     ablation     switch_off, switch_off_each: the logits without a module
     branches     class_branches: what the branches of paper B's networks give
     cam_agreement  correlation_with_cams: attention beside class activation maps
@@ -39,6 +40,7 @@ from .kinds import AttentionKind, AttentionMap, kind_named, kind_of, kinds_in
 from .maps import attention_of, maps_from
 from .memory import MemoryAccount, memory_account
 from .steps import attention_modules, input_of, recorded_inputs, steps_from, steps_of, svd_steps
+from .vision_transformer import attention_weights, rollout_of
 
 __all__ = [
     "CONSTANT_DEVIATION",
@@ -53,6 +55,7 @@ __all__ = [
     "SwitchedOff",
     "attention_modules",
     "attention_of",
+    "attention_weights",
     "class_branches",
     "correlation_with_cams",
     "fixed_share",
@@ -68,6 +71,7 @@ __all__ = [
     "recorded_inputs",
     "replaced",
     "rollout",
+    "rollout_of",
     "steps_from",
     "steps_of",
     "svd_steps",

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..layouts import Layout
+
 CHUNK = 16
 """Images in one call of the network: more take memory, fewer take time."""
 
@@ -19,7 +21,7 @@ class Case:
     """What a method is given: a network of its own, which it may hook and change, and one forward pass of it.
 
     `logits` are (B, number of classes), y those of the class, (B,). With a layer, both are computed from `activation`,
-    its maps (B, K, h, w).
+    its maps (B, K, h, w), which are in the layer's output as `layout` says.
     """
 
     model: nn.Module
@@ -29,6 +31,7 @@ class Case:
     y: Tensor
     layer: str = ""
     activation: Tensor | None = None
+    layout: Layout | None = None
 
     @property
     def A(self) -> Tensor:  # noqa: N802  (the papers' symbol)

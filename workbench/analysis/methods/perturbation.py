@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..layouts import Layout
 from .case import CHUNK, Case, library
 
 
@@ -32,7 +33,8 @@ def ablationcam(case: Case) -> Tensor:
     without: list[Tensor] = []  # what the layer puts out next
     drops = []
     module = case.model.get_submodule(case.layer)
-    with module.register_forward_hook(lambda *_: without[0].clone()):  # an in-place operation may follow
+    layout = case.layout or Layout("channels-first", (case.A.shape[-2], case.A.shape[-1]))
+    with module.register_forward_hook(lambda _module, _inputs, output: layout.replaced(output, without[0])):
         for x, A, y in zip(case.x, case.A.detach(), case.y.detach(), strict=True):
             for ks in torch.arange(len(A), device=A.device).split(CHUNK):
                 maps = A.repeat(len(ks), 1, 1, 1)  # (n, K, h, w)

@@ -29,6 +29,7 @@ def explain_with(
     layer: str | None = None,
     size: Sequence[int] | None = None,
     progress: Progress | None = None,
+    reshape: str = "",
 ) -> Float[Tensor, "B h w"]:
     """The map of one explainer for one class.
 
@@ -40,9 +41,10 @@ def explain_with(
         x: images (B, C_in, H, W), prepared as the network expects them, so that 0 is a plain gray.
         name: one of EXPLAINERS.
         class_: index of the class. The map of an explainer without `of_class` is the same for all.
-        layer: for those with `needs_layer`: a submodule whose output is (B, K, h, w). The others ignore it.
+        layer: for those with `needs_layer`: a submodule whose output has feature maps. The others ignore it.
         size: (height, width) of the map, resized bilinearly. None: the layer's, or the image's where none is needed.
         progress: called with the number of passes done and of all; what it raises ends the call.
+        reshape: how the output of the layer is laid out, see `layouts`; empty: found by its shape.
 
     Returns:
         Maps (B, h, w), without a graph, each method on a scale of its own; at least 0 unless the explainer is `signed`.
@@ -54,7 +56,7 @@ def explain_with(
     explainer = _checked(name, x, layer)
     require_size(size)
     with plain_modes(x.device):
-        case = _case(explainer, model, x, layer, class_)
+        case = _case(explainer, model, x, layer, class_, reshape)
         channels = None if case.activation is None else case.activation.shape[1]
         total = explainer.passes(channels, tuple(x.shape[-2:])).forward
         with _counted(case, total, progress) if progress else nullcontext():
@@ -67,7 +69,7 @@ def explain_with(
         return maps if size is None else cam.resize(maps, size)
 
 
-def estimate(model: nn.Module, x: Tensor, name: str, layer: str | None = None) -> float:
+def estimate(model: nn.Module, x: Tensor, name: str, layer: str | None = None, reshape: str = "") -> float:
     """Seconds that `explain_with` will take, roughly: one timed forward pass times the number of passes.
 
     A backward pass counts as much as a forward pass, since no weight needs a gradient. Decompositions are not counted.
@@ -75,7 +77,7 @@ def estimate(model: nn.Module, x: Tensor, name: str, layer: str | None = None) -
     """
     explainer = _checked(name, x, layer)
     with plain_modes(x.device):
-        case = _case(explainer, model, x, layer, class_=0)
+        case = _case(explainer, model, x, layer, 0, reshape)
         channels = None if case.activation is None else case.activation.shape[1]
         forward, backward = explainer.passes(channels, tuple(x.shape[-2:]))
         images = min(max(CHUNK, len(x)), forward * len(x))  # batch size of the method
@@ -97,21 +99,21 @@ def _checked(name: str, x: Tensor, layer: str | None) -> Explainer:
     return EXPLAINERS[name]
 
 
-def _case(explainer: Explainer, model: nn.Module, x: Tensor, layer: str | None, class_: int) -> Case:
+def _case(explainer: Explainer, model: nn.Module, x: Tensor, layer: str | None, class_: int, reshape: str = "") -> Case:
     """The copy, and its logits for the images."""
     double = shared_copy_of(model)
     x = x.clone() if x.is_inference() else x.detach()
     x = x.to(torch.promote_types(x.dtype, torch.float32))
     if explainer.needs_layer and layer is not None:
-        found = forward_from(double, x, layer)
-        A, logits = found.A, require_logits(found.logits, x)
+        found = forward_from(double, x, layer, reshape)
+        A, layout, logits = found.A, found.layout, require_logits(found.logits, x)
         if not logits.requires_grad:  # the weights are frozen, so a graph can only come from A
             raise no_influence(layer)
     else:
-        A, logits = None, require_logits(double(x), x)
+        A, layout, logits = None, None, require_logits(double(x), x)
     index = class_index(class_, logits.shape[1])
     with torch.enable_grad():
-        return Case(double, x, index, logits, logits[:, index], layer or "", A)
+        return Case(double, x, index, logits, logits[:, index], layer or "", A, layout)
 
 
 @contextmanager
