@@ -30,8 +30,8 @@ from torch import Tensor
 from typing_extensions import TypedDict
 
 from .datasets.splits import find
-from .preprocessing import normalize, to_unit
-from .registry import check_overrides
+from .preprocessing import normalize, to_unit, with_channels
+from .registry import ModelSpec, channels_of, check_overrides, get_spec
 from .text import PLAIN_WORDS
 
 _STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
@@ -50,6 +50,8 @@ ClassName = Annotated[str, StringConstraints(pattern=f"^{PLAIN_WORDS.pattern}$")
 Count = Annotated[int, Field(ge=0, le=10**9)]
 Share = Annotated[float, Field(ge=0, le=1 + 1e-6)]  # means of float32 numbers may round up
 Kappa = Annotated[Annotated[float, Field(ge=-1 - 1e-6, le=1 + 1e-6)] | None, BeforeValidator(_number_or_none)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Spread = Annotated[float, Field(gt=0, le=1)]
 Option = bool | int | float | Text | list[Name]
 
 
@@ -118,7 +120,7 @@ class Card:
         network: name for `create_model`, with its `overrides`.
         classes: names of the classes in the order of the logits, of plain words.
         input_size: side in pixels of the image that the network takes, 8 to 512.
-        mean, std: of the training pixels in 0..1.
+        mean, std: of the training pixels in 0..1; a number, or one for each channel of RGB.
         recipe, split, data, seed: how it was trained; `data` is the fingerprint of the set.
         ancestors: the checkpoints that training started from or distilled, with theirs; empty for random weights.
         seen: images of the validation and the test set, by the set's name, that an ancestor was trained on or chosen by
@@ -129,6 +131,7 @@ class Card:
         parameters: number of trainable parameters.
         metrics: `metrics[split][tta][name]`, e.g. `metrics["PrivateTest"]["flip"]["accuracy"]`, of the shipped weights;
             "plain" is always among the ways, and the test set is the last one.
+        cam_layer, reshape, output: as in `ModelSpec`, where the card says otherwise; empty: as the network has them.
         temperature: what logits are divided by for calibrated probabilities, fitted on PublicTest; None before that.
 
     Raises:
@@ -136,10 +139,10 @@ class Card:
     """
 
     network: Text
-    classes: Annotated[tuple[ClassName, ...], Field(min_length=2, max_length=100)]
+    classes: Annotated[tuple[ClassName, ...], Field(min_length=2, max_length=1000)]
     input_size: Annotated[int, Field(ge=8, le=512)]
-    mean: Annotated[float, Field(ge=0, le=1)]
-    std: Annotated[float, Field(gt=0, le=1)]
+    mean: Fraction | tuple[Fraction, Fraction, Fraction]
+    std: Spread | tuple[Spread, Spread, Spread]
     recipe: Text
     split: Text
     data: Text
@@ -157,10 +160,15 @@ class Card:
         dataclasses.field(default_factory=dict)
     )
     temperature: Annotated[float | None, Field(gt=0, le=1e6)] = None
+    cam_layer: Text = ""
+    reshape: Text = ""
+    output: Text = ""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Card:
         check_overrides(self.network, self.overrides)
+        if self.channels == 1 and not (isinstance(self.mean, float) and isinstance(self.std, float)):
+            raise ValueError(f"{self.network} takes gray images, but mean or std has a number for each of 3 channels")
         if len(set(self.classes)) < len(self.classes):
             raise ValueError("two classes have the same name")
         if self.best_epoch > self.epochs:
@@ -175,6 +183,24 @@ class Card:
                 if tuple(found["per_class"]) != self.classes or [len(row) for row in found["confusion"]] != [k] * k:
                     raise ValueError(f"metrics of {part}, {way}: they are of other classes than the card's")
         return self
+
+    @property
+    def channels(self) -> int:
+        """Channels of the network's input: 1 for gray, 3 for RGB."""
+        return channels_of(self.network, self.overrides)
+
+    @property
+    def spec(self) -> ModelSpec:
+        """What is known of its network, with what the card says of it."""
+        spec = get_spec(self.network)
+        return dataclasses.replace(
+            spec,
+            channels=self.channels,
+            input_size=self.input_size,
+            cam_layer=self.cam_layer or spec.cam_layer,
+            reshape=self.reshape or spec.reshape,
+            output=self.output or spec.output,
+        )
 
     @property
     def start(self) -> Ancestor | None:
@@ -202,11 +228,13 @@ class Card:
         return Ancestor(name, roles, self.network, self.split, self.data, self.seed, self.recipe, self.ancestors)
 
     def prepare(self, images: np.ndarray | Tensor) -> Tensor:
-        """Gray images (B, H, W) → the network's input (B, 1, input_size, input_size), normalized.
+        """Images → the network's input (B, C, input_size, input_size), normalized.
 
-        The images are uint8, or floats in 0..1 or 0..255; ValueError for other values.
+        The images are gray (B, H, W), repeated in each channel of a network for RGB, or, for such a network, RGB
+        (B, H, W, 3). They are uint8, or floats in 0..1 or 0..255; ValueError for other values.
         """
-        return normalize(to_unit(torch.as_tensor(images), self.input_size), self.mean, self.std)
+        x = with_channels(to_unit(torch.as_tensor(images), self.input_size), self.channels)
+        return normalize(x, self.mean, self.std)
 
 
 def chain(ancestors: Iterable[Ancestor]) -> Iterator[Ancestor]:

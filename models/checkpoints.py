@@ -14,7 +14,6 @@ import tempfile
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import safetensors
@@ -24,9 +23,9 @@ from torch import Tensor, nn
 
 from .cards import Card, parse_card
 from .files import UNPACKING_ERRORS, say_when_full, write_bytes, write_json
-from .footprint import footprint, on_meta
+from .foreign_weights import SUFFIXES, check_fit
 from .paths import HOME, SHIPPED
-from .registry import create_model, get_spec, list_models
+from .registry import create_model, get_spec, list_models, take_output
 
 ROOT = HOME / "checkpoints"
 """Folder of the checkpoints that are loaded by name, and where new ones are written."""
@@ -88,7 +87,7 @@ def checkpoint_folder(name_or_path: str | Path) -> Path:
 
     A name means `checkpoints/<name>/` or, where that does not exist, `checkpoints/experiments/<name>/`.
     """
-    if isinstance(name_or_path, str) and is_name(name_or_path):
+    if isinstance(name_or_path, str) and is_name(name_or_path) and not _is_weights(name_or_path):
         folders = [root / inner / name_or_path for inner in ("", EXPERIMENTS) for root in _roots()]
         return next((folder for folder in folders if folder.is_dir()), folders[0])
     return Path(name_or_path)
@@ -112,9 +111,20 @@ def writable_folder(name_or_path: str | Path) -> Path:
     return own
 
 
+def _is_weights(path: str | Path) -> bool:
+    """Whether a path is a file of weights that another program saved."""
+    return Path(path).suffix.lower() in SUFFIXES and Path(path).is_file()
+
+
 def read_card(name_or_path: str | Path) -> Card:
     """The card of a checkpoint, without its weights; raises CheckpointError."""
-    path = checkpoint_folder(name_or_path) / "card.json"
+    folder = checkpoint_folder(name_or_path)
+    if _is_weights(folder):
+        raise CheckpointError(
+            f"{folder} is a file of weights; a checkpoint is a folder with model.safetensors and card.json. Convert "
+            f"it: ferscope networks add {folder} --network NAME"
+        )
+    path = folder / "card.json"
     try:
         facts = path.stat()
         if facts.st_size > _LARGEST_CARD:
@@ -199,30 +209,14 @@ def load_checkpoint(name_or_path: str | Path, device: str | torch.device = "cpu"
     try:
         check_fit(card, weights)
         model = create_model(card.network, len(card.classes), pretrained=False, **card.overrides)
+        if card.output:
+            take_output(model, len(card.classes), card.output)
         model.load_state_dict(
             {name: value.float() if value.is_floating_point() else value for name, value in weights.items()}
         )
     except (ValueError, TypeError, RuntimeError) as error:
         raise CheckpointError(f"{path} does not fit the network {card.network} of its card: {error}") from error
     return model.to(device).eval(), card
-
-
-def check_fit(card: Card, weights: dict[str, Tensor]) -> None:
-    """Raise ValueError where weights are not those of the card's network, or it would be too large.
-
-    Nothing is built for that but shapes: a small card may describe a network of any size.
-    """
-    if not get_spec(card.network).stages:  # an ensemble: its members have cards of their own
-        return
-    options: tuple[tuple[str, Any], ...] = tuple(card.overrides.items())
-    needed = footprint(card.network, len(card.classes), options, card.input_size)
-    needed.check(f"{card.network} at {card.input_size} pixels")
-    wanted = on_meta(card.network, len(card.classes), card.overrides).state_dict()
-    shapes = [{name: tuple(value.shape) for name, value in tensors.items()} for tensors in (weights, wanted)]
-    for name in sorted(shapes[0].keys() | shapes[1].keys()):
-        given, right = (found.get(name, "missing") for found in shapes)
-        if given != right:
-            raise ValueError(f"{name} is {given} in the file, {right} in the network")
 
 
 def save_checkpoint(folder: Path, model: nn.Module, card: Card) -> None:
@@ -277,7 +271,7 @@ def _missing(path: Path) -> str:
         )
     if path.parent.parent != ROOT or path.parent.is_dir():
         return f"{path} is not there. {_get_it_again(path)}"
-    if name in list_models() and not get_spec(name).stages:  # it has no layers of its own to train
+    if name in list_models() and get_spec(name).composite:  # it has no layers of its own to train
         return f'"{name}" is not there: ferscope refresh makes it, where it is better than every single network.'
     if name in list_models():
         return f'A checkpoint of "{name}" is not there: it is not trained yet. Train it: ferscope train --model {name}'

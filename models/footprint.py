@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from .registry import create_model, get_spec
+from .registry import channels_of, create_model, get_spec
 
 MOST_PARAMETERS = 150_000_000
 """The largest network that a card may describe; the largest one here, VGG16, has 134 million parameters."""
@@ -78,7 +78,7 @@ def footprint(
     counter = _Bytes()
     try:
         with torch.no_grad(), counter:
-            model(torch.empty(1, 1, side, side, device="meta"))
+            model(torch.empty(1, channels_of(network, dict(overrides)), side, side, device="meta"))
     except (RuntimeError, ArithmeticError) as error:
         raise ValueError(f"{network} takes no image of {side} pixels ({error})") from error
     return Footprint(sum(p.numel() for p in model.parameters()), counter.total)

@@ -56,13 +56,13 @@ def measure(name: str, timed: bool = False) -> Row:
     spec = get_spec(name)
     with torch.device("meta"):
         model = create_model(name).eval()
-        x = torch.empty(1, 1, spec.input_size, spec.input_size)
+        x = torch.empty(1, spec.channels, spec.input_size, spec.input_size)
     counter = FlopCounterMode(display=False)
     with counter, torch.no_grad():
         model(x)
     parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
     macs = counter.get_total_flops() // 2
-    milliseconds = _time(create_model(name).eval(), spec.input_size) if timed else None
+    milliseconds = _time(create_model(name).eval(), spec.channels, spec.input_size) if timed else None
     return Row(name, spec.title, spec.paper, spec.attention, parameters, macs, _compiled(name), milliseconds)
 
 
@@ -74,11 +74,11 @@ def _compiled(name: str) -> str:
 
 
 @torch.inference_mode()
-def _time(model: nn.Module, size: int, runs: int = 5) -> float:
+def _time(model: nn.Module, channels: int, size: int, runs: int = 5) -> float:
     threads = torch.get_num_threads()
     torch.set_num_threads(min(2, threads))
     try:
-        x, times = torch.randn(1, 1, size, size), []
+        x, times = torch.randn(1, channels, size, size), []
         for _ in range(runs + 1):
             start = time.perf_counter()
             model(x)
@@ -116,7 +116,7 @@ def detail(name: str) -> str:
     figures = [f"  {100 * value:.2f} %  {what}" for what, value in spec.reported.items()] or ["  none"]
     return "\n".join(
         [
-            f"{spec.title} ({name}), paper {spec.paper}: {PAPERS[spec.paper]}",
+            f"{spec.title} ({name}), " + (f"paper {spec.paper}: {PAPERS[spec.paper]}" if spec.paper else "of no paper"),
             f"{row.parameters:,} parameters, {row.macs:,} multiply-accumulate operations for a face",
             *_shipped(name),
             f"maps are read from: {spec.cam_layer or 'nowhere'}; attention: {spec.attention or 'none'}",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -10,7 +12,9 @@ from .images import float_range
 
 
 def to_unit(images: Tensor, size: int) -> Tensor:
-    """Gray images (B, H, W) → float (B, 1, size, size) in 0..1; another size is reached with antialiasing.
+    """Images → floats in 0..1; gray (B, H, W) → (B, 1, size, size), RGB (B, H, W, 3) → (B, 3, size, size).
+
+    Another size is reached with antialiasing.
 
     Args:
         images: integers in 0..255, or floats in 0..1 or 0..255.
@@ -19,7 +23,19 @@ def to_unit(images: Tensor, size: int) -> Tensor:
     Raises:
         ValueError: floats that are in neither range, or NaN; integers beyond 0..255.
     """
-    return resized(images.unsqueeze(1).float() / _white(images), size)
+    planes = images.movedim(-1, 1) if images.ndim == 4 else images.unsqueeze(1)
+    return resized(planes.float() / _white(images), size)
+
+
+def with_channels(x: Tensor, channels: int) -> Tensor:
+    """Images (B, 1, H, W) repeated in every channel, (B, channels, H, W); those with that many channels unchanged.
+
+    Raises:
+        ValueError: they have neither one channel nor as many as wanted.
+    """
+    if x.shape[1] not in (1, channels):
+        raise ValueError(f"These images have {x.shape[1]} channels, and the network takes {channels}. Convert them.")
+    return x.expand(-1, channels, -1, -1)
 
 
 def _white(images: Tensor) -> float:
@@ -42,9 +58,16 @@ def resized(x: Tensor, size: int) -> Tensor:
     return sampled.to(x.dtype)  # on a CPU torch has no antialiasing in bfloat16
 
 
-def normalize(x: Tensor, mean: float, std: float) -> Tensor:
-    """Pixels in 0..1 → pixels with the mean 0 and the standard deviation 1 of the training set."""
-    return (x - mean) / std
+def normalize(x: Tensor, mean: float | Sequence[float], std: float | Sequence[float]) -> Tensor:
+    """Pixels (B, C, H, W) in 0..1 → pixels with the mean 0 and the standard deviation 1 of the training set.
+
+    `mean` and `std` are a number, or one for each channel.
+    """
+    return (x - _of_channels(mean, x)) / _of_channels(std, x)
+
+
+def _of_channels(value: float | Sequence[float], x: Tensor) -> float | Tensor:
+    return value if isinstance(value, float | int) else x.new_tensor(value)[:, None, None]
 
 
 def views(x: Tensor, tta: str) -> list[Tensor]:

@@ -15,10 +15,11 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from .options import Option, check_options, options_of
+from .outputs import logits_in
 
 Builder = Callable[..., nn.Module]
 
@@ -38,18 +39,25 @@ class ModelSpec:
 
     Attributes:
         name: the name that `create_model` takes.
-        paper: letter of the paper that proposes it or compares with it, "A" to "E".
+        paper: letter of the paper that proposes it or compares with it, "A" to "E"; empty for a user's own.
         title: a few words for a heading.
         builder: `builder(num_classes=..., **overrides)` returns the network; with `pretrained=...` where there are
             ImageNet weights.
         imagenet: whether there are ImageNet weights for it.
         input_size: default side in pixels of its square input.
+        channels: of its input, 1 (gray) or 3 (RGB), where its option `channels` does not say otherwise.
         smallest_side: smallest side in pixels that its downsampling allows.
         stride: pixels from one position of its last map to the next; None if it resizes its input, so
             that its maps always have the same size.
         stages: the backbone, shallow to deep, each stage the names of its modules (for `get_submodule`). All other
             modules, attention among them, are the head, which always trains, also with frozen stages.
         cam_layer: the layer for class activation maps (a name for `get_submodule`); None if there is none.
+        reshape: how the output of `cam_layer` is laid out, as `workbench.analysis.layouts.layout_of` takes it; empty:
+            found by its shape.
+        output: key, field or index of the logits where it returns a dict, dataclass or tuple; empty: the one tensor
+            (B, num_classes) in it.
+        composite: whether its members are checkpoints of their own, so that it has nothing to train.
+        listed: whether `list_models` has it; one that only cards name, such as any network of timm, is not listed.
         attention_layers: its attention modules, in the order of the forward pass (names for `get_submodule`).
         attention: what kind of attention that is, e.g. "SVD" or "CBAM"; empty where there is none.
         class_branches: whether it has one branch for each class: `class_branches(x)` and `fuse(outputs)`.
@@ -65,10 +73,15 @@ class ModelSpec:
     builder: Builder = field(repr=False)
     imagenet: bool = True
     input_size: int = 48
+    channels: int = 1
     smallest_side: int = 32
     stride: int | None = 8
     stages: tuple[tuple[str, ...], ...] = ()
     cam_layer: str | None = None
+    reshape: str = ""
+    output: str = ""
+    composite: bool = False
+    listed: bool = True
     attention_layers: tuple[str, ...] = ()
     attention: str = ""
     class_branches: bool = False
@@ -91,9 +104,30 @@ _SPECS: dict[str, ModelSpec] = {}
 
 
 def _specs() -> dict[str, ModelSpec]:
-    """All of them; the first call imports `architectures`, whose files register their networks."""
+    """All of them; the first call imports `architectures`, whose files register their networks, then the user's own."""
     import_module(".architectures", __package__)
+    import_module(".own_networks", __package__).load_all()
     return _SPECS
+
+
+def networks_registered_by(run: Callable[[], object]) -> list[str]:
+    """Names of the networks that a call registers; where it raises, none of them stays registered."""
+    import_module(".architectures", __package__)  # first, so that their names are taken
+    before = set(_SPECS)
+    try:
+        run()
+    except BaseException:
+        for name in _SPECS.keys() - before:
+            del _SPECS[name]
+        raise
+    return sorted(_SPECS.keys() - before)
+
+
+def channels_of(network: str, overrides: Mapping[str, Any]) -> int:
+    """Channels of a network's input: 1 for gray, 3 for RGB."""
+    spec = get_spec(network)
+    declared = {option.name: option.default for option in spec.options} | dict(overrides)
+    return declared.get("channels", spec.channels)
 
 
 RESNET_STAGES = (("conv1", "bn1"), ("layer1",), ("layer2",), ("layer3",), ("layer4",))
@@ -128,8 +162,8 @@ def numbered(parent: str, *starts: int) -> tuple[tuple[str, ...], ...]:
 def register_model(
     name: str,
     *,
-    paper: str,
-    title: str,
+    paper: str = "",
+    title: str = "",
     reported: dict[str, float] | None = None,
     options: tuple[Option, ...] | None = None,
     **spec: Any,
@@ -142,7 +176,7 @@ def register_model(
         figures = MappingProxyType(dict(reported or {}))
         own = options_of(builder) if options is None else options
         _SPECS[name] = ModelSpec(
-            name=name, paper=paper, title=title, builder=builder, reported=figures, options=own, **spec
+            name=name, paper=paper, title=title or name, builder=builder, reported=figures, options=own, **spec
         )
         return builder
 
@@ -159,7 +193,7 @@ def get_spec(name: str) -> ModelSpec:
 
 def list_models(paper: str | None = None) -> list[str]:
     """Sorted names of all networks, or of those of one paper ("A" to "E")."""
-    return sorted(name for name, spec in _specs().items() if paper is None or spec.paper == paper)
+    return sorted(name for name, spec in _specs().items() if spec.listed and paper in (None, spec.paper))
 
 
 def create_model(name: str, num_classes: int = 7, pretrained: bool = False, **overrides: Any) -> nn.Module:
@@ -172,7 +206,7 @@ def create_model(name: str, num_classes: int = 7, pretrained: bool = False, **ov
         **overrides: values of `get_spec(name).options`, e.g. `width=36`; ValueError for any other.
 
     Returns:
-        A module in training mode that maps normalized gray images `(B, 1, H, W)` to logits `(B, num_classes)`.
+        A module in training mode that maps normalized images `(B, channels, H, W)` to logits `(B, num_classes)`.
         Other input raises ValueError, and so does a single image in training mode where
         batch norm would have nothing to compare it with.
     """
@@ -184,14 +218,27 @@ def create_model(name: str, num_classes: int = 7, pretrained: bool = False, **ov
     check_overrides(name, overrides)
     begin = {"pretrained": pretrained} if spec.imagenet else {}
     model = spec.builder(num_classes=num_classes, **begin, **overrides)
-    model.register_forward_pre_hook(partial(_check_input, spec.smallest_side))
+    channels = channels_of(name, overrides)
+    model.register_forward_pre_hook(partial(_check_input, channels, spec.smallest_side))
+    model.register_forward_hook(partial(_logits_only, num_classes, spec.output))
     return model
 
 
-def _check_input(smallest: int, model: nn.Module, inputs: tuple) -> None:
+def take_output(model: nn.Module, num_classes: int, output: str) -> None:
+    """Let a network return the tensor of this key, field or index of what it returns, whatever its spec says."""
+    model.register_forward_hook(partial(_logits_only, num_classes, output), prepend=True)
+
+
+def _logits_only(classes: int, output: str, _model: nn.Module, _inputs: tuple, returned: Any) -> Any:
+    """Replace what a network returns by its logits, where it returns more than one tensor."""
+    return returned if isinstance(returned, Tensor) else logits_in(returned, classes, output)
+
+
+def _check_input(channels: int, smallest: int, model: nn.Module, inputs: tuple) -> None:
     x = inputs[0]
-    if x.ndim != 4 or x.shape[1] != 1:
-        raise ValueError(f"x has shape {tuple(x.shape)}: give gray images (B, 1, H, W), one channel each")
+    if x.ndim != 4 or x.shape[1] != channels:
+        kind = "gray images (B, 1, H, W), one channel each" if channels == 1 else f"images (B, {channels}, H, W)"
+        raise ValueError(f"x has shape {tuple(x.shape)}: give {kind}")
     if min(x.shape[-2:]) < smallest:
         raise ValueError(f"x has shape {tuple(x.shape)}: height and width must be at least {smallest} pixels")
     if model.training and len(x) == 1 and any(isinstance(m, _BatchNorm) and m.training for m in model.modules()):

@@ -3,17 +3,21 @@
 import streamlit as st
 
 from workbench import services
-from workbench.services.compare import side_by_side
+from workbench.services.compare import comparable, side_by_side
 from workbench.ui import charts, compare, page_content, state, views
 
 views.title("Compare", "Do networks agree, and do the same image regions support their predictions?")
 face, network = state.face_or_stop(), state.network()
 networks = compare.choose_networks(network)
 if len(networks) < 2:
-    other = next(name for name in (*side_by_side(), *services.networks.network_names()) if name != network)
-    st.info("A comparison needs two networks. Choose another one above.")
-    add = {"networks": [other]}
-    st.button(f"Add {compare.named(other)}", on_click=st.session_state.update, args=(add,), type="primary")
+    known = (*side_by_side(), *services.networks.network_names(), *services.networks.checkpoint_names())
+    others = comparable(network, [name for name in known if name != network])
+    if others:
+        st.info("A comparison needs two networks. Choose another one above.")
+        add = {"networks": [others[0]]}
+        st.button(f"Add {compare.named(others[0])}", on_click=st.session_state.update, args=(add,), type="primary")
+    else:
+        st.info("A comparison needs two networks with a class in common, and no other network has a class of this one.")
     state.stop()
 
 try:

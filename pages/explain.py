@@ -8,16 +8,18 @@ from workbench.ui import charts, compare, map_details, map_quiz, model_picker, p
 
 views.title("Explain", "Which image regions support the prediction?")
 face, network = state.face_or_stop(), state.network()
-if services.networks.get_spec(network).cam_layer is None:
+spec = services.networks.get_spec(network)
+if spec.cam_layer is None:
     try:
         prediction = services.predict(face, network)
     except ValueError as error:  # a damaged member
         st.error(str(error))
         state.stop()
-    st.info(
-        "An ensemble has no layer of its own, so there is no map. Choose a member for maps: "
-        f"{compare.listed(services.networks.members(network))}."
-    )
+    if spec.composite:
+        members = compare.listed(services.networks.members(network))
+        st.info(f"An ensemble has no layer of its own, so there is no map. Choose a member for maps: {members}.")
+    else:
+        st.info("No layer of this network has feature maps that lead to its prediction, so there is no map.")
     if not prediction.trained:
         model_picker.random_weights_banner(network)
     chart = charts.probabilities(prediction.classes, prediction.probabilities, "", prediction.trained)
@@ -73,9 +75,9 @@ def face_map_prediction(class_: str, method: str, opacity: float, shared: bool) 
     seen, over, bars = st.columns(3)
     with seen:
         charts.show(image, "seen", "The input of the network")
-        views.caption(
-            f"**Input:** {size} × {size} gray pixels. Color and finer detail are lost before the network." + RESIZED
-        )
+        lost = "Color and finer detail are" if spec.channels == 1 else "Drawn without its color. Finer detail is"
+        kind = "gray" if spec.channels == 1 else "RGB"
+        views.caption(f"**Input:** {size} × {size} {kind} pixels. {lost} lost before the network." + RESIZED)
     with over:
         chart = charts.face_with_map(explanation.pixels, heat, top, opacity)
         charts.show(chart, "map", f"{EXPLAINERS[method].title} for {class_} over the face")

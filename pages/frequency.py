@@ -7,6 +7,7 @@ from workbench.ui import frequency, model_picker, page_content, slow_requests, s
 
 views.title("Frequency", "Does the prediction rest on high or on low frequencies?")
 face, network = state.face_or_stop(), state.network()
+views.luminance_note(network)
 if not state.network_or_stop().trained:
     model_picker.random_weights_banner(network)
 

@@ -9,6 +9,7 @@ from workbench.ui import adversarial, charts, model_picker, page_content, robust
 
 views.title("Robustness", "How does the prediction change when the image is perturbed?")
 face, network = state.face_or_stop(), state.network()
+views.luminance_note(network)
 net, me = state.network_or_stop(), (face.key, network)
 if not net.trained:
     model_picker.random_weights_banner(network)

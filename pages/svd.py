@@ -7,6 +7,7 @@ from workbench.ui import model_picker, page_content, slow_requests, state, svd, 
 
 views.title("SVD", "How much of a face does a low-rank approximation keep, and what does the network still recognize?")
 face, network = state.face_or_stop(), state.network()
+views.luminance_note(network)
 net = state.network_or_stop()
 if not net.trained:
     model_picker.random_weights_banner(network)

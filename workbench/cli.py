@@ -25,6 +25,7 @@ EVERY_ADDRESS = "0.0.0.0"
 COMMANDS = {
     "data": ("workbench.commands.data", "import, audit, preview and draw datasets"),
     "models": ("models.model_table", "list networks, or show one in detail"),
+    "networks": ("workbench.commands.networks", "add, list and remove networks of your own"),
     "train": ("models.train", "train a network"),
     "evaluate": ("models.evaluate", "evaluate a trained network on validation and test set"),
     "explain": ("workbench.commands.explain", "explain images: a report and a table of predictions"),

@@ -61,7 +61,7 @@ class Ensemble(nn.Module):
         )
 
 
-@register_model("ensemble", paper="E", title="Ensemble", imagenet=False, cam_layer=None, reported={"accuracy": 0.758})
+@register_model("ensemble", paper="E", title="Ensemble", imagenet=False, composite=True, reported={"accuracy": 0.758})
 def ensemble(
     num_classes: int = 7,
     members: Sequence[str] | None = None,
@@ -103,6 +103,8 @@ def ensemble(
             own = ", ".join(card.classes)
             raise ValueError(f'members: "{name}" has the classes {own}; all must have the same {num_classes} classes')
         classes = card.classes
+        if not (isinstance(card.mean, float) and isinstance(card.std, float)):
+            raise ValueError(f'members: "{name}" takes RGB images; an ensemble is built of networks for gray ones')
         loaded.append((name, model, card.input_size, card.mean, card.std))
     vote = Ensemble(loaded, weights)
     vote.register_load_state_dict_post_hook(_members_have_their_own)

@@ -13,7 +13,8 @@ from torchvision.transforms.v2 import MixUp
 
 from ..datasets.sampling import balanced_order, class_aware
 from ..datasets.splits import Parts
-from ..preprocessing import normalize, to_unit
+from ..preprocessing import normalize, to_unit, with_channels
+from ..registry import channels_of
 from .config import TrainConfig
 
 
@@ -44,6 +45,7 @@ class DeviceData:
             for name, part in (("training", parts.training), ("validation", parts.validation), ("test", parts.test))
         }
         self.ids = parts.training.ids
+        self.channels = channels_of(config.model, config.overrides)
         self.mean, self.std = parts.training.pixel_statistics()
         self.targets = None if targets is None else targets.to(device)  # (N, K)
         self.augment = class_aware(config.augmentation, config.rare_augmentation, parts.training.class_counts)
@@ -67,13 +69,14 @@ class DeviceData:
         return list(order.to(self.device).split(self.batch_size)[: self.steps])
 
     def training_batch(self, indices: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Augmented, normalized inputs (B, 1, size, size), targets (B,) or (B, K), and labels (B,) of training images.
+        """Augmented, normalized inputs (B, C, size, size), targets (B,) or (B, K), and labels (B,) of training images.
 
         With mixup, the label is that of the image with the larger weight.
         """
         images, labels = self.sets["training"]
         y = labels[indices]  # (B,)
-        x = normalize(self.augment(to_unit(images[indices], size), y), self.mean, self.std)
+        augmented = self.augment(to_unit(images[indices], size), y)
+        x = normalize(with_channels(augmented, self.channels), self.mean, self.std)
         targets = y if self.targets is None else self.targets[indices]  # (B,) or (B, K)
         if self.mixup:
             x, targets = self.mixup(x, targets)
@@ -81,7 +84,7 @@ class DeviceData:
         return x.contiguous(memory_format=torch.channels_last), targets, y
 
     def inference_batches(self, name: str, share: slice) -> Iterator[Tensor]:
-        """Normalized inputs (B, 1, S, S) of a set in `sets`, without augmentation, up to 64 at a time.
+        """Normalized inputs (B, C, S, S) of a set in `sets`, without augmentation, up to 64 at a time.
 
         Args:
             name: "training", "validation" or "test".
@@ -89,5 +92,5 @@ class DeviceData:
         """
         images, _ = self.sets[name]
         for some in images[share].split(64):
-            x = normalize(to_unit(some, self.size), self.mean, self.std)
+            x = normalize(with_channels(to_unit(some, self.size), self.channels), self.mean, self.std)
             yield x.contiguous(memory_format=torch.channels_last)

@@ -37,7 +37,9 @@ class Room:
         return self.fixed + batch_size * self.each <= self.free
 
 
-def room(model: nn.Module, size: int, device: torch.device, processes: int = 1, precision: str = "auto") -> Room | None:
+def room(
+    model: nn.Module, size: int, device: torch.device, processes: int = 1, precision: str = "auto", channels: int = 1
+) -> Room | None:
     """Estimate the memory of a training step from the activations of a forward pass of two images.
 
     Args:
@@ -46,6 +48,7 @@ def room(model: nn.Module, size: int, device: torch.device, processes: int = 1, 
         device: where it will be trained.
         processes: number of processes that share the main memory.
         precision: with "bf16-mixed" activations take half the memory; others count as float32.
+        channels: of its input.
 
     Returns:
         None for a device that does not report its free memory.
@@ -57,11 +60,11 @@ def room(model: nn.Module, size: int, device: torch.device, processes: int = 1, 
     else:
         return None
     weights = sum(p.numel() * p.element_size() for p in model.parameters())
-    each = int(_BEYOND_THE_MAPS * _saved_activations(model, size, precision == "bf16-mixed") / 2)
+    each = int(_BEYOND_THE_MAPS * _saved_activations(model, channels, size, precision == "bf16-mixed") / 2)
     return Room(fixed=4 * weights, each=each, free=free)
 
 
-def _saved_activations(model: nn.Module, size: int, bf16: bool) -> int:
+def _saved_activations(model: nn.Module, channels: int, size: int, bf16: bool) -> int:
     """Bytes that a forward pass of two images saves for the backward pass, each storage counted once."""
     weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
     saved: dict[int, int] = {}
@@ -80,7 +83,7 @@ def _saved_activations(model: nn.Module, size: int, bf16: bool) -> int:
             torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor),
             torch.autocast(device.type, torch.bfloat16, enabled=bf16),
         ):
-            model(torch.zeros(2, 1, size, size, device=device)).sum()
+            model(torch.zeros(2, channels, size, size, device=device)).sum()
     finally:
         model.load_state_dict(before)
     return sum(saved.values())

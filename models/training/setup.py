@@ -19,7 +19,7 @@ from ..datasets.sampling import class_aware, class_weights
 from ..datasets.splits import Parts
 from ..devices import device_of
 from ..metrics import predict
-from ..registry import check_overrides, create_model, get_spec
+from ..registry import channels_of, check_overrides, create_model, get_spec
 from .config import TrainConfig
 from .errors import TrainingError
 from .heads import with_classes
@@ -172,7 +172,8 @@ def make_fabric(config: TrainConfig, found: dict[str, Any] | None, model: nn.Mod
     precision = found["precision"] if same_device else config.precision
     if config.precision not in ("auto", precision):
         raise TrainingError(f"The run was started in precision {precision}: leave out --precision to resume it.")
-    must_fit(model, size, device, config.batch_size // world, processes, precision)
+    channels = channels_of(config.model, config.overrides)
+    must_fit(model, size, device, config.batch_size // world, processes, precision, channels)
     if device.type == "cpu":
         keep_freed_memory()
         quicken(model)
@@ -181,15 +182,22 @@ def make_fabric(config: TrainConfig, found: dict[str, Any] | None, model: nn.Mod
     elif precision == "auto":
         model = model.to(device).to(memory_format=torch.channels_last)
         most = 16 if device.type == "cpu" else config.batch_size
-        precision = quickest_precision(model, torch.randn(min(config.batch_size, most), 1, size, size, device=device))
+        images = torch.randn(min(config.batch_size, most), channels, size, size, device=device)
+        precision = quickest_precision(model, images)
     return Fabric(**devices, precision=cast(Any, precision)), precision
 
 
 def must_fit(
-    model: nn.Module, size: int, device: torch.device, batch_size: int, processes: int = 1, precision: str = "auto"
+    model: nn.Module,
+    size: int,
+    device: torch.device,
+    batch_size: int,
+    processes: int = 1,
+    precision: str = "auto",
+    channels: int = 1,
 ) -> None:
     """Raise TrainingError, with the batch that would fit, where one process's share of a batch does not."""
-    memory = room(model, size, device, processes, precision)
+    memory = room(model, size, device, processes, precision, channels)
     if memory is None or memory.takes(batch_size):
         return
     needed, free = ((memory.fixed + batch_size * memory.each) / 2**30, memory.free / 2**30)

@@ -24,8 +24,9 @@ import safetensors
 import safetensors.torch
 
 from models.cards import IMAGENET, Card, chain, parse_card
-from models.checkpoints import CheckpointError, check_fit, load_checkpoint
+from models.checkpoints import CheckpointError, load_checkpoint
 from models.files import UNPACKING_ERRORS, write_bytes
+from models.foreign_weights import check_fit
 from models.training.config import TrainConfig, parse_config
 from models.training.history import parse_history
 

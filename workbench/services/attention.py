@@ -75,7 +75,7 @@ def attention_modules(face: Face, network: str = DEFAULT_NETWORK) -> AttentionMo
     """
     net = open_network(network)
     pixels = net.see(face)
-    found = infer(net, net.normalized(pixels[None]))
+    found = infer(net, net.prepare(face))
     modules = [(layer, tuple(own)) for layer, own in groupby(found.attention, key=lambda found: found.layer)]
     return AttentionModules(
         found.prediction, pixels, tuple(Module(layer, attention.kind_named(own[0].kind), own) for layer, own in modules)

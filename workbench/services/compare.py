@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain
 
 import torch
 from torch import Tensor
 
+from models.checkpoints import CheckpointError, read_card
+from models.datasets import EMOTIONS
+
 from ..analysis import attention, cam
 from ..faces import Face
 from .explain import Explanation, explain
-from .networks import DEFAULT_NETWORK, is_trained
+from .networks import DEFAULT_NETWORK, folder_of, is_trained
 from .svd import LITE0, PAPER_D
 
 
@@ -145,6 +149,19 @@ def compare(
         raise ValueError(f"networks={list(networks)}: they have no class in common")
     predicted = found[0].prediction.predicted
     return _joined(tuple(networks), found, class_ or (predicted if predicted in shared else shared[0]))
+
+
+def comparable(first: str, others: Sequence[str]) -> tuple[str, ...]:
+    """Those of some networks that have a class in common with the first."""
+    own = _classes(first)
+    return tuple(name for name in others if own & _classes(name))
+
+
+def _classes(network: str) -> set[str]:
+    """Names of a network's classes, without loading its weights."""
+    with suppress(CheckpointError):
+        return set(read_card(folder_of(network)).classes)
+    return set(EMOTIONS)  # random weights
 
 
 def side_by_side() -> tuple[str, ...]:

@@ -27,7 +27,7 @@ class Explanation:
 
     Attributes:
         prediction: of the same network and face.
-        pixels: the input of the network in 0..1, (S, S).
+        pixels: luminance of the input of the network in 0..1, (S, S).
         inner: side in pixels to which the network resizes its input; None if it does not.
         layer: the target layer; None for a network without one.
         atlas: maps of each method of `cam.METHODS` for each class, each method in its own unit, at least 0, at the
@@ -80,7 +80,7 @@ def explain(face: Face, network: str = DEFAULT_NETWORK, class_: str | None = Non
     if class_ is not None:
         class_index(net, class_)
     pixels = net.see(face)
-    return explained(net, pixels, net.normalized(pixels[None]), net.spec.cam_layer, class_)
+    return explained(net, pixels, net.prepare(face), net.spec.cam_layer, class_)
 
 
 def explained(net: Network, pixels: Tensor, x: Tensor, layer: str | None, class_: str | None = None) -> Explanation:
@@ -89,7 +89,7 @@ def explained(net: Network, pixels: Tensor, x: Tensor, layer: str | None, class_
     Args:
         net: an open network.
         pixels: the face in 0..1, to be shown beside the maps, (S, S).
-        x: the network's input, (B, 1, S, S); the first image of the batch is the face.
+        x: the network's input, (B, C, S, S); the first image of the batch is the face.
         layer: of the maps; None: no maps.
         class_: as for `explain`.
     """
@@ -116,7 +116,7 @@ def layers(network: str = DEFAULT_NETWORK) -> tuple[MapLayer, ...]:
     net = open_network(network)
     own = net.spec.cam_layer
     if net.model not in _layers:
-        found = map_layers(net.model, net.input_size, net.spec.attention_layers, own) if own else ()
+        found = map_layers(net.model, net.input_size, net.spec.attention_layers, own, net.channels) if own else ()
         _layers[net.model] = tuple(found)
     return _layers[net.model]
 
@@ -132,7 +132,7 @@ def map_by_layer(face: Face, network: str, class_: str, layer: str, method: str 
     """
     net = open_network(network)
     x, index = net.prepare(face), class_index(net, class_)
-    return cam.atlas(net.model, x, layer, (method,), [index], (net.input_size,) * 2)[0, 0, 0]
+    return cam.atlas(net.model, x, layer, (method,), [index], (net.input_size,) * 2, reshape=net.spec.reshape)[0, 0, 0]
 
 
 def map_by_method(face: Face, network: str, class_: str, method: str, progress: Progress | None = None) -> Tensor:
@@ -144,13 +144,13 @@ def map_by_method(face: Face, network: str, class_: str, method: str, progress: 
     """
     net = open_network(network)
     x, index, side = net.prepare(face), class_index(net, class_), net.input_size
-    return explain_with(net.model, x, method, index, net.spec.cam_layer, (side, side), progress)[0]
+    return explain_with(net.model, x, method, index, net.spec.cam_layer, (side, side), progress, net.spec.reshape)[0]
 
 
 def seconds_by_method(face: Face, network: str, method: str) -> float:
     """About how long `map_by_method` will take on this computer."""
     net = open_network(network)
-    return estimate(net.model, net.prepare(face), method, net.spec.cam_layer)
+    return estimate(net.model, net.prepare(face), method, net.spec.cam_layer, net.spec.reshape)
 
 
 # ---- faithfulness
@@ -185,7 +185,7 @@ def trust(
         raise ValueError(f'network="{network}" has no layer for class activation maps')
 
     def explainer(model: nn.Module, x: Tensor) -> Tensor:
-        return cam.atlas(model, x, layer, (method,), [index])[0, 0, 0]  # (h, w)
+        return cam.atlas(model, x, layer, (method,), [index], reshape=net.spec.reshape)[0, 0, 0]  # (h, w)
 
     return trust_analysis.assess(net.model, x, index, explainer, progress=progress)
 

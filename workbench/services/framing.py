@@ -76,8 +76,9 @@ def framed(picture: Image.Image, box: Box, network: str, class_: str | None = No
     """
     net, move = open_network(network), move or Move()
     moved = move.of(box)
-    pixels = _pixels(picture, moved, net, move.resolution)
-    found = infer(net, net.normalized(pixels[None]), net.spec.cam_layer)
+    shown = _pixels(picture, moved, net, move.resolution)
+    pixels = shown.mean(0) if len(shown) > 1 else shown[0]  # (S, S), to be shown beside the map
+    found = infer(net, net.normalized(shown[None]), net.spec.cam_layer)
     index = class_index(net, class_ or found.prediction.predicted)
     heat = None
     if found.activations:
@@ -87,8 +88,9 @@ def framed(picture: Image.Image, box: Box, network: str, class_: str | None = No
 
 
 def _pixels(picture: Image.Image, box: Box, net: Network, resolution: float = 48) -> Tensor:
-    pixels = net.see(crop(picture, box))  # (S, S)
-    return CORRUPTIONS["resolution"](pixels[None, None], resolution)[0, 0]
+    """The network's pixels of a crop at a resolution, (C, S, S)."""
+    pixels = net.pixels(crop(picture, box))  # (C, S, S)
+    return CORRUPTIONS["resolution"](pixels[None], resolution)[0]
 
 
 def map_correlation(a: Framed, b: Framed) -> float:
@@ -170,5 +172,5 @@ def frame_grid(
         with suppress(PictureError):
             inside[i] = _pixels(picture, move.of(box), net)
     found = torch.full((len(sizes) * len(shifts), len(net.classes)), math.nan)
-    found[[*inside]] = net.probabilities(torch.stack([*inside.values()])[:, None])
+    found[[*inside]] = net.probabilities(torch.stack([*inside.values()]))
     return FrameGrid(net.classes, tuple(shifts), tuple(sizes), found.unflatten(0, (len(sizes), len(shifts))))

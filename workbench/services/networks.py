@@ -25,12 +25,13 @@ from models.checkpoints import (
 )
 from models.datasets import EMOTIONS
 from models.layers.svd_attention import SVDAttention
-from models.preprocessing import normalize, to_unit
+from models.preprocessing import normalize, to_unit, with_channels
 from models.seeding import seeded
 
 from ..faces import Face
 from ..jobs import store
 from ..jobs.store import Job, JobError
+from .own_networks import with_layer
 
 WITHIN = 0.01
 """How far below the best network one with attention may be and still be the default: a point of accuracy."""
@@ -83,6 +84,11 @@ class Network:
         return self.card.classes if self.card else EMOTIONS
 
     @property
+    def channels(self) -> int:
+        """Channels of its input: 1 for gray, 3 for RGB."""
+        return self.card.channels if self.card else self.spec.channels
+
+    @property
     def input_size(self) -> int:
         """Side of its input in pixels."""
         return self.card.input_size if self.card else self.spec.input_size
@@ -118,27 +124,35 @@ class Network:
         )
 
     def see(self, face: Face) -> Tensor:
-        """Gray pixels of a face at the input size, in 0..1, (S, S); TypeError for anything but a face."""
+        """Luminance of what it gets of a face, in 0..1, (S, S); for a gray network all of it. TypeError for no face."""
         if not isinstance(face, Face):
             how = "picture = faces.read(path); face = faces.crop(picture, faces.detect(picture)[0])"
             raise TypeError(f"A network takes a face, not {type(face).__name__}. From an image: {how}")
         return to_unit(torch.from_numpy(face.gray(self.input_size))[None], self.input_size)[0, 0]
 
+    def pixels(self, face: Face) -> Tensor:
+        """The pixels that it gets of a face, in 0..1, (C, S, S): gray or RGB."""
+        gray = self.see(face)
+        if self.channels == 1:
+            return gray[None]
+        return to_unit(torch.from_numpy(face.rgb(self.input_size))[None], self.input_size)[0]
+
     def normalized(self, pixels: Tensor) -> Tensor:
-        """Gray pixels in 0..1, (B, S, S), as its input, normalized as in training, (B, 1, S, S)."""
+        """Pixels in 0..1, gray (B, S, S) or (B, 1, S, S), or RGB (B, 3, S, S), as its input, (B, C, S, S)."""
         mean, std = (self.card.mean, self.card.std) if self.card else (0.5, 0.25)
-        return normalize(pixels[:, None], mean, std)
+        planes = pixels[:, None] if pixels.ndim == 3 else pixels
+        return normalize(with_channels(planes, self.channels), mean, std)
 
     def prepare(self, face: Face) -> Tensor:
-        """Its input for a face, (1, 1, S, S)."""
-        return self.normalized(self.see(face)[None])
+        """Its input for a face, (1, C, S, S)."""
+        return self.normalized(self.pixels(face)[None])
 
     def probabilities(self, pixels: Tensor) -> Tensor:
-        """Calibrated probabilities for gray pixels in 0..1, such as perturbed ones, (B, 1, S, S) → (B, K)."""
-        return self.calibrated(self.logits(self.normalized(pixels[:, 0])))
+        """Calibrated probabilities for pixels in 0..1, such as perturbed ones, (B, 1 or C, S, S) → (B, K)."""
+        return self.calibrated(self.logits(self.normalized(pixels)))
 
     def logits(self, x: Tensor) -> Tensor:
-        """Logits for inputs (B, 1, S, S): (B, K)."""
+        """Logits for inputs (B, C, S, S): (B, K)."""
         with torch.inference_mode():
             return self.model(x).float()
 
@@ -221,10 +235,10 @@ def get_spec(name: str) -> ModelSpec:
         ValueError: there is neither a network nor a checkpoint of this name.
     """
     if name in list_models():
-        return models.get_spec(name)
+        return with_layer(models.get_spec(name))
     if is_name(name):
         with suppress(CheckpointError):
-            spec = models.get_spec(read_card(folder_of(name)).network)
+            spec = read_card(folder_of(name)).spec
             return replace(spec, name=name, title=_title(name, spec))
     return models.get_spec(name[:60])  # raises, with the nearest names
 

@@ -69,7 +69,7 @@ def infer(net: Network, x: Tensor, layer: str | None = None) -> Inference:
     """Run one forward pass, and keep what explanations read: activations of `layer` and the inputs of attention.
 
     Args:
-        net, x: an open network and an input of its own, (B, 1, S, S).
+        net, x: an open network and an input of its own, (B, C, S, S).
         layer: for class activation maps; None: none.
 
     Raises:
@@ -77,7 +77,7 @@ def infer(net: Network, x: Tensor, layer: str | None = None) -> Inference:
     """
     model, modules = net.model, net.spec.attention_layers
     with attention.recorded_inputs(model, modules) as inputs:
-        activations = forward_from(model, x, layer) if layer else None
+        activations = forward_from(model, x, layer, net.spec.reshape) if layer else None
         logits = activations.logits.detach().float() if activations else net.logits(x)
     prediction = _prediction(net, logits)
     steps = attention.steps_from(model, inputs, modules)

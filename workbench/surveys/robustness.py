@@ -36,7 +36,7 @@ from models.devices import device_of
 from models.files import write_json
 from models.metrics import percent
 from models.paths import FER2013
-from models.preprocessing import normalize, resized
+from models.preprocessing import normalize, resized, with_channels
 
 from ..analysis.corruptions import CORRUPTIONS, Corruption
 from ..analysis.robustness import Curve, Predict, accuracy_curve, count_correct
@@ -144,7 +144,8 @@ def _logits(model: nn.Module, card: Card) -> Predict:
     device = next(model.parameters()).device
 
     def logits(pixels: Tensor) -> Tensor:
-        return model(normalize(resized(pixels.to(device), card.input_size), card.mean, card.std)).float()
+        sized = resized(pixels.to(device), card.input_size)
+        return model(normalize(with_channels(sized, card.channels), card.mean, card.std)).float()
 
     return logits
 

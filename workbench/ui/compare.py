@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from workbench import services
-from workbench.services.compare import Comparison, MapPair, side_by_side
+from workbench.services.compare import Comparison, MapPair, comparable, side_by_side
 
 from . import charts, page_content, views
 
@@ -28,7 +28,9 @@ def choose_networks(first: str) -> tuple[str, ...]:
         key="networks",
         bind="query-params",
     )
-    networks = tuple(dict.fromkeys((first, *chosen)))
+    networks = (first, *comparable(first, [name for name in dict.fromkeys(chosen) if name != first]))
+    if foreign := tuple(name for name in chosen if name not in networks):
+        st.caption(f"{listed(foreign)}: left out, no class in common with {listed((first,))}.")
     if len(networks) > MOST:
         st.caption(f"{listed(networks[MOST:])} is left out: at most six are compared, the sidebar's network first.")
     return networks[:MOST]

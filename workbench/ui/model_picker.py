@@ -10,6 +10,8 @@ import torch
 
 from models import Card, create_model
 from models.checkpoints import CheckpointError, broken_checkpoints, read_card
+from models.conversion import RECIPE
+from models.datasets import EMOTIONS
 from models.text import counted
 from workbench import services
 
@@ -65,7 +67,12 @@ def grouped() -> tuple[str, ...]:
             jobs.append(name)
         elif card := _card(name):
             others.setdefault(card.network, []).append(name)
-    return (*jobs, *(name for network in _networks() for name in (network, *others.get(network, ()))))
+    unlisted = [name for network in others.keys() - set(_networks()) for name in others[network]]
+    return (
+        *jobs,
+        *sorted(unlisted),
+        *(name for network in _networks() for name in (network, *others.get(network, ()))),
+    )
 
 
 def _networks() -> tuple[str, ...]:
@@ -79,7 +86,7 @@ def label(name: str) -> str:
     if (card := _card(name)) and card.seen:
         parts.append("saw test images")
     if not services.networks.is_job(name):
-        parts.insert(0, spec.paper)
+        parts.insert(0, spec.paper or "own")
     if name in services.networks.network_names():
         parts.append(millions(name))
     return " · ".join(parts)
@@ -88,14 +95,15 @@ def label(name: str) -> str:
 def described(name: str) -> str:
     """A network in one or two sentences: name, paper, number of parameters, test accuracy, caveats."""
     spec, share, card = services.networks.get_spec(name), accuracy(name), _card(name)
+    origin = f"paper {spec.paper}" if spec.paper else "added here"
     if card is not None and share is None:
         return (
-            f"`{card.network}`, paper {spec.paper}, {millions(name)} parameters. {spec.title}: weights after epoch "
-            f"{card.best_epoch}. Not evaluated on FER2013."
+            f"`{card.network}`, {origin}, {millions(name)} parameters. {spec.title}: {_weights(card)}. Not evaluated "
+            "on FER2013."
         )
     if name in (broken := broken_checkpoints()):
-        return f"`{name}`, paper {spec.paper}. Its checkpoint is damaged: `{broken[name].replace('`', ' ')}`"
-    text = f"`{name}`, paper {spec.paper}, {millions(name)} parameters."
+        return f"`{name}`, {origin}. Its checkpoint is damaged: `{broken[name].replace('`', ' ')}`"
+    text = f"`{name}`, {origin}, {millions(name)} parameters."
     if share is None:
         return f"{text} Untrained: random weights."
     how, measures = _measured(name)
@@ -110,6 +118,14 @@ def described(name: str) -> str:
         f"{text} Always predicting the largest class gives {100 * majority:.1f} %: it has hardly learned anything, so "
         "trust none of its maps."
     )
+
+
+def _weights(card: Card) -> str:
+    """Where the weights of a card come from, in a few words."""
+    classes = "" if card.classes == EMOTIONS else f" for {counted(len(card.classes), 'class', 'classes')}"
+    if card.recipe != RECIPE:
+        return f"weights after epoch {card.best_epoch}{classes}"
+    return f"converted weights{classes}, {'gray' if card.channels == 1 else 'RGB'} at {card.input_size} px"
 
 
 def _no_better_than(measured: dict[str, Any]) -> float | None:

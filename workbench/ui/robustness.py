@@ -7,6 +7,7 @@ import math
 import streamlit as st
 from torch import Tensor
 
+from models.datasets import EMOTIONS
 from models.text import signed
 from workbench import services
 from workbench.services.framing import Framed, FrameGrid, Move
@@ -176,6 +177,10 @@ def command(network: str, corruptions: tuple[str, ...] = ()) -> None:
     if not services.networks.open_network(network).trained:
         st.info(f"Not run: {network} has no trained weights. Train it first, then measure it in a terminal.")
         st.code(f"ferscope train --model {network}\nferscope robustness {network}", language="bash")
+        return
+    classes = services.networks.open_network(network).classes
+    if classes != EMOTIONS:
+        st.info(f"Not run: curves are measured on FER2013, and {network} has other classes ({', '.join(classes[:8])}).")
         return
     minutes = survey_minutes(network, corruptions=corruptions)
     what = CORRUPTIONS[corruptions[0]].title.lower() if corruptions else f"all {_TWELVE} curves"

@@ -16,6 +16,7 @@ import streamlit as st
 
 from models.paths import CODE
 from models.text import counted
+from workbench import services
 from workbench.analysis.frequency import FrequencyImages
 from workbench.services.svd import Spectrum
 
@@ -47,6 +48,14 @@ def caption(text: str) -> None:
     """Draw the sentences under a chart, in Markdown: what is seen, and what it does not prove."""
     st.markdown(text)
     page_content.add_text(text)
+
+
+def luminance_note(network: str) -> None:
+    """Say on a page that perturbs gray pixels that a network takes RGB; nothing for a gray one."""
+    if services.networks.get_spec(network).channels > 1:
+        caption(
+            "**This network takes RGB.** Here it gets the luminance of the face in every channel, without its color."
+        )
 
 
 def choose_one(label: str, options: Iterable[Any], default: Any, key: str, container: Any = st, **more: Any) -> Any:

@@ -97,7 +97,8 @@ def _shipped() -> Contents:
     """What is known of FER2013 without its images: the counts, and the training pixel statistics of a card."""
     counts = {part: list(found) for part, found in fer2013.COUNTS.items()}
     card = read_card(DEFAULT_NETWORK)
-    brightness = {"Training": (255 * card.mean, 255 * card.std)} if card.split == "official" else {}
+    gray = isinstance(card.mean, float) and isinstance(card.std, float)
+    brightness = {"Training": (255 * card.mean, 255 * card.std)} if gray and card.split == "official" else {}
     return Contents(FER2013, EMOTIONS, counts, {}, brightness)
 
 

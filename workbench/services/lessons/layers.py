@@ -97,7 +97,7 @@ def convolution(face: Face, network: str) -> Convolution:
 
 def _activation_and_gradient(net: Network, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """A (1, K, h, w) of the layer for maps, logits (K,), and the gradient of the largest logit, as large as A."""
-    found = forward_from(net.model, x, net.cam_layer)
+    found = forward_from(net.model, x, net.cam_layer, net.spec.reshape)
     with torch.autocast("cpu", enabled=False):
         (G,) = torch.autograd.grad(found.logits[0].max(), found.A)
     return found.A.detach(), found.logits[0].detach(), G

@@ -100,7 +100,7 @@ def self_attention(face: Face, network: str) -> SelfAttention:
 
 def _map_of(net: Network, x: Tensor) -> Tensor:
     """Output of the target layer, (D, h, w)."""
-    return forward_from(net.model, x, net.cam_layer).A.detach()[0]
+    return forward_from(net.model, x, net.cam_layer, net.spec.reshape).A.detach()[0]
 
 
 def _neighbors(height: int, width: int) -> Tensor:

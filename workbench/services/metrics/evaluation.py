@@ -25,6 +25,7 @@ from models.checkpoints import (
     read_card,
     read_predictions,
 )
+from models.datasets import EMOTIONS
 from models.datasets.audit import leaked
 from models.datasets.fer2013 import COUNTS
 from models.metrics import Interval, bootstrap, measure, percentile_interval, share
@@ -171,8 +172,13 @@ def stored_predictions(name: str, part: str = "PrivateTest", subset: Subset = "a
             says how to get them.
     """
     folder = checkpoint_folder(name)
-    read_card(name)  # first: without a card the other files say nothing
+    card = read_card(name)  # first: without a card the other files say nothing
     if not (folder / "predictions.npz").is_file():
+        if card.classes != EMOTIONS:
+            raise CheckpointError(
+                f"{name} has other classes than FER2013, so it has no predictions for it. Measure it on a dataset with "
+                f"its classes: `ferscope evaluate {name} --data SET.npz`"
+            )
         raise CheckpointError(f"{name} has no stored predictions. Import FER2013 and run `ferscope evaluate {name}`")
     stamp = tuple((folder / file).stat().st_mtime_ns for file in ("card.json", "predictions.npz"))
     return _stored_predictions(name, part, subset, stamp)

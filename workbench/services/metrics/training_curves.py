@@ -54,7 +54,7 @@ def history(name: str) -> History:
 def _rows(name: str) -> list[EpochRow]:
     path, card = checkpoint_folder(name) / FILE, read_card(name)
     again = "Get it again: `git checkout checkpoints`"
-    if get_spec(card.network).stages:  # a vote has nothing to train
+    if not get_spec(card.network).composite:  # a vote has nothing to train
         again += f", or train: `ferscope train --model {card.network}`"
     try:
         rows = read_history(path)

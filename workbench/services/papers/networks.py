@@ -94,7 +94,7 @@ def _shape_at(network: str, layer: str, end: str) -> tuple[int, int, int]:
     hook = model.get_submodule(layer).register_forward_hook(lambda m, i, o: seen.append(i[0] if end == "input" else o))
     try:
         side = get_spec(network).input_size
-        model(torch.empty(1, 1, side, side, device="meta"))
+        model(torch.empty(1, get_spec(network).channels, side, side, device="meta"))
     finally:
         hook.remove()
     channels, height, width = seen[0].shape[1:]

@@ -25,7 +25,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from models import Card, create_model, get_spec
+from models import Card, create_model
 from models.checkpoints import read_card
 from models.datasets import FaceSet
 from models.datasets.splits import split
@@ -184,8 +184,8 @@ def evaluate_pinned(model: nn.Module, card: Card, names: Sequence[str]) -> tuple
     x = card.prepare(np.stack([pinned_face(name).gray(card.input_size) for name in names]))  # (F, 1, S, S)
     with torch.inference_mode():
         probabilities = model(x).float().softmax(-1)
-    layer = get_spec(card.network).cam_layer
-    return probabilities, cam.atlas(model, x, layer, ("gradcam",))[:, 0] if layer else None
+    layer = card.spec.cam_layer
+    return probabilities, cam.atlas(model, x, layer, ("gradcam",), reshape=card.spec.reshape)[:, 0] if layer else None
 
 
 def recall(model: nn.Module, card: Card, images: np.ndarray, labels: np.ndarray) -> tuple[Tensor, Tensor]:

@@ -78,7 +78,7 @@ def recipes() -> tuple[str, ...]:
 
 def trainable_networks() -> tuple[str, ...]:
     """Names of the networks that a training may have, in alphabetical order."""
-    return tuple(name for name in list_models() if get_spec(name).stages)
+    return tuple(name for name in list_models() if not get_spec(name).composite)
 
 
 @lru_cache(maxsize=1)

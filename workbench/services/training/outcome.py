@@ -204,7 +204,10 @@ def _shortcut(id_: str, class_: str, stamp: int) -> Shortcut:
     near = F.max_pool2d(masks, 2 * (size[0] // 12) + 1, 1, size[0] // 12)[:, 0].clamp(0, 1)
     shares = {}
     if net.spec.cam_layer:
-        maps = cam.atlas(net.model, with_sticker, net.cam_layer, cam.METHODS, [index], size)[:, :, 0]  # (F, M, S, S)
+        layer, layout = net.cam_layer, net.spec.reshape
+        maps = cam.atlas(net.model, with_sticker, layer, cam.METHODS, [index], size, reshape=layout)[
+            :, :, 0
+        ]  # (F, M, S, S)
         inside, total = (maps * near[:, None]).sum((-2, -1)), maps.sum((-2, -1))
         held = torch.where(total > 0, inside / total.clamp_min(1e-12), 0.0).mean(0)  # (M,)
         shares = dict(zip(cam.METHODS, held.tolist(), strict=True))
