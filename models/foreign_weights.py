@@ -5,7 +5,6 @@ Pickles are read with `torch.load(weights_only=True)` only, which builds tensors
 
 from __future__ import annotations
 
-import pickle
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ SUFFIXES = (".pth", ".pt", ".ckpt", ".bin", ".safetensors")
 PREFIXES = ("module.", "model.", "net.", "network.", "backbone.", "_orig_mod.", "encoder.")
 """Of DataParallel, Lightning modules, wrappers and `torch.compile`."""
 _CONTAINERS = ("state_dict", "model_state_dict", "state_dict_ema", "model_ema", "model", "net", "network", "weights")
+_OBJECTS = torch.serialization.pickle.UnpicklingError  # raised by weights_only=True
 _MOST_BYTES = 16 * MOST_PARAMETERS  # float32 weights with the state of an optimizer
 
 
@@ -72,7 +72,7 @@ def _read_safetensors(path: Path) -> Any:
 def _read_pickle(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
+    except _OBJECTS as error:
         raise WeightsError(
             f"{path} holds Python objects beside the weights. Such a file can run any code, so it is not opened. In "
             'the program that made it: torch.save(model.state_dict(), "weights.pth").'

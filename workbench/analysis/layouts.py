@@ -122,21 +122,29 @@ def _of_tensor(output: Tensor, image: Sequence[int], given: _Given | None) -> La
 
 
 def _of_tokens(count: int, image: Sequence[int], given: _Given) -> Layout | None:
-    """The layout with the fewest prefix tokens that leaves a grid with the proportions of the image."""
-    for prefix in range(_MOST_PREFIX + 1) if given.prefix is None else (given.prefix,):
-        patches = count - prefix
-        extent = given.extent or _grid(patches, image)
-        if extent and patches > 1 and math.prod(extent) == patches:
-            return Layout("tokens", extent, prefix)
+    """The layout with the fewest prefix tokens that leaves a grid with the proportions of the image.
+
+    Exact proportions come before those that are right up to
+    rounding: 29 tokens of 32×48 pixels are 5 + 4·6, not 1 + 4·7.
+    """
+    prefixes = range(_MOST_PREFIX + 1) if given.prefix is None else (given.prefix,)
+    for exact in (True, False):
+        for prefix in prefixes:
+            patches = count - prefix
+            extent = given.extent or _grid(patches, image, exact)
+            if extent and patches > 1 and math.prod(extent) == patches:
+                return Layout("tokens", extent, prefix)
     return None
 
 
-def _grid(patches: int, image: Sequence[int]) -> tuple[int, int] | None:
+def _grid(patches: int, image: Sequence[int], exact: bool) -> tuple[int, int] | None:
     """Height and width of a grid of this many square patches on the image."""
     height = round(math.sqrt(max(patches, 0) * image[2] / image[3]))
-    if height < 1 or patches % height or not _proportioned((height, patches // height), image):
+    if height < 1 or patches % height:
         return None
-    return height, patches // height
+    extent = height, patches // height
+    fits = extent[0] * image[3] == extent[1] * image[2] if exact else _proportioned(extent, image)
+    return extent if fits else None
 
 
 def _proportioned(extent: tuple[int, int], image: Sequence[int]) -> bool:

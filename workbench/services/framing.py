@@ -90,7 +90,7 @@ def framed(picture: Image.Image, box: Box, network: str, class_: str | None = No
 def _pixels(picture: Image.Image, box: Box, net: Network, resolution: float = 48) -> Tensor:
     """The network's pixels of a crop at a resolution, (C, S, S)."""
     pixels = net.pixels(crop(picture, box))  # (C, S, S)
-    return CORRUPTIONS["resolution"](pixels[None], resolution)[0]
+    return CORRUPTIONS["resolution"](pixels[:, None], resolution)[:, 0]  # each channel by itself
 
 
 def map_correlation(a: Framed, b: Framed) -> float:

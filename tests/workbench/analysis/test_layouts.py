@@ -84,7 +84,7 @@ def test_layouts_are_found_by_shape_or_given():
         assert (found.kind, found.extent, found.prefix) == (kind, extent, prefix), shape
         output = torch.randn(shape)
         assert torch.equal(found.replaced(output, found.maps(output)), output)
-    for shape in ((2, 8), (2, 8, 1, 1), (2, 23, 8), (8, 4, 6, 16)):
+    for shape in ((2, 8), (2, 8, 1, 1), (2, 1, 8), (8, 4, 6, 16)):
         assert layout_of(torch.zeros(shape), image) is None, shape
     pair = [torch.zeros(2, 8, 8, 12), torch.zeros(2, 24, 8), torch.zeros(2, 8)]
     assert layout_of(pair, image).item == 1
