@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from functools import cache
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,14 @@ EMOTION_COLORS = {
     "contempt": "#6A4C93",
 }
 """Safe for the color-blind; always shown together with the word."""
+
+_OTHER_COLORS = ("#332288", "#117733", "#CC6677", "#DDCC77", "#882255", "#44AA99", "#999933", "#AA4499", "#661100")
+
+
+def class_colors(classes: Sequence[str]) -> tuple[str, ...]:
+    """The color of each class: that of the emotion, for others in turn those of Paul Tol's muted palette."""
+    others = cycle(_OTHER_COLORS)
+    return tuple(EMOTION_COLORS.get(name) or next(others) for name in classes)
 
 
 @cache
@@ -56,15 +66,16 @@ def jpeg(picture: Image.Image, quality: int = 85) -> bytes:
 
 def bars(prediction: Prediction) -> list[dict[str, str]]:
     """A row for each class in the fixed order: its name, color, width of the bar and probability, for `bars`."""
-    shares = zip(prediction.classes, prediction.probabilities.tolist(), strict=True)
+    classes = prediction.classes
+    shares = zip(classes, class_colors(classes), prediction.probabilities.tolist(), strict=True)
     return [
         {
             "name": name,
-            "color": EMOTION_COLORS.get(name, "#7F7F7F"),
+            "color": color,
             "width": f"{100 * share:.1f}%",
             "share": percent(share),
         }
-        for name, share in shares
+        for name, color, share in shares
     ]
 
 

@@ -21,7 +21,7 @@ from models.images import video_container
 from models.tables import write_rows
 
 from .. import faces, services
-from ..markup import EMOTION_COLORS, as_data, jpeg, template
+from ..markup import as_data, class_colors, jpeg, template
 from ..services.video import Clip, Followed, Moment, Thinned
 
 _POINTS = 600  # of a timeline
@@ -99,7 +99,7 @@ def write_report(clip: Path, out: Path, network: str, fps: float) -> tuple[int, 
                 frames=frames,
                 faceless=faceless,
                 fps=f"{fps:g}",
-                legend=[(name, EMOTION_COLORS.get(name, "#7F7F7F")) for name in net.classes],
+                legend=list(zip(net.classes, class_colors(net.classes), strict=True)),
                 tracks=[_section(track, net.classes) for track in shown],
                 more=number - len(shown),
             )
@@ -145,12 +145,12 @@ def _section(track: Track, classes: tuple[str, ...]) -> dict[str, Any]:
     lines = [
         {
             "name": name,
-            "color": EMOTION_COLORS.get(name, "#7F7F7F"),
+            "color": color,
             "points": " ".join(
                 f"{at:.1f},{_HEIGHT * (1 - shares[i]):.1f}" for at, (_, shares) in zip(x, points, strict=True)
             ),
         }
-        for i, name in enumerate(classes)
+        for i, (name, color) in enumerate(zip(classes, class_colors(classes), strict=True))
     ]
     mean = [sum(shares[i] for _, shares in points) / len(points) for i in range(len(classes))]
     top = max(range(len(classes)), key=mean.__getitem__)

@@ -1,6 +1,6 @@
 """All charts and images of the pages, with shared colors, text sizes and number formats."""
 
-from workbench.markup import percent
+from workbench.markup import EMOTION_COLORS, class_colors, percent
 
 from .attention import channel_weights, logit_pairs, small_maps, weights_over_face, winning_angles
 from .compare import change_table, correlation_table, hundredths, predictions_side_by_side
@@ -22,7 +22,7 @@ from .numbers import interval, memory
 from .papers import VERDICT_COLORS, claimed_and_ours, verdicts
 from .plots import curves, probabilities, singular_values, spectra
 from .robustness import accuracies, face_with_signed, faces_row, predictions_grid
-from .style import EMOTION_COLORS, class_colors, show
+from .style import show
 from .training import LEARNING_COLORS, learning
 from .uncertainty import against_random, shares, spread
 from .video import over_time

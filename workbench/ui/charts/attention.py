@@ -6,9 +6,11 @@ import plotly.graph_objects as go
 import torch
 from torch import Tensor
 
+from workbench.markup import class_colors
+
 from .compare import hundredths
 from .images import _BAR, _gray, clear_to_bright, laid_over, panels
-from .style import TEXT, class_colors, framed, square
+from .style import TEXT, framed, square
 
 _PANEL = 170  # pixels: the height of a small map with its title
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import plotly.graph_objects as go
 from torch import Tensor
 
-from workbench.markup import percent
+from workbench.markup import class_colors, percent
 
-from .style import TEXT, class_colors, framed
+from .style import TEXT, framed
 
 _CELL = 0.88  # of a column: length of a bar for 100 %
 _ROW = 56  # pixels: name, numbers, bars

@@ -8,8 +8,10 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 from torch import Tensor
 
+from workbench.markup import class_colors
+
 from .metrics import ABOVE
-from .style import TEXT, class_colors, framed
+from .style import TEXT, framed
 
 
 def panels(

@@ -10,11 +10,11 @@ import plotly.graph_objects as go
 import streamlit as st
 from torch import Tensor
 
-from workbench.markup import percent
+from workbench.markup import class_colors, percent
 
 from .. import page_content
 from .plots import _spread
-from .style import TEXT, class_colors, framed, inked
+from .style import TEXT, framed, inked
 
 Interval = tuple[float, float, float]
 _MARK = "#D6336C"

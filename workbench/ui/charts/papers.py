@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from .style import TEXT, class_colors, framed
+from workbench.markup import class_colors
+
+from .style import TEXT, framed
 
 VERDICT_COLORS = {
     "recomputed": ("#1B5E8C", "#FFFFFF"),

@@ -8,9 +8,9 @@ import plotly.graph_objects as go
 import torch
 from torch import Tensor
 
-from workbench.markup import percent
+from workbench.markup import class_colors, percent
 
-from .style import TEXT, class_colors, framed
+from .style import TEXT, framed
 
 
 def probabilities(classes: tuple[str, ...], values: Tensor, marked: str, trained: bool = True) -> go.Figure:

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 from torch import Tensor
 
-from workbench.markup import percent
+from workbench.markup import class_colors, percent
 
 from .frequency import bar_around_zero
 from .images import _gray, clear_at_zero, laid_over
 from .metrics import DASHES, SYMBOLS, _whiskers, network_colors
-from .style import TEXT, class_colors, framed, square
+from .style import TEXT, framed, square
 
 _GAP = 0.015  # between pictures of a row, share of its width
 

@@ -10,8 +10,6 @@ import plotly.io as pio
 import streamlit as st
 from torch import Tensor
 
-from workbench.markup import EMOTION_COLORS
-
 from .. import page_content
 
 _SIDE = 264  # pixels: of an image on a page ...
@@ -27,11 +25,6 @@ CONFIG = {
 """Configuration of every chart: one button, shown on hover, saves it as an image."""
 
 pio.templates.default = None  # instead of Streamlit's, which would be copied into each chart
-
-
-def class_colors(classes: tuple[str, ...]) -> tuple[str, ...]:
-    """The color of each class, the same in every chart."""
-    return tuple(EMOTION_COLORS.get(name, "#7F7F7F") for name in classes)
 
 
 def show(figure: go.Figure, key: str, alt: str) -> None:

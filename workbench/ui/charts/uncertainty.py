@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import plotly.graph_objects as go
 from torch import Tensor
 
-from workbench.markup import percent
+from workbench.markup import class_colors, percent
 
-from .style import TEXT, class_colors, framed
+from .style import TEXT, framed
 
 
 def spread(classes: tuple[str, ...], views: Tensor, names: Sequence[str], label: str, own: Tensor) -> go.Figure:
