@@ -8,7 +8,9 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 from torch import Tensor
 
-from .style import TEXT, class_colors, framed
+from workbench.markup import class_colors
+
+from .style import TEXT, framed
 
 
 def over_time(
