@@ -11,6 +11,7 @@ import pytest
 
 from models.training.recipes import RECIPES
 from workbench.cli import COMMANDS
+from workbench.faces import sample_picture
 from workbench.navigation import PAGES as APP_PAGES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -59,7 +60,9 @@ def test_every_link_leads_to_a_file():
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/quick-start.md", "docs/api/index.md"])
-def test_python_of_a_document_runs_as_printed(page, capsys):
+def test_python_of_a_document_runs_as_printed(page, capsys, tmp_path, monkeypatch):
+    sample_picture("astronaut").save(tmp_path / "photo.jpg")
+    monkeypatch.chdir(tmp_path)
     code = re.search(r"^```python\n(.*?)^```", (ROOT / page).read_text("utf-8"), re.M | re.S)[1]
     exec(compile(code, page, "exec"), {})
     assert capsys.readouterr().out.startswith("happy torch.Size(")
