@@ -24,7 +24,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from .activations import Activations, forward_from, plain_modes
@@ -179,6 +179,27 @@ def atlas_of(
         if size is not None:
             maps = resize(maps, size)
         return _min_max(maps) if normalize else maps
+
+
+def maps_of_targets(
+    found: Activations, method: str, targets: Int[Tensor, " B"], size: Sequence[int] | None = None
+) -> Float[Tensor, "B h w"]:
+    """The map of one class for each image, `targets`, by one backward pass for the whole batch.
+
+    Other arguments, result and errors as for `atlas`; the forward pass can be used once more afterwards.
+    """
+    (name,) = _checked_methods((method,))
+    require_size(size)
+    with plain_modes(found.A.device):
+        one_hot = torch.zeros_like(found.logits).scatter(1, targets[:, None], 1)  # y^c of each image, see `_gradients`
+        if not found.logits.requires_grad:
+            raise no_influence(found.layer)
+        (G,) = torch.autograd.grad(found.logits, found.A, one_hot, retain_graph=True, allow_unused=True)
+        if G is None:
+            raise no_influence(found.layer)
+        wide = torch.promote_types(found.A.dtype, torch.float32)
+        maps = join(name, found.A.detach().to(wide), G[:, None].to(wide))[:, 0]  # (B, h, w)
+        return maps if size is None else resize(maps, size)
 
 
 def gradcam(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from . import (
         adversarial,
         attention,
+        batch,
         dataset,
         debug_challenge,
         framing,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 _SUBJECTS = (
     "adversarial",
     "attention",
+    "batch",
     "dataset",
     "debug_challenge",
     "framing",
