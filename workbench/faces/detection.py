@@ -16,34 +16,37 @@ from workbench.faces.boxes import Box
 from workbench.faces.cropping import crop
 
 Align = Literal["none", "rotate"]
+"""Whether the box of a face that is tilted only a little stays upright, or is rotated with the face."""
 
 _LARGE, _MEDIUM, _SMALL = 320, 640, 1600  # longer sides of the copies in which faces are looked for, pixels
 _MARGIN = 32  # pixels of replicated border round the smallest copy, for images that a face fills
 _SMALL_FACE = 0.08  # of the longer side: below it the largest copy sees more
 _LARGEST_SCALE = 6.0  # by which a small image is enlarged
 
-_FACE = 0.6  # score from which a hit is a face
-_SURE = 0.9  # score from which a hit is upright beyond doubt: upside down, a face reaches 0.85
-_UPSIDE_DOWN = 0.9  # score that a hit upside down needs: the head of a cat reaches 0.84
-_BETTER = 0.05  # by how much a face must score higher at another angle than upright
-_TURNS = (45, -45, 90, -90, 180)
+_FACE = 0.6  # score from which a hit is a face ...
+_SMALL_FACE_SCORE = 0.75  # ... and in the larger copies, where folds and textures reach 0.72
+_LYING, _UPSIDE_DOWN = 0.8, 0.88  # scores that a hit in a rotated copy needs: the head of a cat reaches 0.84
+_BETTER = 0.05  # by how much a face must score higher where it is rotated by more than 60 degrees than upright
+_TURNS = (90, -90, 45, -45, 180, 135, -135)  # of the copies that are searched where no face is upright
 
-_SLIGHT = 12  # degrees of roll that are left as they are; nine of ten angles of the landmarks are within 15 degrees
-_MOST_ROLL = 50  # degrees; beyond it the landmarks are wrong
-_TURN_SIDE, _EYES_SIDE = 72, 192  # side of the frame, in pixels: orientation is judged in small copies, roll in large
-_SURROUNDINGS = 1.7  # side of the region that such a copy shows, in sides of the frame
+_STEP = 30  # degrees between the copies from which the tilt of a face is estimated
+_UPRIGHT = 0.92  # score that only faces tilted by less than about 30 degrees reach
+_SLIGHT = 20  # degrees; boxes of faces that are tilted less stay upright, unless they are to be aligned
+_LOOK_SIDE = 80  # side of the frame in such a copy, in pixels
+_SURROUNDINGS = 2.0  # side of the region that such a copy shows, in sides of the frame
 
 
 def detect(picture: Image.Image, align: Align = "rotate") -> list[Box]:
     """Every face in the image, largest first; an empty list when none is found.
 
     YuNet looks at reduced copies of the image, in which a face of 2 % of the longer side is found. Where it finds
-    nothing it looks at rotated copies; where it is in doubt, OpenCV's cascade has to agree.
+    nothing it looks at rotated copies; where it is in doubt, OpenCV's cascade has to agree. The tilt of each face is
+    the angle of the copy of its surroundings in which YuNet's score is highest, because landmarks show it only in part.
 
     Args:
         picture: RGB.
-        align: "rotate": a box is rotated with the line through the eyes if it is tilted by 12 degrees or more;
-            "none": boxes stay upright, except for faces that lie or are upside down.
+        align: "none": the box of a face that is tilted by less than 20 degrees stays upright; "rotate": every box is
+            rotated with its face.
 
     Returns:
         Squares with whole pixels, already framed as FER2013 frames faces: hand them to `crop` as they are.
@@ -51,11 +54,9 @@ def detect(picture: Image.Image, align: Align = "rotate") -> list[Box]:
     scale = min(1.0, _SMALL / max(picture.size))
     work = resized(picture, scale)
     hits = _upright(work)
-    faces = [hit for hit in hits if score(hit) >= _FACE]
-    faces = [_oriented(work, face) for face in faces] if faces else _in_doubt(work, hits)
-    if align == "rotate":
-        faces = [aligned(work, face) for face in faces]
-    boxes = [whole_pixels(scaled(face, 1 / scale)) for face in merged(faces)]
+    found = merged([hit for hit in hits if score(hit) >= _FACE] or _in_doubt(work, hits))
+    faces = merged(tilted(work, face, align) for face in found)
+    boxes = [whole_pixels(scaled(face, 1 / scale)) for face in faces]
     return sorted(boxes, key=lambda box: (-box.area, box.left, box.top))
 
 
@@ -69,10 +70,14 @@ def _upright(work: Image.Image) -> list[Box]:
     longer = max(work.size)
     hits = in_copy(work, _LARGE, _MARGIN)
     if longer > _LARGE:
-        hits += in_copy(work, min(_MEDIUM, longer))
+        hits += _surer(in_copy(work, min(_MEDIUM, longer)))
     if longer > 1.5 * _MEDIUM and (not hits or min(hit.side for hit in hits) < _SMALL_FACE * longer):
-        hits += [hit for hit in in_copy(work, longer) if hit.side < _SMALL_FACE * longer]
+        hits += _surer(hit for hit in in_copy(work, longer) if hit.side < _SMALL_FACE * longer)
     return merged(hits)
+
+
+def _surer(hits: Iterable[Box]) -> list[Box]:
+    return [hit for hit in hits if score(hit) >= _SMALL_FACE_SCORE]
 
 
 def in_copy(picture: Image.Image, side: int, margin: int = 0, turn: int = 0) -> list[Box]:
@@ -94,9 +99,9 @@ def in_copy(picture: Image.Image, side: int, margin: int = 0, turn: int = 0) -> 
 
 def _in_doubt(work: Image.Image, weak: list[Box]) -> list[Box]:
     """Faces of an image in which YuNet found none upright: rotated ones, or those on which both detectors agree."""
-    for turn in (90, -90, 45, -45, 180):
+    for turn in _TURNS:
         hits = in_copy(work, _LARGE, turn=turn)
-        if found := [hit for hit in hits if score(hit) >= (_UPSIDE_DOWN if turn == 180 else _FACE)]:
+        if found := [hit for hit in hits if score(hit) >= (_UPSIDE_DOWN if abs(turn) > 90 else _LYING)]:
             return found
     if not weak:
         return []
@@ -105,41 +110,53 @@ def _in_doubt(work: Image.Image, weak: list[Box]) -> list[Box]:
     return [box for box in found if any(same_face(box, hit) for hit in weak)]
 
 
-def _oriented(work: Image.Image, face: Box) -> Box:
-    """The face at the angle at which it scores highest, if it is doubtful upright."""
-    if score(face) >= _SURE:
+def tilted(work: Image.Image, face: Box, align: Align) -> Box:
+    """The face at the angle at which YuNet is surest of it; see `detect`."""
+    looks: dict[float, Box | None] = {}
+
+    def value(angle: float) -> float:
+        angle = _within(angle)
+        if angle not in looks:
+            looks[angle] = _look(work, face, angle)
+        found = looks[angle]
+        return score(found) if found else 0.0
+
+    best = face.angle
+    if value(best) < _UPRIGHT:
+        best = max(range(-150, 181, _STEP), key=lambda angle: value(angle) - _BETTER * (abs(angle) > 60))
+    while (step := max((best, best - _STEP, best + _STEP), key=value)) != best:
+        best = step
+    found = looks[_within(best)]
+    if found is None:
         return face
-    seen = _look(work, face, 0, _TURN_SIDE)
-    turned = [hit for turn in _TURNS if (hit := _look(work, face, turn, _TURN_SIDE))]
-    best = max(turned, key=score, default=face)
-    upright = max(score(face), score(seen) if seen else 0)
-    return best if score(best) > max(upright + _BETTER, _UPSIDE_DOWN if best.angle == 180 else 0) else face
+    angle = _within(best + _STEP * _peak(value(best - _STEP), value(best), value(best + _STEP)))
+    if align == "none" and abs(angle) < _SLIGHT:
+        return face if face.angle == 0 else replace(found, angle=0.0)
+    return replace(found, angle=float(round(angle)))
 
 
-def aligned(work: Image.Image, face: Box) -> Box:
-    """The face rotated with the line through its eyes, measured in an enlarged copy; itself if it is hardly tilted."""
-    seen = _look(work, face, face.angle, _EYES_SIDE)
-    roll = yunet.eye_angle(_moved(seen, _rotation(-face.angle), 0)) if seen else 0
-    if seen is None or not _SLIGHT <= abs(roll) <= _MOST_ROLL:
-        return face
-    return _look(work, face, face.angle + roll, _EYES_SIDE) or face
+def _within(angle: float) -> float:
+    """The same angle in (-180, 180]."""
+    return 180 - (180 - angle) % 360
 
 
-def _look(work: Image.Image, face: Box, angle: float, side: int) -> Box | None:
+def _peak(before: float, middle: float, after: float) -> float:
+    """Where the parabola through three equally spaced values is highest, in steps from the middle, -0.5 to 0.5."""
+    bend = before - 2 * middle + after
+    return 0.0 if bend >= 0 else max(-0.5, min(0.5, (before - after) / (2 * bend)))
+
+
+def _look(work: Image.Image, face: Box, angle: float) -> Box | None:
     """The strongest hit in a copy of a face's surroundings that is rotated upright; None without a hit on the face."""
     x, y = face.centre
     half = face.side * _SURROUNDINGS / 2
     region = Box(x - half, y - half, 2 * half, 2 * half, angle)
-    size = round(side * _SURROUNDINGS)
+    size = round(_LOOK_SIDE * _SURROUNDINGS)
     pixels = np.asarray(crop(work, region).picture.resize((size, size), Image.Resampling.BILINEAR))
     turn = cv2.getRotationMatrix2D((0, 0), angle, 2 * half / size)
     turn[:, 2] = (x, y) - turn[:, :2] @ (size / 2, size / 2)
     hits = (replace(_moved(hit, turn, angle), score=hit.score) for hit in yunet.find(pixels))
     return next((hit for hit in hits if same_face(hit, face)), None)
-
-
-def _rotation(angle: float) -> np.ndarray:
-    return cv2.getRotationMatrix2D((0, 0), angle, 1.0)
 
 
 def _turning(width: int, height: int, turn: float, margin: int) -> tuple[np.ndarray, tuple[int, int]]:
@@ -157,8 +174,7 @@ def _moved(box: Box, matrix: np.ndarray, angle: float) -> Box:
     x, y = matrix @ (*box.centre, 1)
     side = box.side * factor
     points = None if box.landmarks is None else tuple(tuple((matrix @ (*p, 1)).tolist()) for p in box.landmarks)
-    angle = 180 - (180 - angle) % 360  # in (-180, 180]
-    return Box(float(x - side / 2), float(y - side / 2), side, side, float(angle), box.score, points)
+    return Box(float(x - side / 2), float(y - side / 2), side, side, float(_within(angle)), box.score, points)
 
 
 def scaled(box: Box, factor: float) -> Box:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from workbench.faces.boxes import Box
 from workbench.faces.decoding import MIN_SIDE
-from workbench.faces.detection import Align, aligned, in_copy, score, whole_pixels
+from workbench.faces.detection import Align, in_copy, score, tilted, whole_pixels
 
 _SURROUNDINGS = 2.0  # side of the region around the last box, in sides of that box
 _AROUND_LAST, _IN_FRAME = 128, 320  # longer sides of the copies in which the face is looked for, pixels
@@ -33,7 +33,7 @@ class Follower:
         hits = self._near(frame) or [hit for hit in in_copy(frame, _IN_FRAME) if score(hit) >= _APPEARS]
         found = max(hits, key=score, default=None)
         if found is not None and self._align == "rotate":
-            found = aligned(frame, found)
+            found = tilted(frame, found, "rotate")
         self._last = None if found is None else whole_pixels(found)
         return self._last
 

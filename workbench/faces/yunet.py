@@ -46,14 +46,6 @@ def find(pixels: np.ndarray) -> list[Box]:
     return sorted(inside, key=lambda box: -(box.score or 0))
 
 
-def eye_angle(box: Box) -> float:
-    """Degrees by which the line through the eyes is rotated counter-clockwise; 0 without landmarks."""
-    if box.landmarks is None:
-        return 0.0
-    (x1, y1), (x2, y2) = box.landmarks[:2]
-    return math.degrees(math.atan2(y1 - y2, x2 - x1))
-
-
 def _framed(row: list[float]) -> Box:
     """The FER2013 frame of (x, y, width, height, five landmarks, score)."""
     landmarks = tuple(zip(row[4:14:2], row[5:14:2], strict=True))

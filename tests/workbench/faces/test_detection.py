@@ -34,12 +34,12 @@ def test_one_face_is_found_on_grace_hopper(grace_hopper):
     assert 190 < box.side < 260
 
 
-@pytest.mark.parametrize("turn", [30, -40, 90, 180, 270])
+@pytest.mark.parametrize("turn", [30, -40, 90, 135, 180, 225, 270])
 def test_the_box_of_a_rotated_face_maps_back_to_the_face(astronaut, astronaut_box, turn):
     rotated = astronaut.rotate(turn, Image.Resampling.BICUBIC, expand=True)
     box = faces.detect(rotated)[0]
     error = (box.angle - turn + 180) % 360 - 180
-    assert abs(error) <= (30 if turn % 90 else 5)  # the landmarks follow a tilt only in part
+    assert abs(error) <= 8
     assert box.centre == pytest.approx(centre_on(turn, astronaut, astronaut_box.centre), abs=14)
     assert box.side == pytest.approx(astronaut_box.side, rel=0.15)
     if turn % 90 == 0:
