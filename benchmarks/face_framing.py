@@ -6,6 +6,9 @@ FERSCOPE_FER2013 is the archive or the unpacked folder (train/<emotion>/Training
 enlarged and their borders replicated, so that a detector has room round the face. The medians of the cascade are the
 constants in workbench/faces/cascade.py. YuNet's boxes are framed already, by the constants in workbench/faces/yunet.py:
 centers of 0 and a side of 1 confirm them, at both scales. The quartiles show how loosely FER2013 is framed.
+
+Last table: accuracy on PublicTest images in their own frame, and cut out again by `detect` and `crop`, with upright
+and with aligned boxes, as they are and rotated. It needs the imported set (`ferscope data import`).
 """
 
 from __future__ import annotations
@@ -15,14 +18,23 @@ import random
 import sys
 import tarfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
+from PIL import Image
 
+from models.datasets import FaceSet
+from models.paths import FER2013
+from workbench import faces
 from workbench.faces import cascade_squares, yunet
+from workbench.services.networks import open_network
 
 SAMPLE, SEED = 1500, 0
+NETWORKS = ("residual_cnn", "efficientnet_lite0")
+TESTED, ANGLES = 250, (0, 10, -20, 30)
 
 
 def training_pictures(source: Path) -> Iterator[tuple[str, bytes]]:
@@ -63,6 +75,34 @@ def framing_of_yunet(jpeg: bytes, enlarge: int) -> tuple[float, float, float] | 
     return x / side - 1, y / side - 1, boxes[0].side / side
 
 
+def accuracy(network: str, images: list[np.ndarray], labels: np.ndarray) -> float:
+    """Share of gray images that a network predicts as labeled, single view."""
+    net = open_network(network)
+    x = torch.cat([net.card.prepare(torch.from_numpy(np.stack(images[i : i + 50]))) for i in range(0, len(images), 50)])
+    predicted = torch.cat([net.logits(part).argmax(1) for part in x.split(50)])
+    return float((predicted.numpy() == labels).mean())
+
+
+def accuracies() -> None:
+    """Print the accuracy on PublicTest by frame and rotation."""
+    data = FaceSet.load(FER2013)
+    test = np.flatnonzero(data.splits == "PublicTest")
+    test = np.random.default_rng(SEED + 1).choice(test, TESTED, replace=False)
+    print(f"accuracy on {len(test)} images of PublicTest, %: {', '.join(NETWORKS)}")
+    for angle in ANGLES:
+        given = []
+        for gray in data.images[test]:
+            large = cv2.resize(gray, (192, 192), interpolation=cv2.INTER_CUBIC)
+            large = Image.fromarray(cv2.copyMakeBorder(large, *[96] * 4, cv2.BORDER_REPLICATE)).convert("RGB")
+            given.append(large.rotate(angle, Image.Resampling.BICUBIC))
+        own = faces.Box(96, 96, 192, 192)
+        ways = {"own frame": lambda picture: []} | {a: partial(faces.detect, align=a) for a in ("none", "rotate")}
+        for title, boxes in ways.items():
+            seen = [faces.crop(picture, (boxes(picture) or [own])[0]).gray(48) for picture in given]
+            values = ", ".join(f"{100 * accuracy(name, seen, data.labels[test]):.1f}" for name in NETWORKS)
+            print(f"{angle:+4d} degrees, {title:<10} {values}", flush=True)
+
+
 def main() -> None:
     source = os.environ.get("FERSCOPE_FER2013")
     if not source or not Path(source).exists():
@@ -79,6 +119,8 @@ def main() -> None:
         print("share of the frame's side        10 %     25 %   median     75 %     90 %")
         for row, column in zip(("center, x (right +)", "center, y (down +)", "side"), measured.T, strict=True):
             print(f"{row:<28}", *(f"{value:8.3f}" for value in np.percentile(column, [10, 25, 50, 75, 90])))
+    if FER2013.is_file():
+        accuracies()
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ _NEARLY_SQUARE = 0.8  # shorter by longer side
 _COVERED = 0.9  # of the image by the face's box
 
 
-def detect_or_whole(picture: Image.Image, cropped: bool | None = None, align: Align = "rotate") -> list[Box]:
+def detect_or_whole(picture: Image.Image, cropped: bool | None = None, align: Align = "none") -> list[Box]:
     """The faces of an image: the whole image if it is a cropped face, otherwise those that `detect` finds.
 
     Args:

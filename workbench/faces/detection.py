@@ -31,12 +31,12 @@ _TURNS = (90, -90, 45, -45, 180, 135, -135)  # of the copies that are searched w
 
 _STEP = 30  # degrees between the copies from which the tilt of a face is estimated
 _UPRIGHT = 0.92  # score that only faces tilted by less than about 30 degrees reach
-_SLIGHT = 20  # degrees; boxes of faces that are tilted less stay upright, unless they are to be aligned
+_SLIGHT = 15  # degrees; boxes of faces that are tilted less stay upright, unless they are to be aligned
 _LOOK_SIDE = 80  # side of the frame in such a copy, in pixels
 _SURROUNDINGS = 2.0  # side of the region that such a copy shows, in sides of the frame
 
 
-def detect(picture: Image.Image, align: Align = "rotate") -> list[Box]:
+def detect(picture: Image.Image, align: Align = "none") -> list[Box]:
     """Every face in the image, largest first; an empty list when none is found.
 
     YuNet looks at reduced copies of the image, in which a face of 2 % of the longer side is found. Where it finds
@@ -45,7 +45,7 @@ def detect(picture: Image.Image, align: Align = "rotate") -> list[Box]:
 
     Args:
         picture: RGB.
-        align: "none": the box of a face that is tilted by less than 20 degrees stays upright; "rotate": every box is
+        align: "none": the box of a face that is tilted by less than 15 degrees stays upright; "rotate": every box is
             rotated with its face.
 
     Returns:
