@@ -85,19 +85,7 @@ def occluded() -> None:
 @page_content.fragment
 def smallest_change() -> None:
     st.subheader("Smallest adversarial change")
-    attack = adversarial.choose_attack()
-    count = services.adversarial.passes(attack)
-    if not slow_requests.ready(network, count, "Search for the smallest change", f"{attack}-{face.key}-{network}"):
-        return
-    with st.spinner("Searching for the smallest change"):
-        found = state.cached(
-            ("adversarial", *me, attack), lambda: services.adversarial.adversarial(face, network, attack)
-        )
-    adversarial.draw(found)
-    views.caption(
-        "An upper bound: another attack may need less, so a network that withstands this one is not shown to be "
-        "robust. The change knows the weights; noise of the same strength, or a camera, does not produce it."
-    )
+    adversarial.search(face, network)
 
 
 @page_content.fragment

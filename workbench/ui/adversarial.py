@@ -4,15 +4,33 @@ from __future__ import annotations
 
 import streamlit as st
 
+from workbench import services
+from workbench.faces import Face
 from workbench.services.adversarial import ATTACKS, MOST, Adversarial
 from workbench.services.explain import Explanation
 
-from . import charts, views
+from . import charts, slow_requests, state, views
 
 _TITLES: dict[str, str] = {"pgd": "PGD, seven steps", "fgsm": "FGSM, one step"}
 
 
-def choose_attack() -> str:
+def search(face: Face, network: str) -> None:
+    """Draw the smallest change that the attack of the visitor's choice finds; a slow network needs a click first."""
+    attack = _choose_attack()
+    count = services.adversarial.passes(attack)
+    if not slow_requests.ready(network, count, "Search for the smallest change", f"{attack}-{face.key}-{network}"):
+        return
+    with st.spinner("Searching for the smallest change"):
+        key = ("adversarial", face.key, network, attack)
+        found = state.cached(key, lambda: services.adversarial.adversarial(face, network, attack))
+    draw(found)
+    views.caption(
+        "An upper bound: another attack may need less, so a network that withstands this one is not shown to be "
+        "robust. The change knows the weights; noise of the same strength, or a camera, does not produce it."
+    )
+
+
+def _choose_attack() -> str:
     """Let the visitor choose the attack."""
     title = views.choose_one(
         "Attack", [_TITLES[attack] for attack in reversed(ATTACKS)], default=_TITLES["pgd"], key="attack"
