@@ -1,16 +1,22 @@
-"""Weights that another program saved: `.pth`, `.pt`, `.ckpt`, `.safetensors`, with the prefixes of common wrappers.
+"""Weights that another program saved: `.pth`, `.pt`, `.ckpt`, `.safetensors`, whatever wrapper its names come from.
 
-Pickles are read with `torch.load(weights_only=True)` only, which builds tensors and plain containers and calls nothing.
+Names may have a prefix: `module.` of DataParallel, `model.` or `net.` of a Lightning module, `backbone.` of a wrapper,
+`_orig_mod.` of `torch.compile`, or any other one; it is found by comparison with the names of the network. Pickles are
+read with `torch.load(weights_only=True)` only, which builds tensors, numbers and plain containers and calls nothing.
 """
 
 from __future__ import annotations
 
+import argparse
+import re
 import zipfile
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors
 import safetensors.torch
 import torch
@@ -21,10 +27,11 @@ from .footprint import MOST_PARAMETERS, footprint, on_meta
 from .registry import get_spec
 
 SUFFIXES = (".pth", ".pt", ".ckpt", ".bin", ".safetensors")
-PREFIXES = ("module.", "model.", "net.", "network.", "backbone.", "_orig_mod.", "encoder.")
-"""Of DataParallel, Lightning modules, wrappers and `torch.compile`."""
 _CONTAINERS = ("state_dict", "model_state_dict", "state_dict_ema", "model_ema", "model", "net", "network", "weights")
 _OBJECTS = torch.serialization.pickle.UnpicklingError  # raised by weights_only=True
+# Numbers and options that training programs store beside weights; building them runs nothing.
+_HARMLESS: list[Any] = [argparse.Namespace, np.dtype, np.float64(0).__reduce__()[0]]  # the last one makes a scalar
+_HARMLESS += [getattr(np.dtypes, f"{kind}DType") for kind in ("Float64", "Float32", "Int64", "Int32", "Bool")]
 _MOST_BYTES = 16 * MOST_PARAMETERS  # float32 weights with the state of an optimizer
 
 
@@ -71,7 +78,8 @@ def _read_safetensors(path: Path) -> Any:
 
 def _read_pickle(path: Path) -> Any:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(_HARMLESS):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except _OBJECTS as error:
         raise WeightsError(
             f"{path} holds Python objects beside the weights. Such a file can run any code, so it is not opened. In "
@@ -123,32 +131,31 @@ class Match:
 def match(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Match:
     """Compare weights with the state of a network, without the prefix that leaves the most of them fitting.
 
-    Weights whose names still have another prefix, such as those of a loss or a teacher, are unexpected. Counters of
+    A weight that is not found behind that prefix is taken from behind another one where only one has its shape, as the
+    head of a wrapper with `backbone.` and `head.`. Others, such as those of a teacher, are unexpected. Counters of
     batch norm (`num_batches_tracked`), which older versions of PyTorch lack, are not missed.
     """
-    found = [_match(given, wanted, prefix) for prefix in _prefixes(given)]
-    return max(found, key=lambda one: (len(one.matched) + len(one.other_shapes), len(one.matched)))
-
-
-def _prefixes(names: Mapping[str, Tensor]) -> list[str]:
-    """Every chain of `PREFIXES` that some name begins with, the empty one first."""
-    found = [""]
-    for prefix in found:
-        more = (prefix + one for one in PREFIXES if any(name.startswith(prefix + one) for name in names))
-        found += [one for one in more if len(one) < 60]
-    return found
+    named: Counter[str] = Counter()  # by prefix: weights that the network has, twice where the shape is right too
+    for name, value in given.items():
+        for cut in (0, *(dot.end() for dot in re.finditer(r"\.", name))):
+            if name[cut:] in wanted:
+                named[name[:cut]] += 1 + (value.shape == wanted[name[cut:]].shape)
+    return _match(given, wanted, min(named, key=lambda prefix: (-named[prefix], len(prefix)), default=""))
 
 
 def _match(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], prefix: str) -> Match:
-    own = {name[len(prefix) :]: value for name, value in given.items() if name.startswith(prefix)}
-    shared = own.keys() & wanted.keys()
-    fits = {name: own[name] for name in wanted if name in shared and own[name].shape == wanted[name].shape}
+    own = {name[len(prefix) :]: name for name in given if name.startswith(prefix) and name[len(prefix) :] in wanted}
+    for name in wanted.keys() - own.keys():
+        others = [n for n in given if n.endswith(f".{name}") and given[n].shape == wanted[name].shape]
+        own |= {name: others[0]} if len(others) == 1 else {}
+    fits = {n: given[own[n]] for n in wanted if n in own and given[own[n]].shape == wanted[n].shape}
+    used = set(own.values())
     return Match(
         prefix,
         tuple(fits),
         tuple(n for n in wanted if n not in own and not n.endswith("num_batches_tracked")),
-        tuple(n for n in given if not n.startswith(prefix) or n[len(prefix) :] not in wanted),
-        {n: (tuple(own[n].shape), tuple(wanted[n].shape)) for n in sorted(shared - fits.keys())},
+        tuple(n for n in given if n not in used),
+        {n: (tuple(given[own[n]].shape), tuple(wanted[n].shape)) for n in sorted(own.keys() - fits.keys())},
         fits,
     )
 

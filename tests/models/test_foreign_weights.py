@@ -1,9 +1,11 @@
 """Weights of other programs: containers and prefixes are removed, and nothing is unpickled."""
 
+import argparse
 import zipfile
 from collections import namedtuple
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -18,7 +20,9 @@ def small() -> dict[str, torch.Tensor]:
     return nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Linear(2, 3)).state_dict()
 
 
-@pytest.mark.parametrize("prefix", ["", "module.", "model.", "net.", "backbone.", "module.model.", "_orig_mod.module."])
+@pytest.mark.parametrize(
+    "prefix", ["", "module.", "model.", "net.", "backbone.", "module.model.", "_orig_mod.module.", "a.cnn."]
+)
 @pytest.mark.parametrize("container", [None, "state_dict", "model_state_dict", "model"])
 def test_containers_and_prefixes_are_removed(tmp_path, prefix, container):
     state = {prefix + name: value for name, value in small().items()} | {"loss.weight": torch.ones(3)}
@@ -38,6 +42,18 @@ def test_missing_and_misshapen_weights_are_named(tmp_path):
     assert not found.complete
     assert found.missing == ("0.bias",)
     assert found.other_shapes == {"2.weight": ((7, 2), (3, 2))}
+
+
+def test_a_wrapper_with_a_head_of_its_own_name_loses_nothing():
+    state = {("head." if name.startswith("2.") else "backbone.") + name: value for name, value in small().items()}
+    found = match(state, small())
+    assert (found.prefix, found.complete, found.unexpected) == ("backbone.", True, ())
+
+
+def test_numbers_and_options_beside_the_weights_do_no_harm(tmp_path):
+    beside = {"acc": np.float64(71.2), "epoch": np.int64(3), "args": argparse.Namespace(lr=0.1)}
+    torch.save({"state_dict": small(), **beside}, tmp_path / "best.pth")
+    assert read_weights(tmp_path / "best.pth").keys() == small().keys()
 
 
 class Trap:
