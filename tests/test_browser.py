@@ -32,7 +32,7 @@ WAY = {
     ),
     "papers.py": ("", '.st-key-paper >> text="B"', None, ".claims"),
     "debug_challenge.py": ("?puzzle=1", ".st-key-broken label", None, ".st-key-seen"),
-    "lessons.py": ("?lesson=frequency", '.st-key-cut input[type="range"]', "PageUp", ".st-key-slow"),
+    "lessons.py": ("?lesson=frequency", '.st-key-cut input[type="range"]', "PageUp", ".st-key-low"),
 }
 
 pytestmark = [

@@ -49,10 +49,10 @@ def test_hostile_text_is_escaped_in_the_demo(macro, values):
 def test_file_names_and_classes_are_escaped_in_the_report():
     face = {"title": HOSTILE, "images": [("data:,", HOSTILE)], "probabilities": [(HOSTILE, "1.0")], "notes": HOSTILE}
     net = SimpleNamespace(spec=SimpleNamespace(title=HOSTILE), name=HOSTILE, card=SimpleNamespace(split=HOSTILE))
-    failed = [(Path(HOSTILE), HOSTILE)]
-    page = markup.render("explain_report.html", net=net, of_fer2013=False, faces=[face], failed=failed)
+    named = {"layer": HOSTILE, "method": HOSTILE, "left_out": [(Path(HOSTILE), HOSTILE)]}
+    page = markup.render("explain_report.html", net=net, of_fer2013=False, faces=[face], **named)
     assert harmless(page)
-    assert page.count("&lt;script&gt;") == 9
+    assert page.count("&lt;script&gt;") == 11
 
 
 def test_claims_are_escaped_and_code_stays_code():

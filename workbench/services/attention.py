@@ -74,8 +74,8 @@ def attention_modules(face: Face, network: str = DEFAULT_NETWORK) -> AttentionMo
         ValueError: unknown network.
     """
     net = open_network(network)
-    pixels = net.see(face)
-    found = infer(net, net.prepare(face))
+    pixels, x = net.shown_and_input(face)
+    found = infer(net, x)
     modules = [(layer, tuple(own)) for layer, own in groupby(found.attention, key=lambda found: found.layer)]
     return AttentionModules(
         found.prediction, pixels, tuple(Module(layer, attention.kind_named(own[0].kind), own) for layer, own in modules)

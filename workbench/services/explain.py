@@ -79,8 +79,8 @@ def explain(face: Face, network: str = DEFAULT_NETWORK, class_: str | None = Non
     net = open_network(network)
     if class_ is not None:
         class_index(net, class_)
-    pixels = net.see(face)
-    return explained(net, pixels, net.prepare(face), net.spec.cam_layer, class_)
+    pixels, x = net.shown_and_input(face)
+    return explained(net, pixels, x, net.spec.cam_layer, class_)
 
 
 def explained(net: Network, pixels: Tensor, x: Tensor, layer: str | None, class_: str | None = None) -> Explanation:

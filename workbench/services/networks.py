@@ -132,9 +132,8 @@ class Network:
 
     def pixels(self, face: Face) -> Tensor:
         """The pixels that it gets of a face, in 0..1, (C, S, S): gray or RGB."""
-        gray = self.see(face)
-        if self.channels == 1:
-            return gray[None]
+        if self.channels == 1 or not isinstance(face, Face):
+            return self.see(face)[None]
         return to_unit(torch.from_numpy(face.rgb(self.input_size))[None], self.input_size)[0]
 
     def normalized(self, pixels: Tensor) -> Tensor:
@@ -146,6 +145,11 @@ class Network:
     def prepare(self, face: Face) -> Tensor:
         """Its input for a face, (1, C, S, S)."""
         return self.normalized(self.pixels(face)[None])
+
+    def shown_and_input(self, face: Face) -> tuple[Tensor, Tensor]:
+        """Luminance of what it gets of a face, (S, S), and its input, (1, C, S, S)."""
+        pixels = self.pixels(face)
+        return pixels[0] if self.channels == 1 else self.see(face), self.normalized(pixels[None])
 
     def probabilities(self, pixels: Tensor) -> Tensor:
         """Calibrated probabilities for pixels in 0..1, such as perturbed ones, (B, 1 or C, S, S) → (B, K)."""
