@@ -6,7 +6,7 @@ key k and a value v; its output is a mean of all values, weighted by the similar
     q, k, v = W LN(x)                   for each head                                     (B, heads, N, d)
     A = softmax(q kᵀ / √d)              attention weights, each row sums to 1             (B, heads, N, N)
     z = x + W_o (A v)                   residual connection around attention
-    y = z + FFN(LN(z))                  the same MLP at each position, FFN = W₂ ReLU(W₁ ·)
+    y = z + FFN(LN(z))                  the same MLP at each position, FFN = W₂ φ(W₁ ·), φ = ReLU or GELU
 
 Differences from Vaswani et al.: layer norm before each of the two sublayers, not after them, which trains without
 warm-up. The sinusoidal position embedding has two dimensions, row and column (`sine_positions`); the caller adds it.
@@ -14,6 +14,7 @@ warm-up. The sinusoidal position embedding has two dimensions, row and column (`
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -48,9 +49,20 @@ class TransformerBlock(nn.Module):
         heads: number of heads; must divide `width`.
         expansion: factor by which the feed-forward network is wider.
         dropout: dropout probability after each of the two.
+        drop_path: probability with which training leaves out each of the two for an image (stochastic depth, Huang et
+            al. 2016).
+        activation: φ of the feed-forward network.
     """
 
-    def __init__(self, width: int, heads: int = 8, expansion: int = 4, dropout: float = 0.1) -> None:
+    def __init__(
+        self,
+        width: int,
+        heads: int = 8,
+        expansion: int = 4,
+        dropout: float = 0.1,
+        drop_path: float = 0.0,
+        activation: Callable[[], nn.Module] = nn.ReLU,
+    ) -> None:
         super().__init__()
         if width % heads:
             raise ValueError(f"heads={heads} does not divide width={width}")
@@ -59,8 +71,13 @@ class TransformerBlock(nn.Module):
         self.qkv = nn.Linear(width, 3 * width)
         self.softmax = nn.Softmax(-1)
         self.out = nn.Linear(width, width)
-        self.ffn = nn.Sequential(nn.Linear(width, expansion * width), nn.ReLU(), nn.Linear(expansion * width, width))
+        self.ffn = nn.Sequential(nn.Linear(width, expansion * width), activation(), nn.Linear(expansion * width, width))
         self.dropout = nn.Dropout(dropout)
+        self.drop_path: nn.Module = nn.Identity()
+        if drop_path:
+            from torchvision.ops import StochasticDepth  # here: importing torchvision takes a second
+
+            self.drop_path = StochasticDepth(drop_path, "row")
 
     def forward(self, x: Float[Tensor, "B N D"]) -> Float[Tensor, "B N D"]:
         """Transform the tokens; with `enabled = False` they are returned unchanged."""
@@ -80,8 +97,8 @@ class TransformerBlock(nn.Module):
         return tuple(part.transpose(1, 2) for part in qkv.unbind(2))  # (B, heads, N, d) each
 
     def _rest(self, x: Tensor, attended: Tensor) -> tuple[Tensor, Tensor]:
-        z = x + self.dropout(self.out(attended.transpose(1, 2).flatten(2)))  # (B, N, D)
-        return z, z + self.dropout(self.ffn(self.norm2(z)))
+        z = x + self.drop_path(self.dropout(self.out(attended.transpose(1, 2).flatten(2))))  # (B, N, D)
+        return z, z + self.drop_path(self.dropout(self.ffn(self.norm2(z))))
 
 
 def sine_positions(height: int, width: int, channels: int, like: Tensor) -> Tensor:

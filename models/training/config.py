@@ -58,6 +58,9 @@ class TrainConfig(BaseModel):
     and the network is left out of rankings, verdicts and ensembles."""
     pretrained: bool = False
     """Start from ImageNet weights, where the network has any."""
+    masked_epochs: int = Field(default=0, ge=0, le=100_000)
+    """Epochs of masked-image pretraining on the training images, without labels, before the first epoch; for vision
+    transformers."""
     out: Path | None = None
     """Folder of the run; by default checkpoints/runs/<model>-<recipe>-<split>-s<seed>, followed by the dataset's name
     if that is not fer2013."""

@@ -131,6 +131,18 @@ RECIPES["adamw"] = RECIPES["quick"] | {
     "schedule": "cosine",
     "warmup": 1.0,
 }
+# For vision transformers from random weights, which have no built-in notion of neighborhood: stronger augmentation and
+# more epochs (Touvron et al. 2021, DeiT).
+RECIPES["vit"] = RECIPES["adamw"] | {
+    "epochs": 60,
+    "weight_decay": 0.05,
+    "warmup": 5.0,
+    "clip_norm": 1.0,
+    "augmentation": "strong",
+    "mixup": 0.2,
+}
+# The same after masked-image pretraining on the training images (He et al. 2022).
+RECIPES["vit-masked"] = RECIPES["vit"] | {"masked_epochs": 100}
 # From random weights in a few epochs. Adam's steps do not depend on the scale of the gradients, so a deep network makes
 # progress in the first epochs, unlike with SGD at the learning rates above.
 RECIPES["scratch"] = {

@@ -23,6 +23,7 @@ from ..registry import channels_of, check_overrides, create_model, get_spec
 from .config import TrainConfig
 from .errors import TrainingError
 from .heads import with_classes
+from .masked import check_masked
 from .memory import room
 from .optimization import check_stages
 from .processor import keep_freed_memory, quicken
@@ -53,6 +54,7 @@ def checked(config: TrainConfig, training: FaceSet) -> TrainConfig:
     if not spec.stages:
         raise TrainingError(f"{config.model} has no layers of its own to train: ferscope refresh makes it.")
     check_overrides(config.model, config.overrides)
+    check_masked(config, len(training.classes))
     for phase in config.plan:
         check_stages(spec, phase.trained_stages)
     check_sides(config)

@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from ..architectures.vit_tiny import VisionTransformer
 from ..datasets.splits import Parts
 from ..registry import get_spec
 from . import resume
@@ -27,6 +28,7 @@ from .config import TrainConfig
 from .data import DeviceData
 from .errors import Interrupted, NonFiniteLossError
 from .history import EpochRow, best_epoch
+from .masked import pretrain
 from .optimization import Schedule, freeze, make_optimizer
 from .progress import ProgressReport
 from .provenance import provenance
@@ -78,6 +80,11 @@ class Trainer:
         # None instead of ones: equal but for rounding, and the curves of earlier runs are reproduced to the last digit.
         self.class_weights = None if config.class_weights == "none" else weights.to(device)  # (K,)
         self.network = network.to(device).to(memory_format=torch.channels_last)
+        if config.masked_epochs and not facts:
+            statistics = self.data.mean, self.data.std
+            images, _ = self.data.sets["training"]
+            encoder = cast(VisionTransformer, self.network)  # `setup.checked` has refused any other
+            pretrain(encoder, images, statistics, size, config.masked_epochs, config.batch_size, self.fabric.print)
         self.running_mean = _running_mean(self.network, config.ema)
         self.evaluated = self.network if self.running_mean is None else self.running_mean.module
         self.card = run_card(config, parts, origin, self.fabric, precision, network)

@@ -14,6 +14,8 @@ from models.architectures.hybrid import Backbone
 from models.backbones import PIXELS
 from models.checkpoints import read_card
 from models.training.optimization import freeze
+from workbench.analysis import cam
+from workbench.analysis.attention import attention_of
 
 
 def count(name: str, **overrides) -> int:
@@ -261,3 +263,32 @@ def test_timms_weights_are_loaded_from_a_local_file(tmp_path, monkeypatch):
     scale = PIXELS[1] / 0.5  # timm normalizes this network with 0.5 and 0.5
     torch.testing.assert_close(mine["conv_stem.weight"], scale * state["conv_stem.weight"].sum(1, keepdim=True))
     assert torch.equal(mine["blocks.4.0.conv_pw.weight"], state["blocks.4.0.conv_pw.weight"])
+
+
+# ---- the vision transformer
+
+
+def test_the_vision_transformer_weighs_positions_in_every_block_and_maps_them():
+    torch.manual_seed(0)
+    model, x = create_model("vit_tiny").eval(), torch.randn(2, 1, 48, 48)
+    assert {found.layer for found in attention_of(model, x)} == {f"blocks.{i}" for i in range(6)}
+    for found in attention_of(model, x, ("blocks.5",)):
+        assert found.values.shape == (2, 8, 8)
+        assert found.pairs.shape == (2, 64, 64)
+    assert cam.gradcam(model, x, [3, 4], get_spec("vit_tiny").cam_layer).shape[-2:] == (8, 8)
+
+
+def test_the_vision_transformer_drops_paths_in_training_only():
+    torch.manual_seed(0)
+    model, x = create_model("vit_tiny", drop_path=0.9), torch.randn(1, 1, 48, 48)
+    assert not torch.equal(model(x), model(x))
+    model.eval()
+    assert torch.equal(model(x), model(x))
+
+
+def test_a_patch_of_the_vision_transformer_is_a_position_row_by_row():
+    model, x = create_model("vit_tiny").eval(), torch.zeros(1, 1, 48, 48)
+    changed = x.clone()
+    changed[..., 6:12, 12:18] = 1  # row 1, column 2
+    difference = (model.patches(changed) - model.patches(x)).abs().sum(-1)[0]
+    assert difference.nonzero().flatten().tolist() == [1 * 8 + 2]

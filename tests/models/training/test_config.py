@@ -31,6 +31,7 @@ def changed(tmp_path) -> TrainConfig:
         seed=5,
         allow_seen=True,
         pretrained=True,
+        masked_epochs=2,
         epochs=3,
         phases=(Phase(epochs=1, learning_rate=0.1, trained_stages=0.4), Phase(epochs=2, learning_rate=0.2)),
         trained_stages=1,
