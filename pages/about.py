@@ -69,8 +69,8 @@ with st.expander("Limits"):
     st.markdown(
         "- **Labels are opinions.** FER2013 has one label per image; the ten annotators of FER+ often disagree with "
         "it. Accuracy is agreement with that label.\n"
-        "- **Posed and searched faces.** CK+ and JAFFE contain acted expressions, FER2013 the results of a web search. "
-        "Neither is everyday life.\n"
+        "- **Posed and web images.** CK+ and JAFFE contain posed expressions, FER2013 the results of a web search. "
+        "Neither shows everyday expressions.\n"
         "- **No demographic labels.** The datasets do not say who is shown, and nothing is inferred here. Whether a "
         "network works equally well for all people cannot be measured with them.\n"
         "- **Maps are not reasons.** A map highlights where a method found evidence; other methods highlight other "

@@ -43,7 +43,7 @@ def press(app: AppTest, key: str) -> AppTest:
         (
             "residual_cnn",
             {
-                "Uncertainty": "30 passes with dropout on",
+                "Uncertainty": "30 forward passes",
                 "Classes": "All share one scale, so a faint map is weak evidence",
                 "Methods": "6 methods for happy",
                 "Layers": "the map above uses `stage3`",

@@ -192,7 +192,7 @@ def test_smallest_adversarial_change_has_its_strength_and_both_predictions():
     app, face = opened(), faces.load_sample("astronaut")
     found = services.adversarial.adversarial(face, "residual_cnn", "pgd")
     assert found.change.level is not None
-    assert f"{found.change.level:g} of 255 gray levels for each pixel change happy to" in text_of(app)
+    assert f"{found.change.level:g} of 255 gray levels per pixel turns happy into" in text_of(app)
     app.segmented_control(key="attack").set_value("FGSM, one step").run()
     assert not app.exception
     one_step = services.adversarial.adversarial(face, "residual_cnn", "fgsm")

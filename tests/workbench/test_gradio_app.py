@@ -369,7 +369,7 @@ def test_images_are_bounded_and_a_visitor_whose_image_gave_way_is_reported(monke
 
 def test_the_camera_needs_the_notice_accepted_and_a_broken_frame_is_a_sentence():
     text, watch = responses.live(png(faces.sample_picture("astronaut")), None, "residual_cnn", accepted=False)
-    assert "Accept the notice" in text
+    assert "Accept the consent notice" in text
     text, watch = responses.live(b"broken", watch, "residual_cnn", accepted=True)
     assert "not a JPEG, PNG, WebP, HEIC" in text
 

@@ -50,7 +50,7 @@ NEEDED = (
 WORK = (UPLOAD, CALL, JOIN)
 OPEN = (HEARTBEAT, f"{API}queue/data", CALL)  # responses to GET that stay open
 
-NOT_OURS = "Only a picture that was uploaded here can be used. Upload it first, then name the file that came back."
+NOT_OURS = "Only an image that was uploaded here can be used. Upload it first, then send the path that was returned."
 NOT_JSON = "This request could not be read: its body must be JSON, not nested too deeply."
 NO_UPLOADS = "Here only the sample faces can be used: uploads are switched off."
 NO_PAGE = "There is no such page here."

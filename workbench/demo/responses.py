@@ -222,7 +222,7 @@ def compare_tab(found: Seen, number: int, first: str, second: str, class_: str) 
     elif likeness != likeness:
         alike = f"**For {result.class_}, one map is blank.**"
     else:
-        alike = f"**Rank correlation of the maps for {result.class_}: {signed(likeness, 2)}** (1: identical order)."
+        alike = f"**Spearman correlation of the maps for {result.class_}: {signed(likeness, 2)}** (1: same order)."
     text = f"**{verdict}** {alike} Agreement does not prove that they are right."
     text = text if found.boxes else f"**{NO_FACE}** {text}"
     cards = [
@@ -266,7 +266,7 @@ def live(data: bytes | None, watch: Watch | None, network: str, accepted: bool) 
     """The result for one frame of the camera; a sentence without consent or for an invalid frame."""
     watch = watch or Watch()
     if not accepted:
-        return _piece("message", "Accept the notice above first."), watch
+        return _piece("message", "Accept the consent notice above first."), watch
     try:
         return (watch.frame(data, trained(network).name) if data else ""), watch
     except ValueError as error:

@@ -32,7 +32,7 @@ RESULTS = Limits(total=32 * MIB, share=32 * MIB, seconds=KEPT_SECONDS)
 FILE = "/gradio_api/file="
 SCHEME = "upload:"  # prefix of the tokens that Gradio's components receive
 
-NO_FILE = "This request could not be read: send one picture as multipart/form-data."
+NO_FILE = "This request could not be read: send one image as multipart/form-data."
 GONE = "This image was deleted, because of its age or because many are in use. Choose it again."
 
 

@@ -26,7 +26,7 @@ def search(face: Face, network: str) -> None:
     draw(found)
     views.caption(
         "An upper bound: another attack may need less, so a network that withstands this one is not shown to be "
-        "robust. The change knows the weights; noise of the same strength, or a camera, does not produce it."
+        "robust. The attack is white-box; noise of the same strength, or a camera, does not produce such a change."
     )
 
 
@@ -57,7 +57,7 @@ def sentence(found: Adversarial) -> str:
     first, then = found.before.prediction.predicted, found.after.prediction.predicted
     if found.change.level is None:
         return f"**No change of up to {MOST:g} gray levels by this attack changes the prediction {first}.**"
-    return f"**At most {found.change.level:g} of 255 gray levels for each pixel change {first} to {then}.**"
+    return f"**A change of at most {found.change.level:g} of 255 gray levels per pixel turns {first} into {then}.**"
 
 
 def _label(one: Explanation) -> str:

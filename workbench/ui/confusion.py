@@ -110,7 +110,7 @@ def _pictures(some: Sequence[CellImage], set_: str, images: dict[str, np.ndarray
             big = images[picture.id].repeat(_ENLARGED, 0).repeat(_ENLARGED, 1)
             cell.image(big, width=_SIDE, alt=f"Image {picture.id}")
             cell.markdown(
-                f"{picture.votes_text}  \nnetwork {charts.percent(picture.confidence)}  \n"
+                f"{picture.votes_text}  \nconfidence {charts.percent(picture.confidence)}  \n"
                 f"[Explain]({link_to(set_, picture.id, found.name)})"
             )
     views.caption(

@@ -127,7 +127,7 @@ def audit(found: Contents) -> None:
             "Metrics shows their effect on accuracy."
         )
     if not services.dataset.contents.has_images(found.name):
-        st.info("Finding duplicates and contradicting labels needs the images: `ferscope data import SOURCE`")
+        st.info("Finding duplicates and conflicting labels needs the images: `ferscope data import SOURCE`")
         return
     container = st.empty()
     if not services.dataset.contents.is_examined(found.name):
@@ -152,7 +152,7 @@ def audit(found: Contents) -> None:
     views.caption(
         "**Test images that are in the training set, for each split of this dataset:** exact duplicates, and "
         "near-duplicates (including exact ones; cropped, brightened or recompressed). How much leakage raised a "
-        "paper's accuracy, only a training can tell."
+        "paper's accuracy, only a training run can tell."
     )
 
 

@@ -41,7 +41,7 @@ def _again(case: Case, both: bool) -> None:
     _table(case, both, lambda one: torch.cat([one.predict([case.face], i) for i in range(_RUNS)]), runs, "same face")
     views.caption(
         f"**{_RUNS} runs on the same face.** In evaluation mode a network gives the same probabilities each time. If "
-        "they differ, something random or another image has an influence."
+        "they differ, the prediction depends on something random or on another image."
     )
 
 

@@ -43,7 +43,7 @@ def choose() -> dict[str, str | None]:
         elif source == "Dataset":
             chosen |= _from_dataset()
         elif not classroom.accepted():
-            st.session_state["no_face"] = "Before you use an image of your own, accept the notice in the sidebar."
+            st.session_state["no_face"] = "To use your own image, accept the consent notice in the sidebar."
         else:
             _from_picture(*(_upload() if source == "Upload" else _photo()))
     except PictureError as error:

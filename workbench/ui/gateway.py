@@ -174,7 +174,7 @@ async def _in_time(app: ASGIApp, scope: Scope, receive: Receive, send: Send, sec
             await app(scope, receive, watched)
     except TimeoutError:
         if not started:
-            await _refuse(408, "This took too long to arrive. Try again with a smaller file.")(scope, receive, send)
+            await _refuse(408, "The upload took too long. Try again with a smaller file.")(scope, receive, send)
 
 
 async def _discard(receive: Receive, seconds: float) -> None:

@@ -156,7 +156,7 @@ def leaks(names: list[str], part: str) -> None:
     st.markdown("\n".join([head, *rows]))
     views.caption(
         f"**Images of {part} that are in the training set too** (official split). A higher accuracy on them need not "
-        "mean memorization: images that exist in several copies may be easier."
+        "mean memorization: images that have duplicates may be easier."
     )
 
 

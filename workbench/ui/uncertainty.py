@@ -61,7 +61,7 @@ def _passes(found: Uncertainty, prediction: Prediction) -> None:
     most = math.log(len(found.classes))
     entropy, weights = float(once.entropy[0]), float(once.mutual_information[0])
     views.caption(
-        f"**{len(draws)} passes with dropout on:** mean probability of {prediction.predicted} "
+        f"**MC dropout, {len(draws)} forward passes:** mean probability of {prediction.predicted} "
         f"{charts.percent(float(draws[:, predicted].mean()))}. Normalized predictive entropy "
         f"{charts.percent(entropy / most)} (100 %: uniform), of which {charts.percent(weights / most)} is epistemic "
         "(passes disagree) and the rest aleatoric. A wrong prediction can have low entropy."

@@ -76,7 +76,7 @@ def _why(found) -> tuple[tuple[str, ...], str]:
     )
     way = "lowers" if found.temperature > 1 else "raises"
     return equations, (
-        f"$T = {found.temperature:.3f}$ was fitted by the log loss on PublicTest (Guo et al. 2017) and {way} the "
+        f"$T = {found.temperature:.3f}$ minimizes the log loss on PublicTest (Guo et al. 2017) and {way} the "
         "confidence. There are ten bins $b$ with $n_b$ predictions each. The other pages show probabilities with this "
         "$T$."
     )

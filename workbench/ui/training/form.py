@@ -80,7 +80,7 @@ def _time(plan: Plan, before: bool) -> None:
 def _start(plan: Plan, container: DeltaGenerator) -> None:
     def drawing(done: int, total: int) -> None:
         if done % 10 == 0 or done == total:
-            container.progress(done / total, text=f"Drawing the dataset, only once: {done} of {total}")
+            container.progress(done / total, text=f"Generating the dataset, only once: {done} of {total}")
 
     job = training.start(plan, drawing)
     live.watch(job.id)
