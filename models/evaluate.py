@@ -61,7 +61,7 @@ def evaluate(name: str | Path, faces: FaceSet, tta: tuple[str, ...] = TTA, devic
     Args:
         name: a checkpoint's name, or the path of its folder.
         faces: the dataset; the card's split divides it.
-        tta: ways to average over views; the card keeps the metrics of others.
+        tta: modes of test-time augmentation; the card's metrics for other modes are kept.
         device: where the network runs.
 
     Returns:

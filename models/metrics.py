@@ -1,4 +1,4 @@
-"""What a trained network is worth: predictions over a set, and the measures that the papers report."""
+"""Evaluation of a trained network: predictions on a dataset, and the metrics that the papers report."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def paired_difference(first: Tensor, second: Tensor, labels: Tensor, draws: int 
 
 
 def bootstrap(labels: Tensor, draws: int) -> Tensor:
-    """How often each image is drawn when each class is drawn again with replacement, keeping its size (Efron 1979).
+    """How often each image is drawn when each class is resampled with replacement, keeping its size (Efron 1979).
 
     Args:
         labels: index of the true class, (N,).

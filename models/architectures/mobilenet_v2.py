@@ -6,7 +6,7 @@ channels there are seven attention modules: 767 parameters for SVD attention, 11
 
 Differences from the paper: it resizes FER2013 from 48 to 224 pixels; ours trains at 64 px. One gray input channel
 follows from the paper's parameter counts. `mobilenet_v2_svd_hfc_normalized` is ours: singular values divided by the
-largest, against a gate that saturates.
+largest, to keep the gate from saturating.
 """
 
 from __future__ import annotations

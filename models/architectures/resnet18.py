@@ -6,7 +6,7 @@ adds 708 parameters to 11 173 831; BAM, the baseline attention, adds 23 808.
 
 Differences from the paper: it resizes FER2013 from 48 to 224 pixels. Ours trains at 64 px, which is twelve times
 cheaper; `--input-size 224` gives theirs. One gray input channel follows from the paper's parameter counts.
-`resnet18_svd_hfc_normalized` is ours: singular values divided by the largest, against a gate that saturates.
+`resnet18_svd_hfc_normalized` is ours: singular values divided by the largest, to keep the gate from saturating.
 """
 
 from __future__ import annotations

@@ -32,6 +32,8 @@ from ..registry import register_model
 
 PATCH = 6
 """Side of a patch in pixels."""
+DEPTH = 6
+"""Transformer blocks."""
 GRID = 8
 """Patches along each side of the image for which there are position embeddings: 48 pixels."""
 
@@ -68,7 +70,6 @@ class VisionTransformer(nn.Module):
     Args:
         num_classes: number of logits.
         width: D, channels of a token; a multiple of `heads`.
-        depth: number of blocks.
         heads: of each block.
         dropout: dropout probability in the blocks and of the pooled features.
         drop_path: probability with which training leaves out the last block for an image; less for earlier ones.
@@ -78,14 +79,13 @@ class VisionTransformer(nn.Module):
         self,
         num_classes: int = 7,
         width: Annotated[int, Bounds(12, 768)] = 192,
-        depth: Annotated[int, Bounds(1, 24)] = 6,
         heads: Annotated[int, Bounds(1, 12)] = 3,
         dropout: Share = 0.0,
         drop_path: Share = 0.1,
     ) -> None:
         super().__init__()
         self.patches = PatchEmbedding(width)
-        rates = torch.linspace(0, drop_path, depth, device="cpu").tolist()  # one a block, also where all else is meta
+        rates = torch.linspace(0, drop_path, DEPTH, device="cpu").tolist()  # one a block, also where all else is meta
         self.blocks = nn.ModuleList(
             TransformerBlock(width, heads, dropout=dropout, drop_path=rate, activation=nn.GELU) for rate in rates
         )
@@ -108,10 +108,6 @@ class VisionTransformer(nn.Module):
         return self.norm(tokens)
 
 
-DEPTH = 6
-"""Blocks of the registered network, to which its stages belong."""
-
-
 @register_model(
     "vit_tiny",
     paper="B",
@@ -119,7 +115,7 @@ DEPTH = 6
     imagenet=False,
     smallest_side=2 * PATCH,
     stride=PATCH,
-    stages=(("patches",),),
+    stages=(("patches",), *((f"blocks.{i}", f"blocks.{i + 1}") for i in range(0, DEPTH, 2))),
     cam_layer="maps",
     attention_layers=tuple(f"blocks.{i}" for i in range(DEPTH)),
     attention="transformer",

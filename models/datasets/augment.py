@@ -259,7 +259,7 @@ _GAP = 2  # white pixels between two images of a preview
 
 
 def preview(images: np.ndarray, name: str, columns: int = 8, seed: int = 0) -> np.ndarray:
-    """Draw a grid: a row for each image, the image itself in the first column, then changed versions of it.
+    """Draw a grid: a row for each image, the image itself in the first column, then augmented versions of it.
 
     Args:
         images: gray images, uint8 (N, H, W).

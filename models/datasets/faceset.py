@@ -35,7 +35,7 @@ class DataError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class FaceSet:
-    """Faces with what annotators called them.
+    """Face images with their ground-truth labels.
 
     Attributes:
         images: gray images, uint8 (N, H, W).

@@ -7,9 +7,8 @@ only the majority but also the agreement: in nearly a quarter of the images no c
 ways of the paper, and `relabelled` is FER2013 with these labels: eight classes, with contempt.
 
 The votes are FER+'s public file (MIT licence, `ferplus_labels/LICENSE`), in the order of the challenge's CSV. Files
-have
-other names: `ferplus_labels/rows.csv` says which row each of them is, found by comparing pixels; where copies of one
-image left a choice, it takes one. Differences from the paper are in `targets`.
+have other names: `ferplus_labels/rows.csv` says which row each of them is, found by comparing pixels; where duplicates
+of one image left a choice, it takes one. Differences from the paper are in `targets`.
 """
 
 from __future__ import annotations
@@ -77,7 +76,7 @@ def has_votes(names: Sequence[str] | np.ndarray) -> bool:
 
 
 def entropy(counts: np.ndarray) -> np.ndarray:
-    """How far annotators disagree, in nats, (N,): 0 when all say the same, ln 10 when each says something else.
+    """Entropy of the annotator votes in nats, (N,): 0 if all agree, ln 10 if no two agree.
 
     Images without votes give NaN.
     """

@@ -118,7 +118,7 @@ def class_aware(base: str, rare: str | None, counts: Sequence[int]) -> Callable[
     """Augmentation that sees the labels: images of rare classes are more often changed by the stronger one.
 
     Paper B names class-aware augmentation without saying how. Ours: each image draws whether it gets `rare` in place
-    of `base`, with the `rarity` of its class for a chance. In FER2013: happy 0 %, disgust 94 %, the others 31 to 56 %.
+    of `base`, with the probability `rarity` of its class. In FER2013: happy 0 %, disgust 94 %, the others 31 to 56 %.
 
     Args:
         base: name of the augmentation of frequent classes.

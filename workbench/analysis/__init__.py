@@ -1,1 +1,1 @@
-"""Questions to a network or an image; works on any `nn.Module` and plain tensors."""
+"""Analyses of a network or an image; they work on any `nn.Module` and plain tensors."""

@@ -52,7 +52,7 @@ def swap_bands(
     """Hybrid images: (low frequencies of a + high of b, low of b + high of a).
 
     From afar such an image shows the first face, from near the second (hybrid images; Oliva, Torralba and Schyns
-    2006). Which of the two a network names says which band it goes by.
+    2006). Which of the two a network predicts shows which band it relies on.
 
     Args:
         a, b: images or maps (..., H, W) of the same shape; a gradient flows through.
@@ -75,7 +75,7 @@ def log_amplitude(x: Tensor) -> Float[Tensor, "*maps H W"]:
     """Log-amplitude spectrum log(1 + |FFT(x)|), with frequency 0 in the center: (..., H, W) → (..., H, W), at least 0.
 
     Entry (H//2 + i, W//2 + j) belongs to i vertical and j horizontal cycles per image. The mean brightness is in the
-    center and mostly the largest; an image of real numbers has a spectrum that is the same after half a turn.
+    center and mostly the largest; the amplitude spectrum of a real image is symmetric about the center.
 
     Raises:
         ValueError: NaN or infinite values in `x`, or fewer than two dimensions.

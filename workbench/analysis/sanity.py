@@ -1,6 +1,6 @@
-"""Does a map depend on what the network has learned, and does it hold still when the image hardly changes?
+"""Does a map depend on what the network has learned, and is it stable when the image hardly changes?
 
-    weight randomization   the map of a network without knowledge should look different      lower similarity is better
+    weight randomization   the map of a network with random weights should look different    lower similarity is better
     stability              the map of nearly the same image should look the same           higher similarity is better
     flags                  a map that is blank or nowhere positive says nothing for the class
 
@@ -97,7 +97,7 @@ def similarity(a: Tensor, b: Tensor) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Cascade:
-    """How the map changes while the network forgets, from its last layer down (Adebayo et al. 2018, section 4.1).
+    """Cascading parameter randomization, from the last layer down (Adebayo et al. 2018, section 4.1).
 
     Attributes:
         layers: after each step all layers from the classifier down to this one are random, (S,) names.

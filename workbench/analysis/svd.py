@@ -32,7 +32,7 @@ def singular_spectrum(x: Tensor) -> Float[Tensor, "*maps n"]:
 
 
 def rank_k(x: Tensor, k: int) -> Float[Tensor, "*maps H W"]:
-    """The image of rank k that is nearest to `x`, its first k terms: (..., H, W) → (..., H, W).
+    """The best rank-k approximation of `x`, the sum of its first k components: (..., H, W) → (..., H, W).
 
     Its squared distance to `x` is the sum of the squared σ that are left out; no other image of rank k is nearer
     (Eckart and Young 1936).
@@ -56,7 +56,7 @@ def rank_k(x: Tensor, k: int) -> Float[Tensor, "*maps H W"]:
 def rank_one_terms(
     x: Tensor, k: int
 ) -> tuple[Float[Tensor, "*maps k H"], Float[Tensor, "*maps k"], Float[Tensor, "*maps k W"]]:
-    """The first k terms of `x`, each a column pattern, a strength and a row pattern: x ≈ Σ_i σ_i u_i v_iᵀ.
+    """The first k rank-1 components of `x`: singular vectors u_i, v_i and singular values σ_i; x ≈ Σ_i σ_i u_i v_iᵀ.
 
     u_i and v_i may change their sign together without changing the term, and libraries do so at will. Here the entry of
     u_i that is largest in size is positive, so that patterns look the same on every computer.
@@ -82,7 +82,7 @@ def rank_one_terms(
 
 
 def energy(sigma: Tensor) -> Float[Tensor, "*maps n"]:
-    """Share of the squared length of x that its first k terms hold, for k = 1, 2, …: (..., n) → (..., n).
+    """Share of the squared Frobenius norm of x in its first k components, for k = 1, 2, …: (..., n) → (..., n).
 
     E_k = Σ_{i≤k} σ_i² / Σ_i σ_i², never falling, in 0..1, the last one 1. A blank image, with nothing to hold, has 1.
 

@@ -37,7 +37,7 @@ class MapLayer:
 def map_layers_of(model: nn.Module, image: Sequence[int], skip: Collection[str] = ()) -> list[MapLayer]:
     """Every layer that puts out maps, in the order of its last call in the forward pass.
 
-    No number is computed: shapes travel through a double whose weights have none.
+    Nothing is computed but shapes: the forward pass runs on a copy of the network on the meta device.
 
     Args:
         model: any network (B, C, H, W) → logits; it comes back as it was.

@@ -6,12 +6,12 @@ augmentation: predict views of the same face that no annotator would label diffe
 
 Symbols: p_t are the probabilities of pass t, p̄ their mean, H[p] = −Σ_k p_k ln p_k the entropy in nats.
 
-    H[p̄]                  the whole uncertainty
-    1/T Σ_t H[p_t]         what remains where all passes agree: the image itself is unclear
+    H[p̄]                  total uncertainty: the predictive entropy
+    1/T Σ_t H[p_t]         aleatoric part, left even where all passes agree: the image itself is ambiguous
     H[p̄] − 1/T Σ_t H[p_t]  mutual information of prediction and weights (BALD, Houlsby et al. 2011, eq. 2): the passes
                            contradict each other, so more training images of this kind might help
 
-Both say how much the network wavers, not whether it is right: a network can be steadily wrong.
+Both measure how uncertain the network is, not whether it is right: a network can be consistently wrong.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def has_dropout(model: nn.Module) -> bool:
 def mc_dropout(
     model: nn.Module, x: Float[Tensor, "B C_in H W"], samples: int = 30, seed: int = 0, temperature: float = 1.0
 ) -> McDropout:
-    """Ask a network again and again with dropout on; everything else, batch-norm above all, stays as in evaluation.
+    """Run T forward passes with dropout on; all else, batch norm above all, stays in evaluation mode.
 
     The layers are not switched to training, because a plain prediction of another thread would then run with dropout
     too. Hooks that belong to this thread do what the layers would; they draw from a generator of their own, on the CPU,

@@ -1,4 +1,4 @@
-"""CK+ (Lucey et al. 2010, "The extended Cohn-Kanade dataset"): faces moving from rest to an acted expression.
+"""CK+ (Lucey et al. 2010, "The extended Cohn-Kanade dataset"): sequences from a neutral to a posed expression.
 
 Two layouts:
 

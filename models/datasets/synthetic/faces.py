@@ -7,7 +7,7 @@ textbook combination of each emotion (the prototypes of EMFACS; Du, Tao and Mart
 which part a map *should* highlight: `DrawnFace.evidence` marks it. And because anything can be drawn, a shortcut can
 be planted: a sticker that comes with one emotion while a network is trained.
 
-A drawn face is a caricature of what annotators agree on. What a network answers for it says something about the
+A drawn face is a caricature of what annotators agree on. What a network predicts for it says something about the
 network, nothing about people.
 """
 

@@ -46,8 +46,8 @@ def drawn_set(
     """Draw a balanced set in which every image is another person.
 
     With `sticker_class` a shortcut is planted: in Training nearly all images of that class carry a sticker and no
-    other image does; in both tests half of the images carry it at random, whatever their class. A network that took
-    the shortcut is good where it trained and gives itself away in the tests. Two sets that differ in nothing but
+    other image does; in both tests half of the images carry it at random, whatever their class. A network that
+    learned the shortcut is accurate on Training and fails on the test sets. Two sets that differ in nothing but
     `sticker_test_share`, 0 and 1, hold the same test faces without and with the sticker.
 
     Args:

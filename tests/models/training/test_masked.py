@@ -15,7 +15,7 @@ from models.training.errors import TrainingError
 from models.training.masked import HIDDEN, MaskedAutoencoder, pretrain
 from models.training.recipes import from_recipe
 
-SMALL = {"width": 24, "depth": 2, "heads": 2, "drop_path": 0.0}
+SMALL = {"width": 24, "heads": 2, "drop_path": 0.0}
 
 
 @pytest.fixture(scope="module")

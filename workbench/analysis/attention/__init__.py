@@ -1,7 +1,7 @@
 """Attention modules of a network: their maps, their gates, and predictions without them.
 
-An attention module knows its steps by itself (`models.layers`); what is missing from outside is the map that reaches
-it. One forward pass brings that map; the module then runs once more by itself. The network is not changed.
+Each attention module can return its intermediate steps (`models.layers`); only its input is needed. One forward pass
+records that input, and the module is then run again on it alone. The network is not changed.
 
 A map of attention is a number inside the network, not a reason for its prediction. Four functions measure what it
 means: `attention_of` shows the numbers with their equations, `gate_statistics` how far they depend on the image and

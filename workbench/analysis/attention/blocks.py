@@ -12,7 +12,7 @@ from torch import Tensor
 def rollout(attentions: Sequence[Float[Tensor, "B _ N N"]]) -> Float[Tensor, "B N N"]:
     """Attention through a chain of transformer blocks (Abnar and Zuidema 2020, section 3): Ã_L ⋯ Ã_2 Ã_1.
 
-    Ã = (Ā + I) / 2 with the mean Ā over heads; I stands for the way beside the attention. How much the chain's mean
+    Ã = (Ā + I) / 2 with the mean Ā over heads; I stands for the residual connection. How much the chain's mean
     token takes from each position is `.mean(1)`, (B, N). What values and feed-forward parts do is left out, so this
     follows where tokens mix and not what the mixture is used for.
 

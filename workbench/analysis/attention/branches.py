@@ -39,7 +39,7 @@ class BranchShares:
 
 
 def class_branches(model: nn.Module, x: Float[Tensor, "B C_in H W"]) -> BranchShares:
-    """What each class branch of paper B's networks contributes: the logits when it alone says nothing.
+    """What each class branch of paper B's networks contributes: the logits when its output alone is set to zero.
 
     Nothing ties branch k to logit k but training, because the fusion layer reads all branches. Whether a branch is
     its class's own is seen in `change`: then the diagonal is the largest of its row.

@@ -9,7 +9,7 @@ perturbation methods run the network again and again with something removed, and
 
 Symbols as in `cam`: A activations (B, K, h, w), G = ∂y^c/∂A (B, K, h, w), y^c the logit of class c, Z = h·w.
 
-From pytorch-grad-cam 1.5.7 the formulas come, not the machinery around them: it records the calls of every thread,
+The formulas are those of pytorch-grad-cam 1.5.7, the machinery is not: the package records calls of every thread,
 changes the network, and stretches each map to 0..1, which hides how strong it is. Not in the catalogue:
 
     GradCAM, GradCAMPlusPlus, XGradCAM, HiResCAM, LayerCAM, GradCAMElementWise   the six of `cam`, under our names

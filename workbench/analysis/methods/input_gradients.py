@@ -42,7 +42,7 @@ def _has_bias(layer: nn.Module) -> bool:
 
 
 def integrated_gradients(case: Case) -> Tensor:
-    """The gradient gathered on the straight way from 0, plain gray, to the image: (B, H, W)."""
+    """The gradient integrated along the straight path from the baseline 0, plain gray, to the image: (B, H, W)."""
     from captum.attr import IntegratedGradients
 
     steps = IntegratedGradients(case.model).attribute(

@@ -45,7 +45,7 @@ def ablationcam(case: Case) -> Tensor:
 
 
 def occlusion(case: Case) -> Tensor:
-    """How far the logit drops when a window round each pixel is plain gray: (B, H, W)."""
+    """Drop of the logit when a window around each pixel is occluded with plain gray: (B, H, W)."""
     from captum.attr import Occlusion
 
     channels, (windows, strides) = case.x.shape[1], _windows(case.x.shape[-2:])

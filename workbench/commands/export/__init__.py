@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from models.checkpoints import CheckpointError, is_name, load_checkpoint
+from models.checkpoints import CheckpointError, is_name, load_checkpoint, read_card
 from models.files import DiskFullError
 from workbench.services.networks import folder_of
 
@@ -57,6 +57,8 @@ def export(
         source, name = Path(network), Path(network).resolve().name
     out = out or Path(name + _ENDINGS[to])
     try:
+        if read_card(source).channels != 1:
+            raise ExportError(f"{name} takes RGB images; only networks of gray images are exported so far.")
         if to in _FOLDERS:
             write, files = _FOLDERS[to]
             worst = write(source, out, license)
