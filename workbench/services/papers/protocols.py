@@ -36,6 +36,7 @@ NOT_COMPARED: Mapping[str, str] = {
     "overrides": "compared as a whole: what differs from the network as it is registered",
     "recipe": "a name for the values of the other fields",
     "teacher": "it has an effect with distillation only, which is compared",
+    "masked_epochs": "for vision transformers only, of which no paper trains one",
     "seed": "no paper states one: trainings that differ in the seed alone are taken together",
 }
 """The other fields that decide a training (`TrainConfig.curve`), and why each is not compared by itself."""
