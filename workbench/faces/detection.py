@@ -30,7 +30,7 @@ _BETTER = 0.05  # by how much a face must score higher where it is rotated by mo
 _TURNS = (90, -90, 45, -45, 180, 135, -135)  # of the copies that are searched where no face is upright
 
 _STEP = 30  # degrees between the copies from which the tilt of a face is estimated
-_UPRIGHT = 0.92  # score that only faces tilted by less than about 30 degrees reach
+_UPRIGHT = 0.88  # score that faces tilted by more than about 75 degrees do not reach
 _SLIGHT = 15  # degrees; boxes of faces that are tilted less stay upright, unless they are to be aligned
 _LOOK_SIDE = 80  # side of the frame in such a copy, in pixels
 _SURROUNDINGS = 2.0  # side of the region that such a copy shows, in sides of the frame
@@ -122,7 +122,7 @@ def tilted(work: Image.Image, face: Box, align: Align) -> Box:
         return score(found) if found else 0.0
 
     best = face.angle
-    if value(best) < _UPRIGHT:
+    if value(best) < _UPRIGHT:  # a slope leads to other angles
         best = max(range(-150, 181, _STEP), key=lambda angle: value(angle) - _BETTER * (abs(angle) > 60))
     while (step := max((best, best - _STEP, best + _STEP), key=value)) != best:
         best = step
