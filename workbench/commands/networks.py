@@ -50,7 +50,7 @@ def add(
     output: str = "",
     measure: Path | None = None,
 ) -> None:
-    """Add a network of your own; what is not given is asked in a terminal.
+    """Add a network of your own; in a terminal, it prompts for what no option gives.
 
     Args:
         source: timm:NAME, hf-hub:USER/NAME, a folder with config.json and model.safetensors, or a file of weights
@@ -129,7 +129,7 @@ def _completed(
     std: tuple[float, ...],
     input_size: int,
 ) -> Source:
-    """The source with everything that a card needs, from the options, or asked in a terminal."""
+    """The source with everything that a card needs, from the options or from prompts in a terminal."""
     if not source.network:
         chosen = _asked("Network (see ferscope models)", "--network")
         spec = get_spec(chosen)

@@ -10,39 +10,11 @@ from __future__ import annotations
 
 import re
 
-from ..archives import Source
-from ..class_names import ClassMap
 from ..faceset import EMOTIONS
-from .rows import Index, Reader, Row
+from .coded_names import reader_of
 
 CODES = dict(zip(("AN", "DI", "FE", "HA", "NE", "SA", "SU"), EMOTIONS, strict=True))
 
-_NAME = re.compile(r"([A-Z]{2})\.(AN|DI|FE|HA|NE|SA|SU)\d\.\d+", re.IGNORECASE)
+_NAME = re.compile(r"(?P<subject>[A-Z]{2})\.(?P<code>AN|DI|FE|HA|NE|SA|SU)\d\.\d+", re.IGNORECASE)
 
-
-def recognizes(source: Source) -> bool:
-    """Whether half of the images have names of JAFFE."""
-    return bool(source.images) and 2 * sum(bool(_NAME.fullmatch(p.stem)) for p in source.images) >= len(source.images)
-
-
-def index(source: Source, classes: ClassMap) -> Index:
-    """Rows of every image whose name is one of JAFFE's, in the order of their names."""
-    found = Index([])
-    for path in sorted(source.images, key=lambda path: path.stem.upper()):
-        if match := _NAME.fullmatch(path.stem):
-            subject, code = match[1].upper(), match[2].upper()
-            found.rows.append(Row(CODES[code], path.stem.upper(), path, subject=subject))
-        else:
-            found.left_out["names not of JAFFE"].append(str(path))
-    return found
-
-
-READER = Reader(
-    "jaffe",
-    "JAFFE",
-    "It has names such as KA.AN1.39.tiff.",
-    recognizes,
-    index,
-    classes=EMOTIONS,
-    side=256,
-)
+READER = reader_of("jaffe", "JAFFE", "KA.AN1.39.tiff", _NAME, CODES, side=256)

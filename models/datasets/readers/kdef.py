@@ -10,30 +10,11 @@ from __future__ import annotations
 
 import re
 
-from ..archives import Source
-from ..class_names import ClassMap
 from ..faceset import EMOTIONS
-from .rows import Index, Reader, Row
+from .coded_names import reader_of
 
 CODES = dict(zip(("AN", "DI", "AF", "HA", "NE", "SA", "SU"), EMOTIONS, strict=True))
 
-_NAME = re.compile(r"[AB]([FM]\d\d)(AF|AN|DI|HA|NE|SA|SU)(FL|HL|S|HR|FR)", re.IGNORECASE)
+_NAME = re.compile(r"[AB](?P<subject>[FM]\d\d)(?P<code>AF|AN|DI|HA|NE|SA|SU)(FL|HL|S|HR|FR)", re.IGNORECASE)
 
-
-def recognizes(source: Source) -> bool:
-    """Whether half of the images have names of KDEF."""
-    return bool(source.images) and 2 * sum(bool(_NAME.fullmatch(p.stem)) for p in source.images) >= len(source.images)
-
-
-def index(source: Source, classes: ClassMap) -> Index:
-    """Rows of every image whose name is one of KDEF's, with the subjects, in the order of their names."""
-    found = Index([])
-    for path in sorted(source.images, key=lambda path: path.stem.upper()):
-        if match := _NAME.fullmatch(path.stem):
-            found.rows.append(Row(CODES[match[2].upper()], path.stem.upper(), path, subject=match[1].upper()))
-        else:
-            found.left_out["names not of KDEF"].append(str(path))
-    return found
-
-
-READER = Reader("kdef", "KDEF", "It has names such as AF01ANS.JPG.", recognizes, index, classes=EMOTIONS)
+READER = reader_of("kdef", "KDEF", "AF01ANS.JPG", _NAME, CODES, side=None)
