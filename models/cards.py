@@ -29,6 +29,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 from typing_extensions import TypedDict
 
+from .datasets.exclusion import Excluded
 from .datasets.splits import find
 from .preprocessing import normalize, to_unit, with_channels
 from .registry import ModelSpec, channels_of, check_overrides, get_spec
@@ -126,6 +127,8 @@ class Card:
         seen: images of the validation and the test set, by the set's name, that an ancestor was trained on or chosen by
             and this training was not; None where they cannot be counted. Empty: none. Such a card is marked: it is
             left out where networks are compared.
+        excluded: the exclusion list that left out training images; None where none did. `data` is that of the whole
+            split.
         epochs, best_epoch: trained, and the one chosen for its accuracy on the validation set.
         device, precision, wall_seconds: where training ran, and how long.
         parameters: number of trainable parameters.
@@ -156,6 +159,7 @@ class Card:
     overrides: Annotated[dict[Name, Option], Field(max_length=20)] = dataclasses.field(default_factory=dict)
     ancestors: tuple[Ancestor, ...] = ()
     seen: dict[Name, Count | None] = dataclasses.field(default_factory=dict)
+    excluded: Excluded | None = None
     metrics: Annotated[dict[Name, dict[Literal["plain", "flip", "ten-crop"], Measures]], Field(max_length=8)] = (
         dataclasses.field(default_factory=dict)
     )

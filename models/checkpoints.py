@@ -158,8 +158,8 @@ class Predictions:
     ids: np.ndarray
 
 
-def read_predictions(name_or_path: str | Path, part: str) -> Predictions:
-    """Read the stored predictions for one split ("PublicTest", "PrivateTest").
+def read_predictions(name_or_path: str | Path, part: str = "") -> Predictions:
+    """Read the stored predictions for one split ("PublicTest", "PrivateTest"), or by default for all of them.
 
     Raises:
         CheckpointError: they are missing or damaged.
@@ -167,7 +167,7 @@ def read_predictions(name_or_path: str | Path, part: str) -> Predictions:
     path = checkpoint_folder(name_or_path) / "predictions.npz"
     try:
         with np.load(path, allow_pickle=False) as file:
-            wanted = file["splits"] == part
+            wanted = file["splits"] == part if part else slice(None)
             logits, labels, names, ids = (file[key][wanted] for key in ("logits", "labels", "names", "ids"))
     except FileNotFoundError as error:
         raise CheckpointError(_missing(path)) from error

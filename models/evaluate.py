@@ -103,8 +103,8 @@ def evaluate_run(config: TrainConfig) -> None:
         for part, ways in card.metrics.items():
             found = ways["plain"]
             print(f"{part}, single view: {percent(accuracy_of(found))}", flush=True)
-        if card.caveat:
-            print(card.caveat, flush=True)
+        for sentence in filter(None, (card.caveat, card.excluded and card.excluded.sentence)):
+            print(sentence, flush=True)
 
 
 @dataclass(frozen=True)
@@ -188,8 +188,8 @@ def report_stored(name: str | Path, console: Console) -> None:
     if not card.metrics:
         raise DataError(f"{name} has not been evaluated yet: ferscope evaluate {name}")
     report(f"{card.network} · split {card.split}", card.classes, card.metrics, console)
-    if card.caveat:
-        console.print(card.caveat, soft_wrap=True)
+    for sentence in filter(None, (card.caveat, card.excluded and card.excluded.sentence)):
+        console.print(sentence, soft_wrap=True)
     if card.temperature:
         console.print(f"Temperature, fitted on the validation set: {card.temperature:.3f}")
     for part in card.metrics:

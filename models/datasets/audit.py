@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import html
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -211,8 +211,8 @@ def _first(names: tuple[str, ...]) -> str:
     return ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
 
 
-def as_html(found: Audit, title: str) -> str:
-    """The report as a self-contained HTML page: tables and sentences, without images."""
+def as_html(found: Audit, title: str, more: Sequence[str] = ()) -> str:
+    """The report as a self-contained HTML page: tables and sentences, and `more` of these, without images."""
 
     def table(head: list[str], rows: list[list]) -> str:
         cells = [f"<tr>{''.join(f'<th>{html.escape(str(c))}</th>' for c in head)}</tr>"]
@@ -232,7 +232,7 @@ def as_html(found: Audit, title: str) -> str:
     )
     body = [
         f"<h1>Audit of {html.escape(title)}</h1>",
-        "<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in sentences(found)) + "</ul>",
+        "<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in (*sentences(found), *more)) + "</ul>",
         "<h2>Images of each class</h2>" + table(["part", *found.classes, "all"], parts),
         "<h2>Gray values, of 255</h2>" + table(["part", "mean", "standard deviation"], gray),
         "<h2>Test images in the training set, for each split</h2>"

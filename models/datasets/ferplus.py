@@ -75,6 +75,17 @@ def has_votes(names: Sequence[str] | np.ndarray) -> bool:
     return bool(votes(names).any())
 
 
+def ranked_votes(counts: np.ndarray) -> tuple[tuple[str, int], ...]:
+    """The votes for one image (10,) with their number, the most frequent first; classes without votes left out."""
+    ranked = sorted(zip(COLUMNS, counts.tolist(), strict=True), key=lambda pair: -pair[1])
+    return tuple((class_, n) for class_, n in ranked if n)
+
+
+def in_words(counts: np.ndarray) -> str:
+    """The votes for one image (10,) in words: 7 happy, 2 neutral; empty where there are none."""
+    return ", ".join(f"{n} {class_}" for class_, n in ranked_votes(counts))
+
+
 def entropy(counts: np.ndarray) -> np.ndarray:
     """Entropy of the annotator votes in nats, (N,): 0 if all agree, ln 10 if no two agree.
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,42 +14,13 @@ from ..files import write_json
 from . import subjects
 from .duplicates import duplicates_of, near_duplicates_of
 from .faceset import EMOTIONS, DataError, FaceSet
+from .parts import Indices, Parts
 
 OHEIX_TRAINING = dict(zip(EMOTIONS, (3993, 436, 4103, 7164, 4982, 4938, 3205), strict=True))
 """Training images of each class in Kaggle's copy "jonathanoheix", from paper E."""
 
 PAPER_D_TEST = {35_887: 7180, 213: 55, 981: 246}
 """Test images in paper D, by the size of the set: FER2013, JAFFE, CK+."""
-
-Indices = dict[str, np.ndarray]
-
-
-@dataclass(frozen=True)
-class Parts:
-    """Training set, validation set (to select the epoch) and test set (reported once).
-
-    Attributes:
-        training, validation, test: where a paper has no validation set, validation and test are the same images.
-        indices: of the images of each in the whole dataset, ascending.
-        names: of validation and test set in a card.
-    """
-
-    training: FaceSet
-    validation: FaceSet
-    test: FaceSet
-    indices: Mapping[str, np.ndarray]
-    names: tuple[str, str] = ("validation", "test")
-
-    @property
-    def fingerprint(self) -> str:
-        """Of the three parts together, sixteen hex digits; a card keeps it as `data`."""
-        joined = " ".join(part.fingerprint for part in (self.training, self.validation, self.test))
-        return hashlib.sha256(joined.encode()).hexdigest()[:16]
-
-    @property
-    def chosen_on_test(self) -> bool:
-        """Whether the epoch is chosen on images that are reported, as where a paper has no validation set."""
-        return bool(np.isin(self.indices["validation"], self.indices["test"]).any())
 
 
 @dataclass(frozen=True)
@@ -124,7 +94,8 @@ def split(faces: FaceSet, name: str, seed: int = 0) -> Parts:
     if found["validation"] is found["test"]:
         names = (names[1], names[1])
     found = {part: np.sort(chosen) for part, chosen in found.items()}
-    parts = Parts(**{part: faces.subset(chosen) for part, chosen in found.items()}, indices=found, names=names)
+    training, validation, test = (faces.subset(found[part]) for part in ("training", "validation", "test"))
+    parts = Parts(training, validation, test, found, names)
     counts = np.bincount(parts.training.labels, minlength=len(faces.classes))
     missing = [name for name, n in zip(faces.classes, counts, strict=True) if n == 0]
     if missing:

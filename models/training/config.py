@@ -51,6 +51,9 @@ class TrainConfig(BaseModel):
     """Name of the split, or a file that lists it (`ferscope data splits`): training, validation and test set.
     `subject-10fold-3` is one fold of a cross-validation by subjects, `subject-10fold` all ten, one after another, and
     `subject-loso` leaves out one subject at a time."""
+    exclude: Path | None = None
+    """An exclusion list (JSON, `ferscope data audit --exclusions FILE`): training images to leave out, such as those
+    with wrong labels; the card records it. Validation and test set stay whole."""
     start_from: Path | None = None
     """Folder of a checkpoint whose weights are the initial ones."""
     allow_seen: bool = False

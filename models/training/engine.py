@@ -11,13 +11,13 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
-from ..datasets import FaceSet
-from ..datasets.splits import Parts, split
+from ..datasets.splits import Parts
 from .config import TrainConfig
 from .errors import NonFiniteLossError, TrainingError
+from .events import first_process
 from .interrupt import stop_on_signals
 from .run_folder import RunFolder
-from .setup import checked
+from .setup import checked, parts_of
 from .trainer import Trainer
 
 
@@ -34,7 +34,9 @@ def train(config: TrainConfig) -> Path:
     """
     if config.threads:
         torch.set_num_threads(config.threads)
-    parts = split(FaceSet.load(config.data), config.split)
+    parts = parts_of(config)
+    if parts.excluded and first_process():
+        print(parts.excluded.sentence)
     with leaving_process_group(), stop_on_signals():
         _train(checked(config, parts.training), parts)
     return config.folder
@@ -42,7 +44,7 @@ def train(config: TrainConfig) -> Path:
 
 def _train(config: TrainConfig, parts: Parts) -> None:
     """Train in a function of its own, so that no reference to the process group is left when it returns."""
-    folder = RunFolder(config, parts.fingerprint)
+    folder = RunFolder(config, parts)
     facts = folder.open()
     try:
         Trainer(config, parts, facts).fit(folder)

@@ -18,12 +18,10 @@ import psutil
 import torch
 import tyro
 
-from ..datasets import FaceSet
-from ..datasets.splits import split
 from ..files import DiskFullError
 from .config import TrainConfig
 from .engine import explained
-from .setup import checked, device_name
+from .setup import checked, device_name, parts_of
 from .trainer import Trainer
 
 _STEPS = 10
@@ -54,7 +52,7 @@ def measure(config: TrainConfig, started: float | None = None) -> dict[str, floa
     started = time.time() if started is None else started
     if config.threads:
         torch.set_num_threads(config.threads)
-    parts = split(FaceSet.load(config.data), config.split)
+    parts = parts_of(config)
     config = checked(config.model_copy(update={"resume": False}), parts.training)
     try:
         trainer = Trainer(config, parts)

@@ -12,6 +12,7 @@ import safetensors.torch
 import torch
 
 from ..checkpoints import half_precision, read_card, save_checkpoint, write_card
+from ..datasets.splits import Parts
 from ..files import write_bytes
 from . import resume
 from .config import TrainConfig, read_config, write_config
@@ -28,7 +29,7 @@ class RunFolder:
 
     Args:
         config: of the run; names the folder.
-        data: fingerprint of dataset and split.
+        parts: the images, by whose fingerprint a resumed run is checked.
 
     Attributes:
         path: the folder.
@@ -36,8 +37,9 @@ class RunFolder:
         log_path: its `events.jsonl`.
     """
 
-    def __init__(self, config: TrainConfig, data: str) -> None:
-        self.config, self.data, self.path, self.epochs = config, data, config.folder, 0
+    def __init__(self, config: TrainConfig, parts: Parts) -> None:
+        self.config, self.data, self.path, self.epochs = config, parts.fingerprint, config.folder, 0
+        self._excluded = parts.excluded.fingerprint if parts.excluded else None
         self.log_path = self.path / "events.jsonl"
         self._teacher = _digest(config.teacher or config.start_from) if config.distillation else None
         self._log, self._lock = EventLog(self.log_path), ExitStack()
@@ -75,6 +77,11 @@ class RunFolder:
                 f"The run in {self.path} cannot be resumed: {self.config.data} does not hold the images, labels and "
                 f"split that it was trained with. Give that dataset by --data{self._data_before()}, or choose another "
                 "--out."
+            )
+        if facts.get("excluded") != self._excluded:
+            raise TrainingError(
+                f"The run in {self.path} cannot be resumed: the exclusion list {self.config.exclude} has changed. "
+                "Restore it, or choose another --out."
             )
         if facts.get("teacher", self._teacher) != self._teacher:
             raise TrainingError(
@@ -155,6 +162,7 @@ class RunFolder:
         return {
             "curve": self.config.curve(),
             "data": self.data,
+            "excluded": self._excluded,
             "teacher": self._teacher,
             "precision": state.card.precision,
             "device": state.device,

@@ -16,7 +16,7 @@ from ..cards import Card
 from ..checkpoints import CheckpointError, load_checkpoint, read_card
 from ..datasets import FaceSet
 from ..datasets.sampling import class_aware, class_weights
-from ..datasets.splits import Parts
+from ..datasets.splits import Parts, split
 from ..devices import device_of
 from ..metrics import predict
 from ..registry import channels_of, check_overrides, create_model, get_spec
@@ -28,6 +28,16 @@ from .memory import room
 from .optimization import check_stages
 from .processor import keep_freed_memory, quicken
 from .provenance import Provenance
+
+
+def parts_of(config: TrainConfig) -> Parts:
+    """The training, validation and test set of a configuration, without the training images of its exclusion list.
+
+    Raises:
+        DataError: the dataset, the split or the list cannot be used.
+    """
+    parts = split(FaceSet.load(config.data), config.split)
+    return parts.without(config.exclude) if config.exclude else parts
 
 
 def built_as_start(config: TrainConfig) -> TrainConfig:
@@ -234,6 +244,7 @@ def run_card(
         recipe=config.recipe,
         ancestors=origin.ancestors,
         seen=origin.seen,
+        excluded=parts.excluded,
         split=config.split,
         data=parts.fingerprint,
         seed=config.seed,

@@ -20,7 +20,7 @@ from models.datasets import audit as audits
 from models.files import DiskFullError, write_bytes, write_json
 from models.paths import DATA, FER2013
 
-from . import data_import
+from . import data_import, label_audit
 from .data_import import counts_table, show_set
 
 Source = Annotated[Path, tyro.conf.Positional]
@@ -47,15 +47,23 @@ def audit(
     near: int = duplicates.NEAR,
     html: Path | None = None,
     json: Path | None = None,
+    networks: tuple[str, ...] = (),
+    exclusions: Path | None = None,
 ) -> None:
-    """Find duplicates, leakage between splits, contradicting labels and blank images.
+    """Find duplicates, leakage between splits, contradicting labels, blank images and labels that are likely wrong.
 
     Args:
         path: the imported set.
         near: bits of 63 in which the perceptual hashes of near-duplicates may differ.
         html: write the report to this file, without images.
         json: write the counts to this file.
+        networks: checkpoints, or folders of cross-validations, whose stored probabilities judge the labels; by default
+            those of checkpoints/ that were not trained on the images.
+        exclusions: write the images with likely wrong labels to this list (.json); --exclude FILE of `ferscope train`
+            leaves them out.
     """
+    if exclusions and exclusions.suffix != ".json":
+        raise DataError(f"{exclusions}: the list is written as JSON; give a name that ends with .json")
     faces, console = FaceSet.load(path), Console()
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), console=console, transient=True) as progress:
         task = progress.add_task("")
@@ -65,11 +73,12 @@ def audit(
         console.print(sentence, soft_wrap=True)
     console.print(_leak_table(found.leaks))
     console.print("duplicates: test images in the training set; on test: the epoch is selected on test images")
+    noise = label_audit.report(networks, faces, console, exclusions)
     if html:
-        write_bytes(html, audits.as_html(found, path.stem).encode())
+        write_bytes(html, audits.as_html(found, path.stem, noise).encode())
         console.print(f"The report is in {html}", soft_wrap=True)
     if json:
-        write_json(json, found.as_dict())
+        write_json(json, {**found.as_dict(), "label_noise": noise})
         console.print(f"The counts are in {json}", soft_wrap=True)
 
 

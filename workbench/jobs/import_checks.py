@@ -41,7 +41,10 @@ _DIRECTORY_BYTES = 4096  # directory of a zip file with a few files
 _PLAIN = re.compile(r"(?!.*(://|www\.))[\w .,:;+()/°%=-]{0,200}")  # no address, link or image for a page
 _FOLDER_NAME = re.compile(r"\w[\w .,+=-]{0,150}")  # no path: an imported card must not choose what is read here
 _DEPTH, _CHAIN_DEPTH = 8, 70  # of nested JSON; each generation of ancestors adds two levels
-_NO_PATHS = {"data": TrainConfig().data, "start_from": None, "teacher": None, "out": None, "resume": False}
+_NO_PATHS = {
+    **{"data": TrainConfig().data, "exclude": None, "start_from": None, "teacher": None, "out": None},
+    "resume": False,
+}
 """Settings removed from an imported configuration: it must not choose which files are read here."""
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from models.cards import chain
 from models.checkpoints import Card, CheckpointError, read_card
 from models.datasets import FaceSet
+from models.datasets.exclusion import read_exclusion_list
 from models.datasets.splits import split
 from models.footprint import footprint
 from models.registry import check_overrides, get_spec
@@ -37,6 +38,7 @@ def complete(config: TrainConfig) -> TrainConfig:
         "data": config.data.absolute(),
         "start_from": config.start_from and config.start_from.absolute(),
         "teacher": config.teacher and config.teacher.absolute(),
+        "exclude": config.exclude and config.exclude.absolute(),
         "split": str(split_file.absolute()) if split_file.is_file() else config.split,
         "threads": config.threads or processes.default_threads(),
         "minutes": config.minutes or limits.LIMITS.minutes,
@@ -56,6 +58,11 @@ def check_sources(config: TrainConfig) -> None:
         raise JobError(
             f'There is no dataset "{config.data.name}": import it (ferscope data import) or choose another one.'
         )
+    if config.exclude:
+        try:
+            read_exclusion_list(config.exclude)
+        except ValueError as error:
+            raise JobError(str(error)) from error
     if config.distillation and not (config.teacher or config.start_from):
         raise JobError("Distillation needs a teacher: start from a checkpoint, or set distillation to 0.")
     used = [_card(config.teacher, "teacher")] if config.teacher else []

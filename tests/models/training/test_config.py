@@ -55,6 +55,7 @@ def changed(tmp_path) -> TrainConfig:
         label_smoothing=0.0,
         distillation=0.3,
         teacher=Path("another"),
+        exclude=Path("list.json"),
         augmentation="none",
         rare_augmentation="strong",
         sampling="balanced",

@@ -22,6 +22,7 @@ from torch import nn
 from models import create_model, load_checkpoint
 from models.checkpoints import half_precision, read_card
 from models.datasets import FaceSet
+from models.datasets.exclusion import exclusion_list, write_exclusion_list
 from models.datasets.sampling import class_weights
 from models.datasets.splits import split
 from models.files import DiskFullError
@@ -844,3 +845,26 @@ def test_a_run_that_starts_from_a_checkpoint_begins_where_that_one_ended(finishe
 def test_a_checkpoint_of_another_network_is_refused_as_a_start(finished_run, make_config, tmp_path):
     with pytest.raises(TrainingError, match=r"start_from=.*the weights of its vanilla_cnn, .* do not fit residual_cnn"):
         train(make_config(tmp_path / "more", model="residual_cnn", start_from=finished_run))
+
+
+# ---- an exclusion list
+
+
+def test_a_run_leaves_out_what_a_list_names_and_the_card_records_it(make_config, faces, tmp_path, capsys):
+    path, out = tmp_path / "wrong.json", tmp_path / "run"
+    training = faces.part("Training")
+    write_exclusion_list(path, exclusion_list([*training.ids[:10], faces.part("PrivateTest").ids[0]], "looked at"))
+    config = make_config(out, epochs=1, exclude=path, evaluate=True)
+    train(config)
+    assert (
+        "10 training images were left out by the list wrong.json (looked at), which has 11." in capsys.readouterr().out
+    )
+    card = read_card(out)
+    assert (card.excluded.left_out, card.excluded.listed, card.excluded.file) == (10, 11, "wrong.json")
+    assert card.data == split(faces, "official").fingerprint
+    assert card.mean == training.subset(np.arange(10, len(training))).pixel_statistics()[0]
+    assert len(Trainer(config, setup.parts_of(config)).data.ids) == len(training) - 10
+
+    write_exclusion_list(path, exclusion_list(training.ids[:5].tolist()))
+    with pytest.raises(TrainingError, match=r"the exclusion list .* has changed"):
+        train(config.model_copy(update={"resume": True}))

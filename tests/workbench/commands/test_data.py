@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,9 +12,12 @@ import pytest
 from PIL import Image
 
 from models.datasets import FaceSet, augment
+from models.datasets.exclusion import read_exclusion_list
 from models.datasets.splits import split
+from models.label_noise import LabelNoise
 from models.training.config import TrainConfig
 from workbench.commands import data as command
+from workbench.commands import label_audit
 
 AUGMENTATIONS = ("none", "quick", "strong", "moderate", "paper-a", "paper-b", "paper-c", "paper-d", "paper-e")
 
@@ -38,6 +42,36 @@ def faces_npz(faces, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("set") / "faces.npz"
     faces.save(path)
     return path
+
+
+# ---- likely wrong labels
+
+
+def test_an_audit_writes_likely_wrong_labels_to_a_list(faces, tmp_path, monkeypatch, capsys):
+    n = len(faces)
+    noise = LabelNoise(
+        faces.ids, faces.names, np.full(n, "sad"), np.full(n, "happy"), np.linspace(0, 1, n), np.arange(n) < 3,
+        np.zeros((n, 10), int), ("one",), {"two": "it is not trained"}, {"Training": 14},
+    )  # fmt: skip
+    monkeypatch.setattr(label_audit, "find_label_noise", lambda networks, faces: noise)
+    out, json_, html = tmp_path / "wrong.json", tmp_path / "audit.json", tmp_path / "audit.html"
+    faces.save(tmp_path / "faces.npz")
+    options = ["--exclusions", str(out), "--json", str(json_), "--html", str(html)]
+    command.main(["audit", str(tmp_path / "faces.npz"), *options])
+    printed = capsys.readouterr().out
+    assert "3 of 42 labels are likely wrong" in printed
+    assert "two is not used: it is not trained" in printed
+    assert str(faces.ids[0]) in printed
+    assert read_exclusion_list(out).hashes == tuple(faces.pixel_hashes[:3])
+    assert "3 of 42 labels are likely wrong" in json.loads(json_.read_text())["label_noise"][0]
+    assert "3 of 42 labels are likely wrong" in html.read_text()
+
+
+def test_an_audit_says_where_no_probabilities_are_stored(faces_npz, tmp_path, capsys):
+    command.main(["audit", str(faces_npz)])
+    assert "Label noise: not measured. There are no stored out-of-sample probabilities" in capsys.readouterr().out
+    assert "no stored out-of-sample probabilities" in failing("audit", faces_npz, "--networks", "residual_cnn")
+    assert "ends with .json" in failing("audit", faces_npz, "--exclusions", "list.txt")
 
 
 # ---- splits

@@ -106,6 +106,8 @@ def _training(card: Card) -> Iterator[str]:
     yield ""
     yield f"Trained on {_dataset(card)}, split `{card.split}`, recipe `{card.recipe}`, seed {card.seed}, {card.epochs}"
     yield f"epochs; epoch {card.best_epoch} was selected on the validation set."
+    if card.excluded:
+        yield f"\n{card.excluded.sentence}\n"
     for one in chain(card.ancestors):
         roles = " and ".join(one.roles)
         yield f"- {roles}: {one.name}" + ("" if one.name == IMAGENET else f" (`{one.network}`, split `{one.split}`)")

@@ -103,13 +103,12 @@ def _with_votes(
     counts = ferplus.votes(given.names[chosen])  # (n, 10)
     found = []
     for i, votes, majority, sure in zip(chosen, counts, majorities(counts), confidence, strict=True):
-        ranked = sorted(zip(ferplus.COLUMNS, votes.tolist(), strict=True), key=lambda pair: -pair[1])
         found.append(
             CellImage(
                 id=str(given.ids[i]),
                 name=str(given.names[i]),
                 confidence=sure,
-                votes=tuple((class_, n) for class_, n in ranked if n),
+                votes=ferplus.ranked_votes(votes),
                 verdict=verdict(str(majority), predicted, right) if votes.any() else NO_VOTES,
             )
         )
