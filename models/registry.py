@@ -43,6 +43,7 @@ class ModelSpec:
         title: a few words for a heading.
         builder: `builder(num_classes=..., **overrides)` returns the network; with `pretrained=...` where there are
             ImageNet weights.
+        parameters: number of its trainable parameters with default options and seven classes; None: not stated.
         imagenet: whether there are ImageNet weights for it.
         input_size: default side in pixels of its square input.
         channels: of its input, 1 (gray) or 3 (RGB), where its option `channels` does not say otherwise.
@@ -71,6 +72,7 @@ class ModelSpec:
     paper: str
     title: str
     builder: Builder = field(repr=False)
+    parameters: int | None = None
     imagenet: bool = True
     input_size: int = 48
     channels: int = 1

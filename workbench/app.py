@@ -77,7 +77,6 @@ async def warmed(_app):
     share_heaps()
     warm()
     services.training.watch()
-    model_picker.warm()
     gc.collect()
     gc.freeze()  # libraries stay loaded: collecting garbage among them would pause the server for up to 0.2 s
     yield

@@ -106,6 +106,7 @@ register_model(
     "inception_v3",
     paper="A",
     title="Inception v3",
+    parameters=21_799_335,
     stride=None,
     stages=within(
         "network",
@@ -124,6 +125,7 @@ register_model(
     "inception_v4",
     paper="A",
     title="Inception v4",
+    parameters=41_152_999,
     stride=None,
     stages=numbered("network.features", 0, 6, 10, 18, 22),  # stem, blocks A, blocks B, blocks C
     cam_layer="network.features.17",  # 8×8
@@ -134,6 +136,7 @@ register_model(
     "mobilenet_v1",
     paper="A",
     title="MobileNet v1",
+    parameters=3_213_575,
     input_size=64,
     stride=32,
     recipe="scratch",
@@ -146,6 +149,7 @@ register_model(
     "resnet50",
     paper="E",
     title="ResNet-50",
+    parameters=23_516_103,
     input_size=64,
     stride=32,
     recipe="scratch",
@@ -157,6 +161,7 @@ register_model(
     "senet50",
     paper="E",
     title="SENet-50",
+    parameters=26_047_095,
     input_size=64,
     stride=32,
     recipe="scratch",
@@ -169,6 +174,7 @@ register_model(
     "vgg16",
     paper="E",
     title="VGG-16",
+    parameters=134_288_071,
     input_size=64,
     stride=32,
     recipe="scratch",

@@ -98,11 +98,14 @@ def _build(
     return model
 
 
-def _register(name: str, title: str, attention: Callable[..., nn.Module] | None = None, kind: str = "") -> None:
+def _register(
+    name: str, title: str, parameters: int, attention: Callable[..., nn.Module] | None = None, kind: str = ""
+) -> None:
     register_model(
         name,
         paper="D",
         title=f"{title} (ours)",
+        parameters=parameters,
         input_size=96,
         stride=32,
         stages=STAGES,
@@ -114,6 +117,6 @@ def _register(name: str, title: str, attention: Callable[..., nn.Module] | None 
     )(partial(_build, attention))
 
 
-_register("efficientnet_lite0", "EfficientNet-Lite0")
-_register("efficientnet_lite0_bam", "EfficientNet-Lite0 + BAM", BAM, "BAM")
-_register("efficientnet_lite0_svd_hfc", "EfficientNet-Lite0 + SVD (HFC)", SVDAttention, "SVD")
+_register("efficientnet_lite0", "EfficientNet-Lite0", 3_379_399)
+_register("efficientnet_lite0_bam", "EfficientNet-Lite0 + BAM", 3_395_075, BAM, "BAM")
+_register("efficientnet_lite0_svd_hfc", "EfficientNet-Lite0 + SVD (HFC)", 3_380_238, SVDAttention, "SVD")

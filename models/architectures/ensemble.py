@@ -61,7 +61,15 @@ class Ensemble(nn.Module):
         )
 
 
-@register_model("ensemble", paper="E", title="Ensemble", imagenet=False, composite=True, reported={"accuracy": 0.758})
+@register_model(
+    "ensemble",
+    paper="E",
+    title="Ensemble",
+    parameters=3_114_638,
+    imagenet=False,
+    composite=True,
+    reported={"accuracy": 0.758},
+)
 def ensemble(
     num_classes: int = 7,
     members: Sequence[str] | None = None,

@@ -58,6 +58,7 @@ class FiveLayerCNN(nn.Module):
     "five_layer_cnn",
     paper="E",
     title="Five-layer CNN",
+    parameters=2_436_263,
     imagenet=False,
     stride=None,
     stages=(("block1",), ("block2",), ("block3",)),

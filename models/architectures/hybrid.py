@@ -209,6 +209,7 @@ def _register(
     name: str,
     backbone: str,
     title: str,
+    parameters: int,
     reported: dict[str, float],
     recipe: str = "adamw",
     side: int = 224,
@@ -226,6 +227,7 @@ def _register(
         name,
         paper="B",
         title=title,
+        parameters=parameters,
         stride=None,
         stages=within("backbone.net", STAGES[backbone]),
         cam_layer=cam_layer,
@@ -242,12 +244,14 @@ _register(
     "hybrid_resnet50",
     "resnet50",
     "Hybrid ResNet-50",
+    77_320_137,
     {"balanced accuracy": 0.5830, "macro F1": 0.5829, "recall of happy": 0.832, "recall of surprise": 0.775},
 )
 _register(
     "hybrid_efficientnet_b3",
     "efficientnet_b3",
     "Hybrid EfficientNet-B3",
+    41_563_537,
     {
         "kappa": 0.4281,
         "recall of sad": 0.73,
@@ -260,12 +264,14 @@ _register(
     "hybrid_xception",
     "xception",
     "Hybrid Xception",
+    74_619_057,
     {"balanced accuracy": 0.246, "recall of happy": 0.6483, "recall of surprise": 0.0249, "recall of sad": 0.0568},
 )
 _register(
     "hybrid_mobilenet_v3_small",
     "mobilenet_v3_small",
     "Hybrid MobileNetV3-Small",
+    5_906_893,
     {"macro F1": 0.1769, "recall of happy": 0.5992, "recall of disgust": 0.0631, "recall of fear": 0.0205},
 )
 # Ours: a backbone whose ImageNet weights come in a package, at an input size that can be trained on a CPU.
@@ -273,6 +279,7 @@ _register(
     "hybrid_efficientnet_lite0",
     "efficientnet_lite0",
     "Hybrid EfficientNet-Lite0 (ours)",
+    4_809_885,
     {},
     recipe="transfer",
     side=96,

@@ -75,12 +75,18 @@ def _build(
 
 
 def _register(
-    name: str, title: str, attention: Callable[..., nn.Module] | None, reported: dict[str, float], kind: str = ""
+    name: str,
+    title: str,
+    parameters: int,
+    attention: Callable[..., nn.Module] | None,
+    reported: dict[str, float],
+    kind: str = "",
 ) -> None:
     register_model(
         name,
         paper="D",
         title=title,
+        parameters=parameters,
         input_size=64,
         stride=32,
         stages=numbered("features", 0, 2, 4, 7, 14, 19),  # by the size of the map: H/2, H/4, … H/32
@@ -95,16 +101,16 @@ def _register(
 
 # Of the paper's table 2. Its averages are means of the classes' accuracies; the plain accuracies follow from its rows
 # and the sizes of the classes.
-for _name, _title, _attention, _kind, _balanced, _accuracy, _ckplus in (
-    ("mobilenet_v2", "MobileNetV2", None, "", 0.5609, 0.5833, 0.8025),
-    ("mobilenet_v2_bam", "MobileNetV2 + BAM", BAM, "BAM", 0.5656, 0.5861, 0.8825),
-    ("mobilenet_v2_svd_hfc", "MobileNetV2 + SVD (HFC)", SVDAttention, "SVD", 0.5702, 0.5915, 0.8934),
+for _name, _title, _parameters, _attention, _kind, _balanced, _accuracy, _ckplus in (
+    ("mobilenet_v2", "MobileNetV2", 2_232_263, None, "", 0.5609, 0.5833, 0.8025),
+    ("mobilenet_v2_bam", "MobileNetV2 + BAM", 2_243_455, BAM, "BAM", 0.5656, 0.5861, 0.8825),
+    ("mobilenet_v2_svd_hfc", "MobileNetV2 + SVD (HFC)", 2_233_030, SVDAttention, "SVD", 0.5702, 0.5915, 0.8934),
 ):
     _reported = {
         "balanced accuracy on FER2013": _balanced,
         "accuracy on FER2013": _accuracy,
         "balanced accuracy on CK+": _ckplus,
     }
-    _register(_name, _title, _attention, _reported, _kind)
+    _register(_name, _title, _parameters, _attention, _reported, _kind)
 _normalized = partial(SVDAttention, normalize=True)  # ours
-_register("mobilenet_v2_svd_hfc_normalized", "MobileNetV2 + SVD (HFC, normalized)", _normalized, {}, "SVD")
+_register("mobilenet_v2_svd_hfc_normalized", "MobileNetV2 + SVD (HFC, normalized)", 2_233_030, _normalized, {}, "SVD")

@@ -95,6 +95,7 @@ class RARN(nn.Module):
     "rarn",
     paper="A",
     title="RARN",
+    parameters=59_755_819,
     input_size=64,
     stride=32,
     stages=within("backbone", RESNET_STAGES),

@@ -84,6 +84,7 @@ class ResidualCNN(nn.Module):
     "residual_cnn",
     paper="C",
     title="Residual CNN",
+    parameters=1_940_199,
     imagenet=False,
     smallest_side=8,
     stages=(("stem",), ("stage1",), ("stage2",), ("stage3",)),

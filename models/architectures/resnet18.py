@@ -70,12 +70,18 @@ def _build(
 
 
 def _register(
-    name: str, title: str, attention: Callable[..., nn.Module] | None, reported: dict[str, float], kind: str = ""
+    name: str,
+    title: str,
+    parameters: int,
+    attention: Callable[..., nn.Module] | None,
+    reported: dict[str, float],
+    kind: str = "",
 ) -> None:
     register_model(
         name,
         paper="D",
         title=title,
+        parameters=parameters,
         input_size=64,
         stride=32,
         stages=RESNET_STAGES,
@@ -92,15 +98,17 @@ def _register(
 # from its rows and the sizes of the classes.
 ON_FER2013, BALANCED, ON_CKPLUS = "accuracy on FER2013", "balanced accuracy on FER2013", "balanced accuracy on CK+"
 
-_register("resnet18", "ResNet-18", None, {BALANCED: 0.5956, ON_FER2013: 0.6256, ON_CKPLUS: 0.869})
-_register("resnet18_bam", "ResNet-18 + BAM", BAM, {BALANCED: 0.6035, ON_FER2013: 0.6272, ON_CKPLUS: 0.9043}, "BAM")
-for _query, _title, _reported in (
-    ("hfc", "HFC", {BALANCED: 0.6043, ON_FER2013: 0.6282, ON_CKPLUS: 0.9231}),
-    ("lfc", "LFC", {ON_CKPLUS: 0.8688}),
-    ("hfc_lfc", "HFC, LFC", {ON_CKPLUS: 0.917}),
-    ("hfc_lfc_hl", "HFC, LFC, H×L", {ON_CKPLUS: 0.8773}),
+_register("resnet18", "ResNet-18", 11_173_831, None, {BALANCED: 0.5956, ON_FER2013: 0.6256, ON_CKPLUS: 0.869})
+_register(
+    "resnet18_bam", "ResNet-18 + BAM", 11_197_639, BAM, {BALANCED: 0.6035, ON_FER2013: 0.6272, ON_CKPLUS: 0.9043}, "BAM"
+)
+for _query, _title, _parameters, _reported in (
+    ("hfc", "HFC", 11_174_539, {BALANCED: 0.6043, ON_FER2013: 0.6282, ON_CKPLUS: 0.9231}),
+    ("lfc", "LFC", 11_174_539, {ON_CKPLUS: 0.8688}),
+    ("hfc_lfc", "HFC, LFC", 11_174_735, {ON_CKPLUS: 0.917}),
+    ("hfc_lfc_hl", "HFC, LFC, H×L", 11_174_931, {ON_CKPLUS: 0.8773}),
 ):
     _attention = partial(SVDAttention, query=_query)
-    _register(f"resnet18_svd_{_query}", f"ResNet-18 + SVD ({_title})", _attention, _reported, "SVD")
+    _register(f"resnet18_svd_{_query}", f"ResNet-18 + SVD ({_title})", _parameters, _attention, _reported, "SVD")
 _normalized = partial(SVDAttention, normalize=True)  # ours
-_register("resnet18_svd_hfc_normalized", "ResNet-18 + SVD (HFC, normalized)", _normalized, {}, "SVD")
+_register("resnet18_svd_hfc_normalized", "ResNet-18 + SVD (HFC, normalized)", 11_174_539, _normalized, {}, "SVD")

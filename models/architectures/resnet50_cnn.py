@@ -104,6 +104,7 @@ class ResNet50CNN(nn.Module):
     "resnet50_cnn",
     paper="C",
     title="ResNet-50 + CNN",
+    parameters=24_643_655,
     stride=16,
     stages=within("backbone", RESNET_STAGES),
     cam_layer="refine1",

@@ -74,6 +74,7 @@ class VanillaCNN(nn.Module):
     "vanilla_cnn",
     paper="C",
     title="Vanilla CNN",
+    parameters=1_174_439,
     imagenet=False,
     smallest_side=8,
     stages=(("block1",), ("block2",), ("block3",), ("block4",)),

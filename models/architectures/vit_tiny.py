@@ -112,6 +112,7 @@ class VisionTransformer(nn.Module):
     "vit_tiny",
     paper="B",
     title="ViT-Tiny, 6 blocks (ours)",
+    parameters=2_690_311,
     imagenet=False,
     smallest_side=2 * PATCH,
     stride=PATCH,

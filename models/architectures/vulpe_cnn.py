@@ -59,6 +59,7 @@ class VulpeCNN(nn.Module):
     "vulpe_cnn",
     paper="E",
     title="Vulpe-Grigoraşi CNN",
+    parameters=5_170_503,
     imagenet=False,
     stride=None,
     stages=(("stem",), *numbered("blocks", 0, 1, 2, 3, 4)),

@@ -100,6 +100,11 @@ def hollow(name: str) -> nn.Module:
 
 
 @every_model
+def test_the_stated_number_of_parameters_is_that_of_the_built_network(name):
+    assert get_spec(name).parameters == sum(p.numel() for p in hollow(name).parameters() if p.requires_grad)
+
+
+@every_model
 def test_a_new_network_is_in_training_mode_and_gives_one_logit_a_class_at_two_sizes(name):
     with torch.device("meta"):  # the other tests ask with numbers
         of_three = create_model(name, num_classes=3)

@@ -152,14 +152,8 @@ def _measured(name: str) -> tuple[str, dict[str, Any]] | None:
 
 def millions(name: str) -> str:
     """Number of trainable parameters in millions, e.g. "1.94 M"."""
-    card = _card(name)
-    return f"{(card.parameters if card else _parameters(name)) / 1e6:.2f}\N{NO-BREAK SPACE}M"
-
-
-def warm() -> None:
-    """Count the parameters of every network in advance, which takes some seconds."""
-    for name in grouped():
-        millions(name)
+    card, stated = _card(name), services.networks.get_spec(name).parameters
+    return f"{(card.parameters if card else stated or _parameters(name)) / 1e6:.2f}\N{NO-BREAK SPACE}M"
 
 
 _HELP = (
