@@ -24,7 +24,7 @@ from torch import Tensor
 
 from .cards import Card
 from .footprint import MOST_PARAMETERS, footprint, on_meta
-from .registry import get_spec
+from .registry import changed, get_spec
 
 SUFFIXES = (".pth", ".pt", ".ckpt", ".bin", ".safetensors")
 _CONTAINERS = ("state_dict", "model_state_dict", "state_dict_ema", "model_ema", "model", "net", "network", "weights")
@@ -165,11 +165,14 @@ def check_fit(card: Card, weights: dict[str, Tensor]) -> None:
 
     Nothing is built for that but shapes: a small card may describe a network of any size.
     """
-    if get_spec(card.network).composite:  # an ensemble: its members have cards of their own
+    spec = get_spec(card.network)
+    if spec.composite:  # an ensemble: its members have cards of their own
         return
-    options: tuple[tuple[str, Any], ...] = tuple(card.overrides.items())
-    needed = footprint(card.network, len(card.classes), options, card.input_size)
-    needed.check(f"{card.network} at {card.input_size} pixels")
+    if card.input_size != spec.input_size or changed(card.network, card.overrides):
+        # Only then: to measure, PyTorch imports its compiler, which takes more than a second.
+        options: tuple[tuple[str, Any], ...] = tuple(card.overrides.items())
+        needed = footprint(card.network, len(card.classes), options, card.input_size)
+        needed.check(f"{card.network} at {card.input_size} pixels")
     wanted = on_meta(card.network, len(card.classes), card.overrides).state_dict()
     shapes = [{name: tuple(value.shape) for name, value in tensors.items()} for tensors in (weights, wanted)]
     if prefix := match(weights, wanted).prefix:
