@@ -21,6 +21,7 @@ class Net(nn.Module):
         self.unused = nn.Conv2d(6, 6, 1)
         self.sidetrack = nn.Conv2d(6, 6, 1)
         self.drop = nn.Dropout(0.5)
+        self.bound = nn.Tanh()
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.head = nn.Linear(8, 5)
 
@@ -28,7 +29,7 @@ class Net(nn.Module):
         x = self.relu(self.norm(self.conv(x)))
         self.sidetrack(x)
         x = self.late(x)
-        return self.head(self.drop(self.pool(x.tanh()).flatten(1)))
+        return self.head(self.drop(self.pool(self.bound(x)).flatten(1)))
 
 
 class Halves(nn.Module):

@@ -90,7 +90,8 @@ def test_a_slow_method_is_named_with_its_seconds_and_drawn_on_request(monkeypatc
 
     monkeypatch.setattr("workbench.ui.map_details.map_by_method", counted)
     app = started(look="Methods")
-    app.multiselect(key="methods").set_value(["Eigen-CAM", "Integrated gradients"])
+    app.multiselect(key="methods-without-gradients").set_value(["Eigen-CAM"])
+    app.multiselect(key="methods-pixels").set_value(["Integrated gradients"])
     checked(app.run())
     assert asked == []
     assert "Compute 2 maps (about" in app.button(key="draw").label

@@ -35,7 +35,7 @@ from .validation import (
     require_size,
 )
 
-_TINY = 1e-14  # see _min_max
+_TINY = 1e-14  # see min_max
 
 Method = Callable[[Tensor, Tensor], Tensor]
 
@@ -178,7 +178,7 @@ def atlas_of(
         maps = torch.stack([join(name, A, G) for name in names], dim=1)  # (B, M, C, h, w)
         if size is not None:
             maps = resize(maps, size)
-        return _min_max(maps) if normalize else maps
+        return min_max(maps) if normalize else maps
 
 
 def maps_of_targets(
@@ -249,7 +249,7 @@ def resize(maps: Float[Tensor, "*batch h w"], size: Sequence[int]) -> Float[Tens
     return F.interpolate(planes, tuple(size), mode="bilinear", align_corners=False).view(*maps.shape[:-2], *size)
 
 
-def _min_max(maps: Tensor) -> Tensor:
+def min_max(maps: Tensor) -> Tensor:
     """Each map to 0..1; a constant map becomes 0.
 
     pytorch-grad-cam divides by (maximum + 1e-7) twice, which is one division by (maximum + 1e-14) up to a factor of

@@ -44,7 +44,7 @@ def map_layers_of(model: nn.Module, image: Sequence[int], skip: Collection[str] 
         image: shape of its input, (B, C, H, W).
         skip: layers that do not count, with all inside them, such as attention modules.
     """
-    twin, called = meta_copy_of(model), dict[str, MapLayer]()
+    twin, called = meta_copy_of(model).float(), dict[str, MapLayer]()
     shape = (2, *image[1:])  # two: a map of one image could be mistaken for weights
     for name, module in twin.named_modules():
         inside = any(name == layer or name.startswith(f"{layer}.") for layer in skip)
@@ -73,7 +73,11 @@ def map_layers(
     Returns:
         In the order in which the network calls them.
     """
-    called = map_layers_of(model, (2, channels, size, size), skip)
+    return one_for_each_size(map_layers_of(model, (2, channels, size, size), skip), keep)
+
+
+def one_for_each_size(called: Sequence[MapLayer], keep: str | None = None) -> list[MapLayer]:
+    """Of layers in the order of their calls, one for each size of map, as `map_layers` chooses."""
     chosen: dict[tuple[int, int], MapLayer] = {}
     for layer in called:
         before = chosen.get(layer.extent)

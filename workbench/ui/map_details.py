@@ -13,7 +13,7 @@ from torch import Tensor
 from models.text import counted
 from workbench import navigation
 from workbench.analysis.cam import METHODS
-from workbench.analysis.methods import EXPLAINERS
+from workbench.analysis.methods import EXPLAINERS, GROUPS
 from workbench.faces import Face
 from workbench.services.explain import Explanation, map_by_layer, map_by_method, seconds_by_method
 from workbench.services.explain import layers as layers_of
@@ -104,8 +104,7 @@ def _methods(chosen: Chosen) -> None:
 
 def _more_methods(chosen: Chosen) -> dict[str, Tensor]:
     """Maps of further methods: a button states the time, and maps are computed after a click and cached."""
-    titles = {method.title: name for name, method in EXPLAINERS.items() if name not in ONE_PASS.values()}
-    wanted = [titles[title] for title in st.multiselect("More methods", titles, key="methods", bind="query-params")]
+    wanted = _wanted()
     key = (chosen.face.key, chosen.network)
     drawn: dict[str, Tensor] = state.cached(("methods", *key, chosen.class_), dict)
     seconds: dict[str, float] = state.cached(("seconds", *key), dict)
@@ -125,6 +124,18 @@ def _more_methods(chosen: Chosen) -> dict[str, Tensor]:
         ):
             _draw(chosen, missing, drawn, container)
     return {name: drawn[name] for name in wanted if name in drawn}
+
+
+def _wanted() -> list[str]:
+    """Names of the further methods that the visitor chooses, from a list for each group."""
+    wanted = []
+    for column, (group, names) in zip(st.columns(len(GROUPS)), GROUPS.items(), strict=True):
+        titles = {EXPLAINERS[name].title: name for name in names if name not in ONE_PASS.values()}
+        costs = "; ".join(f"{title}: {EXPLAINERS[name].price}" for title, name in titles.items())
+        key = f"methods-{group.lower().replace(' ', '-')}"
+        chosen = column.multiselect(group, titles, key=key, bind="query-params", help=f"Forward passes. {costs}.")
+        wanted += [titles[title] for title in chosen]
+    return wanted
 
 
 def _draw(chosen: Chosen, names: list[str], drawn: dict[str, Tensor], container: DeltaGenerator) -> None:

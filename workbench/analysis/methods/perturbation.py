@@ -1,4 +1,4 @@
-"""Perturbation methods: remove a feature map or a window of the image, and run the network again."""
+"""Perturbation methods: remove a feature map or a part of the image, and run the network again."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..cam import resize
 from ..layouts import Layout
 from .case import CHUNK, Case, library
 
@@ -69,3 +70,36 @@ def window_positions(size: Sequence[int]) -> int:
     """How many windows occlusion covers on an image of (height, width)."""
     counts = [math.ceil((n - window) / step) + 1 for n, window, step in zip(size, *_windows(size), strict=True)]
     return math.prod(counts)
+
+
+MASKS, _CELLS = 1000, 7
+"""Of RISE: random masks (the paper has 4000 for 224 px), and cells of a mask on a side, as in the paper."""
+
+
+def rise(case: Case) -> Tensor:
+    """S = Σ_i p^c(x ⊙ M_i) M_i / Σ_i M_i over N random masks M_i, p^c the probability of the class: (B, H, W).
+
+    By hand, because neither captum nor pytorch-grad-cam has it. Petsiuk et al. 2018, section 3.2: a mask is a grid of
+    cells, each kept with probability ½, resized bilinearly and shifted at random by less than a cell. Eq. 6 divides by
+    N·E[M]; the masks that were drawn instead leave no pattern where the network sees no evidence.
+    """
+    size = case.x.shape[-2:]
+    generator, weighted = torch.Generator().manual_seed(0), case.x.new_zeros(len(case.x), *size)
+    kept = case.x.new_zeros(size)
+    for n in torch.arange(MASKS).split(CHUNK):
+        masks = _masks(len(n), size, generator).to(case.x)  # (n, 1, H, W)
+        kept += masks.sum((0, 1))
+        for i, x in enumerate(case.x):
+            p = case.model(x * masks).softmax(1)[:, case.class_]  # (n,)
+            weighted[i] += torch.einsum("n,nhw->hw", p, masks[:, 0])
+    return weighted / kept
+
+
+def _masks(count: int, size: Sequence[int], generator: torch.Generator) -> Tensor:
+    """Random masks in 0..1, (count, 1, H, W)."""
+    cell = [math.ceil(side / _CELLS) for side in size]
+    kept = (torch.rand(count, 1, _CELLS + 1, _CELLS + 1, generator=generator) < 0.5).float()
+    whole = resize(kept, [(_CELLS + 1) * side for side in cell])
+    starts = [torch.randint(0, side, (count,), generator=generator).tolist() for side in cell]
+    (height, width), placed = size, zip(whole, *starts, strict=True)
+    return torch.stack([mask[:, y : y + height, x : x + width] for mask, y, x in placed])

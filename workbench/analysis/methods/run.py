@@ -16,7 +16,8 @@ from ..activations import forward_from, plain_modes
 from ..model_isolation import shared_copy_of
 from ..validation import class_index, no_influence, require_images, require_logits, require_size
 from .case import CHUNK, Case
-from .catalog import EXPLAINERS, Explainer
+from .catalog import EXPLAINERS
+from .explainer import Explainer
 
 Progress = Callable[[int, int], None]
 
@@ -123,6 +124,8 @@ def _counted(case: Case, total: int, progress: Progress) -> Iterator[None]:
 
     def count(_module: nn.Module, inputs: tuple[Tensor, ...], _output: object) -> None:
         nonlocal images
+        if inputs[0].is_meta:  # a copy that computes shapes
+            return
         images += len(inputs[0])
         progress(images // len(case.x), total)
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from helpers.small_networks import Net, images
 from torch import Tensor, nn
+
+from workbench.analysis.methods import EXPLAINERS, perturbation, superpixels
 
 
 @pytest.fixture
@@ -20,3 +24,12 @@ def net() -> Net:
 @pytest.fixture
 def x() -> Tensor:
     return images(3)
+
+
+@pytest.fixture
+def few_samples(monkeypatch):
+    """The methods that draw hundreds of samples draw fewer, where their accuracy is not what is tested."""
+    for module, number, names in ((perturbation, "MASKS", ("rise",)), (superpixels, "SAMPLES", ("lime", "kernelshap"))):
+        monkeypatch.setattr(module, number, 80)
+        for name in names:
+            monkeypatch.setitem(EXPLAINERS, name, replace(EXPLAINERS[name], samples=80))

@@ -49,3 +49,10 @@ def test_full_gradient_joins_each_bias_with_its_own_gradient_whatever_the_order_
     torch.testing.assert_close(explain_with(shuffled, x, "fullgrad", 2), right)
     net.norm.bias.data += 3  # the biases do count
     assert not torch.allclose(explain_with(net, x, "fullgrad", 2), right, atol=1e-2)
+
+
+def test_smoothgrad_of_a_linear_network_is_the_largest_weight_of_the_channels():
+    linear = nn.Sequential(nn.Flatten(), nn.Linear(3 * 144, 3))
+    right = linear[1].weight[2].detach().view(3, 12, 12).abs().amax(0)
+    found = explain_with(linear, torch.randn(2, 3, 12, 12), "smoothgrad", 2)
+    torch.testing.assert_close(found, right.expand(2, -1, -1))

@@ -61,3 +61,14 @@ def test_occlusion_is_the_drop_of_the_logit_and_signed():
     opposite = Halves()
     opposite.masks *= -1
     assert explain_with(opposite, torch.ones(1, 1, 12, 12), "occlusion", 0).min() == -4
+
+
+def test_rise_is_the_mean_probability_of_the_class_while_a_pixel_is_kept():
+    """A pixel of the left half speaks for "left", one of the right half against it; without evidence all are equal."""
+    seen = explain_with(Halves(), torch.full((1, 1, 12, 12), 0.2), "rise", 0)[0]
+    assert seen.mean() == pytest.approx(0.5, abs=0.02)
+    assert seen[:, :4].min() > 0.5 > seen[:, 8:].max()
+    blind = nn.Sequential(nn.Flatten(), nn.Linear(144, 4))
+    nn.init.zeros_(blind[1].weight)
+    nn.init.zeros_(blind[1].bias)
+    torch.testing.assert_close(explain_with(blind, torch.ones(1, 1, 12, 12), "rise", 2), torch.full((1, 12, 12), 0.25))

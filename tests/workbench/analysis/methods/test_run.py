@@ -15,6 +15,8 @@ import models
 from workbench.analysis import cam
 from workbench.analysis.methods import EXPLAINERS, estimate, explain_with
 
+pytestmark = pytest.mark.usefixtures("few_samples")
+
 NAMES = tuple(EXPLAINERS)
 OF_A_LAYER = [name for name in NAMES if EXPLAINERS[name].needs_layer]
 
@@ -51,7 +53,7 @@ def test_a_dead_layer_or_class_gives_no_map_of_nothing(net, x, name):
         net.late[0].bias.fill_(-1)
     dead = explain_with(net, x, name, 1, "late")
     assert dead.isfinite().all()
-    assert dead.abs().max() < 1e-6 or name == "fullgrad"
+    assert dead.abs().max() < 1e-6 or name == "fullgrad" or (name == "rise" and dead.std() < 1e-6)
 
 
 @pytest.mark.parametrize("name", NAMES)
