@@ -33,7 +33,7 @@ ROOT = HOME / "checkpoints"
 _SHIPPED = () if SHIPPED == HOME else (SHIPPED / "checkpoints",)  # of an installed FERScope, read after `ROOT`
 
 EXPERIMENTS = "experiments"
-"""Subfolder of trainings that no list of networks offers; they are loaded by name too."""
+"""Subfolder of training runs that no list of networks offers; they are loaded by name too."""
 
 _LARGEST_CARD = 2**22  # bytes; one with a hundred classes has half a million
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.+-]*", re.IGNORECASE)

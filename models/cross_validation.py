@@ -103,7 +103,7 @@ def cross_validate(config: TrainConfig, report: Callable[[str], None] = print) -
     """Train and evaluate every fold; finished folds are skipped.
 
     Args:
-        config: of the trainings; `split` is `subject-10fold`, of any number of folds, or `subject-loso`, `out` the
+        config: of the training runs; `split` is `subject-10fold`, of any number of folds, or `subject-loso`, `out` the
             folder of all folds, `minutes` the time for all of them.
         report: called with a sentence before and after each fold.
 

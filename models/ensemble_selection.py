@@ -2,7 +2,7 @@
 
 Networks are taken one after another, always the one with which the mean of the probabilities has the least log loss on
 PublicTest, until none lowers it (forward selection, Caruana et al. 2004, "Ensemble selection from libraries of models",
-without repetition). Only networks of different trainings are taken (`lineage.related`): a network and the one that it
+without repetition). Only networks of different runs are taken (`lineage.related`): a network and the one that it
 began with make the same errors, so that averaging them gains nothing. An ensemble ships only where it is more accurate
 on PublicTest than the best single network. PrivateTest plays no part in the choice and is measured once, afterwards.
 
@@ -131,7 +131,7 @@ def choose(names: Sequence[str]) -> Choice:
 
 
 def _unrelated(names: Sequence[str], chosen: Sequence[str]) -> list[str]:
-    """The networks that may join those that were chosen: none of these, and of other trainings."""
+    """The networks that may join those that were chosen: none of these, and of other training runs."""
     return [name for name in names if not any(related(name, member) for member in chosen)]
 
 

@@ -1,4 +1,4 @@
-"""Which trainings led to a checkpoint: the weights it started from, and the networks it was distilled from."""
+"""Which training runs led to a checkpoint: the weights it started from, and the networks it was distilled from."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def ancestors(card: Card) -> list[str]:
 
 
 def related(first: str | Path, second: str | Path) -> bool:
-    """Whether two checkpoints are not of different trainings, so that they make much the same errors.
+    """Whether two checkpoints are not of different training runs, so that they make much the same errors.
 
     That is so where one is an ancestor of the other, as a start or as a teacher, at any distance; and where both began
     with the same trained weights, directly or through others. Two that share only a teacher, or only ImageNet weights,
-    are different trainings: neither has the weights of the other, nor those of a third that was trained on faces.
+    are different training runs: neither has the weights of the other, nor those of a third that was trained on faces.
 
     Raises:
         CheckpointError: one of them has no card.

@@ -1,7 +1,7 @@
 """Where files are: those that ship with FERScope, and those that a user makes.
 
 From a checkout both are in its folders. An installed FERScope has what ships in the package folder `ferscope`, laid out
-like the checkout, and keeps what a user makes (datasets, trainings, own checkpoints) in the user's data folder, such as
+like the checkout, and keeps what a user makes (datasets, runs, own checkpoints) in the user's data folder, such as
 `~/.local/share/ferscope`. The environment variable FERSCOPE_HOME names another folder for it.
 """
 
@@ -32,4 +32,4 @@ FER2013 = DATA / "fer2013.npz"
 """The dataset that commands use where none is named."""
 
 RUNS = HOME / "checkpoints" / "runs"
-"""Trainings, a folder each."""
+"""Training runs, a folder each."""

@@ -75,8 +75,8 @@ with st.expander("Limits"):
         "network works equally well for all people cannot be measured with them.\n"
         "- **Maps are not reasons.** A map highlights where a method found evidence; other methods highlight other "
         "regions. The faithfulness tests on the page Explain tell how far a map can be trusted.\n"
-        "- **Short trainings.** Most networks here were trained for a short time or not at all; each page says so, and "
-        "the page Papers says what was not run."
+        "- **Short training runs.** Most networks here were trained for a short time or not at all; each page says so, "
+        "and the page Papers says what was not run."
     )
 
 with st.expander("Sources: papers and datasets"):

@@ -36,4 +36,4 @@ with views.computed(
         "accuracy on a sample of the validation set, and deletes them, except those of the first and the last epoch. "
         "The epoch with the highest validation accuracy becomes the checkpoint."
     )
-classroom.teacher_or_stop("start and stop trainings")
+classroom.teacher_or_stop("start and stop training runs")

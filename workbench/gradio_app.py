@@ -1,7 +1,7 @@
 """The public demo: one command, one link (`ferscope demo --share`, or `python -m workbench.gradio_app --share`).
 
 `demo/page.py` is what visitors see, `demo/gateway.py` is before it. Nothing of a visitor is written to a file:
-uploads and results stay in the memory of this process. Its folder holds the pictures of the samples only.
+uploads and results stay in the memory of this process. Its folder holds the sample images only.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Serving:
     Attributes:
         page: Gradio's Blocks, launched.
         gateway: the gateway before it, with its counts.
-        folder: of the samples' pictures; it goes when the demo ends.
+        folder: of the sample images; it is deleted when the demo ends.
         local: address on this computer; link: the public one, None where there is none.
     """
 
@@ -201,7 +201,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _where(serving: Serving, share: bool) -> str:
-    local = f"The demo answers at {serving.local}"
+    local = f"The demo is served at {serving.local}"
     if serving.link:
         return f"{serving.link} is the public link, for up to a week.\n{local} too. Ctrl-C ends both."
     if share:

@@ -1,6 +1,6 @@
 """Soft-voting ensemble, as in Khanzada, Bai and Celepcikay (2020), with which paper E compares.
 
-The idea: networks of different trainings fail on different faces. Their probabilities are averaged, so that a confident
+The idea: networks of different runs fail on different faces. Their probabilities are averaged, so that a confident
 member outweighs several uncertain ones:
 
     p(c | x) = Σ_m w_m p_m(c | x),   Σ_m w_m = 1

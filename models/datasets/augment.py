@@ -68,7 +68,7 @@ def _none() -> nn.Module:
     steps=("horizontal flip", "rotation ±20°", "shift ±12 %", "zoom 0.85–1.15", "erasing a patch of up to a fifth"),
 )
 def _quick() -> nn.Module:
-    """Ours, for short trainings: modest changes, and the edge repeated where the image ends."""
+    """Ours, for short training runs: modest changes, and the edge repeated where the image ends."""
     # The curves of the shipped networks depend on these very draws: change nothing here.
     return K.ImageSequential(
         K.RandomHorizontalFlip(p=0.5),
@@ -87,7 +87,7 @@ def _quick() -> nn.Module:
     ),
 )
 def _strong() -> nn.Module:
-    """Ours, for long trainings of one network: the other half of the images stays as sharp as a test shows it."""
+    """Ours, for long training runs of one network: the other half of the images stays as sharp as a test shows it."""
     # The shipped residual_cnn depends on these very draws: change nothing here.
     return K.ImageSequential(
         K.RandomHorizontalFlip(p=0.5),
@@ -109,7 +109,7 @@ def _strong() -> nn.Module:
     ),
 )
 def _moderate() -> nn.Module:
-    """Ours, for fine-tuning ImageNet weights and for trainings of a few epochs: less of each, and nothing erased."""
+    """Ours, for fine-tuning ImageNet weights and for runs of a few epochs: less of each, and nothing erased."""
     return K.ImageSequential(
         K.RandomHorizontalFlip(p=0.5),
         _light(brightness=0.15, contrast=0.15),

@@ -1,4 +1,4 @@
-"""Three remedies for class imbalance: weights in the loss, balanced sampling, stronger augmentation of rare classes.
+"""Three methods against class imbalance: weights in the loss, balanced sampling, stronger augmentation of rare classes.
 
 FER2013 has 7 215 training images of happy and 436 of disgust, so that a network that never predicts disgust loses
 little. All three change the training and none of the metrics. They have the same effect: together they overshoot.

@@ -230,7 +230,7 @@ def _exact(trained: np.ndarray, chosen: np.ndarray, parts: Parts) -> dict[str, n
 
 
 def _at_hand(keys: Iterable[Key], files: Iterable[Path]) -> dict[Key, Parts]:
-    """The images of the trainings whose datasets are among the files, which are read until all are found."""
+    """The images of the training runs whose datasets are among the files, which are read until all are found."""
     found: dict[Key, Parts] = {}
     missing = set(keys)
     for file in files:

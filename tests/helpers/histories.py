@@ -1,4 +1,4 @@
-"""Histories of trainings that never ran, whole, as `history.csv` has them."""
+"""Histories of training runs that never ran, whole, as `history.csv` has them."""
 
 from __future__ import annotations
 

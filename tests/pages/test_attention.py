@@ -183,7 +183,7 @@ def test_a_map_without_order_has_its_dash_explained(monkeypatch):
 def test_a_network_whose_weights_were_not_kept_says_where_its_answers_are():
     warnings = [w.value for w in opened(network="resnet18_bam").warning]
     assert any(
-        "page Metrics has stored predictions of earlier trainings: resnet18_bam-short-official-s0" in text
+        "page Metrics has stored predictions of earlier training runs: resnet18_bam-short-official-s0" in text
         for text in warnings
     )
     assert not any("page Metrics" in w.value for w in opened(network="resnet18_svd_lfc").warning)

@@ -270,7 +270,7 @@ def test_one_network_is_not_a_comparison(face):
 def test_the_trust_in_a_map_is_reported_with_reasons_and_progress(face):
     told = []
     found = services.trust(face, progress=lambda done, total: told.append((done, total)))
-    assert found.badge.level in ("trusted", "weak", "not trusted")
+    assert found.badge.level in ("faithful", "weak", "not faithful")
     assert len(found.badge.reasons) == 3
     net = services.networks.open_network("residual_cnn")
     own = cam.gradcam(net.model, net.prepare(face), [net.classes.index("happy")], net.spec.cam_layer)[0, 0]

@@ -1,17 +1,17 @@
-"""How much to trust one map: every measure of `faithfulness` and `sanity` on it, and a badge by stated rules.
+"""How faithful one map is: every measure of `faithfulness` and `sanity` on it, and a badge by stated rules.
 
 The badge, with the constants below:
 
-    not trusted   the map is blank, or nowhere evidence for the class
+    not faithful  the map is blank, or nowhere evidence for the class
     otherwise three tests:
         deletion        area below the 5th percentile of random maps     (lower is better)
         insertion       area above the 95th percentile of random maps    (higher is better)
         randomization   Spearman similarity with the map of a network with random weights under 0.5
-    trusted       all three are passed
+    faithful      all three are passed
     weak          exactly one fails
-    not trusted   two or three fail
+    not faithful  two or three fail
 
-Each area is the mean over both baselines, so that no verdict depends on one kind of filling. A trusted map shows
+Each area is the mean over both baselines, so that no verdict depends on one kind of filling. A faithful map shows
 regions that this network needs for this prediction; it does not say that the prediction is right, or why they matter.
 """
 
@@ -35,7 +35,7 @@ from .validation import float_matrices
 SIMILARITY_LIMIT = 0.5
 """A map that is this like one of random weights, or more, fails."""
 
-Level = Literal["trusted", "weak", "not trusted"]
+Level = Literal["faithful", "weak", "not faithful"]
 
 _ROAD_PAIRS = 4  # random maps for ROAD, which solves a linear system an image; each with its negative
 _STAGES = 5  # of `assess`, for its progress
@@ -46,7 +46,7 @@ class Badge:
     """The verdict on a map.
 
     Attributes:
-        level: "trusted", "weak" or "not trusted".
+        level: "faithful", "weak" or "not faithful".
         reasons: a sentence each for deletion, insertion and randomization, with its numbers; one alone for a map that
             was not tested.
         passed: whether each test is passed.
@@ -82,7 +82,7 @@ class Measures:
 
 @dataclass(frozen=True, eq=False)
 class Trust:
-    """How much to trust one map.
+    """How faithful one map is.
 
     Attributes:
         map: as the explainer drew it, (h, w).
@@ -140,8 +140,8 @@ def assess(
 def badge(deletion: Score, insertion: Score, similarity: float) -> Badge:
     """The verdict by the three tests; `similarity` is that after the randomization of all weights."""
     passed = (deletion.beats_random, insertion.beats_random, similarity < SIMILARITY_LIMIT)
-    levels: dict[int, Level] = {3: "trusted", 2: "weak"}
-    level = levels.get(sum(passed), "not trusted")
+    levels: dict[int, Level] = {3: "faithful", 2: "weak"}
+    level = levels.get(sum(passed), "not faithful")
     return Badge(level, (_curve_reason(deletion), _curve_reason(insertion), _cascade_reason(similarity)), passed)
 
 
@@ -151,7 +151,7 @@ def badge_of_flag(flagged: Flag) -> Badge:
         "blank": "The map is blank: it prefers no region, so it is no evidence for this class.",
         "all negative": "The map is nowhere positive: it holds only evidence against this class, none for it.",
     }[flagged]
-    return Badge("not trusted", (reason,), (False,))
+    return Badge("not faithful", (reason,), (False,))
 
 
 def _curve_reason(score: Score) -> str:

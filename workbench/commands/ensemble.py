@@ -42,8 +42,8 @@ def section(found: Sequence[Result], choice: Choice | None) -> Iterator[str]:
     if choice.related:
         left = ", ".join(f"`{name}` beside `{member}`" for name, member in choice.related)
         yield (
-            f"Members come from independent trainings. Excluded, because one started from the other or was distilled "
-            f"from it, or both started from the same trained weights: {left}."
+            f"Members come from independent training runs. Excluded, because one started from the other or was "
+            f"distilled from it, or both started from the same trained weights: {left}."
         )
     if choice.agreement:
         pairs_ = ", ".join(f"`{a}` and `{b}` {_share(share)}" for (a, b), share in choice.agreement.items())
@@ -57,7 +57,7 @@ def section(found: Sequence[Result], choice: Choice | None) -> Iterator[str]:
 def _shipped_ensemble(found: Sequence[Result], choice: Choice) -> Iterator[str]:
     best = f"`{choice.best}`, the best single network on PublicTest ({_share(choice.best_accuracy)})"
     if not choice.ships:
-        yield f"No ensemble ships: none of independent trainings is more accurate than {best}."
+        yield f"No ensemble ships: none of independent training runs is more accurate than {best}."
         return
     yield f"The ensemble ships: on PublicTest it is more accurate than {best}."
     mine = next((s for s in found if s.card.network == ENSEMBLE), None)

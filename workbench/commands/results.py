@@ -45,20 +45,20 @@ def text(ensemble: Choice | None = None) -> str:
 def _head() -> Iterator[str]:
     yield "# The trained networks"
     yield ""
-    yield "Written by `ferscope refresh` from the cards, predictions and histories in this folder; do not edit it."
+    yield "Written by `ferscope refresh` from cards, predictions and training curves in this folder; do not edit it."
     yield ""
     yield (
         "A folder with the name of a network holds the weights that the app offers. `experiments/` holds all other "
-        "trainings: card, history and predictions, and the weights only where a later training starts from them."
+        "training runs: card, history and predictions, and the weights only where a later training starts from them."
     )
     yield ""
     yield (
         "All results are of weights in half precision, as they ship. On FER2013's official split the epoch was "
         "selected on PublicTest, and PrivateTest is reported. *Plain* is a single view, *flip* averages over the "
         "image and its mirror image, *ten-crop* over ten crops. Intervals in parentheses are 95 % intervals (Wilson) "
-        "over images: they cover other test images, not other trainings. Two results with overlapping intervals may "
-        "still differ significantly, because the networks are tested on the same images; see *Do the papers' rankings "
-        "hold?*"
+        "over images: they cover other test images, not other training runs. Two results with overlapping intervals "
+        "may still differ significantly, because the networks are tested on the same images; see *Do the papers' "
+        "rankings hold?*"
     )
 
 
@@ -78,7 +78,7 @@ def _trained(found: Sequence[Result]) -> Iterator[str]:
     yield from _table(head, (_row(s) for s in found if s.card.split == OFFICIAL), 2)
     yield ""
     yield (
-        "The papers' results come from other trainings, often on other splits; the page Papers compares the "
+        "The papers' results come from other training runs, often on other splits; the page Papers compares the "
         "protocols. The calibration error is the expected calibration error of a single view, before and after "
         "temperature scaling, fitted on PublicTest; it is above 0 even for a perfectly calibrated network, because "
         "the test set is finite (page Metrics). Minutes are of the device beside them, under whatever load it had."
@@ -165,10 +165,10 @@ def _rankings() -> Iterator[str]:
         yield ""
         yield (
             "Only networks trained with the same settings are compared, on the same images, single view. The "
-            "intervals over images hold for these trainings; the intervals over seeds (Student's t), which are wide "
-            "for few seeds, compare the *architectures*. A ranking *holds* or is *reversed* if the interval over "
+            "intervals over images hold for these training runs; the intervals over seeds (Student's t), which are "
+            "wide for few seeds, compare the *architectures*. A ranking *holds* or is *reversed* if the interval over "
             "images excludes zero with every seed. By chance alone, one in twenty comparisons appears significant. "
-            "Short trainings put networks that converge slowly at a disadvantage."
+            "Short training runs put networks that converge slowly at a disadvantage."
         )
         yield ""
     left = rankings.rankings_not_run()
@@ -232,8 +232,8 @@ def _epoch_choices() -> Iterator[str]:
     yield from _table(head, rows)
     yield ""
     yield (
-        "Test accuracy, single view, in full precision, from the histories. Paper D reports the best epoch on the test "
-        "set, which is biased upward: the more, the more epochs there are and the more they vary."
+        "Test accuracy, single view, in full precision, from the training curves. Paper D reports the best epoch on "
+        "the test set, which is biased upward: the more, the more epochs there are and the more they vary."
     )
 
 

@@ -1,4 +1,4 @@
-"""`ferscope jobs`, or `python -m workbench.jobs`: manage the trainings that the page Train started."""
+"""`ferscope jobs`, or `python -m workbench.jobs`: manage the training runs that the page Train started."""
 
 from __future__ import annotations
 

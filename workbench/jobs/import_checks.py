@@ -78,7 +78,7 @@ def verified(files: dict[str, bytes]) -> tuple[Card, TrainConfig]:
 
 
 def _check_agreement(card: Card, config: TrainConfig) -> None:
-    """Raise JobError if card and configuration are of different trainings."""
+    """Raise JobError if card and configuration are of different training runs."""
     if (config.model, config.overrides) != (card.network, card.overrides):
         named = [
             f"{name} {options or ''}".strip()

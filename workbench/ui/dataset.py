@@ -152,7 +152,7 @@ def audit(found: Contents) -> None:
     views.caption(
         "**Test images that are in the training set, for each split of this dataset:** exact duplicates, and "
         "near-duplicates (including exact ones; cropped, brightened or recompressed). How much leakage raised a "
-        "paper's accuracy, only a training run can tell."
+        "paper's accuracy, only training can show."
     )
 
 
@@ -193,7 +193,7 @@ def weights(found: Contents, known: Sequence[Weighting]) -> None:
     texts = {name: [charts.percent(share) for share in loss] for name, loss in columns.items()}
     figure = charts.panels(columns, found.classes, texts, "share of the loss if all images had the same loss", top=1.0)
     charts.show(figure, "weights", "Share of the loss of each class")
-    views.caption(f"**{_largest(found, known)}** Which weighting improves a class, only a training can tell.")
+    views.caption(f"**{_largest(found, known)}** Which weighting improves a class, only training can show.")
     rows = [f"| {w.name} | {' | '.join(f'{x:.2f}' for x in w.weights)} |" for w in known]
     head = f"| weights | {' | '.join(found.classes)} |\n|---|{'---:|' * len(found.classes)}\n"
     st.markdown(head + "\n".join(rows))

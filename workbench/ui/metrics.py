@@ -201,8 +201,8 @@ def pair(found: Pair) -> None:
         f"**McNemar's test, exact: {p}, {verdict}** at 5 %, from {found.first_only + found.second_only} images that "
         f"exactly one classifies correctly. {a} minus {b}, in percentage points: accuracy "
         f"{charts.interval(found.accuracy, signed=True)}, balanced accuracy "
-        f"{charts.interval(found.balanced_accuracy, signed=True)}. It compares these two trainings; other random seeds "
-        "can give other results."
+        f"{charts.interval(found.balanced_accuracy, signed=True)}. It compares these two training runs; other random "
+        "seeds can give other results."
     )
 
 

@@ -50,17 +50,17 @@ def random_weights_banner(network: str) -> None:
 
 
 def _measured_before(network: str) -> str:
-    """For a network whose weights were not kept: which earlier trainings have stored predictions."""
+    """For a network whose weights were not kept: which earlier training runs have stored predictions."""
     trained = [
         name for name in services.metrics.evaluation.checkpoints() if (card := _card(name)) and card.network == network
     ]
     if not trained:
         return ""
-    return f" The page Metrics has stored predictions of earlier trainings: {', '.join(trained)}."
+    return f" The page Metrics has stored predictions of earlier training runs: {', '.join(trained)}."
 
 
 def grouped() -> tuple[str, ...]:
-    """Trainings of this computer, then all networks by paper; other checkpoints follow their network."""
+    """Training runs of this computer, then all networks by paper; other checkpoints follow their network."""
     jobs, others = [], {}
     for name in services.networks.checkpoint_names():
         if services.networks.is_job(name):
@@ -159,7 +159,7 @@ def millions(name: str) -> str:
 _HELP = (
     "Ordered by paper, A to E; type to search, for example BAM or mobile. Each line has the number of parameters and, "
     "if trained, the accuracy on FER2013's PrivateTest (flip averaging). Other checkpoints of a network follow it, "
-    "named by their folder. Your own trainings come first."
+    "named by their folder. Your own training runs come first."
 )
 
 

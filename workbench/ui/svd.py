@@ -118,8 +118,8 @@ def gains() -> None:
         "interval that contains zero means no significant difference."
     )
     st.caption(
-        "Ours: short trainings at 48 × 48, EfficientNet-Lite0 fine-tuned from ImageNet weights at 96 × 96, one seed "
-        "each (all seeds: checkpoints/README.md). The paper: best of 100 "
+        "Ours: short training runs at 48 × 48, EfficientNet-Lite0 fine-tuned from ImageNet weights at 96 × 96, one "
+        "seed each (all seeds: checkpoints/README.md). The paper: best of 100 "
         "epochs on its test set, at 224 × 224; plain accuracies computed from its per-class rows. *Normalized* (our "
         "variant): singular values divided by the largest, so that the gate saturates less."
     )

@@ -71,8 +71,8 @@ def _passes(found: Uncertainty, prediction: Prediction) -> None:
 # ---- faithfulness
 
 
-_COLORS = {"trusted": "green", "weak": "orange", "not trusted": "red"}
-_NAMES = {"trusted": "Trusted", "weak": "Weak", "not trusted": "Not trusted"}
+_COLORS = {"faithful": "green", "weak": "orange", "not faithful": "red"}
+_NAMES = {"faithful": "Faithful", "weak": "Weak", "not faithful": "Not faithful"}
 
 
 def trust(face: Face, network: str, class_: str, method: str, title: str) -> None:
@@ -105,7 +105,7 @@ def trust(face: Face, network: str, class_: str, method: str, title: str) -> Non
     if found.measures is not None:
         _curves(found.measures.deletion, found.measures.insertion)
     views.caption(
-        "A trusted map shows regions that this network needs for this class. It does not show that the prediction is "
+        "A faithful map shows regions that this network needs for this class. It does not show that the prediction is "
         "right, or why those regions matter."
     )
 

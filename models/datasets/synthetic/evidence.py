@@ -11,7 +11,7 @@ _MOVED = 0.2  # of an action unit's strength: below it a movement can hardly be 
 
 
 def moved_parts(person: Person, e: Expression) -> dict[str, list[np.ndarray]]:
-    """The parts of the face that the expression moves, each as polygons (n, 2) round its place at rest and now.
+    """The parts of the face that the expression moves, each as polygons (n, 2) around its position at rest and now.
 
     A part counts when one of its action units is at least 0.2 strong. At rest nothing has moved: then what there is to
     see are brows, eyes and mouth where they usually are, and these are returned.
@@ -46,7 +46,7 @@ def _rounded(left: float, top: float, right: float, bottom: float) -> np.ndarray
 
 
 def _brows_region(person: Person, e: Expression) -> list[np.ndarray]:
-    """From the higher of the two places of each brow to the lower one."""
+    """From the higher of the two positions of each brow to the lower one."""
     rest, now = brow_line(person, Expression()), brow_line(person, e)
     margin = 0.016 + 0.016 * person.brow_weight
     x = np.where(now[:, 0] > 0.5 - person.eye_distance, np.maximum(rest[:, 0], now[:, 0]), rest[:, 0])
@@ -57,7 +57,7 @@ def _brows_region(person: Person, e: Expression) -> list[np.ndarray]:
 
 
 def _mouth_region(person: Person, e: Expression) -> list[np.ndarray]:
-    """Both places of the mouth, with lips and the shadows at the corners and below."""
+    """Both positions of the mouth, with lips and the shadows at the corners and below."""
     places = mouth_points(person, Expression()), mouth_points(person, e)
     left, right = min(p[0][0] for p in places), max(p[1][0] for p in places)
     heights = [y for (_, a), (_, b), top, bottom in places for y in (a, b, top - 0.033, bottom + 0.05)]

@@ -41,7 +41,7 @@ EXPRESSIONS = MappingProxyType(
 )
 
 STICKERS = MappingProxyType({"forehead": (0.735, 0.165), "left cheek": (0.21, 0.665), "right cheek": (0.79, 0.665)})
-"""Places of the sticker and its middle (x, y) on the head; left and right are those of an upright image."""
+"""Positions of the sticker and its center (x, y) on the head; left and right are those of an upright image."""
 
 # Ranges from which a seed draws, in the order of the fields: tables, so not one number a line.
 _PERSON_RANGES = (

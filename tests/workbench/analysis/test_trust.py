@@ -22,16 +22,16 @@ def score(title: str, own: float, higher: bool) -> Score:
 @pytest.mark.parametrize(
     ("deletion", "insertion", "similarity", "level"),
     [
-        (0.3, 0.7, 0.1, "trusted"),
-        (0.3, 0.7, -0.9, "trusted"),
+        (0.3, 0.7, 0.1, "faithful"),
+        (0.3, 0.7, -0.9, "faithful"),
         (0.5, 0.7, 0.1, "weak"),
         (0.3, 0.5, 0.1, "weak"),
         (0.3, 0.7, 0.5, "weak"),
-        (0.3, 0.7, 0.49, "trusted"),
-        (0.5, 0.5, 0.1, "not trusted"),
-        (0.3, 0.5, 0.9, "not trusted"),
-        (0.5, 0.7, 0.9, "not trusted"),
-        (0.5, 0.5, 0.9, "not trusted"),
+        (0.3, 0.7, 0.49, "faithful"),
+        (0.5, 0.5, 0.1, "not faithful"),
+        (0.3, 0.5, 0.9, "not faithful"),
+        (0.5, 0.7, 0.9, "not faithful"),
+        (0.5, 0.5, 0.9, "not faithful"),
     ],
 )
 def test_all_three_tests_make_trusted_one_failure_weak_and_two_not_trusted(deletion, insertion, similarity, level):
@@ -83,7 +83,7 @@ def drawn(class_: int):
 def test_a_map_that_shows_the_planted_evidence_is_trusted(net, x):
     trust = assess(net, x, 1, drawn(1))
     assert trust.flag is None
-    assert trust.badge.level == "trusted", trust.badge.reasons
+    assert trust.badge.level == "faithful", trust.badge.reasons
     scores, measures = trust.measures.scores, trust.measures
     assert list(scores) == ["deletion", "insertion", "road", "average drop"]
     assert scores["road"].own > float(scores["road"].random.max())
@@ -107,7 +107,7 @@ def test_right_regions_that_ignore_the_network_are_weak_and_wrong_ones_are_not_t
     assert painted.badge.level == "weak"
     assert painted.badge.passed == (True, True, False)
     opposite = assess(net, x, 1, lambda *_: 1 - evidence())
-    assert opposite.badge.level == "not trusted"
+    assert opposite.badge.level == "not faithful"
     assert opposite.badge.passed == (False, False, False)
 
 
@@ -116,14 +116,14 @@ def test_random_maps_are_not_trusted(net, x):
         seed = int(model[2].weight.double().sum() * 1e6) % 10_000  # another one for other weights
         return random_maps(1, (8, 8), (7, 7), 50 + seed)[0]
 
-    assert assess(net, x, 1, at_random).badge.level == "not trusted"
+    assert assess(net, x, 1, at_random).badge.level == "not faithful"
 
 
 def test_a_blank_map_and_one_with_evidence_only_against_the_class_are_not_measured(net, x):
     blank, against = assess(net, x, 0, drawn(0)), assess(net, x, 2, drawn(2))
     assert (blank.flag, against.flag) == ("blank", "all negative")
     for trust, words in ((blank, "is blank"), (against, "nowhere positive")):
-        assert trust.badge.level == "not trusted"
+        assert trust.badge.level == "not faithful"
         assert trust.badge.passed == (False,)
         assert words in trust.badge.reasons[0]
         assert trust.measures is None

@@ -52,7 +52,7 @@ class Imbalance:
         recalls: recall of each class: value and 95 % interval.
         accuracy: share of correct predictions with its interval.
         balanced: mean of the recalls.
-        without_rarest: accuracy if the network never answered the rarest class.
+        without_rarest: accuracy if the network never predicted the rarest class.
         symbols: of the equations.
     """
 

@@ -1,7 +1,7 @@
 """Results of the trained networks, and the effects of epoch selection and batch norm.
 
-Everything comes from checkpoints/: cards, stored predictions and histories. The estimated time of a training that was
-not run comes from `benchmarks/training_steps.py`.
+Everything comes from checkpoints/: cards, stored predictions and training curves. The estimated time of a training that
+was not run comes from `benchmarks/training_steps.py`.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Result:
         card: its card.
         part: the part of its split that is reported.
         accuracy: for each way to average over views that was measured, with its 95 % interval.
-        epochs, minutes: over all trainings that led to its weights.
+        epochs, minutes: over all training runs that led to its weights.
         calibration: expected calibration error before and after division by the temperature, single view; None where
             there are no stored predictions or no temperature.
     """
@@ -240,7 +240,7 @@ WITHOUT_NORM = {"batch_norm": False}
 
 
 def convergence() -> tuple[Convergence, ...]:
-    """Every pair of trainings that differ in batch norm alone; empty where none was run."""
+    """Every pair of training runs that differ in batch norm alone; empty where none was run."""
     known, found = cards(), []
     for name, card in known.items():
         if card.overrides == WITHOUT_NORM:

@@ -77,11 +77,11 @@ def _ranked() -> Iterator[tuple[str, str, str]]:
 
 
 Runs = dict[str, dict[tuple[str, str, str, int, int], str]]
-"""Of each network its trainings: (recipe, split, data, epochs, seed) → name of the checkpoint."""
+"""Of each network its training runs: (recipe, split, data, epochs, seed) → name of the checkpoint."""
 
 
 def _runs() -> Runs:
-    """The trainings of networks as they are, from random weights."""
+    """The training runs of networks as they are, from random weights."""
     found: Runs = {}
     for name, card in cards().items():
         if not card.overrides and not card.ancestors:

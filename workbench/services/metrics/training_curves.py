@@ -20,7 +20,7 @@ class History:
     """How a training went.
 
     Attributes:
-        epochs: 1, 2, …, over all trainings that led to these weights, (E,).
+        epochs: 1, 2, …, over all training runs that led to these weights, (E,).
         columns: of the files, such as "train_accuracy" (on augmented images), "validation_accuracy", "train_loss",
             each (E,); NaN where a file has no such number.
         joins: epochs after which another training took over the weights.

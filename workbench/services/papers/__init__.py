@@ -162,7 +162,7 @@ class Command:
 
 
 def commands(letter: str) -> tuple[Command, ...]:
-    """The trainings that a paper's claims wait for, also those that were trained otherwise, in the paper's order."""
+    """The training runs that a paper's claims wait for, in its order, also those that were trained otherwise."""
     waiting: dict[tuple[str, str], tuple[Protocol, list[Claim]]] = {}
     for checked in check(letter):
         claim = checked.claim

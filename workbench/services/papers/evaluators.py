@@ -5,7 +5,7 @@ same paper says elsewhere. *measured*: a trained network, with its 95 % interval
 trained network raises CheckpointError, and the claim is *not run*.
 
 The functions: `networks.py` counts parameters and sizes, `counts.py` images, splits and weights, `elsewhere.py` reads
-the paper against itself, `trained.py` asks our trained networks.
+the paper against itself, `trained.py` reads our trained networks.
 """
 
 from __future__ import annotations

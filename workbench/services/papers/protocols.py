@@ -37,7 +37,7 @@ NOT_COMPARED: Mapping[str, str] = {
     "recipe": "a name for the values of the other fields",
     "teacher": "it has an effect with distillation only, which is compared",
     "masked_epochs": "for vision transformers only, of which no paper trains one",
-    "seed": "no paper states one: trainings that differ in the seed alone are taken together",
+    "seed": "no paper states one: training runs that differ in the seed alone are taken together",
 }
 """The other fields that decide a training (`TrainConfig.curve`), and why each is not compared by itself."""
 
@@ -60,7 +60,7 @@ def differences(card: Card, protocol: Protocol, epochs: int, config: dict | None
     Args:
         card: of ours.
         protocol: the paper's.
-        epochs: that ours was trained, over all trainings that led to its weights.
+        epochs: that ours was trained, over all training runs that led to its weights.
         config: the saved configuration of ours; None: that of the card's recipe.
     """
     built = [f"built with {key} {value}" for key, value in changed(card.network, card.overrides).items()]

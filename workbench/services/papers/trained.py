@@ -1,4 +1,4 @@
-"""Evaluators that read our trained networks, and which trainings come nearest to a paper's and how they differ."""
+"""Evaluators that read our trained networks, and which training runs come nearest to a paper's and how they differ."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def nearest_run(network: str, protocol: Protocol) -> Trained:
 
 
 def _alike(card: Card, differs: tuple[str, ...], open_: tuple[str, ...]) -> tuple:
-    """What two trainings have in common that differ in their seed alone."""
+    """What two training runs have in common that differ in their seed alone."""
     built = tuple(sorted(card.overrides.items()))
     return built, card.recipe, card.split, card.classes, card.epochs, differs, open_
 
@@ -190,7 +190,7 @@ def _gain(claim: Claim, paper: Paper) -> Ours:
 
 @evaluator
 def _epochs_saved(claim: Claim, paper: Paper) -> Ours:
-    """What batch norm saves in each pair of trainings; the paper's own recipe decides, where a pair has it."""
+    """What batch norm saves in each pair of training runs; the paper's own recipe decides, where a pair has it."""
     found = leaderboard.convergence()
     if not found:
         raise CheckpointError(f"needs a training of `{claim.given['network']}` with batch-norm and one without")

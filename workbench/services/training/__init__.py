@@ -1,4 +1,4 @@
-"""Trainings from the page Train: presets, the form, datasets, progress of a job, predictions before and after."""
+"""Training runs from the page Train: presets, the form, datasets, progress of a job, predictions before and after."""
 
 from .choices import (
     Summary,

@@ -1,4 +1,4 @@
-"""Trainings that are ready to be started in class, and the way from a filled form to a job."""
+"""Training runs that are ready to be started in class, and the way from a filled form to a job."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Preset:
         return (
             f"This training needs {self.plan.set.upper()}, which is not imported here. In a terminal: "
             f"`ferscope data import SOURCE`, where SOURCE is the archive, the folder or the CSV; it becomes "
-            f"`data/{self.plan.set}.npz`. The other trainings need no set."
+            f"`data/{self.plan.set}.npz`. The other training runs need no set."
         )
 
 

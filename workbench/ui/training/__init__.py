@@ -1,1 +1,1 @@
-"""Sections of the page Train: the form, the job that is watched, what came of it, the queue, people's own pictures."""
+"""Sections of the page Train: the form, the job that is watched, its results, the queue, images of a user's own."""

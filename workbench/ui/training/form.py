@@ -38,7 +38,7 @@ def show() -> None:
     _summary()
     missing = st.session_state["train-set"] not in training.set_names()
     with st.container(horizontal=True, vertical_alignment="center"):
-        stopped = missing or store.trouble() is not None  # shown below, above the table of trainings
+        stopped = missing or store.trouble() is not None  # shown below, above the table of training runs
         start = st.button("Start the training", type="primary", key="train-start", disabled=stopped)
         ask = st.button("Estimate the time", key="train-estimate", disabled=missing)
         text = st.empty()

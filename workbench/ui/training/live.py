@@ -43,7 +43,7 @@ def show(job: Job) -> None:
     if job.state == "broken":
         st.error(f"The files of {job.id} are damaged.")
         st.text(job.message)
-        st.button("All trainings", key="job-leave", on_click=leave)
+        st.button("All training runs", key="job-leave", on_click=leave)
         return
     playing = _actions(job)
     show_error()
@@ -62,7 +62,8 @@ def _actions(job: Job) -> bool:
                 st.button("Resume", key="job-resume", on_click=act, args=(runner.resume, job.id), help=_RESUME)
             if not job.alive or job.state == "queued":
                 remove(job, "job-remove")
-        st.button("All trainings" if not classroom.teacher() else "Another training", key="job-leave", on_click=leave)
+        text = "Another training" if classroom.teacher() else "All training runs"
+        st.button(text, key="job-leave", on_click=leave)
         return st.toggle("Play epochs", key="lapse-play", help="Shows one epoch per second, from the first on.")
 
 

@@ -107,7 +107,7 @@ def _set(own: OwnSet) -> None:
     name, button = st.columns([3, 2], vertical_alignment="center")
     text = ", ".join(f"{class_} {n}" for class_, n in own.counts.items())
     name.markdown(f"**{own.title.capitalize()}**: {text}.")
-    if button.button("Delete with its trainings", key=f"own-delete-{own.id}"):
+    if button.button("Delete with its training runs", key=f"own-delete-{own.id}"):
         try:
             jobs = training.forget(own.id)
         except JobError as error:

@@ -1,4 +1,4 @@
-"""The table of all trainings, with buttons for each."""
+"""The table of all training runs, with buttons for each."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _SHOWN = 12  # jobs; the others behind an expander
 @page_content.fragment(run_every=2.0)
 def table() -> None:
     """Draw all jobs, newest first; the teacher may stop, resume and remove them, everybody may watch."""
-    st.subheader("Trainings")
+    st.subheader("Training runs")
     live.show_error()
     there = store.jobs()
     if trouble := store.trouble():
         st.warning(trouble)
     elif not there:
-        st.caption("No trainings yet. They are listed here and keep running when the browser is closed.")
+        st.caption("No training runs yet. They are listed here and keep running when the browser is closed.")
     for job in there[:_SHOWN]:
         _row(job)
     if len(there) > _SHOWN:
-        with st.expander(f"{len(there) - _SHOWN} older trainings"):
+        with st.expander(f"{len(there) - _SHOWN} older training runs"):
             for job in there[_SHOWN:]:
                 _row(job)
 
