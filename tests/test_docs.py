@@ -115,6 +115,13 @@ def test_every_command_and_recipe_is_described():
     assert [name for name in RECIPES if f"`{name}`" not in training] == []
 
 
+def test_every_environment_variable_is_in_the_table():
+    files = [path for name in ("models", "workbench", "tests", "benchmarks") for path in (ROOT / name).rglob("*.py")]
+    named = {name for path in files for name in re.findall(r"\bFERSCOPE_[A-Z0-9]\w*", path.read_text("utf-8"))}
+    text = (DOCS / "command-line.md").read_text("utf-8").split("## Environment variables")[1].split("\n## ")[0]
+    assert named == set(re.findall(r"`(FERSCOPE_\w+)`", text))
+
+
 def test_site_fetches_no_fonts():
     assert re.search(r"^  font: false\b", CONFIG, re.M)
     assert "://" not in CONFIG

@@ -5,13 +5,13 @@ detected faces, `crop` cuts out a square and rotates it upright, and `Face.gray`
 needs a network connection, Streamlit or torch; drawn samples are made by `models.datasets.synthetic.faces` on request.
 """
 
+from workbench.decoders.errors import PictureError
 from workbench.faces.boxes import Box, whole
 from workbench.faces.cascade import cascade_squares
 from workbench.faces.cropped import detect_or_whole
 from workbench.faces.cropping import MAX_FACE_SIDE, Face, crop
 from workbench.faces.decoding import MAX_BYTES, MAX_PIXELS, MIN_SIDE, decode, notes, read
 from workbench.faces.detection import detect
-from workbench.faces.errors import PictureError
 from workbench.faces.sample_faces import Sample, load_sample, sample_picture, samples
 from workbench.faces.tracking import Follower
 

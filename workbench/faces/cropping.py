@@ -10,8 +10,8 @@ from functools import cached_property
 import numpy as np
 from PIL import Image
 
+from workbench.decoders.errors import PictureError
 from workbench.faces.boxes import Box
-from workbench.faces.errors import PictureError
 
 MAX_FACE_SIDE = 512  # pixels; larger crops are reduced, the networks take 48 to 224
 

@@ -8,10 +8,10 @@ from importlib import resources
 
 from PIL import Image
 
+from workbench.decoders.errors import PictureError
 from workbench.faces.cropping import Face, crop
 from workbench.faces.decoding import read
 from workbench.faces.detection import detect
-from workbench.faces.errors import PictureError
 
 _DRAWN = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")  # the emotions of FER2013
 
