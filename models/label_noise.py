@@ -126,7 +126,7 @@ def find_label_noise(networks: Sequence[str | Path] = (), faces: FaceSet | None 
     """
     found: dict[str, list[_Probabilities]] = {}
     left_out: dict[str, str] = {}
-    for name in networks or _single_networks():
+    for name in networks or single_networks():
         try:
             found[Path(name).name] = [_probabilities(one, faces) for one in _folds(name)]
         except (CheckpointError, DataError) as error:
@@ -146,7 +146,8 @@ def find_label_noise(networks: Sequence[str | Path] = (), faces: FaceSet | None 
     )  # fmt: skip
 
 
-def _single_networks() -> list[str]:
+def single_networks() -> list[str]:
+    """Names of the checkpoints that judge labels by default: all but ensembles, whose members count already."""
     return [name for name in list_checkpoints() if read_card(name).network != "ensemble"]
 
 

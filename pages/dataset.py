@@ -3,7 +3,7 @@
 import streamlit as st
 
 from workbench import services
-from workbench.ui import dataset, views
+from workbench.ui import dataset, label_noise, views
 
 views.title("Dataset", "What were the networks trained on, and what is wrong with it?")
 found = dataset.choose()
@@ -21,7 +21,10 @@ if found.name == services.dataset.contents.FER2013:
     st.subheader("Agreement of annotators with the labels")
     dataset.annotators(*services.metrics.annotators.annotator_agreement())
 
-st.subheader("Duplicates, leakage and label noise")
+st.subheader("Likely wrong labels")
+label_noise.label_noise(found)
+
+st.subheader("Duplicates, leakage and conflicting labels")
 dataset.audit(found)
 with st.expander("Named splits: training, validation and test sets"):
     dataset.splits()
@@ -36,6 +39,7 @@ with views.computed(
     "workbench.services.dataset.contents:contents",
     "models.datasets.duplicates:near_pairs",
     "models.datasets.audit:audit",
+    "models.label_noise:find_label_noise",
     "models.datasets.sampling:class_weights",
     "models.datasets.sampling:inverse_weights",
 ):

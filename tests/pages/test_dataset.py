@@ -9,7 +9,8 @@ from helpers.page_visits import text_of
 
 from models.datasets import FaceSet
 from workbench import services
-from workbench.services.dataset import imported
+from workbench.server import access
+from workbench.services.dataset import exclusions, imported
 
 opened = partial(page_visits.opened, "dataset.py")
 
@@ -18,6 +19,7 @@ opened = partial(page_visits.opened, "dataset.py")
 def folder(tmp_path, monkeypatch):
     """A folder of imported sets, empty at first."""
     monkeypatch.setattr(imported, "FOLDER", tmp_path)
+    monkeypatch.setattr(services.dataset.label_noise, "_found", {})
     return tmp_path
 
 
@@ -78,3 +80,40 @@ def test_every_augmentation_says_what_it_does_and_what_has_no_effect(folder):
         assert ("without effect here" in text) == bool(found.no_effect)
     app.button(key="change-again").click().run()
     assert not app.exception
+
+
+def test_likely_wrong_labels_are_listed_beside_chance_and_put_on_a_list(folder):
+    app = opened()
+    app.button(key="label-noise").click().run()
+    assert not app.exception
+    text = text_of(app)
+    assert "Of the first 100, FER+'s annotators contradict 88.0 % (80.2–93.0); of all, by chance, 23.7 %" in text
+    assert "no images" in text
+    assert app.button(key="noise-marked-put").disabled
+    boxes = [box for box in app.main.checkbox if box.label == "mark"]
+    for box in boxes[:2]:
+        box.check()
+    app.run()
+    app.button(key="noise-marked-put").click().run()
+    assert not app.exception
+    assert exclusions.read("wrong-labels").reason == "likely wrong labels, marked on the page Dataset"
+    assert len(exclusions.read("wrong-labels").hashes) == 2
+    assert "on wrong-labels" in text_of(app)
+    assert "now has 2 images" in app.main.success[0].value
+
+
+def test_a_set_without_out_of_sample_probabilities_says_so(folder):
+    small().save(folder / "mine.npz")
+    app = opened(data="mine")
+    app.button(key="label-noise").click().run()
+    assert not app.exception
+    assert "There are no stored out-of-sample probabilities for these images" in text_of(app)
+
+
+def test_visitors_in_a_class_see_labels_but_write_no_list(folder, monkeypatch):
+    monkeypatch.setenv(access.LAN, "1")
+    monkeypatch.setenv(access.TOKEN, "abcd-efgh-jkmn")
+    app = opened()
+    app.button(key="label-noise").click().run()
+    assert "Of the first 100" in text_of(app)
+    assert not any((button.key or "").endswith("-put") for button in app.main.button)

@@ -8,8 +8,9 @@ from helpers import page_visits
 from helpers.page_visits import text_of
 
 from models import checkpoints as shelf
+from models.datasets.exclusion import hash_of
 from workbench import services
-from workbench.services.dataset import imported
+from workbench.services.dataset import exclusions, imported
 from workbench.ui import confusion
 
 opened = partial(page_visits.opened, "metrics.py")
@@ -126,3 +127,16 @@ def test_a_shelf_without_checkpoints_opens_with_a_sentence(no_set, tmp_path, mon
     monkeypatch.setattr(shelf, "ROOT", tmp_path / "nothing")
     app = opened()
     assert "No checkpoint to show" in text_of(app)
+
+
+def test_misclassified_images_of_a_cell_are_put_on_an_exclusion_list(no_set):
+    app = opened(label="fear", predicted="sad")
+    name, kind = app.selectbox(key="detail").value, app.segmented_control(key="kind").value
+    wanted = services.metrics.confusion.cell(name, "fear", "sad").of(kind)
+    app.button(key="confusion-put").click().run()
+    assert not app.exception
+    found = exclusions.read("wrong-labels")
+    assert set(found.hashes) == {hash_of(image.id) for image in wanted}
+    assert found.reason == f"labeled fear, predicted as sad by {name}, where {kind}"
+    app = opened(label="fear", predicted="fear")
+    assert not any(button.key == "confusion-put" for button in app.main.button)

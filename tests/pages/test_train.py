@@ -11,6 +11,7 @@ from helpers import job_folders
 from helpers.page_visits import APP, text_of
 from streamlit.testing.v1 import AppTest
 
+from models.datasets import FaceSet
 from models.training.config import TrainConfig
 from workbench import services
 from workbench.jobs import limits, processes, runner, store, transfer
@@ -18,6 +19,7 @@ from workbench.jobs.estimate import Estimate
 from workbench.jobs.store import JobError
 from workbench.server import access
 from workbench.services import training
+from workbench.services.dataset import exclusions
 from workbench.services.training import IMAGENET, NOTHING, PRESETS, epochs, presets, sources
 
 
@@ -158,6 +160,14 @@ def test_what_the_form_says_is_what_is_trained(queued, tiny):
     assert config.learning_rate == 0.05
     assert config.data == tiny
     assert app.query_params["job"] == job.id
+
+
+def test_an_exclusion_list_is_chosen_by_name_and_trained_with(queued, tiny):
+    assert "Exclusion list" not in {box.label for box in opened().main.selectbox}
+    exclusions.add("looked-at", FaceSet.load(tiny).part("Training").ids[:2].tolist(), "looked at")
+    app = opened()
+    app.selectbox(key="train-exclude").set_value("looked-at").run()
+    assert started(app).exclude == exclusions.path_of("looked-at")
 
 
 def test_an_entry_that_cannot_be_is_reported_and_starts_nothing():

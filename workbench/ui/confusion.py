@@ -14,6 +14,7 @@ from workbench.services.metrics.confusion import Cell, CellImage
 from workbench.services.metrics.evaluation import Scores
 
 from . import charts, page_content, views
+from .exclusions import put_on_list
 
 _A_PAGE = 12  # images
 _SIDE = 112  # of an image on the page, in pixels
@@ -98,6 +99,9 @@ def _inside(cell: Cell, found: Scores) -> None:
             "FER2013 is not imported here, so only ids and votes can be shown, no images. In a terminal: "
             "`ferscope data import SOURCE`"
         )
+    if cell.label != cell.predicted:
+        reason = f"labeled {cell.label}, predicted as {cell.predicted} by {found.name}, where {kind}"
+        put_on_list([image.id for image in chosen], reason[:200], "confusion", "misclassified image")
     with st.expander(f"{counted(len(cell.images), 'image')} in this cell, with IDs and votes", expanded=not images):
         _ids(cell.images)
 

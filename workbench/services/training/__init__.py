@@ -1,8 +1,10 @@
 """Training runs from the page Train: presets, the form, datasets, progress of a job, predictions before and after."""
 
 from .choices import (
+    NO_LIST,
     Summary,
     entries_of,
+    exclusion_lists,
     option_fields,
     part_name,
     parts,

@@ -18,12 +18,16 @@ from models.text import counted
 from models.training.config import Phase, TrainConfig
 
 from .. import networks
+from ..dataset import exclusions
 from . import form, sources
 from .form import Field, Kind
 from .presets import IMAGENET, NOTHING, PRESETS, Plan, resolved
 
 Entries = dict[str, Any]
 """By name: fields of `TrainConfig`; `title`, `set`, `pinned`; `option-NAME`; `trained_stages` as a name of `parts`."""
+
+NO_LIST = "None"
+"""The choice of exclusion list that leaves out nothing."""
 
 _OWN_WORDS = ("model", "split", "epochs", "minutes", "class_weights", "seed")
 
@@ -102,6 +106,11 @@ def starts(network: str) -> tuple[str, ...]:
     return (NOTHING, *imagenet, *sources.starting_points(network))
 
 
+def exclusion_lists() -> tuple[str, ...]:
+    """The exclusion lists that a training may have, by name; `NO_LIST` first."""
+    return (NO_LIST, *exclusions.names())
+
+
 def parts(network: str, phases: tuple = ()) -> tuple[str, ...]:
     """Names of what of a network may train; the phases first, where there are any."""
     return (*_in_phases(phases), *_stages_by_name(network))
@@ -143,6 +152,7 @@ def entries_of(plan: Plan) -> Entries:
             entries[field.name] = ", ".join(map(str, values[field.name]))
     part = next(iter((*_in_phases(config.phases), part_name(config.trained_stages))))
     entries |= {"title": plan.title, "set": plan.set, "start_from": plan.start, "pinned": list(plan.pinned)}
+    entries["exclude"] = config.exclude.stem if config.exclude else NO_LIST
     options = {option.name: option.default for option in get_spec(config.model).options}
     given = plan.values.get("overrides", _overrides_of_start(plan.start))
     return entries | {"trained_stages": part} | {f"option-{k}": v for k, v in (options | given).items()}
@@ -166,6 +176,8 @@ def plan_of(entries: Mapping[str, Any]) -> Plan:
         values["trained_stages"] = _stages_by_name(entries["model"])[part]  # replaces the phases, see `from_recipe`
     start, pinned = entries["start_from"], tuple(entries["pinned"]) or Plan().pinned
     values["overrides"] = overrides_of(entries)
+    if entries["exclude"] != NO_LIST:
+        values["exclude"] = exclusions.path_of(entries["exclude"])
     return Plan(entries["title"], entries["recipe"], entries["set"], start, values, pinned)
 
 
@@ -197,6 +209,8 @@ def with_recipe(entries: Mapping[str, Any]) -> Entries:
     if plan.start == NOTHING and entries["start_from"] != IMAGENET:
         plan = Plan(plan.title, plan.recipe, plan.set, entries["start_from"], plan.values, plan.pinned)
     held = {"seed": entries["seed"], "overrides": overrides_of(entries)}
+    if entries["exclude"] != NO_LIST:
+        held["exclude"] = exclusions.path_of(entries["exclude"])
     return entries_of(
         Plan(_own_title(entries), plan.recipe, plan.set, plan.start, {**plan.values, **held}, plan.pinned)
     )

@@ -25,8 +25,8 @@ from ...jobs.store import JobError
 Kind = Literal["choice", "flag", "whole", "number", "text", "sizes"]
 
 UP_FRONT = (
-    "model", "recipe", "data", "split", "start_from", "pretrained", "trained_stages", "class_weights", "epochs",
-    "minutes", "seed",
+    "model", "recipe", "data", "split", "exclude", "start_from", "pretrained", "trained_stages", "class_weights",
+    "epochs", "minutes", "seed",
 )  # fmt: skip
 """Settings that the form shows first, with their own labels."""
 _HIDDEN = {

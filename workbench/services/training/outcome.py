@@ -48,6 +48,7 @@ class BeforeAfter:
         measured: accuracy on the whole test set, where `ferscope evaluate` has measured it, with its number of
             images.
         caveat: what the card says of test images that its start or teacher has seen; "" where they have seen none.
+        excluded: how many training images were left out by which list; "" for none.
         unknown: one sentence if the initial weights are not available; `accuracy` then holds the value after twice.
     """
 
@@ -62,6 +63,7 @@ class BeforeAfter:
     maps: tuple[Tensor | None, Tensor | None]
     measured: tuple[Interval, int] | None
     caveat: str = ""
+    excluded: str = ""
     unknown: str = ""
 
 
@@ -107,6 +109,7 @@ def _before_after(id_: str, stamp: int) -> BeforeAfter:
         maps=(first_maps, last_maps),
         measured=_measured(folder, card),
         caveat=card.caveat,
+        excluded=card.excluded.sentence if card.excluded else "",
         unknown=unknown,
     )
 

@@ -35,6 +35,7 @@ def show() -> None:
     if preset.missing:
         st.info(preset.missing)
     _up_front()
+    _exclusions()
     _summary()
     missing = st.session_state["train-set"] not in training.set_names()
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -198,6 +199,18 @@ def _up_front() -> None:
     )
 
 
+def _exclusions() -> None:
+    """Draw the choice of an exclusion list, where there are any."""
+    lists = _keep("exclude", training.exclusion_lists())
+    if len(lists) > 1:
+        left, _ = st.columns([1, 2])
+        left.selectbox("Exclusion list", lists, key="train-exclude", help=_EXCLUDE)
+
+
+_EXCLUDE = (
+    "Leaves out the training images of a list, such as those with wrong labels; the card records it. Images are put on "
+    "lists on the pages Dataset and Metrics. Validation and test set stay whole."
+)
 _SPLIT = (
     "Training, validation and test set; official: as the dataset defines them. subject-10fold-3: fold 3 of 10, no "
     "person in two of the sets. All folds: ferscope train --split subject-10fold"

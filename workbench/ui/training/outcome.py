@@ -75,6 +75,8 @@ def _download(job: Job) -> None:
 def _test(found: BeforeAfter) -> None:
     if found.caveat:
         st.warning(found.caveat)
+    if found.excluded:
+        st.info(found.excluded)
     if found.unknown:
         st.warning(found.unknown)
         return
