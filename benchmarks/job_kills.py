@@ -144,7 +144,7 @@ def damages(job: Job) -> list[str]:
         "history": lambda: read_history(job.folder / HISTORY),
         "epochs": lambda: [safetensors.torch.load_file(path) for path in (job.folder / "epochs").glob("*.safetensors")],
     }
-    if not job.has_state:
+    if not (job.folder / resume.FILE).is_file():
         del looks["state"]
     if not (job.folder / HISTORY).is_file():
         del looks["history"]

@@ -5,14 +5,12 @@ What is known of a complete set, and which images its official split trains on. 
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from ..files import write_bytes
 from .faceset import EMOTIONS, FaceSet
 
 SPLITS = ("Training", "PublicTest", "PrivateTest")
@@ -24,9 +22,6 @@ COUNTS = {
     "PrivateTest": [491, 55, 528, 879, 626, 594, 416],
 }
 """Images of each class, in the order of `EMOTIONS`, that a complete set has."""
-
-CSV_CODES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
-"""The challenge's own order of classes: code 4 is sad, not neutral."""
 
 SIDE = 48
 SHARED_NAMES = {"Training_52789098", "Training_8475486"}
@@ -70,15 +65,3 @@ def official_hashes() -> OfficialHashes:
     with np.load(Path(__file__).with_name("fer2013_hashes.npz")) as file:
         arrays = [np.array([f"{value:016x}" for value in file[part]]) for part in ("training", "validation")]
         return OfficialHashes(str(file["data"]), *arrays)
-
-
-def write_official_hashes(path: Path, training: FaceSet, validation: FaceSet, data: str) -> None:
-    """Write `fer2013_hashes.npz`, from the sets of the official split and the fingerprint of that."""
-    sets = {"training": training, "validation": validation}
-    hashes = {
-        name: np.unique(np.array([int(hash_, 16) for hash_ in faces.pixel_hashes], dtype=np.uint64))
-        for name, faces in sets.items()
-    }
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, data=np.array(data), **hashes)
-    write_bytes(path, buffer.getvalue())

@@ -15,7 +15,6 @@ from pydantic.dataclasses import dataclass
 from models.cards import Count, first_reason, parse_card, parse_json
 from models.registry import get_spec
 from models.training import history
-from models.training import resume as state
 from models.training.config import FILE as CONFIG
 from models.training.config import TrainConfig, parse_config, read_config
 
@@ -106,11 +105,6 @@ class Job:
         if self.alive or self.imported or self.state == "broken":
             return False
         return self.state != "done" or self.paused
-
-    @property
-    def has_state(self) -> bool:
-        """Whether a complete epoch is stored to resume from; without one, the job starts from scratch."""
-        return (self.folder / state.FILE).is_file()
 
 
 def read_job(folder: Path) -> Job:

@@ -11,8 +11,8 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 
-from ...files import UNPACKING_ERRORS, write_bytes
-from ..faceset import EMOTIONS, DataError, FaceSet
+from ...files import write_bytes
+from ..faceset import EMOTIONS, FaceSet
 from .faces import EXPRESSIONS, check, expression_of, render_variation, vary
 
 
@@ -162,16 +162,3 @@ def _npy(array: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, array)
     return buffer.getvalue()
-
-
-def load_drawn(path: str | Path) -> DrawnSet:
-    """Read what `save_drawn` wrote; raises DataError for a file that is not there, or that has no masks."""
-    faces = FaceSet.load(path)
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            masks = {key: file[key] for key in ("evidence", "stickers") if key in file}
-    except UNPACKING_ERRORS as error:
-        raise DataError(f"The masks in {path} are damaged ({error}). Draw it again: ferscope data draw") from error
-    if "evidence" not in masks or any(m.shape != faces.images.shape for m in masks.values()):
-        raise DataError(f"{path} holds faces without masks. Draw a set with them: ferscope data draw --out {path}")
-    return DrawnSet(faces, masks["evidence"], masks.get("stickers"))

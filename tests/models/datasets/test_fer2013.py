@@ -53,10 +53,13 @@ def picture_files(prefix: str = "") -> dict[str, bytes]:
     return {f"{prefix}{key}.png": png(picture) for key, (picture, _) in drawn().items()}
 
 
+CSV_CODES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")  # the challenge's own order
+
+
 def rows() -> list[dict[str, str]]:
     return [
         {
-            "emotion": str(fer2013.CSV_CODES.index(emotion)),
+            "emotion": str(CSV_CODES.index(emotion)),
             "pixels": " ".join(map(str, picture.ravel())),
             "Usage": key.split("/")[-1].split("_")[0],
         }
