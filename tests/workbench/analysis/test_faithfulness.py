@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from pytorch_grad_cam.metrics.road import NoisyLinearImputer
 from torch import Tensor, nn
 
 from workbench.analysis.baseline_maps import Score, gaussian_map, random_maps
@@ -102,18 +101,6 @@ def test_about_one_random_map_in_twenty_beats_the_other_random_maps(net, x):
     assert Score("", "", float(areas.min()) - 1e-3, 0, areas[0], False, 0, 1).beats_random
 
 
-def test_the_bar_is_the_best_of_twenty_on_the_side_that_is_better():
-    random = torch.linspace(0.2, 0.8, 20)
-    lower, higher = (Score("", "", 0.5, 0, random, up, 0, 1) for up in (False, True))
-    assert lower.bar == pytest.approx(0.2)
-    assert higher.bar == pytest.approx(0.8)
-    assert not lower.beats_random
-    assert not higher.beats_random
-    assert Score("", "", 0.19, 0, random, False, 0, 1).beats_random
-    assert not Score("", "", 0.19, 0, random, True, 0, 1).beats_random
-    assert not Score("", "", 0.25, 0, torch.full((20,), 0.25), False, 0, 1).beats_random, "equal is not better"
-
-
 def test_only_the_order_of_a_map_counts(net, x):
     map_ = torch.rand(1, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
     right = deletion(net, x, 1, map_).probability
@@ -130,69 +117,7 @@ def test_between_equal_pixels_a_smooth_random_map_decides_and_not_the_order_of_r
     assert (found[0] - by_rows[0]).abs().max() > 0.05
 
 
-def test_random_maps_are_smooth_seeded_and_as_often_positive_as_negative():
-    maps = random_maps(200, (48, 40), (6, 5), seed=7)
-    assert maps.shape == (200, 48, 40)
-    assert torch.equal(maps, random_maps(200, (48, 40), (6, 5), seed=7))
-    assert not torch.equal(maps, random_maps(200, (48, 40), (6, 5), seed=8))
-    assert maps.abs().max() <= 1
-    assert abs(float(maps.mean())) < 0.03
-    assert (maps[:, 1:] - maps[:, :-1]).abs().max() <= 2 * 6 / 48 + 1e-6, "no step larger than the grid allows"
-
-
-def test_the_gaussian_is_highest_in_the_middle_and_the_same_on_every_side():
-    hill = gaussian_map((31, 21))
-    assert hill.argmax() == 15 * 21 + 10
-    torch.testing.assert_close(hill, hill.flip(0).flip(1))
-    assert hill[15, 10] == 1
-
-
 # ------------------------------------------------------------------------------------------------ ROAD
-
-
-def holes(kind: str, shape: tuple[int, int]) -> Tensor:
-    if kind == "nine tenths":
-        return torch.rand(shape, generator=torch.Generator().manual_seed(2)) < 0.9
-    missing = torch.zeros(shape, dtype=torch.bool)
-    missing[{"box": (slice(4, 9), slice(3, 8)), "border": (slice(0, 3), slice(None))}[kind]] = True
-    return missing
-
-
-@pytest.mark.filterwarnings("ignore:__array_wrap__")  # of the reference
-@pytest.mark.parametrize("kind", ["box", "border", "nine tenths"])
-@pytest.mark.parametrize("channels", [1, 3])
-def test_removed_pixels_are_imputed_by_the_linear_system_of_the_paper(kind, channels):
-    """Against the system written out densely, one pixel at a time, and against pytorch-grad-cam's imputer."""
-    height, width = 13, 11
-    image = torch.randn(channels, height, width, generator=torch.Generator().manual_seed(1))
-    missing = holes(kind, (height, width))
-    filled = fill_linearly(image, missing)
-    A, b = np.eye(height * width), image.flatten(1).numpy().T.astype(float)
-    for y in range(height):
-        for x in range(width):
-            if missing[y, x]:
-                near = [
-                    (y + i, x + j, 1 / 6 if i * j == 0 else 1 / 12) for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j
-                ]
-                near = [(a, c, w) for a, c, w in near if 0 <= a < height and 0 <= c < width]
-                b[y * width + x] = 0
-                for a, c, w in near:
-                    A[y * width + x, a * width + c] = -w / sum(w for *_, w in near)
-    expected = np.linalg.solve(A, b).T.reshape(channels, height, width)
-    np.testing.assert_allclose(filled, expected, atol=1e-5)
-    reference = NoisyLinearImputer(noise=0)(image, (~missing).float())
-    torch.testing.assert_close(filled, reference, atol=1e-5, rtol=0)
-    assert torch.equal(filled[:, ~missing], image[:, ~missing])
-
-
-def test_a_hole_in_a_slope_is_filled_with_the_slope():
-    slope = (2 * torch.arange(12.0)[:, None] - 3 * torch.arange(15.0))[None]
-    torch.testing.assert_close(fill_linearly(slope, holes("box", (12, 15))), slope, atol=1e-4, rtol=0)
-
-
-def test_an_image_without_a_known_pixel_cannot_be_filled():
-    with pytest.raises(ValueError, match="missing covers the whole image"):
-        fill_linearly(torch.zeros(1, 5, 5), torch.ones(5, 5, dtype=torch.bool))
 
 
 def test_road_finds_the_true_map_and_many_maps_at_once_are_as_good_as_one_alone(net, x):
