@@ -168,7 +168,7 @@ def handshake(port: int, host: str, origin: str | None = None) -> int:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends Ctrl-C as POSIX systems do")
-def test_for_a_class_the_app_prints_a_token_and_answers_to_its_own_names_only():
+def test_for_a_class_the_app_prints_a_token_and_serves_its_own_names_only():
     port = free_port()
     command = [FERSCOPE, "app", "--port", str(port), "--lan", "--host-name", "fer.example.org"]
     app = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)

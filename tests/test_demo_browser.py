@@ -80,7 +80,7 @@ def bars(tab, instead_of: str = "") -> str:
     ).json_value()
 
 
-def test_a_visitor_clicks_a_sample_accepts_uploads_changes_the_class_compares_and_opens_the_camera(page):
+def test_a_visitor_uses_a_sample_an_upload_another_class_compare_and_the_camera(page):
     of_a_sample = bars(page)
     page.get_by_role("button", name="sad").or_(page.get_by_label("Thumbnail 8")).first.click()
     of_the_sad_one = bars(page, instead_of=of_a_sample)

@@ -149,7 +149,7 @@ def test_results_of_the_readme_are_those_of_the_cards():
         assert (millions, percent) == found, f"{name}: update the table in README.md"
 
 
-def test_a_chain_of_trainings_is_listed_from_its_start(made, tmp_path, monkeypatch):
+def test_a_chain_of_training_runs_is_listed_from_its_start(made, tmp_path, monkeypatch):
     for name, recipe, start, epochs in (("first", "quick", [], 3), ("second", "polish", ["first"], 2)):
         (tmp_path / name).mkdir()
         ancestors = [{"name": one, "roles": ["start"]} for one in start]

@@ -59,7 +59,7 @@ def test_the_error_is_the_one_of_the_card_and_the_weighted_gap_of_the_bars(tempe
     assert found.ece == measure(logits / temperature, labels, tuple("abcdefg"))["calibration_error"]
 
 
-def test_calibrated_logits_have_small_errors_and_sharpened_ones_large_errors_below_their_confidence():
+def test_calibrated_logits_have_small_errors_and_overconfident_ones_large_errors():
     logits, labels = calibrated()
     assert reliability(logits, labels).ece < 0.02
     sharp = reliability(3 * logits, labels)

@@ -338,7 +338,7 @@ def test_a_network_too_large_for_its_weights_is_never_built(folder, monkeypatch)
     assert "in the file" in refusal(folder)
 
 
-def test_kappa_that_is_not_defined_is_null_in_a_card_and_nan_of_earlier_cards_is_read_so(folder):
+def test_undefined_kappa_is_null_in_a_card_and_nan_of_earlier_cards_is_read_as_null(folder):
     card = read_card(folder)
     found = {"plain": measure(torch.eye(7)[[3] * 9], torch.tensor([3] * 9), card.classes)}
     write_card(folder, dataclasses.replace(card, metrics={"test": found}))
@@ -368,7 +368,7 @@ def test_a_card_of_an_earlier_version_names_its_start_and_teacher_and_is_marked(
 # ---- writing
 
 
-def test_a_network_that_half_precision_cannot_hold_is_refused_and_the_earlier_file_stays(folder):
+def test_weights_beyond_half_precision_are_refused_and_the_earlier_file_stays(folder):
     model, card = load_checkpoint(folder)
     before = (folder / "model.safetensors").read_bytes()
     with torch.no_grad():
@@ -434,7 +434,7 @@ def test_the_default_network_ships():
     assert "residual_cnn" in list_checkpoints()
 
 
-def test_weights_that_ship_load_and_answer(subtests):
+def test_shipped_weights_load_and_predict(subtests):
     for name in weights():
         with subtests.test(name):
             model, card = load_checkpoint(name)

@@ -54,7 +54,7 @@ def test_only_networks_of_the_same_split_set_and_classes_are_candidates(three):
     assert candidates() == ["bad", "other"]
 
 
-def test_nothing_to_choose_from_and_answers_to_other_images_are_sentences(three):
+def test_no_candidates_and_predictions_of_other_images_are_refused_in_a_sentence(three):
     with pytest.raises(CheckpointError, match="ferscope zoo"):
         choose([])
     stored = read_predictions("good", "PublicTest")
@@ -75,7 +75,7 @@ def test_the_order_in_which_images_were_imported_plays_no_part(three):
     assert choose(["good", "other"]) == before
 
 
-def test_the_shipped_vote_is_a_checkpoint_without_its_members_weights_and_answers_their_mean(three):
+def test_a_saved_ensemble_has_no_weights_of_its_members_and_returns_their_mean(three):
     choice = choose(candidates())
     assert not is_shipped(choice)
     card = ship(choice)
@@ -120,7 +120,7 @@ def test_a_network_and_one_that_began_with_it_are_no_members_together(three):
     assert not choice.ships
 
 
-def test_an_ensemble_ships_only_where_it_is_more_accurate_than_the_best_single_network(shelf):
+def test_an_ensemble_ships_only_where_it_beats_the_best_single_network(shelf):
     for name, mistaken in (("one", 5), ("two", 6)):  # each is sure of a wrong class where the other is right
         sure = 9.0 * torch.eq(LABELS, mistaken)[:, None] * F.one_hot(torch.zeros_like(LABELS), 7)
         put(name, knows(set(range(7)) - {mistaken}) + sure, **SMALL)

@@ -211,7 +211,7 @@ def test_the_cam_layer_is_the_deepest_whose_map_is_at_least_six_by_six(name):
 
 
 @every_model_with_a_cam_layer
-def test_nothing_changes_the_cam_map_in_place_and_the_class_score_has_a_gradient_there(name):
+def test_nothing_changes_the_cam_map_in_place_and_the_logit_has_a_gradient_there(name):
     seen = recorded(name)
     output = seen.finished[seen.last(get_spec(name).cam_layer)][2]
     assert torch.equal(output, seen.copy)
@@ -254,7 +254,7 @@ def test_an_attention_layer_that_is_switched_off_returns_its_input(name):
 
 
 @every_model
-def test_saved_weights_are_loaded_as_they_were_rounded_and_saving_again_changes_nothing(name, tmp_path):
+def test_saved_weights_are_loaded_as_rounded_and_saving_again_changes_nothing(name, tmp_path):
     model = settled(name).model
     save_checkpoint(tmp_path / "first", model, card_of(name, model))
     loaded, card = load_checkpoint(tmp_path / "first")

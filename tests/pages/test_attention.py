@@ -80,7 +80,7 @@ def table_of(app) -> list[list[str]]:
     return [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()[2:]]
 
 
-def test_gates_are_told_of_a_fixed_sample_and_a_constant_one_is_called_so_beside_its_map(shelf, monkeypatch):
+def test_gates_are_described_over_a_sample_and_a_constant_one_is_called_constant(shelf, monkeypatch):
     gates = [module.gates[0] for module in services.gates.stored_gates(SVD).modules[:-1]]
     constant, other = (list(map(wanted.__eq__, (gate.constant for gate in gates))).index(True) for wanted in (1, 0))
     app = opened(network=SVD, module=f"{constant + 1} SVD")
@@ -108,7 +108,7 @@ def test_gates_of_other_weights_are_measured_on_drawn_faces_and_the_page_says_so
     assert "belongs to other weights" in told
 
 
-def test_a_slow_network_has_its_gates_measured_when_the_visitor_says_so(shelf, monkeypatch):
+def test_gates_of_a_slow_network_are_measured_only_after_a_click(shelf, monkeypatch):
     write_checkpoint(shelf, SVD, seed=1)
     monkeypatch.setattr("workbench.ui.slow_requests.pace", lambda network: 1.0)
     app = opened(network=SVD)
@@ -120,7 +120,7 @@ def test_a_slow_network_has_its_gates_measured_when_the_visitor_says_so(shelf, m
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_module_with_two_gates_has_both_told_and_self_attention_is_compared_with_uniform_weights():
+def test_both_gates_of_a_module_and_self_attention_beside_uniform_weights_are_shown():
     rows = {
         row[0].removesuffix(" (nearly constant)"): row for row in table_of(opened(network="hybrid_mobilenet_v3_small"))
     }
@@ -131,7 +131,7 @@ def test_a_module_with_two_gates_has_both_told_and_self_attention_is_compared_wi
 
 
 @pytest.mark.usefixtures("quick")
-def test_attention_inside_of_blocks_has_its_gates_told_too(shelf):
+def test_gates_of_attention_inside_blocks_are_described_too(shelf):
     rows = table_of(opened(network="senet50"))
     assert len(rows) == 17
     assert rows[0][0].removesuffix(" (nearly constant)") == "SE layer1.0.se"
@@ -180,7 +180,7 @@ def test_a_map_without_order_has_its_dash_explained(monkeypatch):
     assert told in text_of(opened(network="resnet18_bam"))
 
 
-def test_a_network_whose_weights_were_not_kept_says_where_its_answers_are():
+def test_a_network_without_weights_names_its_stored_predictions():
     warnings = [w.value for w in opened(network="resnet18_bam").warning]
     assert any(
         "page Metrics has stored predictions of earlier training runs: resnet18_bam-short-official-s0" in text
@@ -189,7 +189,7 @@ def test_a_network_whose_weights_were_not_kept_says_where_its_answers_are():
     assert not any("page Metrics" in w.value for w in opened(network="resnet18_svd_lfc").warning)
 
 
-def test_one_place_can_be_asked_what_it_attends_to():
+def test_attention_of_one_query_position_can_be_shown():
     app = opened(network="hybrid_mobilenet_v3_small", module="2 transformer")
     assert "averaged over all query positions" in text_of(app)
     app.toggle(key="mean").set_value(False).run()

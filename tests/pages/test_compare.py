@@ -67,7 +67,7 @@ def test_networks_without_a_map_are_not_offered_for_the_difference():
     assert "Difference of two maps" not in [s.value for s in app.subheader]
 
 
-def test_networks_that_do_not_agree_are_named_with_their_answers():
+def test_networks_that_disagree_are_named_with_their_predictions():
     app = opened(sample="drawn_sad", networks=["resnet18", "vanilla_cnn"])
     assert "**The networks disagree:**" in text_of(app)
 

@@ -128,7 +128,7 @@ def test_a_network_without_maps_still_shows_its_uncertainty():
 # ---- predict first
 
 
-def test_map_and_answer_stay_hidden_until_a_guess_is_made_and_then_it_is_scored():
+def test_map_and_prediction_stay_hidden_until_a_guess_is_scored():
     app = started(guess="true")
     assert "Where will the map for happy be strongest?" in words(app)
     assert "Prediction: " not in words(app)
@@ -171,7 +171,7 @@ def test_a_guess_against_a_blank_map_has_no_score(monkeypatch):
     assert "is blank,** so no guess can agree with it" in words(app)
 
 
-def test_the_cells_of_the_chart_bear_the_names_of_the_service_and_stand_where_it_counts_them():
+def test_the_cells_of_the_chart_have_the_names_and_positions_of_the_service():
     side = 48
     figure = charts.gridded(charts.face(torch.zeros(side, side), ""), side, services.map_quiz.GRID, picked=[7])
     points = figure.data[-1]

@@ -23,7 +23,7 @@ def test_the_page_says_which_frequencies_each_mixture_is_named_after():
     assert "both hybrid images follow their low frequencies" in text_of(app)
 
 
-def test_two_faces_with_one_answer_cannot_show_which_frequencies_count():
+def test_two_faces_with_one_prediction_cannot_show_which_frequencies_count():
     app = opened()
     predicted = services.predict(faces.load_sample("astronaut")).predicted
     same = next(
@@ -42,7 +42,7 @@ def test_the_other_face_gives_way_when_it_becomes_the_face():
     assert app.selectbox(key="other").value != "grace_hopper"
 
 
-def test_a_slow_network_is_asked_when_the_visitor_says_so(monkeypatch):
+def test_a_slow_network_runs_only_after_a_click(monkeypatch):
     monkeypatch.setattr("workbench.ui.slow_requests.pace", lambda network: 1.0)
     app = opened()
     assert "about 49 s" in text_of(app)

@@ -114,7 +114,7 @@ def test_a_curve_of_other_weights_is_not_shown_but_named(tmp_path, monkeypatch):
     assert "belongs to other weights" in text_of(opened())
 
 
-def test_an_untrained_network_stands_under_a_banner_and_is_trained_before_it_is_measured():
+def test_an_untrained_network_has_a_banner():
     app = opened(network="mobilenet_v1")
     assert "Random weights" in text_of(app)
     assert "mobilenet_v1 has no trained weights" in text_of(app)
@@ -126,7 +126,7 @@ def test_a_network_without_a_layer_for_maps_moves_its_frame_all_the_same():
     assert "crops have the same prediction" in text_of(app)
 
 
-def test_a_slow_network_is_asked_when_the_visitor_says_so(monkeypatch):
+def test_a_slow_network_runs_only_after_a_click(monkeypatch):
     monkeypatch.setattr("workbench.ui.slow_requests.pace", lambda network: 1.0)
     app = opened()
     assert "about 15 s" in text_of(app)

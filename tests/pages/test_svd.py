@@ -24,7 +24,7 @@ def test_the_page_states_the_rank_that_suffices_for_the_prediction():
     assert f"at rank 2: {now}" in text_of(app)
 
 
-def test_the_gate_of_a_trained_network_is_shown_without_a_banner_and_beside_other_faces():
+def test_the_gate_of_a_trained_network_has_no_banner_and_is_beside_other_faces():
     app = opened(network="efficientnet_lite0_svd_hfc")
     assert "Random weights" not in text_of(app)
     spread = services.svd.gate_spread("efficientnet_lite0_svd_hfc", "attention.2")
@@ -69,7 +69,7 @@ def test_the_memory_of_the_paper_is_computed_and_not_copied():
     assert "a factor of 12,544" in told
 
 
-def test_a_slow_network_is_asked_when_the_visitor_says_so(monkeypatch):
+def test_a_slow_network_runs_only_after_a_click(monkeypatch):
     monkeypatch.setattr("workbench.ui.slow_requests.pace", lambda network: 1.0)
     app = opened()
     assert "about 49 s" in text_of(app)

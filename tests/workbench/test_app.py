@@ -188,7 +188,7 @@ def test_the_about_page_says_what_it_must_not_be_used_for():
     assert "not written to disk" in words
 
 
-def test_the_menu_names_the_page_and_the_sidebar_hides_what_it_does_not_use_and_keeps_it_chosen():
+def test_the_sidebar_hides_what_a_page_does_not_use_and_keeps_it_chosen():
     app = start()
     app.selectbox(key="sample").set_value("drawn_sad")
     app.selectbox(key="network").set_value("resnet18").run()

@@ -213,7 +213,7 @@ def test_a_huge_image_in_few_bytes_is_left_out_before_it_is_decoded(tmp_path):
     assert "Training_7.png" in faces.notes[0]
 
 
-def test_a_name_that_stands_for_two_files_is_refused_unless_the_original_set_has_it_twice(tmp_path):
+def test_a_name_of_two_files_is_refused_unless_the_original_set_has_it_twice(tmp_path):
     picture = png(np.zeros((48, 48), np.uint8))
     twice = {"train/sad/Training_7.png": picture, "train/happy/Training_7.png": picture}
     assert "Training_7" in refusal(write_folder(tmp_path / "x", picture_files() | twice))

@@ -67,7 +67,7 @@ def some(n: int = 200) -> FaceSet:
 
 
 @pytest.mark.parametrize("mode", ["majority", "probability", "multi-label"])
-def test_a_relabeled_set_has_eight_classes_and_leaves_out_what_annotators_gave_no_label(mode, tmp_path):
+def test_a_relabeled_set_has_eight_classes_and_omits_what_annotators_did_not_label(mode, tmp_path):
     faces = relabelled(some(), mode)
     assert faces.classes == CLASSES
     assert 100 < len(faces) < 200

@@ -40,7 +40,7 @@ def test_inverse_weights_give_each_class_the_same_share_and_average_one():
     assert sum(w * n for w, n in zip(weights, TRAINING, strict=True)) / sum(TRAINING) == pytest.approx(1)
 
 
-def test_the_weights_of_paper_c_let_the_largest_class_have_more_than_half_of_the_loss():
+def test_the_weights_of_paper_c_give_the_largest_class_over_half_of_the_loss():
     assert class_weights("paper-c", TRAINING, EMOTIONS) == (0.1, 0.3, 0.3, 1.0, 0.3, 0.3, 0.1)
     shares = shares_of_the_loss("paper-c")
     assert (shares["happy"], TRAINING[3] / sum(TRAINING)) == pytest.approx((0.59, 0.25), abs=0.005)

@@ -68,7 +68,7 @@ def test_the_split_of_paper_e_has_its_training_counts_and_the_official_test(like
 
 
 @pytest.mark.parametrize("name", SIZES)
-def test_training_holds_no_image_of_the_other_parts_except_where_the_paper_has_it_so(like_fer2013, name):
+def test_training_has_no_image_of_other_parts_except_where_the_paper_has_it_so(like_fer2013, name):
     parts = split(like_fer2013, name)
     assert not np.isin(parts.indices["validation"], parts.indices["training"]).any()
     assert np.isin(parts.indices["test"], parts.indices["training"]).any() == (name == "kaggle-oheix")
@@ -93,7 +93,7 @@ def test_a_seed_draws_the_same_lists_again_and_another_seed_others(like_fer2013,
 # ---- clean
 
 
-def test_clean_leaves_out_duplicates_near_duplicates_blank_images_and_contradictions():
+def test_clean_omits_duplicates_near_duplicates_blank_images_and_contradictions():
     rng = np.random.default_rng(0)
     waves = rng.normal(size=(60, 6, 6))
     images = np.zeros((60, 48, 48))

@@ -279,7 +279,7 @@ def test_an_argument_that_cannot_be_read_is_a_usage_error(argv, capsys):
     assert argv[0] in capsys.readouterr().err
 
 
-def test_arguments_of_a_network_keep_their_kind_from_the_command_line_to_the_saved_run():
+def test_options_of_a_network_keep_their_type_from_command_line_to_saved_run():
     given = [
         "--model",
         "rarn",

@@ -105,7 +105,7 @@ def test_a_network_learns_the_patterns(make_config, tmp_path):
     assert max(float(row["validation_accuracy"]) for row in rows) > 0.8
 
 
-def test_the_shipped_weights_are_those_of_the_epoch_with_the_best_validation_accuracy(finished_run):
+def test_the_saved_weights_are_those_of_the_epoch_with_best_validation_accuracy(finished_run):
     accuracies = [float(row["validation_accuracy"]) for row in history(finished_run)]
     card = read_card(finished_run)
     assert card.best_epoch == 1 + accuracies.index(max(accuracies))
@@ -241,7 +241,7 @@ def test_an_interrupted_run_resumes_to_the_same_curve(finished_run, make_config,
     assert kinds == ["started", "epoch", "epoch", "interrupted", "resumed", "epoch", "epoch", "finished"]
 
 
-def test_better_weights_take_away_what_earlier_ones_answered(make_config, tmp_path, monkeypatch):
+def test_better_weights_remove_the_predictions_of_earlier_ones(make_config, tmp_path, monkeypatch):
     config = make_config(tmp_path / "run")
     monkeypatch.setattr(
         Trainer, "validate", lambda trainer, name: (1.0, 0.1 * len(trainer.history))
@@ -330,7 +330,7 @@ def test_a_run_from_before_a_field_existed_resumes_to_the_same_curve(finished_ru
 
 
 @pytest.mark.parametrize(("field", "value"), YOUNG_FIELDS.items())
-def test_a_run_from_before_a_field_existed_is_not_continued_with_another_value_of_it(
+def test_a_run_older_than_a_field_is_not_resumed_with_another_value_of_it(
     finished_run, make_config, tmp_path, field, value
 ):
     shutil.copytree(finished_run, tmp_path / "run")
@@ -412,7 +412,7 @@ def test_an_interruption_in_the_first_epoch_leaves_a_usable_checkpoint(make_conf
 
 
 @pytest.mark.parametrize("file", ["model.safetensors", "card.json", "history.csv", state.FILE])
-def test_an_interruption_while_the_first_epoch_is_written_leaves_a_usable_checkpoint(
+def test_interruption_while_the_first_epoch_is_written_leaves_a_usable_checkpoint(
     make_config, tmp_path, monkeypatch, file
 ):
     replace, seen = os.replace, []
@@ -493,7 +493,7 @@ def test_the_command_ends_with_130_after_an_interruption(make_config, tmp_path, 
     assert "--resume" in capsys.readouterr().out
 
 
-def test_the_command_measures_what_it_kept_where_it_is_asked_to(make_config, tmp_path):
+def test_the_command_evaluates_the_saved_weights_on_request(make_config, tmp_path):
     config = make_config(tmp_path / "run").model_copy(update={"evaluate": True})
     (tmp_path / "run.json").write_text(config.model_dump_json())
     main(["--config", str(tmp_path / "run.json")])
@@ -615,7 +615,7 @@ def test_rare_classes_get_their_augmentation_while_training(make_config, tmp_pat
     assert varied[labels[0] > 0].float().mean() > 0.3
 
 
-def test_all_answers_to_unequal_classes_together_train_and_resume(make_config, tmp_path, faces, monkeypatch):
+def test_all_methods_against_class_imbalance_train_and_resume_together(make_config, tmp_path, faces, monkeypatch):
     unequal(faces).save(tmp_path / "unequal.npz")
     values = {"data": tmp_path / "unequal.npz", "epochs": 2, "growing_sizes": (), **YOUNG_FIELDS}
     whole = train(make_config(tmp_path / "whole", **values))

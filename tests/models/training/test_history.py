@@ -32,7 +32,7 @@ def test_a_history_comes_back_with_six_digits(tmp_path):
         (b"0.5", b"\xff", "ascii"),
     ],
 )
-def test_a_damaged_history_is_refused_and_the_place_named(tmp_path, old, new, why):
+def test_a_damaged_history_is_refused_and_the_line_named(tmp_path, old, new, why):
     histories.put(tmp_path, 2)
     path = tmp_path / FILE
     path.write_bytes(path.read_bytes().replace(old, new, 1))

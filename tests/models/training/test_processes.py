@@ -151,7 +151,7 @@ def test_ctrl_c_later_keeps_the_best_epoch_and_the_run_can_go_on(trainings):
     assert resume.load_facts(training.folder)["history"] == before
 
 
-def test_a_disk_that_refuses_ends_the_command_with_advice_and_keeps_the_last_good_epoch(trainings):
+def test_a_full_disk_ends_the_command_with_advice_and_keeps_the_last_good_epoch(trainings):
     training = trainings["small disk"]
     status, output = training.end()
     assert status == 1, output

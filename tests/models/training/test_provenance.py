@@ -60,7 +60,7 @@ def test_a_start_of_another_named_split_is_refused_with_the_numbers(make_config,
         provenance(again(start_from=start), split(faces, "official"))
 
 
-def test_what_is_allowed_is_marked_told_and_left_out(memorized, again, tmp_path, monkeypatch, capsys):
+def test_what_is_allowed_is_marked_reported_and_left_out(memorized, again, tmp_path, monkeypatch, capsys):
     folder = train(again(start_from=memorized, allow_seen=True, evaluate=True))
     from models.evaluate import evaluate_run
 

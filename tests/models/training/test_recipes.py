@@ -312,7 +312,7 @@ def test_tensorboard_gets_the_curves(make_config, tmp_path):
 # ---- learning from one's own answers
 
 
-def test_a_target_is_blended_of_label_and_answer(finished_run, make_config, tmp_path, faces):
+def test_a_target_is_a_blend_of_label_and_teacher_prediction(finished_run, make_config, tmp_path, faces):
     given = {"start_from": finished_run, "distillation": 0.25}
     training = split(faces, "official").training
     run = Trainer(make_config(tmp_path / "run", **given), split(faces, "official"))
@@ -411,7 +411,7 @@ def test_maps_in_bfloat16_count_less():
     assert 0.4 < half / full < 0.85
 
 
-def test_running_out_of_memory_and_a_lost_gpu_are_told_in_words(make_config, tmp_path, monkeypatch):
+def test_running_out_of_memory_and_a_lost_gpu_are_explained(make_config, tmp_path, monkeypatch):
     config = make_config(tmp_path / "run", epochs=2, growing_sizes=())
     step, errors = (
         Trainer.train_step,
@@ -517,7 +517,7 @@ def test_images_that_are_too_small_to_learn_from_are_refused(sizes, make_config,
         train(make_config(tmp_path / "run", model="resnet18", overrides={}, **({"growing_sizes": ()} | sizes)))
 
 
-def test_weights_of_the_host_begin_a_network_with_attention(make_config, tmp_path):
+def test_weights_of_the_backbone_initialize_a_network_with_attention(make_config, tmp_path):
     given = {"epochs": 1, "growing_sizes": (), "input_size": 64, "overrides": {}}
     host = train(make_config(tmp_path / "host", model="resnet18", **given))
     config = make_config(tmp_path / "bam", model="resnet18_bam", start_from=host, **given)

@@ -117,7 +117,7 @@ def test_all_maps_of_a_network_equal_those_of_pytorch_grad_cam(name, dtype):
             np.testing.assert_allclose(ours, theirs, atol=1e-5, rtol=0, err_msg=layer)
 
 
-def test_the_shared_recording_of_the_reference_is_what_the_reference_computes_by_itself():
+def test_the_shared_recording_of_the_reference_is_what_it_computes_by_itself():
     model, x = network_with_lively_statistics("residual_cnn"), images(2, 48)
     recorded = reference_maps(model, x, "stage3", [(48, 48)])[0]
     with reference.XGradCAM(model, [model.stage3]) as cam:
@@ -254,7 +254,7 @@ def test_the_axes_are_image_method_class_height_width_in_the_requested_order(net
     assert all(full[:, m].max() > 0 for m in range(6))
 
 
-def test_stretched_maps_span_zero_to_one_at_the_size_returned_and_blank_ones_stay_blank(net, x):
+def test_normalized_maps_span_zero_to_one_and_blank_ones_stay_blank(net, x):
     with torch.no_grad():
         net.head.weight[1] = 0  # nothing speaks for class 1
     plain, stretched = atlas(net, x, "late", size=(31, 20)), atlas(net, x, "late", size=(31, 20), normalize=True)

@@ -81,7 +81,7 @@ def test_pixels_that_are_no_numbers_are_refused():
 # ---- each of them
 
 
-def test_images_rotate_counter_clockwise_shift_right_and_down_and_grow_about_the_center():
+def test_images_rotate_counterclockwise_shift_right_and_down_and_zoom_at_the_center():
     x = image(2, 1, 12, 12)
     torch.testing.assert_close(warped(x), x)
     torch.testing.assert_close(corrupt("rotation", x, 90), torch.rot90(x, 1, (2, 3)), atol=1e-5, rtol=0)
@@ -129,7 +129,7 @@ def test_brightness_multiplies_and_contrast_stretches_about_the_mean():
     torch.testing.assert_close(corrupt("contrast", x, 0.5), x.mean() + 0.5 * (x - x.mean()))
 
 
-def test_the_lowest_resolution_and_the_lowest_cutoff_remove_stripes_and_keep_the_mean():
+def test_lowest_resolution_and_lowest_cutoff_remove_stripes_and_keep_the_mean():
     stripes = (torch.arange(48) % 2).float().expand(1, 1, 48, 48)
     for name, value in (("resolution", 8), ("low-pass", 0.3)):
         changed = corrupt(name, stripes, value)

@@ -84,7 +84,7 @@ def test_a_map_and_its_negative_cost_one_deletion_and_give_both_curves(net, x, b
 
 
 @pytest.mark.parametrize("baseline", ["blur", "mean"])
-def test_the_true_map_beats_every_random_map_and_the_gaussian_and_its_opposite_beats_none(net, x, baseline):
+def test_the_true_map_beats_random_and_gaussian_maps_and_its_negative_beats_none(net, x, baseline):
     maps = torch.cat([evidence()[None], -evidence()[None], gaussian_map((SIDE, SIDE))[None]])
     maps = torch.cat([maps, random_maps(40, (SIDE, SIDE))])
     gone, back = deletion(net, x, 1, maps, baseline).auc, insertion(net, x, 1, maps, baseline).auc

@@ -144,7 +144,7 @@ def test_the_images_for_a_page_share_the_scale_0_to_1():
     assert (shown.detail > 0.5).all(), "noise has most of its contrast in high frequencies"
 
 
-def test_the_detail_of_an_image_shrinks_as_the_cutoff_grows_and_a_blank_one_has_none():
+def test_detail_of_an_image_shrinks_as_the_cutoff_grows_and_a_blank_one_has_none():
     x = image(48, 48)
     details = [frequency_images(x, cutoff / 20).detail.item() for cutoff in range(21)]
     assert details == sorted(details, reverse=True)
@@ -210,7 +210,7 @@ def test_every_ring_of_the_profile_has_a_frequency(height, width):
     assert amplitude.isfinite().all()
 
 
-def test_the_profile_of_a_sinusoid_has_one_peak_at_its_frequency_in_units_of_the_cutoff():
+def test_the_profile_of_a_sinusoid_peaks_at_its_frequency_in_units_of_the_cutoff():
     diagonal = torch.cos(2 * torch.pi / 48 * (6 * torch.arange(48.0)[:, None] + 8 * torch.arange(48.0)))
     radius, amplitude = radial_profile(diagonal)
     assert radius[amplitude > 1e-2].tolist() == pytest.approx([10 / 48])  # √(6² + 8²)
@@ -225,7 +225,7 @@ def waves(*frequencies: int) -> torch.Tensor:
     return sum(torch.cos(2 * torch.pi * f / 48 * torch.arange(48.0)) for f in frequencies).expand(48, 48)
 
 
-def test_hybrid_images_have_low_frequencies_of_one_and_high_frequencies_of_the_other():
+def test_hybrid_images_have_low_frequencies_of_one_and_high_ones_of_the_other():
     first, second = swap_bands(0.3 + waves(3, 20), 0.6 + waves(5, 17), cutoff=0.25)
     torch.testing.assert_close(first, 0.3 + waves(3, 17), atol=1e-5, rtol=0)
     torch.testing.assert_close(second, 0.6 + waves(5, 20), atol=1e-5, rtol=0)
@@ -241,7 +241,7 @@ def test_swapping_neither_makes_nor_loses_anything(height, width, cutoff, mask):
         torch.testing.assert_close(swap_bands(first, second, cutoff, mask), (a, b), atol=1e-5, rtol=0)
 
 
-def test_at_the_ends_of_the_slider_images_swap_whole_but_for_their_mean_or_not_at_all():
+def test_at_the_ends_of_the_slider_images_swap_all_but_their_mean_or_nothing():
     a, b = image(20, 24), image(20, 24, seed=1)
     torch.testing.assert_close(swap_bands(a, b, 0)[0], b - b.mean() + a.mean())
     torch.testing.assert_close(swap_bands(a, b, 1), (a, b))

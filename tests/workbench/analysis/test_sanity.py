@@ -66,7 +66,7 @@ def test_a_map_is_flagged_when_it_is_blank_or_nowhere_positive():
     assert flag(slope, against=slope) is None
 
 
-def test_a_rectified_map_is_all_negative_with_evidence_against_the_class_and_blank_without(net, x):
+def test_a_rectified_map_is_all_negative_with_contrary_evidence_and_blank_without(net, x):
     with torch.no_grad():
         net.head.weight[0] = -net.head.weight[0].abs()
         net.head.weight[1] = 0
@@ -125,7 +125,7 @@ def test_a_fake_that_draws_edges_stays_the_same_and_a_map_of_the_weights_does_no
     assert found.final == pytest.approx(float(found.similarity[:, -1].mean()))
 
 
-def test_layers_forget_from_the_classifier_down_in_the_order_of_their_calls_and_the_network_keeps_all(net, x):
+def test_weights_are_randomized_from_the_classifier_down_and_restored(net, x):
     net.train()
     net.head.bias.grad = torch.ones(3)
     with torch.no_grad():
@@ -215,7 +215,7 @@ def test_a_network_without_parameters_and_no_steps_are_refused(net, x):
 # ------------------------------------------------------------------------------------------------ stability
 
 
-def test_a_map_that_moves_with_the_image_is_stable_under_crops_and_a_fixed_one_is_not(net, x):
+def test_a_map_that_moves_with_the_image_is_stable_under_crops_a_fixed_one_is_not(net, x):
     nailed = torch.rand(12, 12, generator=torch.Generator().manual_seed(9))
     follows, stays = (stability(net, x, explain) for explain in (lambda _m, x: x[0, 0], lambda *_: nailed))
     assert follows.crop.tolist() == pytest.approx([1] * 4)

@@ -38,7 +38,7 @@ def test_one_layer_for_each_size_of_map_the_end_of_its_stage():
     ]
 
 
-def test_what_is_to_be_skipped_does_not_count_and_what_is_to_be_kept_stands_for_its_size():
+def test_skipped_layers_do_not_count_and_a_kept_layer_stands_for_its_size():
     assert names(Small(), 16, skip=("gate",)) == ["first", "second"]
     assert names(Small(), 16, keep="second.0") == ["first", "second.0"]
 

@@ -102,7 +102,7 @@ def test_a_map_that_shows_the_planted_evidence_is_trusted(net, x):
     assert measures.cascade.final < 0.3
 
 
-def test_right_regions_that_ignore_the_network_are_weak_and_wrong_ones_are_not_trusted(net, x):
+def test_right_regions_that_ignore_the_network_are_weak_wrong_ones_not_faithful(net, x):
     painted = assess(net, x, 1, lambda *_: evidence())
     assert painted.badge.level == "weak"
     assert painted.badge.passed == (True, True, False)

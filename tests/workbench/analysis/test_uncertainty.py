@@ -59,7 +59,7 @@ def test_each_pass_keeps_or_drops_and_the_figures_are_those_of_a_loaded_coin():
     assert found.mutual_information.item() == pytest.approx(entropy(mean, 1 - mean) - expected, abs=1e-5)
 
 
-def test_an_image_that_is_unclear_to_every_pass_has_entropy_and_no_mutual_information():
+def test_an_image_unclear_to_every_pass_has_entropy_and_no_mutual_information():
     found = mc_dropout(Coin(w=0), ones())
     assert found.entropy.item() == pytest.approx(math.log(2))
     assert found.mutual_information.item() == pytest.approx(0, abs=1e-6)

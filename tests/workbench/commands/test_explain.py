@@ -136,7 +136,7 @@ def test_random_weights_are_named_on_the_page_in_the_table_and_in_the_terminal(f
     assert "mobilenet_v1 has random weights" in capsys.readouterr().out
 
 
-def test_where_nothing_could_be_explained_the_command_fails_and_the_earlier_report_stays(folder, tmp_path):
+def test_where_nothing_is_explained_the_command_fails_and_the_old_report_stays(folder, tmp_path):
     (tmp_path / "r.html").write_text("earlier")
     with pytest.raises(SystemExit, match=r"No image could be explained[^$]*text\.png"):
         report.main([str(folder / "<b>text.png"), "--out", str(tmp_path / "r.html")])

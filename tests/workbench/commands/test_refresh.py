@@ -91,7 +91,7 @@ def surveyed(monkeypatch):
     return asked
 
 
-def test_curves_that_are_missing_or_of_other_weights_are_measured_while_there_is_time(surveyed, monkeypatch, capsys):
+def test_missing_curves_and_those_of_other_weights_are_measured_while_time_remains(surveyed, monkeypatch, capsys):
     faces, plenty = FaceSet(*[[]] * 4), refresh.Budget(1e18, print)
     monkeypatch.setattr(refresh, "survey_minutes", lambda name, limit, corruptions: 1.0)
     refresh.renew_robustness("vanilla_cnn", faces, refresh.Budget(0, print), "cpu", print)
@@ -131,7 +131,7 @@ def test_gates_are_measured_alone_and_again_only_for_other_weights(shelf, tmp_pa
     assert not (shelf / "README.md").exists()
 
 
-def test_only_networks_that_ship_under_their_own_name_get_curves_and_the_vote_comes_last():
+def test_only_networks_that_ship_under_their_own_name_get_curves_the_ensemble_last():
     refresh.renew_ensemble(None, refresh.Budget(0, print), "cpu", print)
     assert refresh.shipped() == ["vanilla_cnn", "ensemble"]
 

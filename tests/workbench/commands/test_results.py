@@ -50,7 +50,7 @@ def test_a_trained_network_stands_with_its_figures_and_where_they_come_from():
     assert "paper C's random" not in text.split("`residual_cnn` on")[1]
 
 
-def test_a_network_whose_ancestors_have_seen_test_images_stands_in_no_table_and_is_named():
+def test_a_network_whose_ancestors_saw_test_images_is_named_and_in_no_table():
     put("residual_cnn", knows(range(6)), weights=False, network="residual_cnn")
     put("residual_cnn-s9", knows(range(7)), weights=False, network="residual_cnn", seen={"PrivateTest": 70})
     text = results.text()
@@ -58,7 +58,7 @@ def test_a_network_whose_ancestors_have_seen_test_images_stands_in_no_table_and_
     assert line.startswith("Left out, because weights that they come from have seen validation or test images")
 
 
-def test_a_measured_ranking_and_a_measured_training_are_told_in_points_and_minutes(shelf):
+def test_measured_rankings_and_training_runs_are_in_points_and_minutes(shelf):
     for name, known in (("resnet18_bam", 2), ("resnet18", 6)):
         put(name, knows(range(known)), weights=False, network=name, recipe="short")
     text = results.text()

@@ -163,7 +163,7 @@ def test_however_a_path_is_written_its_owner_has_the_file_and_nobody_else(door, 
         assert ask(door, "POST", f"{API}queue/join", json=body, headers=headers).status_code == 400
 
 
-def test_an_upload_stays_in_memory_and_the_demo_is_told_its_token(tmp_path, door):
+def test_an_upload_stays_in_memory_and_the_demo_gets_its_token(tmp_path, door):
     door.uploads = Uploads(tmp_path)
     (path,) = upload(door).json()
     assert list(tmp_path.rglob("*")) == []
@@ -252,7 +252,7 @@ def test_a_body_that_is_no_json_is_refused_with_a_sentence(door, body):
     assert "JSON" in refused.json()["error"]
 
 
-def test_all_visitors_together_have_one_limit_and_the_refused_are_told():
+def test_all_visitors_share_one_limit_and_a_refusal_is_explained():
     door = made(work=Bucket(rate=0, burst=3))
     answers = [ask(door, "POST", f"{API}queue/join", json={}) for _ in range(5)]
     assert [a.status_code for a in answers] == [200, 200, 200, 429, 429]
@@ -335,7 +335,7 @@ def slow_bodies(door: Gateway, clients: list[str]) -> tuple[list[int], list[int]
     return asyncio.run(both())
 
 
-def test_slow_bodies_give_way_to_others_and_are_told(door, monkeypatch):
+def test_slow_bodies_give_way_to_others_with_an_explanation(door, monkeypatch):
     monkeypatch.setattr(bodies, "GRACE_SECONDS", 1.0)
     told, quick = slow_bodies(door, ["127.0.0.1"] * 24)
     assert quick == [200] * 5

@@ -69,7 +69,7 @@ def test_a_clock_that_was_set_does_not_lose_the_demo(monkeypatch):
         demo.wait()
 
 
-def test_a_demo_that_never_answers_is_given_up(monkeypatch):
+def test_a_demo_that_never_responds_is_ended(monkeypatch):
     silent = sleeper(process._status())
     known = {"pid": silent.pid, "requested": True, "started": time.time() - 1000}
     process.write_json(process._folder() / "process.json", known)

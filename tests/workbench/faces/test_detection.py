@@ -87,7 +87,7 @@ def test_a_large_photograph_gives_the_same_box_scaled(astronaut, astronaut_box):
     assert box.side / 6 == pytest.approx(astronaut_box.side, rel=0.08)
 
 
-def test_no_face_is_an_answer():
+def test_an_image_without_a_face_has_no_boxes():
     noise = np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8)
     for picture in (Image.fromarray(noise), Image.new("RGB", (300, 200), "white")):
         assert faces.detect(picture) == []

@@ -10,7 +10,7 @@ from workbench import faces
 from workbench.faces import PictureError
 
 
-def test_the_astronaut_is_the_first_sample_then_grace_hopper_then_one_drawing_an_emotion():
+def test_samples_are_the_astronaut_grace_hopper_and_a_drawing_of_each_emotion():
     names = [sample.name for sample in faces.samples()]
     assert names[:2] == ["astronaut", "grace_hopper"]
     assert {name.removeprefix("drawn_") for name in names[2:]} == set(EXPRESSIONS) - {"contempt"}

@@ -129,7 +129,7 @@ def test_how_a_job_ended_is_reported(acting, title, state, message):
     assert job.started >= job.created
 
 
-def test_a_stopped_job_is_asked_once_and_keeps_its_place(acting):
+def test_a_job_is_told_to_stop_once_and_keeps_its_position(acting):
     job = begun(acting().id)
     assert runner.stop(job.id).state == "stopping"
     runner.stop(job.id)
@@ -174,7 +174,7 @@ def test_a_new_app_finds_the_job_that_runs_and_stops_it(acting, monkeypatch):
     assert ended(job.id).state == "cancelled"
 
 
-def test_a_new_app_marks_as_lost_what_ended_without_a_word_also_while_it_is_a_zombie(acting, monkeypatch):
+def test_a_new_app_marks_jobs_that_ended_silently_as_lost_even_as_zombies(acting, monkeypatch):
     job = begun(acting().id)
     children = dict(processes._children)
     monkeypatch.setattr(processes, "_children", {})

@@ -187,7 +187,7 @@ def test_card_and_config_name_no_place_of_this_computer(job):
     assert json.loads(files["config.json"])["start_from"] == "start"
 
 
-def test_an_imported_card_whose_chain_has_another_split_is_marked_also_when_promoted(job, tmp_path, monkeypatch):
+def test_an_imported_card_with_another_split_in_its_chain_is_marked_when_promoted(job, tmp_path, monkeypatch):
     monkeypatch.setattr(transfer, "FER2013", tmp_path / "data" / "fer2013.npz")
     before = START | {"split": "random-80-20", "data": "ffff", "name": "earlier"}
     exported = changed(transfer.export(job.id), "card.json", ancestors=[START | {"ancestors": [before]}])

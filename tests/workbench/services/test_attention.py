@@ -117,7 +117,7 @@ def test_attention_stands_beside_the_maps_of_every_class(face):
     assert -1 <= low < 0 < high <= 1, "if attention were the explanation, it would not run against a map"
 
 
-def test_class_branches_are_told_of_networks_that_have_them(face):
+def test_class_branches_are_described_for_networks_that_have_them(face):
     assert services.attention.branches(face, BAM) is None
     found = services.attention.branches(face, "hybrid_mobilenet_v3_small")
     k = len(found.classes)

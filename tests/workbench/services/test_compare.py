@@ -21,7 +21,7 @@ def found(face):
     return services.compare(face, NETWORKS)
 
 
-def test_another_class_needs_no_network_to_be_asked_again(face, found):
+def test_another_class_needs_no_further_forward_pass(face, found):
     again = found.of("sad")
     asked = services.compare(face, NETWORKS, "sad")
     assert torch.equal(again.maps, asked.maps)
@@ -29,7 +29,7 @@ def test_another_class_needs_no_network_to_be_asked_again(face, found):
     assert again.class_ == "sad"
 
 
-def test_each_network_is_asked_once_by_whoever_remembers(face):
+def test_each_network_predicts_once_where_results_are_cached(face):
     asked = []
 
     def ask(face, network):
@@ -96,7 +96,7 @@ def test_a_class_that_only_one_network_has_is_shown_and_not_compared(face):
             found.of(class_)
 
 
-def test_a_prediction_that_another_network_cannot_give_makes_room_for_a_shared_class(face):
+def test_a_prediction_that_another_network_lacks_gives_way_to_a_shared_class(face):
     def other(face, network):
         explanation = services.explain(face, network)
         if network == "residual_cnn":

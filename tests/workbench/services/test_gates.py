@@ -56,7 +56,7 @@ def test_a_network_without_gates_is_refused(shelf):
         services.gates.drawn_gates("mobilenet_v2")
 
 
-def test_the_gate_of_paper_d_is_nearly_constant_and_saturated_after_the_first_module():
+def test_the_gate_of_paper_d_is_nearly_constant_and_saturated_after_module_one():
     """Paper D's gate sees sorted singular values, which forget where they came from."""
     gates = [module.gates[0] for module in services.gates.drawn_gates("efficientnet_lite0_svd_hfc").modules[:-1]]
     assert gates[0].saturated < 0.1

@@ -84,7 +84,7 @@ def test_the_truth_of_a_drawn_face_is_known_and_that_of_a_photograph_is_not():
     assert 0 <= mask.min() < mask.max() <= 1
 
 
-def test_a_guess_is_scored_against_the_map_and_for_a_drawn_face_against_what_was_drawn():
+def test_a_guess_is_scored_against_the_map_and_against_the_features_of_a_drawn_face():
     face = faces.load_sample("drawn_surprise")
     explanation = services.explain(face)
     heat = explanation.map_of("surprise")

@@ -80,7 +80,7 @@ def test_what_is_no_zip_is_refused():
 
 
 @pytest.mark.parametrize("packed", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
-def test_whatever_is_damaged_in_a_zip_it_is_refused_or_read_and_never_falls_over(packed):
+def test_a_damaged_zip_is_refused_or_read_and_never_crashes(packed):
     whole = zipped({f"happy/{i}.png": b"no picture, but long enough to be packed " * 3 for i in range(3)}, packed)
     assert 100 < corrupted_files.refusals(whole, training.read_zip, JobError) < corrupted_files.TIMES
 

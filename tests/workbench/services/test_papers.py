@@ -62,7 +62,7 @@ def test_the_figures_in_the_registry_are_claims_of_its_paper():
                 assert near < 6e-4, f"{name}: {what}"
 
 
-def test_the_plain_accuracies_of_the_registry_follow_from_the_figures_of_the_classes():
+def test_plain_accuracies_of_the_registry_follow_from_the_figures_of_the_classes():
     table = claims.paper_of("D").table("fer2013")
     for row in table.rows:
         accuracy = fractions.counted(table, row.id).accuracy[0]
@@ -195,7 +195,7 @@ def test_ours_is_read_from_the_card_of_the_trained_network(found):
     assert "split official, not random-80-20" in found["c-vanilla"].way
 
 
-def test_what_batch_norm_saves_is_read_from_two_histories_and_has_no_verdict_of_its_own(monkeypatch):
+def test_what_batch_norm_saves_is_read_from_two_training_curves_without_a_verdict(monkeypatch):
     pair = leaderboard.Convergence("vanilla_cnn", "without", (0.6, 0.4), 0.25, (0.3, 0.4), ((1, 2), (6, 8)))
     monkeypatch.setattr(leaderboard, "convergence", lambda: (pair,))
     paper = claims.paper_of("C")
@@ -212,7 +212,7 @@ def test_what_batch_norm_saves_is_read_from_two_histories_and_has_no_verdict_of_
     assert claims.judge(paper.claim("batch-norm"), ours) == "different protocol"
 
 
-def test_awareness_of_rotation_is_two_curves_side_by_side_and_has_no_verdict_of_its_own(monkeypatch):
+def test_awareness_of_rotation_is_two_curves_without_a_verdict_of_its_own(monkeypatch):
     values = torch.tensor([-30.0, 0.0, 30.0])
     curves = {"rarn": torch.tensor([0.3, 0.5, 0.4]), "resnet18": torch.tensor([0.25, 0.55, 0.35])}
     stored = {
@@ -309,7 +309,7 @@ def test_a_measured_figure_outside_of_the_interval_is_not_reproduced():
 OPEN = "not reproduced under our choices"
 
 
-def test_a_figure_that_depends_on_what_the_paper_leaves_open_is_not_reproduced_under_our_choices():
+def test_a_figure_that_depends_on_unstated_settings_is_not_reproduced_under_ours():
     outside = {"value": 0.5, "interval": (0.49, 0.51)}
     assert claims.judge(a_claim(choice="Not stated."), ours(value=0.58)) == OPEN
     assert claims.judge(a_claim(choice="Not stated."), ours("measured", **outside)) == OPEN
@@ -405,7 +405,7 @@ def test_the_interval_over_seeds_covers_test_images_and_seeds():
     assert high == pytest.approx(0.52 + (half**2 + 0.03**2) ** 0.5)
 
 
-def test_trainings_that_differ_in_the_seed_alone_are_one_figure(found):
+def test_training_runs_that_differ_in_the_seed_alone_are_one_figure(found):
     protocol = claims.paper_of("D").claim("fer2013-resnet18-happy").protocol
     run = trained.nearest_run("resnet18", protocol)
     assert run.names == ("resnet18", "resnet18-short-official-s1")
@@ -417,7 +417,7 @@ def test_trainings_that_differ_in_the_seed_alone_are_one_figure(found):
     assert "1 seed)" in found["c-vanilla"].ours
 
 
-def test_a_gain_is_taken_between_trainings_of_one_seed(found):
+def test_a_gain_is_measured_between_training_runs_of_one_seed(found):
     way = found["d-trained-gain-svd"].way
     assert "`resnet18_svd_hfc-short-official-s0` minus `resnet18`" in way
     assert "`resnet18_svd_hfc-short-official-s1` minus `resnet18-short-official-s1`" in way
@@ -430,7 +430,7 @@ def test_an_interval_of_shares_stays_between_0_and_100_percent(found):
     assert all(0 <= c.interval[0] <= c.value + 1e-9 and c.value - 1e-9 <= c.interval[1] <= 100 for c in shares)
 
 
-def test_choices_of_ours_are_told_where_the_protocol_is_the_papers(monkeypatch):
+def test_choices_of_ours_are_named_where_the_protocol_is_the_papers(monkeypatch):
     claim = claims.paper_of("D").claim("fer2013-resnet18-happy")
     run = trained.Trained(("resnet18",), (0,), "PrivateTest", (), ("optimizer adam", "weight decay 0.0"))
     monkeypatch.setattr(trained, "nearest_run", lambda network, protocol: run)

@@ -44,7 +44,7 @@ def test_the_prediction_changes_first_at_the_value_nearest_to_the_neutral_one():
     assert above.share == pytest.approx(0.6)
 
 
-def test_a_prediction_that_never_changes_has_no_tip_but_says_how_far_it_was_asked():
+def test_a_prediction_that_never_changes_has_no_threshold_but_a_measured_range():
     below, above = tips(answered("shift", [0] * 7))
     assert below.value is below.predicted is below.share is above.value is None
     assert (below.kept, above.kept) == (pytest.approx(-0.3), pytest.approx(0.3))
@@ -67,7 +67,7 @@ def test_a_real_tip_lies_between_two_neighboring_values(face):
 
 
 @pytest.mark.parametrize("share", [1 / 4, 1 / 3, 1 / 2])
-def test_as_many_images_are_asked_about_as_is_said_before(face, share, monkeypatch):
+def test_the_number_of_images_classified_is_the_one_announced(face, share, monkeypatch):
     asked, answer = [], Network.probabilities
     monkeypatch.setattr(Network, "probabilities", lambda net, x: (asked.append(len(x)), answer(net, x))[1])
     drop = occlusion(face, "residual_cnn", "neutral", share)

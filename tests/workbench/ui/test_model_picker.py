@@ -24,7 +24,7 @@ def test_networks_stand_by_paper_and_trained_ones_first():
     assert any(of_d)
 
 
-def test_other_trainings_of_a_network_stand_behind_it_and_experiments_nowhere(tmp_path, monkeypatch):
+def test_other_checkpoints_of_a_network_follow_it_and_experiments_are_not_listed(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
     put("vanilla_cnn", knows(range(3)))
     put("mine", knows(range(4)))

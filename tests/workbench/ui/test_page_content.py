@@ -57,7 +57,7 @@ def test_a_fragment_inside_another_runs_again_by_itself_and_later_with_it(shown)
     assert names(shown) == ["title", "trust", "below", "high"]
 
 
-def test_a_fragment_that_shows_less_leaves_nothing_behind_not_of_those_inside_it_either(shown):
+def test_a_fragment_that_shows_less_leaves_nothing_behind_nor_do_those_inside_it(shown):
     with shown.part("maps"):
         show(shown, "only")
     assert names(shown) == ["title", "only", "below", "high"]

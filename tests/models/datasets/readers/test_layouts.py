@@ -122,7 +122,7 @@ def test_ferplus_has_the_majority_of_the_votes_in_its_folders(tmp_path):
     assert any("no emotion has more than half" in note and "fer0000001" in note for note in faces.notes)
 
 
-def test_ferplus_new_labels_beside_the_pixels_label_them_and_alone_say_what_is_missing(tmp_path):
+def test_ferplus_labels_beside_the_pixels_apply_and_alone_say_what_is_missing(tmp_path):
     head = b"Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF\n"
     (tmp_path / "fer2013new.csv").write_bytes(head + b"".join(b"Training,fer,0,0,0,0,0,0,9,0,0,1\n" for _ in range(8)))
     with pytest.raises(DataError, match="no images"):

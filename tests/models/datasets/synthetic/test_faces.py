@@ -123,7 +123,7 @@ def test_without_a_seed_the_head_stands_upright_before_a_plain_background():
     np.testing.assert_array_equal(render("fear").image, draw_face("fear"))
 
 
-def test_a_seed_decides_person_pose_and_scene_for_every_emotion_and_keeps_movements_near_their_strength():
+def test_a_seed_decides_person_pose_and_scene_and_varies_movements_a_little():
     happy, sad = vary(EXPRESSIONS["happy"], 7), vary(EXPRESSIONS["sad"], 7)
     assert (happy.person, happy.pose, happy.scene) == (sad.person, sad.pose, sad.scene)
     for name, strength in asdict(EXPRESSIONS["happy"]).items():
@@ -300,7 +300,7 @@ def test_the_same_test_faces_can_be_had_without_and_with_the_sticker():
     np.testing.assert_array_equal(bare.faces.images[outside], stuck.faces.images[outside])
 
 
-def test_a_saved_set_is_read_as_any_other_and_with_its_masks(tmp_path):
+def test_a_saved_set_is_read_as_any_other_and_holds_its_masks(tmp_path):
     calls = []
     path = tmp_path / "sets" / "drawn.npz"
     saved = save_drawn(path, count=1, size=16, sticker="sad", progress=lambda done, total: calls.append((done, total)))

@@ -39,7 +39,7 @@ def gray(*values: float) -> torch.Tensor:
     return torch.tensor(values)[:, None, None, None].expand(-1, 1, 4, 4)
 
 
-def test_a_gate_that_follows_the_image_is_not_called_constant_and_its_effect_is_that_on_paper():
+def test_a_gate_that_depends_on_the_image_is_not_constant_and_has_the_known_effect():
     x = gray(0.1, 0.2, 0.8, 0.9)
     (module,) = gate_statistics(Channels(weight=4.0, bias=-2.0), x)  # first gate: sigmoid(8 x − 4), second: 0.38
     channels, spatial = module.gates

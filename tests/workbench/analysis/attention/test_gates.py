@@ -22,7 +22,7 @@ def test_every_module_that_can_be_opened_has_a_gate(name):
     assert set(get_spec(name).attention_layers) <= layers
 
 
-def test_squeeze_and_excitation_inside_of_blocks_is_found_and_nothing_where_nothing_is():
+def test_squeeze_and_excitation_inside_blocks_is_found_and_nothing_elsewhere():
     with torch.device("meta"):
         senet, plain = create_model("senet50"), create_model("resnet18")
     assert len(gates_of(senet)) == 16

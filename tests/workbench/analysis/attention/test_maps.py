@@ -86,7 +86,7 @@ def test_a_network_without_attention_has_no_maps_and_no_rows():
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_the_maps_do_not_depend_on_the_mode_that_the_network_is_in_and_leave_it_alone(name):
+def test_the_maps_do_not_depend_on_the_mode_of_the_network_and_do_not_change_it(name):
     model, x = copy.deepcopy(network(name)), images(5)
     before = {key: value.clone() for key, value in model.state_dict().items()}
     hooks = [dict(m._forward_hooks) | dict(m._forward_pre_hooks) for m in model.modules()]

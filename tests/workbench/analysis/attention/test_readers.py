@@ -90,7 +90,7 @@ class Tokens(nn.Module):
         return self.block(tokens).mean(1)
 
 
-def test_heads_are_the_attention_each_position_receives_and_rollout_adds_the_residual():
+def test_heads_show_attention_received_by_each_position_rollout_adds_the_residual():
     torch.manual_seed(0)
     model, x = Tokens(), torch.randn(2, 1, 3, 3)
     *heads, everything = attention_of(model, x)

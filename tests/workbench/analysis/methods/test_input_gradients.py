@@ -42,7 +42,7 @@ def test_occlusion_and_integrated_gradients_sum_over_the_channels_of_a_color_ima
         )
 
 
-def test_full_gradient_joins_each_bias_with_its_own_gradient_whatever_the_order_of_construction(net, x):
+def test_full_gradient_pairs_each_bias_with_its_gradient_in_any_order_of_layers(net, x):
     right = explain_with(net, x, "fullgrad", 2)
     shuffled = copy.deepcopy(net)
     shuffled._modules = dict(reversed(shuffled._modules.items()))

@@ -19,7 +19,7 @@ def test_deeplift_adds_up_to_what_the_logit_gains_over_plain_gray(net, x):
         torch.testing.assert_close(explain_with(one, image, "deeplift", 4).sum((1, 2)), gain, atol=1e-4, rtol=1e-3)
 
 
-def test_lrp_adds_up_to_the_logit_of_a_network_without_biases_whatever_moves_its_values():
+def test_lrp_adds_up_to_the_logit_of_a_network_without_biases():
     torch.manual_seed(0)
     model = nn.Sequential(
         *(nn.Conv2d(3, 4, 3, bias=False), nn.ReLU(inplace=True), nn.MaxPool2d(2), nn.Identity(), nn.Flatten()),

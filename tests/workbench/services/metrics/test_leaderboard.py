@@ -66,7 +66,7 @@ def test_what_is_not_trained_is_reported_with_the_minutes_that_were_measured(she
     assert (rarn.recipe, rarn.minutes) == ("paper-a", {"a slow one": 90.0})
 
 
-def test_the_best_epoch_on_the_test_part_stands_beside_the_one_chosen_on_the_validation_part():
+def test_the_best_epoch_on_the_test_set_is_listed_beside_that_of_the_validation_set():
     put("vanilla_cnn", knows(range(6)), history=CURVE, weights=False)
     put("five_layer_cnn", knows(range(6)), weights=False, network="five_layer_cnn")
     (found,) = leaderboard.epoch_choices()
