@@ -1,20 +1,25 @@
-"""Do class activation maps find what a drawn face is made of? The evidence of drawn faces is known to the pixel.
+"""Do the maps find what a drawn face is made of? The evidence of drawn faces is known to the pixel.
 
     OMP_NUM_THREADS=1 python benchmarks/cam_truth.py [--networks vanilla_cnn residual_cnn] [--count 80] [--epochs 8]
 
-Networks learn drawn faces (`models.datasets.synthetic.faces`). On new faces, for the class that was drawn:
+Networks are trained on drawn faces (`models.datasets.synthetic.faces`). On new faces, for the class that was drawn, by
+every method of `workbench.analysis.methods`:
 
     pointing game   share of maps whose highest pixel lies in the evidence, without tolerance (Zhang et al. 2018)
-    mass            share of the map's sum that lies in the evidence, 0..1; the mask's own area is what chance gives
+    mass            share of the map's sum that lies in the evidence, 0..1; the mask's own area is the chance level
+    random weights  rank correlation with the map of the same network with all weights random (Adebayo et al. 2018)
 
-Both are higher for better maps; a blank map points nowhere and has no mass. Rivals are smooth random maps and a centred
-Gaussian. Neutral faces are left out: nothing in them differs from rest, so their mask is a matter of choice. Nor can a
-mask mark what a face does not show, so 100 % is out of reach for a network that also reads what is absent.
+The first two are higher for better maps, the third is near 0 for a map that reads the weights. A blank map points
+nowhere and has no mass. Baselines are smooth random maps and a centered Gaussian. Neutral faces are left out: nothing
+in them differs from rest, so their mask is a matter of choice. Nor can a mask mark what a face does not show, so 100 %
+is out of reach for a network that also reads what is absent. Methods of more than 100 forward passes are measured on
+every eighth face.
 
-Stickers: the first network also learns neutral faces, every other one with a sticker on its forehead. Nothing else
-tells the two classes apart, so the map of "sticker" has one right answer. (A sticker on faces that do smile is no such
-test: networks learn the smile and leave the sticker alone, see benchmarks/results/drawn_faces.json.) A sticker is
-smaller than one place of the map, so here the pointing game has the tolerance of one place; without it is shown too.
+Stickers: the first network is trained on neutral faces too, every other one with a sticker on its forehead. Nothing
+else tells the two classes apart, so the map of "sticker" has one right answer. (A sticker on faces that do smile is no
+such test: networks learn the smile and leave the sticker alone, see benchmarks/results/drawn_faces.json.) A sticker is
+smaller than one position of the map, so here the pointing game has the tolerance of one position; without it is shown
+too.
 
 Writes benchmarks/results/cam_truth.json and docs/maps_against_truth.md.
 """
@@ -41,12 +46,16 @@ from models.datasets.faceset import FaceSet
 from models.datasets.synthetic.faces import draw
 from models.datasets.synthetic.sets import drawn_set
 from workbench.analysis.baseline_maps import gaussian_map, random_maps
-from workbench.analysis.cam import METHODS, atlas
+from workbench.analysis.methods import EXPLAINERS, Explainer, explain_with
+from workbench.analysis.sanity import cascade
 
 ROOT = Path(__file__).resolve().parents[1]
 RIVALS = ("random", "gaussian")
+MANY, EVERY = 100, 8  # forward passes of a slow method, which is measured on every eighth face
+RANDOMIZED = 6  # faces for the check with random weights; half as many for a slow method
+MAIN = {"pointing": "pointing", "mass": "mass (rank)", "random_weights": "random weights"}
+STICKER = {"pointing_exact": "on it", "pointing": "near it", "random_weights": "random weights"}
 TOLERANCE = 8  # pixels, for stickers alone: one place of a map of 6×6 is larger than a sticker
-LEARNED = 0.5  # accuracy; a network that has learned less has no evidence that a map could find
 
 
 def found(maps: Tensor, masks: Tensor, tolerance: int) -> dict[str, float]:
@@ -55,36 +64,59 @@ def found(maps: Tensor, masks: Tensor, tolerance: int) -> dict[str, float]:
     total = flat.sum(1)
     drawn = total > 0
     reached = F.max_pool2d(masks, 2 * tolerance + 1, 1, tolerance).flatten(1)
-    hits = (reached.gather(1, flat.argmax(1, keepdim=True))[:, 0] >= 0.5) & drawn
+    top = flat.argmax(1, keepdim=True)
+    hits, exact = ((mask.gather(1, top)[:, 0] >= 0.5) & drawn for mask in (reached, inside))
     mass = torch.where(drawn, (flat * inside).sum(1) / total.clamp_min(1e-30), 0)
-    return {"pointing": float(hits.float().mean()), "mass": float(mass.mean()), "blank": float((~drawn).float().mean())}
+    shares = {"pointing": hits, "pointing_exact": exact, "mass": mass, "blank": ~drawn}
+    return {name: float(share.float().mean()) for name, share in shares.items()}
 
 
-def maps_of(model: nn.Module, card: Card, faces: FaceSet) -> dict[str, Tensor]:
-    """Maps (N, H, W) of each face's own class, by every method and rival, enlarged to the picture."""
-    layer, size = get_spec(card.network).cam_layer, faces.images.shape[1:]
-    made = []
+def of_method(model: nn.Module, card: Card, faces: FaceSet, masks: Tensor, name: str, tolerance: int) -> dict:
+    """Pointing game, mass and similarity under random weights of one method; {} where it refuses the network."""
+    layer, size, maps, similar = get_spec(card.network).cam_layer, faces.images.shape[1:], [], []
+    checks = RANDOMIZED // 2 if slow(EXPLAINERS[name]) else RANDOMIZED
+    checked = np.linspace(0, len(faces) - 1, checks).round().astype(int)
     for i, label in enumerate(faces.labels):
-        made.append(atlas(model, card.prepare(faces.images[i : i + 1]), layer, classes=[int(label)])[0, :, 0])
-    maps = torch.stack(made, dim=1)  # (M, N, h, w)
-    grid = (min(maps.shape[-2], 7), min(maps.shape[-1], 7))
-    enlarged = F.interpolate(maps, size, mode="bilinear", align_corners=False)
-    rivals = ((random_maps(len(faces), size, grid) + 1) / 2, gaussian_map(size).expand(len(faces), *size))
-    return dict(zip((*METHODS, *RIVALS), (*enlarged, *rivals), strict=True))
+
+        def explain(network: nn.Module, x: Tensor, label: int = int(label)) -> Tensor:
+            return explain_with(network, x, name, label, layer, size)[0].relu()
+
+        x = card.prepare(faces.images[i : i + 1])
+        try:
+            maps.append(explain(model, x))
+        except ValueError as error:
+            print(f"{name} on {card.network}: {error}")
+            return {}
+        if i in checked:
+            similar.append(cascade(model, x, explain, steps=1, runs=1).final)
+    heights = torch.stack(maps)  # (N, H, W)
+    heights = heights - heights.amin((1, 2), keepdim=True)  # RISE is nowhere 0
+    return found(heights, masks, tolerance) | {"faces": len(maps), "random_weights": float(np.mean(similar))}
 
 
-def measured(model: nn.Module, card: Card, faces: FaceSet, masks: np.ndarray, tolerance: int = 0) -> dict:
+def slow(method: Explainer) -> bool:
+    return method.cost != "once" and method.passes(128, (48, 48)).forward > MANY
+
+
+def measured(model: nn.Module, card: Card, faces: FaceSet, masks: np.ndarray, tolerance: int = 0, every=EVERY) -> dict:
     """Everything about one network on one set of faces with masks, uint8 (N, H, W); `tolerance` in pixels."""
-    start, truth = time.perf_counter(), torch.from_numpy(masks) / 255
-    table = {name: found(maps, truth, tolerance) for name, maps in maps_of(model, card, faces).items()}
-    for key in ("pointing", "mass"):
-        ranks = rankdata([-round(table[name][key], 4) for name in METHODS])  # 1 is best; equals share a rank
-        for name, rank in zip(METHODS, ranks, strict=True):
-            table[name][f"{key}_rank"] = float(rank)
+    start, truth, table = time.perf_counter(), torch.from_numpy(masks) / 255, {}
+    some = np.arange(len(faces)) % every == 0
+    for name, method in EXPLAINERS.items():
+        shown = some if slow(method) else np.ones(len(faces), bool)
+        table[name] = of_method(model, card, faces.subset(shown), truth[torch.from_numpy(shown)], name, tolerance)
+        print(f"{time.perf_counter() - start:6.0f} s {card.network} {name} {table[name]}", flush=True)
+    size = faces.images.shape[1:]
+    rivals = ((random_maps(len(faces), size) + 1) / 2, gaussian_map(size).expand(len(faces), *size))
+    known = [name for name in table if table[name]]
+    for name, rank in zip(known, rankdata([-round(table[name]["mass"], 4) for name in known]), strict=True):
+        table[name]["mass_rank"] = float(rank)  # 1 is best; equals share a rank
+    table |= {name: found(maps, truth, tolerance) for name, maps in zip(RIVALS, rivals, strict=True)}
     right = answers(model, card, faces) == torch.from_numpy(faces.labels)
     return {
         "accuracy": float(right.float().mean()),
         "faces": len(faces),
+        "few": int(some.sum()),
         "mask_area": float(truth.mean()),
         "tolerance": tolerance,
         "seconds": round(time.perf_counter() - start, 1),
@@ -114,10 +146,7 @@ def stickers_found(model: nn.Module, card: Card, planted: FaceSet, masks: np.nda
     test = planted.splits == "PrivateTest"
     carrying = test & (planted.labels == 1)
     bare = planted.subset(test & (planted.labels == 0))
-    found = measured(model, card, planted.subset(carrying), masks[carrying], TOLERANCE)
-    exact = measured(model, card, planted.subset(carrying), masks[carrying])["methods"]
-    for name, row in found["methods"].items():
-        row["pointing_exact"] = exact[name]["pointing"]
+    found = measured(model, card, planted.subset(carrying), masks[carrying], TOLERANCE, every=4)
     return found | {"seen_without": float((answers(model, card, bare) == 1).float().mean())}
 
 
@@ -125,9 +154,9 @@ def stickers_found(model: nn.Module, card: Card, planted: FaceSet, masks: np.nda
 class Options:
     """Options of the command line."""
 
-    networks: tuple[str, ...] = ("vanilla_cnn", "residual_cnn", "five_layer_cnn")
+    networks: tuple[str, ...] = ("vanilla_cnn", "residual_cnn")
     count: int = 80
-    """Training pictures of each class"""
+    """Training images of each class"""
     epochs: int = 8
     seed: int = 0
 
@@ -140,60 +169,62 @@ def learner(faces: FaceSet, network: str, options: Options) -> tuple[nn.Module, 
     return model, card
 
 
-def print_table(networks: dict[str, dict], sticker: dict) -> None:
-    columns = [*networks, "sticker only"]
-    print(f"\npointing game / mass in the mask (rank by mass)\n{'':<12}" + "".join(f"{name:>24}" for name in columns))
-    for name in (*METHODS, *RIVALS):
-        line = f"{name:<12}"
-        for result in (*networks.values(), sticker):
-            row = result["methods"][name]
-            rank = f"({row['mass_rank']:g})" if "mass_rank" in row else "( )"
-            line += f"{row['pointing']:12.1%} /{row['mass']:6.1%} {rank:>3}"
-        print(line)
-    for title, key in (("mask's area", "mask_area"), ("accuracy", "accuracy")):
-        print(f"{title:<12}" + "".join(f"{result[key]:>24.1%}" for result in (*networks.values(), sticker)))
-    print(f"stickers seen where there are none: {sticker['seen_without']:.1%}")
-    learned = [result for result in networks.values() if result["accuracy"] > LEARNED]
-    ranks = {m: sum(r["methods"][m]["mass_rank"] for r in learned) / max(1, len(learned)) for m in METHODS}
-    print(f"mean rank by mass of the {len(learned)} networks that answer more than {LEARNED:.0%} right: ", end="")
-    print(", ".join(f"{m} {ranks[m]:.1f}" for m in sorted(ranks, key=ranks.get)))
+def cells(row: dict, keys: tuple[str, ...]) -> str:
+    """Cells of one method on one network."""
+    shown = [
+        f"{row[key]:.2f}" if key == "random_weights" and row else f"{row[key]:.0%}" if key in row else ""
+        for key in keys
+    ]
+    if not row:
+        shown[0] = "no rule"
+    if "mass_rank" in row and "mass" in keys:
+        shown[keys.index("mass")] += f" ({row['mass_rank']:g})"
+    return " | ".join(shown)
+
+
+def table_of(networks: dict[str, dict], columns: dict[str, str]) -> list[str]:
+    """Lines of a Markdown table: a row for each method, `columns` (key → title) for each network."""
+    heads = [f"`{name}` {title}" if i == 0 else title for name in networks for i, title in enumerate(columns.values())]
+    lines = ["| Method | " + " | ".join(heads) + " |", "|---|" + "---:|" * len(heads)]
+    for name in (*EXPLAINERS, *RIVALS):
+        title = EXPLAINERS[name].title + (" *" if slow(EXPLAINERS[name]) else "") if name in EXPLAINERS else name
+        rows = [cells(result["methods"][name], tuple(columns)) for result in networks.values()]
+        lines.append(f"| {title} | " + " | ".join(rows) + " |")
+    return lines
 
 
 def page(networks: dict[str, dict], sticker: dict, options: Options) -> str:
-    """The table as a page of Markdown."""
+    """The tables as a page of Markdown."""
+    blank = " | " * (len(MAIN) - 1)
+    first = next(iter(networks.values()))
     lines = [
         "# Do the maps find the evidence?",
         "",
         f"Made by `python benchmarks/cam_truth.py`: networks trained on {options.count} drawn faces of each class for",
-        f"{options.epochs} epochs (seed {options.seed}), then run on new ones, whose evidence is known to the pixel.",
-        "**Pointing**: share of maps whose highest pixel lies in the evidence. **Mass**: share of the map in it, with",
-        "the method's rank on that network. Higher is better; chance is the mask's own area.",
+        f"{options.epochs} epochs (seed {options.seed}), then run on {first['faces']} new ones, whose evidence is",
+        f"known to the pixel. Methods with a star (over {MANY} forward passes) were run on {first['few']} of them.",
         "",
-        "| | " + " | ".join(f"`{name}` pointing | mass (rank)" for name in networks) + " |",
-        "|---|" + "---:|---:|" * len(networks),
-    ]
-    for name in (*METHODS, *RIVALS):
-        rows = [result["methods"][name] for result in networks.values()]
-        ranks = [f" ({row['mass_rank']:g})" if "mass_rank" in row else "" for row in rows]
-        cells = [f"{r['pointing']:.1%} | {r['mass']:.1%}{k}" for r, k in zip(rows, ranks, strict=True)]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    for title, key in (("mask's own area", "mask_area"), ("accuracy", "accuracy")):
-        lines.append(f"| {title} | " + " | ".join(f"{r[key]:.1%} | " for r in networks.values()) + " |")
-    lines += [
+        "- **Pointing**: share of maps whose highest pixel lies in the evidence; higher is better, and chance is the",
+        "  mask's own area.",
+        "- **Mass**: share of the map in the evidence, with the method's rank on that network; higher is better.",
+        f"- **Random weights**: rank correlation with the map after all weights are random, mean of {RANDOMIZED} faces",
+        f"  (star: {RANDOMIZED // 2}). Near 0: the map depends on the weights. A map that hardly changes fails this",
+        "  sanity check: it shows the image, not the network.",
+        "",
+        *table_of(networks, MAIN),
+        *(
+            f"| {title} | " + " | ".join(f"{result[key]:.0%}{blank}" for result in networks.values()) + " |"
+            for title, key in (("mask's own area", "mask_area"), ("accuracy of the network", "accuracy"))
+        ),
         "",
         "The Gaussian and the random maps use no network. Where a method has no more mass than the Gaussian, its",
-        "mass says no more than that faces are centered. A network of low accuracy has little evidence to be found.",
+        "mass says no more than that faces are centered. *No rule*: the method does not cover the network's layers.",
         "",
         f"**A sticker as the only evidence** (`{options.networks[0]}`, {sticker['faces']} new faces, accuracy "
         f"{sticker['accuracy']:.0%}): share of maps whose highest pixel lies on the sticker, and within "
         f"{sticker['tolerance']} pixels, one position of the map.",
         "",
-        "| | on it | near it |",
-        "|---|---:|---:|",
-        *(
-            f"| {name} | {row['pointing_exact']:.0%} | {row['pointing']:.0%} |"
-            for name, row in sticker["methods"].items()
-        ),
+        *table_of({"sticker": sticker}, STICKER),
     ]
     return "\n".join(lines) + "\n"
 
@@ -213,12 +244,13 @@ def main() -> None:
     model, card = learner(planted, options.networks[0], longer)
     sticker = stickers_found(model, card, planted, masks)
 
-    print_table(networks, sticker)
+    text = page(networks, sticker, options)
+    print(text)
     result = asdict(options) | {"device": "CPU, threads: 1", "results": networks, "sticker": sticker}
     folder = ROOT / "benchmarks" / "results"
     folder.mkdir(exist_ok=True)
     (folder / "cam_truth.json").write_text(json.dumps(result, indent=2) + "\n")
-    (ROOT / "docs" / "maps_against_truth.md").write_text(page(networks, sticker, options), encoding="utf-8")
+    (ROOT / "docs" / "maps_against_truth.md").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,13 +3,17 @@
 import streamlit as st
 
 from workbench import services
-from workbench.ui import attention, model_picker, page_content, state, views
+from workbench.ui import attention, model_picker, page_content, rollout, state, views
 from workbench.ui import gates as gate_views
 
 views.title("Attention", "What does attention weight, and does the prediction depend on it?")
 face, network = state.face_or_stop(), state.network()
 if not services.networks.get_spec(network).attention_layers:
-    attention.without_modules(network)
+    if rollout.section(face, network):
+        if not services.networks.is_trained(network):
+            model_picker.random_weights_banner(network)
+    else:
+        attention.without_modules(network)
     state.stop()
 try:
     with st.spinner("Computing attention"):
@@ -41,6 +45,7 @@ def one_module() -> None:
 
 one_module()
 attention.all_modules(found.modules)
+rollout.section(face, network)
 gate_views.section(network, gates, attention.labels(found.modules))
 attention.switches(face, network, found.modules)
 attention.ablations(face, network, found.modules)
@@ -48,6 +53,7 @@ attention.cam_correlation(face, network, found.modules)
 attention.class_branches(face, network)
 with views.computed(
     "workbench.analysis.attention:attention_of",
+    "workbench.analysis.attention:rollout_of",
     "workbench.analysis.attention:gate_statistics",
     "workbench.analysis.attention:replaced",
     "workbench.analysis.attention:switch_off",

@@ -6,9 +6,10 @@ import pytest
 import torch
 from helpers import page_visits
 from helpers.attention_networks import noise_faces, write_checkpoint
+from helpers.own_networks import file_in, own_folder
 from helpers.page_visits import text_of
 
-from models import checkpoints, get_spec
+from models import checkpoints, get_spec, own_networks
 from workbench import services
 from workbench.faces import load_sample
 from workbench.surveys.gates import survey_gates
@@ -24,6 +25,27 @@ def test_a_network_without_attention_offers_one_that_has_it():
     assert not app.exception
     assert app.selectbox(key="network").value == services.attention.networks_with_attention()[0]
     assert "has no attention modules" not in text_of(app)
+
+
+def test_vision_transformers_of_ours_and_of_timm_show_their_rollout(tmp_path, monkeypatch):
+    assert "Attention through 6 blocks" in text_of(opened(network="vit_tiny"))
+    with own_folder(tmp_path, monkeypatch) as folder:
+        own_networks.add_file(file_in(folder, VIT))
+        app = opened(network="user_vit")
+        assert "Attention through 2 blocks" in text_of(app)
+        assert "has no attention modules" not in text_of(app)
+        assert any("Random weights" in w.value for w in app.warning)
+
+
+VIT = """
+import timm
+from models.registry import register_model
+
+@register_model("user_vit", title="ViT of a user", channels=3, input_size=32, smallest_side=32, imagenet=False)
+def user_vit(num_classes: int = 7):
+    sizes = {"embed_dim": 12, "depth": 2, "num_heads": 2, "img_size": 32, "patch_size": 16}
+    return timm.create_model("vit_tiny_patch16_224", num_classes=num_classes, **sizes)
+"""
 
 
 def test_attention_that_is_built_into_blocks_is_not_called_missing():

@@ -104,6 +104,15 @@ def test_a_slow_method_is_named_with_its_seconds_and_drawn_on_request(monkeypatc
     assert "Compute 2 maps" not in [b.label for b in app.main.button]
 
 
+def test_a_layer_is_chosen_from_the_tree_of_the_network():
+    app = started(look="Layers")
+    box = app.selectbox(key="layer")
+    assert box.value == "stage3"
+    assert any(option.startswith("\N{EM SPACE}") and " × 6 × 6" in option for option in box.options)
+    checked(box.set_value("stage1").run())
+    assert "in layer `stage1`" in words(app)
+
+
 def test_trust_is_measured_on_request_and_then_kept(monkeypatch):
     found, real = [], services.trust
     monkeypatch.setattr(services, "trust", lambda *question: found.append(real(*question)) or found[-1])

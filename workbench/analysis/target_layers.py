@@ -34,7 +34,9 @@ class MapLayer:
     layout: Layout | None = None
 
 
-def map_layers_of(model: nn.Module, image: Sequence[int], skip: Collection[str] = ()) -> list[MapLayer]:
+def map_layers_of(
+    model: nn.Module, image: Sequence[int], skip: Collection[str] = (), reshape: str = ""
+) -> list[MapLayer]:
     """Every layer that puts out maps, in the order of its last call in the forward pass.
 
     Nothing is computed but shapes: the forward pass runs on a copy of the network on the meta device.
@@ -43,13 +45,14 @@ def map_layers_of(model: nn.Module, image: Sequence[int], skip: Collection[str] 
         model: any network (B, C, H, W) → logits; it comes back as it was.
         image: shape of its input, (B, C, H, W).
         skip: layers that do not count, with all inside them, such as attention modules.
+        reshape: how outputs are laid out, see `layouts`; empty: found by their shapes.
     """
     twin, called = meta_copy_of(model).float(), dict[str, MapLayer]()
     shape = (2, *image[1:])  # two: a map of one image could be mistaken for weights
     for name, module in twin.named_modules():
         inside = any(name == layer or name.startswith(f"{layer}.") for layer in skip)
         if name and not inside and not isinstance(module, _NO_STEP):
-            module.register_forward_hook(partial(_note, called, name, shape))
+            module.register_forward_hook(partial(_note, called, name, shape, reshape))
     with torch.no_grad():
         twin(torch.zeros(shape, device="meta"))
     return list(called.values())
@@ -89,9 +92,15 @@ def one_for_each_size(called: Sequence[MapLayer], keep: str | None = None) -> li
 
 
 def _note(
-    called: dict[str, MapLayer], name: str, image: Sequence[int], module: nn.Module, _inputs: tuple, output: object
+    called: dict[str, MapLayer],
+    name: str,
+    image: Sequence[int],
+    reshape: str,
+    module: nn.Module,
+    _inputs: tuple,
+    output: object,
 ) -> None:
-    layout = layout_of(output, image)
+    layout = layout_of(output, image, reshape)
     called.pop(name, None)  # the last call counts
     if layout is not None:
         called[name] = MapLayer(name, layout.maps(output).shape[1], layout.extent, type(module).__name__, layout)

@@ -16,7 +16,7 @@ from ..analysis import attention, cam
 from ..analysis.attention import AttentionKind, AttentionMap
 from ..faces import Face
 from .networks import DEFAULT_NETWORK, Network, network_names, open_network
-from .prediction import Prediction, infer
+from .prediction import Prediction, infer, predict_input
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +80,46 @@ def attention_modules(face: Face, network: str = DEFAULT_NETWORK) -> AttentionMo
     return AttentionModules(
         found.prediction, pixels, tuple(Module(layer, attention.kind_named(own[0].kind), own) for layer, own in modules)
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Rollout:
+    """Attention rollout of a vision transformer on one face.
+
+    Attributes:
+        prediction: of the same network and face.
+        pixels: luminance of its input in 0..1, (S, S).
+        blocks: number of transformer blocks.
+        values: share of the output's attention that each patch receives, summing to at most 1, (h, w).
+    """
+
+    prediction: Prediction
+    pixels: Tensor
+    blocks: int
+    values: Tensor
+
+    @property
+    def over_face(self) -> Tensor:
+        """The shares resized to the image (bilinear), (S, S)."""
+        return cam.resize(self.values, self.pixels.shape)
+
+
+def attention_rollout(face: Face, network: str) -> Rollout | None:
+    """Attention rollout of a network of at least two blocks over one grid of patches; None for any other.
+
+    Raises:
+        ValueError: unknown network.
+    """
+    net = open_network(network)
+    pixels, x = net.shown_and_input(face)
+    blocks = len(attention.attention_weights(net.model, x))
+    if blocks < 2:
+        return None
+    try:
+        values = attention.rollout_of(net.model, x, net.spec.reshape)[0]
+    except ValueError:  # attention in windows, or of tokens that are no patches
+        return None
+    return Rollout(predict_input(net, x), pixels, blocks, values)
 
 
 def networks_with_attention() -> tuple[str, ...]:

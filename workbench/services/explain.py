@@ -14,7 +14,7 @@ from ..analysis.attention import AttentionMap
 from ..analysis.faithfulness import Progress
 from ..analysis.frequency import FrequencyImages, frequency_images
 from ..analysis.methods import estimate, explain_with
-from ..analysis.target_layers import MapLayer, map_layers
+from ..analysis.target_layers import MapLayer, map_layers, map_layers_of
 from ..faces import Face, load_sample, samples
 from .networks import DEFAULT_NETWORK, Network, class_index, open_network
 from .prediction import Prediction, infer, predict_input
@@ -122,6 +122,24 @@ def layers(network: str = DEFAULT_NETWORK) -> tuple[MapLayer, ...]:
 
 
 _layers: WeakKeyDictionary[nn.Module, tuple[MapLayer, ...]] = WeakKeyDictionary()
+
+
+def layer_tree(network: str = DEFAULT_NETWORK) -> tuple[tuple[int, MapLayer], ...]:
+    """Every layer with maps of at least 2×2 positions, in the order of the modules, each with its depth in the tree.
+
+    The depth counts the modules around it that have maps too. Layers without maps are left out.
+    """
+    net = open_network(network)
+    if net.model not in _trees:
+        called = map_layers_of(net.model, (1, net.channels, *(net.input_size,) * 2), reshape=net.spec.reshape)
+        found = {layer.name: layer for layer in called if min(layer.extent) > 1}
+        names = [name for name, _ in net.model.named_modules() if name in found]
+        depths = {name: sum(name.startswith(f"{around}.") for around in names) for name in names}
+        _trees[net.model] = tuple((depths[name], found[name]) for name in names)
+    return _trees[net.model]
+
+
+_trees: WeakKeyDictionary[nn.Module, tuple[tuple[int, MapLayer], ...]] = WeakKeyDictionary()
 
 
 def map_by_layer(face: Face, network: str, class_: str, layer: str, method: str = "gradcam") -> Tensor:

@@ -15,11 +15,12 @@ from workbench import navigation
 from workbench.analysis.cam import METHODS
 from workbench.analysis.methods import EXPLAINERS, GROUPS
 from workbench.faces import Face
-from workbench.services.explain import Explanation, map_by_layer, map_by_method, seconds_by_method
+from workbench.services.explain import Explanation, layer_tree, map_by_layer, map_by_method, seconds_by_method
 from workbench.services.explain import layers as layers_of
 
 from . import charts, page_content, slow_requests, state, uncertainty, views
 
+EM_SPACE = "\N{EM SPACE}"
 ONE_PASS = {EXPLAINERS[name].title: name for name in METHODS}
 """Title → name of the methods that need no further forward pass."""
 
@@ -153,6 +154,7 @@ def _draw(chosen: Chosen, names: list[str], drawn: dict[str, Tensor], container:
 
 
 def _layers(chosen: Chosen) -> None:
+    _one_layer(chosen)
     layers, own = layers_of(chosen.network), chosen.explanation.layer
     key = (chosen.face.key, chosen.network, chosen.class_, chosen.method)
     if not slow_requests.ready(chosen.network, 3 * len(layers), "Compute all layers", "-".join(("layers", *key))):
@@ -170,6 +172,35 @@ def _layers(chosen: Chosen) -> None:
         f"scale; the map above uses `{own}`. Early layers give fine maps of edges, late ones coarse maps of parts; "
         "finer does not mean more faithful."
     )
+
+
+def _one_layer(chosen: Chosen) -> None:
+    """Draw the map of a layer that the visitor chooses from the tree of the network."""
+    tree = {layer.name: (depth, layer) for depth, layer in layer_tree(chosen.network)}
+    if st.session_state.get("layer") not in tree:
+        st.session_state["layer"] = chosen.explanation.layer  # it was chosen for another network
+
+    def label(name: str) -> str:
+        depth, layer = tree[name]
+        shape = f"{layer.channels} × {layer.extent[0]} × {layer.extent[1]}"
+        return f"{EM_SPACE * depth}{name.rpartition('.')[2]}: {layer.kind}, {shape}"
+
+    left, right = st.columns([1, 2])
+    help_ = "All modules whose output has feature maps, as a tree. Others, such as linear layers, have no map."
+    name = right.selectbox("Layer", tree, format_func=label, key="layer", help=help_)
+    try:
+        heat = _by_layer(chosen, [name])[name]
+    except ValueError as error:  # it does not lead to the logits
+        right.warning(str(error))
+        return
+    with left:
+        chart = charts.face_with_map(chosen.explanation.pixels, heat, float(heat.max()), chosen.opacity)
+        charts.show(chart, "one-layer", f"{chosen.title} of layer {name}")
+    with right:
+        views.caption(
+            f"**{_with_strength(chosen.title, heat).replace('<br>', ', ')}**, for {chosen.class_} in layer `{name}`. "
+            "The finer a layer's map, the less its features know of the class."
+        )
 
 
 def _by_layer(chosen: Chosen, layers: list[str]) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ import torch
 
 from models import get_spec
 from workbench import faces, services
+from workbench.analysis import attention
 
 BAM = "resnet18_bam"
 
@@ -126,3 +127,17 @@ def test_class_branches_are_described_for_networks_that_have_them(face):
     for name in found.own:
         row = found.change[found.classes.index(name)]
         assert float(row[found.classes.index(name)]) == float(row.min())
+
+
+def test_the_rollout_of_a_vision_transformer_is_the_mean_row_of_the_product_of_its_blocks(face):
+    found = services.attention.attention_rollout(face, "vit_tiny")
+    net = services.networks.open_network("vit_tiny")
+    steps = attention.steps_of(net.model, net.prepare(face), net.spec.attention_layers)
+    product = torch.eye(64)
+    for block in steps.values():
+        product = (block.attention[0].mean(0) + torch.eye(64)) / 2 @ product
+    torch.testing.assert_close(found.values, product.mean(0).view(8, 8))
+    assert found.blocks == 6
+    assert found.over_face.shape == found.pixels.shape
+    for other in ("residual_cnn", "hybrid_mobilenet_v3_small"):  # no blocks, a single one
+        assert services.attention.attention_rollout(face, other) is None

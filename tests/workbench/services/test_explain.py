@@ -9,6 +9,7 @@ from workbench import faces, services
 from workbench.analysis import attention, cam
 from workbench.services import networks
 from workbench.services.attention import attention_modules, cam_correlation
+from workbench.services.explain import layer_tree
 from workbench.services.framing import framed
 from workbench.services.prediction import infer
 from workbench.services.robustness import occlusion
@@ -84,3 +85,15 @@ def test_one_pass_gives_what_separate_passes_give(face, network):
 def test_anything_but_a_face_is_refused_with_the_way_to_one():
     with pytest.raises(TypeError, match=r"takes a face, not str\. From an image: picture = read"):
         services.explain("photo.jpg")
+
+
+def test_the_tree_of_layers_has_each_layer_with_maps_below_the_module_around_it():
+    tree = {layer.name: (depth, layer) for depth, layer in layer_tree("residual_cnn")}
+    net = services.networks.open_network("residual_cnn")
+    assert list(tree) == [name for name, _ in net.model.named_modules() if name in tree]
+    for name, (depth, layer) in tree.items():
+        assert depth == sum(name.startswith(f"{other}.") for other in tree)
+        assert min(layer.extent) > 1
+    assert tree["stage3"][1].extent == (6, 6)
+    assert any(depth > 0 for depth, _ in tree.values())
+    assert "classifier" not in tree

@@ -1,4 +1,4 @@
-"""Attention rollout of plain vision transformers, such as ViT and DeiT of timm."""
+"""Attention rollout of plain vision transformers: ours, and those of timm such as ViT and DeiT."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from models.layers.transformer import TransformerBlock
+
 from ..activations import plain_modes
 from ..layouts import layout_of
 from ..model_isolation import shared_copy_of
 from ..validation import require_images
 from .blocks import rollout
+from .steps import steps_of
 
 
 def attention_weights(model: nn.Module, x: Float[Tensor, "B C H W"]) -> dict[str, Tensor]:
@@ -21,13 +24,19 @@ def attention_weights(model: nn.Module, x: Float[Tensor, "B C H W"]) -> dict[str
     Fused attention returns no weights, so a copy that shares the network's weights runs without it.
 
     Args:
-        model: a network whose attention modules have `attn_drop` behind the softmax and `fused_attn`, as timm's.
+        model: a network of `TransformerBlock`s, or whose attention modules have `attn_drop` behind the softmax and
+            `fused_attn`, as timm's.
         x: images, prepared as the network expects them.
 
     Returns:
         One entry a block, (B, heads, N, N), rows summing to 1. Empty for a network without such modules.
     """
     require_images(x)
+    ours = [name for name, module in model.named_modules() if isinstance(module, TransformerBlock)]
+    if ours:
+        return {name: steps.attention for name, steps in steps_of(model, x, ours).items()}
+    if not any(hasattr(module, "fused_attn") for module in model.modules()):
+        return {}
     double, found = shared_copy_of(model), dict[str, Tensor]()
     for name, module in double.named_modules():
         if isinstance(getattr(module, "attn_drop", None), nn.Module) and hasattr(module, "fused_attn"):
