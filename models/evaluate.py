@@ -47,6 +47,7 @@ from .devices import device_of
 from .metrics import accuracy_of, measure, percent, predict, share
 from .paths import FER2013
 from .preprocessing import TTA
+from .subgroups import SMALLEST, GroupTable
 from .training.config import TrainConfig
 from .training.events import first_process
 
@@ -115,11 +116,13 @@ class Elsewhere:
         classes: shared by network and dataset, in the network's order.
         left_out: number of images of other classes.
         metrics: part of the dataset → way to average over views → result of `metrics.measure`.
+        predictions: for each part those of the first way, over the shared classes.
     """
 
     classes: tuple[str, ...]
     left_out: int
     metrics: dict[str, dict[str, dict]]
+    predictions: dict[str, Predictions]
 
 
 def evaluate_elsewhere(name: str | Path, faces: FaceSet, tta: tuple[str, ...] = TTA, device: str = "cpu") -> Elsewhere:
@@ -140,13 +143,16 @@ def evaluate_elsewhere(name: str | Path, faces: FaceSet, tta: tuple[str, ...] = 
     kept = faces.subset(np.isin(faces.labels, theirs))
     labels = np.array([theirs.index(label) for label in kept.labels])
     metrics: dict[str, dict[str, dict]] = {}
+    stored: dict[str, Predictions] = {}
     with Progress() as progress:
         for part in dict.fromkeys(kept.splits.tolist()):
+            mine = kept.splits == part
+            some, truth = kept.subset(mine), torch.from_numpy(labels[mine])
             for way in tta:
-                mine = kept.splits == part
-                logits = _watched(progress, f"{part} {way}", model, card, kept.subset(mine), way)[:, own]
-                metrics.setdefault(part, {})[way] = measure(logits, torch.from_numpy(labels[mine]), shared)
-    return Elsewhere(shared, len(faces) - len(kept), metrics)
+                logits = _watched(progress, f"{part} {way}", model, card, some, way)[:, own]
+                metrics.setdefault(part, {})[way] = measure(logits, truth, shared)
+                stored.setdefault(part, Predictions(logits, truth, some.names, some.ids))
+    return Elsewhere(shared, len(faces) - len(kept), metrics, stored)
 
 
 def _watched(progress: Progress, what: str, model: nn.Module, card: Card, faces: FaceSet, way: str) -> Tensor:
@@ -223,6 +229,10 @@ def _command(
     tta: Literal["all", "plain", "flip", "ten-crop"] = "all",
     device: str = "auto",
     stored: bool = False,
+    groups: Path | None = None,
+    group_column: str = "",
+    image_column: str = "",
+    smallest_group: int = SMALLEST,
 ) -> None:
     """Measure a checkpoint.
 
@@ -233,24 +243,39 @@ def _command(
         tta: test-time augmentation, the average over views; on its own dataset the plain view is always evaluated.
         device: cpu, cuda, mps, or auto for the best one available.
         stored: evaluate nothing; print what is stored beside the weights, also without leaked images and beside FER+.
+        groups: a CSV of metadata that you have of the images, to report the test set for each group.
+        group_column: its column of groups, such as age.
+        image_column: its column of images (id, pixel hash, name or path); by default the one called id, path, image …
+        smallest_group: groups with fewer images are hidden.
     """
     console = Console(width=None if sys.stdout.isatty() else 200)
-    if stored:
+    table = GroupTable.read(groups, group_column, image_column, smallest_group) if groups else None
+    ways, card = TTA if tta == "all" else (tta,), read_card(name)
+    faces = None if stored else FaceSet.load(data)
+    if faces is None or _is_its_own(faces, card):
+        if faces is not None:
+            evaluate(name, faces, ways, device_of(device))
         report_stored(name, console)
+        if table:
+            table.report(*_of_test_set(name), console)
         return
-    device = device_of(device)
-    ways, card, faces = TTA if tta == "all" else (tta,), read_card(name), FaceSet.load(data)
-    if _is_its_own(faces, card):
-        evaluate(name, faces, ways, device)
-        report_stored(name, console)
-        return
-    found = evaluate_elsewhere(name, faces, ways, device)
+    found = evaluate_elsewhere(name, faces, ways, device_of(device))
     report(f"{card.network} on {data.name}", found.classes, found.metrics, console)
     console.print(
         f"This is not its own dataset: {len(found.classes)} classes are shared, {found.left_out} images of "
         "other classes were left out. Nothing was written.",
         soft_wrap=True,
     )
+    if table:
+        for part, predictions in found.predictions.items():
+            table.report(predictions, found.classes, part, console)
+
+
+def _of_test_set(name: str | Path) -> tuple[Predictions, tuple[str, ...], str]:
+    """The stored predictions for the test set, which is the last part of a card, its classes and its name."""
+    card = read_card(name)
+    part = list(card.metrics)[-1]
+    return read_predictions(name, part), card.classes, part
 
 
 def _is_its_own(faces: FaceSet, card: Card) -> bool:

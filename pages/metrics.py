@@ -3,7 +3,7 @@
 import streamlit as st
 
 from workbench import services
-from workbench.ui import confusion, metrics, page_content, views
+from workbench.ui import confusion, metrics, page_content, subgroups, views
 
 views.title("Metrics", "How accurate are the networks on the test set?")
 names, part, subset = metrics.choose()
@@ -21,11 +21,13 @@ metrics.spread(found)
 @page_content.fragment
 def detail() -> None:
     left, _ = st.columns([2, 3])
-    name = left.selectbox("Checkpoint for the next three sections", names, key="detail", bind="query-params")
+    name = left.selectbox("Checkpoint for the next four sections", names, key="detail", bind="query-params")
     st.subheader("Confusion matrix")
     confusion.confusion(found[name], part, subset)
     st.subheader("Calibration")
     metrics.reliability(services.metrics.evaluation.calibration(name, part, subset))
+    st.subheader("Groups of images")
+    subgroups.subgroups(name, part, subset)
     st.subheader("Training curves")
     if trained := metrics.or_warning(services.metrics.training_curves.history, name):
         metrics.training(trained)
@@ -61,6 +63,7 @@ with views.computed(
     "models.metrics:measure",
     "models.calibration:reliability",
     "models.calibration:risk_coverage",
+    "models.subgroups:subgroups",
 ):
     st.markdown(
         "With $c_{ij}$ images of class $i$ predicted as $j$, and $N$ images in total, recall and precision are:"

@@ -140,3 +140,21 @@ def test_misclassified_images_of_a_cell_are_put_on_an_exclusion_list(no_set):
     assert found.reason == f"labeled fear, predicted as sad by {name}, where {kind}"
     app = opened(label="fear", predicted="fear")
     assert not any(button.key == "confusion-put" for button in app.main.button)
+
+
+def test_a_table_of_groups_is_measured_and_small_groups_are_hidden(no_set):
+    app = opened(detail="residual_cnn")
+    names = services.metrics.evaluation.stored_predictions("residual_cnn").names
+    rows = [f"{name}.jpg,{('dim', 'bright')[i % 2] if i > 4 else 'odd'},{i}" for i, name in enumerate(names)]
+    app.file_uploader(key="groups").upload("meta.csv", "\n".join(["path,light,number", *rows]).encode()).run()
+    assert not app.exception
+    assert app.selectbox(key="groups-images").value == "path"
+    text = text_of(app)
+    assert "Largest difference in accuracy" in text
+    assert "1 group is hidden: fewer than 20 images each, 5 together." in text
+    (table,) = [frame.value for frame in app.main.dataframe if "light" in frame.value]
+    assert table["light"].tolist() == ["bright", "dim"]
+    app.selectbox(key="groups-column").set_value("number").run()
+    assert "different values" in text_of(app)
+    app.file_uploader(key="groups").set_value(("bad.csv", b"nothing", "text/csv")).run()
+    assert "The table needs a first line" in text_of(app)

@@ -104,7 +104,7 @@ def classes(found: dict[str, Scores]) -> None:
     views.caption(
         f"**Recall of each class** with 95 % intervals: {first.name} is best on {high} and worst on {low}. Intervals "
         f"are wide for rare classes ({rarest}: {first.support[rarest]} images). The dataset has no demographic labels, "
-        "so accuracy per group is unknown."
+        "so accuracy per group is unknown, unless you have a table of groups (below)."
     )
 
 
