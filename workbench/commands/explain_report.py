@@ -25,6 +25,7 @@ from ..analysis.overlay import overlay, png
 from ..markup import as_data, template
 from ..services.batch import FaceMaps, explain_batch
 from .explain_files import Crops, LeftOut, crops_of, image_files, shown
+from .threads import shared_cores
 
 BATCH = 16  # faces in a forward pass
 _SIDE = 144  # pixels, of an image in the report at most; the page enlarges smaller ones
@@ -89,6 +90,7 @@ def write_report(given: Iterable[Path], out: Path, choices: Choices) -> Summary:
     _check(choices, net)
     done, numbers = Summary(), count(1)
     with (
+        shared_cores(),
         written_at_once(out) as page,
         written_at_once(out.with_suffix(".csv")) as table,
         Progress(*Progress.get_default_columns(), MofNCompleteColumn()) as progress,

@@ -23,6 +23,7 @@ from models.tables import write_rows
 from .. import faces, services
 from ..markup import as_data, class_colors, jpeg, template
 from ..services.video import Clip, Followed, Moment, Thinned
+from .threads import shared_cores
 
 _POINTS = 600  # of a timeline
 _STRIP = 12  # images of a face
@@ -73,6 +74,7 @@ def write_report(clip: Path, out: Path, network: str, fps: float) -> tuple[int, 
     tracks: dict[int, Track] = {}
     frames, faceless, number = 0, 0, 0
     with (
+        shared_cores(),
         written_at_once(out) as page,
         written_at_once(out.with_suffix(".csv")) as table,
         Progress(TextColumn("Explaining"), BarColumn(), TextColumn("{task.fields[at]}"), TimeRemainingColumn()) as bar,

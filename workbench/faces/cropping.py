@@ -56,8 +56,7 @@ def crop(picture: Image.Image, box: Box) -> Face:
     if factor > 1:
         picture = picture.reduce(factor)
         x, y, side = x / factor, y / factor, side / factor
-    pixels = np.asarray(picture.convert("RGB"))
-    cut = _cut(pixels, x, y, side) if box.angle % 360 == 0 else _cut_turned(pixels, x, y, side, box.angle)
+    cut = _cut(picture, x, y, side) if box.angle % 360 == 0 else _cut_turned(picture, x, y, side, box.angle)
     cut.thumbnail((MAX_FACE_SIDE, MAX_FACE_SIDE), Image.Resampling.LANCZOS)
     return Face(cut, box)
 
@@ -70,17 +69,29 @@ def _check_box(picture: Image.Image, box: Box) -> None:
         raise PictureError("This box is outside of the image. Draw it around the face.")
 
 
-def _cut(pixels: np.ndarray, x: float, y: float, side: float) -> Image.Image:
-    """The upright square of whole pixels round (x, y) of (H, W, 3); indices are clipped, which repeats the border."""
+def _cut(picture: Image.Image, x: float, y: float, side: float) -> Image.Image:
+    """The upright RGB square of whole pixels round (x, y); beyond the image its border is repeated."""
     n = max(1, round(side))
-    rows = np.clip(round(y - n / 2) + np.arange(n), 0, pixels.shape[0] - 1)
-    columns = np.clip(round(x - n / 2) + np.arange(n), 0, pixels.shape[1] - 1)
-    return Image.fromarray(pixels[rows[:, None], columns])
+    left, right, across = _span(round(x - n / 2), n, picture.width)
+    top, bottom, down = _span(round(y - n / 2), n, picture.height)
+    inside = picture.crop((left, top, right, bottom)).convert("RGB")  # first, as faces may be small on a large image
+    if inside.size == (n, n):
+        return inside
+    return Image.fromarray(np.pad(np.asarray(inside), (down, across, (0, 0)), mode="edge"))
 
 
-def _cut_turned(pixels: np.ndarray, x: float, y: float, side: float, angle: float) -> Image.Image:
+def _span(start: int, length: int, limit: int) -> tuple[int, int, tuple[int, int]]:
+    """The part of `length` pixels from `start` that is in 0..limit, one at least, and how many are missing around it."""
+    first = min(max(start, 0), limit - 1)
+    end = max(min(start + length, limit), first + 1)
+    missing = length - (end - first)
+    before = min(max(-start, 0), missing)
+    return first, end, (before, missing - before)
+
+
+def _cut_turned(picture: Image.Image, x: float, y: float, side: float, angle: float) -> Image.Image:
     """The square that is turned by `angle`: cut a larger upright one, turn it back, cut its middle."""
     n = max(1, round(side))
     margin = math.ceil(n * (math.sqrt(2) - 1) / 2) + 1
-    upright = _cut(pixels, x, y, n + 2 * margin).rotate(-angle, Image.Resampling.BICUBIC)
+    upright = _cut(picture, x, y, n + 2 * margin).rotate(-angle, Image.Resampling.BICUBIC)
     return upright.crop((margin, margin, margin + n, margin + n))

@@ -13,7 +13,6 @@ from PIL import Image
 
 from workbench.faces import cascade, yunet
 from workbench.faces.boxes import Box
-from workbench.faces.cropping import crop
 
 Align = Literal["none", "rotate"]
 """Whether the box of a face that is tilted only a little stays upright, or is rotated with the face."""
@@ -32,7 +31,7 @@ _TURNS = (90, -90, 45, -45, 180, 135, -135)  # of the copies that are searched w
 _STEP = 30  # degrees between the copies from which the tilt of a face is estimated
 _UPRIGHT = 0.88  # score that faces tilted by more than about 75 degrees do not reach
 _SLIGHT = 15  # degrees; boxes of faces that are tilted less stay upright, unless they are to be aligned
-_LOOK_SIDE = 80  # side of the frame in such a copy, in pixels
+_LOOK_SIDE = 64  # side of the frame in such a copy, in pixels
 _SURROUNDINGS = 2.0  # side of the region that such a copy shows, in sides of the frame
 
 
@@ -112,12 +111,12 @@ def _in_doubt(work: Image.Image, weak: list[Box]) -> list[Box]:
 
 def tilted(work: Image.Image, face: Box, align: Align) -> Box:
     """The face at the angle at which YuNet is surest of it; see `detect`."""
-    looks: dict[float, Box | None] = {}
+    around, looks = _surroundings(work, face), dict[float, Box | None]()
 
     def value(angle: float) -> float:
         angle = _within(angle)
         if angle not in looks:
-            looks[angle] = _look(work, face, angle)
+            looks[angle] = _look(*around, face, angle)
         found = looks[angle]
         return score(found) if found else 0.0
 
@@ -146,17 +145,39 @@ def _peak(before: float, middle: float, after: float) -> float:
     return 0.0 if bend >= 0 else max(-0.5, min(0.5, (before - after) / (2 * bend)))
 
 
-def _look(work: Image.Image, face: Box, angle: float) -> Box | None:
-    """The strongest hit in a copy of a face's surroundings that is rotated upright; None without a hit on the face."""
-    x, y = face.centre
-    half = face.side * _SURROUNDINGS / 2
-    region = Box(x - half, y - half, 2 * half, 2 * half, angle)
+def _surroundings(work: Image.Image, face: Box) -> tuple[np.ndarray, np.ndarray]:
+    """What all copies of a face's surroundings show, reduced once, and the matrix (2, 3) from there to the image."""
+    (x, y), reach = face.centre, face.side * _SURROUNDINGS / math.sqrt(2)  # half a diagonal: the copies are rotated
+    left, top = max(0, math.floor(x - reach)), max(0, math.floor(y - reach))
+    right, bottom = min(work.width, math.ceil(x + reach)), min(work.height, math.ceil(y + reach))
+    region = work.crop((left, top, max(right, left + 1), max(bottom, top + 1)))
+    small = resized(region, min(1.0, _LOOK_SIDE / face.side))
+    across, down = region.width / small.width, region.height / small.height
+    return np.asarray(small), np.array([[across, 0, left], [0, down, top]])
+
+
+def _look(around: np.ndarray, place: np.ndarray, face: Box, angle: float) -> Box | None:
+    """The strongest hit in a copy of a face's surroundings that is rotated upright; None without a hit on the face.
+
+    Args:
+        around, place: as `_surroundings` returns them.
+        face: on the image.
+        angle: of the face in the copy that is looked at, in degrees.
+    """
     size = round(_LOOK_SIDE * _SURROUNDINGS)
-    pixels = np.asarray(crop(work, region).picture.resize((size, size), Image.Resampling.BILINEAR))
-    turn = cv2.getRotationMatrix2D((0, 0), angle, 2 * half / size)
-    turn[:, 2] = (x, y) - turn[:, :2] @ (size / 2, size / 2)
+    turn = cv2.getRotationMatrix2D((0, 0), angle, face.side / _LOOK_SIDE)  # from the copy to the image
+    turn[:, 2] = face.centre - turn[:, :2] @ (size / 2, size / 2)
+    pick = _composed(cv2.invertAffineTransform(place), turn)
+    pick[:, 2] += pick[:, :2] @ (0.5, 0.5) - 0.5  # OpenCV has the center of the first pixel at 0
+    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    pixels = cv2.warpAffine(around, pick, (size, size), flags=how, borderMode=cv2.BORDER_REPLICATE)
     hits = (replace(_moved(hit, turn, angle), score=hit.score) for hit in yunet.find(pixels))
     return next((hit for hit in hits if same_face(hit, face)), None)
+
+
+def _composed(second: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """The affine matrix (2, 3) that applies `first`, then `second`."""
+    return np.hstack([second[:, :2] @ first[:, :2], second[:, :2] @ first[:, 2:] + second[:, 2:]])
 
 
 def _turning(width: int, height: int, turn: float, margin: int) -> tuple[np.ndarray, tuple[int, int]]:
