@@ -257,7 +257,7 @@ def _compare_tab(seen: gr.State, number: gr.State, pictures: Pictures) -> None:
 
 def _live_tab(accepted: gr.Checkbox, uploads: Uploads) -> None:
     hint = gr.Markdown("Accept the consent notice above to use the camera.")
-    watch = gr.State(None, time_to_live=KEPT_SECONDS)
+    state = gr.State(None, time_to_live=KEPT_SECONDS)
     with gr.Row(visible=False) as row:
         with gr.Column(scale=1, min_width=300):
             camera = picture(
@@ -275,8 +275,8 @@ def _live_tab(accepted: gr.Checkbox, uploads: Uploads) -> None:
     # A newer frame replaces one that waits, so no queue builds up; after `LIVE_SECONDS` the camera stops.
     camera.stream(
         responses.live,
-        [camera, watch, network, accepted],
-        [shown, watch],
+        [camera, state, network, accepted],
+        [shown, state],
         stream_every=0.05,
         time_limit=LIVE_SECONDS,
         concurrency_limit=2,

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from models.text import signed
 from workbench.services.explain import Explanation
+from workbench.services.video import Watch
 
 from .. import faces, services
 from ..analysis.cam import METHODS, resize
@@ -238,39 +239,42 @@ def compare_tab(found: Seen, number: int, first: str, second: str, class_: str) 
 
 
 @dataclass
-class Watch:
-    """The state of one camera on the live tab: position of the face, times of the last frames."""
+class Camera:
+    """The state of one camera on the live tab: its faces, times of the last frames."""
 
-    follower: faces.Follower = field(default_factory=faces.Follower)
+    watch: Watch
+    began: float = field(default_factory=time.monotonic)
     times: deque[float] = field(default_factory=lambda: deque(maxlen=30))
 
-    def frame(self, data: bytes, network: str) -> str:
+    def frame(self, data: bytes) -> str:
         """The result for one frame: map over the face, bars, time and frame rate."""
-        began = time.perf_counter()
+        now = time.monotonic()
         picture = faces.decode(data)
         picture.thumbnail(LARGEST)
-        box = self.follower.find(picture)
-        if box is None:
+        found = self.watch.see(picture, now - self.began).main
+        if found is None:
             shown, rows = picture, None
         else:
-            result = services.explain(faces.crop(picture, box), network)
-            shown, rows = _with_map(picture, box, result), bars(result.prediction)
-        self.times.append(began)
-        took = 1000 * (time.perf_counter() - began)
+            result = services.explain(found.face, self.watch.network)
+            shown, rows = _with_map(picture, found.box, result), bars(result.prediction)
+        self.times.append(now)
+        took = 1000 * (time.monotonic() - now)
         span = self.times[-1] - self.times[0]
         rate = f"{(len(self.times) - 1) / span:.0f}" if span > 0 else ""
         return _piece("live", as_data(jpeg(shown), "jpeg"), f"{took:.0f}", rate, rows)
 
 
-def live(data: bytes | None, watch: Watch | None, network: str, accepted: bool) -> tuple[str, Watch]:
+def live(data: bytes | None, camera: Camera | None, network: str, accepted: bool) -> tuple[str, Camera | None]:
     """The result for one frame of the camera; a sentence without consent or for an invalid frame."""
-    watch = watch or Watch()
     if not accepted:
-        return _piece("message", "Accept the consent notice above first."), watch
+        return _piece("message", "Accept the consent notice above first."), camera
     try:
-        return (watch.frame(data, trained(network).name) if data else ""), watch
+        name = trained(network).name
+        if camera is None or camera.watch.network != name:
+            camera = Camera(Watch.live(name))
+        return (camera.frame(data) if data else ""), camera
     except ValueError as error:
-        return _piece("message", str(error)), watch
+        return _piece("message", str(error)), camera
 
 
 def _with_map(picture: Image.Image, box: faces.Box, result: Explanation) -> Image.Image:

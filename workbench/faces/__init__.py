@@ -13,7 +13,6 @@ from workbench.faces.cropping import MAX_FACE_SIDE, Face, crop
 from workbench.faces.decoding import MAX_BYTES, MAX_PIXELS, MIN_SIDE, decode, notes, read
 from workbench.faces.detection import detect
 from workbench.faces.sample_faces import Sample, load_sample, sample_picture, samples
-from workbench.faces.tracking import Follower
 
 __all__ = [
     "MAX_BYTES",
@@ -22,7 +21,6 @@ __all__ = [
     "MIN_SIDE",
     "Box",
     "Face",
-    "Follower",
     "PictureError",
     "Sample",
     "cascade_squares",

@@ -16,6 +16,7 @@ from torch import Tensor
 from .. import faces
 from ..decoders.video import Clip, frame_at, frames
 from ..faces import Box, Face
+from ..faces.tracking import LIVE, Follower
 from ..faces.tracks import Tracks
 from .explain import Explanation, explain
 from .networks import DEFAULT_NETWORK, open_network
@@ -65,6 +66,11 @@ class Moment:
     faces: tuple[Followed, ...]
     duration: float = 0.0
 
+    @property
+    def main(self) -> Followed | None:
+        """The face that has been followed longest; None where no face is found."""
+        return min(self.faces, key=lambda one: one.track, default=None)
+
 
 @dataclass(frozen=True, eq=False)
 class Timeline:
@@ -110,10 +116,22 @@ class Timeline:
 
 @dataclass
 class Watch:
-    """What is known of one video or camera while its frames arrive: the faces that are followed."""
+    """What is known of one video or camera while its frames arrive: the faces that are followed.
+
+    Attributes:
+        network: name of a network.
+        follower: finds the faces of each frame; `Watch.live` has one that is quick enough for a camera.
+        tracks: numbers them.
+    """
 
     network: str = DEFAULT_NETWORK
+    follower: Follower = field(default_factory=Follower)
     tracks: Tracks = field(default_factory=Tracks)
+
+    @classmethod
+    def live(cls, network: str = DEFAULT_NETWORK) -> Watch:
+        """For a camera: a new face is found within half a second, and a known one is looked for where it was."""
+        return cls(network, Follower(LIVE))
 
     def see(self, picture: Image.Image, time: float, scale: float = 1.0, duration: float = 0.0) -> Moment:
         """Detect, follow and classify the faces of the next frame.
@@ -124,7 +142,7 @@ class Watch:
             scale: by which boxes are multiplied.
             duration: of the video in seconds.
         """
-        boxes = faces.detect(picture)
+        boxes = self.follower.find(picture, time)
         numbers = self.tracks.update(boxes, time)
         crops = [faces.crop(picture, box) for box in boxes]
         found = zip(numbers, boxes, crops, _probabilities(crops, self.network), strict=True)

@@ -76,7 +76,7 @@ def live(network: str) -> None:
         return
     if st.session_state.get("live", (None,))[0] != network:
         classes = services.networks.open_network(network).classes
-        st.session_state["live"] = network, Watch(network), Timeline(classes), time.monotonic()
+        st.session_state["live"] = network, Watch.live(network), Timeline(classes), time.monotonic()
     camera(network)
 
 
@@ -102,16 +102,16 @@ def camera(network: str) -> None:
 
 
 def show_frame(picture, network: str) -> None:
-    """Classify the next frame, and draw the map over its largest face and the timeline of that face."""
+    """Classify the next frame, and draw the map over the face that has been followed longest and the timeline of that face."""
     _, watch, timeline, began = st.session_state["live"]
     moment = watch.see(picture, time.monotonic() - began)
     timeline = timeline.after(moment, most=_KEPT)
     st.session_state["live"] = network, watch, timeline, began
-    if not moment.faces:
+    found = moment.main
+    if found is None:
         st.image(boxed(picture, []), width=260, alt="The last frame")
         st.caption("No face is found. Face the camera, with light from the front.")
         return
-    found = moment.faces[0]
     result = services.explain(found.face, network)
     images = [boxed(picture, [one.box for one in moment.faces])]
     if result.layer is not None:
