@@ -81,7 +81,7 @@ def _cut(picture: Image.Image, x: float, y: float, side: float) -> Image.Image:
 
 
 def _span(start: int, length: int, limit: int) -> tuple[int, int, tuple[int, int]]:
-    """The part of `length` pixels from `start` that is in 0..limit, one at least, and how many are missing around it."""
+    """The part of `length` pixels from `start` that is in 0..limit, at least one, and how many are missing around."""
     first = min(max(start, 0), limit - 1)
     end = max(min(start + length, limit), first + 1)
     missing = length - (end - first)

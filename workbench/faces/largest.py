@@ -5,13 +5,13 @@ from __future__ import annotations
 from PIL import Image
 
 from models.datasets.readers import FoundFace
+from workbench.faces.cropped import detect_or_whole
 from workbench.faces.cropping import crop
-from workbench.faces.detection import detect
 
 
 def largest_face(image: Image.Image) -> FoundFace | None:
     """The largest face of an upright RGB image, cropped as `ferscope explain` does; None where none is detected."""
-    boxes = detect(image)
+    boxes = detect_or_whole(image)
     if not boxes:
         return None
     box = boxes[0]

@@ -8,8 +8,9 @@ from dataclasses import replace
 from PIL import Image
 
 from workbench.faces.boxes import Box
+from workbench.faces.cropped import detect_or_whole
 from workbench.faces.decoding import MIN_SIDE
-from workbench.faces.detection import detect, in_copy, merged, same_face, score, whole_pixels
+from workbench.faces.detection import in_copy, merged, same_face, score, whole_pixels
 
 LIVE = 0.5
 """Seconds between two searches of the whole frame of a camera."""
@@ -20,7 +21,7 @@ _STAYS = 0.5  # score of a face where it was a frame ago
 
 
 class Follower:
-    """Finds the faces in each frame: by `detect`, or quickly where they were a frame ago.
+    """Finds the faces in each frame: by `detect_or_whole`, or quickly where they were a frame ago.
 
     For one video or camera and one thread.
 
@@ -35,7 +36,7 @@ class Follower:
         self._searched = -math.inf
 
     def find(self, frame: Image.Image, time: float) -> list[Box]:
-        """The faces in the next frame, framed as `detect` does, the largest first.
+        """The faces in the next frame, framed as `detect_or_whole` does, the largest first.
 
         Args:
             frame: RGB.
@@ -43,7 +44,7 @@ class Follower:
         """
         found = _all_near(frame, self._last) if 0 <= time - self._searched < self._every else None
         if found is None:
-            found, self._searched = detect(frame), time
+            found, self._searched = detect_or_whole(frame), time
         self._last = found
         return found
 
@@ -60,7 +61,9 @@ def _all_near(frame: Image.Image, last: list[Box]) -> list[Box] | None:
 
 
 def _near(frame: Image.Image, last: Box) -> Box | None:
-    """The face that is nearest to its last box, within its surroundings."""
+    """The face that is nearest to its last box, within its surroundings; none for a box that YuNet did not find."""
+    if last.score is None:
+        return None
     (x, y), half = last.centre, last.side * _SURROUNDINGS / 2
     left, top = max(0, round(x - half)), max(0, round(y - half))
     right, bottom = min(frame.width, round(x + half)), min(frame.height, round(y + half))

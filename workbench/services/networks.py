@@ -126,7 +126,7 @@ class Network:
     def see(self, face: Face) -> Tensor:
         """Luminance of what it gets of a face, in 0..1, (S, S); for a gray network all of it. TypeError for no face."""
         if not isinstance(face, Face):
-            how = "picture = read(path); face = crop(picture, detect(picture)[0]), all from workbench.faces"
+            how = "face = faces.find(path)[0], with `from workbench import faces`"
             raise TypeError(f"A network takes a face, not {type(face).__name__}. From an image: {how}")
         return to_unit(torch.from_numpy(face.gray(self.input_size))[None], self.input_size)[0, 0]
 

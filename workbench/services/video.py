@@ -202,7 +202,7 @@ def at(
         class_: target class; by default the predicted one.
     """
     frame = frame_at(clip, time)
-    boxes = faces.detect(frame.picture)
+    boxes = faces.detect_or_whole(frame.picture)
     if not boxes:
         return MomentExplained(frame.time, frame.picture, None, None)
     box = boxes[0]

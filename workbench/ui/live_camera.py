@@ -102,7 +102,7 @@ def camera(network: str) -> None:
 
 
 def show_frame(picture, network: str) -> None:
-    """Classify the next frame, and draw the map over the face that has been followed longest and the timeline of that face."""
+    """Classify the next frame; draw the map over the face that has been followed longest, and its timeline."""
     _, watch, timeline, began = st.session_state["live"]
     moment = watch.see(picture, time.monotonic() - began)
     timeline = timeline.after(moment, most=_KEPT)

@@ -25,8 +25,8 @@ def moving(astronaut, frames: int, turn: float = 0) -> list[Image.Image]:
 @pytest.fixture
 def searches(monkeypatch) -> list[Image.Image]:
     """The frames that are searched as a whole."""
-    seen, detect = [], tracking.detect
-    monkeypatch.setattr(tracking, "detect", lambda frame: seen.append(frame) or detect(frame))
+    seen, search = [], tracking.detect_or_whole
+    monkeypatch.setattr(tracking, "detect_or_whole", lambda frame: seen.append(frame) or search(frame))
     return seen
 
 

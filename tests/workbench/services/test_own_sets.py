@@ -8,6 +8,7 @@ import zipfile
 import numpy as np
 import pytest
 from helpers import corrupted_files, job_folders
+from PIL import Image
 
 from models.datasets import FaceSet
 from workbench import faces
@@ -110,6 +111,12 @@ def test_zips_of_every_maker_are_read_and_other_files_are_left_out(separator):
     found, notes = training.read_zip(buffer.getvalue())
     assert [name for name, _ in found] == ["happy", "fröhlich"], "one emotion alone: both are classes of one's own"
     assert notes == ["1 of 4 files left out: each is no image.", "1 of 4 files left out: each cannot be read."]
+
+
+def test_a_cropped_face_of_48_pixels_is_taken_as_it_is():
+    buffer, pixels = io.BytesIO(), np.arange(48 * 48, dtype=np.uint8).reshape(48, 48)
+    Image.fromarray(pixels).save(buffer, "PNG")
+    assert (own.face_of(buffer.getvalue()) == pixels).all()
 
 
 def test_a_class_with_one_image_is_refused_and_nothing_is_written(place):

@@ -133,14 +133,14 @@ def forget(id_: str) -> int:
 
 
 def face_of(data: bytes) -> np.ndarray:
-    """The largest face in an image file, gray, uint8 (48, 48).
+    """The largest face in an image file, gray, uint8 (48, 48); all of an image that is a cropped face.
 
     Raises:
         PictureError: it is no image, or shows no face.
     """
     picture = faces.decode(data)
     picture.thumbnail(_LARGEST)
-    boxes = faces.detect(picture)
+    boxes = faces.detect_or_whole(picture)
     if not boxes:
         raise faces.PictureError("No face was detected in this image. Move closer, face the camera, and add light.")
     return faces.crop(picture, boxes[0]).gray(_SIDE)
