@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from .checkpoints import CheckpointError, broken_checkpoints, read_card
 from .files import write_bytes
-from .paths import SHIPPED
+from .paths import CODE, SHIPPED
 from .registry import PAPERS, changed, create_model, get_spec, list_models
 
 README = Path(__file__).with_name("README.md")
@@ -153,8 +153,10 @@ def show(name: tyro.conf.Positional[str] = "", timed: bool = False, write: bool 
     Args:
         name: of a network; without it the table is printed.
         timed: measure milliseconds a face too; on a computer that does nothing else.
-        write: put the table, timed, into models/README.md.
+        write: put the table, timed, into models/README.md of a checkout.
     """
+    if write and SHIPPED != CODE:
+        raise ValueError("--write changes models/README.md of a checkout, and this FERScope was installed as a copy.")
     if name:
         print(detail(name))
         return

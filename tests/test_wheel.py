@@ -142,6 +142,18 @@ def test_what_a_user_makes_goes_to_the_users_folder(installed, tmp_path):
     assert python(PLACES, chosen, tmp_path).split()[1:3] == [str(tmp_path / "mine"), str(tmp_path / "mine" / "data")]
 
 
+def test_nothing_is_written_beside_what_was_installed(installed, files, tmp_path):
+    """After the tests above have used it; the one command that writes there from a checkout is refused."""
+    done = subprocess.run(
+        command("models", "--write"), cwd=tmp_path, env=installed, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, "installed as a copy" in done.stderr) == (1, True)
+    site = Path(installed["PYTHONPATH"])
+    found = {p.relative_to(site).as_posix(): p for p in site.rglob("*") if p.is_file() and p.suffix != ".pyc"}
+    assert found.keys() == files.keys()
+    assert [name for name, path in found.items() if path.read_bytes() != files[name]] == []
+
+
 def test_from_a_checkout_everything_is_in_its_folders(tmp_path):
     kept = {name: value for name, value in os.environ.items() if not name.startswith("FERSCOPE_")}
     found = python(PLACES, kept | {"PYTHONPATH": str(ROOT)}, tmp_path).split()
