@@ -20,7 +20,7 @@ from workbench.jobs.store import JobError
 from workbench.server import access
 from workbench.services import training
 from workbench.services.dataset import exclusions
-from workbench.services.training import IMAGENET, NOTHING, PRESETS, epochs, presets, sources
+from workbench.services.training import IMAGENET, NOTHING, PRESETS, epochs, own, presets, sources
 
 
 @pytest.fixture(autouse=True)
@@ -342,10 +342,63 @@ def test_a_bad_zip_is_refused_on_the_page_and_the_form_stands():
     with zipfile.ZipFile(buffer, "w") as file:
         file.writestr("../happy/1.png", b"x")
     next(u for u in app.main.file_uploader if u.key == "own-zip").upload("x.zip", buffer.getvalue()).run()
-    app.button(key="own-make").click().run()
     assert not app.exception
     assert "climbs out" in app.error[0].value
     assert "Start the training" in labels(app)
+
+
+def consented(**choices: str) -> AppTest:
+    app = opened()
+    for tick in ("own-consent", "own-guardian"):
+        app.checkbox(key=tick).check()
+    app.run()
+    for key, value in choices.items():
+        app.segmented_control(key=key.replace("_", "-")).set_value(value).run()
+    return app
+
+
+@pytest.fixture
+def drawn_crops(monkeypatch):
+    """Every file is a face at once: finding faces is tested elsewhere."""
+    monkeypatch.setattr(own, "face_of", lambda data: job_folders.gray(len(data)))
+
+
+def test_folders_that_mean_no_class_are_mapped_in_the_page_and_remembered(drawn_crops):
+    app = consented()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        for i in range(12):
+            file.writestr(f"{i % 2 + 1}/{i}.png", b"x" * i)
+    app.file_uploader(key="own-zip").upload("x.zip", buffer.getvalue()).run()
+    assert "**2 folders are not named after a class that is known here:**" in text_of(app)
+    assert app.button(key="own-make").disabled
+    app.selectbox(key="own-folder-1").set_value("happy")
+    app.selectbox(key="own-folder-2").set_value("contempt").run()
+    app.button(key="own-make").click().run()
+    assert not app.exception
+    (made,) = training.own_sets()
+    assert made.counts == {"happy": 6, "contempt": 6}
+    app.file_uploader(key="own-zip").upload("x.zip", buffer.getvalue()).run()
+    assert app.selectbox(key="own-folder-2").value == "contempt"
+
+
+@pytest.mark.parametrize(
+    ("source", "key", "names"),
+    [
+        ("Images", "own-files-False", ["happy_{}.png", "sad-{}.jpg"]),
+        ("Folder", "own-files-True", ["mine/joy/{}.png", "mine/../sad/{}.png"]),
+    ],
+)
+def test_dropped_files_and_folders_become_a_set_with_their_labels(source, key, names, drawn_crops):
+    app = consented(own_way=source)
+    files = [(names[i % 2].format(i), b"x" * i, "image/png") for i in range(12)]
+    app.file_uploader(key=key).set_value([*files, (".hidden.png", b"x", "image/png")]).run()
+    assert not app.exception
+    if source == "Images":
+        assert app.main.data_editor[0].value["label"].tolist() == ["happy", "sad"] * 6
+    app.button(key="own-make").click().run()
+    assert not app.exception
+    assert training.own_sets()[0].counts == {"happy": 6, "sad": 6}
 
 
 def test_an_own_set_is_deleted_with_its_jobs_by_one_button(tiny):

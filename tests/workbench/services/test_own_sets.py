@@ -4,6 +4,7 @@ import io
 import os
 import stat
 import zipfile
+from pathlib import PurePosixPath
 
 import numpy as np
 import pytest
@@ -98,6 +99,35 @@ def test_faces_are_cut_out_and_what_shows_none_is_counted():
     assert [name for name, _ in found] == ["happy"]
     assert found[0][1].shape == (48, 48)
     assert notes == ["1 of 2 files left out: each cannot be read."]
+
+
+def test_a_mapping_of_folders_settles_what_names_do_not_say():
+    packed = zipped({"1/a.png": photo(), "2/b.png": b"no picture", "x/c.png": b"x", "README.txt": b"x"})
+    folders = training.folders_in_zip(packed)
+    assert folders == {"1": 1, "2": 1, "x": 1}
+    assert training.guessed(folders) == {"1": "", "2": "", "x": ""}
+    with pytest.raises(JobError, match=r"mean no class: 1 \(1 image\)"):
+        training.read_zip(packed)
+    found, notes = training.read_zip(packed, mapping={"1": "engaged", "2": "bored", "x": ""})
+    assert [name for name, _ in found] == ["engaged"]
+    assert notes == [
+        "1 of 4 files left out: each is no image.",
+        "1 of 4 files left out: each cannot be read.",
+        "1 of 4 files left out: each is in the folder “x”, which means no class.",
+    ]
+
+
+def test_single_files_have_the_label_that_they_are_given():
+    paths = [PurePosixPath(name) for name in ("happy_03.png", "sad/1.png", "me.png")]
+    assert [training.label_in(path) for path in paths] == ["happy", "sad", ""]
+    files = [(path, photo) for path in paths]
+    found, notes = training.read_files(files, ["happy", "", "bored"])
+    assert [name for name, _ in found] == ["happy", "bored"]
+    assert notes == ["1 of 3 files left out: each is in the folder “sad”, which means no class."]
+    with pytest.raises(JobError, match="No image has a label"):
+        training.read_files(files, ["", "", ""])
+    with pytest.raises(JobError, match="1001 files"):
+        training.read_files(files[:1] * 1001, ["happy"] * 1001)
 
 
 @pytest.mark.parametrize("separator", ["/", "\\"], ids=["slashes", "backslashes of PowerShell"])

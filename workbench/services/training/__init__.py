@@ -19,7 +19,21 @@ from .choices import (
 from .epochs import PINNED, EpochView, drawn_class, pending, pinned, pinned_face, pinned_title, views, watch
 from .form import UP_FRONT, Field, choices_of, configure, fields, recipes, sizes, trainable_networks
 from .outcome import PER_CLASS, BeforeAfter, Shortcut, before_after, recall_of, shortcut, sticker_class
-from .own import Labelled, OwnSet, face_of, forget, make, own_set, own_sets, read_zip
+from .own import (
+    Labelled,
+    OwnSet,
+    face_of,
+    folders_in_zip,
+    folders_of,
+    forget,
+    guessed,
+    label_in,
+    make,
+    own_set,
+    own_sets,
+    read_files,
+    read_zip,
+)
 from .presets import IMAGENET, NOTHING, PRESETS, Plan, Preset, estimate, measure, measuring, resolved, start
 from .progress import STATES, Progress, duration, progress
 from .sources import DRAWINGS, set_names, split_names, starting_points

@@ -12,16 +12,18 @@ import shutil
 import stat
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from models.datasets import DataError, FaceSet
 from models.datasets.archives import is_hidden, zip_name
-from models.datasets.class_names import ClassMap, in_order
+from models.datasets.class_names import ClassMap, class_of, in_order
 from models.datasets.readers.folder import listed, meanings
 from models.images import SUFFIXES, TITLES
 from models.text import PLAIN_WORDS
@@ -146,12 +148,17 @@ def face_of(data: bytes) -> np.ndarray:
     return faces.crop(picture, boxes[0]).gray(_SIDE)
 
 
-def read_zip(data: bytes, progress: Callable[[int, int], None] = lambda i, n: None) -> tuple[list[Labelled], list[str]]:
+def read_zip(
+    data: bytes,
+    progress: Callable[[int, int], None] = lambda i, n: None,
+    mapping: Mapping[str, str] | None = None,
+) -> tuple[list[Labelled], list[str]]:
     """The faces in a zip of class folders: emotions, or where fewer than two folders are, any names.
 
     Args:
         data: the file.
         progress: called with (images read, images in all).
+        mapping: the class of each folder, "" to leave it out; None: as the names say.
 
     Returns:
         Faces with their classes, and a sentence for each kind of file that was left out.
@@ -159,6 +166,68 @@ def read_zip(data: bytes, progress: Callable[[int, int], None] = lambda i, n: No
     Raises:
         JobError: it is not such a zip; the sentence says what to do.
     """
+    with _opened(data) as (file, entries):
+
+        def content(entry: zipfile.ZipInfo) -> bytes:
+            with unzipping(_DAMAGED), file.open(entry) as stream:
+                return stream.read(faces.MAX_BYTES + 1)  # the header may state a wrong size
+
+        images = [(path, partial(content, entry)) for path, entry in entries if path.suffix.lower() in SUFFIXES]
+        folders = Counter(path.parent.name for path, _ in images)
+        classes = meanings(folders, ClassMap()) if mapping is None else {k: v for k, v in mapping.items() if v}
+        if not classes:
+            raise JobError(f"The folders of this zip mean no class: {listed(folders)[:300]}. {_HOW}")
+        labels = [classes.get(path.parent.name, "") for path, _ in images]
+        return _faces(images, labels, len(entries), progress)
+
+
+def folders_of(paths: Iterable[PurePosixPath]) -> dict[str, int]:
+    """Images in each folder; "" for those in none."""
+    return dict(Counter(path.parent.name for path in paths))
+
+
+def folders_in_zip(data: bytes) -> dict[str, int]:
+    """Images in each folder of a zip; JobError as for `read_zip`."""
+    with _opened(data) as (_, entries):
+        return folders_of(path for path, _ in entries if path.suffix.lower() in SUFFIXES)
+
+
+def guessed(folders: Iterable[str]) -> dict[str, str]:
+    """The class that each folder means by its name, as `read_zip` takes it; "" for one that means none."""
+    folders = list(folders)
+    return dict.fromkeys(folders, "") | meanings(folders, ClassMap())
+
+
+def label_in(path: PurePosixPath) -> str:
+    """The emotion that a file is named after, such as happy_03.jpg or the folder happy; "" for none."""
+    return class_of(path.stem) or class_of(path.parent.name) or ""
+
+
+def read_files(
+    files: Sequence[tuple[PurePosixPath, Callable[[], bytes]]],
+    labels: Sequence[str],
+    progress: Callable[[int, int], None] = lambda i, n: None,
+) -> tuple[list[Labelled], list[str]]:
+    """The faces in single image files, as `read_zip` returns them.
+
+    Args:
+        files: path and content of each.
+        labels: the class of each; "" leaves it out.
+        progress: called with (images read, images in all).
+
+    Raises:
+        JobError: there are too many files, or none has a label.
+    """
+    if len(files) > LIMITS.own_images:
+        raise JobError(f"These are {len(files)} files: use at most {LIMITS.own_images} images.")
+    if not any(labels):
+        raise JobError("No image has a label: choose one for each, or leave images out.")
+    return _faces(files, labels, len(files), progress)
+
+
+@contextmanager
+def _opened(data: bytes) -> Iterator[tuple[zipfile.ZipFile, list[_Entry]]]:
+    """A zip file and its files, after a check that it is suitable."""
     if len(data) > LIMITS.own_bytes:
         raise JobError(f"This zip file is larger than {LIMITS.own_bytes >> 20} MB: use fewer or smaller images.")
     with unzipping(_DAMAGED):
@@ -167,7 +236,7 @@ def read_zip(data: bytes, progress: Callable[[int, int], None] = lambda i, n: No
         entries = [(zip_name(entry), entry) for entry in file.infolist()]
         entries = [(path, entry) for path, entry in entries if path.parts and not is_hidden(path) and _is_file(entry)]
         _check(entries)
-        return _faces(file, entries, progress)
+        yield file, entries
 
 
 def _is_file(entry: zipfile.ZipInfo) -> bool:
@@ -190,24 +259,25 @@ def _check(entries: list[_Entry]) -> None:
 
 
 def _faces(
-    file: zipfile.ZipFile, entries: list[_Entry], progress: Callable[[int, int], None]
+    images: Sequence[tuple[PurePosixPath, Callable[[], bytes]]],
+    labels: Sequence[str],
+    files: int,
+    progress: Callable[[int, int], None],
 ) -> tuple[list[Labelled], list[str]]:
-    images = [(path, entry) for path, entry in entries if path.suffix.lower() in SUFFIXES]
-    folders = Counter(path.parent.name for path, _ in images)
-    classes = meanings(folders, ClassMap())
-    if not classes:
-        raise JobError(f"The folders of this zip mean no class: {listed(folders)[:300]}. {_HOW}")
-    found, left_out = [], Counter({"is no image": len(entries) - len(images)})
-    for i, (path, entry) in enumerate(images):
-        class_ = classes.get(path.parent.name)
-        if class_ is None:
-            left_out[f"is in the folder “{path.parent.name[:40]}”, which means no class"] += 1
+    """The faces of the images that have a label, and what was left out of so many files."""
+    found, left_out = [], Counter({"is no image": files - len(images)})
+    for i, ((path, content), class_) in enumerate(zip(images, labels, strict=True)):
+        if not class_:
+            left_out[_no_label(path)] += 1
             continue
-        with unzipping(_DAMAGED), file.open(entry) as stream:
-            data = stream.read(faces.MAX_BYTES + 1)  # the header may state a wrong size
         try:
-            found.append((class_, face_of(data)))
+            found.append((class_, face_of(content())))
         except faces.PictureError as error:
             left_out["shows no face" if "No face" in str(error) else "cannot be read"] += 1
         progress(i + 1, len(images))
-    return found, [f"{n} of {len(entries)} files left out: each {why}." for why, n in left_out.items() if n]
+    return found, [f"{n} of {files} files left out: each {why}." for why, n in left_out.items() if n]
+
+
+def _no_label(path: PurePosixPath) -> str:
+    folder = path.parent.name
+    return f"is in the folder “{folder[:40]}”, which means no class" if folder else "has no label"

@@ -1,9 +1,11 @@
-"""Personal images: consent first, then a zip or the camera, a small dataset that is kept, and a button to delete it."""
+"""Personal images: consent first, then files or the camera, a small dataset that is kept, and a button to delete it."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 
 import streamlit as st
 
@@ -18,7 +20,7 @@ from workbench.services import training
 from workbench.services.training import OwnSet, Plan
 
 from .. import uploads
-from . import form
+from . import form, own_files
 
 _CONSENT = "Each person in these images has agreed to a training on this computer and may have the images deleted"
 _GUARDIAN = "Nobody in them is a minor, or a guardian has agreed"
@@ -40,27 +42,12 @@ def offer() -> None:
         if not all(agreed):
             st.caption("Confirm both before you add images.")
         else:
-            sources = ["Zip of class folders"] + ["Camera"] * (not access.on_the_network())
-            source = st.segmented_control("Source", sources, default=sources[0], required=True, key="own-way")
-            (_camera if source == "Camera" else _zip)()
+            sources = dict(_SOURCES) if not access.on_the_network() else {k: _SOURCES[k] for k in list(_SOURCES)[:-1]}
+            sources[
+                st.segmented_control("Source", sources, default=next(iter(sources)), required=True, key="own-way")
+            ]()
         for own in training.own_sets():
             _set(own)
-
-
-def _zip() -> None:
-    file = uploads.file_uploader(
-        f"A zip with a folder for each class, such as happy/1.jpg, up to {LIMITS.own_bytes >> 20} MB", type="zip",
-        key="own-zip", max_upload_size=LIMITS.own_bytes >> 20,
-    )  # fmt: skip
-    if file is not None and st.button("Create the dataset", key="own-make", type="primary"):
-        bar = st.progress(0.0, text="Detecting faces")
-        try:
-            found, notes = training.read_zip(file.getvalue(), lambda i, n: bar.progress(i / n, f"Face {i} of {n}"))
-            _made(found, notes)
-        except (JobError, DiskFullError) as error:
-            st.error(str(error))
-        finally:
-            bar.empty()
 
 
 def _camera() -> None:
@@ -122,3 +109,12 @@ def show_notes() -> None:
     """Draw the notes about the last dataset, once."""
     for note in st.session_state.pop("own-notes", []):
         st.info(note)
+
+
+_SOURCES: dict[str, Callable[[], None]] = {
+    "Zip of class folders": partial(own_files.from_zip, _made),
+    "Folder": partial(own_files.from_files, _made, folder=True),
+    "Images": partial(own_files.from_files, _made, folder=False),
+    "Camera": _camera,
+}
+"""Where images come from; the camera, which browsers allow only over https, is the last."""
