@@ -69,7 +69,7 @@ class LabelNoise:
         return (majority != "") & (majority != self.labels)
 
     def precision(self, first: int = FIRST) -> tuple[int, Interval, Interval] | None:
-        """How often annotators contradict the label, among the first images of the list and among all of it.
+        """How often annotators disagree with the label, among the first images of the list and among all of it.
 
         Returns:
             Number of first images with votes, at most `first`; precision among them; share among all images with
@@ -90,7 +90,7 @@ class LabelNoise:
         if found := self.precision():
             first, precision, chance = found
             lines.append(
-                f"Of the first {first}, FER+'s annotators contradict {percent(precision)}; of all, by chance, "
+                f"Of the first {first}, FER+'s annotators disagree with {percent(precision)}; of all labels, "
                 f"{percent(chance)}."
             )
         if self.uncovered:

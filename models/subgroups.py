@@ -1,6 +1,6 @@
 """Metrics for each group of images, where the user gives a column of metadata (Fairlearn's MetricFrame).
 
-Groups with few images are hidden: their figures say little, and could point at a person. A difference between groups
+Groups with few images are hidden: their figures say little, and could identify a person. A difference between groups
 may come from their images, from their labels or from the mix of classes as well as from the network.
 """
 
@@ -198,7 +198,7 @@ def _differences(predicted: np.ndarray, labels: np.ndarray, groups: np.ndarray) 
 
 
 def _independence(right: np.ndarray, groups: np.ndarray) -> tuple[float, str]:
-    """Whether being right depends on the group: p and the name of the test."""
+    """Test whether accuracy depends on the group: p and the name of the test."""
     from scipy.stats import PermutationMethod, chi2_contingency
     from scipy.stats.contingency import crosstab, expected_freq
 
@@ -212,7 +212,7 @@ def _independence(right: np.ndarray, groups: np.ndarray) -> tuple[float, str]:
 
 
 def _permutation(predicted: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> tuple[float, str]:
-    """How often groups drawn anew, within each class, differ as much in balanced accuracy."""
+    """How often groups drawn at random, within each class, differ as much in balanced accuracy."""
     rng, names = np.random.default_rng(0), np.unique(groups)
 
     def spread(of: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""Problems of a dataset: duplicates, leakage between its splits, contradicting labels, blank images.
+"""Problems of a dataset: duplicates, leakage between its splits, conflicting labels, blank images.
 
     ferscope data audit data/fer2013.npz --html audit.html
 
@@ -90,7 +90,7 @@ class Audit:
 
 
 def audit(faces: FaceSet, near: int = duplicates.NEAR, progress: Callable[[str], None] = lambda step: None) -> Audit:
-    """Find duplicates, leakage, contradicting labels and blank images.
+    """Find duplicates, leakage, conflicting labels and blank images.
 
     Args:
         faces: the dataset.

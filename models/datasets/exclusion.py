@@ -1,6 +1,6 @@
 """Exclusion lists: images that a training leaves out, such as those whose labels are likely wrong.
 
-    {"reason": "labels that annotators contradict", "images": ["0123456789abcdef", "Training-0123456789abcdef-0"]}
+    {"reason": "labels that annotators disagree with", "images": ["0123456789abcdef", "Training-0123456789abcdef-0"]}
 
 An image is named by the hash of its pixels, or by its id, which has that hash inside (`FaceSet.ids`). So a list still
 holds after the dataset was imported again, and names every copy of an image. Only training images are left out: test

@@ -92,7 +92,7 @@ def test_a_network_that_may_know_the_images_is_left_out(card, message, faces, tm
         find_label_noise(faces=faces)  # of the networks in checkpoints/, where there are none
 
 
-def test_precision_is_the_share_that_annotators_contradict():
+def test_precision_is_the_share_that_annotators_disagree_with():
     n = 150
     votes = np.zeros((n, 10), dtype=np.int64)
     votes[:, ferplus.COLUMNS.index("happy")] = 10
@@ -105,7 +105,7 @@ def test_precision_is_the_share_that_annotators_contradict():
     assert precision[0] == 1.0
     assert chance[0] == pytest.approx(0.6)
     assert found.precision()[0] == 100
-    assert "Of the first 100, FER+'s annotators contradict 60.0 %" in found.sentences()[1]
+    assert "Of the first 100, FER+'s annotators disagree with 60.0 %" in found.sentences()[1]
 
 
 def test_of_fer2013_the_list_is_far_more_precise_than_chance(monkeypatch, root):

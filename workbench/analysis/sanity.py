@@ -130,7 +130,7 @@ def cascade(
 ) -> Cascade:
     """Randomize a copy of the network from the classifier down, some layers at a time, and draw the map at each step.
 
-    A layer is initialised as PyTorch does (`reset_parameters`, which also resets the statistics of a batch-norm); bare
+    A layer is initialized as PyTorch does (`reset_parameters`, which also resets the statistics of a batch-norm); bare
     parameters are drawn from a normal distribution with their own mean and standard deviation (ours). The first step is
     the last layer alone, the others share the rest evenly, in the order in which the network calls its layers.
 

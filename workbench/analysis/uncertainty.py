@@ -9,7 +9,7 @@ Symbols: p_t are the probabilities of pass t, p̄ their mean, H[p] = −Σ_k p_k
     H[p̄]                  total uncertainty: the predictive entropy
     1/T Σ_t H[p_t]         aleatoric part, left even where all passes agree: the image itself is ambiguous
     H[p̄] − 1/T Σ_t H[p_t]  mutual information of prediction and weights (BALD, Houlsby et al. 2011, eq. 2): the passes
-                           contradict each other, so more training images of this kind might help
+                           disagree with each other, so more training images of this kind might help
 
 Both measure how uncertain the network is, not whether it is right: a network can be consistently wrong.
 """
@@ -44,7 +44,7 @@ class McDropout:
         variance: of the passes, (B, K), 0 to 0.25; higher: they differ more in this class.
         entropy: H[p̄] in nats, 0 (sure) to ln K, (B,).
         expected_entropy: mean of H[p_t] in nats, 0 to ln K, (B,); high: the image is unclear to every pass.
-        mutual_information: the difference of these two in nats, at least 0, (B,); high: the passes contradict.
+        mutual_information: the difference of these two in nats, at least 0, (B,); high: the passes disagree.
     """
 
     draws: Tensor

@@ -50,7 +50,7 @@ def audit(
     networks: tuple[str, ...] = (),
     exclusions: Path | None = None,
 ) -> None:
-    """Find duplicates, leakage between splits, contradicting labels, blank images and labels that are likely wrong.
+    """Find duplicates, leakage between splits, conflicting labels, blank images and labels that are likely wrong.
 
     Args:
         path: the imported set.

@@ -54,6 +54,6 @@ class Box:
 
 
 def whole(picture: Image.Image) -> Box:
-    """The largest centred square: where a crop by hand starts, and the face when none was found."""
+    """The largest centered square: where a crop by hand starts, and the face when none was found."""
     side = min(picture.size)
     return Box((picture.width - side) // 2, (picture.height - side) // 2, side, side)

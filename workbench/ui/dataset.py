@@ -116,7 +116,7 @@ def annotators(found: Sequence[AnnotatorAgreement], of: str) -> None:
 
 
 def audit(found: Contents) -> None:
-    """Draw duplicates, leakage and contradicting labels, measured after a click."""
+    """Draw duplicates, leakage and conflicting labels, measured after a click."""
     if found.name == services.dataset.contents.FER2013:
         known = [
             f"{k.near} of {k.n_images} in {k.part} ({k.exact} exact duplicates)"

@@ -24,7 +24,7 @@ _REASON = "likely wrong labels, marked on the page Dataset"
 
 @page_content.fragment
 def label_noise(found: Contents) -> None:
-    """Draw the most suspicious labels, found after a click, with their precision beside FER+ and chance."""
+    """Draw the most suspicious labels, found after a click, with their precision against FER+ and chance."""
     if not services.dataset.label_noise.is_known(found.name):
         container = st.empty()
         if not container.button("Find labels that are likely wrong", key="label-noise"):

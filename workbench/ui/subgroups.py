@@ -1,4 +1,4 @@
-"""Metrics for groups of images on the page Metrics: a table of the visitor's, and what is measured for each group."""
+"""Metrics for groups of images on the page Metrics: the choice of a table, and what is measured for each group."""
 
 from __future__ import annotations
 

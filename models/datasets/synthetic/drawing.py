@@ -73,16 +73,16 @@ _CURVATURE = np.array([1 / 0.42**2, 1 / 0.68**2])  # of the face from left to ri
 
 def to_pixels(points: np.ndarray, pose: Pose, side: int) -> np.ndarray:
     """Points (n, 2) of the head as (x, y) in pixels of a canvas of that side."""
-    centred = points - 0.5
+    centered = points - 0.5
     if pose.mirrored:
-        centred[:, 0] *= -1
+        centered[:, 0] *= -1
     if pose.yaw:  # a paraboloid turns about its axis: the middle moves most, the edge stays
         yaw = math.radians(pose.yaw)
-        forward = np.maximum(1 - centred**2 @ _CURVATURE, 0)
-        centred[:, 0] = centred[:, 0] * math.cos(yaw) + forward * (_DEPTH * math.sin(yaw))
+        forward = np.maximum(1 - centered**2 @ _CURVATURE, 0)
+        centered[:, 0] = centered[:, 0] * math.cos(yaw) + forward * (_DEPTH * math.sin(yaw))
     if pose.turn:
-        centred = centred @ _turning(pose.turn)
-    return (centred * (_ZOOM * pose.zoom) + (0.5 + pose.right, 0.5 + pose.down)) * side
+        centered = centered @ _turning(pose.turn)
+    return (centered * (_ZOOM * pose.zoom) + (0.5 + pose.right, 0.5 + pose.down)) * side
 
 
 def from_pixels(pose: Pose, side: int) -> tuple[np.ndarray, np.ndarray]:
@@ -232,14 +232,14 @@ def lowered(points: np.ndarray, dy: float) -> np.ndarray:
 # ------------------------------------------------------------------------------------------------ sticker
 
 
-def star(centre: tuple[float, float], radius: float = 0.06) -> np.ndarray:
+def star(center: tuple[float, float], radius: float = 0.06) -> np.ndarray:
     """A star of five points on the head: polygon (10, 2)."""
     angle = np.arange(10) * np.pi / 5 - np.pi / 2
     r = np.where(np.arange(10) % 2, 0.5 * radius, radius)
-    return np.stack([centre[0] + r * np.cos(angle), centre[1] + r * np.sin(angle)], axis=1)
+    return np.stack([center[0] + r * np.cos(angle), center[1] + r * np.sin(angle)], axis=1)
 
 
-def paint_star(canvas: Canvas, centre: tuple[float, float]) -> None:
+def paint_star(canvas: Canvas, center: tuple[float, float]) -> None:
     """A bright star with a dark rim; it is drawn over everything else."""
-    canvas.fill(star(centre), 0.08)
-    canvas.fill(star(centre, 0.05), 1.0)
+    canvas.fill(star(center), 0.08)
+    canvas.fill(star(center, 0.05), 1.0)

@@ -1,4 +1,4 @@
-"""Duplicates, near-duplicates, leakage and contradicting labels: planted ones, and the known ones of FER2013."""
+"""Duplicates, near-duplicates, leakage and conflicting labels: planted ones, and the known ones of FER2013."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CK+, JAFFE and folders of class folders, drawn in their layouts; and how a source is recognised."""
+"""CK+, JAFFE and folders of class folders, drawn in their layouts; and how a source is recognized."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def test_an_empty_class_folder_is_refused(tmp_path):
         readers.read(tmp_path)
 
 
-# ---- how a source is recognised
+# ---- how a source is recognized
 
 
 @pytest.mark.parametrize(

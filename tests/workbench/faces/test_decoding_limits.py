@@ -108,7 +108,7 @@ def test_a_palette_is_looked_up():
     assert difference(picture, gradient()) < 12
 
 
-def test_the_transparent_colour_of_a_palette_becomes_white():
+def test_the_transparent_color_of_a_palette_becomes_white():
     picture = Image.new("P", (10, 10), 0)
     picture.putpalette([10, 20, 30, 40, 50, 60])
     picture.paste(1, (5, 0, 10, 10))
@@ -138,7 +138,7 @@ def test_cmyk_is_converted():
 
 @pytest.mark.parametrize("format", ["PNG", "WEBP"])
 def test_an_animation_is_read_as_its_first_frame(format):
-    frames = [Image.new("RGB", (20, 20), colour) for colour in ("red", "blue", "green")]
+    frames = [Image.new("RGB", (20, 20), color) for color in ("red", "blue", "green")]
     data = encode(frames[0], format, save_all=True, append_images=frames[1:], lossless=True)
     with Image.open(io.BytesIO(data)) as image:
         assert image.n_frames == 3

@@ -137,7 +137,7 @@ def test_self_attention_without_a_block_compares_the_features_as_they_are():
     assert found.size == (6, 6)
     assert torch.allclose(found.pairs.sum(1), torch.ones(36))
     assert 0 < found.equal < float(found.near.mean()) < found.rolled < 1
-    corner, edge, inside = 4 * 4, 16 * 6, 16 * 9  # positions times their neighbours
+    corner, edge, inside = 4 * 4, 16 * 6, 16 * 9  # positions times their neighbors
     assert found.equal == pytest.approx((corner + edge + inside) / 36 / 36)
 
 

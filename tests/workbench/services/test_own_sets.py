@@ -41,7 +41,7 @@ def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
     return buffer.getvalue()
 
 
-def labelled(**counts: int) -> list:
+def labeled(**counts: int) -> list:
     rng = np.random.default_rng(0)
     return [(name, rng.integers(0, 256, (48, 48), np.uint8)) for name, n in counts.items() for _ in range(n)]
 
@@ -151,19 +151,19 @@ def test_a_cropped_face_of_48_pixels_is_taken_as_it_is():
 
 def test_a_class_with_one_image_is_refused_and_nothing_is_written(place):
     with pytest.raises(JobError, match="sad"):
-        training.make(labelled(happy=9, sad=1))
+        training.make(labeled(happy=9, sad=1))
     assert not (place / "own").exists()
 
 
 def test_labels_of_ones_own_make_a_set_and_no_link_is_a_label():
-    made = training.make(labelled(happy=6, engaged=6, bored=6))
+    made = training.make(labeled(happy=6, engaged=6, bored=6))
     assert FaceSet.load(own.file_of(made.id)).classes == ("happy", "bored", "engaged")
     with pytest.raises(JobError, match="cannot be a label"):
-        training.make([("http://x.yz", face) for _, face in labelled(a=6)] + labelled(sad=6))
+        training.make([("http://x.yz", face) for _, face in labeled(a=6)] + labeled(sad=6))
 
 
 def test_a_set_has_all_three_parts_of_each_class_and_no_name_of_anybody():
-    made = training.make(labelled(happy=6, sad=12))
+    made = training.make(labeled(happy=6, sad=12))
     faces_ = FaceSet.load(own.file_of(made.id))
     assert faces_.classes == ("happy", "sad")
     assert faces_.counts()["Training"] == [4, 8]
@@ -173,7 +173,7 @@ def test_a_set_has_all_three_parts_of_each_class_and_no_name_of_anybody():
 
 
 def test_forgetting_a_set_deletes_its_jobs_and_checkpoints_too(place):
-    made = training.make(labelled(happy=6, sad=6))
+    made = training.make(labeled(happy=6, sad=6))
     mine = job_folders.job(own.file_of(made.id), belongs_to=made.id, done=1)
     other = job_folders.job(place / "x.npz", done=1)
     assert len(epochs.sample(mine, "test", each=9)[0]) == 2

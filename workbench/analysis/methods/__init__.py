@@ -11,7 +11,7 @@ Symbols as in `cam`: A activations (B, K, h, w), G = ∂y^c/∂A (B, K, h, w), y
 
 The formulas of maps of layers are those of pytorch-grad-cam 1.5.7, the machinery is not: the package records calls of
 every thread, changes the network, and stretches each map to 0..1, which hides how strong it is. What works on pixels is
-captum's. Not in the catalogue:
+captum's. Not in the catalog:
 
     GradCAM, GradCAMPlusPlus, XGradCAM, HiResCAM, LayerCAM, GradCAMElementWise   the six of `cam`, under our names
     ablation_cam_multilayer    the older form of AblationCAM

@@ -1,4 +1,4 @@
-"""The catalogue: every method with its paper, its idea, its cost, and what its map does not prove."""
+"""The catalog: every method with its paper, its idea, its cost, and what its map does not prove."""
 
 from __future__ import annotations
 

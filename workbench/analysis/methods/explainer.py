@@ -1,4 +1,4 @@
-"""What a record of the catalogue holds: a method with its source, its idea, its cost, and what it does not prove."""
+"""What a record of the catalog holds: a method with its source, its idea, its cost, and what it does not prove."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Running a method of the catalogue on a network that others use meanwhile, and how long that will take."""
+"""Running a method of the catalog on a network that others use meanwhile, and how long that will take."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ def samples(name: str, class_: str, count: int = 12, seed: int = 0) -> np.ndarra
 
 
 def examine(name: str, progress: Callable[[str], None] = lambda step: None) -> Audit:
-    """Duplicates, leaks between parts and in every split, contradicting labels: seconds for FER2013, then cached.
+    """Duplicates, leaks between parts and in every split, conflicting labels: seconds for FER2013, then cached.
 
     Args:
         name: of the set.

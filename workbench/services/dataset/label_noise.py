@@ -15,7 +15,7 @@ from .contents import FER2013, has_images, images_of
 def label_noise(name: str) -> LabelNoise:
     """The labels of a dataset, the most suspicious first; a few seconds, then cached until the set changes.
 
-    Judged by the networks of `checkpoints/`, by ended trainings that belong to nobody, and by cross-validations. Of
+    Judged by the networks of `checkpoints/`, by completed training runs on shared images, and by cross-validations. Of
     FER2013 the labels of its test sets are judged also where it is not imported.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Any method of the catalogue, run: batches, sizes, modes, threads, progress, cost, wrong arguments."""
+"""Any method of the catalog, run: batches, sizes, modes, threads, progress, cost, wrong arguments."""
 
 from __future__ import annotations
 
