@@ -7,7 +7,6 @@ import time
 from typing import Any, cast
 
 import torch
-import torch.nn.functional as F
 from lightning.fabric import Fabric
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
@@ -18,7 +17,6 @@ from ..datasets import FaceSet
 from ..datasets.sampling import class_aware, class_weights
 from ..datasets.splits import Parts, split
 from ..devices import device_of
-from ..metrics import predict
 from ..registry import channels_of, check_overrides, create_model, get_spec
 from .config import TrainConfig
 from .errors import TrainingError
@@ -122,40 +120,6 @@ def first_model(config: TrainConfig, classes: tuple[str, ...]) -> nn.Module:
             )
         model.load_state_dict(weights, strict=False)
     return model.train()
-
-
-def targets(config: TrainConfig, training: FaceSet, device: torch.device) -> Tensor | None:
-    """Class probabilities to train towards: soft labels, and the teacher's predictions in knowledge distillation.
-
-    target = (1 − d) · label + d · teacher's probabilities, with d = `distillation` (Hinton et al. 2015,
-    arXiv:1503.02531, eq. 1 at temperature 1). The teacher is `teacher`, or `start_from` (self-distillation).
-
-    Args:
-        config: of the training.
-        training: the training set.
-        device: where the teacher's predictions are computed.
-
-    Returns:
-        (N, K) on the CPU, each row with the sum 1; None where the labels are the targets.
-
-    Raises:
-        TrainingError: there is no teacher, or it has other classes.
-    """
-    soft = None if training.targets is None else torch.from_numpy(training.targets)
-    if not config.distillation:
-        if config.teacher:
-            raise TrainingError(f"teacher={config.teacher} has no effect: set --distillation 0.5, or leave it out.")
-        return soft
-    folder = config.teacher or config.start_from
-    if folder is None:
-        raise TrainingError(f"distillation={config.distillation} needs a trained network: give one by --teacher.")
-    teacher, card = load_checkpoint(folder, device)
-    if card.classes != training.classes:
-        raise TrainingError(f"The teacher {folder} has the classes {card.classes}, the dataset {training.classes}.")
-    if soft is None:
-        soft = F.one_hot(torch.from_numpy(training.labels), len(training.classes)).float()
-    predicted = predict(teacher.to(memory_format=torch.channels_last), card, training.images, "flip").softmax(-1)
-    return (1 - config.distillation) * soft + config.distillation * predicted
 
 
 def make_fabric(config: TrainConfig, found: dict[str, Any] | None, model: nn.Module, size: int) -> tuple[Fabric, str]:

@@ -26,6 +26,7 @@ from ..registry import get_spec
 from . import resume
 from .config import TrainConfig
 from .data import DeviceData
+from .distillation import targets
 from .errors import Interrupted, NonFiniteLossError
 from .history import EpochRow, best_epoch
 from .masked import pretrain
@@ -34,7 +35,7 @@ from .progress import ProgressReport
 from .provenance import provenance
 from .resume import RunState
 from .run_folder import RunFolder
-from .setup import first_model, loss_weights, make_fabric, run_card, targets
+from .setup import first_model, loss_weights, make_fabric, run_card
 
 OnStep = Callable[[int, tuple[float, float] | None], None]
 """Called after each step with its number and the epoch's mean loss and accuracy so far, None where not computed."""
