@@ -49,6 +49,11 @@ class Footprint:
             )
 
 
+def weight_bytes(model: nn.Module) -> int:
+    """Bytes of a network's parameters and buffers, each once."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in (*model.parameters(), *model.buffers()))
+
+
 def on_meta(network: str, num_classes: int, overrides: Mapping[str, Any]) -> nn.Module:
     """A network without memory for its parameters, in evaluation mode; raises ValueError where it cannot be built."""
     try:

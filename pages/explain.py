@@ -53,7 +53,7 @@ RANDOM = "The weights are random, so this means nothing."
 def maps() -> None:
     left, middle, right = st.columns([5, 1.25, 1.25], vertical_alignment="bottom")
     with left:
-        class_ = state.choose_class(prediction.classes, prediction.predicted)
+        class_ = state.choose_class(explanation.mapped, prediction.predicted)
     predict_first = middle.toggle("Predict first", key="guess", bind="query-params")
     with right.popover("Map settings"):
         method = map_details.ONE_PASS[st.radio("Method", map_details.ONE_PASS, key="method", bind="query-params")]

@@ -2,11 +2,13 @@ import dataclasses
 import shutil
 import subprocess
 import sys
+from collections import OrderedDict
 
 import pytest
 import torch
 
 from models import checkpoints, create_model, get_spec, list_models
+from models.footprint import weight_bytes
 from workbench import faces, services
 from workbench.analysis import cam
 from workbench.analysis.cam import METHODS
@@ -237,6 +239,14 @@ def test_only_the_networks_requested_last_stay_open(monkeypatch):
     assert services.networks.open_network("residual_cnn") is first
     services.networks.open_network("five_layer_cnn")
     assert set(services.networks._opened) == {"residual_cnn", "five_layer_cnn"}
+
+
+def test_networks_are_closed_when_their_weights_fill_the_memory_given_to_them(monkeypatch):
+    monkeypatch.setattr(services.networks, "_opened", OrderedDict())
+    first = services.networks.open_network("residual_cnn")
+    monkeypatch.setattr(services.networks, "_KEPT_BYTES", weight_bytes(first.model) + 10)
+    services.networks.open_network("five_layer_cnn")
+    assert set(services.networks._opened) == {"five_layer_cnn"}, "one that is too large alone stays while it is used"
 
 
 # ---- compare, trust, robustness, uncertainty

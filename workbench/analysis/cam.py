@@ -37,6 +37,9 @@ from .validation import (
 
 _TINY = 1e-14  # see min_max
 
+GRADIENT_BYTES = 64 << 20
+"""Largest size of the gradients of several classes at a time; a network of seven classes needs a hundredth."""
+
 Method = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -174,11 +177,22 @@ def atlas_of(
     names = _checked_methods(methods)
     require_size(size)
     with plain_modes(found.A.device):
-        A, G = _activations_and_gradients(found, classes)  # (B, K, h, w), (B, C, K, h, w)
-        maps = torch.stack([join(name, A, G) for name in names], dim=1)  # (B, M, C, h, w)
+        maps = torch.cat([_maps(found, names, some) for some in _chunks(found, classes)], dim=2)  # (B, M, C, h, w)
         if size is not None:
             maps = resize(maps, size)
         return min_max(maps) if normalize else maps
+
+
+def _maps(found: Activations, names: list[str], classes: list[int]) -> Tensor:
+    A, G = _activations_and_gradients(found, classes)  # (B, K, h, w), (B, C, K, h, w)
+    return torch.stack([join(name, A, G) for name in names], dim=1)  # (B, M, C, h, w)
+
+
+def _chunks(found: Activations, classes: Sequence[int] | None) -> list[list[int]]:
+    """The classes in parts whose gradients G fit into `GRADIENT_BYTES`: of 1000 classes they would fill gigabytes."""
+    indices = class_indices(classes, found.logits.shape[1])
+    count = max(1, GRADIENT_BYTES // (found.A.numel() * max(4, found.A.element_size())))
+    return [indices[start : start + count] for start in range(0, len(indices), count)]
 
 
 def maps_of_targets(

@@ -184,4 +184,4 @@ def _joined(networks: tuple[str, ...], found: tuple[Explanation, ...], class_: s
 
 
 def _shared(found: tuple[Explanation, ...]) -> tuple[str, ...]:
-    return tuple(name for name in found[0].prediction.classes if all(name in e.prediction.classes for e in found))
+    return tuple(name for name in found[0].mapped if all(name in e.mapped for e in found))

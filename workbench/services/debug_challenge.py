@@ -156,9 +156,10 @@ def explain_with_fault(face: Face, network: str, fault: str, seed: int = 0, call
     x = setup.inputs(face)
     found = explained(setup.net, setup.net.see(face), x, setup.layer)
     if setup.order is not None:
-        atlas = None if found.atlas is None else found.atlas[:, setup.order]
-        prediction = _renamed(found.prediction, setup.order)
-        found = replace(found, prediction=prediction, atlas=atlas, class_=prediction.predicted)
+        prediction, names = _renamed(found.prediction, setup.order), found.prediction.classes
+        shown = {names[i]: found.mapped.index(names[j]) for i, j in enumerate(setup.order) if names[j] in found.mapped}
+        atlas = None if found.atlas is None else found.atlas[:, list(shown.values())]
+        found = replace(found, prediction=prediction, atlas=atlas, class_=prediction.predicted, mapped=tuple(shown))
     return FaultyExplanation(FAULTS[fault], setup.detail, found, x[0, 0])
 
 

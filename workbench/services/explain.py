@@ -31,8 +31,9 @@ class Explanation:
         inner: side in pixels to which the network resizes its input; None if it does not.
         layer: the target layer; None for a network without one.
         atlas: maps of each method of `cam.METHODS` for each class, each method in its own unit, at least 0, at the
-            size of the layer, (M, K, h, w); None without a layer.
+            size of the layer, for the classes of `mapped`, (M, n, h, w); None without a layer.
         class_: the target class; by default the predicted class.
+        mapped: classes that have maps: all of up to `MOST_MAPPED`; of more the most probable ones and `class_`.
         attention: maps of the network's attention modules, in the order of the forward pass.
     """
 
@@ -42,6 +43,7 @@ class Explanation:
     layer: str | None
     atlas: Tensor | None
     class_: str
+    mapped: tuple[str, ...]
     attention: tuple[AttentionMap, ...]
 
     @property
@@ -60,14 +62,14 @@ class Explanation:
         return (0, 0) if self.atlas is None else (self.atlas.shape[-2], self.atlas.shape[-1])
 
     def maps(self, method: str = "gradcam") -> Tensor:
-        """The maps of every class by one method, resized to the image, (K, S, S); ValueError without a layer."""
+        """The maps of `mapped` by one method, resized to the image, (n, S, S); ValueError without a layer."""
         if self.atlas is None:
             raise ValueError("This network has no layer for class activation maps.")
         return cam.resize(self.atlas[cam.METHODS.index(method)], self.pixels.shape)
 
     def map_of(self, class_: str, method: str = "gradcam") -> Tensor:
-        """The map of one class, (S, S)."""
-        return self.maps(method)[self.prediction.classes.index(class_)]
+        """The map of one class of `mapped`, (S, S)."""
+        return self.maps(method)[self.mapped.index(class_)]
 
 
 def explain(face: Face, network: str = DEFAULT_NETWORK, class_: str | None = None) -> Explanation:
@@ -94,15 +96,29 @@ def explained(net: Network, pixels: Tensor, x: Tensor, layer: str | None, class_
         class_: as for `explain`.
     """
     found = infer(net, x, layer)
+    mapped = _mapped(found.prediction, class_)
+    indices = [net.classes.index(name) for name in mapped]
     return Explanation(
         prediction=found.prediction,
         pixels=pixels,
         inner=net.inner_side,
         layer=layer,
-        atlas=cam.atlas_of(found.activations)[0] if found.activations else None,
+        atlas=cam.atlas_of(found.activations, classes=indices)[0] if found.activations else None,
         class_=class_ or found.prediction.predicted,
+        mapped=mapped,
         attention=found.attention,
     )
+
+
+MOST_MAPPED = 20
+"""Classes with maps: those of 1000 classes would take longer than the network itself, and no page shows so many."""
+
+
+def _mapped(prediction: Prediction, class_: str | None) -> tuple[str, ...]:
+    if len(prediction.classes) <= MOST_MAPPED:
+        return prediction.classes
+    likely = prediction.probabilities.topk(MOST_MAPPED).indices.tolist()  # the most probable first
+    return tuple(dict.fromkeys((*(prediction.classes[i] for i in likely), *([class_] if class_ else []))))
 
 
 # ---- other layers and other methods

@@ -24,6 +24,7 @@ from models.checkpoints import (
     read_card,
 )
 from models.datasets import EMOTIONS
+from models.footprint import weight_bytes
 from models.layers.svd_attention import SVDAttention
 from models.preprocessing import normalize, to_unit, with_channels
 from models.seeding import seeded
@@ -173,7 +174,7 @@ class Network:
         return (logits / self.temperature).softmax(-1)
 
 
-_KEPT_OPEN = 8  # networks; the least recently used one is closed first
+_KEPT_OPEN, _KEPT_BYTES = 8, 2 << 30  # networks, and bytes of their weights; the least recently used one closes first
 _opened: OrderedDict[str, tuple[float, Network]] = OrderedDict()
 _opening = Lock()
 _stamps: dict[str, float] = {}  # of every network that was opened, also of those that were closed since
@@ -198,8 +199,10 @@ def open_network(name: str) -> Network:
             _changes += _stamps.get(name, stamp) != stamp
             _stamps[name] = stamp
         _opened.move_to_end(name)
-        while len(_opened) > _KEPT_OPEN:
+        sizes = [weight_bytes(net.model) for _, net in _opened.values()]
+        while len(sizes) > 1 and (len(sizes) > _KEPT_OPEN or sum(sizes) > _KEPT_BYTES):
             _opened.popitem(last=False)
+            sizes.pop(0)
         return _opened[name][1]
 
 

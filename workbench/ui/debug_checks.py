@@ -85,7 +85,7 @@ def _all_maps(case: Case, _both: bool) -> None:
     if explanation.atlas is None:
         st.info("This network has no layer for maps.")
         return
-    maps = dict(zip(explanation.prediction.classes, explanation.maps(), strict=True))
+    maps = dict(zip(explanation.mapped, explanation.maps(), strict=True))
     show(case, charts.many_maps(explanation.pixels, maps, None, 0.7), "bench", "Maps of every class")
     views.caption(
         "**Maps for every class, each on its own scale.** The last layers give wide spots over parts of the face; thin "

@@ -70,9 +70,10 @@ def _faithfulness(chosen: Chosen) -> None:
 
 def _classes(chosen: Chosen) -> None:
     prediction, maps = chosen.explanation.prediction, chosen.explanation.maps(chosen.method)
+    probabilities = dict(zip(prediction.classes, prediction.probabilities, strict=True))
+    shares = {name: probabilities[name] for name in chosen.explanation.mapped}
     titled = {
-        f"{name} {charts.percent(float(share))}": heat
-        for name, share, heat in zip(prediction.classes, prediction.probabilities, maps, strict=True)
+        f"{name} {charts.percent(float(share))}": heat for (name, share), heat in zip(shares.items(), maps, strict=True)
     }
     top = float(maps.max()) if chosen.shared else None
     _show(chosen, titled, top, "Maps of every class")

@@ -17,6 +17,7 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
 
 import models
+from workbench.analysis import cam as cam_module
 from workbench.analysis.cam import METHODS, atlas, gradcam
 
 REFERENCES = {
@@ -450,3 +451,21 @@ def test_a_network_built_in_inference_mode_is_refused_with_the_way_out(x):
         model = Net().eval()
     with pytest.raises(ValueError, match=r"model was built inside torch\.inference_mode"):
         atlas(model, x, "late")
+
+
+def test_gradients_of_a_thousand_classes_are_never_held_at_once(monkeypatch):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 1000)).eval()
+    x, sizes, gradients = torch.randn(1, 1, 8, 8), [], cam_module._gradients
+
+    def watched(logits, A, classes):
+        G = gradients(logits, A, classes)
+        sizes.append(G.numel() * G.element_size())
+        return G
+
+    right = atlas(model, x, "0")
+    monkeypatch.setattr(cam_module, "_gradients", watched)
+    monkeypatch.setattr(cam_module, "GRADIENT_BYTES", 100_000)
+    torch.testing.assert_close(atlas(model, x, "0"), right)
+    assert max(sizes) <= 100_000
+    assert len(sizes) == 12  # 86 classes of 8·6·6 numbers at a time

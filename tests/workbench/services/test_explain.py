@@ -1,5 +1,6 @@
 import sys
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from workbench import faces, services
 from workbench.analysis import attention, cam
 from workbench.services import networks
 from workbench.services.attention import attention_modules, cam_correlation
-from workbench.services.explain import layer_tree
+from workbench.services.explain import explained, layer_tree
 from workbench.services.framing import framed
 from workbench.services.prediction import infer
 from workbench.services.robustness import occlusion
@@ -97,3 +98,20 @@ def test_the_tree_of_layers_has_each_layer_with_maps_below_the_module_around_it(
     assert tree["stage3"][1].extent == (6, 6)
     assert any(depth > 0 for depth, _ in tree.values())
     assert "classifier" not in tree
+
+
+def test_of_a_thousand_classes_the_likely_ones_and_the_chosen_one_have_maps(face):
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 8, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(8, 1000)
+    )
+    names = tuple(f"class {i}" for i in range(1000))
+    shipped = networks.open_network("residual_cnn")
+    net = replace(shipped, model=model.eval(), card=replace(shipped.card, classes=names, metrics={}, temperature=None))
+    pixels, x = net.shown_and_input(face)
+    order = explained(net, pixels, x, "0").prediction.probabilities.argsort(descending=True)
+    found = explained(net, pixels, x, "0", names[order[-1]])
+    assert found.mapped == (*(names[i] for i in order[:20]), names[order[-1]])
+    assert found.maps().shape == (21, 48, 48)
+    right = cam.gradcam(model, x, [int(order[-1])], "0", (48, 48))[0, 0]
+    torch.testing.assert_close(found.map_of(names[order[-1]]), right)

@@ -12,10 +12,19 @@ from workbench.markup import class_colors, percent
 
 from .style import TEXT, framed
 
+_MOST_BARS = 20
+
 
 def probabilities(classes: tuple[str, ...], values: Tensor, marked: str, trained: bool = True) -> go.Figure:
-    """Bars of probabilities in the fixed order of the classes, with numbers; the marked class has an outline."""
+    """Bars of probabilities in the fixed order of the classes, with numbers; the marked class has an outline.
+
+    Of more than 20 classes, the 20 most probable, the most probable first, and the marked one.
+    """
     shares = values.tolist()
+    if len(classes) > _MOST_BARS:
+        order = values.topk(_MOST_BARS).indices.tolist()
+        order += [i for i, name in enumerate(classes) if name == marked and i not in order]
+        classes, shares = tuple(classes[i] for i in order), [shares[i] for i in order]
     figure = go.Figure(
         go.Bar(
             x=shares,
