@@ -1,29 +1,35 @@
 """Measure how FER2013 frames a face, relative to the boxes of YuNet and to the square that OpenCV's cascade finds.
 
-    FERSCOPE_FER2013=fer2013.tar.xz python benchmarks/face_framing.py
+    FERSCOPE_FER2013=fer2013.tar.xz python benchmarks/face_framing.py [--only framing rotated crops]
 
 FERSCOPE_FER2013 is the archive or the unpacked folder (train/<emotion>/Training_<id>.jpg). Training images are
 enlarged and their borders replicated, so that a detector has room round the face. The medians of the cascade are the
 constants in workbench/faces/cascade.py. YuNet's boxes are framed already, by the constants in workbench/faces/yunet.py:
 centers of 0 and a side of 1 confirm them, at both scales. The quartiles show how loosely FER2013 is framed.
 
-Last table: accuracy on PublicTest images in their own frame, and cut out again by `detect` and `crop`, with upright
-and with aligned boxes, as they are and rotated. It needs the imported set (`ferscope data import`).
+"rotated": accuracy on PublicTest images in their own frame, and cut out again by `detect` and `crop`, with upright
+and with aligned boxes, as they are and rotated. "crops": accuracy on the 48-pixel images themselves, given as PNG files
+to `faces.find`, which `ferscope explain` follows, beside the same pixels given to the network. Both need the imported
+set (`ferscope data import`).
 """
 
 from __future__ import annotations
 
+import io
 import os
 import random
 import sys
 import tarfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
 import torch
+import tyro
 from PIL import Image
 
 from models.datasets import FaceSet
@@ -35,6 +41,14 @@ from workbench.services.networks import open_network
 SAMPLE, SEED = 1500, 0
 NETWORKS = ("residual_cnn", "efficientnet_lite0")
 TESTED, ANGLES = 250, (0, 10, -20, 30)
+CROPS = 399
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of the command line."""
+
+    only: tuple[Literal["framing", "rotated", "crops"], ...] = ("framing", "rotated", "crops")
 
 
 def training_pictures(source: Path) -> Iterator[tuple[str, bytes]]:
@@ -83,15 +97,41 @@ def accuracy(network: str, images: list[np.ndarray], labels: np.ndarray) -> floa
     return float((predicted.numpy() == labels).mean())
 
 
-def accuracies() -> None:
-    """Print the accuracy on PublicTest by frame and rotation."""
+def some_of_public_test(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Images and labels drawn from PublicTest."""
+    if not FER2013.is_file():
+        sys.exit("Import the set first: ferscope data import fer2013.tar.xz")
     data = FaceSet.load(FER2013)
     test = np.flatnonzero(data.splits == "PublicTest")
-    test = np.random.default_rng(SEED + 1).choice(test, TESTED, replace=False)
-    print(f"accuracy on {len(test)} images of PublicTest, %: {', '.join(NETWORKS)}")
+    test = np.random.default_rng(SEED + 1).choice(test, count, replace=False)
+    return data.images[test], data.labels[test]
+
+
+def crops() -> None:
+    """Print the accuracy on the set's own crops, given as image files, beside that on their pixels."""
+    images, labels = some_of_public_test(CROPS)
+    print(f"accuracy on {len(images)} images of PublicTest, %: {', '.join(NETWORKS)}")
+    for title, cropped in (("pixels", None), ("as files", None), ("as files, cropped=False", False)):
+        seen = list(images) if title == "pixels" else [found_in(gray, cropped) for gray in images]
+        print(f"{title:<24}", ", ".join(f"{100 * accuracy(name, seen, labels):.1f}" for name in NETWORKS), flush=True)
+
+
+def found_in(gray: np.ndarray, cropped: bool | None) -> np.ndarray:
+    """What a network sees of an image file: the first face that is found, or the center, as in `ferscope explain`."""
+    buffer = io.BytesIO()
+    Image.fromarray(gray).save(buffer, "PNG")
+    data = buffer.getvalue()
+    found = faces.find(data, cropped=cropped) or faces.find(data, boxes=[faces.whole(faces.read(data))])
+    return found[0].gray(48)
+
+
+def rotated() -> None:
+    """Print the accuracy on PublicTest by frame and rotation."""
+    images, labels = some_of_public_test(TESTED)
+    print(f"accuracy on {len(images)} images of PublicTest, %: {', '.join(NETWORKS)}")
     for angle in ANGLES:
         given = []
-        for gray in data.images[test]:
+        for gray in images:
             large = cv2.resize(gray, (192, 192), interpolation=cv2.INTER_CUBIC)
             large = Image.fromarray(cv2.copyMakeBorder(large, *[96] * 4, cv2.BORDER_REPLICATE)).convert("RGB")
             given.append(large.rotate(angle, Image.Resampling.BICUBIC))
@@ -99,11 +139,12 @@ def accuracies() -> None:
         ways = {"own frame": lambda picture: []} | {a: partial(faces.detect, align=a) for a in ("none", "rotate")}
         for title, boxes in ways.items():
             seen = [faces.crop(picture, (boxes(picture) or [own])[0]).gray(48) for picture in given]
-            values = ", ".join(f"{100 * accuracy(name, seen, data.labels[test]):.1f}" for name in NETWORKS)
+            values = ", ".join(f"{100 * accuracy(name, seen, labels):.1f}" for name in NETWORKS)
             print(f"{angle:+4d} degrees, {title:<10} {values}", flush=True)
 
 
-def main() -> None:
+def framing() -> None:
+    """Print the framing of Training images relative to each detector."""
     source = os.environ.get("FERSCOPE_FER2013")
     if not source or not Path(source).exists():
         sys.exit("Set FERSCOPE_FER2013 to the FER2013 archive or its unpacked folder.")
@@ -119,8 +160,13 @@ def main() -> None:
         print("share of the frame's side        10 %     25 %   median     75 %     90 %")
         for row, column in zip(("center, x (right +)", "center, y (down +)", "side"), measured.T, strict=True):
             print(f"{row:<28}", *(f"{value:8.3f}" for value in np.percentile(column, [10, 25, 50, 75, 90])))
-    if FER2013.is_file():
-        accuracies()
+
+
+def main() -> None:
+    options = tyro.cli(Options, description=__doc__)
+    for part in (framing, rotated, crops):
+        if part.__name__ in options.only:
+            part()
 
 
 if __name__ == "__main__":
