@@ -25,7 +25,7 @@ from workbench.services.video import Watch
 
 ROOT = Path(__file__).resolve().parents[1]
 LIMIT = 30
-CAMERA = 30  # frames a second; the whole frame is searched each half second of it, as on the live camera page
+CAMERA = 30  # frames a second; the whole frame is searched each second of it, as on the live camera page
 
 
 def frame(i: int) -> Image.Image:

@@ -12,7 +12,7 @@ from workbench.faces.cropped import detect_or_whole
 from workbench.faces.decoding import MIN_SIDE
 from workbench.faces.detection import in_copy, merged, same_face, score, whole_pixels
 
-LIVE = 0.5
+LIVE = 1.0
 """Seconds between two searches of the whole frame of a camera."""
 
 _SURROUNDINGS = 2.0  # side of the region around the last box, in sides of that box
