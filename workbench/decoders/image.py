@@ -1,26 +1,26 @@
 """Decode an image file, within limits on its size.
 
-As a program it reads a file from its standard input and writes a line of JSON and the pixels to its standard output.
+As a program it replies to each file at its standard input with a line of JSON and the pixels, see `forks`.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import subprocess
-import sys
+from collections.abc import Iterator
 from typing import Any
 
 from PIL import Image
 
 from models.images import TITLES, RangeError, format_of, open_image, to_rgb, upright, video_container
 from workbench.decoders.errors import PictureError
-from workbench.decoders.process import restrict, started
+from workbench.decoders.forks import call, serve
 
 MAX_BYTES = 25 * 1024**2
 MAX_PIXELS = 25_000_000
 MIN_SIDE = 8  # pixels; below this there is no face to see
 SECONDS = 30  # of processor time
+_MOST_NOTES = 10_000  # bytes
 
 _HERE = ("JPEG", "PNG", "WEBP", "GIF", "BMP")  # their decoders need no more memory than the size in the header says
 _DARK = 32  # of 255
@@ -119,14 +119,9 @@ def _webp_size(data: bytes) -> tuple[int, int]:
 
 def _decode_apart(data: bytes) -> Image.Image:
     """`decode` in a process with limits on memory and time."""
-    with started("image") as process:
-        try:
-            reply, _ = process.communicate(data, timeout=3 * SECONDS)
-        except subprocess.TimeoutExpired as error:
-            raise PictureError(_SLOW) from error
-        status = process.returncode
-    head, _, pixels = reply.partition(b"\n")
-    if not head:  # it was ended: SIGKILL and SIGXCPU come with the limit on its time, others with a crash
+    reply, status = call("image", data, 3 * MAX_PIXELS + _MOST_NOTES, 3 * SECONDS)
+    head, newline, pixels = reply.partition(b"\n")
+    if not newline or status:  # it was ended: SIGKILL and SIGXCPU come with the limits on its time, others with a crash
         raise PictureError(_SLOW if status in (-9, -24) else DAMAGED)
     told: dict[str, Any] = json.loads(head)
     if "error" in told:
@@ -136,19 +131,27 @@ def _decode_apart(data: bytes) -> Image.Image:
     return image
 
 
-def main() -> None:
-    """Decode the file at the standard input."""
-    restrict(SECONDS)
+def _reply(data: bytes) -> Iterator[bytes]:
+    """A line of JSON, and the pixels of an image."""
     told, pixels = {}, b""
     try:
-        image = decode_here(sys.stdin.buffer.read())
+        image = decode_here(data)
         told, pixels = {"size": image.size, "notes": image.info["notes"]}, image.tobytes()
     except PictureError as error:
         told = {"error": str(error)}
     except MemoryError:
         told = {"error": _TOO_LARGE}
-    sys.stdout.buffer.write(json.dumps(told).encode() + b"\n" + pixels)
-    sys.stdout.buffer.flush()
+    yield json.dumps(told).encode() + b"\n"
+    yield pixels
+
+
+def main() -> None:
+    """Decode the files at the standard input."""
+    import numpy  # noqa: F401  each file's process then has it already
+    import pillow_heif  # noqa: F401
+
+    Image.init()
+    serve(_reply, SECONDS)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A process that decodes one file and ends: a crash, endless work or too much memory ends it and nothing else."""
+"""A process that decodes a file: a crash, endless work or too much memory ends it and nothing else."""
 
 from __future__ import annotations
 
@@ -38,33 +38,44 @@ def _command(module: str, arguments: tuple[str, ...]) -> list[str]:
 
 
 @contextmanager
-def started(module: str, *arguments: str, stdin: int = subprocess.PIPE) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that runs a module of this package, with pipes; it ends with the block.
+def slot(module: str) -> Iterator[None]:
+    """Wait until fewer than the most processes of a module run; PictureError after a minute."""
+    if not _SLOTS[module].acquire(timeout=_WAIT):
+        raise PictureError("Many files are being decoded at the moment. Try again in a minute.")
+    try:
+        yield
+    finally:
+        _SLOTS[module].release()
+
+
+def start(module: str, *arguments: str, stdin: int = subprocess.PIPE, session: bool = False) -> subprocess.Popen[bytes]:
+    """A process that runs a module of this package, with pipes.
 
     Args:
         module: its name.
         arguments: of the program.
         stdin: the descriptor of an open file in place of a pipe.
-
-    Raises:
-        PictureError: too many such processes are running.
+        session: whether it has a process group of its own, which can be ended as a whole.
     """
     paths = str(CODE), os.environ.get("PYTHONPATH", "")
     environment = {**os.environ, "MALLOC_ARENA_MAX": "2", "PYTHONPATH": os.pathsep.join(p for p in paths if p)}
-    if not _SLOTS[module].acquire(timeout=_WAIT):
-        raise PictureError("Many files are being decoded at the moment. Try again in a minute.")
-    try:
-        process = subprocess.Popen(
-            [sys.executable, *_command(module, arguments)],
-            stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-        )
+    return subprocess.Popen(
+        [sys.executable, *_command(module, arguments)],
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+        start_new_session=session,
+    )
+
+
+@contextmanager
+def started(module: str, *arguments: str, stdin: int = subprocess.PIPE) -> Iterator[subprocess.Popen[bytes]]:
+    """A process as `start` starts it, in a `slot`; it ends with the block."""
+    with slot(module):
+        process = start(module, *arguments, stdin=stdin)
         try:
             yield process
         finally:
             process.kill()
             process.communicate()
-    finally:
-        _SLOTS[module].release()

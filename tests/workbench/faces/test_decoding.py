@@ -2,6 +2,7 @@
 
 import io
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,8 @@ from skimage.data import astronaut
 
 from models.images import FORMATS, SUFFIXES
 from workbench import faces
+from workbench.decoders import forks, process
 from workbench.decoders import image as decoder
-from workbench.decoders import process
 from workbench.faces import PictureError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -162,12 +163,32 @@ def test_a_size_over_the_limit_in_a_header_is_refused():
     [("import os; os.abort()", "damaged"), ("bytearray(2**34)", "damaged"), ("while True: pass", "too long")],
 )
 def test_a_decoder_that_crashes_hangs_or_takes_all_memory_ends_alone(monkeypatch, code, word):
-    program = f"from workbench.decoders.process import restrict; restrict(1); {code}"
-    if "while" in code:
-        program = program.replace("; while", "\nwhile")
-    monkeypatch.setattr(process, "_command", lambda module, arguments: ["-c", program])
+    lines = ["from workbench.decoders import forks", f"def handle(data):\n {code}", "forks.serve(handle, 1)"]
+    monkeypatch.setattr(process, "_command", lambda module, arguments: ["-c", "\n".join(lines)])
+    monkeypatch.setattr(forks, "_idle", [])
     with pytest.raises(PictureError, match=word):
         decoder.decode(encoded("TIFF"))
+
+
+def test_files_one_after_another_are_decoded_by_forks_of_one_process(monkeypatch):
+    started, start = [], forks.start
+    monkeypatch.setattr(forks, "_idle", [])
+    monkeypatch.setattr(forks, "start", lambda *given, **named: started.append(start(*given, **named)) or started[-1])
+    decoder.decode(encoded("TIFF"))
+    with pytest.raises(PictureError, match="damaged"):
+        decoder.decode(encoded("TIFF")[:60])
+    decoder.decode(encoded("AVIF"))
+    assert len(started) == (1 if sys.platform == "linux" else 3)
+    forks._end_all()
+    assert all(one.poll() is not None for one in started)
+
+
+def test_a_file_that_waits_without_end_is_ended_with_its_process(monkeypatch):
+    lines = ["import time", "from workbench.decoders import forks", "forks.serve(lambda data: time.sleep(600), 1)"]
+    monkeypatch.setattr(process, "_command", lambda module, arguments: ["-c", "\n".join(lines)])
+    monkeypatch.setattr(forks, "_idle", [])
+    assert forks.call("image", b"", 10, seconds=1) == (b"", -9)
+    assert forks._idle == []
 
 
 @pytest.mark.parametrize("kind", FILES)
