@@ -49,7 +49,13 @@ def detect(picture: Image.Image, align: Align = "none") -> list[Box]:
 
     Returns:
         Squares with whole pixels, already framed as FER2013 frames faces: hand them to `crop` as they are.
+
+    Raises:
+        TypeError: it is no PIL image.
     """
+    if not isinstance(picture, Image.Image):
+        how = "faces.read makes one of a path, bytes or an array; faces.find takes any of them"
+        raise TypeError(f"detect takes a PIL image, not {type(picture).__name__}: {how}.")
     scale = min(1.0, _SMALL / max(picture.size))
     work = resized(picture, scale)
     hits = _upright(work)

@@ -28,6 +28,12 @@ def test_one_face_is_found_on_the_astronaut(astronaut):
     assert box.angle == 0
 
 
+@pytest.mark.parametrize("source", ["photo.jpg", np.zeros((9, 9, 3), np.uint8)])
+def test_what_is_no_image_is_an_error_that_names_read_and_find(source):
+    with pytest.raises(TypeError, match=r"faces\.read .* faces\.find"):
+        faces.detect(source)
+
+
 def test_one_face_is_found_on_grace_hopper(grace_hopper):
     (box,) = faces.detect(grace_hopper)
     assert box.centre == pytest.approx((266, 219), abs=15)
