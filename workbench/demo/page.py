@@ -16,9 +16,8 @@ from models.images import TITLES
 
 from .. import faces, services
 from ..analysis.cam import METHODS
-from ..analysis.methods import EXPLAINERS
 from ..server.consent import ACCEPT, LIMITS, notice, where_pictures_go
-from . import responses
+from . import choices, responses
 from .components import Pictures, gr, picture, result, slider, with_errors
 from .uploads import KEPT_SECONDS, Uploads
 
@@ -160,7 +159,7 @@ def _explain_tab(
             chosen = gr.HTML(label="Image", elem_classes="whole")
             which = gr.Radio([], label="Face", type="index", visible=False)
         with gr.Column(scale=5, min_width=300):
-            network, class_, method = _choices()
+            network, class_, method = choices.choices()
             with gr.Row():
                 over = slider(label="Without and with the map", height=280, min_width=280, elem_classes="slider")
                 with gr.Column(min_width=280):
@@ -177,7 +176,8 @@ def _explain_tab(
         outputs=[chosen, over, text, bars, attention, frequencies],
     )
     again = _again(tab, pictures)
-    gr.on([control.input for control in (network, class_, method)], trigger_mode="always_last", **again)
+    gr.on([class_.input, method.input], trigger_mode="always_last", **again)
+    choices.offer_classes(class_, network).then(**again)
     gallery.select(with_errors(_chosen_sample), None, tab.face, api_visibility="private").then(**again)
     which.input(lambda i: i or 0, which, number, api_visibility="private").then(**again)
     if accepted:
@@ -186,24 +186,6 @@ def _explain_tab(
         )
         accepted.input(lambda yes: gr.Column(visible=yes), accepted, place, api_visibility="private")
     return tab
-
-
-def _choices() -> tuple[gr.Dropdown, gr.Dropdown, gr.Dropdown]:
-    methods = [(EXPLAINERS[name].title, name) for name in METHODS]
-    with gr.Row():
-        return _network(), _class(), gr.Dropdown(methods, value=METHODS[0], label="Method")
-
-
-def _network(label: str = "Network", place: int = 0) -> gr.Dropdown:
-    """The trained networks; `place` is the index of the default among those with maps."""
-    known = responses.networks()
-    mapped = [name for _, name in known if services.networks.get_spec(name).cam_layer]
-    return gr.Dropdown(known, value=mapped[min(place, len(mapped) - 1)], label=label, min_width=240)
-
-
-def _class() -> gr.Dropdown:
-    classes = [responses.PREDICTED, *services.networks.open_network(services.networks.DEFAULT_NETWORK).classes]
-    return gr.Dropdown(classes, value=responses.PREDICTED, label="Map for the class")
 
 
 def _again(tab: ExplainTab, pictures: Pictures) -> dict:
@@ -241,18 +223,19 @@ def _own(pictures: Pictures) -> Callable:
 
 def _compare_tab(seen: gr.State, number: gr.State, pictures: Pictures) -> None:
     with gr.Row():
-        first, second, class_ = _network("First network"), _network("Second network", 1), _class()
+        first, second, class_ = choices.network("First network"), choices.network("Second network", 1), choices.class_()
     button = gr.Button("Compare on the face of the tab Explain", variant="primary")
     text = gr.Markdown()
     with gr.Row():
         cards = [gr.HTML(min_width=300, elem_classes="card") for _ in range(2)]
-    gr.on(
-        [button.click, first.input, second.input, class_.input],
-        with_errors(pictures.given(responses.compare_tab)),
-        [seen, number, first, second, class_],
-        [text, *cards],
-        api_visibility="private",
-    )
+    again = {
+        "fn": with_errors(pictures.given(responses.compare_tab)),
+        "inputs": [seen, number, first, second, class_],
+        "outputs": [text, *cards],
+        "api_visibility": "private",
+    }
+    gr.on([button.click, class_.input], **again)
+    choices.offer_classes(class_, first, second).then(**again)
 
 
 def _live_tab(accepted: gr.Checkbox, uploads: Uploads) -> None:
@@ -269,7 +252,7 @@ def _live_tab(accepted: gr.Checkbox, uploads: Uploads) -> None:
                 height=280,
                 format="jpeg",
             )
-            network = _network()
+            network = choices.network()
         with gr.Column(scale=1, min_width=300):
             shown = gr.HTML()
     # A newer frame replaces one that waits, so no queue builds up; after `LIVE_SECONDS` the camera stops.
