@@ -175,17 +175,19 @@ def learner(faces: FaceSet, network: str, options: Options) -> tuple[nn.Module, 
     return model, card
 
 
-def cells(row: dict, keys: tuple[str, ...]) -> str:
-    """Cells of one method on one network."""
-    shown = [
-        f"{row[key]:.2f}" if key == "random_weights" and row else f"{row[key]:.0%}" if key in row else ""
-        for key in keys
-    ]
+def cells(row: dict | None, keys: tuple[str, ...]) -> str:
+    """Cells of one method on one network: {} where it refuses the network, None where it was not run."""
     if not row:
-        shown[0] = "no rule"
-    if "mass_rank" in row and "mass" in keys:
-        shown[keys.index("mass")] += f" ({row['mass_rank']:g})"
+        return " | ".join(["not run" if row is None else "no rule", *[""] * (len(keys) - 1)])
+    shown = []
+    for key in keys:
+        text = "" if key not in row else f"{row[key]:.2f}" if key == "random_weights" else f"{row[key]:.0%}"
+        shown.append(f"{text} ({row['mass_rank']:g})" if key == "mass" and "mass_rank" in row else text)
     return " | ".join(shown)
+
+
+def share(result: dict, key: str) -> str:
+    return f"{result[key]:.0%}" if key in result else "not run"
 
 
 def table_of(networks: dict[str, dict], columns: dict[str, str]) -> list[str]:
@@ -193,10 +195,10 @@ def table_of(networks: dict[str, dict], columns: dict[str, str]) -> list[str]:
     heads = [f"`{name}` {title}" if i == 0 else title for name in networks for i, title in enumerate(columns.values())]
     lines = ["| Method | " + " | ".join(heads) + " |", "|---|" + "---:|" * len(heads)]
     for name in (*EXPLAINERS, *RIVALS):
-        if not any(name in result["methods"] for result in networks.values()):
-            continue
+        if not any(name in result["methods"] or not result["tolerance"] for result in networks.values()):
+            continue  # slow methods on stickers
         title = EXPLAINERS[name].title + (" *" if slow(EXPLAINERS[name]) else "") if name in EXPLAINERS else name
-        rows = [cells(result["methods"][name], tuple(columns)) for result in networks.values()]
+        rows = [cells(result["methods"].get(name), tuple(columns)) for result in networks.values()]
         lines.append(f"| {title} | " + " | ".join(rows) + " |")
     return lines
 
@@ -221,12 +223,13 @@ def page(networks: dict[str, dict], sticker: dict, options: Options) -> str:
         "",
         *table_of(networks, MAIN),
         *(
-            f"| {title} | " + " | ".join(f"{result[key]:.0%}{blank}" for result in networks.values()) + " |"
+            f"| {title} | " + " | ".join(f"{share(result, key)}{blank}" for result in networks.values()) + " |"
             for title, key in (("mask's own area", "mask_area"), ("accuracy of the network", "accuracy"))
         ),
         "",
         "The Gaussian and the random maps use no network. Where a method has no more mass than the Gaussian, its",
         "mass says no more than that faces are centered. *No rule*: the method does not cover the network's layers.",
+        "*Not run*: the run ended before; the same command with `--networks NAME` completes the table.",
         "",
         f"**A sticker as the only evidence** (`{STICKER_NETWORK}`, {sticker['faces']} new faces, accuracy "
         f"{sticker['accuracy']:.0%}): share of maps whose highest pixel lies on the sticker, and within "

@@ -91,14 +91,15 @@ def load_all() -> None:
             return
         _loaded = True  # first: a file may look up the networks of the registry
         for point in entry_points(group=GROUP):
-            _try(f"{point.name} (package {_package(point)})", point.load)
+            package = _package(point)
+            _try(f"{point.name} (package {package})", point.load, f"Correct it, or uninstall the package {package}.")
         try:
             files = remembered().files
         except OwnNetworkError as error:
             _failed[str(STORE)] = str(error)
             return
         for file in files:
-            _try(file, partial(_run, Path(file)))
+            _try(file, partial(_run, Path(file)), f"Correct it, or remove it: ferscope networks rm {file}")
 
 
 def failed() -> MappingProxyType[str, str]:
@@ -120,7 +121,7 @@ def add_file(path: Path) -> list[str]:
     path = path.absolute()
     load_all()
     if str(path) not in _networks:
-        _try(str(path), partial(_run, path))
+        _try(str(path), partial(_run, path), "Correct it, and add it again.")
     if why := _failed.pop(str(path), ""):
         raise OwnNetworkError(why)
     if not _networks[str(path)]:
@@ -130,22 +131,19 @@ def add_file(path: Path) -> list[str]:
     return _networks[str(path)]
 
 
-def _try(source: str, run: Callable[[], object]) -> None:
+def _try(source: str, run: Callable[[], object], what_to_do: str) -> None:
     """Keep the names that a file registers, or what is wrong with it: one bad file must not close the others."""
     try:
         _networks[source] = networks_registered_by(run)
     except OwnNetworkError as error:
         _failed[source] = str(error)
     except (Exception, SystemExit) as error:
-        _failed[source] = (
-            f"{source} could not be loaded ({type(error).__name__}: {error}). Correct it, or remove it: "
-            f"ferscope networks rm {source}"
-        )
+        _failed[source] = f"{source} could not be loaded ({type(error).__name__}: {error}). {what_to_do}"
 
 
 def _run(path: Path) -> None:
     if not path.is_file():
-        raise OwnNetworkError(f"{path} is not there. Put it back, or remove it: ferscope networks rm {path}")
+        raise FileNotFoundError("it is not there")
     name = f"ferscope_own_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:

@@ -38,6 +38,14 @@ def with_channels(x: Tensor, channels: int) -> Tensor:
     return x.expand(-1, channels, -1, -1)
 
 
+def luminance(x: Tensor) -> Tensor:
+    """Gray or RGB pixels (..., C, H, W) → luminance (..., H, W) with the weights of ITU-R BT.601, as PIL's mode "L"."""
+    return x[..., 0, :, :] if x.shape[-3] == 1 else torch.einsum("...chw,c->...hw", x, x.new_tensor(_BT601))
+
+
+_BT601 = (0.299, 0.587, 0.114)
+
+
 def _white(images: Tensor) -> float:
     """The value of white: 255 for integers, 1 or 255 for floats, by their range."""
     if images.dtype == torch.uint8 or not images.numel():

@@ -80,10 +80,21 @@ def add(
         return
     name = name or _name_of(source)
     adding.check_name(name)
+    if adding.is_checkpoint(source):
+        card = adding.add_checkpoint(name, Path(source))
+        print(
+            f"Added as {name}, in {checkpoints.ROOT / name}: {card.network}, {_input(card.input_size, card.channels)}."
+        )
+        if measure:
+            _measure(name, measure)
+        return
     found = adding.source_of(source, network)
     found = _completed(found, _values(options or {}, channels, found, network), classes, mean, std, input_size)
     fits = compared(found)
     _report(found, fits)
+    half = sorted({str(value.dtype).removeprefix("torch.") for value in fits.weights.values() if value.itemsize < 4})
+    if narrow := [name for name in half if name in ("float16", "bfloat16")]:
+        print(f"The weights are in half precision ({', '.join(narrow)}); the network computes with them in float32.")
     extra = {"cam_layer": cam_layer, "reshape": reshape, "output": output}
     made = adding.add(name, found, fits, **extra)
     print(
@@ -215,6 +226,12 @@ def _measure(name: str, data: Path) -> None:
         f"{counted(len(found.classes), 'class is', 'classes are')} shared, {counted(found.left_out, 'image')} of "
         "others left out. Whether these weights were trained on some of these images is not known."
     )
+    card = checkpoints.read_card(name)
+    if found.classes == card.classes:
+        checkpoints.write_card(checkpoints.checkpoint_folder(name), replace(card, metrics=found.metrics))
+        print(f"Stored in the card of {name}.")
+    else:
+        print("Not stored in its card, which has metrics of all classes of the network only.")
 
 
 @app.command(name="list")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from models import own_networks
 from models.text import signed
 from workbench.services.explain import Explanation
 from workbench.services.video import Watch
@@ -65,12 +66,9 @@ class Seen:
 
 
 def networks() -> list[tuple[str, str]]:
-    """(title, name) of the networks that have trained weights."""
-    return [
-        (services.networks.get_spec(name).title, name)
-        for name in services.networks.network_names()
-        if services.networks.is_trained(name)
-    ]
+    """(title, name) of the networks that have trained weights, those that the owner has added among them."""
+    names = (*services.networks.network_names(), *own_networks.remembered().checkpoints)
+    return [(services.networks.get_spec(name).title, name) for name in names if services.networks.is_trained(name)]
 
 
 def trained(name: str) -> services.networks.Network:

@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from models import ModelSpec, checkpoints, create_model, list_models, own_networks
+from models import Card, ModelSpec, checkpoints, create_model, list_models, own_networks
 from models.conversion import Converted, Source, check_output, compared, converted, of_timm_folder
+from models.files import write_bytes
 from models.foreign_weights import Match
 from models.own_networks import OwnNetworkError
 from models.seeding import seeded
@@ -37,8 +38,6 @@ def source_of(given: str, network: str = "") -> Source:
     if given.startswith((HUB, TIMM)):
         return of_timm_folder(_downloaded(given))
     path = Path(given)
-    if path.is_dir() and (path / "card.json").is_file():
-        raise OwnNetworkError(f"{path} is a checkpoint already: copy it to {checkpoints.ROOT / path.name}.")
     if path.is_dir():
         return of_timm_folder(path)
     return Source(path, network)
@@ -111,6 +110,26 @@ def add(name: str, source: Source, found: Match | None = None, **card: Any) -> C
     checkpoints.save_checkpoint(folder, made.model, made.card)
     own_networks.remember(checkpoint=name)
     return made
+
+
+def is_checkpoint(given: str) -> bool:
+    """Whether it is a folder with a card, such as `ferscope export --to hub-folder` writes."""
+    return not given.startswith((HUB, TIMM)) and (Path(given) / "card.json").is_file()
+
+
+def add_checkpoint(name: str, given: Path) -> Card:
+    """Copy a folder with `card.json` and `model.safetensors` to the checkpoint `name`.
+
+    Raises:
+        ValueError: the name is taken, or the checkpoint is damaged.
+    """
+    folder = check_name(name)
+    model, card = checkpoints.load_checkpoint(given)
+    check_output(model, card)
+    for file in ("model.safetensors", "card.json"):
+        write_bytes(folder / file, (given / file).read_bytes())
+    own_networks.remember(checkpoint=name)
+    return card
 
 
 def default_layer(model: nn.Module, x: torch.Tensor, reshape: str = "") -> str:

@@ -45,12 +45,12 @@ def checkpoint(tmp_path):
     return make
 
 
-def of_pytorch(folder, images=IMAGES):
+def of_pytorch(folder, images=IMAGES, temperature=None):
     """Logits and calibrated probabilities, preprocessed as everywhere in FERScope."""
     model, card = load_checkpoint(folder)
     with torch.no_grad():
         logits = model(card.prepare(images))
-    return logits, (logits / card.temperature).softmax(-1)
+    return logits, (logits / (temperature or card.temperature)).softmax(-1)
 
 
 def test_onnx_runtime_gives_pytorchs_numbers_from_raw_images(checkpoint, tmp_path, capsys):
@@ -211,3 +211,22 @@ def test_push_uploads_the_files_of_the_folder_and_no_others(checkpoint, tmp_path
     assert hub.files == {name: (out / name).read_bytes() for name in ("README.md", "card.json", "model.safetensors")}
     assert hub.created["name"] == "faces"
     assert "me/faces" in capsys.readouterr().out
+
+
+def test_rgb_networks_of_timm_are_exported_with_their_three_channels(tmp_path):
+    torch.manual_seed(0)
+    overrides = {"architecture": "resnet10t"}
+    card = dataclasses.replace(
+        CARD, network="timm", overrides=overrides, mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4), metrics={}, input_size=32
+    )
+    save_checkpoint(tmp_path / "mine", create_model("timm", **overrides), card)
+    images = np.random.default_rng(1).integers(0, 256, (2, 40, 50, 3), np.uint8)
+    logits = of_pytorch(tmp_path / "mine", images, temperature=1.0)[0]
+    for to, name in (("torchscript", "x.pt"), ("hub-folder", "hub"), ("timm", "timm")):
+        export.main([str(tmp_path / "mine"), "--to", to, "--out", str(tmp_path / name)])
+    found = torch.jit.load(tmp_path / "x.pt")(torch.from_numpy(images).permute(0, 3, 1, 2))[0]
+    torch.testing.assert_close(found, logits, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(of_pytorch(tmp_path / "hub", images, temperature=1.0)[0], logits)
+    config = json.loads((tmp_path / "timm" / "config.json").read_text())
+    assert config["pretrained_cfg"]["input_size"] == [3, 32, 32]
+    assert "mean 0.5000, 0.4000, 0.3000" in (tmp_path / "hub" / "README.md").read_text()

@@ -1,11 +1,13 @@
 """`ferscope networks`: what is not given is asked for by its option, and one table says how weights fit."""
 
+import numpy as np
 import pytest
 import torch
 from helpers.own_networks import file_in, own_folder
 
 from models import checkpoints, create_model
-from workbench.commands import networks
+from models.datasets import FaceSet
+from workbench.commands import export, networks
 
 
 @pytest.fixture
@@ -23,6 +25,7 @@ def test_weights_are_added_listed_and_removed(own, capsys):
         networks.main(["add", "model.pth", *options])
     networks.main(["add", "model.pth", *options, "--classes", "calm", "tense", "other"])
     said = capsys.readouterr().out
+    assert "half precision" not in said
     assert 'The prefix "module." was removed' in said
     assert "matched" in said
     assert "Added as model" in said
@@ -49,3 +52,25 @@ def test_a_python_file_is_added_by_the_command_line(own, capsys):
     assert "user_rgb" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="Nothing to add"):
         networks.main(["add"])
+
+
+def test_half_precision_is_noted_and_a_folder_with_a_card_is_added_and_measured(own, capsys):
+    half = {name: value.half() for name, value in create_model("vanilla_cnn", 3, width=4).state_dict().items()}
+    torch.save(half, own / "model.pth")
+    options = ["--network", "vanilla_cnn", "--options", "width", "4", "--mean", "0.5", "--std", "0.25"]
+    networks.main(["add", "model.pth", *options, "--classes", "calm", "tense", "other", "--name", "first"])
+    assert "half precision (float16)" in capsys.readouterr().out
+    export.main(["first", "--to", "hub-folder", "--out", "hub"])
+    images = np.random.default_rng(0).integers(0, 256, (6, 48, 48), np.uint8)
+    names, splits = np.array([f"{i}" for i in range(6)]), np.array(["PrivateTest"] * 6)
+    FaceSet(images, np.arange(6) % 3, names, splits, ("calm", "tense", "other")).save(own / "mine.npz")
+    networks.main(["add", "hub", "--name", "again", "--measure", "mine.npz"])
+    said = capsys.readouterr().out
+    assert "Added as again" in said
+    assert "Stored in the card of again" in said
+    first, again = (checkpoints.load_checkpoint(name) for name in ("first", "again"))
+    assert torch.equal(first[0].classifier.weight, again[0].classifier.weight)
+    assert set(again[1].metrics) == {"PrivateTest"}
+    assert not first[1].metrics
+    with pytest.raises(SystemExit, match="already"):
+        networks.main(["add", "hub", "--name", "again"])

@@ -10,7 +10,9 @@ from helpers.own_networks import FILE, add_rgb, file_in, own_folder, timm_folder
 from models import checkpoints, get_spec, list_models, load_checkpoint, own_networks
 from models.own_networks import OwnNetworkError
 from workbench import faces, services
+from workbench.demo import responses
 from workbench.services import own_networks as adding
+from workbench.services.adversarial import adversarial
 from workbench.services.compare import comparable
 
 
@@ -33,6 +35,38 @@ def test_an_rgb_network_for_three_classes_works_in_every_service(own):
     assert comparable(name, ["residual_cnn", name]) == (name,)
     assert services.robustness(face, name, "rotation").probabilities.shape[1] == 3
     assert services.frequency.frequency_response(face, name)
+    attacked = adversarial(face, name, "fgsm")
+    assert attacked.original.shape == attacked.change.pixels.shape == (3, 32, 32)
+    assert torch.equal(attacked.original, services.networks.open_network(name).pixels(face))
+    assert torch.allclose(attacked.before.prediction.logits, services.predict(face, name).logits, atol=1e-5)
+    assert float(attacked.difference.abs().max()) <= (attacked.change.level or 8) + 1e-3
+
+
+def test_the_demo_follows_the_card_of_an_rgb_network_for_three_classes(own):
+    name, found = add_rgb(own), responses.sample("astronaut")
+    assert name in [value for _, value in responses.networks()]
+    result = responses.explained(found.face(0), name, "tense")
+    assert result.class_ == "tense"
+    assert responses.overlaid(result, "gradcam").startswith(b"\x89PNG")
+    assert "blank" in responses.note(result, "gradcam") or "evidence for tense" in responses.note(result, "gradcam")
+    assert set(responses.probabilities(result.prediction)) == {"calm", "tense", "other"}
+    assert len(responses.explain_tab(found, 0, name, responses.PREDICTED, "gradcam")) > 1
+    with pytest.raises(ValueError, match="happy"):
+        responses.explained(found.face(0), name, "happy")
+
+
+def test_an_installed_package_registers_its_networks_by_an_entry_point(own, monkeypatch):
+    package = own / "site"
+    facts = package / "their_networks-1.0.dist-info"
+    facts.mkdir(parents=True)
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: their-networks\nVersion: 1.0\n")
+    (facts / "entry_points.txt").write_text("[ferscope.networks]\ngood = their_networks\nbad = their_missing\n")
+    (package / "their_networks.py").write_text(FILE)
+    monkeypatch.syspath_prepend(str(package))
+    monkeypatch.setattr(own_networks, "_loaded", False)
+    assert "user_rgb" in list_models()
+    assert own_networks.networks_by_source()["good (package their-networks)"] == ["user_rgb"]
+    assert "uninstall the package their-networks" in own_networks.failed()["bad (package their-networks)"]
 
 
 def test_a_file_is_remembered_and_a_broken_one_closes_no_other(own):
@@ -47,7 +81,7 @@ def test_a_file_is_remembered_and_a_broken_one_closes_no_other(own):
     ):
         with pytest.raises(OwnNetworkError, match=reason):
             own_networks.add_file(file_in(own, text, "other.py"))
-    with pytest.raises(OwnNetworkError, match="is not there"):
+    with pytest.raises(OwnNetworkError, match=r"it is not there.*add it again"):
         own_networks.add_file(own / "missing.py")
     assert own_networks.remembered().files == (str(own / "my_networks.py"),)
     adding.remove(str(own / "my_networks.py"))

@@ -57,8 +57,7 @@ def export(
         source, name = Path(network), Path(network).resolve().name
     out = out or Path(name + _ENDINGS[to])
     try:
-        if read_card(source).channels != 1:
-            raise ExportError(f"{name} takes RGB images; only networks of gray images are exported so far.")
+        read_card(source)
         if to in _FOLDERS:
             write, files = _FOLDERS[to]
             worst = write(source, out, license)

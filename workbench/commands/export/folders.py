@@ -61,20 +61,22 @@ def write_timm_folder(source: Path, out: Path, license_: str = "") -> float:
     Arguments, result and errors are as for `write_hub_folder`; ExportError also for a network that timm does not have.
     """
     model, card = load_checkpoint(source)
-    if card.network not in TIMM:
+    if card.network not in (*TIMM, "timm"):
         known = ", ".join(TIMM)
         raise ExportError(f"timm has no {card.network}, only {known}. Use --to hub-folder, onnx or torchscript.")
     import timm  # imported here because it takes a second or two
     from timm.models import save_for_hf
 
-    name, arguments = TIMM[card.network]
-    twin: Any = timm.create_model(name, num_classes=len(card.classes), in_chans=1, **arguments)
+    name, arguments = _of_timm(card) if card.network == "timm" else TIMM[card.network]
+    arguments = {"in_chans": card.channels, **arguments}
+    twin: Any = timm.create_model(name, num_classes=len(card.classes), **arguments)
     twin.load_state_dict(model.state_dict())
-    config = {"input_size": (1, card.input_size, card.input_size), "mean": (card.mean,), "std": (card.std,)}
+    mean, std = (v if isinstance(v, tuple) else (v,) * card.channels for v in (card.mean, card.std))
+    config = {"input_size": (card.channels, card.input_size, card.input_size), "mean": mean, "std": std}
     config |= {"interpolation": "bilinear", "crop_pct": 1.0}
     labels = {"label_names": list(card.classes)}
     with tempfile.TemporaryDirectory() as made:
-        save_for_hf(twin, made, labels, {"in_chans": 1, **arguments}, safe_serialization=True, data_config=config)
+        save_for_hf(twin, made, labels, arguments, safe_serialization=True, data_config=config)
         for file in sorted(Path(made).iterdir()):
             write_bytes(out / file.name, file.read_bytes())
     write_bytes(out / "README.md", model_card(out.name, card, "timm", license_).encode())
@@ -82,10 +84,16 @@ def write_timm_folder(source: Path, out: Path, license_: str = "") -> float:
     return _compare(model, read.eval(), card)
 
 
+def _of_timm(card: Card) -> tuple[str, dict[str, Any]]:
+    """Name and arguments of a network that timm builds."""
+    given = {"img_size": card.overrides.get("image_size"), "global_pool": card.overrides.get("pool")}
+    return str(card.overrides.get("architecture", "resnet18")), {key: value for key, value in given.items() if value}
+
+
 @torch.no_grad()
 def _compare(model: nn.Module, read: nn.Module, card: Card) -> float:
     """Largest difference of logits; ExportError where it exceeds `TOLERANCE` of the largest logit or of 1."""
-    x = torch.randn(2, 1, card.input_size, card.input_size, generator=torch.Generator().manual_seed(0))
+    x = torch.randn(2, card.channels, card.input_size, card.input_size, generator=torch.Generator().manual_seed(0))
     wanted, found = model(x), read(x)
     worst = float((found - wanted).abs().max() / wanted.abs().max().clamp_min(1))
     if not worst <= TOLERANCE:

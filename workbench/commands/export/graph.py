@@ -1,6 +1,6 @@
 """A trained network as one ONNX or TorchScript file, with its preprocessing inside, checked against PyTorch.
 
-    image (B, 1, H, W) in 0..255, any size → logits (B, K), probabilities (B, K)
+    image (B, C, H, W) in 0..255, any size → logits (B, K), probabilities (B, K)
 
 The graph resizes with antialiasing to the card's input size, normalizes with the card's mean and standard deviation,
 and divides the logits by the card's temperature before the softmax.
@@ -33,7 +33,7 @@ TOLERANCE = 1e-4
 InputType = Literal["uint8", "float32"]
 OUTPUTS = ("logits", "probabilities")
 
-_SHAPES = (2, 1, 60, 70), (1, 1, 48, 48), (3, 1, 131, 97)  # of the images that are traced (the first) and compared
+_SHAPES = (2, 60, 70), (1, 48, 48), (3, 131, 97)  # (B, H, W) of the images that are traced (the first) and compared
 _NO_OPERATOR = re.compile(r"No ONNX function found for <OpOverload\(op='([\w.]+)'")
 
 Run = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -43,7 +43,7 @@ class Preprocessed(nn.Module):
     """A network with its preprocessing and calibration.
 
     Args:
-        network: maps normalized images (B, 1, S, S) to logits (B, K); in evaluation mode.
+        network: maps normalized images (B, C, S, S) to logits (B, K); in evaluation mode.
         card: its input size, mean, standard deviation and temperature.
     """
 
@@ -53,7 +53,7 @@ class Preprocessed(nn.Module):
         self.mean, self.std, self.temperature = card.mean, card.std, card.temperature or 1.0
 
     def forward(self, image: Tensor) -> tuple[Float[Tensor, "B K"], Float[Tensor, "B K"]]:
-        """Gray images (B, 1, H, W) in 0..255, uint8 or float → logits and calibrated probabilities."""
+        """Images (B, C, H, W) in 0..255, uint8 or float → logits and calibrated probabilities."""
         # Always interpolated, which changes nothing at the same size: a branch on the size would fix it in the graph.
         size = (self.side, self.side)
         x = F.interpolate(image.float() / 255, size, mode="bilinear", antialias=True, align_corners=False)
@@ -82,7 +82,7 @@ def write_onnx(model: nn.Module, card: Card, path: Path, input_type: InputType =
             '.venv/bin/pip install -e ".[export]"'
         ) from error
 
-    images = list(_images(input_type))
+    images = list(_images(card, input_type))
     program, expected = _exported(model, card, images)
     data = _onnx(program, images[0], card)
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
@@ -101,7 +101,7 @@ def write_torchscript(model: nn.Module, card: Card, path: Path, input_type: Inpu
 
     Returns and raises as `write_onnx`; the names of the classes are in the extra file "classes.json".
     """
-    whole, images = Preprocessed(model, card).eval(), list(_images(input_type))
+    whole, images = Preprocessed(model, card).eval(), list(_images(card, input_type))
     expected = [_run(whole, x) for x in images]
     buffer = io.BytesIO()
     with torch.no_grad(), warnings.catch_warnings():
@@ -154,10 +154,11 @@ def _last_line(error: Exception) -> str:
     return str(error).strip().splitlines()[-1]
 
 
-def _images(input_type: InputType) -> Iterator[Tensor]:
+def _images(card: Card, input_type: InputType) -> Iterator[Tensor]:
     """Random images of several sizes, the same each time."""
     random = torch.Generator().manual_seed(0)
-    for shape in _SHAPES:
+    for count, height, width in _SHAPES:
+        shape = (count, card.channels, height, width)
         yield torch.randint(0, 256, shape, generator=random).to(getattr(torch, input_type))
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from models import load_checkpoint
 
 model, card = load_checkpoint(Path("{name}"))
-logits = model(card.prepare(images))  # images: uint8 (B, H, W), gray faces
+logits = model(card.prepare(images))  # images: uint8 {images}
 ```""",
     "timm": """With [timm](https://huggingface.co/docs/timm) and this folder as `{name}`:
 
@@ -29,7 +29,7 @@ logits = model(card.prepare(images))  # images: uint8 (B, H, W), gray faces
 import timm
 
 model = timm.create_model("local-dir:{name}", pretrained=True).eval()
-logits = model(x)  # x: float (B, 1, {size}, {size}), normalized gray faces
+logits = model(x)  # x: float (B, {channels}, {size}, {size}), normalized {color} faces
 ```""",
 }
 
@@ -90,15 +90,20 @@ def _head(name: str, card: Card, target: str) -> Iterator[str]:
     yield ""
     yield "## Use"
     yield ""
-    yield _USE[target].format(name=name, size=card.input_size)
+    color, images = ("gray", "(B, H, W), gray faces") if card.channels == 1 else ("RGB", "(B, H, W, 3), RGB faces")
+    yield _USE[target].format(name=name, size=card.input_size, channels=card.channels, color=color, images=images)
     yield ""
-    yield f"Input: the gray image of a face, resized with antialiasing to {card.input_size} × {card.input_size} pixels,"
-    yield f"pixels in 0..1 normalized with mean {card.mean:.4f} and standard deviation {card.std:.4f}."
+    yield f"Input: the {color} image of a face, resized with antialiasing to {card.input_size} × {card.input_size}"
+    yield f"pixels, in 0..1, normalized with mean {_numbers(card.mean)} and standard deviation {_numbers(card.std)}."
     yield ""
     yield f"Classes, in the order of the logits: {', '.join(card.classes)}."
     if card.temperature:
         yield ""
         yield f"Calibrated probabilities: softmax(logits / {card.temperature:.3f})."
+
+
+def _numbers(value: float | tuple[float, ...]) -> str:
+    return ", ".join(f"{v:.4f}" for v in (value if isinstance(value, tuple) else (value,)))
 
 
 def _training(card: Card) -> Iterator[str]:
