@@ -82,7 +82,12 @@ def with_contempt(face, network):
     if network != "resnet18":
         return explanation
     classes = (*explanation.prediction.classes[:-1], "contempt")
-    return dataclasses.replace(explanation, prediction=dataclasses.replace(explanation.prediction, classes=classes))
+    return of_classes(explanation, classes)
+
+
+def of_classes(explanation, classes):
+    prediction = dataclasses.replace(explanation.prediction, classes=classes)
+    return dataclasses.replace(explanation, prediction=prediction, mapped=classes)
 
 
 def test_a_class_that_only_one_network_has_is_shown_and_not_compared(face):
@@ -102,7 +107,7 @@ def test_a_prediction_that_another_network_lacks_gives_way_to_a_shared_class(fac
         if network == "residual_cnn":
             return explanation
         classes = tuple(f"other {name}" if name != "sad" else name for name in explanation.prediction.classes)
-        return dataclasses.replace(explanation, prediction=dataclasses.replace(explanation.prediction, classes=classes))
+        return of_classes(explanation, classes)
 
     found = services.compare(face, NETWORKS[:2], explainer=other)
     assert found.class_ == "sad"
