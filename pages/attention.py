@@ -1,5 +1,7 @@
 """Attention: the weights of each attention module, and ablations."""
 
+from functools import partial
+
 import streamlit as st
 
 from workbench import services
@@ -8,13 +10,11 @@ from workbench.ui import gates as gate_views
 
 views.title("Attention", "What does attention weight, and does the prediction depend on it?")
 face, network = state.face_or_stop(), state.network()
-if not services.networks.get_spec(network).attention_layers:
-    if rollout.section(face, network):
-        if not services.networks.is_trained(network):
-            model_picker.random_weights_banner(network)
-    else:
-        attention.without_modules(network)
+if not services.networks.get_spec(network).attention_layers and rollout.section(face, network):
+    if not services.networks.is_trained(network):
+        model_picker.random_weights_banner(network)
     state.stop()
+network = attention.network_to_show(network)
 try:
     with st.spinner("Computing attention"):
         found = state.cached(
@@ -29,28 +29,36 @@ gates = gate_views.measured(network)
 
 
 @page_content.fragment
-def one_module() -> None:
+def maps() -> None:
     left, right = st.columns([5, 1], vertical_alignment="bottom")
     with left:
         module = attention.choose_module(found)
     with right.popover("Map settings"):
-        whole = st.toggle("Color scale from 0 to 1", value=True, key="whole", bind="query-params")
+        whole = st.toggle("Color scale from 0 to 1", value=False, key="whole", bind="query-params")
         by_number = st.toggle("Sort channels by number", value=False, key="numbered", bind="query-params")
     weights, rest = st.columns([1, 2])
     with weights:
         attention.gate(found, module, whole, gates)
     with rest:
         attention.steps(module, by_number)
+    attention.all_modules(found.modules, whole)
+    rollout.section(face, network)
 
 
-one_module()
-attention.all_modules(found.modules)
-rollout.section(face, network)
-gate_views.section(network, gates, attention.labels(found.modules))
-attention.switches(face, network, found.modules)
-attention.ablations(face, network, found.modules)
-attention.cam_correlation(face, network, found.modules)
-attention.class_branches(face, network)
+def ablation() -> None:
+    attention.switches(face, network, found.modules)
+    attention.class_branches(face, network)
+
+
+views.tabs(
+    {
+        "Maps": maps,
+        "Input dependence": partial(gate_views.section, network, gates, attention.labels(found.modules)),
+        "Ablation": ablation,
+        "Versus Grad-CAM": partial(attention.cam_correlation, face, network, found.modules),
+    },
+    {"by": "Ablation", **{f"module{i}": "Ablation" for i in range(1, 1 + len(found.modules))}},
+)
 with views.computed(
     "workbench.analysis.attention:attention_of",
     "workbench.analysis.attention:rollout_of",

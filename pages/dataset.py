@@ -7,33 +7,47 @@ from workbench.ui import dataset, label_noise, views
 
 views.title("Dataset", "What were the networks trained on, and what is wrong with it?")
 found = dataset.choose()
-dataset.classes(found)
 
-if found.brightness:
-    st.subheader("Brightness")
-    dataset.brightness(found)
 
-if services.dataset.contents.has_images(found.name):
-    st.subheader("Samples")
-    dataset.samples(found)
+def classes() -> None:
+    dataset.classes(found)
+    if services.dataset.contents.has_images(found.name):
+        st.subheader("Samples")
+        dataset.samples(found)
+    if found.brightness:
+        st.subheader("Brightness")
+        dataset.brightness(found)
 
-if found.name == services.dataset.contents.FER2013:
-    st.subheader("Agreement of annotators with the labels")
-    dataset.annotators(*services.metrics.annotators.annotator_agreement())
 
-st.subheader("Likely wrong labels")
-label_noise.label_noise(found)
+def labels() -> None:
+    if found.name == services.dataset.contents.FER2013:
+        dataset.annotators(*services.metrics.annotators.annotator_agreement())
+    else:
+        st.info("Annotator votes are known for FER2013 only. Choose it above.")
+    st.subheader("Likely wrong labels")
+    label_noise.label_noise(found)
 
-st.subheader("Duplicates, leakage and conflicting labels")
-dataset.audit(found)
-with st.expander("Named splits: training, validation and test sets"):
-    dataset.splits()
 
-st.subheader("Augmentation")
-dataset.augmentation()
+def leakage() -> None:
+    dataset.audit(found)
+    with st.expander("Named splits: training, validation and test sets"):
+        dataset.splits()
 
-st.subheader("Class weighting")
-dataset.weights(found, services.dataset.class_imbalance.weightings(found))
+
+def weights() -> None:
+    dataset.weights(found, services.dataset.class_imbalance.weightings(found))
+
+
+views.tabs(
+    {
+        "Classes": classes,
+        "Labels": labels,
+        "Leakage": leakage,
+        "Augmentation": dataset.augmentation,
+        "Weights": weights,
+    },
+    {"augmentation": "Augmentation"},
+)
 
 with views.computed(
     "workbench.services.dataset.contents:contents",

@@ -1,5 +1,7 @@
 """Frequency: high- and low-frequency components of a face, and the prediction for each."""
 
+from functools import partial
+
 import streamlit as st
 
 from workbench import services
@@ -21,14 +23,19 @@ def main() -> None:
     mask = views.choose_one(
         "Filter", ("ideal", "gaussian", "butterworth"), default="ideal", key="mask", container=right
     )
+    views.tabs(
+        {
+            "Filter": partial(components, cutoff, mask),
+            "Hybrid images": partial(hybrids, cutoff, mask),
+            "Spectrum": partial(spectrum, cutoff),
+            "Color": partial(channels, cutoff, mask),
+        },
+        {"other": "Hybrid images"},
+    )
+
+
+def components(cutoff: float, mask: services.frequency.Mask) -> None:
     views.frequency_components(services.frequency.frequencies(face, network, cutoff, mask))
-    predictions(cutoff, mask)
-    hybrids(cutoff, mask)
-    spectrum(cutoff)
-    channels(cutoff, mask)
-
-
-def predictions(cutoff: float, mask: services.frequency.Mask) -> None:
     st.subheader("Prediction for each component")
     if slow_requests.ready(network, 49, "Classify both components", f"components-{mask}-{face.key}-{network}"):
         with st.spinner("Classifying at 24 cut-off frequencies"):
@@ -38,7 +45,7 @@ def predictions(cutoff: float, mask: services.frequency.Mask) -> None:
 
 @page_content.fragment
 def hybrids(cutoff: float, mask: services.frequency.Mask) -> None:
-    st.subheader("Hybrid images: low frequencies of one face, high frequencies of another")
+    st.markdown("Low frequencies of one face, high frequencies of another.")
     if not slow_requests.ready(network, 28, "Compute hybrid images", f"swap-{mask}-{face.key}-{network}"):
         return
     default = state.cached(("other", face.key, network), lambda: services.frequency.other_sample(face, network))
@@ -51,13 +58,11 @@ def hybrids(cutoff: float, mask: services.frequency.Mask) -> None:
 
 
 def spectrum(cutoff: float) -> None:
-    st.subheader("Amplitude spectrum")
     found = services.frequency.amplitude(face, network)
     frequency.amplitudes(found, cutoff)
 
 
 def channels(cutoff: float, mask: services.frequency.Mask) -> None:
-    st.subheader("High frequencies of the color channels")
     parts = services.frequency.channels(face, cutoff, mask)
     frequency.channels(parts)
     pairs = ((0, 1, "red and green"), (0, 2, "red and blue"), (1, 2, "green and blue"))

@@ -3,47 +3,49 @@
 import streamlit as st
 
 from workbench import services
-from workbench.ui import confusion, metrics, page_content, subgroups, views
+from workbench.ui import confusion, metrics, subgroups, views
 
 views.title("Metrics", "How accurate are the networks on the test set?")
 names, part, subset = metrics.choose()
 found = metrics.scores_or_stop(names, part, subset)
 names = list(found)
-metrics.classes(found)
-
-st.subheader("Measures")
-metrics.table(found, part)
-
-st.subheader("Spread of per-class recall")
-metrics.spread(found)
 
 
-@page_content.fragment
-def detail() -> None:
-    left, _ = st.columns([2, 3])
-    name = left.selectbox("Checkpoint for the next four sections", names, key="detail", bind="query-params")
-    st.subheader("Confusion matrix")
-    confusion.confusion(found[name], part, subset)
-    st.subheader("Calibration")
-    metrics.reliability(services.metrics.evaluation.calibration(name, part, subset))
-    st.subheader("Groups of images")
-    subgroups.subgroups(name, part, subset)
-    st.subheader("Training curves")
-    if trained := metrics.or_warning(services.metrics.training_curves.history, name):
+def overview() -> None:
+    metrics.classes(found)
+    metrics.table(found, part)
+    with st.expander("Spread of per-class recall"):
+        metrics.spread(found)
+
+
+def detail() -> str:
+    return st.columns([2, 3])[0].selectbox("Checkpoint", names, key="detail", bind="query-params")
+
+
+def matrix() -> None:
+    confusion.confusion(found[detail()], part, subset)
+
+
+def calibration() -> None:
+    metrics.reliability(services.metrics.evaluation.calibration(detail(), part, subset))
+    st.subheader("Risk–coverage curve")
+    metrics.risk(names, part, subset)
+
+
+def curves() -> None:
+    if trained := metrics.or_warning(services.metrics.training_curves.history, detail()):
         metrics.training(trained)
 
 
-detail()
-st.subheader("Risk–coverage curve")
-metrics.risk(names, part, subset)
-
-st.subheader("Effect of leaked test images")
-metrics.leaks(names, part)
+def groups() -> None:
+    subgroups.subgroups(detail(), part, subset)
 
 
-@page_content.fragment
-def pair() -> None:
-    st.subheader("Significance (McNemar's test)")
+def leakage() -> None:
+    metrics.leaks(names, part)
+
+
+def significance() -> None:
     known = services.metrics.evaluation.checkpoints()
     left, right = st.columns(2)
     first = left.selectbox("First checkpoint", known, key="first", bind="query-params")
@@ -54,7 +56,18 @@ def pair() -> None:
         metrics.pair(compared)
 
 
-pair()
+views.tabs(
+    {
+        "Overview": overview,
+        "Confusion matrix": matrix,
+        "Calibration": calibration,
+        "Curves": curves,
+        "Groups": groups,
+        "Leakage": leakage,
+        "Significance": significance,
+    },
+    {"label": "Confusion matrix", "predicted": "Confusion matrix", "first": "Significance", "second": "Significance"},
+)
 with views.computed(
     "workbench.services.metrics.evaluation:scores",
     "models.metrics:bootstrap",

@@ -1,5 +1,7 @@
 """Papers: the claims of the five papers, each with a verdict."""
 
+from functools import partial
+
 import streamlit as st
 
 from workbench.ui import papers, views
@@ -8,10 +10,22 @@ views.title("Papers", "What do the papers claim, and does it hold?")
 papers.overview()
 letter = papers.choose()
 papers.source(letter)
-papers.findings(letter)
-papers.table(letter)
-papers.classes(letter)
-papers.commands(letter)
+
+
+def claims() -> None:
+    papers.table(letter)
+    papers.classes(letter)
+    papers.commands(letter)
+
+
+views.tabs(
+    {
+        "Findings": partial(papers.findings, letter),
+        "Claims": claims,
+        "Rankings": partial(papers.rankings, letter),
+    },
+    {"verdict": "Claims", "table": "Claims", "row": "Claims"},
+)
 
 with views.computed(
     "workbench.services.papers:judge",

@@ -54,7 +54,6 @@ def at_a_value(found: Response) -> None:
 
 @page_content.fragment
 def occluded() -> None:
-    st.subheader("Occlusion")
     left, right = st.columns([2, 1])
     with left:
         class_ = state.choose_class(net.classes, services.predict(face, network).predicted, "Probability of the class")
@@ -84,13 +83,11 @@ def occluded() -> None:
 
 @page_content.fragment
 def smallest_change() -> None:
-    st.subheader("Smallest adversarial change")
     adversarial.search(face, network)
 
 
 @page_content.fragment
 def frames() -> None:
-    st.subheader("Framing: sensitivity to the crop")
     picture, box = state.picture()
     start = state.cached(("framed", *me, box), lambda: services.framing.framed(picture, box, network))
     class_ = start.prediction.predicted
@@ -128,13 +125,21 @@ def grid() -> None:
     robustness.grid(found)
 
 
-perturbed()
-occluded()
-smallest_change()
-frames()
-grid()
-st.subheader("Accuracy against rotation: RARN and other networks")
-robustness.rotation()
+def crop() -> None:
+    frames()
+    grid()
+
+
+views.tabs(
+    {
+        "Corruptions": perturbed,
+        "Occlusion": occluded,
+        "Crop": crop,
+        "Rotation": robustness.rotation,
+        "Adversarial": smallest_change,
+    },
+    {"right": "Crop", "down": "Crop", "size": "Crop", "patch": "Occlusion", "attack": "Adversarial"},
+)
 with views.computed(
     "workbench.analysis.robustness:response",
     "workbench.analysis.corruptions:warped",

@@ -33,7 +33,6 @@ def low_rank() -> None:
 
 
 def attention() -> None:
-    st.subheader("SVD attention")
     st.markdown(
         f"Paper D, *{services.networks.paper('D')}*, computes a gate (a weight from 0 to 1 for each position) from the "
         "singular values of a feature map and of its high-frequency component (HFC), or of its low-frequency component "
@@ -67,12 +66,14 @@ def steps() -> None:
     )
 
 
-low_rank()
-attention()
-st.subheader("Accuracy with and without attention")
-svd.gains()
-st.subheader("Memory: outer product and Kronecker product")
-svd.memory()
+def results() -> None:
+    st.subheader("Accuracy with and without attention")
+    svd.gains()
+    st.subheader("Memory: outer product and Kronecker product")
+    svd.memory()
+
+
+views.tabs({"Low rank": low_rank, "SVD attention": attention, "Results": results}, {"module": "SVD attention"})
 with views.computed(
     "workbench.analysis.svd:rank_k",
     "workbench.analysis.svd:response_to_rank",

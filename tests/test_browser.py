@@ -144,6 +144,7 @@ def test_a_visitor_uploads_an_image_sees_a_map_and_switches_the_network(app_url,
     answer = page.get_by_text("Prediction: ")
     page.goto(app_url)
     answer.wait_for()
+    page.get_by_role("button", name="Face").click()
     page.get_by_text("Upload", exact=True).click()
     page.get_by_text("No image yet").wait_for()
     answer.wait_for(state="hidden")
@@ -156,13 +157,15 @@ def test_a_visitor_uploads_an_image_sees_a_map_and_switches_the_network(app_url,
     page.locator(".js-plotly-plot .heatmaplayer image").nth(2).wait_for(state="attached")
     settled(page)
     before = shown(page, ".st-key-probabilities")
-    page.locator('[data-testid="stSidebar"] [data-testid="stSelectbox"] input').last.click()
+    page.keyboard.press("Escape")
+    page.locator(".st-key-network input").click()
     page.keyboard.type("Vanilla")
     page.get_by_role("option", name="Vanilla").first.click()
     shown(page, ".st-key-probabilities", instead_of=before)
     assert answer.is_visible()
     assert "network=vanilla_cnn" in page.url
     assert error_boxes(page) == []
+    page.get_by_role("button", name="Face").click()
     for data in (b"", b"not a picture"):  # a file that is no picture is one sentence, and the next one is another
         with pytest.raises(faces.PictureError) as refused:
             faces.read(data)
@@ -187,10 +190,9 @@ def test_a_link_opens_the_same_view_which_the_menu_and_a_report_keep(app_url, pa
     page.goto(f"{app_url}/?network=resnet18&sample=grace_hopper&class=sad")
     page.get_by_text("evidence for sad").first.wait_for()
     settled(page)
-    assert "ResNet-18" in page.get_by_test_id("stSidebar").locator("input").first.input_value()
+    assert "ResNet-18" in page.locator(".st-key-network input").input_value()
     assert page.url.endswith("/?network=resnet18&sample=grace_hopper&class=sad")
-    page.get_by_test_id("stTopNavSection").filter(has_text="Analyze").click()
-    page.get_by_test_id("stTopNavDropdownLink").filter(has_text="SVD").click()
+    page.get_by_test_id("stSidebarNavLink").filter(has_text="SVD").click()
     title(page, "SVD").wait_for()
     page.wait_for_url(re.compile(r"/svd\?network=resnet18&sample=grace_hopper$"))
     settled(page)

@@ -64,7 +64,7 @@ def test_a_page_shows_its_title_and_question_for_every_kind_of_network_and_face(
         choose(network)
         assert app.session_state["face"] is None
         assert len(app.main) >= shown or "No image yet" in app.info[0].value  # or it needs no face
-    app.sidebar.file_uploader[0].upload("me.png", png())
+    app.file_uploader[0].upload("me.png", png())
     for network in reversed(several if "network" in uses else NETWORKS[1:]):
         choose(network)
         assert app.session_state["face_name"] == "uploaded image"
@@ -141,7 +141,7 @@ def test_damaged_cards_and_jobs_take_down_no_page(page, tmp_path, monkeypatch):
     app = opened(page)
     assert faults(app) == []
     if any(box.key == "network" for box in app.selectbox):
-        told = "".join(text.value for text in app.sidebar.text)
+        told = "".join(text.value for text in app.text)
         assert "copied/card.json" in told
         assert "resnet18/card.json" in told
 

@@ -1,6 +1,6 @@
 """FERScope: streamlit run workbench/app.py
 
-What every page has in common: the sidebar with network and face, the menu of `navigation.py`, and *Export*.
+What every page has in common: the menu of `navigation.py`, the toolbar with network and face, and *Export*.
 """
 
 import gc
@@ -17,13 +17,12 @@ from workbench.server.memory import share_heaps
 from workbench.services.explain import warm
 from workbench.ui import (
     export,
-    face_input,
     gateway,
     model_picker,
     page_content,
     shell,
-    state,
     streamlit_internals,
+    toolbar,
     url_state,
 )
 
@@ -41,7 +40,7 @@ def main() -> None:
     st.html(streamlit_internals.STYLE)
     st.logo(NAME, size="large")
     url_state.begin()
-    choices = choose(navigation.used(page.title))
+    choices = toolbar.choose(navigation.used(page.title))
     url_state.write(choices, DEFAULTS)
     above = st.empty()
     with above:
@@ -53,21 +52,6 @@ def main() -> None:
     with above:
         url_state.warn()
     export.offer(page.title, page.url_path, choices)
-
-
-def choose(used: tuple[str, ...]) -> dict[str, str | None]:
-    """Draw the sidebar; parts that the page does not use are hidden, since Streamlit forgets widgets not drawn."""
-    with st.sidebar:
-        with st.container(key="choose-network"):
-            choices: dict[str, str | None] = {**model_picker.choose()}
-        with st.container(key="choose-face"):
-            choices |= face_input.choose()
-        chosen = {"network": services.networks.get_spec(state.network()).title, "face": state.face_name() or "none"}
-        if unused := [part for part in chosen if part not in used]:
-            named = ", ".join(f"{part} {chosen[part]}" for part in unused)
-            st.caption(f"Not used on this page, kept for the others: {named}.")
-            st.html("".join(f"<style>.st-key-choose-{part} {{display: none}}</style>" for part in unused))
-    return choices
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""The table of pages: file, title, section, and the parts of the sidebar that each uses. Add a line to add a page."""
+"""The table of pages: file, title, section, and what of the toolbar each uses. Add a line to add a page."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from pathlib import Path
 import streamlit as st
 
 from models.paths import SHIPPED
-from workbench.ui import streamlit_internals
 
 FOLDER = SHIPPED / "pages"
 
 PAGES = (
-    # file, title, section, parts of the sidebar that the page uses
+    # file, title, section, parts of the toolbar that the page uses
     ("explain.py", "Explain", "Analyze", ("network", "face")),
     ("compare.py", "Compare", "Analyze", ("network", "face")),
     ("attention.py", "Attention", "Analyze", ("network", "face")),
@@ -28,7 +27,7 @@ PAGES = (
     ("lessons.py", "Lessons", "Teach", ("network", "face")),
     ("debug_challenge.py", "Debug challenge", "Teach", ("network", "face")),
     ("share.py", "Share", "Share", ()),
-    ("about.py", "About", "About", ()),
+    ("about.py", "About", "Share", ()),
 )
 MOVED = {"data": "dataset.py", "learn": "lessons.py", "fault": "debug_challenge.py"}
 """Former names of pages in URLs; a link with one of them opens the page with the same query parameters."""
@@ -48,12 +47,9 @@ def navigate():
     sections[SECTIONS[-1]] += [
         st.Page(partial(_lead_to, file), title=name, url_path=name, visibility="hidden") for name, file in MOVED.items()
     ]
-    page = st.navigation(sections, position="top", expanded=True)
+    page = st.navigation(sections, position="sidebar", expanded=True)
     if page.title in MOVED:
         page.run()  # switches to the current page and ends this run
-    section = section_of(page.title)
-    shown = "" if section == page.title else f" · {page.title}"
-    st.html(streamlit_internals.menu_mark(SECTIONS.index(section), shown))
     return page
 
 
@@ -61,11 +57,6 @@ def _lead_to(file: str) -> None:
     st.switch_page(FOLDER / file, query_params={key: st.query_params.get_all(key) for key in st.query_params})
 
 
-def section_of(title: str) -> str:
-    """The section of the menu that a page belongs to."""
-    return next(section for _, other, section, _ in PAGES if other == title)
-
-
 def used(title: str) -> tuple[str, ...]:
-    """The parts of the sidebar that a page uses: "network", "face", both or none."""
+    """The parts of the toolbar that a page uses: "network", "face", both or none."""
     return next(uses for _, other, _, uses in PAGES if other == title)

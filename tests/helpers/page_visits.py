@@ -18,6 +18,6 @@ def opened(page: str, **link: str | list[str]) -> AppTest:
 
 
 def text_of(app: AppTest) -> str:
-    """The words of the page, without the sidebar's."""
+    """The words of the page and of its toolbar, captions left out."""
     main = app.main
     return "\n".join(element.value for element in [*main.markdown, *main.info, *main.warning])

@@ -33,7 +33,7 @@ def test_the_link_names_networks_class_and_the_pair_that_is_compared():
     assert "Red: more in Residual CNN; blue: more in EfficientNet-Lite0 + SVD (HFC) (ours)." in text_of(app)
 
 
-def test_the_network_of_the_sidebar_is_the_first_even_where_six_are_chosen():
+def test_the_chosen_network_is_the_first_even_where_six_are_chosen():
     app = opened()
     six = ["resnet18", "vanilla_cnn", "resnet18_svd_hfc", "mobilenet_v1", "resnet18_svd_hfc_lfc", "resnet18_svd_lfc"]
     app.multiselect(key="networks").set_value(six).run()

@@ -82,7 +82,7 @@ def test_a_click_chooses_the_cell(monkeypatch):
     assert (state["label"], state["predicted"]) == ("disgust", "angry")
 
 
-def test_a_link_to_explain_names_set_face_and_a_network_that_the_sidebar_has():
+def test_a_link_to_explain_names_set_face_and_a_network_of_the_list():
     assert confusion.link_to("fer2013", "PrivateTest-00-0", "resnet18").endswith(
         "face=PrivateTest-00-0&network=resnet18"
     )

@@ -169,7 +169,7 @@ def test_an_image_that_is_cropped_by_hand_at_its_corner_moves_without_an_error()
     app.file_uploader[0].upload("one.png", buffer.getvalue()).run()
     next(button for button in app.button if button.label == "Crop by hand").click().run()
     for label, value in (("Size", 5), ("Center, from the left", 0), ("Center, from the top", 0)):
-        next(slider for slider in app.sidebar.slider if slider.label == label).set_value(value).run()
+        next(slider for slider in app.slider if slider.label == label).set_value(value).run()
     app.slider(key="right").set_value(-40).run()
     assert not app.exception
     assert "The crop lies outside of the image" in text_of(app)

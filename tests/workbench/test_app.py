@@ -95,7 +95,7 @@ def test_every_network_can_be_chosen_and_one_of_each_family_explains(monkeypatch
             app.selectbox(key="network").set_value(network).run()
             assert not app.exception
             assert not app.error
-            assert services.networks.get_spec(network).title in app.sidebar.caption[-1].value
+            assert f"`{network}`" in app.caption[0].value
 
 
 def test_a_network_without_a_checkpoint_stands_under_a_banner(without_checkpoints):
@@ -188,7 +188,7 @@ def test_the_about_page_says_what_it_must_not_be_used_for():
     assert "not written to disk" in words
 
 
-def test_the_sidebar_hides_what_a_page_does_not_use_and_keeps_it_chosen():
+def test_the_toolbar_hides_what_a_page_does_not_use_and_keeps_it_chosen():
     app = start()
     app.selectbox(key="sample").set_value("drawn_sad")
     app.selectbox(key="network").set_value("resnet18").run()
@@ -196,15 +196,11 @@ def test_the_sidebar_hides_what_a_page_does_not_use_and_keeps_it_chosen():
     def styles() -> str:
         return "".join(html.proto.body for html in app.get("html"))
 
-    assert "· Explain" in styles()
     assert ".st-key-choose-" not in styles()
     app.switch_page("../pages/metrics.py").run()
-    assert "· Metrics" in styles()
-    assert ".st-key-choose-network {display: none}" in styles()
-    assert ".st-key-choose-face {display: none}" in styles()
-    assert "network ResNet-18, face Drawn face: sad" in app.sidebar.caption[-1].value
+    assert ".st-key-choose-network, .st-key-choose-face, .st-key-toolbar {display: none}" in styles()
     app.switch_page("../pages/dataset.py").run()
-    assert ".st-key-choose-face" not in styles()
+    assert ".st-key-choose-network {display: none}" in styles()
     app.switch_page("../pages/svd.py").run()
     assert app.selectbox(key="sample").value == "drawn_sad"
     assert app.selectbox(key="network").value == "resnet18"

@@ -13,7 +13,7 @@ from models import get_spec
 from models.checkpoints import CheckpointError, read_card
 
 from ..analysis import attention, cam
-from ..analysis.attention import AttentionKind, AttentionMap
+from ..analysis.attention import AttentionKind, AttentionMap, Replacement
 from ..faces import Face
 from .networks import DEFAULT_NETWORK, Network, network_names, open_network
 from .prediction import Prediction, infer, predict_input
@@ -128,6 +128,11 @@ def networks_with_attention() -> tuple[str, ...]:
     return tuple(sorted(found, key=_accuracy, reverse=True))
 
 
+def default_network_with_attention() -> str:
+    """The most accurate trained network with attention modules to open; an untrained one where none is trained."""
+    return networks_with_attention()[0]
+
+
 def _accuracy(name: str) -> float:
     try:
         return list(read_card(name).metrics.values())[-1]["plain"]["accuracy"]
@@ -140,7 +145,7 @@ class Ablation:
     """Logits and probabilities of a network with and without some of its attention modules.
 
     Attributes:
-        off: names of the modules that returned their input; () for none.
+        off: names of the modules that were replaced; () for none.
         classes: names of the classes.
         logits, without: uncalibrated, with all modules and without those of `off`, (K,).
         probabilities, probabilities_without: the same, calibrated by the card's temperature, (K,).
@@ -171,10 +176,10 @@ class Ablation:
         return self.classes[index], float(change[index])
 
 
-def ablation(face: Face, network: str, off: Sequence[str]) -> Ablation:
-    """Logits of a network when all attention modules named in `off` return their input.
+def ablation(face: Face, network: str, off: Sequence[str], by: Replacement = "mean") -> Ablation:
+    """Logits of a network when all attention modules named in `off` are replaced, see `switch_off`.
 
-    The network that all visitors share is not changed: the modules are disabled for this forward pass only.
+    The network that all visitors share is not changed: the modules are replaced for this forward pass only.
 
     Raises:
         ValueError: unknown network, or a name that is none of its attention modules.
@@ -184,13 +189,13 @@ def ablation(face: Face, network: str, off: Sequence[str]) -> Ablation:
     if not off:
         logits = net.logits(x)
         return _ablation(net, attention.SwitchedOff((), logits, logits))
-    return _ablation(net, attention.switch_off(net.model, x, off))
+    return _ablation(net, attention.switch_off(net.model, x, off, by))
 
 
-def ablation_each(face: Face, network: str) -> tuple[Ablation, ...]:
-    """Each attention module switched off alone, in order, and where there are several, a last row with all of them."""
+def ablation_each(face: Face, network: str, by: Replacement = "mean") -> tuple[Ablation, ...]:
+    """Each attention module replaced alone, in order, and where there are several, a last row with all of them."""
     net = open_network(network)
-    rows = attention.switch_off_each(net.model, net.prepare(face), net.spec.attention_layers)
+    rows = attention.switch_off_each(net.model, net.prepare(face), net.spec.attention_layers, by)
     return tuple(_ablation(net, row) for row in rows)
 
 

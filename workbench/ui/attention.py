@@ -8,7 +8,7 @@ import streamlit as st
 from torch import Tensor
 
 from workbench import navigation, services
-from workbench.analysis.attention import AttentionMap, kinds_in
+from workbench.analysis.attention import AttentionMap, Replacement, kinds_in
 from workbench.faces import Face
 from workbench.services.attention import AttentionModules, CamCorrelation, Module
 from workbench.services.gates import Gates
@@ -18,18 +18,24 @@ from . import charts, gates, page_content, state, views
 FEW = 25  # positions: by chance one rank correlation in twenty is beyond ±0.4, with nine positions beyond ±0.7
 
 
-def without_modules(network: str) -> None:
-    """Draw, for a network without an attention module to show, the reason and one network of each kind of attention."""
-    spec = services.networks.get_spec(network)
-    if spec.attention:
-        st.info(f"The attention of {spec.title} ({spec.attention}) is channel attention inside its blocks: no maps.")
-        gates.section(network, gates.measured(network), {})
-    else:
-        st.info(
-            f"{spec.title} has no attention modules that weight channels or spatial positions. The maps on the page "
-            "Explain do not need them: they are computed from gradients."
-        )
-    st.subheader("Networks with attention")
+def network_to_show(chosen: str) -> str:
+    """The chosen network; of one without an attention module to open the best one that has, with a note saying so."""
+    spec = services.networks.get_spec(chosen)
+    if spec.attention_layers:
+        return chosen
+    why = f"has {spec.attention} inside its blocks, without maps" if spec.attention else "has no attention modules"
+    found = services.attention.default_network_with_attention()
+    st.info(
+        f"**Shown here: {services.networks.get_spec(found).title},** the most accurate network with attention. The "
+        f"chosen one, {spec.title}, {why}."
+    )
+    with st.expander("Other networks with attention"):
+        _offer()
+    return found
+
+
+def _offer() -> None:
+    """Draw a button for the best network of each kind of attention."""
     shown: dict[str, str] = {}  # of each kind the first, so a trained one where there is one
     for name in services.attention.networks_with_attention():
         shown.setdefault(services.networks.get_spec(name).attention, name)
@@ -67,7 +73,14 @@ def choose_module(found: AttentionModules) -> Module:
 
 
 def gate(found: AttentionModules, module: Module, whole: bool, measured: Gates | None) -> None:
-    """Draw the spatial weights over the face, what they do, and whether they depend on the input."""
+    """Draw the spatial weights over the face, what they do, and whether they depend on the input.
+
+    Args:
+        found: all modules on the face.
+        module: the one to draw.
+        whole: whether colors span 0 to 1, not the smallest to the largest weight.
+        measured: statistics of the gates.
+    """
     weights = module.gate.values[0]
     low, high = (0.0, 1.0) if whole and not module.heads else tuple(float(end) for end in weights.aminmax())
     unit = "share" if module.heads else "weight"
@@ -77,10 +90,11 @@ def gate(found: AttentionModules, module: Module, whole: bool, measured: Gates |
     digits = 3 if module.heads else 2  # shares of N positions are small
     lowest, highest = (f"{float(end):.{digits}f}" for end in weights.aminmax())
     reach = f"from {lowest} to {highest}" if lowest != highest else f"{lowest} everywhere"
-    faint = whole and not module.heads and float(weights.max() - weights.min()) < 0.25
+    faint = not module.heads and float(weights.max() - weights.min()) < 0.25
+    stretched = "the colors span only this range" if not whole else "*Map settings* can stretch the colors"
     views.caption(
         f"**{module.gate.title.capitalize()}**, {h} × {w}, resized, {reach}. "
-        + ("The weights differ little; *Map settings* can stretch the scale. " if faint else "")
+        + (f"The weights differ little; {stretched}. " if faint else "")
         + f"{module.kind.effect}. A high weight does not mean that the prediction depends on the region."
     )
     gates.beside_map(measured, module.layer)
@@ -175,33 +189,49 @@ def _peaks(maps: dict[str, Tensor]) -> str:
 _LAYOUTS = {"steps": _steps, "angles": _angles, "heads": _heads}
 
 
-def all_modules(modules: tuple[Module, ...]) -> None:
+def all_modules(modules: tuple[Module, ...], whole: bool) -> None:
     """Draw the spatial weights of every module as small maps on one scale; nothing for a single module."""
     maps = {label(i, module): module.gate.values[0] for i, module in enumerate(modules) if not module.heads}
     if len(maps) < 2:
         return
     st.subheader("All modules")
-    charts.show(charts.small_maps(maps, 0.0, 1.0), "all", "Spatial weights of every module")
+    low = 0.0 if whole else min(float(values.min()) for values in maps.values())
+    high = 1.0 if whole else max(float(values.max()) for values in maps.values())
+    charts.show(charts.small_maps(maps, low, high), "all", "Spatial weights of every module")
     means = {name: float(values.mean()) for name, values in maps.items()}
     most, least = max(means, key=means.get), min(means, key=means.get)
     views.caption(
         f"**Spatial weights of each module, from input to output.** Module {most} has the largest mean weight "
-        f"({means[most]:.2f}), module {least} the smallest ({means[least]:.2f}). The ablation below tests whether it "
-        "matters."
+        f"({means[most]:.2f}), module {least} the smallest ({means[least]:.2f}). The tab *Ablation* tests "
+        "whether it matters."
     )
 
 
 @page_content.fragment
 def switches(face: Face, network: str, modules: tuple[Module, ...]) -> None:
-    """Draw a toggle for each module, and the logits with and without those that are disabled."""
-    st.subheader("Ablation")
+    """Draw a toggle for each module, and the logits with and without those that are replaced; the table of all."""
+    by = _REPLACEMENTS[
+        views.choose_one("A module is replaced by", _REPLACEMENTS, default=next(iter(_REPLACEMENTS)), key="by")
+    ]
+    _some(face, network, modules, by)
+    _each(face, network, modules, by)
+
+
+_REPLACEMENTS: dict[str, Replacement] = {"its mean weights": "mean", "its input, unchanged": "identity"}
+_MEANINGS = {
+    "mean": "every weight is then the mean of its gate on this face: it scales as before and selects nothing",
+    "identity": "it then returns its input unchanged, so the scaling of its gate is lost too",
+}
+
+
+def _some(face: Face, network: str, modules: tuple[Module, ...], by: Replacement) -> None:
     off = []
     for start in range(0, len(modules), 4):  # row by row, so that they stand in order on a phone too
         for i, column in zip(range(start, min(start + 4, len(modules))), st.columns(4), strict=False):
             name, key = f"Module {label(i, modules[i])}", f"module{i + 1}"
             if not column.toggle(name, value=True, key=key, bind="query-params"):
                 off.append(modules[i].layer)
-    found = services.attention.ablation(face, network, off)
+    found = services.attention.ablation(face, network, off, by)
     left, right = st.columns([2, 1])
     with left:
         charts.show(
@@ -213,8 +243,8 @@ def switches(face: Face, network: str, modules: tuple[Module, ...]) -> None:
         before = f"{found.predicted}, {charts.percent(float(found.probabilities.max()))}"
         if not off:
             views.caption(
-                f"**Prediction with all modules: {before}.** Disable one: it then returns its input unchanged, and "
-                "pale bars show the new logits."
+                f"**Prediction with all modules: {before}.** Switch one off: {_MEANINGS[by]}. Pale bars show the new "
+                "logits."
             )
             return
         after = f"{found.predicted_without}, {charts.percent(float(found.probabilities_without.max()))}"
@@ -226,30 +256,35 @@ def switches(face: Face, network: str, modules: tuple[Module, ...]) -> None:
         )
 
 
-def ablations(face: Face, network: str, modules: tuple[Module, ...]) -> None:
-    """Draw a table with each module disabled alone, and all together."""
+def _each(face: Face, network: str, modules: tuple[Module, ...], by: Replacement) -> None:
+    """Draw a table with each module replaced alone, and all together."""
     names = {module.layer: f"module {label(i, module)}" for i, module in enumerate(modules)}
     rows = []
-    for row in state.cached(("switched", face.key, network), lambda: services.attention.ablation_each(face, network)):
+    key = ("switched", face.key, network, by)
+    for row in state.cached(key, lambda: services.attention.ablation_each(face, network, by)):
         index, (class_, change) = row.classes.index(row.predicted), row.largest_change
         off = names[row.off[0]] if len(row.off) == 1 else "all of them"
         left, now = (charts.percent(float(p[index])) for p in (row.probabilities, row.probabilities_without))
         sign = ("+" if change > 0 else "") + charts.hundredths(change)
         rows.append(f"| {off} | {row.predicted_without} | {left} → {now} | {class_} {sign} |")
     head = (
-        f"| disabled | prediction | probability of {row.predicted} | largest change of a logit |\n|---|---|---:|---:|"
+        f"| replaced | prediction | probability of {row.predicted} | largest change of a logit |\n|---|---|---:|---:|"
     )
     st.markdown("\n".join([head, *rows]))
-    what = "Each module disabled alone, then all" if len(modules) > 1 else "The module disabled"
+    what = "Each module replaced alone, then all" if len(modules) > 1 else "The module replaced"
+    limit = (
+        "Without small weights, later layers receive larger values than in training, so a large change does not prove "
+        "that the module matters. "
+        if by == "identity"
+        else ""
+    )
     views.caption(
-        f"**{what}.** Without small weights, later layers receive larger values than in training, so a large change "
-        "does not prove that the module matters. Whether it improves accuracy, only training without it can show."
+        f"**{what}:** {_MEANINGS[by]}. {limit}Whether it improves accuracy, only training without it can show."
     )
 
 
 def cam_correlation(face: Face, network: str, modules: tuple[Module, ...]) -> None:
     """Draw the rank correlations between attention maps and the Grad-CAM of each class."""
-    st.subheader("Attention and Grad-CAM")
     found = state.cached(("beside", face.key, network), lambda: services.attention.cam_correlation(face, network))
     names = {module.layer: label(i, module) for i, module in enumerate(modules)}
     columns = [f"<b>{name}</b>" if name == found.predicted else name for name in found.classes]

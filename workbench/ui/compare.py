@@ -19,9 +19,9 @@ SCALES = ("all classes", "this class")  # whose maximum gets the brightest color
 
 
 def choose_networks(first: str) -> tuple[str, ...]:
-    """The network of the sidebar and those that the visitor adds, at most `MOST`."""
+    """The chosen network and those that the visitor adds, at most `MOST`."""
     chosen = st.multiselect(
-        "Networks to compare, up to six; the sidebar's is always the first",
+        "Networks to compare, up to six; the chosen one is always the first",
         (*services.networks.network_names(), *services.networks.checkpoint_names()),
         default=side_by_side(),
         max_selections=MOST,
@@ -32,7 +32,7 @@ def choose_networks(first: str) -> tuple[str, ...]:
     if foreign := tuple(name for name in chosen if name not in networks):
         st.caption(f"{listed(foreign)}: left out, no class in common with {listed((first,))}.")
     if len(networks) > MOST:
-        st.caption(f"{listed(networks[MOST:])} is left out: at most six are compared, the sidebar's network first.")
+        st.caption(f"{listed(networks[MOST:])} is left out: at most six are compared, the chosen network first.")
     return networks[:MOST]
 
 

@@ -124,7 +124,7 @@ def _pictures(some: Sequence[CellImage], set_: str, images: dict[str, np.ndarray
 
 
 def link_to(set_: str, id_: str, network: str) -> str:
-    """A link to the page Explain with a face of a dataset, and with the network if the sidebar has it."""
+    """A link to the page Explain with a face of a dataset, and with the network if the toolbar has it."""
     known = (
         {"network": network}
         if network in (*services.networks.network_names(), *services.networks.checkpoint_names())

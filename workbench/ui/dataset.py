@@ -176,7 +176,7 @@ def augmentation() -> None:
     strip = services.dataset.class_imbalance.changed(picture, name, versions=5, seed=seed)
     st.image(strip.repeat(2, 0).repeat(2, 1), width="stretch", alt=f"The face and five versions by {name}")
     st.button("Sample again", on_click=_count_up, args=("augmentation_seed",), key="change-again")
-    _explain(known[name], "a drawn face" if face is None else "the face in the sidebar")
+    _explain(known[name], "a drawn face" if face is None else "the chosen face")
 
 
 def _explain(found: Augmenting, what: str) -> None:

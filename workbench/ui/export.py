@@ -100,8 +100,8 @@ def _facts(shown: Screen, about: About, when: str) -> str:
     chosen = {key: value for key, value in about.choices.items() if value is not None}
     link = f"{about.address}?{urlencode(chosen | shown.link, doseq=True)}"
     return (
-        f"- Page {about.page}, saved on {when}\n- Network in the sidebar: {about.network}\n"
-        f"- Face in the sidebar: {about.face or 'none'}\n"
+        f"- Page {about.page}, saved on {when}\n- Network: {about.network}\n"
+        f"- Face: {about.face or 'none'}\n"
         f"- Link to this view in FERScope: `{link}`"
     )
 

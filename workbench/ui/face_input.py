@@ -1,4 +1,4 @@
-"""The lower part of the sidebar: the source of the face, and which face of an image is chosen."""
+"""The face of the toolbar: its source, and which face of an image is chosen."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def choose() -> dict[str, str | None]:
         elif source == "Dataset":
             chosen |= _from_dataset()
         elif not classroom.accepted():
-            st.session_state["no_face"] = "To use your own image, accept the consent notice in the sidebar."
+            st.session_state["no_face"] = "To use your own image, open Face above and accept the consent notice."
         else:
             _from_picture(*(_upload() if source == "Upload" else _photo()))
     except PictureError as error:
-        st.session_state["no_face"] = "This file cannot be used as an image; the sidebar says why."
+        st.session_state["no_face"] = str(error)
         st.error(str(error))
     return chosen
 
@@ -107,7 +107,7 @@ def _from_dataset() -> dict[str, str]:
         with st.spinner("Opening the dataset"):
             found = services.dataset.imported.set_face(*st.session_state["set_index"])
     except DataError as error:
-        st.session_state["no_face"] = "This dataset cannot be opened; the sidebar says why."
+        st.session_state["no_face"] = str(error)
         st.error(str(error))
         return {}
     st.session_state["face_id"] = found.id
@@ -175,7 +175,7 @@ def _photo() -> tuple[bytes | None, str]:
 
 def _from_picture(data: bytes | None, name: str) -> None:
     if data is None:
-        st.session_state["no_face"] = "No image yet. Upload or take one in the sidebar, or go back to the samples."
+        st.session_state["no_face"] = "No image yet. Open Face above and upload or take one, or go back to the samples."
         return
     key = hashlib.sha256(data).hexdigest()
     if (st.session_state.get("picture") or ("",))[0] != key:  # a new image: decode it and detect faces once
@@ -224,7 +224,7 @@ def _hand_box(picture: Image.Image, start: Box) -> Box:
 
 
 def _show(picture: Image.Image, boxes: list[Box], chosen: int) -> None:
-    """Draw the image in the sidebar with a numbered box around each face, thicker around the chosen one."""
+    """Draw the image with a numbered box around each face, thicker around the chosen one."""
     shown = picture.copy()
     shown.thumbnail((560, 560))
     scale = shown.width / picture.width

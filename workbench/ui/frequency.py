@@ -46,7 +46,7 @@ def _curves(cutoffs: torch.Tensor, shares: torch.Tensor, classes: tuple[str, ...
 def choose_other(face: Face, default: str) -> Face:
     """Let the visitor choose the other face, by default one with another predicted class."""
     titles = {sample.name: sample.title for sample in samples() if load_sample(sample.name).key != face.key}
-    if st.session_state.get("other") not in titles:  # it was chosen as the face in the sidebar
+    if st.session_state.get("other") not in titles:  # it was chosen as the face
         st.session_state.pop("other", None)
     name = st.selectbox(
         "Other face",

@@ -53,7 +53,6 @@ def section(network: str, found: Gates | None, names: Mapping[str, str]) -> None
         found: result of `measured`.
         names: module → its label on the page; others are labeled by their kind and their name in the network.
     """
-    st.subheader("Does attention depend on the input?")
     if found is None:
         slow_requests.ready(
             network, services.gates.gate_passes(network), "Measure the gates on drawn faces", _key(network)

@@ -213,7 +213,7 @@ def _attention_maps(chosen: Chosen) -> None:
     found = [one for one in explanation.attention if one.spatial]
     if not found:
         st.info(
-            "This network has no spatial attention, so it has no attention maps. Choose one that has in the sidebar, "
+            "This network has no spatial attention, so it has no attention maps. Choose one above that has, "
             "for example ResNet-18 with BAM."
         )
         return

@@ -118,7 +118,8 @@ def table(found: dict[str, Scores], part: str) -> None:
         cells = [f"**{s.text(measure)}**" if name in best else s.text(measure) for name, s in found.items()]
         rows.append(f"| {measure.label} | {' | '.join(cells)} |")
     rows.append(f"| temperature | {' | '.join(_temperature(s) for s in found.values())} |")
-    head = f"| | {' | '.join(found)} |\n|---|{'---:|' * len(found)}"
+    names = (name.replace("_", "_\N{ZERO WIDTH SPACE}") for name in found)  # a long name may break there
+    head = f"| | {' | '.join(names)} |\n|---|{'---:|' * len(found)}"
     st.markdown("\n".join([head, *rows]))
     low, high = (100 * v for v in next(iter(found.values())).chance)
     own = " It was fitted on PublicTest itself, so here it is optimistic." if part == "PublicTest" else ""

@@ -1,4 +1,4 @@
-"""The upper part of the sidebar: choose a network."""
+"""The network of the toolbar."""
 
 from __future__ import annotations
 
@@ -32,12 +32,14 @@ def choose() -> dict[str, str]:
         st.session_state["network"] = requested
     elif requested is not None:
         url_state.note(f"The link has the network {url_state.quoted(requested)}, which does not exist here.")
-    name = st.selectbox("Network", names, format_func=label, key="network", help=_HELP)
-    st.caption(described(name))
-    if others := [why for broken, why in broken_checkpoints().items() if broken != name]:
-        with st.expander(f"{counted(len(others), 'checkpoint is', 'checkpoints are')} damaged"):
+    name = st.selectbox("Network", names, format_func=label, key="network", label_visibility="collapsed")
+    with st.popover("Info"):
+        st.caption(described(name))
+        if others := [why for broken, why in broken_checkpoints().items() if broken != name]:
+            st.markdown(f"{counted(len(others), 'checkpoint is', 'checkpoints are')} damaged:")
             for why in others:
                 st.text(why)
+        st.caption(_HELP)
     return {"network": name}
 
 
@@ -157,9 +159,9 @@ def millions(name: str) -> str:
 
 
 _HELP = (
-    "Ordered by paper, A to E; type to search, for example BAM or mobile. Each line has the number of parameters and, "
-    "if trained, the accuracy on FER2013's PrivateTest (flip averaging). Other checkpoints of a network follow it, "
-    "named by their folder. Your own training runs come first."
+    "The list is ordered by paper, A to E; type to search, for example BAM or mobile. Each line has the number of "
+    "parameters and, if trained, the accuracy on FER2013's PrivateTest (flip averaging). Other checkpoints of a "
+    "network follow it, named by their folder. Your own training runs come first."
 )
 
 

@@ -10,9 +10,11 @@ import streamlit as st
 
 from models.tables import write_rows
 from models.text import counted
+from workbench import services
 from workbench.markup import render
 from workbench.services import papers
 from workbench.services.metrics import leaderboard
+from workbench.services.metrics import rankings as ranked
 from workbench.services.papers import VERDICTS, Checked, Finding
 
 from . import charts, page_content, views
@@ -83,7 +85,6 @@ def _plain(letter: str) -> None:
 @page_content.fragment
 def table(letter: str) -> None:
     """Draw a table of the claims of a paper without per-class figures: claimed, ours, verdict, how it was obtained."""
-    st.subheader("Claims")
     verdict = views.choose_one("Verdict", (_ALL, *VERDICTS), default=_ALL, key="verdict")
     single = [checked for checked in papers.check(letter) if not _of_a_class(checked)]
     chosen = [checked for checked in single if verdict in (_ALL, checked.verdict)]
@@ -162,6 +163,41 @@ def _about_classes(found: list[Checked]) -> str:
         "**Bars: the paper's figures; diamonds: ours, with 95 % intervals over test images and random seeds.** Under a "
         f"different protocol a difference says nothing about the paper. {way}"
     )
+
+
+def rankings(letter: str) -> None:
+    """Draw how networks that the paper ranks do here, where they were trained alike; and what was not run."""
+    with st.spinner("Comparing networks"):
+        known, left = ranked.rankings(), ranked.rankings_not_run()
+    rows = [_ranking(one) for one in known if one.paper == letter]
+    if rows:
+        st.markdown("\n".join([_RANKING_HEAD, *rows]))
+        views.caption(
+            "**In percentage points, with 95 % intervals over test images.** Both networks were trained with the same "
+            "settings and are compared on the same images, single view. A ranking holds, or is reversed, if every "
+            "seed's interval excludes zero."
+        )
+    else:
+        st.info(f"No two networks that paper {letter} ranks were trained alike here.")
+    if mine := [f"{_title(a)} over {_title(b)}" for a, b in left if services.networks.get_spec(a).paper == letter]:
+        with st.expander(f"{counted(len(mine), 'ranking was', 'rankings were')} not run: trained with other settings"):
+            st.markdown("\n".join(f"- {pair}" for pair in mine))
+
+
+_RANKING_HEAD = (
+    "| ranking in the paper | measure | paper's difference | ours, by seed | trained by | verdict |\n"
+    "|---|---|---:|---:|---|---|"
+)
+
+
+def _ranking(one: ranked.Ranking) -> str:
+    ours = "; ".join(charts.interval(value, signed=True) for value in one.by_seed.values())
+    order, measure = f"{_title(one.first)} over {_title(one.second)}", one.measure.replace("_", " ")
+    return f"| {order} | {measure} | {100 * one.claimed:+.1f} | {ours} | {one.recipe}, {one.split} | {one.verdict} |"
+
+
+def _title(name: str) -> str:
+    return services.networks.get_spec(name).title
 
 
 def commands(letter: str) -> None:

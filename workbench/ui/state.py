@@ -23,7 +23,7 @@ _REMEMBERED = 16  # results of one visitor
 
 
 def face() -> Face | None:
-    """The face in the sidebar; None if none is chosen or found yet."""
+    """The face in the toolbar; None if none is chosen or found yet."""
     return st.session_state.get("face")
 
 
@@ -33,17 +33,17 @@ def face_name() -> str:
 
 
 def network() -> str:
-    """Name of the network in the sidebar."""
+    """Name of the network in the toolbar."""
     return st.session_state.get("network", services.networks.DEFAULT_NETWORK)
 
 
 def choose_network(name: str) -> None:
-    """Choose the network in the sidebar; for a button on a page."""
+    """Choose the network in the toolbar; for a button on a page."""
     st.session_state["network"] = name
 
 
 def network_or_stop() -> Network:
-    """The network in the sidebar, loaded; if its checkpoint is damaged, show the error and end the page."""
+    """The network in the toolbar, loaded; if its checkpoint is damaged, show the error and end the page."""
     try:
         return services.networks.open_network(network())
     except ValueError as error:
@@ -52,7 +52,7 @@ def network_or_stop() -> Network:
 
 
 def face_or_stop() -> Face:
-    """The face in the sidebar; if there is none, say why, offer to crop by hand where possible, and end the page."""
+    """The face in the toolbar; if there is none, say why, offer to crop by hand where possible, and end the page."""
     chosen = face()
     if chosen is None:
         st.info(st.session_state.get("no_face"))
@@ -112,7 +112,7 @@ def cached(key: tuple, compute: Callable[[], Any]) -> Any:
 
 
 def picture() -> tuple[Image, Box]:
-    """The whole image that the face in the sidebar was cropped from, and its box there.
+    """The whole image that the face in the toolbar was cropped from, and its box there.
 
     A face that was not cropped is its own image.
     """

@@ -119,21 +119,19 @@ CONNECTED = '[data-test-connection-state="CONNECTED"]'
 SCROLL_UP = "<script>document.querySelector('[data-testid=\"stMain\"]').scrollTo({top: 0})</script>"
 """Scrolls to the top; Streamlit has no command for it."""
 STYLE = """<style>
-.stMainBlockContainer {padding-top: 2.5rem; padding-bottom: 3rem}
-[data-testid="stSidebar"] [data-testid="stButton"] button {padding-inline: 0.5rem}
-[data-testid="stSidebar"] [data-testid="stButtonGroup"] button {padding-inline: 0.25rem} /* four sources in one row */
+.stMainBlockContainer {padding: 4.2rem min(3rem, 5vw) 3rem} /* the toolbar begins below Streamlit's header */
+[data-testid="stSidebarHeader"] {height: 3rem; margin-bottom: 0.3rem}
+@media (min-width: 641px) {[data-testid="stSidebar"][data-collapsed="false"] {width: 14rem !important}}
+[data-testid="stHeading"] h1 {padding-block: 0.3rem}
+[data-testid="stSidebarNavItems"] :is(li, a) {margin-block: 0; padding-block: 0} /* all pages fit into 720 pixels */
+[data-testid="stSidebarNavItems"] header {margin-block: 0; padding-block: 0.3rem 0}
+.st-key-toolbar *:has([data-testid="stSelectbox"]) {min-width: 0} /* the network's name is cut first */
+@media (max-width: 640px) {.st-key-toolbar [data-testid="stElementContainer"]:has(img) {display: none}}
 [class*="st-key-unseen-"] {display: none}
 [data-testid="stMarkdownContainer"]:has(> table) {overflow-x: auto} /* a wide table scrolls, not the page */
+[data-testid="stMarkdownContainer"] :is(td, th) {padding: 0.25rem 0.5rem; font-size: 0.9rem}
 .js-plotly-plot .modebar-container {top: auto !important; bottom: 22px} /* below the image, not over it */
 :is([data-testid^="stBaseButton-primary"], [data-testid="stMultiSelect"] [data-tag], [data-testid="stMultiSelect"]
 [data-tag] *) {color: light-dark(#FFFFFF, #14161A) !important} /* Streamlit's is always white */
 </style>"""
 """What no setting of the theme reaches."""
-_MENU = """<style>[data-testid="stTopNav"] > div:nth-child({i}) {{
-border-bottom: 3px solid light-dark(#12504B, #99F2DC)}}
-[data-testid="stTopNav"] > div:nth-child({i}) p::after {{content: "{page}"; font-weight: 700}}</style>"""
-
-
-def menu_mark(section: int, page: str) -> str:
-    """CSS that marks a section of the closed menu, the first being 0, and appends the title of the current page."""
-    return _MENU.format(i=1 + section, page=page)

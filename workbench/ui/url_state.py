@@ -1,7 +1,7 @@
 """The state in the address: a link opens the same view in another browser.
 
 Streamlit keeps a widget in the address by itself (`bind="query-params"`), and pages use that. Of a select box it would
-write the label ("C · Residual CNN · 68.8 %"), which is neither short nor stable, so the sidebar's choices are written
+write the label ("C · Residual CNN · 68.8 %"), which is neither short nor stable, so the toolbar's choices are written
 here, by name: `?network=resnet18&sample=astronaut`, or `?set=fer2013&face=PrivateTest-0123456789abcdef-0`.
 """
 

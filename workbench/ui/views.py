@@ -6,7 +6,7 @@ import ast
 import importlib
 import inspect
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -70,6 +70,25 @@ def choose_one(label: str, options: Iterable[Any], default: Any, key: str, conta
         label, options, default=default, required=True, wrap=True, key=key, bind="query-params", **more
     )
     return default if chosen is None else chosen
+
+
+@page_content.fragment
+def tabs(sections: Mapping[str, Callable[[], None]], opened_by: Mapping[str, str] | None = None) -> None:
+    """Draw one section of a page, chosen by a tab that stands in the address; the others are not computed.
+
+    Args:
+        sections: title of the tab → the function that draws it.
+        opened_by: key of a control → the tab that has it: a link with that key and no tab opens this one.
+    """
+    known = (title for key, title in (opened_by or {}).items() if key in st.query_params)
+    for tab, draw in zip(
+        st.tabs(list(sections), default=next(known, None), key="tab", bind="query-params"),
+        sections.values(),
+        strict=True,
+    ):
+        if tab.open:
+            with tab:
+                draw()
 
 
 @contextmanager

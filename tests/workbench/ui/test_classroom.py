@@ -79,7 +79,7 @@ def test_in_a_class_the_notice_comes_before_an_image_of_ones_own(in_class):
     app = AppTest.from_file(APP, default_timeout=300).run()
     app.segmented_control(key="source").set_value("Upload").run()
     assert not app.file_uploader
-    assert "Article 5(1)(f)" in "".join(m.value for m in app.sidebar.markdown)
+    assert "Article 5(1)(f)" in "".join(m.value for m in app.markdown)
     app.checkbox(key="accepted").check().run()
     app.file_uploader[0].upload("me.png", png()).run()
     assert not app.exception
@@ -91,7 +91,7 @@ def test_samples_only_leaves_no_way_to_an_image_of_ones_own(monkeypatch):
     app = AppTest.from_file(APP, default_timeout=300).run()
     assert not app.exception
     assert not app.file_uploader
-    assert not any(group.key == "source" for group in app.sidebar.button_group)
+    assert not any(group.key == "source" for group in app.button_group)
 
 
 def test_a_token_is_three_groups_that_nobody_guesses():

@@ -45,7 +45,7 @@ def test_the_report_holds_title_sentences_charts_and_facts(shown):
         "<em>support</em>",
         "<strong>The map highlights</strong> the mouth.",
         "<strong>68.8 %</strong>",
-        "Face in the sidebar: uploaded image",
+        "Face: uploaded image",
         "/?network=net&amp;class=sad",
         "not what a person feels",
         "Article 5(1)(f)",

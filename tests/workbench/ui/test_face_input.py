@@ -82,7 +82,7 @@ def test_of_many_uploads_one_decoded_image_is_kept():
 def test_a_face_of_a_set_is_shown_with_its_part_and_label(imported):
     app = opened("Dataset")
     assert (face_of(app).gray(48) == 0).all()
-    assert any("Training, labeled happy. Image 1 of 4" in caption.value for caption in app.sidebar.caption)
+    assert any("Training, labeled happy. Image 1 of 4" in caption.value for caption in app.caption)
     app.button(key="set-next").click().run()
     assert (face_of(app).gray(48) == 40).all()
     app.button(key="set-previous").click().run()
@@ -121,7 +121,7 @@ def test_a_damaged_set_is_a_sentence(tmp_path, monkeypatch):
 def test_samples_only_leaves_no_way_to_an_image_of_ones_own(monkeypatch, imported):
     monkeypatch.setenv("FERSCOPE_SAMPLES_ONLY", "1")
     app = opened("Sample", set="drawn", face=imported.ids[2])
-    assert not app.sidebar.button_group
+    assert not any(group.key == "source" for group in app.button_group)
     assert not app.file_uploader
     assert face_of(app).key == faces.load_sample("astronaut").key
 

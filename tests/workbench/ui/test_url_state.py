@@ -144,7 +144,7 @@ def test_without_an_imported_set_the_source_says_how_to_get_one(tmp_path, monkey
     app.segmented_control(key="source").set_value("Dataset").run()
     assert not app.exception
     assert "ferscope data import" in app.info[0].value
-    assert "ferscope data import" in " ".join(c.value for c in app.sidebar.caption)
+    assert "ferscope data import" in " ".join(c.value for c in app.caption)
 
 
 def test_what_is_remembered_of_a_visitor_is_no_control_of_the_link():

@@ -22,7 +22,7 @@ two kinds of map need to agree (Jain and Wallace 2019, "Attention is not Explana
     memory       memory_account: what two products of paper D cost
 """
 
-from .ablation import SwitchedOff, switch_off, switch_off_each
+from .ablation import Replacement, SwitchedOff, switch_off, switch_off_each
 from .blocks import rollout
 from .branches import BranchShares, class_branches
 from .cam_agreement import correlation_with_cams
@@ -52,6 +52,7 @@ __all__ = [
     "GateStatistics",
     "MemoryAccount",
     "ModuleStatistics",
+    "Replacement",
     "SwitchedOff",
     "attention_modules",
     "attention_of",

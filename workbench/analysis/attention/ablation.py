@@ -1,11 +1,10 @@
-"""Ablation of attention modules: the logits with some of them disabled."""
+"""Ablation of attention modules: the logits with some of them averaged or disabled."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
-from threading import get_ident
+from typing import Literal, TypeAlias
 
 import torch
 from jaxtyping import Float
@@ -13,7 +12,11 @@ from torch import Tensor, nn
 
 from ..model_isolation import isolated
 from ..validation import require_images, require_logits
+from .gates import averaged, switched_off
 from .steps import attention_modules, checked_layers, on_offer
+
+Replacement: TypeAlias = Literal["mean", "identity"]
+"""What stands in place of a module: its gates at the mean of their values for each image, or its unchanged input."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,9 +24,9 @@ class SwitchedOff:
     """Logits of a network with and without some of its attention modules.
 
     Attributes:
-        layers: names of the modules that were switched off together.
+        layers: names of the modules that were replaced together.
         logits: of the network as it is, (B, K).
-        without: with these modules returning their input, (B, K).
+        without: with these modules replaced, (B, K).
     """
 
     layers: tuple[str, ...]
@@ -32,20 +35,25 @@ class SwitchedOff:
 
     @property
     def change(self) -> Tensor:
-        """without − logits, (B, K): above 0 where the class gains when the modules are off."""
+        """without − logits, (B, K): above 0 where the class gains without the modules."""
         return self.without - self.logits
 
 
-def switch_off(model: nn.Module, x: Float[Tensor, "B C_in H W"], layers: str | Sequence[str]) -> SwitchedOff:
-    """The logits with and without one or several attention modules, switched off together.
+def switch_off(
+    model: nn.Module, x: Float[Tensor, "B C_in H W"], layers: str | Sequence[str], by: Replacement = "identity"
+) -> SwitchedOff:
+    """The logits with and without one or several attention modules, replaced together.
 
-    A module that is off returns its input, as with `enabled = False`; here that holds for the caller's own forward
-    pass only, so that predictions of a shared network that run beside it are not disturbed. The rest was trained with
-    the module in place: the change says what the module does in this network, not the value of attention in general.
+    The replacement holds for the caller's own forward pass only, so that predictions of a shared network that run
+    beside it are not disturbed. By their input, as with `enabled = False`, the scaling of the gates is lost too, and
+    later layers get larger values than in training; by their mean it is kept, and only the selection is lost. The rest
+    was trained with the module in place: the change says what the module does in this network, not the value of
+    attention in general.
 
     Args:
         model, x: as for `steps_of`.
         layers: names of attention modules.
+        by: what stands in their place.
 
     Raises:
         ValueError: no layer, or the network gives no finite logits (B, K); otherwise as for `steps_of`.
@@ -54,17 +62,21 @@ def switch_off(model: nn.Module, x: Float[Tensor, "B C_in H W"], layers: str | S
     if not names:
         raise ValueError(f"layers=() is empty. {on_offer(model)}")
     with isolated(model):
-        return SwitchedOff(names, _logits(model, x), _logits(model, x, names))
+        return SwitchedOff(names, _logits(model, x), _logits(model, x, names, by))
 
 
 def switch_off_each(
-    model: nn.Module, x: Float[Tensor, "B C_in H W"], layers: Sequence[str] | None = None
+    model: nn.Module,
+    x: Float[Tensor, "B C_in H W"],
+    layers: Sequence[str] | None = None,
+    by: Replacement = "identity",
 ) -> tuple[SwitchedOff, ...]:
-    """One row for each attention module, switched off alone, and where there are several, a last row with all of them.
+    """One row for each attention module, replaced alone, and where there are several, a last row with all of them.
 
     Args:
         model, x: as for `steps_of`.
         layers: names of attention modules; None: all. A network without attention has no row.
+        by: what stands in their place, see `switch_off`.
 
     Raises:
         ValueError: as for `switch_off`.
@@ -75,18 +87,12 @@ def switch_off_each(
         return ()
     with isolated(model):
         logits = _logits(model, x)
-        return tuple(SwitchedOff(row, logits, _logits(model, x, row)) for row in rows)
+        return tuple(SwitchedOff(row, logits, _logits(model, x, row, by)) for row in rows)
 
 
-def _logits(model: nn.Module, x: Tensor, off: Sequence[str] = ()) -> Tensor:
-    """Logits (B, K), with the modules named in `off` returning their input in this thread's pass."""
+def _logits(model: nn.Module, x: Tensor, without: Sequence[str] = (), by: Replacement = "identity") -> Tensor:
+    """Logits (B, K), with the modules named in `without` replaced in this thread's pass."""
     require_images(x)
-    thread = get_ident()
-
-    def return_input(_module: nn.Module, inputs: tuple, _output: Tensor) -> Tensor | None:
-        return inputs[0] if get_ident() == thread else None
-
-    with isolated(model), torch.no_grad(), ExitStack() as hooks:
-        for name in off:
-            hooks.enter_context(model.get_submodule(name).register_forward_hook(return_input))
+    replaced = averaged if by == "mean" else switched_off
+    with replaced(model, without), torch.no_grad():
         return require_logits(model(x), x)

@@ -76,6 +76,29 @@ def replaced(model: nn.Module, values: Mapping[Gate, Tensor | float], off: Seque
 
 
 @contextmanager
+def averaged(model: nn.Module, layers: Sequence[str]) -> Iterator[nn.Module]:
+    """Lend the network with every gate of some modules replaced by the mean of its values for each image.
+
+    The modules then scale their input as before and select nothing: of a transformer block, every position attends to
+    all positions alike.
+    """
+
+    def mean(_gate: Gate, output: Tensor) -> Tensor:
+        return output.mean(dim=tuple(range(1, output.ndim)), keepdim=True).expand_as(output)
+
+    gates = tuple(gate for gate in gates_of(model) if gate.layer in layers)
+    with isolated(model), torch.no_grad(), _hooked(model, gates, mean):
+        yield model
+
+
+@contextmanager
+def switched_off(model: nn.Module, layers: Sequence[str]) -> Iterator[nn.Module]:
+    """Lend the network with some modules returning their input in this thread's forward passes."""
+    with isolated(model), torch.no_grad(), _off(model, layers):
+        yield model
+
+
+@contextmanager
 def watched(model: nn.Module, gates: Sequence[Gate], note: Callable[[Gate, Tensor], None]) -> Iterator[nn.Module]:
     """Lend the network; `note` gets every gate's output (B, …) in this thread's forward passes."""
     with isolated(model), torch.no_grad(), _hooked(model, gates, note):
