@@ -50,15 +50,19 @@ def ablation() -> None:
     attention.class_branches(face, network)
 
 
-views.tabs(
-    {
-        "Maps": maps,
-        "Input dependence": partial(gate_views.section, network, gates, attention.labels(found.modules)),
-        "Ablation": ablation,
-        "Versus Grad-CAM": partial(attention.cam_correlation, face, network, found.modules),
-    },
-    {"by": "Ablation", **{f"module{i}": "Ablation" for i in range(1, 1 + len(found.modules))}},
-)
+dependence = partial(gate_views.section, network, gates, attention.labels(found.modules))
+if found.modules:
+    views.tabs(
+        {
+            "Maps": maps,
+            "Input dependence": dependence,
+            "Ablation": ablation,
+            "Versus Grad-CAM": partial(attention.cam_correlation, face, network, found.modules),
+        },
+        {"by": "Ablation", **{f"module{i}": "Ablation" for i in range(1, 1 + len(found.modules))}},
+    )
+else:  # attention inside of blocks
+    dependence()
 with views.computed(
     "workbench.analysis.attention:attention_of",
     "workbench.analysis.attention:rollout_of",

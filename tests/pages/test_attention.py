@@ -18,12 +18,16 @@ SVD = "mobilenet_v2_svd_hfc"
 opened = partial(page_visits.opened, "attention.py")
 
 
-def test_a_network_without_attention_offers_one_that_has_it():
+def test_without_attention_the_best_network_that_has_it_is_shown_and_others_are_offered():
     app = opened()
+    best, *others = services.attention.networks_with_attention()
+    assert f"**Shown here: {get_spec(best).title},**" in app.info[0].value
     assert "has no attention modules" in app.info[0].value
-    app.main.button[0].click().run()
+    assert app.segmented_control(key="module").value == "1 SVD"
+    assert app.selectbox(key="network").value == services.networks.DEFAULT_NETWORK
+    app.button(key=f"show-{others[0]}").click().run()
     assert not app.exception
-    assert app.selectbox(key="network").value == services.attention.networks_with_attention()[0]
+    assert app.selectbox(key="network").value == others[0]
     assert "has no attention modules" not in text_of(app)
 
 
@@ -59,7 +63,7 @@ def test_attention_that_is_built_into_blocks_is_not_called_missing():
         ("resnet18_svd_hfc", "4 SVD", ("**Projection to one channel:**", "regardless of their content")),
         ("multibranch_dsc_cbam", "3 CBAM", ("**Channel weights**, 512 channels",)),
         ("rarn", "1 angle", ("**Angle with the strongest response:**", "**Response at that angle.**")),
-        ("hybrid_mobilenet_v3_small", "1 SCA", ("**Channel weights**, 576", "Class branches")),
+        ("hybrid_mobilenet_v3_small", "1 SCA", ("**Channel weights**, 576",)),
         (
             "hybrid_mobilenet_v3_small",
             "2 transformer",
@@ -108,6 +112,8 @@ def test_gates_are_described_over_a_sample_and_a_constant_one_is_called_constant
     app = opened(network=SVD, module=f"{constant + 1} SVD")
     assert "**This gate is nearly constant:** over 14 images of PublicTest" in text_of(app)
     assert "is nearly constant:" not in text_of(opened(network=SVD, module=f"{other + 1} SVD"))
+    assert "drawn faces" not in text_of(app)
+    app = opened(network=SVD, tab="Input dependence")
     rows = table_of(app)
     assert [row[0].removesuffix(" (nearly constant)") for row in rows] == [
         *(f"{number} SVD" for number in range(1, 8)),
@@ -125,7 +131,7 @@ def test_gates_are_described_over_a_sample_and_a_constant_one_is_called_constant
 @pytest.mark.usefixtures("quick")
 def test_gates_of_other_weights_are_measured_on_drawn_faces_and_the_page_says_so(shelf):
     write_checkpoint(shelf, SVD, seed=1)
-    told = text_of(opened(network=SVD))
+    told = text_of(opened(tab="Input dependence", network=SVD))
     assert "(21 drawn faces (3 of each of 7 emotions)). Measured now on drawn faces" in told
     assert "belongs to other weights" in told
 
@@ -133,7 +139,7 @@ def test_gates_of_other_weights_are_measured_on_drawn_faces_and_the_page_says_so
 def test_gates_of_a_slow_network_are_measured_only_after_a_click(shelf, monkeypatch):
     write_checkpoint(shelf, SVD, seed=1)
     monkeypatch.setattr("workbench.ui.slow_requests.pace", lambda network: 1.0)
-    app = opened(network=SVD)
+    app = opened(tab="Input dependence", network=SVD)
     assert f"needs {21 * 17} forward passes" in text_of(app)
     assert not any(m.value.startswith("| gate") for m in app.markdown)
     next(button for button in app.button if button.label == "Measure the gates on drawn faces").click().run()
@@ -144,7 +150,8 @@ def test_gates_of_a_slow_network_are_measured_only_after_a_click(shelf, monkeypa
 @pytest.mark.usefixtures("quick")
 def test_both_gates_of_a_module_and_self_attention_beside_uniform_weights_are_shown():
     rows = {
-        row[0].removesuffix(" (nearly constant)"): row for row in table_of(opened(network="hybrid_mobilenet_v3_small"))
+        row[0].removesuffix(" (nearly constant)"): row
+        for row in table_of(opened(tab="Input dependence", network="hybrid_mobilenet_v3_small"))
     }
     assert {"1 SCA, channel weights", "1 SCA, spatial map", "1 SCA, both", "2 transformer, whole block"} <= rows.keys()
     assert rows["2 transformer, self-attention"][1] == "–"
@@ -159,13 +166,13 @@ def test_gates_of_attention_inside_blocks_are_described_too(shelf):
     assert rows[0][0].removesuffix(" (nearly constant)") == "SE layer1.0.se"
 
 
-def test_weights_that_hardly_differ_are_offered_a_scale_of_their_own():
-    assert "The weights differ little" in text_of(opened(network="rarn"))
-    assert "The weights differ little" not in text_of(opened(network="rarn", whole="false"))
+def test_weights_that_hardly_differ_have_a_scale_of_their_own_and_may_share_one():
+    assert "The weights differ little; the colors span only this range." in text_of(opened(network="rarn"))
+    assert "*Map settings* can stretch the colors." in text_of(opened(network="rarn", whole="true"))
 
 
 def test_switching_modules_off_tells_the_prediction_without_them():
-    app = opened(network="multibranch_dsc_cbam")
+    app = opened(tab="Ablation", network="multibranch_dsc_cbam")
     assert "**Prediction with all modules: happy" in text_of(app)
     for number in range(1, 4):
         app.toggle(key=f"module{number}").set_value(False).run()
@@ -173,10 +180,20 @@ def test_switching_modules_off_tells_the_prediction_without_them():
     face, layers = app.session_state["face"], get_spec("multibranch_dsc_cbam").attention_layers
     without = services.attention.ablation(face, "multibranch_dsc_cbam", layers)
     assert f"**Prediction without them: {without.predicted_without}" in text_of(app)
+    app.segmented_control(key="by").set_value("its input, unchanged").run()
+    without = services.attention.ablation(face, "multibranch_dsc_cbam", layers, "identity")
+    assert f"**Prediction without them: {without.predicted_without}" in text_of(app)
+
+
+def test_class_branches_stand_beside_the_ablation_of_modules():
+    app = opened(network="hybrid_mobilenet_v3_small", tab="Ablation")
+    assert "Class branches" in [header.value for header in app.subheader]
 
 
 def test_the_table_has_a_row_for_each_module_and_one_for_all():
-    table = next(m.value for m in opened(network="resnet18_bam").markdown if m.value.startswith("| disabled"))
+    table = next(
+        m.value for m in opened(tab="Ablation", network="resnet18_bam").markdown if m.value.startswith("| replaced")
+    )
     assert [line.split("|")[1].strip() for line in table.splitlines()[2:]] == [
         *(f"module {number} BAM" for number in range(1, 5)),
         "all of them",
@@ -184,12 +201,12 @@ def test_the_table_has_a_row_for_each_module_and_one_for_all():
 
 
 def test_attention_is_reported_beside_the_maps_and_not_called_an_explanation():
-    app = opened(network="resnet18_bam")
+    app = opened(tab="Versus Grad-CAM", network="resnet18_bam")
     assert "**Attention is not explanation**" in text_of(app)
     low, high = services.attention.cam_correlation(app.session_state["face"], "resnet18_bam").extent
     assert f"run from {low:.2f} to {high:.2f}".replace("-", "−") in text_of(app)
     assert "positions in the coarsest map" in text_of(app)
-    assert "positions in the coarsest map" not in text_of(opened(network="rarn"))
+    assert "positions in the coarsest map" not in text_of(opened(tab="Versus Grad-CAM", network="rarn"))
 
 
 def test_a_map_without_order_has_its_dash_explained(monkeypatch):
@@ -197,9 +214,9 @@ def test_a_map_without_order_has_its_dash_explained(monkeypatch):
     monkeypatch.setattr(services.attention, "cam_correlation", lambda *_: found)
     told = "A dash: one of the two maps is blank or constant."
     found.correlation.nan_to_num_(0.0)
-    assert told not in text_of(opened(network="resnet18_bam"))
+    assert told not in text_of(opened(tab="Versus Grad-CAM", network="resnet18_bam"))
     found.correlation[0, 0] = torch.nan
-    assert told in text_of(opened(network="resnet18_bam"))
+    assert told in text_of(opened(tab="Versus Grad-CAM", network="resnet18_bam"))
 
 
 def test_a_network_without_weights_names_its_stored_predictions():

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("quick")
 
 
 def test_the_page_says_which_frequencies_each_mixture_is_named_after():
-    app = opened()
+    app = opened(tab="Hybrid images")
     assert app.selectbox(key="other").value == services.frequency.other_sample(faces.load_sample("astronaut"))
     pair = faces.load_sample("astronaut"), faces.load_sample("grace_hopper")
     assert services.frequency.band_swap(*pair, cutoff=0.2).follows == ("high", "high")
@@ -24,7 +24,7 @@ def test_the_page_says_which_frequencies_each_mixture_is_named_after():
 
 
 def test_two_faces_with_one_prediction_cannot_show_which_frequencies_count():
-    app = opened()
+    app = opened(tab="Hybrid images")
     predicted = services.predict(faces.load_sample("astronaut")).predicted
     same = next(
         s.name for s in faces.samples()[1:] if services.predict(faces.load_sample(s.name)).predicted == predicted
@@ -35,7 +35,7 @@ def test_two_faces_with_one_prediction_cannot_show_which_frequencies_count():
 
 
 def test_the_other_face_gives_way_when_it_becomes_the_face():
-    app = opened()
+    app = opened(tab="Hybrid images")
     app.selectbox(key="sample").set_value("grace_hopper").run()
     assert not app.exception
     assert not app.error
@@ -55,7 +55,7 @@ def test_a_slow_network_runs_only_after_a_click(monkeypatch):
 
 @pytest.mark.parametrize("mask", ["gaussian", "butterworth"])
 def test_a_soft_mask_changes_every_part_of_the_page(mask):
-    app = opened()
+    app = opened(tab="Color")
     app.segmented_control(key="mask").set_value(mask).run()
     assert not app.exception
     parts = services.frequency.channels(faces.load_sample("astronaut"), 0.2, mask)

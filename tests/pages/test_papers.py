@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from workbench.navigation import FOLDER
 from workbench.services import papers
-from workbench.services.metrics import leaderboard
+from workbench.services.metrics import leaderboard, rankings
 
 APP = FOLDER.parent / "workbench" / "app.py"
 
@@ -16,7 +16,6 @@ def opened(page: str = "papers.py", **query: str) -> AppTest:
     app = AppTest.from_file(str(APP), default_timeout=300)
     for key, value in query.items():
         app.query_params[key] = value
-    app.run()
     app.switch_page(f"../pages/{page}").run()
     assert not app.exception
     return app
@@ -28,13 +27,11 @@ def tables(app: AppTest) -> str:
 
 @pytest.mark.parametrize("letter", "ABCDE")
 def test_a_paper_shows_its_findings_and_every_single_claim(letter):
-    app = opened()
-    app.segmented_control(key="paper").set_value(letter).run()
-    assert not app.exception
+    app = opened(paper=letter)
     headlines = [expander.label for expander in app.expander]
     for finding in papers.paper_of(letter).findings:
         assert finding.title in headlines
-    shown = tables(app)
+    shown = tables(opened(paper=letter, tab="Claims"))
     for claim in papers.paper_of(letter).claims:
         if claim.row is None:
             assert claim.place.replace("'", "&#39;") in shown
@@ -47,21 +44,19 @@ def test_networks_that_verdicts_leave_out_are_named(monkeypatch):
 
 
 def test_a_verdict_that_no_claim_has_says_what_to_do():
-    app = opened()
+    app = opened(tab="Claims")
     app.segmented_control(key="verdict").set_value("reproduced").run()
     assert "Choose another verdict" in app.info[0].value
 
 
 def test_only_claims_of_the_chosen_verdict_are_listed():
-    app = opened()
-    app.segmented_control(key="verdict").set_value("inconsistent in the paper").run()
+    app = opened(tab="Claims", verdict="inconsistent in the paper")
     text = "".join(m.value for m in app.markdown)
     assert "**1 claim is listed, of 10.**" in text
 
 
 def test_figures_of_classes_say_what_they_are_beside():
-    app = opened()
-    app.segmented_control(key="paper").set_value("D").run()
+    app = opened(paper="D", table="FER2013")  # a control of the tab opens it
     assert "diamonds: ours" in "".join(m.value for m in app.markdown)
     app.segmented_control(key="table").set_value("JAFFE").run()
     assert not app.exception
@@ -69,10 +64,19 @@ def test_figures_of_classes_say_what_they_are_beside():
 
 
 def test_the_commands_of_a_paper_name_what_they_lack():
-    app = opened()
-    app.segmented_control(key="paper").set_value("E").run()
+    app = opened(paper="E", tab="Claims")
     assert any("ferscope train --model multibranch_dsc_cbam" in code.value for code in app.code)
     assert "the draw of its split are not stated" in "".join(m.value for m in app.markdown)
+
+
+def test_rankings_are_told_with_their_verdict_or_named_as_not_run():
+    found = [one for one in rankings.rankings() if one.paper == "C"]
+    app = opened(paper="C", tab="Rankings")
+    text = "".join(m.value for m in app.markdown)
+    assert found
+    assert all(f"| {one.verdict} |" in text for one in found)
+    assert any("not run" in expander.label for expander in app.expander)
+    assert "No two networks" in opened(paper="A", tab="Rankings").info[0].value
 
 
 def test_about_says_where_images_go_in_each_way_of_starting(monkeypatch):

@@ -121,7 +121,7 @@ def test_an_untrained_network_has_a_banner():
 
 
 def test_a_network_without_a_layer_for_maps_moves_its_frame_all_the_same():
-    app = opened(network="ensemble")
+    app = opened(tab="Crop", network="ensemble")
     assert "The maps cannot be compared" in text_of(app)
     assert "crops have the same prediction" in text_of(app)
 
@@ -138,15 +138,15 @@ def test_a_slow_network_runs_only_after_a_click(monkeypatch):
 
 
 def test_where_nothing_hidden_changes_the_prediction_the_page_says_so():
-    assert "No single region matters much" in text_of(opened())
-    app = opened(sample="grace_hopper")
+    assert "No single region matters much" in text_of(opened(tab="Occlusion"))
+    app = opened(tab="Occlusion", sample="grace_hopper")
     assert "Red: the probability of neutral drops" in text_of(app)
     app.segmented_control(key="patch").set_value("a half").run()
     assert "24 × 24 pixels" in text_of(app)
 
 
 def test_the_frame_of_an_upload_moves_on_the_whole_image():
-    app = opened()
+    app = opened(tab="Crop")
     buffer = io.BytesIO()
     faces.sample_picture("grace_hopper").save(buffer, "PNG")
     app.segmented_control(key="source").set_value("Upload").run()
@@ -162,7 +162,7 @@ def test_the_frame_of_an_upload_moves_on_the_whole_image():
 
 
 def test_an_image_that_is_cropped_by_hand_at_its_corner_moves_without_an_error():
-    app = opened()
+    app = opened(tab="Crop")
     buffer = io.BytesIO()
     Image.new("RGB", (300, 200), "gray").save(buffer, "PNG")
     app.segmented_control(key="source").set_value("Upload").run()
@@ -189,7 +189,7 @@ def test_a_checkpoint_with_a_name_of_its_own_has_its_page(tmp_path, monkeypatch)
 
 
 def test_smallest_adversarial_change_has_its_strength_and_both_predictions():
-    app, face = opened(), faces.load_sample("astronaut")
+    app, face = opened(tab="Adversarial"), faces.load_sample("astronaut")
     found = services.adversarial.adversarial(face, "residual_cnn", "pgd")
     assert found.change.level is not None
     assert f"{found.change.level:g} of 255 gray levels per pixel turns happy into" in text_of(app)

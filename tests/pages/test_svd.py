@@ -25,7 +25,7 @@ def test_the_page_states_the_rank_that_suffices_for_the_prediction():
 
 
 def test_the_gate_of_a_trained_network_has_no_banner_and_is_beside_other_faces():
-    app = opened(network="efficientnet_lite0_svd_hfc")
+    app = opened(tab="SVD attention", network="efficientnet_lite0_svd_hfc")
     assert "Random weights" not in text_of(app)
     spread = services.svd.gate_spread("efficientnet_lite0_svd_hfc", "attention.2")
     app.segmented_control(key="module").set_value("module 3").run()
@@ -36,13 +36,13 @@ def test_the_gate_of_a_trained_network_has_no_banner_and_is_beside_other_faces()
 
 
 def test_the_gate_of_an_untrained_network_stands_under_the_banner():
-    app = opened(network="resnet18_svd_lfc")
+    app = opened(tab="SVD attention", network="resnet18_svd_lfc")
     assert "Random weights" in text_of(app)
     assert "with random weights" in text_of(app)
 
 
 def test_what_the_module_brought_stands_beside_the_paper():
-    told = text_of(opened())
+    told = text_of(opened(tab="Results"))
     for gain in services.svd.gains():
         row = next(
             line
@@ -58,13 +58,13 @@ def test_what_the_module_brought_stands_beside_the_paper():
 
 
 def test_a_normalized_network_says_that_its_singular_values_are_divided():
-    app = opened(network="resnet18_svd_hfc_normalized")
+    app = opened(tab="SVD attention", network="resnet18_svd_hfc_normalized")
     assert "divided by the largest (our variant)" in text_of(app)
-    assert "divided by the largest (our" not in text_of(opened(network="resnet18_svd_hfc"))
+    assert "divided by the largest (our" not in text_of(opened(tab="SVD attention", network="resnet18_svd_hfc"))
 
 
 def test_the_memory_of_the_paper_is_computed_and_not_copied():
-    told = text_of(opened())
+    told = text_of(opened(tab="Results"))
     assert "| Kronecker product over the batch as well | 600.25\N{NO-BREAK SPACE}GiB |" in told
     assert "a factor of 12,544" in told
 

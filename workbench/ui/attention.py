@@ -19,15 +19,17 @@ FEW = 25  # positions: by chance one rank correlation in twenty is beyond ±0.4,
 
 
 def network_to_show(chosen: str) -> str:
-    """The chosen network; of one without an attention module to open the best one that has, with a note saying so."""
+    """The chosen network, or where it has no attention the best one that has; a note says what is shown."""
     spec = services.networks.get_spec(chosen)
     if spec.attention_layers:
         return chosen
-    why = f"has {spec.attention} inside its blocks, without maps" if spec.attention else "has no attention modules"
+    if spec.attention:
+        st.info(f"The attention of {spec.title} ({spec.attention}) is channel attention inside its blocks: no maps.")
+        return chosen
     found = services.attention.default_network_with_attention()
     st.info(
         f"**Shown here: {services.networks.get_spec(found).title},** the most accurate network with attention. The "
-        f"chosen one, {spec.title}, {why}."
+        f"chosen one, {spec.title}, has no attention modules."
     )
     with st.expander("Other networks with attention"):
         _offer()
