@@ -85,7 +85,7 @@ def test_every_augmentation_says_what_it_does_and_what_has_no_effect(folder):
 
 
 def test_likely_wrong_labels_are_listed_beside_chance_and_put_on_a_list(folder):
-    app = opened()
+    app = opened(tab="Labels")
     app.button(key="label-noise").click().run()
     assert not app.exception
     text = text_of(app)
@@ -106,7 +106,7 @@ def test_likely_wrong_labels_are_listed_beside_chance_and_put_on_a_list(folder):
 
 def test_a_set_without_out_of_sample_probabilities_says_so(folder):
     small().save(folder / "mine.npz")
-    app = opened(data="mine")
+    app = opened(tab="Labels", data="mine")
     app.button(key="label-noise").click().run()
     assert not app.exception
     assert "There are no stored out-of-sample probabilities for these images" in text_of(app)
@@ -115,7 +115,7 @@ def test_a_set_without_out_of_sample_probabilities_says_so(folder):
 def test_visitors_in_a_class_see_labels_but_write_no_list(folder, monkeypatch):
     monkeypatch.setenv(access.LAN, "1")
     monkeypatch.setenv(access.TOKEN, "abcd-efgh-jkmn")
-    app = opened()
+    app = opened(tab="Labels")
     app.button(key="label-noise").click().run()
     assert "Of the first 100" in text_of(app)
     assert not any((button.key or "").endswith("-put") for button in app.main.button)
