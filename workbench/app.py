@@ -18,7 +18,6 @@ from workbench.services.explain import warm
 from workbench.ui import (
     export,
     gateway,
-    model_picker,
     page_content,
     shell,
     streamlit_internals,

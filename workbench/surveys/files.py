@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from models.checkpoints import CheckpointError, checkpoint_folder
 
 from ..analysis.attention import Gate, GateStatistics, ModuleStatistics
+from ..analysis.mean_maps import MeanMap
 from ..analysis.robustness import Curve
 from .sample import SurveySample, weights_digest
 
@@ -126,6 +127,26 @@ class AttentionFile(_Sampled):
     contents: ClassVar[str] = "gate statistics"
     pixels: Share | None  # None for NaN
     modules: Annotated[list[_ModuleRecord], Field(min_length=1, max_length=1000)]
+
+
+class _MapRecord(_Record):
+    class_: Annotated[int, Field(ge=0, le=1000)]
+    correct: bool
+    count: Annotated[int, Field(ge=0, le=10**9)]
+    mean: Rows
+    deviation: Rows
+
+    def mean_map(self) -> MeanMap:
+        rows = torch.tensor(self.mean), torch.tensor(self.deviation)
+        return MeanMap(self.class_, self.correct, self.count, *rows)
+
+
+class MeanMapsFile(_Sampled):
+    """`mean_maps.json`."""
+
+    contents: ClassVar[str] = "mean maps"
+    layer: Text
+    maps: Annotated[list[_MapRecord], Field(min_length=1, max_length=2000)]
 
 
 File = TypeVar("File", bound=_Sampled)

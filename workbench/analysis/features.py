@@ -1,0 +1,100 @@
+"""Penultimate features: what the last linear layer of a network classifies, in few dimensions, and their neighbors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from .model_isolation import isolated
+from .validation import require_images, require_logits
+
+
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """Principal components of features (Pearson 1901).
+
+    Attributes:
+        mean: of the features, (D,).
+        components: orthonormal directions, the one of the largest variance first, (K, D).
+        kept: share of the variance in these components, 0..1.
+    """
+
+    mean: Tensor
+    components: Tensor
+    kept: float
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """Features (N, D) → coordinates (N, K)."""
+        return (features.to(self.mean) - self.mean) @ self.components.T
+
+
+def penultimate_features(
+    model: nn.Module,
+    x: Float[Tensor, "N C H W"],
+    batch: int = 128,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Float[Tensor, "N D"]:
+    """The input of the last linear layer, whose output are the logits: (N, D), float32.
+
+    Args:
+        model, x: as for `cam.atlas`, images (N, C, H, W).
+        batch: images in one pass.
+        progress: called with the number of images that are done.
+
+    Raises:
+        ValueError: the network does not end in a linear layer.
+    """
+    require_images(x)
+    called: list[tuple[Tensor, Tensor]] = []  # input and output of each linear layer
+
+    def note(_module: nn.Module, inputs: tuple, output: Tensor) -> None:
+        called.append((inputs[0], output))
+
+    rows = []
+    with isolated(model), torch.inference_mode():
+        hooks = [m.register_forward_hook(note) for m in model.modules() if isinstance(m, nn.Linear)]
+        try:
+            for start in range(0, len(x), batch):
+                called.clear()
+                logits = require_logits(model(x[start : start + batch]), x[start : start + batch])
+                rows.append(_input_of_last(called, logits).float().clone())
+                progress(min(start + batch, len(x)))
+        finally:
+            for hook in hooks:
+                hook.remove()
+    return torch.cat(rows)
+
+
+def _input_of_last(called: list[tuple[Tensor, Tensor]], logits: Tensor) -> Tensor:
+    for given, output in reversed(called):
+        if output.shape == logits.shape and given.ndim == 2:
+            return given
+    raise ValueError("the network has no linear layer that puts out the logits, so it has no penultimate features")
+
+
+def principal_components(features: Float[Tensor, "N D"], count: int) -> Projection:
+    """The principal components of features, at most `count` of them.
+
+    Raises:
+        ValueError: fewer than two rows, or a `count` below 1.
+    """
+    if len(features) < 2 or count < 1:
+        raise ValueError(f"{len(features)} rows, count={count}: give at least two rows and one component")
+    mean = features.double().mean(0)
+    centered = features.double() - mean
+    variances, directions = torch.linalg.eigh(centered.T @ centered / (len(features) - 1))  # ascending
+    kept = variances.clamp(min=0).flip(0)
+    count = min(count, len(kept))
+    share = float(kept[:count].sum() / kept.sum().clamp(min=torch.finfo(torch.float64).tiny))
+    return Projection(mean.float(), directions.flip(1).T[:count].float(), share)
+
+
+def nearest(query: Float[Tensor, " K"], rows: Float[Tensor, "N K"], count: int) -> tuple[Int[Tensor, " n"], Tensor]:
+    """Indices of the `count` rows nearest to a query by Euclidean distance, and the distances; exact."""
+    distances = (rows.float() - query.float()).square().sum(1).sqrt()
+    found = distances.topk(min(count, len(rows)), largest=False)
+    return found.indices, found.values
