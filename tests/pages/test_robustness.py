@@ -74,7 +74,8 @@ def test_what_is_not_measured_is_said_with_the_command_and_its_minutes(tmp_path,
     code = [block.value for block in app.code]
     assert "ferscope robustness residual_cnn" in code
     assert "all 12 curves over a sample of the test images in about" in text_of(app)
-    assert "ferscope train --model rarn\nferscope robustness rarn" in code
+    app = opened(tab="Rotation")
+    assert "ferscope train --model rarn\nferscope robustness rarn" in [block.value for block in app.code]
     assert "**RARN: not run.**" in text_of(app)
     assert not [button for button in app.main.button if "ferscope" in button.label.lower()]
 
@@ -91,7 +92,7 @@ def test_a_curve_beside_the_weights_takes_the_place_of_the_command(tmp_path, mon
     app = opened()
     told = text_of(app)
     assert "400 of the 3589 images of PrivateTest" in told
-    assert "| Residual CNN | 25.0 (20.0 to 30.0) |" in told
+    assert "| Residual CNN | 25.0 (20.0 to 30.0) |" in text_of(opened(tab="Rotation"))
     assert "ferscope robustness residual_cnn" not in [block.value for block in app.code]
     app.selectbox(key="change").set_value("blur").run()
     assert "ferscope robustness residual_cnn" in [block.value for block in app.code], "blur is missing"
