@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
+from threading import get_ident
 
 import torch
 from jaxtyping import Float, Int
@@ -32,47 +33,31 @@ class Projection:
         return (features.to(self.mean) - self.mean) @ self.components.T
 
 
-def penultimate_features(
-    model: nn.Module,
-    x: Float[Tensor, "N C H W"],
-    batch: int = 128,
-    progress: Callable[[int], None] = lambda done: None,
-) -> Float[Tensor, "N D"]:
-    """The input of the last linear layer, whose output are the logits: (N, D), float32.
+def penultimate_features(model: nn.Module, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D"]:
+    """The input of the last linear layer, whose output are the logits: (B, D), float32.
 
     Args:
-        model, x: as for `cam.atlas`, images (N, C, H, W).
-        batch: images in one pass.
-        progress: called with the number of images that are done.
+        model, x: as for `cam.atlas`.
 
     Raises:
         ValueError: the network does not end in a linear layer.
     """
     require_images(x)
     called: list[tuple[Tensor, Tensor]] = []  # input and output of each linear layer
+    thread = get_ident()
 
     def note(_module: nn.Module, inputs: tuple, output: Tensor) -> None:
-        called.append((inputs[0], output))
+        if get_ident() == thread:
+            called.append((inputs[0], output))
 
-    rows = []
-    with isolated(model), torch.inference_mode():
-        hooks = [m.register_forward_hook(note) for m in model.modules() if isinstance(m, nn.Linear)]
-        try:
-            for start in range(0, len(x), batch):
-                called.clear()
-                logits = require_logits(model(x[start : start + batch]), x[start : start + batch])
-                rows.append(_input_of_last(called, logits).float().clone())
-                progress(min(start + batch, len(x)))
-        finally:
-            for hook in hooks:
-                hook.remove()
-    return torch.cat(rows)
-
-
-def _input_of_last(called: list[tuple[Tensor, Tensor]], logits: Tensor) -> Tensor:
+    with isolated(model), torch.inference_mode(), ExitStack() as hooks:
+        for module in model.modules():
+            if isinstance(module, nn.Linear):
+                hooks.enter_context(module.register_forward_hook(note))
+        logits = require_logits(model(x), x)
     for given, output in reversed(called):
         if output.shape == logits.shape and given.ndim == 2:
-            return given
+            return given.float()
     raise ValueError("the network has no linear layer that puts out the logits, so it has no penultimate features")
 
 

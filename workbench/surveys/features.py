@@ -27,6 +27,7 @@ from .sample import SurveySample, draw_sample, weights_digest
 FILE = "features.npz"
 COMPONENTS = 16
 """Principal components that are stored of each image."""
+_BATCH = 128  # images in one pass
 LARGEST = 64 * 1024**2  # bytes
 _AGAIN = "Compute them: ferscope refresh --only features"
 
@@ -118,8 +119,12 @@ def survey_features(
     total = len(training) + len(test)
 
     def features(part: FaceSet, before: int) -> Tensor:
-        x = card.prepare(torch.from_numpy(part.images).to(device))
-        return penultimate_features(model, x, progress=lambda done: progress(before + done, total)).cpu()
+        rows = []
+        for start in range(0, len(part), _BATCH):
+            x = card.prepare(torch.from_numpy(part.images[start : start + _BATCH]).to(device))
+            rows.append(penultimate_features(model, x).cpu())
+            progress(before + min(start + _BATCH, len(part)), total)
+        return torch.cat(rows)
 
     raw = features(training, 0)
     projection = principal_components(raw, COMPONENTS)
