@@ -50,7 +50,7 @@ def penultimate_features(model: nn.Module, x: Float[Tensor, "B C H W"]) -> Float
         if get_ident() == thread:
             called.append((inputs[0], output))
 
-    with isolated(model), torch.inference_mode(), ExitStack() as hooks:
+    with isolated(model), torch.no_grad(), ExitStack() as hooks:
         for module in model.modules():
             if isinstance(module, nn.Linear):
                 hooks.enter_context(module.register_forward_hook(note))
