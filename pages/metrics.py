@@ -3,7 +3,7 @@
 import streamlit as st
 
 from workbench import services
-from workbench.ui import confusion, metrics, subgroups, views
+from workbench.ui import confusion, metrics, page_content, state, subgroups, test_set_views, views
 
 views.title("Metrics", "How accurate are the networks on the test set?")
 names, part, subset = metrics.choose()
@@ -54,6 +54,18 @@ def significance() -> None:
         st.info("A checkpoint cannot be compared with itself. Choose another one.")
     elif compared := metrics.or_warning(services.metrics.paired_tests.pair, first, second, part, subset):
         metrics.pair(compared)
+        found = services.metrics.paired_tests.disagreements(first, second, part, subset)
+        test_set_views.disagreements(found, first, second)
+        test_set_views.curves(first, second)
+
+
+def mean_maps() -> None:
+    test_set_views.mean_maps(names)
+
+
+@page_content.fragment
+def embedding() -> None:
+    test_set_views.embedding(detail(), state.face())
 
 
 views.tabs(
@@ -62,6 +74,8 @@ views.tabs(
         "Confusion matrix": matrix,
         "Calibration": calibration,
         "Curves": curves,
+        "Mean maps": mean_maps,
+        "Embedding": embedding,
         "Groups": groups,
         "Leakage": leakage,
         "Significance": significance,

@@ -1,6 +1,6 @@
 """`ferscope refresh`: update what is computed from the networks in checkpoints/.
 
-    ferscope refresh                    temperatures, ensemble, gates and robustness within half an hour, README.md
+    ferscope refresh                    temperatures, ensemble, gates, maps, features and robustness, README.md
     ferscope refresh --budget 0m        the same without what takes minutes
     ferscope refresh --only attention   only statistics of attention gates (attention.json beside the weights)
 
@@ -44,13 +44,17 @@ from ..services import papers
 from ..services.metrics import evaluation, leaderboard
 from ..services.networks import open_network
 from ..services.robustness import pace, survey_minutes
+from ..surveys.features import FILE as FEATURES
+from ..surveys.features import survey_features
 from ..surveys.gates import FILE as GATES
 from ..surveys.gates import IMAGES, matching_gates, survey_gates
+from ..surveys.mean_maps import FILE as MAPS
+from ..surveys.mean_maps import survey_mean_maps
 from ..surveys.robustness import LIMIT, read_robustness, survey
 from ..surveys.sample import draw_sample
 from . import results
 
-Part = Literal["temperatures", "ensemble", "attention", "robustness", "readme"]
+Part = Literal["temperatures", "ensemble", "attention", "robustness", "maps", "features", "readme"]
 Report = Callable[[str], None]
 
 
@@ -79,7 +83,7 @@ def refresh(
     """Update what is computed from the networks in checkpoints/, where it is out of date.
 
     Args:
-        budget: time for what needs images (gates, robustness, views of the ensemble), as 30m, 1.5h or 90s.
+        budget: time for what needs images (gates, mean maps, features, robustness, views of the ensemble), as 30m, 1.5h or 90s.
         data: the imported dataset (`ferscope data import`); without it, these are skipped.
         device: cpu, cuda, mps, or auto for the best one available.
         only: update only these; readme updates the ensemble too.
@@ -96,6 +100,9 @@ def refresh(
     if "attention" in only and faces is not None:
         for name in with_attention():
             renew_gates(name, faces, time_left, device, print)
+    for part, renew in (("maps", renew_maps), ("features", renew_features)):
+        for name in shipped() if part in only and faces is not None else ():
+            renew(name, faces, time_left, device, print)
     if "robustness" in only and faces is not None:
         for name in shipped():
             renew_robustness(name, faces, time_left, device, print)
@@ -180,6 +187,27 @@ def renew_gates(name: str, faces: FaceSet, budget: Budget, device: str, report: 
             report(f"{name}: {GATES} measured on {sample.text}")
     except ValueError as error:  # a damaged checkpoint, or a dataset with other classes
         report(f"{name}: {GATES} skipped. {error}")
+
+
+def renew_maps(name: str, faces: FaceSet, budget: Budget, device: str, report: Report) -> None:
+    """Compute the mean maps of a checkpoint if they are missing or of other weights or images."""
+    try:
+        sample, _ = draw_sample(name, faces, "test", None, 0)
+        if budget.allows(f"{name}: {MAPS}", 3 * sample.pictures * pace(name) / 60):
+            survey_mean_maps(name, faces, device=device)
+            report(f"{name}: {MAPS} is of {sample.text}")
+    except ValueError as error:  # a damaged checkpoint, a dataset with other classes, no layer for maps
+        report(f"{name}: {MAPS} skipped. {error}")
+
+
+def renew_features(name: str, faces: FaceSet, budget: Budget, device: str, report: Report) -> None:
+    """Compute the features of a checkpoint if they are missing or of other weights or images."""
+    try:
+        if budget.allows(f"{name}: {FEATURES}", len(faces) * pace(name) / 60 + 0.5):
+            survey_features(name, faces, device=device)
+            report(f"{name}: {FEATURES} is of all training and test images")
+    except ValueError as error:  # a damaged checkpoint, a dataset with other classes, no linear layer at the end
+        report(f"{name}: {FEATURES} skipped. {error}")
 
 
 def renew_robustness(name: str, faces: FaceSet, budget: Budget, device: str, report: Report) -> None:

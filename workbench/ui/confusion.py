@@ -91,7 +91,7 @@ def _inside(cell: Cell, found: Scores) -> None:
             f"Page, of {pages}", 1, pages, key=f"page-{cell.label}-{cell.predicted}-{kind}", width=180
         )
     some = chosen[(page - 1) * _A_PAGE : page * _A_PAGE]
-    name, images = services.metrics.confusion.thumbnails(some)
+    name, images = services.metrics.confusion.thumbnails([image.id for image in some])
     if images:
         _pictures(some, name, images, found)
     else:

@@ -17,6 +17,8 @@ from workbench.analysis.methods import EXPLAINERS, GROUPS
 from workbench.faces import Face
 from workbench.services.explain import Explanation, layer_tree, map_by_layer, map_by_method, seconds_by_method
 from workbench.services.explain import layers as layers_of
+from workbench.services.metrics.confusion import thumbnails
+from workbench.services.metrics.test_set_views import nearest_training_faces
 
 from . import charts, page_content, slow_requests, state, uncertainty, views
 
@@ -250,6 +252,29 @@ def _seconds(seconds: float) -> str:
     return "under 1 s" if seconds < 1 else f"{seconds:.0f} s"
 
 
+def _training_faces(chosen: Chosen) -> None:
+    """The nearest training images by the features of the network: what it takes this face for."""
+    try:
+        found = nearest_training_faces(chosen.face, chosen.network)
+    except ValueError as error:  # no features are stored: the message has the command
+        st.info(str(error))
+        return
+    set_, images = thumbnails([image.id for image in found.images])
+    for column, image in zip(st.columns(len(found.images)), found.images, strict=True):
+        with column:
+            if image.id in images:
+                st.image(images[image.id].repeat(3, 0).repeat(3, 1), width="stretch", alt=f"Image {image.id} of {set_}")
+            st.markdown(f"**{image.label}**  \n{image.votes or 'no votes known'}  \ndistance {image.distance:.2g}")
+    nearest = found.images[0].distance
+    views.caption(
+        f"**The {len(found.images)} of {found.among} training images whose features are nearest,** with label and votes "
+        f"of ten annotators. The nearest is {nearest:.2g} away; a test image's, in the median, {found.typical:.2g}. "
+        "Near in the network's features does not mean alike to people."
+    )
+    if not images:
+        st.caption("The images are not imported here: `ferscope data import SOURCE`.")
+
+
 SECTIONS: dict[str, Callable[[Chosen], None]] = {
     "Uncertainty": _uncertainty,
     "Classes": _classes,
@@ -257,5 +282,6 @@ SECTIONS: dict[str, Callable[[Chosen], None]] = {
     "Layers": _layers,
     "Faithfulness": _faithfulness,
     "Attention maps": _attention_maps,
+    "Training faces": _training_faces,
 }
 """Name of a section → function that draws it."""

@@ -115,7 +115,7 @@ def _with_votes(
     return tuple(found)
 
 
-def thumbnails(chosen: Sequence[CellImage]) -> tuple[str, dict[str, np.ndarray]]:
+def thumbnails(ids: Sequence[str]) -> tuple[str, dict[str, np.ndarray]]:
     """The images themselves, to be shown and not stored, if a dataset with them is imported.
 
     Returns:
@@ -124,7 +124,7 @@ def thumbnails(chosen: Sequence[CellImage]) -> tuple[str, dict[str, np.ndarray]]
     for name in sorted(imported_sets(), key=lambda name: name != "fer2013"):
         try:
             images = open_set(name).images
-            return name, {image.id: images[find_face(name, image.id)] for image in chosen}
+            return name, {id_: images[find_face(name, id_)] for id_ in ids}
         except DataError:  # damaged, or another set
             continue
     return "", {}

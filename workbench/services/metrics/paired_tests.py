@@ -89,3 +89,37 @@ def pair(first: str, second: str, part: str = "PrivateTest", subset: Subset = "a
     difference = paired_difference(ours, theirs, labels)
     both, neither = int((x & y).sum()), int((~x & ~y).sum())
     return Pair(first, second, both, only_x, only_y, neither, float(p), *difference.values())
+
+
+@dataclass(frozen=True, eq=False)
+class Disagreement:
+    """An image that exactly one of two networks classifies correctly.
+
+    Attributes:
+        id: as in `FaceSet.ids`.
+        label: of the dataset.
+        first, second: the predicted classes.
+        first_right: whether the first network is the correct one.
+    """
+
+    id: str
+    label: str
+    first: str
+    second: str
+    first_right: bool
+
+
+def disagreements(
+    first: str, second: str, part: str = "PrivateTest", subset: Subset = "all"
+) -> tuple[Disagreement, ...]:
+    """The images that exactly one of two networks classifies correctly; errors as for `pair`."""
+    a, b = stored_predictions(first, part, subset), stored_predictions(second, part, subset)
+    places = {str(id_): j for j, id_ in enumerate(b.ids)}
+    classes, found = a.card.classes, []
+    ours, theirs = a.logits.argmax(-1), b.logits.argmax(-1)
+    for i, id_ in enumerate(map(str, a.ids)):
+        j, label = places.get(id_), int(a.labels[i])
+        if j is not None and (ours[i] == label) != (theirs[j] == label):
+            names = (classes[int(ours[i])], classes[int(theirs[j])])
+            found.append(Disagreement(id_, classes[label], *names, bool(ours[i] == label)))
+    return tuple(found)

@@ -1,0 +1,165 @@
+"""Sections of the page Metrics that show a whole test set: mean maps, and the embedding of its features."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import streamlit as st
+import torch
+
+from models.checkpoints import CheckpointError
+from models.text import counted
+from workbench import services
+from workbench.faces import Face
+from workbench.services.metrics.paired_tests import Disagreement
+from workbench.services.metrics.test_set_views import Embedding, MeanMaps, difference, of_group
+
+from . import charts, robustness, views
+
+_ALL = "all classes"
+_KINDS = {"PCA": "pca", "t-SNE": "tsne"}
+_COLORS = ("label", "prediction", "error", "annotator entropy")
+_AXES = {"pca": ("first component", "second component"), "tsne": ("t-SNE 1", "t-SNE 2")}
+
+
+def mean_maps(names: list[str]) -> None:
+    """Draw the mean maps of each network over right and wrong predictions, and how those of two differ."""
+    found: dict[str, MeanMaps] = {}
+    for name in names:
+        try:
+            found[name] = services.metrics.test_set_views.mean_maps(name)
+        except (CheckpointError, ValueError) as error:
+            st.caption(str(error))
+    if not found:
+        st.info("No chosen checkpoint has mean maps. Import FER2013, then run `ferscope refresh --only maps`.")
+        return
+    left, right = st.columns(2)
+    classes = services.metrics.evaluation.scores(next(iter(found))).card.classes
+    class_ = left.selectbox("Predicted class", (_ALL, *classes), key="mean-class", bind="query-params")
+    what = views.choose_one("Show", ("mean", "deviation"), default="mean", key="mean-of", container=right)
+    index = None if class_ == _ALL else classes.index(class_)
+    groups = {
+        (name, correct): of_group(maps, index, correct) for name, maps in found.items() for correct in (True, False)
+    }
+    titled = {
+        f"{name}<br>{'correct' if correct else 'wrong'}, {one.count}": getattr(one, what)
+        for (name, correct), one in groups.items()
+        if one.count
+    }
+    top = max((float(values.max()) for values in titled.values()), default=1.0)
+    charts.show(charts.small_maps(titled, 0.0, top), "mean-maps", f"{what} of the maps of {class_} by network")
+    sample = next(iter(found.values())).sample
+    views.caption(
+        f"**{what.capitalize()} of the Grad-CAM of the predicted class** over {sample.text}, each divided by its "
+        "maximum, by network and correctness. Faces are only roughly aligned, so a mean blurs."
+    )
+    if len(found) > 1:
+        _difference(groups, list(found)[:2], class_)
+
+
+def _difference(groups: dict, names: list[str], class_: str) -> None:
+    one, other = (groups[name, True] for name in names)
+    if not (one.count and other.count):
+        return
+    left, right = st.columns([1, 2])
+    with left:
+        change = difference(one.mean, other.mean)
+        charts.show(charts.signed(change, "difference"), "mean-difference", f"Difference of mean maps of {class_}")
+    right.markdown(f"**Where the first two look differently** (correct predictions, {class_}).")
+    with right:
+        views.caption(
+            f"Red: {names[0]} has the stronger mean map; blue: {names[1]}. Maps of different layers differ in "
+            "sharpness, which alone makes a rim of one color."
+        )
+
+
+def embedding(name: str, face: Face | None) -> None:
+    """Draw the features of the test set in two dimensions, and what a lasso holds."""
+    left, right = st.columns(2)
+    kind = _KINDS[views.choose_one("Two dimensions by", _KINDS, default="PCA", key="embedding", container=left)]
+    color = views.choose_one("Color", _COLORS, default="label", key="color", container=right)
+    try:
+        found = services.metrics.test_set_views.embedding(name, kind, face)
+    except (CheckpointError, ValueError) as error:
+        st.info(str(error))
+        return
+    chosen = charts.show_to_select(_figure(found, color, kind), "scatter", f"Features of {found.part}, by {color}")
+    how = f"{100 * found.kept:.0f} % of their variance" if kind == "pca" else "neighborhoods, not distances"
+    star = " The star is your face." if found.face is not None else ""
+    views.caption(
+        f"**{len(found.ids)} images of {found.part}: the features before the last layer of {name},** in two dimensions "
+        f"that keep {how}.{star} Draw a lasso around points to see what they are."
+    )
+    if chosen:
+        _selected(found, set(chosen))
+
+
+def _figure(found: Embedding, color: str, kind: str):
+    axes, common = _AXES[kind], [str(id_) for id_ in found.ids]
+    if color == "annotator entropy":
+        return charts.scatter_by_value(found.points, found.entropy, common, axes, found.face, "entropy, nats")
+    if color == "error":
+        wrong = (found.labels != found.predicted).long()
+        return charts.scatter_by_class(found.points, wrong, ("correct", "wrong"), common, axes, found.face)
+    groups = found.labels if color == "label" else found.predicted
+    return charts.scatter_by_class(found.points, groups, found.classes, common, axes, found.face)
+
+
+def _selected(found: Embedding, ids: set[str]) -> None:
+    """Draw the confusion of the images in the lasso, and the images where their set is imported."""
+    mask = torch.tensor([str(id_) in ids for id_ in found.ids])
+    labels, predicted = found.labels[mask].tolist(), found.predicted[mask].tolist()
+    pairs = Counter((found.classes[a], found.classes[b]) for a, b in zip(labels, predicted, strict=True))
+    wrong = sum(n for (label, guess), n in pairs.items() if label != guess)
+    st.markdown(f"**{counted(len(labels), 'image is', 'images are')} in the lasso, {wrong} misclassified.**")
+    rows = [f"| {label} | {guess} | {n} |" for (label, guess), n in pairs.most_common(12)]
+    st.markdown("\n".join(["| label | predicted class | images |", "|---|---|---:|", *rows]))
+    images([str(id_) for id_, inside in zip(found.ids, mask.tolist(), strict=True) if inside][:12])
+
+
+def images(ids: list[str]) -> None:
+    """Draw the images with these ids, where a set that has them is imported; else say that it is not."""
+    set_, known = services.metrics.confusion.thumbnails(ids)
+    if not known:
+        st.caption("The images are not imported here: `ferscope data import SOURCE`. IDs: " + ", ".join(ids[:6]))
+        return
+    with st.container(horizontal=True):
+        for id_, pixels in known.items():
+            st.image(pixels.repeat(3, 0).repeat(3, 1), width=96, alt=f"Image {id_} of {set_}")
+
+
+def curves(first: str, second: str) -> None:
+    """Draw the accuracy of two networks against the cut-off of two filters and the angle, where both are measured."""
+    surveys = [robustness.survey_of(name) for name in (first, second)]
+    known = [survey.found.curves if survey.found else {} for survey in surveys]
+    for name in ("low-pass", "high-pass", "rotation"):
+        if all(name in curves for curves in known):
+            st.markdown(f"**{services.robustness.CORRUPTIONS[name].title}**")
+            robustness.accuracy(surveys, name, f"pair-{name}")
+
+
+def disagreements(found: tuple[Disagreement, ...], first: str, second: str) -> None:
+    """Draw, by label, how many images exactly one of two networks classifies correctly, and some of them."""
+    if not found:
+        st.info("No image is classified correctly by exactly one of the two.")
+        return
+    by_label = {name: [one for one in found if one.label == name] for name in dict.fromkeys(d.label for d in found)}
+    rows = [
+        f"| {name} | {sum(d.first_right for d in of)} | {sum(not d.first_right for d in of)} |"
+        for name, of in sorted(by_label.items())
+    ]
+    head = f"| label | only {first} correct | only {second} correct |\n|---|---:|---:|"
+    st.markdown("\n".join([head, *rows]))
+    right = views.choose_one("Correct by", (first, second), default=first, key="right-by")
+    chosen = [one for one in found if one.first_right == (right == first)]
+    with st.expander(f"{counted(len(chosen), 'image')} that only {right} classifies correctly"):
+        images([one.id for one in chosen[:12]])
+        st.dataframe(
+            {
+                "id": [one.id for one in chosen],
+                "label": [one.label for one in chosen],
+                first: [one.first for one in chosen],
+                second: [one.second for one in chosen],
+            },
+            hide_index=True,
+        )
