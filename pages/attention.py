@@ -5,7 +5,7 @@ from functools import partial
 import streamlit as st
 
 from workbench import services
-from workbench.ui import attention, model_picker, page_content, rollout, state, views
+from workbench.ui import ablation, attention, model_picker, page_content, rollout, state, views
 from workbench.ui import gates as gate_views
 
 views.title("Attention", "What does attention weight, and does the prediction depend on it?")
@@ -45,9 +45,9 @@ def maps() -> None:
     rollout.section(face, network)
 
 
-def ablation() -> None:
-    attention.switches(face, network, found.modules)
-    attention.class_branches(face, network)
+def without_modules() -> None:
+    ablation.switches(face, network, found.modules)
+    ablation.class_branches(face, network)
 
 
 dependence = partial(gate_views.section, network, gates, attention.labels(found.modules))
@@ -56,7 +56,7 @@ if found.modules:
         {
             "Maps": maps,
             "Input dependence": dependence,
-            "Ablation": ablation,
+            "Ablation": without_modules,
             "Versus Grad-CAM": partial(attention.cam_correlation, face, network, found.modules),
         },
         {"by": "Ablation", **{f"module{i}": "Ablation" for i in range(1, 1 + len(found.modules))}},

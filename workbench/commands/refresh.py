@@ -83,7 +83,8 @@ def refresh(
     """Update what is computed from the networks in checkpoints/, where it is out of date.
 
     Args:
-        budget: time for what needs images (gates, mean maps, features, robustness, views of the ensemble), as 30m, 1.5h or 90s.
+        budget: time for what needs images (gates, mean maps, features, robustness, views of the ensemble), as 30m,
+            1.5h or 90s.
         data: the imported dataset (`ferscope data import`); without it, these are skipped.
         device: cpu, cuda, mps, or auto for the best one available.
         only: update only these; readme updates the ensemble too.

@@ -267,9 +267,9 @@ def _training_faces(chosen: Chosen) -> None:
             st.markdown(f"**{image.label}**  \n{image.votes or 'no votes known'}  \ndistance {image.distance:.2g}")
     nearest = found.images[0].distance
     views.caption(
-        f"**The {len(found.images)} of {found.among} training images whose features are nearest,** with label and votes "
-        f"of ten annotators. The nearest is {nearest:.2g} away; a test image's, in the median, {found.typical:.2g}. "
-        "Near in the network's features does not mean alike to people."
+        f"**The {len(found.images)} of {found.among} training images whose features are nearest,** with label and "
+        f"votes of ten annotators. The nearest is {nearest:.2g} away; that of a test image, in the median, "
+        f"{found.typical:.2g}. Near in the network's features does not mean alike to people."
     )
     if not images:
         st.caption("The images are not imported here: `ferscope data import SOURCE`.")
