@@ -52,17 +52,17 @@ RANDOM = "The weights are random, so this means nothing."
 @page_content.fragment
 def maps() -> None:
     left, middle, right = st.columns([5, 1.25, 1.25], vertical_alignment="bottom")
-    with left:
-        class_ = state.choose_class(explanation.mapped, prediction.predicted)
     predict_first = middle.toggle("Predict first", key="guess", bind="query-params")
     with right.popover("Map settings"):
         method = map_details.ONE_PASS[st.radio("Method", map_details.ONE_PASS, key="method", bind="query-params")]
         opacity = st.slider("Opacity", 0, 100, 70, format="%d %%", key="opacity", bind="query-params") / 100
         shared = st.toggle("One scale for all classes", value=True, key="shared", bind="query-params")
-    if predict_first and not map_quiz.revealed(face, network, class_, method):
-        map_quiz.ask(explanation, face, network, class_, method)
+    if predict_first and not map_quiz.revealed(face, network, method):
+        map_quiz.ask(explanation, face, network, method)  # without the class chooser, which shows the prediction
         return
-    if predict_first:
+    with left:
+        class_ = state.choose_class(explanation.mapped, prediction.predicted)
+    if predict_first and class_ == prediction.predicted:
         map_quiz.show(explanation, face, class_, method, opacity)
     else:
         face_map_prediction(class_, method, opacity, shared)

@@ -21,7 +21,7 @@ def main() -> None:
         "Cut-off frequency in cycles per pixel", 0.04, 0.4, 0.2, 0.01, key="cutoff", bind="query-params"
     )
     mask = views.choose_one(
-        "Filter", ("ideal", "gaussian", "butterworth"), default="ideal", key="mask", container=right
+        "Filter", ("gaussian", "butterworth", "ideal"), default="gaussian", key="mask", container=right
     )
     views.tabs(
         {
@@ -36,6 +36,10 @@ def main() -> None:
 
 def components(cutoff: float, mask: services.frequency.Mask) -> None:
     views.frequency_components(services.frequency.frequencies(face, network, cutoff, mask))
+    if mask == "ideal":
+        views.caption(
+            "**Ringing:** the waves beside edges come from the sharp cut-off of the ideal filter, not the face."
+        )
     st.subheader("Prediction for each component")
     if slow_requests.ready(network, 49, "Classify both components", f"components-{mask}-{face.key}-{network}"):
         with st.spinner("Classifying at 24 cut-off frequencies"):

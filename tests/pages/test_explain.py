@@ -137,15 +137,26 @@ def test_a_network_without_maps_still_shows_its_uncertainty():
 # ---- predict first
 
 
+def guessed(**link: str | list[str]) -> AppTest:
+    """The page after a guess with the class happy."""
+    app = started(guess="true", **link)
+    app.segmented_control(key="class-guess").set_value("happy")
+    press(checked(app.run()), "reveal")
+    return app
+
+
 def test_map_and_prediction_stay_hidden_until_a_guess_is_scored():
     app = started(guess="true")
-    assert "Where will the map for happy be strongest?" in words(app)
+    assert "Which class will the network predict?" in words(app)
     assert "Prediction: " not in words(app)
+    assert "class" not in [group.key for group in app.button_group], "its default would be the prediction"
     assert "reveal" not in [b.key for b in app.main.button], "nothing was picked yet"
+    app.segmented_control(key="class-guess").set_value("sad")
     best = score(services.explain(faces.load_sample("astronaut")).map_of("happy"), range(4)).strongest
     app.multiselect(key="cells").set_value([services.map_quiz.cell_name(cell) for cell in best])
     press(checked(app.run()), "reveal")
     said = words(app)
+    assert "You predicted sad:** wrong; by chance 14\N{NO-BREAK SPACE}% are right." in said
     assert "4 in common: intersection over union 1.00; random baseline 0.07" in said
     assert "Your score: 100\N{NO-BREAK SPACE}% of the best possible with 4 cells" in said
     assert "random cells 11\N{NO-BREAK SPACE}% on average" in said
@@ -153,30 +164,28 @@ def test_map_and_prediction_stay_hidden_until_a_guess_is_scored():
 
 
 def test_a_guess_on_a_drawn_face_is_scored_against_what_was_drawn_too():
-    app = started(guess="true", sample="drawn_surprise", cells=["B2", "E2", "C6", "D6"])
-    press(app, "reveal")
+    app = guessed(sample="drawn_surprise", cells=["B2", "E2", "C6", "D6"])
     assert "Features drawn for surprise" in words(app)
     assert "4 in common: intersection over union 1.00;" in words(app)
 
 
-def test_another_class_is_another_guess_and_guess_again_begins_anew():
-    app = started(guess="true", cells=["A1"])
-    press(app, "reveal")
+def test_another_class_is_shown_without_a_guess_and_guess_again_begins_anew():
+    app = guessed(cells=["A1"])
     app.segmented_control(key="class").set_value("sad")
     checked(app.run())
-    assert "Where will the map for sad be strongest?" in words(app)
+    assert "evidence for sad" in words(app)
+    assert "Your score" not in words(app)
     app.segmented_control(key="class").set_value("happy")
     checked(app.run())
     press(app, "again")
-    assert "Where will the map for happy be strongest?" in words(app)
+    assert "Which class will the network predict?" in words(app)
     assert app.multiselect(key="cells").value == []
 
 
 def test_a_guess_against_a_blank_map_has_no_score(monkeypatch):
     real = Explanation.map_of
     monkeypatch.setattr(Explanation, "map_of", lambda self, *a: 0 * real(self, *a))
-    app = started(guess="true", cells=["A1"])
-    press(app, "reveal")
+    app = guessed(cells=["A1"])
     assert "is blank,** so no guess can agree with it" in words(app)
 
 

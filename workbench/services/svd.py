@@ -28,7 +28,8 @@ class Spectrum:
     Attributes:
         pixels: the image in 0..1, (S, S).
         sigma: singular values, largest first, (S,).
-        energy: share of the squared image in the first 1, 2, … terms, 0..1, (S,).
+        energy: share of the variance of the pixels that the first 1, 2, … terms keep, 0..1, (S,): 1 less the squared
+            error of the approximation over that of the image's mean, which the first term would else be credited with.
         k: number of terms kept.
         approximation: the image of rank k, cut to 0..1, (S, S).
         term: the k-th term alone, σ_k u_k v_kᵀ, (S, S).
@@ -52,7 +53,10 @@ def spectrum_of(pixels: Tensor, k: int = 8) -> Spectrum:
     sigma = svd.singular_spectrum(pixels)
     u, _, v = svd.rank_one_terms(pixels, k)  # (k, S) each
     term = sigma[k - 1] * u[-1, :, None] * v[-1]
-    return Spectrum(pixels, sigma, svd.energy(sigma), k, svd.rank_k(pixels, k).clamp(0, 1), term)
+    error = sigma.square().flip(0).cumsum(0).flip(0)[1:]  # of the first 1, 2, … terms
+    variance = (pixels - pixels.mean()).square().sum().clamp(min=torch.finfo(torch.float32).tiny)
+    energy = torch.cat([1 - error / variance, torch.ones(1)]).clamp(0, 1)
+    return Spectrum(pixels, sigma, energy, k, svd.rank_k(pixels, k).clamp(0, 1), term)
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,12 +17,11 @@ from workbench.analysis.methods import EXPLAINERS, GROUPS
 from workbench.faces import Face
 from workbench.services.explain import Explanation, layer_tree, map_by_layer, map_by_method, seconds_by_method
 from workbench.services.explain import layers as layers_of
-from workbench.services.metrics.confusion import thumbnails
-from workbench.services.metrics.test_set_views import nearest_training_faces
 
-from . import charts, page_content, slow_requests, state, uncertainty, views
+from . import charts, page_content, slow_requests, state, training_faces, uncertainty, views
 
 EM_SPACE = "\N{EM SPACE}"
+_SAME = 1e-6  # cosine distance of two maps that count as the same
 ONE_PASS = {EXPLAINERS[name].title: name for name in METHODS}
 """Title → name of the methods that need no further forward pass."""
 
@@ -93,17 +92,35 @@ def _classes(chosen: Chosen) -> None:
 def _methods(chosen: Chosen) -> None:
     explanation = chosen.explanation
     maps = {name: explanation.map_of(chosen.class_, name) for name in ONE_PASS.values()} | _more_methods(chosen)
-    _show(chosen, {_with_strength(EXPLAINERS[name].title, heat): heat for name, heat in maps.items()}, None, "Methods")
+    same = _same_maps(maps)
+    order = [name for name in maps if name not in same[1:]] + same[1:]  # methods that can differ first
+    titled = {_with_strength(EXPLAINERS[name].title, maps[name]): maps[name] for name in order}
+    _show(chosen, titled, None, "Methods")
     negative = any(float(one.min()) < 0 for one in maps.values())
     signs = " Red: evidence for the class; blue: against it." if negative else ""
     views.caption(
         f"**{len(maps)} methods for {chosen.class_},** each with its own unit and scale; the number is the largest "
         f"value.{signs} Agreement of methods is not a proof, since most of them use the same layer."
     )
+    if same:
+        titles = ", ".join(EXPLAINERS[name].title for name in same)
+        views.caption(
+            f"**{titles} give the same map here,** as they must where only average pooling and a linear layer follow "
+            "the layer: that they agree is no evidence."
+        )
     with st.expander("What each method does, and what it does not prove"):
         for name in maps:
             method = EXPLAINERS[name]
             st.markdown(f"**{method.title}** ({method.paper}). {method.idea} *Not proved:* {method.unproven}")
+
+
+def _same_maps(maps: dict[str, Tensor]) -> list[str]:
+    """Names of the methods whose map is that of Grad-CAM but for a factor; [] where no other one is."""
+    first = maps["gradcam"].flatten()
+    if float(first.max()) <= 0:
+        return []
+    same = [name for name, heat in maps.items() if float(F.cosine_similarity(first, heat.flatten(), dim=0)) > 1 - _SAME]
+    return same if len(same) > 1 else []
 
 
 def _more_methods(chosen: Chosen) -> dict[str, Tensor]:
@@ -252,29 +269,6 @@ def _seconds(seconds: float) -> str:
     return "under 1 s" if seconds < 1 else f"{seconds:.0f} s"
 
 
-def _training_faces(chosen: Chosen) -> None:
-    """The nearest training images by the features of the network: what it takes this face for."""
-    try:
-        found = nearest_training_faces(chosen.face, chosen.network)
-    except ValueError as error:  # no features are stored: the message has the command
-        st.info(str(error))
-        return
-    set_, images = thumbnails([image.id for image in found.images])
-    for column, image in zip(st.columns(len(found.images)), found.images, strict=True):
-        with column:
-            if image.id in images:
-                st.image(images[image.id].repeat(3, 0).repeat(3, 1), width="stretch", alt=f"Image {image.id} of {set_}")
-            st.markdown(f"**{image.label}**  \n{image.votes or 'no votes known'}  \ndistance {image.distance:.2g}")
-    nearest = found.images[0].distance
-    views.caption(
-        f"**The {len(found.images)} of {found.among} training images whose features are nearest,** with label and "
-        f"votes of ten annotators. The nearest is {nearest:.2g} away; that of a test image, in the median, "
-        f"{found.typical:.2g}. Near in the network's features does not mean alike to people."
-    )
-    if not images:
-        st.caption("The images are not imported here: `ferscope data import SOURCE`.")
-
-
 SECTIONS: dict[str, Callable[[Chosen], None]] = {
     "Uncertainty": _uncertainty,
     "Classes": _classes,
@@ -282,6 +276,6 @@ SECTIONS: dict[str, Callable[[Chosen], None]] = {
     "Layers": _layers,
     "Faithfulness": _faithfulness,
     "Attention maps": _attention_maps,
-    "Training faces": _training_faces,
+    "Training faces": lambda chosen: training_faces.nearest(chosen.face, chosen.network),
 }
 """Name of a section → function that draws it."""

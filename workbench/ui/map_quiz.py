@@ -1,4 +1,4 @@
-"""Predict first: visitors pick the cells where they expect the map to be strongest, then see their score."""
+"""Predict first: visitors predict the class and the strongest cells of its map, then see how far they were right."""
 
 from __future__ import annotations
 
@@ -15,23 +15,27 @@ from . import charts, views
 _CELLS = tuple(services.map_quiz.cell_name(cell) for cell in range(GRID * GRID))
 
 
-def revealed(face: Face, network: str, class_: str, method: str) -> bool:
-    """Whether the visitor has submitted a guess for this map."""
-    return st.session_state.get("revealed", (None,))[0] == (face.key, network, class_, method)
+def revealed(face: Face, network: str, method: str) -> bool:
+    """Whether the visitor has submitted a guess for this face, network and method."""
+    return st.session_state.get("revealed", (None,))[0] == (face.key, network, method)
 
 
-def ask(explanation: Explanation, face: Face, network: str, class_: str, method: str) -> None:
-    """Draw the face under a grid of cells, picked by click or by name, and the button that reveals the map."""
+def ask(explanation: Explanation, face: Face, network: str, method: str) -> None:
+    """Draw the classes to choose one, the face under a grid of cells to pick, and the button that reveals both."""
     left, right = st.columns([1, 1])
     with right:
+        st.markdown("**Which class will the network predict?**")
+        class_ = st.segmented_control(
+            "Your prediction", explanation.prediction.classes, key="class-guess", label_visibility="collapsed"
+        )
         st.markdown(
-            f"**Where will the map for {class_} be strongest?** Pick cells on the face or by name below, then reveal "
-            "the map. Map and probabilities are hidden until then."
+            "**Where will the map for that class be strongest?** Pick cells on the face or by name below, then reveal. "
+            "Prediction, map and probabilities are hidden until then."
         )
         names = st.multiselect("Cells", _CELLS, key="cells", bind="query-params", placeholder="A1 is the upper left")
-        key, cells = (face.key, network, class_, method), _numbers(names)
-        if names:
-            st.button("Reveal", type="primary", on_click=_reveal, args=(key, cells), key="reveal")
+        key, cells = (face.key, network, method), _numbers(names)
+        if names and class_:
+            st.button("Reveal", type="primary", on_click=_reveal, args=(key, cells, class_), key="reveal")
         st.caption("Pick about four to eight cells: with all cells any guess scores 100 %, as a random one does.")
     with left:
         figure = charts.gridded(charts.face(explanation.pixels, ""), len(explanation.pixels), GRID, cells)
@@ -39,8 +43,8 @@ def ask(explanation: Explanation, face: Face, network: str, class_: str, method:
         charts.show_to_click(figure, f"grid-{clicks}", "The face under a grid of cells", _clicked)
 
 
-def _reveal(key: tuple[str, str, str, str], cells: list[int]) -> None:
-    st.session_state["revealed"] = (key, cells)
+def _reveal(key: tuple[str, str, str], cells: list[int], class_: str) -> None:
+    st.session_state["revealed"] = (key, cells, class_)
 
 
 def _again() -> None:
@@ -62,7 +66,14 @@ def _numbers(names: list[str]) -> list[int]:
 
 def show(explanation: Explanation, face: Face, class_: str, method: str, opacity: float) -> None:
     """Draw the guess beside the map, and for a drawn face beside the features that were drawn."""
-    found = services.map_quiz.guess(explanation, face, class_, st.session_state["revealed"][1], method)
+    _, cells, guessed = st.session_state["revealed"]
+    found = services.map_quiz.guess(explanation, face, class_, cells, method)
+    prediction = explanation.prediction
+    share, chance = (charts.percent(p) for p in (float(prediction.probabilities.max()), 1 / len(prediction.classes)))
+    views.caption(
+        f"**Prediction: {prediction.predicted}, {share}. You predicted {guessed}:** "
+        f"{'right' if guessed == prediction.predicted else 'wrong'}; by chance {chance} are right."
+    )
     first, second, third = st.columns(3)
     with first:
         _map(explanation, found, class_, method, opacity)

@@ -38,7 +38,14 @@ def where_it_changes(found: Response, classes: tuple[str, ...]) -> str:
     ]
     kept = sorted({neutral, *(tip.kept for tip in tips)})
     if not changes:
-        return f"**Prediction: {predicted} at every value from {number(kept[0], name)} to {number(kept[-1], name)}.**"
+        every = f"at every value from {number(kept[0], name)} to {number(kept[-1], name)}"
+        shares = found.probabilities[:, classes.index(predicted)]
+        least = int(shares.argmin())
+        start, low = (charts.percent(float(s)) for s in (shares[found.values.tolist().index(neutral)], shares[least]))
+        return (
+            f"**Prediction: {predicted} {every}.** Its probability falls from {start} to {low} "
+            f"at {number(float(found.values[least]), name)}."
+        )
     ends = number(kept[0], name), number(kept[-1], name)
     reach = f"from {ends[0]} to {ends[1]}" if len(kept) > 1 else f"at {ends[0]} only"
     return f"**Prediction: {predicted} {reach}; it first changes {' and '.join(changes)}.**"

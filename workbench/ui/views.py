@@ -162,10 +162,10 @@ def approximation(result: Spectrum) -> None:
 
 
 def singular_values(result: Spectrum) -> None:
-    """Draw the singular values, the first k in blue, with their share of the energy."""
+    """Draw the singular values, the first k in blue, with the share of variance that they keep."""
     charts.show(charts.singular_values(result.sigma, result.k), "sigma", "Singular values in descending order")
     held = f"{100 * float(result.energy[result.k - 1]):.1f}\N{NO-BREAK SPACE}%"
     st.markdown(
-        f"**The first {result.k} (blue) hold {held} of the energy** (sum of squared singular values). Singular values "
-        "say nothing about where something is in the image."
+        f"**The first {result.k} (blue) keep {held} of the variance of the pixels** (the mean gray, which the first one "
+        "mostly holds, is not counted). Singular values say nothing about where something is in the image."
     )

@@ -1,0 +1,34 @@
+"""The training faces nearest to the current one, on the page Explain."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from workbench.faces import Face
+from workbench.services.metrics.confusion import thumbnails
+from workbench.services.metrics.test_set_views import nearest_training_faces
+
+from . import views
+
+
+def nearest(face: Face, network: str) -> None:
+    """Draw the nearest training images by the features of the network: what it takes this face for."""
+    try:
+        found = nearest_training_faces(face, network)
+    except ValueError as error:  # no features are stored: the message has the command
+        st.info(str(error))
+        return
+    set_, images = thumbnails([image.id for image in found.images])
+    for column, image in zip(st.columns(len(found.images)), found.images, strict=True):
+        with column:
+            if image.id in images:
+                st.image(images[image.id].repeat(3, 0).repeat(3, 1), width="stretch", alt=f"Image {image.id} of {set_}")
+            st.markdown(f"**{image.label}**  \n{image.votes or 'no votes known'}  \ndistance {image.distance:.2g}")
+    closest = found.images[0].distance
+    views.caption(
+        f"**The {len(found.images)} of {found.among} training images whose features are nearest,** with label and "
+        f"votes of ten annotators. The nearest is {closest:.2g} away; that of a test image, in the median, "
+        f"{found.typical:.2g}. Near in the network's features does not mean alike to people."
+    )
+    if not images:
+        st.caption("The images are not imported here: `ferscope data import SOURCE`.")
