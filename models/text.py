@@ -8,9 +8,14 @@ PLAIN_WORDS = re.compile(r"\w[\w '()-]{0,59}")
 """What a class may be called: no address that a page would make a link of, no formula that a table would compute."""
 
 
+def thousands(n: int) -> str:
+    """A number with a thin space, which does not break, between thousands: 28 709."""
+    return f"{n:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
 def counted(n: int, one: str, many: str = "") -> str:
     """1 image, 8 images; `many` where it is more than `one` with an s: 1 copy is, 2 copies are."""
-    return f"{n} {one if n == 1 else many or one + 's'}"
+    return f"{thousands(n)} {one if n == 1 else many or one + 's'}"
 
 
 def signed(value: float, decimals: int) -> str:

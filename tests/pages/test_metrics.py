@@ -53,7 +53,7 @@ def test_part_and_leaked_images_are_taken_from_the_link(no_set):
         )
         in text
     )
-    assert "| images | 3 124 |" in text
+    assert "| images | 3\N{NARROW NO-BREAK SPACE}124 |" in text
     assert "It was fitted on PublicTest itself" in text
 
 

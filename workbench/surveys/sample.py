@@ -11,6 +11,7 @@ import numpy as np
 from models.checkpoints import checkpoint_folder, read_card
 from models.datasets import DataError, FaceSet
 from models.datasets.splits import draw_of_each_class, split
+from models.text import thousands
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,9 @@ class SurveySample:
     def text(self) -> str:
         """The images in words."""
         if self.pictures == self.of:
-            return f"{self.pictures} images of {self.part}"
-        return f"{self.pictures} of the {self.of} images of {self.part} (stratified by class, seed {self.seed})"
+            return f"{thousands(self.pictures)} images of {self.part}"
+        some = f"{thousands(self.pictures)} of the {thousands(self.of)} images of {self.part}"
+        return f"{some} (stratified by class, seed {self.seed})"
 
 
 def draw_sample(

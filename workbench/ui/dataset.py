@@ -9,6 +9,7 @@ import streamlit as st
 
 from models.datasets import DataError
 from models.datasets.splits import named_splits
+from models.text import thousands
 from workbench import services
 from workbench.services.dataset.class_imbalance import Augmenting, Weighting
 from workbench.services.dataset.contents import Contents
@@ -42,8 +43,8 @@ def choose() -> Contents:
 
 def classes(found: Contents) -> None:
     """Draw the number of images per class and split (figure 6 of paper A)."""
-    texts = {part: [f"{n:,}".replace(",", " ") for n in counts] for part, counts in found.counts.items()}
-    titles = {part: f"{part}<br>{sum(counts):,}".replace(",", " ") for part, counts in found.counts.items()}
+    texts = {part: [thousands(n) for n in counts] for part, counts in found.counts.items()}
+    titles = {part: f"{part}<br>{thousands(sum(counts))}" for part, counts in found.counts.items()}
     figure = charts.panels(
         {titles[part]: counts for part, counts in found.counts.items()},
         found.classes,
@@ -52,9 +53,10 @@ def classes(found: Contents) -> None:
     )
     charts.show(figure, "classes", f"Images per class in each split of {found.name}")
     most, least = (pick(zip(found.training, found.classes, strict=True)) for pick in (max, min))
-    text = f"{most[1]} ({most[0]}) has {most[0] / max(least[0], 1):.1f} times the images of {least[1]} ({least[0]})"
+    largest, smallest = (f"{name} ({thousands(n)})" for n, name in (most, least))
+    text = f"{largest} has {most[0] / max(least[0], 1):.1f} times the images of {smallest}"
     if most[0] == least[0]:
-        text = f"each class has {most[0]} images"
+        text = f"each class has {thousands(most[0])} images"
     views.caption(
         f"**Class imbalance: in {found.counted}, {text}.** A network that never predicts a rare class loses little "
         "accuracy; per-class recall on the page Metrics shows it."

@@ -10,6 +10,7 @@ import torch
 
 from models import list_models
 from models.checkpoints import CheckpointError
+from models.text import thousands
 from workbench import services
 from workbench.services.metrics.evaluation import MEASURES, Calibration, Scores
 from workbench.services.metrics.paired_tests import Pair
@@ -110,7 +111,7 @@ def classes(found: dict[str, Scores]) -> None:
 
 def table(found: dict[str, Scores], part: str) -> None:
     """Draw a table of all measures, a column for each checkpoint; the best value of a row is bold."""
-    rows = [f"| images | {' | '.join(f'{s.n_images:,}'.replace(',', ' ') for s in found.values())} |"]
+    rows = [f"| images | {' | '.join(thousands(s.n_images) for s in found.values())} |"]
     for measure in MEASURES:
         known = {name: s.values[measure.key][0] for name, s in found.items() if measure.key in s.values}
         pick = max if measure.higher_is_better else min

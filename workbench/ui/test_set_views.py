@@ -8,7 +8,7 @@ import streamlit as st
 import torch
 
 from models.checkpoints import CheckpointError
-from models.text import counted
+from models.text import counted, thousands
 from workbench import services
 from workbench.faces import Face
 from workbench.services.metrics.paired_tests import Disagreement
@@ -42,7 +42,7 @@ def mean_maps(names: list[str]) -> None:
         (name, correct): of_group(maps, index, correct) for name, maps in found.items() for correct in (True, False)
     }
     titled = {
-        f"{name}<br>{'correct' if correct else 'wrong'}, {one.count}": getattr(one, what)
+        f"{name}<br>{'correct' if correct else 'wrong'}, {thousands(one.count)}": getattr(one, what)
         for (name, correct), one in groups.items()
         if one.count
     }
@@ -87,8 +87,8 @@ def embedding(name: str, face: Face | None) -> None:
     how = f"{100 * found.kept:.0f} % of their variance" if kind == "pca" else "neighborhoods, not distances"
     star = " The star is your face." if found.face is not None else ""
     views.caption(
-        f"**{len(found.ids)} images of {found.part}: the features before the last layer of {name},** in two dimensions "
-        f"that keep {how}.{star} Draw a lasso around points to see what they are."
+        f"**{thousands(len(found.ids))} images of {found.part}: the features before the last layer of {name},** in two "
+        f"dimensions that keep {how}.{star} Draw a lasso around points to see what they are."
     )
     if chosen:
         _selected(found, set(chosen))

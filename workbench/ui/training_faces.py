@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from models.text import thousands
 from workbench.faces import Face
 from workbench.services.metrics.confusion import thumbnails
 from workbench.services.metrics.test_set_views import nearest_training_faces
@@ -26,8 +27,8 @@ def nearest(face: Face, network: str) -> None:
             st.markdown(f"**{image.label}**  \n{image.votes or 'no votes known'}  \ndistance {image.distance:.2g}")
     closest = found.images[0].distance
     views.caption(
-        f"**The {len(found.images)} of {found.among} training images whose features are nearest,** with label and "
-        f"votes of ten annotators. The nearest is {closest:.2g} away; that of a test image, in the median, "
+        f"**The {len(found.images)} of {thousands(found.among)} training images whose features are nearest,** with label "
+        f"and votes of ten annotators. The nearest is {closest:.2g} away; that of a test image, in the median, "
         f"{found.typical:.2g}. Near in the network's features does not mean alike to people."
     )
     if not images:

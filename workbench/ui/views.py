@@ -166,6 +166,6 @@ def singular_values(result: Spectrum) -> None:
     charts.show(charts.singular_values(result.sigma, result.k), "sigma", "Singular values in descending order")
     held = f"{100 * float(result.energy[result.k - 1]):.1f}\N{NO-BREAK SPACE}%"
     st.markdown(
-        f"**The first {result.k} (blue) keep {held} of the variance of the pixels** (the mean gray, which the first one "
-        "mostly holds, is not counted). Singular values say nothing about where something is in the image."
+        f"**The first {result.k} (blue) keep {held} of the variance of the pixels** (the mean gray, which the first "
+        "one mostly holds, is not counted). Singular values say nothing about where something is in the image."
     )

@@ -15,12 +15,13 @@ from typing import Literal
 
 from models.checkpoints import CheckpointError, checkpoint_folders, read_card
 from models.metrics import accuracy_of, percent
+from models.text import thousands
 
 from ...surveys.robustness import FILE as SURVEY
 from ..svd import memory_account
 from . import counts, elsewhere
 from .definitions import Claim, Finding, Paper, Protocol, Table
-from .evaluators import EVALUATORS, Ours, count
+from .evaluators import EVALUATORS, Ours
 from .fractions import agrees, counted, shares, test_pictures
 from .loading import papers
 from .networks import added, stock
@@ -210,9 +211,8 @@ def _right(letter: str, at: str) -> str:
     table, row = at.split("/")
     found = _plain(paper_of(letter).table(table), row)
     value, low, high = (100 * v for v in found.accuracy)
-    return (
-        f"{count(found.right)} of {count(found.of)} correct ({value:.1f}\N{NO-BREAK SPACE}%, {low:.1f} to {high:.1f})"
-    )
+    share = f"{value:.1f}\N{NO-BREAK SPACE}%, {low:.1f} to {high:.1f}"
+    return f"{thousands(found.right)} of {thousands(found.of)} correct ({share})"
 
 
 def _epochs(letter: str, which: str) -> str:
@@ -239,7 +239,7 @@ def _fit(letter: str, at: str) -> str:
     """How many images of another class a printed recall would be, "claim/class"."""
     id, class_ = at.split("/")
     n = test_pictures(class_)
-    return " or ".join(f"{k} of {count(n)}" for k in shares(paper_of(letter).claim(id).claimed, n)) or "none"
+    return " or ".join(f"{k} of {thousands(n)}" for k in shares(paper_of(letter).claim(id).claimed, n)) or "none"
 
 
 _FIGURES: dict[str, Callable[[str, str], str]] = {
@@ -250,7 +250,7 @@ _FIGURES: dict[str, Callable[[str, str], str]] = {
     "epochs": _epochs,
     "accuracy": _accuracy,
     "memory": _bytes,
-    "added": lambda letter, network: count(added(network, "resnet18")),
-    "stock": lambda letter, name: count(stock(name)),
+    "added": lambda letter, network: thousands(added(network, "resnet18")),
+    "stock": lambda letter, name: thousands(stock(name)),
 }
 """Functions that replace {name:argument} in the text of a finding."""

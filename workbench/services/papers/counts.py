@@ -10,9 +10,10 @@ from models.datasets.faceset import EMOTIONS, FaceSet
 from models.datasets.fer2013 import COUNTS
 from models.datasets.sampling import class_weights, inverse_weights
 from models.datasets.splits import SPLITS
+from models.text import thousands
 
 from .definitions import Claim, Paper
-from .evaluators import Ours, count, evaluator, exact
+from .evaluators import Ours, evaluator, exact
 
 
 def _counts(parts: tuple[str, ...] | list[str] = tuple(COUNTS)) -> np.ndarray:
@@ -36,7 +37,7 @@ def _class_share(claim: Claim, paper: Paper) -> Ours:
 def _smallest_class(claim: Claim, paper: Paper) -> Ours:
     counts = _counts(["Training"])
     i = int(counts.argmin())
-    text = f"{EMOTIONS[i]}, {counts[i]} of {count(int(counts.sum()))} training images"
+    text = f"{EMOTIONS[i]}, {counts[i]} of {thousands(int(counts.sum()))} training images"
     return Ours("exact", text, "from the counts", holds=EMOTIONS[i] == claim.given["class"])
 
 
@@ -44,7 +45,7 @@ def _smallest_class(claim: Claim, paper: Paper) -> Ours:
 def _weight(claim: Claim, paper: Paper) -> Ours:
     n = claim.given.get("count") or int(_counts()[EMOTIONS.index(claim.given["class"])])
     value = inverse_weights([n] * len(EMOTIONS), claim.given["total"])[0]
-    return exact(claim, value, f"{count(claim.given['total'])} / (7 × {count(n)})")
+    return exact(claim, value, f"{thousands(claim.given['total'])} / (7 × {thousands(n)})")
 
 
 @evaluator
@@ -87,7 +88,7 @@ def _split_share(claim: Claim, paper: Paper) -> Ours:
 def _trained_on(claim: Claim, paper: Paper) -> Ours:
     parts = divided(claim.given["split"])
     inside = int(np.isin(parts["test"], parts["training"]).sum())
-    text = f"{count(inside)} of the {count(len(parts['test']))} test images are in the training set"
+    text = f"{thousands(inside)} of the {thousands(len(parts['test']))} test images are in the training set"
     way = f"split `{claim.given['split']}`, drawn with the paper's counts; exact duplicates not counted"
     return Ours("exact", text, way, holds=inside == 0)
 
@@ -96,4 +97,4 @@ def _trained_on(claim: Claim, paper: Paper) -> Ours:
 def _other_draw(claim: Claim, paper: Paper) -> Ours:
     n = int(_counts(["Training"])[EMOTIONS.index(claim.given["class"])])
     differs = ("drawn from the whole dataset, not from the challenge's training set",)
-    return Ours("measured", count(n), "`models/datasets/fer2013.py`", n, (n, n), differs=differs)
+    return Ours("measured", thousands(n), "`models/datasets/fer2013.py`", n, (n, n), differs=differs)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from models.text import thousands
+
 from . import fractions
 from .definitions import Claim, Paper, figure
-from .evaluators import Ours, count, evaluator, words
+from .evaluators import Ours, evaluator, words
 
 
 @evaluator
@@ -24,13 +26,13 @@ def _difference(claim: Claim, paper: Paper) -> Ours:
 def _rest(claim: Claim, paper: Paper) -> Ours:
     less = paper.claim(claim.given["less"])
     value = claim.given["of"] - less.value
-    return Ours("own", count(int(value)), f"{claim.given['of']} minus {less.text}", value)
+    return Ours("own", thousands(int(value)), f"{claim.given['of']} minus {less.text}", value)
 
 
 @evaluator
 def _product(claim: Claim, paper: Paper) -> Ours:
     a, b = claim.given["factors"]
-    return Ours("own", count(a * b), f"{a} × {b}", a * b)
+    return Ours("own", thousands(a * b), f"{a} × {b}", a * b)
 
 
 @evaluator
@@ -61,7 +63,7 @@ def _whole_row(claim: Claim, paper: Paper) -> Ours:
     table = paper.table(claim.given["table"])
     found = fractions.counted(table, claim.given["row"])
     accuracy = f"{100 * found.accuracy[0]:.2f}\N{NO-BREAK SPACE}%"
-    plain = f"{sum(found.right)} of {count(sum(found.of))} correct, accuracy {accuracy}"
+    plain = f"{sum(found.right)} of {thousands(sum(found.of))} correct, accuracy {accuracy}"
     odd = ", ".join(f"none gives {class_} {printed}, the nearest is {near}" for class_, printed, near in found.odd)
     return Ours("exact", odd or plain, "k/n for integers k, n test images of each class", holds=not odd)
 
@@ -72,8 +74,8 @@ def _whole_pictures(claim: Claim, paper: Paper) -> Ours:
     found = fractions.shares(claim.claimed, n)
     k = found[0] if found else fractions.nearest(claim.claimed, n)
     text = (
-        f"{count(k)} of {count(n)}"
+        f"{thousands(k)} of {thousands(n)}"
         if found
-        else f"the nearest is {k} of {count(n)}, {100 * k / n:.2f}\N{NO-BREAK SPACE}%"
+        else f"the nearest is {k} of {thousands(n)}, {100 * k / n:.2f}\N{NO-BREAK SPACE}%"
     )
     return Ours("exact", text, "k/n for integers k, n images of both official test sets", holds=bool(found))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from models.checkpoints import CheckpointError
+from models.text import thousands
 
 from .definitions import Claim, Paper
 
@@ -68,15 +69,10 @@ def evaluator(function: Evaluator) -> Evaluator:
 def words(claim: Claim, value: float) -> str:
     """A plain value in the claim's unit: 53.2 %, +1.04 points, 77.32 M, 11 192."""
     if claim.unit == "":
-        return count(round(value)) if value == round(value) else f"{value:.4g}"
+        return thousands(round(value)) if value == round(value) else f"{value:.4g}"
     unit, sign = claim.unit, "+" if claim.unit == "points" else ""
     digits = {"%": 1, "points": 2, "M": 3, "GiB": 2}[unit]
     return f"{claim.scale * value:{sign}.{digits}f}\N{NO-BREAK SPACE}{unit}"
-
-
-def count(n: int) -> str:
-    """A count with thin spaces: 3 772 253."""
-    return f"{n:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
 def exact(claim: Claim, value: float, way: str, text: str = "") -> Ours:

@@ -9,10 +9,11 @@ import torch
 from torch import nn
 
 from models import create_model, get_spec
+from models.text import thousands
 
 from ..svd import memory_account
 from .definitions import Claim, Paper
-from .evaluators import Ours, count, evaluator, exact
+from .evaluators import Ours, evaluator, exact
 
 
 @lru_cache(maxsize=64)
@@ -55,7 +56,7 @@ def _added(claim: Claim, paper: Paper) -> Ours:
 def _with_statistics(claim: Claim, paper: Paper) -> Ours:
     trained = parameters(claim.network)
     running = sum(b.numel() for name, b in built(claim.network).named_buffers() if "running" in name)
-    text = f"{count(trained + running)} = {count(trained)} trained + {count(running)} running statistics"
+    text = f"{thousands(trained + running)} = {thousands(trained)} trained + {thousands(running)} running statistics"
     return exact(claim, trained + running, f"parameters and batch normalization buffers of `{claim.network}`", text)
 
 
@@ -69,7 +70,7 @@ def _smallest_network(claim: Claim, paper: Paper) -> Ours:
 @evaluator
 def _fewer_with(claim: Claim, paper: Paper) -> Ours:
     own, other = parameters(claim.network), parameters(claim.network, **claim.given["overrides"])
-    text = f"{count(own)}; {claim.given['name']}: {count(other)}"
+    text = f"{thousands(own)}; {claim.given['name']}: {thousands(other)}"
     return Ours("exact", text, f"`ferscope models {claim.network}`, and built with an override", holds=own < other)
 
 
