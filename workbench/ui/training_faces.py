@@ -27,8 +27,8 @@ def nearest(face: Face, network: str) -> None:
             st.markdown(f"**{image.label}**  \n{image.votes or 'no votes known'}  \ndistance {image.distance:.2g}")
     closest = found.images[0].distance
     views.caption(
-        f"**The {len(found.images)} of {thousands(found.among)} training images whose features are nearest,** with label "
-        f"and votes of ten annotators. The nearest is {closest:.2g} away; that of a test image, in the median, "
+        f"**The {len(found.images)} of {thousands(found.among)} training images whose features are nearest,** with "
+        f"label and votes of ten annotators. The nearest is {closest:.2g} away; that of a test image, in the median, "
         f"{found.typical:.2g}. Near in the network's features does not mean alike to people."
     )
     if not images:
