@@ -25,10 +25,7 @@ if spec.cam_layer is None:
     chart = charts.probabilities(prediction.classes, prediction.probabilities, "", prediction.trained)
     charts.show(chart, "probabilities", "Probability of each class")
     share = charts.percent(float(prediction.probabilities.max()))
-    views.caption(
-        f"**Prediction: {prediction.predicted}, {share}.** It estimates the label that annotators would give this "
-        "face, not what the person feels."
-    )
+    views.caption(f"**Prediction: {prediction.predicted}, {share}.** {views.meaning(network)}{state.face_note()}")
     uncertainty.show(face, network, prediction)
     state.stop()
 
@@ -86,12 +83,10 @@ def face_map_prediction(class_: str, method: str, opacity: float, shared: bool) 
         chart = charts.probabilities(prediction.classes, prediction.probabilities, class_, prediction.trained)
         charts.show(chart, "probabilities", "Probability of each class")
         share = charts.percent(float(prediction.probabilities.max()))
-        means = (
-            "It estimates the label that annotators would give this face, not what the person feels."
-            if prediction.trained
-            else RANDOM
+        views.caption(
+            f"**Prediction: {prediction.predicted}, {share}.** {views.meaning(network)}{state.face_note()} Outlined: "
+            "the class of the map."
         )
-        views.caption(f"**Prediction: {prediction.predicted}, {share}.** {means} Outlined: the class of the map.")
 
 
 def map_caption(class_: str, most: float, top: float) -> str:

@@ -29,8 +29,8 @@ PAGES = (
     ("share.py", "Share", "Share", ()),
     ("about.py", "About", "Share", ()),
 )
-MOVED = {"data": "dataset.py", "learn": "lessons.py", "fault": "debug_challenge.py"}
-"""Former names of pages in URLs; a link with one of them opens the page with the same query parameters."""
+MOVED = {"explain": "explain.py", "data": "dataset.py", "learn": "lessons.py", "fault": "debug_challenge.py"}
+"""Other names of pages in URLs, the default page's own and former ones; query parameters are kept."""
 SECTIONS = tuple(dict.fromkeys(section for _, _, section, _ in PAGES))
 
 

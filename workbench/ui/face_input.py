@@ -20,6 +20,7 @@ SOURCES = ("Sample", *OWN, "Dataset")
 LARGEST = (2400, 2400)  # pixels of the image that a visitor's session keeps in memory: at most 17 MB
 MOST = 12  # uploaded images to choose from
 NO_FACE = "No face was found in this image. Crop it by hand, or choose another image."
+NOT_DETECTED = " **No face was detected** in this image: the crop is taken as one."
 _TITLES = {sample.name: sample.title for sample in faces.samples()}
 _MARK = "#D6336C"
 _PICKED = ["image", *(suffix for format_ in FORMATS for suffix in format_.suffixes)]  # what a file dialog lists
@@ -29,7 +30,7 @@ def choose() -> dict[str, str | None]:
     """Let the visitor choose a face, stored for `state.face()`; return it as query parameters."""
     sources = tuple(source for source in SOURCES if classroom.offers(source))
     _arrive(sources)
-    st.session_state.update(face=None, face_name="", can_crop=False)
+    st.session_state.update(face=None, face_name="", face_note="", can_crop=False)
     st.session_state.setdefault("source", sources[0])
     source = sources[0]
     if len(sources) > 1:
@@ -207,7 +208,8 @@ def _from_picture(data: bytes | None, name: str) -> None:
         _show(picture, [box], chosen=0)
     else:
         _show(picture, boxes, chosen=number)
-    st.session_state.update(no_face=NO_FACE, can_crop=True, face_name=name)
+    found = [each for each in boxes if each != faces.whole(picture)]
+    st.session_state.update(no_face=NO_FACE, can_crop=True, face_name=name, face_note="" if found else NOT_DETECTED)
     st.session_state["face"] = faces.crop(picture, box) if box else None
 
 

@@ -32,6 +32,11 @@ def face_name() -> str:
     return st.session_state.get("face_name", "")
 
 
+def face_note() -> str:
+    """A sentence, with a space before it, where no face was detected in the image; else empty."""
+    return st.session_state.get("face_note", "")
+
+
 def network() -> str:
     """Name of the network in the toolbar."""
     return st.session_state.get("network", services.networks.DEFAULT_NETWORK)

@@ -50,6 +50,19 @@ def caption(text: str) -> None:
     page_content.add_text(text)
 
 
+def meaning(network: str) -> str:
+    """What a prediction of a network estimates, by what it was trained on, in one sentence; for captions."""
+    net = services.networks.open_network(network)
+    if net.card is None:
+        return "The weights are random, so this means nothing."
+    if services.metrics.evaluation.is_of_fer2013(net.card):
+        return "It estimates the label that annotators would give this face, not what the person feels."
+    return (
+        f"**Domain shift:** {services.networks.get_spec(network).title} was not trained on FER2013 but on other "
+        "images, so for a face unlike those its prediction means little."
+    )
+
+
 def luminance_note(network: str) -> None:
     """Say on a page that perturbs gray pixels that a network takes RGB; nothing for a gray one."""
     if services.networks.get_spec(network).channels > 1:
