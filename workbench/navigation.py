@@ -29,14 +29,14 @@ PAGES = (
     ("share.py", "Share", "Share", ()),
     ("about.py", "About", "Share", ()),
 )
-MOVED = {"explain": "explain.py", "data": "dataset.py", "learn": "lessons.py", "fault": "debug_challenge.py"}
-"""Other names of pages in URLs, the default page's own and former ones; query parameters are kept."""
+MOVED = {"data": "dataset.py", "learn": "lessons.py", "fault": "debug_challenge.py"}
+"""Former names of pages in URLs; a link with one of them opens the page with the same query parameters."""
 SECTIONS = tuple(dict.fromkeys(section for _, _, section, _ in PAGES))
 
 
 def names() -> list[str]:
-    """URL path of each page but the first, with former names."""
-    return [*(Path(file).stem for file, *_ in PAGES[1:]), *MOVED]
+    """URL path of each page, with former names; that of the first is `/` too."""
+    return [*(Path(file).stem for file, *_ in PAGES), *MOVED]
 
 
 def navigate():
