@@ -142,7 +142,7 @@ def test_misclassified_images_of_a_cell_are_put_on_an_exclusion_list(no_set):
 
 
 def test_a_table_of_groups_is_measured_and_small_groups_are_hidden(no_set):
-    app = opened(detail="residual_cnn")
+    app = opened(tab="Groups", detail="residual_cnn")
     names = services.metrics.evaluation.stored_predictions("residual_cnn").names
     rows = [f"{name}.jpg,{('dim', 'bright')[i % 2] if i > 4 else 'odd'},{i}" for i, name in enumerate(names)]
     app.file_uploader(key="groups").upload("meta.csv", "\n".join(["path,light,number", *rows]).encode()).run()

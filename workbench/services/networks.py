@@ -95,11 +95,6 @@ class Network:
         return self.card.input_size if self.card else self.spec.input_size
 
     @property
-    def parameters(self) -> int:
-        """Number of trainable parameters."""
-        return sum(p.numel() for p in self.model.parameters() if p.requires_grad)
-
-    @property
     def temperature(self) -> float:
         """What its logits are divided by for calibrated probabilities; 1 where none was fitted."""
         return self.card.temperature or 1.0 if self.card else 1.0
@@ -199,11 +194,13 @@ def open_network(name: str) -> Network:
             _changes += _stamps.get(name, stamp) != stamp
             _stamps[name] = stamp
         _opened.move_to_end(name)
-        sizes = [weight_bytes(net.model) for _, net in _opened.values()]
-        while len(sizes) > 1 and (len(sizes) > _KEPT_OPEN or sum(sizes) > _KEPT_BYTES):
+        while len(_opened) > 1 and (len(_opened) > _KEPT_OPEN or _opened_bytes() > _KEPT_BYTES):
             _opened.popitem(last=False)
-            sizes.pop(0)
         return _opened[name][1]
+
+
+def _opened_bytes() -> int:
+    return sum(weight_bytes(net.model) for _, net in _opened.values())
 
 
 def weights_changed() -> int:
@@ -262,8 +259,8 @@ def _job(name: str) -> Job | None:
     if name in list_models():
         return None
     with suppress(JobError):
-        job = store.read(name)
-        return job if job.has_checkpoint and not job.alive else None
+        if (job := store.read(name)).has_checkpoint and not job.alive:
+            return job
     return None
 
 

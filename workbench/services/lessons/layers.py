@@ -175,7 +175,7 @@ def separable(face: Face, network: str) -> Separable:
         output=output,
         weights=weights,
         operations=(weights[0] * positions, weights[1] * positions),
-        parameters=(net.parameters, net.parameters - saved),
+        parameters=(net.spec.parameters, net.spec.parameters - saved),
         replaced=len(calls),
         symbols=(
             symbol("x", f"input of `{layer}`, C channels", x[0]),
