@@ -164,6 +164,7 @@ def separable(face: Face, network: str) -> Separable:
         one = conv.weight[output][:, None]  # (C, 1, k, k)  w_dc
         terms = F.conv2d(x, one, None, conv.stride, conv.padding, conv.dilation, groups=C)[0]  # (C, h, w)  w_dc * x_c
     weights = _weights(conv)
+    total = sum(p.numel() for p in net.model.parameters() if p.requires_grad)
     saved = sum(full - pair for full, pair in (_weights(conv) for conv, _ in calls.values()))
     return Separable(
         layer=layer,
@@ -175,7 +176,7 @@ def separable(face: Face, network: str) -> Separable:
         output=output,
         weights=weights,
         operations=(weights[0] * positions, weights[1] * positions),
-        parameters=(net.spec.parameters, net.spec.parameters - saved),
+        parameters=(total, total - saved),
         replaced=len(calls),
         symbols=(
             symbol("x", f"input of `{layer}`, C channels", x[0]),
