@@ -1,5 +1,7 @@
 """Robustness: the prediction under perturbations, occlusion and another crop."""
 
+from functools import partial
+
 import streamlit as st
 
 from workbench import services
@@ -82,11 +84,6 @@ def occluded() -> None:
 
 
 @page_content.fragment
-def smallest_change() -> None:
-    adversarial.search(face, network)
-
-
-@page_content.fragment
 def frames() -> None:
     picture, box = state.picture()
     start = state.cached(("framed", *me, box), lambda: services.framing.framed(picture, box, network))
@@ -136,7 +133,7 @@ views.tabs(
         "Occlusion": occluded,
         "Crop": crop,
         "Rotation": robustness.rotation,
-        "Adversarial": smallest_change,
+        "Adversarial": partial(adversarial.search, face, network),
     },
     {"right": "Crop", "down": "Crop", "size": "Crop", "patch": "Occlusion", "attack": "Adversarial"},
 )
