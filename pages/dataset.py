@@ -15,8 +15,8 @@ def classes() -> None:
         st.subheader("Samples")
         dataset.samples(found)
     if found.brightness:
-        st.subheader("Brightness")
-        dataset.brightness(found)
+        with st.expander("Brightness"):
+            dataset.brightness(found)
 
 
 def labels() -> None:

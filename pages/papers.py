@@ -14,7 +14,6 @@ papers.source(letter)
 
 def claims() -> None:
     papers.table(letter)
-    papers.classes(letter)
     papers.commands(letter)
 
 
@@ -22,9 +21,10 @@ views.tabs(
     {
         "Findings": partial(papers.findings, letter),
         "Claims": claims,
+        "Per class": partial(papers.classes, letter),
         "Rankings": partial(papers.rankings, letter),
     },
-    {"verdict": "Claims", "table": "Claims", "row": "Claims"},
+    {"verdict": "Claims", "table": "Per class", "row": "Per class"},
 )
 
 with views.computed(

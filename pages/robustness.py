@@ -36,8 +36,8 @@ def perturbed() -> None:
     )
     robustness.row_of_faces(found, net.classes)
     views.caption(f"**{corruption.title}:** {corruption.note} Under each image: value, prediction, probability.")
-    st.subheader("Accuracy on the test set under this perturbation")
-    robustness.test_set(network, name)
+    with st.expander("Accuracy on the test set under this perturbation"):
+        robustness.test_set(network, name)
 
 
 @page_content.fragment

@@ -31,7 +31,11 @@ def test_a_paper_shows_its_findings_and_every_single_claim(letter):
     headlines = [expander.label for expander in app.expander]
     for finding in papers.paper_of(letter).findings:
         assert finding.title in headlines
-    shown = tables(opened(paper=letter, tab="Claims"))
+    app = opened(paper=letter, tab="Claims")
+    shown = tables(app)
+    for page in range(2, 1 + int(app.number_input[0].max) if app.number_input else 2):
+        app.number_input[0].set_value(page).run()
+        shown += tables(app)
     for claim in papers.paper_of(letter).claims:
         if claim.row is None:
             assert claim.place.replace("'", "&#39;") in shown
@@ -56,7 +60,7 @@ def test_only_claims_of_the_chosen_verdict_are_listed():
 
 
 def test_figures_of_classes_say_what_they_are_beside():
-    app = opened(paper="D", tab="Claims")
+    app = opened(paper="D", tab="Per class")
     assert "diamonds: ours" in "".join(m.value for m in app.markdown)
     app = opened(paper="D", table="JAFFE")  # a link to a control opens its tab
     assert "ours were not run" in "".join(m.value for m in app.markdown)

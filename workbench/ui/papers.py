@@ -20,6 +20,7 @@ from workbench.services.papers import VERDICTS, Checked, Finding
 from . import charts, page_content, views
 
 _ALL = "all"
+_A_PAGE = 8  # claims
 
 
 def overview() -> None:
@@ -89,14 +90,18 @@ def table(letter: str) -> None:
     single = [checked for checked in papers.check(letter) if not _of_a_class(checked)]
     chosen = [checked for checked in single if verdict in (_ALL, checked.verdict)]
     if chosen:
-        st.html(_table(chosen))
+        pages = -(-len(chosen) // _A_PAGE)
+        page = 1
+        if pages > 1:
+            page = st.number_input(f"Page, of {pages}", 1, pages, key=f"claims-{letter}-{verdict}", width=180)
+        st.html(_table(chosen[(page - 1) * _A_PAGE : page * _A_PAGE]))
         page_content.add_text(_as_markdown(chosen))
     else:
         st.info(f"No claim of paper {letter} in this table has the verdict “{verdict}”. Choose another verdict.")
     more = len(papers.check(letter)) - len(single)
     views.caption(
         f"**{counted(len(chosen), 'claim is', 'claims are')} listed, of {len(single)}"
-        + (f"; {more} more, per class and averages, are below" if more else "")
+        + (f"; {more} more, per class and averages, are in the next tab" if more else "")
         + ".** A verdict is about a printed figure, not about the quality of the idea."
     )
     st.download_button(
@@ -133,8 +138,8 @@ def classes(letter: str) -> None:
     """Draw per-class figures, for a paper that prints them."""
     tables = {table.set: table for table in papers.paper_of(letter).tables}
     if not tables:
+        st.info(f"Paper {letter} prints no figures of single classes.")
         return
-    st.subheader("Per-class figures")
     left, right = st.columns(2)
     set_ = views.choose_one("Dataset", tables, default=next(iter(tables)), key="table", container=left)
     table = tables[set_]

@@ -45,7 +45,8 @@ def small_maps(
     bar = {**_BAR, "len": 1, "ypad": 12}
     scale = {"colorscale": "Cividis", "cmin": low, "cmax": max(high, low + 1e-9), "colorbar": bar}
     layout = panels({title: tuple(values.shape) for title, values in maps.items()}, columns, 0.03, 0.09)
-    layout |= {"coloraxis": scale, "height": _PANEL * rows + 60, "margin": {"t": 30, "b": 50}}
+    above = 30 if not any("<br>" in title for title in maps) else 54  # pixels for titles of one or two lines
+    layout |= {"coloraxis": scale, "height": _PANEL * rows + 30 + above, "margin": {"t": above, "b": 50}}
     return framed(go.Figure(drawn), "", layout=layout)
 
 
