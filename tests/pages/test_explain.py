@@ -202,3 +202,9 @@ def test_the_cells_of_the_chart_have_the_names_and_positions_of_the_service():
     assert len(frames) == 1
     assert frames[0].x0 < points.x[7] < frames[0].x1
     assert frames[0].y0 < points.y[7] < frames[0].y1
+
+
+def test_nearest_training_faces_have_label_and_votes_or_the_command_that_computes_them():
+    assert "training images whose features are nearest" in words(started(look="Training faces"))
+    app = started(look="Training faces", network="five_layer_cnn")
+    assert any("ferscope refresh --only features" in info.value for info in app.info)

@@ -157,3 +157,26 @@ def test_a_table_of_groups_is_measured_and_small_groups_are_hidden(no_set):
     assert "different values" in text_of(app)
     app.file_uploader(key="groups").set_value(("bad.csv", b"nothing", "text/csv")).run()
     assert "The table needs a first line" in text_of(app)
+
+
+def test_mean_maps_and_embedding_of_shipped_networks_are_drawn(no_set):
+    app = opened(tab="Mean maps", checkpoints=["residual_cnn", "efficientnet_lite0_svd_hfc"])
+    assert "Grad-CAM of the predicted class** over 3\N{NARROW NO-BREAK SPACE}589 images of PrivateTest" in text_of(app)
+    assert "Red: residual_cnn has the stronger mean map" in text_of(app)
+    app.selectbox(key="mean-class").set_value("disgust").run()
+    assert not app.exception
+    app = opened(tab="Embedding", detail="residual_cnn")
+    assert "The star is your face" in text_of(app)
+    for color in ("prediction", "error", "annotator entropy"):
+        app.segmented_control(key="color").set_value(color).run()
+        assert not app.exception
+
+
+def test_images_that_exactly_one_of_two_classifies_correctly_are_counted_by_label(no_set):
+    found = services.metrics.paired_tests.disagreements("residual_cnn", "resnet18")
+    pair = services.metrics.paired_tests.pair("residual_cnn", "resnet18")
+    assert sum(one.first_right for one in found) == pair.first_only
+    assert sum(not one.first_right for one in found) == pair.second_only
+    app = opened(tab="Significance", first="residual_cnn", second="resnet18")
+    fear = [one for one in found if one.label == "fear"]
+    assert f"| fear | {sum(o.first_right for o in fear)} | {sum(not o.first_right for o in fear)} |" in text_of(app)

@@ -134,7 +134,7 @@ def curves(first: str, second: str) -> None:
     known = [survey.found.curves if survey.found else {} for survey in surveys]
     for name in ("low-pass", "high-pass", "rotation"):
         if all(name in curves for curves in known):
-            st.markdown(f"**{services.robustness.CORRUPTIONS[name].title}**")
+            st.markdown(f"**{robustness.CORRUPTIONS[name].title}**")
             robustness.accuracy(surveys, name, f"pair-{name}")
 
 
