@@ -22,10 +22,10 @@ WAY = {
     "attention.py": ("?network=multibranch_dsc_cbam", '.st-key-module >> text="2 CBAM"', None, ".st-key-gate"),
     "frequency.py": ("", '.st-key-cutoff input[type="range"]', "PageUp", ".st-key-Low-frequencies"),
     "svd.py": ("", '.st-key-rank input[type="range"]', "PageUp", ".st-key-rank-k"),
-    "robustness.py": ("", '.st-key-right input[type="range"]', "PageUp", ".st-key-after"),
+    "robustness.py": ("?tab=Crop", '.st-key-right input[type="range"]', "PageUp", ".st-key-after"),
     "metrics.py": ("?checkpoints=residual_cnn", '.st-key-part >> text="PublicTest"', None, ".st-key-recall"),
     "dataset.py": (
-        "",
+        "?tab=Augmentation",
         '.st-key-augmentation >> text="paper-b"',
         None,
         '[data-testid="stImage"]:has(img[alt^="The face"])',
@@ -144,7 +144,7 @@ def test_a_visitor_uploads_an_image_sees_a_map_and_switches_the_network(app_url,
     answer = page.get_by_text("Prediction: ")
     page.goto(app_url)
     answer.wait_for()
-    page.get_by_role("button", name="Face").click()
+    page.get_by_role("button", name="Face", exact=True).click()
     page.get_by_text("Upload", exact=True).click()
     page.get_by_text("No image yet").wait_for()
     answer.wait_for(state="hidden")
@@ -165,7 +165,7 @@ def test_a_visitor_uploads_an_image_sees_a_map_and_switches_the_network(app_url,
     assert answer.is_visible()
     assert "network=vanilla_cnn" in page.url
     assert error_boxes(page) == []
-    page.get_by_role("button", name="Face").click()
+    page.get_by_role("button", name="Face", exact=True).click()
     for data in (b"", b"not a picture"):  # a file that is no picture is one sentence, and the next one is another
         with pytest.raises(faces.PictureError) as refused:
             faces.read(data)

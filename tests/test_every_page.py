@@ -99,10 +99,10 @@ def test_a_link_opens_every_page_and_a_wrong_one_gives_way_to_the_defaults(page)
     "page", ["explain.py", "frequency.py", "metrics.py", "papers.py", "dataset.py", "debug_challenge.py"]
 )
 def test_a_link_that_was_cut_off_opens_the_page_with_its_defaults(page):
-    whole = opened(page)
+    whole = opened(page, **({"tab": "Augmentation"} if page == "dataset.py" else {}))
     bound = {w.proto.query_param_key for w in whole.main.button_group if w.proto.query_param_key}
     assert bound
-    cut = opened(page, **dict.fromkeys(bound, ""))
+    cut = opened(page, **dict.fromkeys(bound, ""), **({"tab": "Augmentation"} if page == "dataset.py" else {}))
     assert faults(cut) == []
     assert [m.value for m in cut.main.markdown] == [m.value for m in whole.main.markdown]
 
@@ -147,9 +147,9 @@ def test_damaged_cards_and_jobs_take_down_no_page(page, tmp_path, monkeypatch):
 
 
 def test_a_network_without_svd_attention_offers_one_that_has_it():
-    app = opened("svd.py")
+    app = opened("svd.py", tab="SVD attention")
     assert "has no SVD attention" in app.info[0].value
-    app.main.button[0].click().run()
+    next(b for b in app.main.button if b.label.startswith("Show ")).click().run()
     assert faults(app) == []
     assert app.selectbox(key="network").value == services.svd.svd_networks()[0]
     assert "This gate is not a map of evidence" in "".join(w.value for w in app.warning)
@@ -164,6 +164,6 @@ def test_a_network_without_svd_attention_offers_one_that_has_it():
     ],
 )
 def test_the_steps_of_svd_attention_name_the_query_that_the_network_has(network, query, products):
-    text = "".join(m.value for m in opened("svd.py", network=network).markdown)
+    text = "".join(m.value for m in opened("svd.py", network=network, tab="SVD attention").markdown)
     assert query in text
     assert products in text

@@ -54,7 +54,7 @@ def test_switched_off_is_what_the_network_predicts_with_the_module_disabled(face
     twin, off = copy.deepcopy(net.model), ("attention.0", "attention.2")
     for name in off:
         twin.get_submodule(name).enabled = False
-    found = services.attention.ablation(face, BAM, off)
+    found = services.attention.ablation(face, BAM, off, "identity")
     with torch.no_grad():
         torch.testing.assert_close(found.without, twin(net.prepare(face))[0])
     prediction = services.predict(face, BAM)

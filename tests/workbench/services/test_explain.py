@@ -84,7 +84,7 @@ def test_one_pass_gives_what_separate_passes_give(face, network):
 
 
 def test_anything_but_a_face_is_refused_with_the_way_to_one():
-    with pytest.raises(TypeError, match=r"takes a face, not str\. From an image: picture = read"):
+    with pytest.raises(TypeError, match=r"takes a face, not str\. From an image: face = faces\.find"):
         services.explain("photo.jpg")
 
 

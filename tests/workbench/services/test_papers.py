@@ -14,11 +14,12 @@ import yaml
 
 from models import checkpoints, get_spec, list_models
 from models.checkpoints import CheckpointError, read_card
+from models.text import thousands
 from models.train import parse
 from workbench.analysis.robustness import Curve
 from workbench.services import papers as claims
 from workbench.services.metrics import leaderboard
-from workbench.services.papers import VERDICTS, evaluators, fractions, trained
+from workbench.services.papers import VERDICTS, fractions, trained
 from workbench.services.papers.definitions import Claim, number
 from workbench.services.papers.evaluators import EVALUATORS, Ours
 from workbench.services.papers.loading import papers
@@ -390,7 +391,7 @@ def test_the_citation_names_the_papers_whose_titles_are_known():
 
 
 def test_counts_are_written_with_thin_spaces():
-    assert evaluators.count(3772253).split("\N{NARROW NO-BREAK SPACE}") == ["3", "772", "253"]
+    assert thousands(3772253).split("\N{NARROW NO-BREAK SPACE}") == ["3", "772", "253"]
 
 
 # ---- several random seeds

@@ -26,7 +26,7 @@ COMPARED: Sequence[str] = (
     *("split", "epochs", "input_size", "growing_sizes", "start_from", "pretrained", "trained_stages", "phases"),
     *("optimizer", "learning_rate", "momentum", "nesterov", "weight_decay", "clip_norm", "ema"),
     *("schedule", "warmup", "decay_every", "decay_factor", "patience", "early_stop"),
-    *("batch_size", "augmentation", "rare_augmentation", "sampling", "class_weights"),
+    *("batch_size", "augmentation", "rare_augmentation", "sampling", "class_weights", "exclude"),
     *("label_smoothing", "distillation", "mixup"),
 )
 """Fields in which a training must agree with a paper's, unless the paper leaves them open; the most telling first."""
