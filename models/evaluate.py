@@ -251,15 +251,16 @@ def _command(
     console = Console(width=None if sys.stdout.isatty() else 200)
     table = GroupTable.read(groups, group_column, image_column, smallest_group) if groups else None
     ways, card = TTA if tta == "all" else (tta,), read_card(name)
+    where = device_of(device)  # before the dataset, which takes longer to read
     faces = None if stored else FaceSet.load(data)
     if faces is None or _is_its_own(faces, card):
         if faces is not None:
-            evaluate(name, faces, ways, device_of(device))
+            evaluate(name, faces, ways, where)
         report_stored(name, console)
         if table:
             table.report(*_of_test_set(name), console)
         return
-    found = evaluate_elsewhere(name, faces, ways, device_of(device))
+    found = evaluate_elsewhere(name, faces, ways, where)
     report(f"{card.network} on {data.name}", found.classes, found.metrics, console)
     console.print(
         f"This is not its own dataset: {len(found.classes)} classes are shared, {found.left_out} images of "
