@@ -1,5 +1,7 @@
 """Compare: predictions and maps of several networks for one face."""
 
+from functools import partial
+
 import streamlit as st
 
 from workbench import services
@@ -44,7 +46,6 @@ views.caption(
 
 @page_content.fragment
 def evidence() -> None:
-    st.subheader("Maps")
     left, right = st.columns([5, 1], vertical_alignment="bottom")
     with left:
         class_ = state.choose_class(compared.shared_classes, compared.class_, "Maps for the class")
@@ -59,10 +60,15 @@ def evidence() -> None:
             "Logits of different networks are not comparable, so networks do not share one scale: brighter in one "
             "network does not mean stronger than darker in another."
         )
-    found = compared.of(class_)
+    found, over_classes = compared.of(class_), scale == compare.SCALES[0]
     views.caption(compare.similarity(found))
-    compare.maps(found, scale == compare.SCALES[0])
-    compare.differences(found, scale == compare.SCALES[0])
+    views.tabs(
+        {
+            "Maps": partial(compare.maps, found, over_classes),
+            "Difference": partial(compare.differences, found, over_classes),
+        },
+        {"red": "Difference", "blue": "Difference"},
+    )
 
 
 evidence()

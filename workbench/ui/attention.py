@@ -196,17 +196,17 @@ def all_modules(modules: tuple[Module, ...], whole: bool) -> None:
     maps = {label(i, module): module.gate.values[0] for i, module in enumerate(modules) if not module.heads}
     if len(maps) < 2:
         return
-    st.subheader("All modules")
     low = 0.0 if whole else min(float(values.min()) for values in maps.values())
     high = 1.0 if whole else max(float(values.max()) for values in maps.values())
-    charts.show(charts.small_maps(maps, low, high), "all", "Spatial weights of every module")
     means = {name: float(values.mean()) for name, values in maps.items()}
     most, least = max(means, key=means.get), min(means, key=means.get)
-    views.caption(
-        f"**Spatial weights of each module, from input to output.** Module {most} has the largest mean weight "
-        f"({means[most]:.2f}), module {least} the smallest ({means[least]:.2f}). The tab *Ablation* tests "
-        "whether it matters."
-    )
+    with st.expander("All modules"):
+        charts.show(charts.small_maps(maps, low, high), "all", "Spatial weights of every module")
+        views.caption(
+            f"**Spatial weights of each module, from input to output.** Module {most} has the largest mean weight "
+            f"({means[most]:.2f}), module {least} the smallest ({means[least]:.2f}). The tab *Ablation* tests "
+            "whether it matters."
+        )
 
 
 def cam_correlation(face: Face, network: str, modules: tuple[Module, ...]) -> None:

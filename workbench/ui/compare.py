@@ -134,8 +134,8 @@ def differences(found: Comparison, over_classes: bool) -> None:
     """Draw the difference of two maps over the face, and the rank correlations of all pairs as a table."""
     names = [name for name, e in zip(found.networks, found.explanations, strict=True) if e.layer]
     if len(names) < 2:
+        st.info("A difference needs two networks with maps.")
         return
-    st.subheader("Difference of two maps")
     left, right = st.columns(2)
     first = left.selectbox("Red: the map of", names, 0, key="red", bind="query-params")
     second = right.selectbox("Blue: the map of", names, 1, key="blue", bind="query-params")

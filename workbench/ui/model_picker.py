@@ -132,10 +132,8 @@ def _weights(card: Card) -> str:
 
 def _no_better_than(measured: dict[str, Any]) -> float | None:
     """The share of the largest class, if the accuracy's 95 % interval reaches down to it; else None."""
-    supports = [row["support"] for row in measured.get("per_class", {}).values()]
-    if not supports or measured["accuracy_interval"][0] > max(supports) / sum(supports):
-        return None
-    return max(supports) / sum(supports)
+    majority = services.metrics.evaluation.majority_share(measured)
+    return majority if measured["accuracy_interval"][0] <= majority else None
 
 
 def accuracy(name: str) -> float | None:

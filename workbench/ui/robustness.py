@@ -205,8 +205,13 @@ def accuracy(surveys: list[Survey], corruption: str, key: str) -> None:
     """Draw the accuracy against the strength of a perturbation for the networks whose curve is stored."""
     curves = {services.networks.get_spec(survey.network).title: survey.found.curves[corruption] for survey in surveys}
     lines = {title: (curve.values, curve.accuracy, curve.interval) for title, curve in curves.items()}
-    chance = 1 / len(services.networks.open_network(surveys[0].network).classes)
-    chart = charts.accuracies(lines, CORRUPTIONS[corruption].unit, chance, CORRUPTIONS[corruption].neutral)
+    card = services.networks.open_network(surveys[0].network).card
+    part = surveys[0].found.sample.part
+    baselines = {
+        "chance level": 1 / len(card.classes),
+        "always the largest class": services.metrics.evaluation.majority_share(card.metrics[part]["plain"]),
+    }
+    chart = charts.accuracies(lines, CORRUPTIONS[corruption].unit, baselines, CORRUPTIONS[corruption].neutral)
     charts.show(chart, key, f"Accuracy against {CORRUPTIONS[corruption].title.lower()}")
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from models import Card
 from models.calibration import Reliability, RiskCoverage, brier, reliability, risk_coverage
+from models.cards import Measures
 from models.checkpoints import (
     CheckpointError,
     broken_checkpoints,
@@ -162,6 +163,12 @@ def is_of_fer2013(card: Card) -> bool:
     """Whether a network was measured on FER2013's PrivateTest; drawn sets and others call their parts so too."""
     rows = card.metrics.get("PrivateTest", {}).get("plain", {}).get("per_class", {})
     return sum(row["support"] for row in rows.values()) == sum(COUNTS["PrivateTest"])
+
+
+def majority_share(measured: Measures) -> float:
+    """Accuracy of always predicting the largest class of a test set, 0..1; NaN where the classes were not counted."""
+    supports = [row["support"] for row in measured.get("per_class", {}).values()]
+    return max(supports) / sum(supports) if sum(supports) else float("nan")
 
 
 def stored_predictions(name: str, part: str = "PrivateTest", subset: Subset = "all") -> StoredPredictions:

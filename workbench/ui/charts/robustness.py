@@ -79,14 +79,17 @@ def predictions_grid(
 
 
 def accuracies(
-    lines: dict[str, tuple[Tensor, Tensor, Tensor]], x_title: str, chance: float, mark: float | None = None
+    lines: dict[str, tuple[Tensor, Tensor, Tensor]],
+    x_title: str,
+    baselines: dict[str, float],
+    mark: float | None = None,
 ) -> go.Figure:
     """Accuracy against a value for several networks, each with a legend and 95 % intervals.
 
     Args:
         lines: name → (values (n,), accuracy (n,), interval (n, 2)), shares of 1.
         x_title: title of the x-axis.
-        chance: chance level, a dotted line.
+        baselines: name → accuracy of a baseline, such as the chance level; dotted lines.
         mark: position of a vertical dotted line.
     """
     drawn = []
@@ -101,17 +104,18 @@ def accuracies(
             )
         )  # fmt: skip
     dotted = {"type": "line", "line": {"dash": "dot", "width": 2, "color": "#7F7F7F"}}
-    shapes = [{**dotted, "xref": "paper", "x0": 0, "x1": 1, "y0": chance, "y1": chance}]
+    shapes = [{**dotted, "xref": "paper", "x0": 0, "x1": 1, "y0": y, "y1": y} for y in baselines.values()]
     if mark is not None:
         shapes.append({**dotted, "yref": "paper", "x0": mark, "x1": mark, "y0": 0, "y1": 1})
-    guessing = {"x": 1, "xref": "paper", "y": chance, "text": "chance level", "xanchor": "right", "yanchor": "top"}
+    at = {"x": 1, "xref": "paper", "xanchor": "right", "yanchor": "top", "showarrow": False}
+    named = [{**at, "y": y, "text": f"{name} {percent(y)}"} for name, y in baselines.items()]
     plain = {"fixedrange": True, "zeroline": False}
     title = {"text": "accuracy ↑", "font": {"size": TEXT}, "standoff": 12}
     layout = {
         "xaxis": {**plain, "showgrid": False},
         "yaxis": {**plain, "title": title, "tickformat": ".0%", "range": [0, 1], "automargin": True},
         "shapes": shapes,
-        "annotations": [{**guessing, "showarrow": False}],
+        "annotations": named,
         "showlegend": len(lines) > 1,
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         "margin": {"r": 14, "t": 16},
