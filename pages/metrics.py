@@ -27,7 +27,7 @@ def matrix() -> None:
 
 
 def calibration() -> None:
-    metrics.reliability(services.metrics.evaluation.calibration(detail(), part, subset))
+    metrics.reliability(services.metrics.calibration.of(detail(), part, subset))
     st.subheader("Risk–coverage curve")
     metrics.risk(names, part, subset)
 

@@ -12,7 +12,8 @@ from models import list_models
 from models.checkpoints import CheckpointError
 from models.text import thousands
 from workbench import services
-from workbench.services.metrics.evaluation import MEASURES, Calibration, Scores
+from workbench.services.metrics.calibration import Calibration
+from workbench.services.metrics.evaluation import MEASURES, Scores
 from workbench.services.metrics.paired_tests import Pair
 from workbench.services.metrics.training_curves import History
 
@@ -181,7 +182,7 @@ def reliability(found: Calibration) -> None:
 def risk(names: list[str], part: str, subset: str) -> None:
     """Draw the risk–coverage curve of each checkpoint."""
     grid = torch.linspace(0.02, 1, 99)
-    curves = {name: services.metrics.evaluation.calibration(name, part, subset).risk.risk for name in names}
+    curves = {name: services.metrics.calibration.of(name, part, subset).risk.risk for name in names}
     lines = {name: risk[(grid * len(risk)).long().clamp(1) - 1] for name, risk in curves.items()}
     charts.show(charts.risk_coverage(grid, lines), "risk", "Share of errors among the most confident predictions")
     half = ", ".join(f"{name} {charts.percent(float(risk[len(risk) // 2 - 1]))}" for name, risk in curves.items())

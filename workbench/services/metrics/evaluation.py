@@ -1,4 +1,4 @@
-"""Evaluation of stored predictions: measures with intervals, per-class recall, calibration.
+"""Evaluation of stored predictions: measures with intervals, per-class recall.
 
 All of it comes from `card.json` and `predictions.npz` beside the weights, which needs no dataset. Predictions are those
 of a single view of each image, without averaging over its mirror image.
@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models import Card
-from models.calibration import Reliability, RiskCoverage, brier, reliability, risk_coverage
+from models.calibration import brier, reliability
 from models.cards import Measures
 from models.checkpoints import (
     CheckpointError,
@@ -274,31 +274,3 @@ def _chance(logits: Tensor, bins: int = 15) -> tuple[float, float]:
     right = torch.rand(_DRAWS, len(confidence), generator=torch.Generator().manual_seed(0)) < confidence
     gaps = torch.zeros(_DRAWS, bins).index_add_(1, at, right.float() - confidence)  # (draws, bins)
     return percentile_interval(0.0, gaps.abs().sum(1) / len(confidence))[1:]
-
-
-# ---- calibration
-
-
-@dataclass(frozen=True, eq=False)
-class Calibration:
-    """Calibration of the probabilities.
-
-    Attributes:
-        before, after: reliability of the predictions without and with temperature scaling; `after` is None where no
-            temperature was fitted.
-        temperature: fitted on the validation set; above 1: the network was overconfident.
-        risk: error of the most confident predictions, by the calibrated probability.
-    """
-
-    before: Reliability
-    after: Reliability | None
-    temperature: float | None
-    risk: RiskCoverage
-
-
-def calibration(name: str, part: str = "PrivateTest", subset: Subset = "all") -> Calibration:
-    """Reliability and risk–coverage of a checkpoint; errors as for `stored_predictions`."""
-    given = stored_predictions(name, part, subset)
-    before, risk = reliability(given.logits, given.labels), risk_coverage(given.calibrated, given.labels)
-    after = reliability(given.calibrated, given.labels) if given.card.temperature else None
-    return Calibration(before, after, given.card.temperature, risk)

@@ -20,7 +20,7 @@ from models.training.history import read_history
 from models.training.recipes import RECIPES, from_recipe
 from models.zoo import read_list
 
-from . import evaluation
+from . import calibration, evaluation
 
 STEPS = SHIPPED / "benchmarks" / "results"
 """Folder of the measured training steps, a file for each kind of device."""
@@ -114,7 +114,7 @@ def _result(name: str, card: Card) -> Result:
 
 def _calibration(name: str, part: str) -> tuple[float, float] | None:
     try:
-        found = evaluation.calibration(name, part)
+        found = calibration.of(name, part)
     except CheckpointError:
         return None
     return (found.before.ece, found.after.ece) if found.after else None

@@ -112,16 +112,6 @@ def test_a_measure_says_its_direction_and_its_value_with_the_interval():
     assert "(" not in told["ece"][1]
 
 
-def test_calibration_judges_the_same_predictions_before_and_after_the_temperature():
-    found = services.metrics.evaluation.calibration(NAME)
-    assert found.temperature == evaluation.stored_predictions(NAME).card.temperature
-    assert found.before.count.sum() == found.after.count.sum() == 3589
-    assert found.before.ece != found.after.ece
-    assert found.risk.risk[-1].item() == pytest.approx(
-        1 - services.metrics.evaluation.scores(NAME).values["accuracy"][0], abs=1e-6
-    )
-
-
 def test_without_a_temperature_nothing_is_called_calibrated(own_shelf):
     card = json.loads((own_shelf / "card.json").read_text("utf-8"))
     (own_shelf / "card.json").write_text(json.dumps(card | {"temperature": None}), "utf-8")
@@ -130,7 +120,7 @@ def test_without_a_temperature_nothing_is_called_calibrated(own_shelf):
     assert (
         found.text(next(m for m in services.metrics.evaluation.MEASURES if m.key == "ece_calibrated")) == "not fitted"
     )
-    assert services.metrics.evaluation.calibration(NAME).after is None
+    assert services.metrics.calibration.of(NAME).after is None
 
 
 def test_a_card_without_predictions_says_how_to_get_them(own_shelf):
