@@ -18,6 +18,11 @@ def counted(n: int, one: str, many: str = "") -> str:
     return f"{thousands(n)} {one if n == 1 else many or one + 's'}"
 
 
+def percentage(share: float, decimals: int = 1) -> str:
+    """A share of 1 in percent, as 69.0 % or −1.3 %, with a space that does not break."""
+    return f"{100 * share:.{decimals}f}\N{NO-BREAK SPACE}%".replace("-", "\N{MINUS SIGN}")
+
+
 def signed(value: float, decimals: int) -> str:
     """+0.30 or −0.90, with a minus sign that is as wide as the plus."""
     return f"{value:+.{decimals}f}".replace("-", "−")

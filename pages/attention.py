@@ -5,14 +5,13 @@ from functools import partial
 import streamlit as st
 
 from workbench import services
-from workbench.ui import ablation, attention, model_picker, page_content, rollout, state, views
+from workbench.ui import ablation, attention, caveats, page_content, rollout, state, views
 from workbench.ui import gates as gate_views
 
 views.title("Attention", "What does attention weight, and does the prediction depend on it?")
 face, network = state.face_or_stop(), state.network()
 if not services.networks.get_spec(network).attention_layers and rollout.section(face, network):
-    if not services.networks.is_trained(network):
-        model_picker.random_weights_banner(network)
+    caveats.show(network)
     state.stop()
 network = attention.network_to_show(network)
 try:
@@ -23,8 +22,7 @@ try:
 except ValueError as error:  # a damaged checkpoint: the message says what to do
     st.error(str(error))
     state.stop()
-if not found.prediction.trained:
-    model_picker.random_weights_banner(network)
+caveats.show(network)
 gates = gate_views.measured(network)
 
 

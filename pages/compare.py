@@ -6,7 +6,7 @@ import streamlit as st
 
 from workbench import services
 from workbench.services.compare import comparable, side_by_side
-from workbench.ui import charts, compare, page_content, state, views
+from workbench.ui import caveats, charts, compare, page_content, state, views
 
 views.title("Compare", "Do networks agree, and do the same image regions support their predictions?")
 face, network = state.face_or_stop(), state.network()
@@ -33,6 +33,11 @@ if compared.untrained:
         f"**Random weights:** {compare.listed(compared.untrained)}. Their predictions and maps mean nothing and are "
         "left out of the summary below."
     )
+
+caveats.of_face()
+for name in compared.networks:
+    if name not in compared.untrained:
+        caveats.of_network(name)
 
 views.caption(compare.agreement(compared))
 names = [compare.named(name) for name in compared.networks]

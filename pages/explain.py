@@ -4,7 +4,7 @@ import streamlit as st
 
 from workbench import navigation, services
 from workbench.analysis.methods import EXPLAINERS
-from workbench.ui import charts, compare, map_details, map_quiz, model_picker, page_content, state, uncertainty, views
+from workbench.ui import caveats, charts, compare, map_details, map_quiz, page_content, state, uncertainty, views
 
 views.title("Explain", "Which image regions support the prediction?")
 face, network = state.face_or_stop(), state.network()
@@ -20,12 +20,11 @@ if spec.cam_layer is None:
         st.info(f"An ensemble has no layer of its own, so there is no map. Choose a member for maps: {members}.")
     else:
         st.info("No layer of this network has feature maps that lead to its prediction, so there is no map.")
-    if not prediction.trained:
-        model_picker.random_weights_banner(network)
+    caveats.show(network)
     chart = charts.probabilities(prediction.classes, prediction.probabilities, "", prediction.trained)
     charts.show(chart, "probabilities", "Probability of each class")
     share = charts.percent(float(prediction.probabilities.max()))
-    views.caption(f"**Prediction: {prediction.predicted}, {share}.** {views.meaning(network)}{state.face_note()}")
+    views.caption(f"**Prediction: {prediction.predicted}, {share}.** {views.meaning(network)}")
     uncertainty.show(face, network, prediction)
     state.stop()
 
@@ -36,8 +35,7 @@ except ValueError as error:  # a damaged checkpoint, a network without maps: the
     st.error(str(error))
     state.stop()
 prediction = explanation.prediction
-if not prediction.trained:
-    model_picker.random_weights_banner(network)
+caveats.show(network)
 
 size = len(explanation.pixels)
 image = charts.face(explanation.pixels, f"{size} × {size} pixels")  # once, not again at each change of class
@@ -84,8 +82,7 @@ def face_map_prediction(class_: str, method: str, opacity: float, shared: bool) 
         charts.show(chart, "probabilities", "Probability of each class")
         share = charts.percent(float(prediction.probabilities.max()))
         views.caption(
-            f"**Prediction: {prediction.predicted}, {share}.** {views.meaning(network)}{state.face_note()} Outlined: "
-            "the class of the map."
+            f"**Prediction: {prediction.predicted}, {share}.** {views.meaning(network)} Outlined: the class of the map."
         )
 
 

@@ -5,13 +5,13 @@ from functools import partial
 import streamlit as st
 
 from workbench import services
-from workbench.ui import frequency, model_picker, page_content, slow_requests, state, views
+from workbench.ui import caveats, frequency, page_content, slow_requests, state, views
 
 views.title("Frequency", "Does the prediction rest on high or on low frequencies?")
 face, network = state.face_or_stop(), state.network()
 views.luminance_note(network)
-if not state.network_or_stop().trained:
-    model_picker.random_weights_banner(network)
+state.network_or_stop()
+caveats.show(network)
 
 
 @page_content.fragment

@@ -7,14 +7,13 @@ import streamlit as st
 from workbench import services
 from workbench.faces import PictureError
 from workbench.services.robustness import CORRUPTIONS, Response, occlusion, occlusion_count, occlusion_patch
-from workbench.ui import adversarial, charts, model_picker, page_content, robustness, slow_requests, state, views
+from workbench.ui import adversarial, caveats, charts, page_content, robustness, slow_requests, state, views
 
 views.title("Robustness", "How does the prediction change when the image is perturbed?")
 face, network = state.face_or_stop(), state.network()
 views.luminance_note(network)
 net, me = state.network_or_stop(), (face.key, network)
-if not net.trained:
-    model_picker.random_weights_banner(network)
+caveats.show(network)
 
 
 @page_content.fragment

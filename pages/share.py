@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from models.text import percentage
 from workbench.demo import process
 from workbench.server.consent import where_pictures_go
 from workbench.ui import classroom, page_content, views
@@ -61,7 +62,7 @@ def while_it_runs() -> None:
         visitors.metric("Visitors", demo.visitors, help="Browsers that have the demo open now.")
         requests.metric("Requests", demo.served, help="Uploads, predictions and page loads so far.")
         refused.metric("Refused", demo.refused, help="Too many at once, too large, or not allowed.")
-        load.metric("CPU load", f"{100 * demo.cpu:.0f} %", help="Of one processor core.")
+        load.metric("CPU load", percentage(demo.cpu, 0), help="Of one processor core.")
 
 
 if process.current() is None:

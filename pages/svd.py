@@ -3,14 +3,13 @@
 import streamlit as st
 
 from workbench import faces, services
-from workbench.ui import model_picker, page_content, slow_requests, state, svd, views
+from workbench.ui import caveats, page_content, slow_requests, state, svd, views
 
 views.title("SVD", "How much of a face does a low-rank approximation keep, and what does the network still recognize?")
 face, network = state.face_or_stop(), state.network()
 views.luminance_note(network)
 net = state.network_or_stop()
-if not net.trained:
-    model_picker.random_weights_banner(network)
+caveats.show(network)
 
 
 @page_content.fragment

@@ -1,11 +1,11 @@
 """Video: predictions for the faces of a clip or of the camera over time, and the map of each frame."""
 
-from workbench.ui import live_camera, model_picker, state, video, views
+from workbench.ui import caveats, live_camera, state, video, views
 
 views.title("Video", "How does the prediction change over time?")
 network = state.network()
-if not state.network_or_stop().trained:
-    model_picker.random_weights_banner(network)
+state.network_or_stop()
+caveats.of_network(network)
 source = views.choose_one("Source", ("Video file", "Live camera"), default="Video file", key="moving")
 if source == "Live camera":
     live_camera.live(network)

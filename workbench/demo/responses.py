@@ -20,7 +20,7 @@ from workbench.services.video import Watch
 from .. import faces, services
 from ..analysis.cam import METHODS, resize
 from ..analysis.overlay import overlay, png
-from ..markup import as_data, bars, jpeg, render
+from ..markup import as_data, bars, jpeg, percent, render
 
 SIDE = 288  # pixels, of an image in the result
 LARGEST = (1600, 1600)  # pixels of an image in which faces are detected
@@ -127,8 +127,8 @@ def overlaid(explanation: Explanation, method: str) -> bytes:
 def note(explanation: Explanation, method: str) -> str:
     """Two sentences: what is seen, and what it does not prove."""
     predicted = explanation.prediction.predicted
-    share = 100 * float(explanation.prediction.probabilities.max())
-    text = f"Prediction: {predicted} ({share:.0f} %), the label that annotators would probably give this face."
+    share = percent(float(explanation.prediction.probabilities.max()))
+    text = f"Prediction: {predicted} ({share}), the label that annotators would probably give this face."
     if explanation.layer is None:
         return f"{text} The network has no layer of its own, so there is no map."
     if float(explanation.map_of(explanation.class_, method).max()) == 0:

@@ -7,6 +7,7 @@ from math import isnan
 
 import streamlit as st
 
+from models.text import percentage
 from workbench import services
 from workbench.analysis.attention import CONSTANT_DEVIATION, CONSTANT_SHARE, GateStatistics, ModuleStatistics
 from workbench.services.gates import Gates
@@ -41,7 +42,7 @@ def beside_map(found: Gates | None, layer: str) -> None:
             same = "" if isnan(gate.fixed) else f", and {charts.percent(gate.fixed)} of the variance is shared by all"
             views.caption(
                 f"**{which} nearly constant:** over {found.images} its values deviate by {_deviation(gate)}{same}. "
-                f"With the gate replaced by its mean, {_share(1 - gate.changed_mean)} of predictions stay the same."
+                f"With the gate replaced by its mean, {percentage(1 - gate.changed_mean)} of predictions stay the same."
             )
 
 
@@ -76,23 +77,23 @@ def _rows(module: ModuleStatistics, name: str) -> list[str]:
     several, whole = len(module.gates) > 1, module.gates and module.gates[0].changed_off is None
     rows = [_row(gate, f"{name}, {gate.gate.title}" if several or whole else name) for gate in module.gates]
     if several or whole or not module.gates:
-        mean = "–" if whole else _share(module.changed_mean)
+        mean = "–" if whole else percentage(module.changed_mean)
         label = name if not module.gates else f"{name}, {'both' if several else 'whole block'}"
-        rows.append(f"| {label} | – | – | – | {mean} | {_share(module.changed_off)} |")
+        rows.append(f"| {label} | – | – | – | {mean} | {percentage(module.changed_off)} |")
     return rows
 
 
 def _row(gate: GateStatistics, name: str) -> str:
-    saturated = "–" if gate.saturated is None else _share(gate.saturated)
+    saturated = "–" if gate.saturated is None else percentage(gate.saturated)
     fixed = "all equal" if isnan(gate.fixed) else charts.percent(gate.fixed)
-    off = f"{_share(gate.changed_uniform)} (uniform)" if gate.changed_off is None else _share(gate.changed_off)
+    off = f"{percentage(gate.changed_uniform)} (uniform)" if gate.changed_off is None else percentage(gate.changed_off)
     mark = " (nearly constant)" if gate.constant else ""
-    return f"| {name}{mark} | {saturated} | {_deviation(gate)} | {fixed} | {_share(gate.changed_mean)} | {off} |"
+    return f"| {name}{mark} | {saturated} | {_deviation(gate)} | {fixed} | {percentage(gate.changed_mean)} | {off} |"
 
 
 def _summary(found: Gates) -> None:
     whole = found.modules[-1]
-    mean, off = _share(1 - whole.changed_mean), _share(1 - whole.changed_off)
+    mean, off = percentage(1 - whole.changed_mean), percentage(1 - whole.changed_off)
     what = "With every gate replaced by its mean" if not whole.layer else "With the gate replaced by its mean"
     live = f" Measured now on drawn faces, not photographs. {found.live}" if found.live else ""
     views.caption(f"**{what}, {mean} of predictions stay the same; disabled, {off}** ({found.images}).{live}")
@@ -101,10 +102,6 @@ def _summary(found: Gates) -> None:
         f"deviation between faces. Nearly constant: deviation below {CONSTANT_DEVIATION} or η² of at least "
         f"{charts.percent(CONSTANT_SHARE)} (η² of the input images: {charts.percent(found.pixels)})."
     )
-
-
-def _share(value: float) -> str:
-    return f"{100 * value:.1f}\N{NO-BREAK SPACE}%"
 
 
 def _deviation(gate: GateStatistics) -> str:

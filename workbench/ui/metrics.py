@@ -10,7 +10,7 @@ import torch
 
 from models import list_models
 from models.checkpoints import CheckpointError
-from models.text import thousands
+from models.text import percentage, thousands
 from workbench import services
 from workbench.services.metrics.calibration import Calibration
 from workbench.services.metrics.evaluation import MEASURES, Scores
@@ -123,12 +123,12 @@ def table(found: dict[str, Scores], part: str) -> None:
     names = (name.replace("_", "_\N{ZERO WIDTH SPACE}") for name in found)  # a long name may break there
     head = f"| | {' | '.join(names)} |\n|---|{'---:|' * len(found)}"
     st.markdown("\n".join([head, *rows]))
-    low, high = (100 * v for v in next(iter(found.values())).chance)
+    low, high = next(iter(found.values())).chance
     own = " It was fitted on PublicTest itself, so here it is optimistic." if part == "PublicTest" else ""
     views.caption(
         "**Single view, 95 % intervals in parentheses; bold: best of the row, which may be chance where intervals "
         f"overlap.** *Calibrated*: logits divided by the temperature.{own} On so many images, a perfectly calibrated "
-        f"network has a calibration error of {low:.1f} to {high:.1f} % by chance (first column)."
+        f"network has a calibration error of {100 * low:.1f} to {percentage(high)} by chance (first column)."
     )
     with st.expander("What each measure is"):
         st.markdown("\n".join(f"- **{measure.label}**: {measure.meaning}." for measure in MEASURES))
@@ -172,7 +172,7 @@ def reliability(found: Calibration) -> None:
         with column:
             figure = charts.reliability(r.edges, r.accuracy, r.confidence, r.count, f"confidence, {label}")
             charts.show(figure, f"reliability-{label[:2]}", f"Reliability diagram, {label}")
-            views.caption(f"**{label.capitalize()}:** calibration error {100 * r.ece:.1f}\N{NO-BREAK SPACE}%.")
+            views.caption(f"**{label.capitalize()}:** calibration error {percentage(r.ece)}.")
     views.caption(
         "Bars above the dotted line: underconfident; below: overconfident; hollow: fewer than 20 predictions. A small "
         "calibration error says nothing about a single image."

@@ -12,7 +12,7 @@ from models import Card, create_model
 from models.checkpoints import CheckpointError, broken_checkpoints, read_card
 from models.conversion import RECIPE
 from models.datasets import EMOTIONS
-from models.text import counted
+from models.text import counted, percentage
 from workbench import services
 
 from . import url_state
@@ -84,7 +84,7 @@ def _networks() -> tuple[str, ...]:
 def label(name: str) -> str:
     """One line of the list: paper, title, test accuracy, number of parameters; for a job title and accuracy."""
     spec, share = services.networks.get_spec(name), accuracy(name)
-    parts = [spec.title] if share is None else [spec.title, f"{100 * share:.1f} %"]
+    parts = [spec.title] if share is None else [spec.title, percentage(share)]
     if (card := _card(name)) and card.seen:
         parts.append("saw test images")
     if not services.networks.is_job(name):
@@ -109,7 +109,7 @@ def described(name: str) -> str:
     if share is None:
         return f"{text} Untrained: random weights."
     how, measures = _measured(name)
-    text += f" Test accuracy {100 * share:.1f} % (FER2013 PrivateTest, {how})."
+    text += f" Test accuracy {percentage(share)} (FER2013 PrivateTest, {how})."
     majority = _no_better_than(measures)
     if card.caveat:
         text += f" {card.caveat}"
@@ -117,7 +117,7 @@ def described(name: str) -> str:
         never = [name for name, row in measures["per_class"].items() if row["recall"] == 0]
         return f"{text} It never predicts {' or '.join(never)} correctly." if never else text
     return (
-        f"{text} Always predicting the largest class gives {100 * majority:.1f} %: it has hardly learned anything, so "
+        f"{text} Always predicting the largest class gives {percentage(majority)}: it has hardly learned anything, so "
         "trust none of its maps."
     )
 

@@ -33,7 +33,7 @@ def face_name() -> str:
 
 
 def face_note() -> str:
-    """A sentence, with a space before it, where no face was detected in the image; else empty."""
+    """A sentence where no face was detected in the image; else empty."""
     return st.session_state.get("face_note", "")
 
 

@@ -6,7 +6,7 @@ import streamlit as st
 from torch import Tensor
 
 from models.layers.svd_attention import SVDAttentionSteps
-from models.text import signed
+from models.text import signed, thousands
 from workbench import services
 from workbench.services.svd import RankPredictions
 
@@ -140,5 +140,6 @@ def memory() -> None:
     times = account.kronecker_image / account.outer_image
     views.caption(
         "**The paper's 600.25 GB** (GiB) needs a product over the batch as well, which would compare different faces. "
-        f"For one image the outer product still saves a factor of {times:,.0f}, but loses spatial information."
+        f"For one image the outer product still saves a factor of {thousands(round(times))}, but loses "
+        "spatial information."
     )

@@ -8,7 +8,7 @@ import streamlit as st
 import torch
 
 from models.checkpoints import CheckpointError
-from models.text import counted, thousands
+from models.text import counted, percentage, thousands
 from workbench import services
 from workbench.faces import Face
 from workbench.services.metrics.paired_tests import Disagreement
@@ -84,7 +84,7 @@ def embedding(name: str, face: Face | None) -> None:
         st.info(str(error))
         return
     chosen = charts.show_to_select(_figure(found, color, kind), "scatter", f"Features of {found.part}, by {color}")
-    how = f"{100 * found.kept:.0f} % of their variance" if kind == "pca" else "neighborhoods, not distances"
+    how = f"{percentage(found.kept, 0)} of their variance" if kind == "pca" else "neighborhoods, not distances"
     star = " The star is your face." if found.face is not None else ""
     views.caption(
         f"**{thousands(len(found.ids))} images of {found.part}: the features before the last layer of {name},** in two "

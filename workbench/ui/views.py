@@ -15,7 +15,7 @@ from typing import Any
 import streamlit as st
 
 from models.paths import CODE
-from models.text import counted
+from models.text import counted, percentage
 from workbench import services
 from workbench.analysis.frequency import FrequencyImages
 from workbench.services.svd import Spectrum
@@ -52,15 +52,12 @@ def caption(text: str) -> None:
 
 def meaning(network: str) -> str:
     """What a prediction of a network estimates, by what it was trained on, in one sentence; for captions."""
-    net = services.networks.open_network(network)
-    if net.card is None:
+    card = services.networks.open_network(network).card
+    if card is None:
         return "The weights are random, so this means nothing."
-    if services.metrics.evaluation.is_of_fer2013(net.card):
+    if services.metrics.evaluation.is_of_fer2013(card):
         return "It estimates the label that annotators would give this face, not what the person feels."
-    return (
-        f"**Domain shift:** {services.networks.get_spec(network).title} was not trained on FER2013 but on other "
-        "images, so for a face unlike those its prediction means little."
-    )
+    return "It estimates the label that such a face would have in the images that the network was trained on."
 
 
 def luminance_note(network: str) -> None:
@@ -177,7 +174,7 @@ def approximation(result: Spectrum) -> None:
 def singular_values(result: Spectrum) -> None:
     """Draw the singular values, the first k in blue, with the share of variance that they keep."""
     charts.show(charts.singular_values(result.sigma, result.k), "sigma", "Singular values in descending order")
-    held = f"{100 * float(result.energy[result.k - 1]):.1f}\N{NO-BREAK SPACE}%"
+    held = percentage(float(result.energy[result.k - 1]))
     st.markdown(
         f"**The first {result.k} (blue) keep {held} of the variance of the pixels** (the mean gray, which the first "
         "one mostly holds, is not counted). Singular values say nothing about where something is in the image."

@@ -15,7 +15,7 @@ from typing import Literal
 
 from models.checkpoints import CheckpointError, checkpoint_folders, read_card
 from models.metrics import accuracy_of, percent
-from models.text import thousands
+from models.text import percentage, thousands
 
 from ...surveys.robustness import FILE as SURVEY
 from ..svd import memory_account
@@ -210,8 +210,8 @@ def _found(letter: str, id: str) -> Checked:
 def _right(letter: str, at: str) -> str:
     table, row = at.split("/")
     found = _plain(paper_of(letter).table(table), row)
-    value, low, high = (100 * v for v in found.accuracy)
-    share = f"{value:.1f}\N{NO-BREAK SPACE}%, {low:.1f} to {high:.1f}"
+    value, low, high = found.accuracy
+    share = f"{percentage(value)}, {100 * low:.1f} to {100 * high:.1f}"
     return f"{thousands(found.right)} of {thousands(found.of)} correct ({share})"
 
 

@@ -10,7 +10,7 @@ from models.datasets.faceset import EMOTIONS, FaceSet
 from models.datasets.fer2013 import COUNTS
 from models.datasets.sampling import class_weights, inverse_weights
 from models.datasets.splits import SPLITS
-from models.text import thousands
+from models.text import percentage, thousands
 
 from .definitions import Claim, Paper
 from .evaluators import Ours, evaluator, exact
@@ -54,7 +54,7 @@ def _loss_share(claim: Claim, paper: Paper) -> Ours:
     weighed = counts * np.array(class_weights(claim.given["weights"], counts.tolist(), EMOTIONS))
     i = EMOTIONS.index(claim.given["class"])
     before, after = counts[i] / counts.sum(), weighed[i] / weighed.sum()
-    two = (f"{100 * value:.0f}\N{NO-BREAK SPACE}%" for value in (after, before))
+    two = (percentage(value, 0) for value in (after, before))
     text = "{} gets {} of the loss, with {} of the images".format(EMOTIONS[i], *two)
     way = (
         f"weight times number of images of {EMOTIONS[i]}, the largest class, in the order of the folders and of the CSV"

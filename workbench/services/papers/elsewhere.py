@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models.text import thousands
+from models.text import percentage, thousands
 
 from . import fractions
 from .definitions import Claim, Paper, figure
@@ -45,7 +45,7 @@ def _reads(claim: Claim, paper: Paper) -> Ours:
 def _mean(claim: Claim, paper: Paper) -> Ours:
     table = paper.table(claim.given["table"])
     value = fractions.mean_of_row(table, claim.given["row"]) / 100
-    return Ours("own", f"{100 * value:.2f}\N{NO-BREAK SPACE}%", "mean of the printed row", value)
+    return Ours("own", percentage(value, 2), "mean of the printed row", value)
 
 
 @evaluator
@@ -62,7 +62,7 @@ def _test_pictures(claim: Claim, paper: Paper) -> Ours:
 def _whole_row(claim: Claim, paper: Paper) -> Ours:
     table = paper.table(claim.given["table"])
     found = fractions.counted(table, claim.given["row"])
-    accuracy = f"{100 * found.accuracy[0]:.2f}\N{NO-BREAK SPACE}%"
+    accuracy = percentage(found.accuracy[0], 2)
     plain = f"{sum(found.right)} of {thousands(sum(found.of))} correct, accuracy {accuracy}"
     odd = ", ".join(f"none gives {class_} {printed}, the nearest is {near}" for class_, printed, near in found.odd)
     return Ours("exact", odd or plain, "k/n for integers k, n test images of each class", holds=not odd)
@@ -76,6 +76,6 @@ def _whole_pictures(claim: Claim, paper: Paper) -> Ours:
     text = (
         f"{thousands(k)} of {thousands(n)}"
         if found
-        else f"the nearest is {k} of {thousands(n)}, {100 * k / n:.2f}\N{NO-BREAK SPACE}%"
+        else f"the nearest is {k} of {thousands(n)}, {percentage(k / n, 2)}"
     )
     return Ours("exact", text, "k/n for integers k, n images of both official test sets", holds=bool(found))

@@ -12,6 +12,7 @@ import numpy as np
 from models.datasets.faceset import EMOTIONS
 from models.datasets.fer2013 import COUNTS
 from models.metrics import Interval, share
+from models.text import percentage
 
 from .definitions import Table, figure, number
 
@@ -124,7 +125,7 @@ def counted(table: Table, row_id: str) -> Counted:
         k = nearest(printed, n)
         right.append(k)
         if not shares(printed, n):
-            odd.append((class_, printed, f"{k}/{n} = {100 * k / n:.2f}\N{NO-BREAK SPACE}%"))
+            odd.append((class_, printed, f"{k}/{n} = {percentage(k / n, 2)}"))
     all_ = np.arange(sum(sizes)) < sum(right)
     return Counted(tuple(right), sizes, tuple(odd), share(all_))
 

@@ -13,7 +13,7 @@ from models import Card
 from models.checkpoints import CheckpointError, checkpoint_folder, read_card
 from models.datasets.splits import SPLITS
 from models.metrics import Interval, share
-from models.text import counted, signed
+from models.text import counted, percentage, signed
 from models.training.config import read_config
 
 from ...surveys.robustness import read_robustness
@@ -217,13 +217,14 @@ def _epochs_saved(claim: Claim, paper: Paper) -> Ours:
 
 
 def _saved(one: leaderboard.Convergence) -> str:
-    with_norm, without, chance = (f"{100 * share:.1f}\N{NO-BREAK SPACE}%" for share in (*one.best, one.majority))
+    with_norm, without, chance = map(percentage, (*one.best, one.majority))
     best = f"best epoch {with_norm} with, {without} without, largest class {chance}"
     if one.saved is None:
         return f"one of the two hardly learned anything ({best})"
-    (with_epochs, without_epochs), level = one.epochs[-1], f"{100 * one.levels[-1]:.0f}\N{NO-BREAK SPACE}%"
-    saved = f"{100 * one.saved:.0f}\N{NO-BREAK SPACE}%".replace("-", "\N{MINUS SIGN}")
-    return f"{saved} saved, {counted(with_epochs, 'epoch')}, not {without_epochs}, to {level} ({best})"
+    (with_epochs, without_epochs), level = one.epochs[-1], percentage(one.levels[-1], 0)
+    return (
+        f"{percentage(one.saved, 0)} saved, {counted(with_epochs, 'epoch')}, not {without_epochs}, to {level} ({best})"
+    )
 
 
 @evaluator
@@ -258,8 +259,8 @@ def _rotated(claim: Claim, paper: Paper) -> Ours:
         if curve is None:
             raise CheckpointError(f"measure it: `ferscope robustness {name} --corruptions rotation`")
         at = dict(zip(curve.values.tolist(), curve.accuracy.tolist(), strict=True))
-        upright, turned = 100 * at[0.0], 50 * (at[degrees] + at[-degrees])
-        told.append(f"`{name}` {upright:.1f} → {turned:.1f}\N{NO-BREAK SPACE}%")
+        upright, turned = at[0.0], (at[degrees] + at[-degrees]) / 2
+        told.append(f"`{name}` {100 * upright:.1f} → {percentage(turned)}")
         recipes.add(read_card(name).recipe)
     way = f"{curve.images} images, upright → rotated by {degrees:g}\N{DEGREE SIGN}, mean of both directions"
     differs = ("the paper prints no value",)

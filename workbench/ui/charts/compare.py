@@ -5,6 +5,7 @@ from __future__ import annotations
 import plotly.graph_objects as go
 from torch import Tensor
 
+from models.text import thousands
 from workbench.markup import class_colors, percent
 
 from .style import TEXT, framed
@@ -91,11 +92,11 @@ def _written(texts: list[tuple[float, float, str]], size: int) -> go.Scatter:
 
 
 def hundredths(value: float) -> str:
-    """A number with two decimals, such as 0.74, −0.31 or 20,797; a dash for NaN."""
+    """A number with two decimals, such as 0.74, −0.31 or 20 797; a dash for NaN."""
     if value != value:
         return "–"
     rounded = round(value, 2) + 0.0  # + 0.0: no −0.00
-    return (f"{value:,.0f}" if abs(value) >= 1000 else f"{rounded:.2f}").replace("-", "−")
+    return (thousands(round(value)) if abs(value) >= 1000 else f"{rounded:.2f}").replace("-", "−")
 
 
 def correlation_table(rows: list[str], columns: list[str], values: Tensor) -> go.Figure:

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import torch
 from torch import Tensor
 
-from .style import TEXT, framed
+from .style import HALVES, TEXT, framed
 
 PREDICTED, ANSWER = "#D6336C", "#2F9E44"
 """Colors of the student's prediction and of the result; always with a label."""
@@ -100,8 +100,8 @@ def bars(
 
 
 def few_ticks(figure: go.Figure) -> go.Figure:
-    """Reduce the ticks of an axis of shares to 0, 0.5 and 1."""
-    return figure.update_xaxes(tickvals=[0, 0.5, 1], tickangle=0)
+    """Reduce the ticks of an axis of shares to 0, 50 and 100 %."""
+    return figure.update_xaxes(**HALVES, tickangle=0)
 
 
 def before_and_after(before: Tensor, after: Tensor, labels: tuple[str, str]) -> go.Figure:

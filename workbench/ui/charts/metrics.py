@@ -10,11 +10,12 @@ import plotly.graph_objects as go
 import streamlit as st
 from torch import Tensor
 
+from models.text import counted, percentage, thousands
 from workbench.markup import class_colors, percent
 
 from .. import page_content
 from .plots import _spread
-from .style import TEXT, framed, inked
+from .style import TEXT, framed, inked, share_ticks
 
 Interval = tuple[float, float, float]
 _MARK = "#D6336C"
@@ -65,7 +66,8 @@ def recall_bars(recall: Mapping[str, Mapping[str, Interval]]) -> go.Figure:
             "constraintext": "none",
             "insidetextfont": {"color": "#000000"},
             "error_y": _whiskers([*by_class.values()]),
-            "hovertemplate": f"{name}, %{{x}}: %{{y:.1%}}<extra></extra>",
+            "customdata": [with_interval(values) for values in by_class.values()],
+            "hovertemplate": f"{name}, %{{x}}: %{{customdata}}<extra></extra>",
         }
         drawn.append(go.Bar(bars))
     label = {"text": "label", "standoff": 8, "font": {"size": TEXT}}
@@ -98,8 +100,7 @@ def _shares(title: str, top: float = 1.0) -> dict[str, Any]:
     return {
         "title": {"text": title, "font": {"size": TEXT}, "standoff": 12},
         "range": [0, top],
-        "tickformat": ".0%",
-        "nticks": 6,
+        **share_ticks(top),
         "fixedrange": True,
         "automargin": True,
         "zeroline": False,
@@ -108,8 +109,7 @@ def _shares(title: str, top: float = 1.0) -> dict[str, Any]:
 
 _SHARE_OF_ONE = {
     "range": [0, 1],
-    "tickvals": [0.2, 0.4, 0.6, 0.8, 1],
-    "tickformat": ".0%",
+    **share_ticks(),
     "fixedrange": True,
     "showgrid": False,
     "zeroline": False,
@@ -119,8 +119,8 @@ _SHARE_OF_ONE = {
 
 def with_interval(values: Interval) -> str:
     """A share with its interval, whose ends stay on one line: 69.0 % (67.5–70.5)."""
-    value, low, high = (f"{100 * v:.1f}" for v in values)
-    return f"{value}\N{NO-BREAK SPACE}% ({low}\N{WORD JOINER}–\N{WORD JOINER}{high})"
+    value, low, high = values
+    return f"{percentage(value)} ({100 * low:.1f}\N{WORD JOINER}–\N{WORD JOINER}{100 * high:.1f})"
 
 
 def confusion(counts: Tensor, classes: tuple[str, ...], marked: tuple[str, str]) -> go.Figure:
@@ -145,7 +145,7 @@ def confusion(counts: Tensor, classes: tuple[str, ...], marked: tuple[str, str])
             "x": [column for _, column in some],
             "y": [row for row, _ in some],
             "mode": "markers+text",
-            "text": [f"{int(counts[cell])}" for cell in some],
+            "text": [thousands(int(counts[cell])) for cell in some],
             "textfont": {"size": TEXT, "color": color},
             "marker": {"size": 34, "opacity": 0, "symbol": "square"},
             "customdata": [(classes[row], classes[column]) for row, column in some],
@@ -185,14 +185,14 @@ def recall_spread(recall: Mapping[str, Mapping[str, Interval]]) -> go.Figure:
                 mode="lines+markers",
                 line={"width": 3, "color": _GRAY},
                 marker={"size": 15, "color": class_colors(tuple(values)), "line": {"width": 1, "color": "#FFFFFF"}},
-                customdata=[*values],
-                hovertemplate=f"{name}, %{{customdata}}: %{{x:.1%}}<extra></extra>",
+                customdata=[(found, percentage(value)) for found, value in values.items()],
+                hovertemplate=f"{name}, %{{customdata[0]}}: %{{customdata[1]}}<extra></extra>",
             )
         )
         for (found, value), shift in zip(values.items(), _levels([*values.values()]), strict=True):
             words.append({"x": value, "y": row, "text": found, "yshift": shift, "showarrow": False})
     plain = {"fixedrange": True, "showgrid": False, "zeroline": False}
-    across = {**plain, "range": [-0.06, 1.02], "tickvals": [0, 0.25, 0.5, 0.75, 1], "tickformat": ".0%"}
+    across = {**plain, "range": [-0.06, 1.02], **share_ticks()}
     down = {**plain, "range": [len(recall) - 0.35, -0.65], "tickvals": [*range(len(recall))], "ticktext": [*recall]}
     layout = {"annotations": words, "xaxis": across, "yaxis": {**down, "automargin": True}}
     layout |= {"height": 70 + 114 * len(recall), "margin": {"b": 66, "r": 24}}
@@ -231,8 +231,11 @@ def reliability(
             "color": ["#0072B2" if n >= few else "rgba(0,0,0,0)" for n in count[filled].tolist()],
             "line": {"width": 1.5, "color": "#0072B2"},
         },
-        customdata=list(zip(confidence[filled].tolist(), count[filled].tolist(), strict=True)),
-        hovertemplate="%{customdata[1]} predictions: accuracy %{y:.1%}, confidence %{customdata[0]:.1%}<extra></extra>",
+        customdata=[
+            (counted(n, "prediction"), percentage(right), percentage(mean))
+            for n, right, mean in zip(*(x[filled].tolist() for x in (count, accuracy, confidence)), strict=True)
+        ],
+        hovertemplate="%{customdata[0]}: accuracy %{customdata[1]}, mean confidence %{customdata[2]}<extra></extra>",
     )
     line = {"width": 3, "dash": "dot", "color": _MARK}
     equal = go.Scatter(x=[0, 1], y=[0, 1], mode="lines", line=line, hoverinfo="skip")
@@ -262,7 +265,10 @@ def risk_coverage(coverage: Tensor, errors: Mapping[str, Tensor]) -> go.Figure:
             "y": errors[name].tolist(),
             "mode": "lines",
             "line": {"width": 3, "color": color, "dash": dash},
-            "hovertemplate": f"{name}, coverage %{{x:.0%}}: %{{y:.1%}} errors<extra></extra>",
+            "customdata": [
+                (percentage(x, 0), percentage(y)) for x, y in zip(coverage.tolist(), errors[name].tolist(), strict=True)
+            ],
+            "hovertemplate": f"{name}, coverage %{{customdata[0]}}: %{{customdata[1]}} errors<extra></extra>",
         }
         drawn.append(go.Scatter(points))
         beside = {"x": 1, "xref": "paper", "xanchor": "left", "xshift": 6, "showarrow": False}

@@ -13,7 +13,7 @@ from workbench.markup import class_colors, percent
 from .frequency import bar_around_zero
 from .images import _gray, clear_at_zero, laid_over
 from .metrics import DASHES, SYMBOLS, _whiskers, network_colors
-from .style import TEXT, framed, square
+from .style import TEXT, framed, share_ticks, square
 
 _GAP = 0.015  # between pictures of a row, share of its width
 
@@ -113,7 +113,7 @@ def accuracies(
     title = {"text": "accuracy ↑", "font": {"size": TEXT}, "standoff": 12}
     layout = {
         "xaxis": {**plain, "showgrid": False},
-        "yaxis": {**plain, "title": title, "tickformat": ".0%", "range": [0, 1], "automargin": True},
+        "yaxis": {**plain, "title": title, **share_ticks(), "range": [0, 1], "automargin": True},
         "shapes": shapes,
         "annotations": named,
         "showlegend": len(lines) > 1,

@@ -10,6 +10,8 @@ import plotly.io as pio
 import streamlit as st
 from torch import Tensor
 
+from models.text import percentage
+
 from .. import page_content
 
 _SIDE = 264  # pixels: of an image on a page ...
@@ -42,12 +44,14 @@ def show(figure: go.Figure, key: str, alt: str) -> None:
 
 
 def inked(figure: go.Figure, theme: str) -> go.Figure:
-    """Set the color of text and axes for a theme, "light" or "dark"."""
+    """Set the number format of the axes, and the color of text and axes for a theme, "light" or "dark"."""
     ink = _INK[theme]
     layout = {"xaxis": {}, "yaxis": {}} | figure.layout.to_plotly_json()
     for name, part in layout.items():
         if name.startswith(("xaxis", "yaxis")):
-            layout[name] = part | {"color": ink, "gridcolor": "rgba(128,128,128,0.35)"}
+            numbers = {"exponentformat": "power" if part.get("type") == "log" else "none", "separatethousands": True}
+            layout[name] = numbers | part | {"color": ink, "gridcolor": "rgba(128,128,128,0.35)"}
+    layout["separators"] = ".\N{NARROW NO-BREAK SPACE}"  # as `models.text.thousands`
     layout["font"] = layout.get("font", {}) | {"color": ink}
     layout["modebar"] = {"bgcolor": "rgba(0,0,0,0)", "color": ink, "activecolor": ink}
     figure.layout = layout
@@ -62,6 +66,17 @@ def square(figure: go.Figure, pixels: Tensor, label: str, unit: str = "") -> go.
     down = hidden | {"range": [height - 0.5, -0.5], "scaleanchor": "x"}
     notes = [at_the_bar(unit)] if unit else []
     return framed(figure, label, layout={"xaxis": across, "yaxis": down, "annotations": notes})
+
+
+def share_ticks(top: float = 1.0) -> dict[str, Any]:
+    """At most six ticks from 0 to `top`, a share of 1, in percent with a space: 0 %, 20 %."""
+    step = next(step for step in (0.01, 0.02, 0.05, 0.1, 0.2) if top <= 5.5 * step)
+    values = [i * step for i in range(int(top / step + 1e-6) + 1)]
+    return {"tickvals": values, "ticktext": [percentage(value, 0) for value in values]}
+
+
+HALVES = {"tickvals": [0, 0.5, 1], "ticktext": [percentage(value, 0) for value in (0, 0.5, 1)]}
+"""Ticks of a narrow axis of shares."""
 
 
 def at_the_bar(unit: str) -> dict[str, Any]:

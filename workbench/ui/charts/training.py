@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from torch import Tensor
 
 from .plots import _spread
-from .style import TEXT, framed
+from .style import TEXT, framed, share_ticks
 
 LEARNING_COLORS = {"training": "#7F7F7F", "validation": "#0072B2"}
 """Colors of the two curves, always with a label."""
@@ -67,7 +67,7 @@ def learning(
     )  # fmt: skip
     figure.update_yaxes(
         title={"text": y_title, "font": {"size": TEXT}, "standoff": 8}, range=[0, 1.03 * top], fixedrange=True,
-        automargin=True, zeroline=False, nticks=6, **({"tickformat": ".0%"} if shares else {}),
+        automargin=True, zeroline=False, **(share_ticks() if shares else {"nticks": 6}),
     )  # fmt: skip
     right = 14 + 9 * max(map(len, lines), default=0) if x and x[-1] > 0.75 * total else 14
     return framed(figure, "epoch", below=14).update_layout(margin_r=right, margin_t=26)

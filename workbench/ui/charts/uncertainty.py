@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 import plotly.graph_objects as go
 from torch import Tensor
 
+from models.text import percentage
 from workbench.markup import class_colors, percent
 
-from .style import TEXT, framed
+from .style import HALVES, TEXT, framed, share_ticks
 
 
 def spread(classes: tuple[str, ...], views: Tensor, names: Sequence[str], label: str, own: Tensor) -> go.Figure:
@@ -42,7 +43,12 @@ def spread(classes: tuple[str, ...], views: Tensor, names: Sequence[str], label:
         "hovertemplate": "unchanged: %{x:.3f}<extra></extra>",
         "marker": {"size": 12, "symbol": "diamond-open", "color": "#7F7F7F", "line": {"width": 2}},
     })  # fmt: skip
-    across = {"range": [-0.03, 1.56], "tickvals": [0, 0.5, 1], "tickformat": ".0%", "zeroline": False, "side": "top"}
+    across = {
+        "range": [-0.03, 1.56],
+        **HALVES,
+        "zeroline": False,
+        "side": "top",
+    }
     down = {
         "categoryorder": "array", "categoryarray": list(classes), "autorange": "reversed", "showgrid": False,
         "automargin": True, "ticks": "outside", "tickcolor": "rgba(0,0,0,0)",
@@ -68,9 +74,10 @@ def against_random(fraction: Tensor, curves: Tensor, x_title: str, highest: floa
     for row, color, dash, name in ((1, "#E69F00", "dot", "center baseline"), (0, "#0072B2", "solid", "this map")):
         figure.add_scatter(
             x=x, y=curves[row].tolist(), mode="lines", line={"width": 4, "color": color, "dash": dash}, name=name,
-            hovertemplate=name + ": %{y:.3f} at %{x:.0%}<extra></extra>",
+            customdata=[percentage(share, 0) for share in x],
+            hovertemplate=name + ": %{y:.3f} at %{customdata}<extra></extra>",
         )  # fmt: skip
-    figure.update_xaxes(range=[0, 1], tickformat=".0%", showgrid=False, zeroline=False, fixedrange=True, nticks=5)
+    figure.update_xaxes(range=[0, 1], **share_ticks(), showgrid=False, zeroline=False, fixedrange=True)
     figure.update_yaxes(
         title={"text": "probability, not calibrated", "font": {"size": TEXT}, "standoff": 8}, range=[-0.02, highest],
         zeroline=False, fixedrange=True, automargin=True,

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from models.text import percentage
 from workbench.services import lessons
 
 from .. import charts, views
@@ -28,12 +29,12 @@ def _attempt(found, left, right) -> None:
 
 
 def _range(found) -> str:
-    return f"{100 * found.low:.0f} to {100 * found.high:.0f}\N{NO-BREAK SPACE}%"
+    return f"{100 * found.low:.0f} to {percentage(found.high, 0)}"
 
 
 def _think(found, right) -> None:
     before = found.before
-    names = [f"{100 * edge:.0f} to {100 * edge + 10:.0f} %" for edge in before.edges[:-1].tolist()]
+    names = [f"{100 * edge:.0f} to {percentage(edge + 0.1, 0)}" for edge in before.edges[:-1].tolist()]
     values = {name: float(n) for name, n in zip(names, before.count.tolist(), strict=True) if n}
     figure = charts.bars(values, [f"{n:.0f}" for n in values.values()], "predictions on PrivateTest, by confidence")
     side_by_side(right, (figure, "counts", "Number of predictions in each bin of confidence"), wide=True)
@@ -63,9 +64,9 @@ def _reveal(found, predicted, left, right) -> None:
     )
     with left:
         views.caption(
-            f"Accuracy {charts.interval(found.right)} %, mean confidence {100 * found.confidence:.1f} %: {fits}. The "
-            f"expected calibration error (ECE ↓, ten bins) over all images is {100 * found.before.ece:.1f} %, after "
-            f"temperature scaling {100 * found.after.ece:.1f} %."
+            f"Accuracy {charts.with_interval(found.right)}, mean confidence {percentage(found.confidence)}: {fits}. "
+            f"The expected calibration error (ECE ↓, ten bins) over all images is {percentage(found.before.ece)}, "
+            f"after temperature scaling {percentage(found.after.ece)}."
         )
 
 
@@ -83,10 +84,10 @@ def _why(found) -> tuple[tuple[str, ...], str]:
 
 
 def _take_away(found) -> str:
-    before, after = 100 * found.before.ece, 100 * found.after.ece
+    before, after = percentage(found.before.ece), percentage(found.after.ece)
     return (
-        f"Probabilities can be checked by counting: this network's calibration error is {before:.1f} %, and one "
-        f"parameter, the temperature, changes it to {after:.1f} %."
+        f"Probabilities can be checked by counting: this network's calibration error is {before}, and one "
+        f"parameter, the temperature, changes it to {after}."
     )
 
 

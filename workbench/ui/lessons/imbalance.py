@@ -1,5 +1,6 @@
 """Class imbalance: class weights in the loss, and the recall of rare classes."""
 
+from models.text import percentage
 from workbench.services import lessons
 
 from .. import charts, views
@@ -61,8 +62,8 @@ def _reveal(found, predicted, left, right) -> None:
     with left:
         lost = 100 * (found.accuracy[0] - found.without_rarest)
         views.caption(
-            f"**Accuracy {charts.interval(found.accuracy)} %, balanced accuracy {100 * found.balanced:.1f} %.** If it "
-            f"never predicted {rare}, its accuracy would be {100 * found.without_rarest:.1f} %, "
+            f"**Accuracy {charts.with_interval(found.accuracy)}, balanced accuracy {percentage(found.balanced)}.** If "
+            f"it never predicted {rare}, its accuracy would be {percentage(found.without_rarest)}, "
             + (f"{lost:.1f} points less" if lost >= 0.05 else "no lower")
             + f". The lowest recall is that of {worst}; size is not the only reason why a class is hard."
         )

@@ -1,5 +1,6 @@
 """Leakage: test images that are in the training set too."""
 
+from models.text import percentage
 from workbench.services import lessons
 
 from .. import charts, views
@@ -34,7 +35,7 @@ def _think(found, right) -> None:
 
 def _guess(found) -> Number:
     question = (
-        f"This network has an accuracy of **{100 * found.all_[0]:.1f} %** on PrivateTest (single view). Now the "
+        f"This network has an accuracy of **{percentage(found.all_[0])}** on PrivateTest (single view). Now the "
         f"{found.near} leaked images are left out. By how many percentage points does its accuracy drop?"
     )
     return Number(question, -20, 60, 0.1, answer=100 * found.gain, unit=" points", digits=1, near=0.7)
@@ -44,7 +45,7 @@ def _reveal(found, predicted, left, right) -> None:
     rows = {"all": found.all_, "leaked images": found.on_leaked, "the others": found.without}
     values = {name: value for name, (value, _, _) in rows.items()}
     figure = charts.bars(
-        values, [f"{charts.interval(row)} %" for row in rows.values()], "accuracy ↑, 95 % interval", top=1
+        values, [charts.with_interval(row) for row in rows.values()], "accuracy ↑, 95 % interval", top=1
     )
     side_by_side(right, (figure, "accuracies", "Accuracy with and without leaks"), wide=True)
     if found.on_leaked[1] > found.without[2]:
@@ -64,15 +65,15 @@ def _why(found) -> tuple[tuple[str, ...], str]:
     mixed = found.resplit * found.on_leaked[0] + (1 - found.resplit) * found.without[0]
     measured = ""
     if found.measured:
-        official, resplit = (f"{100 * value:.1f} %" for value in found.measured)
+        official, resplit = map(percentage, found.measured)
         measured = (
             f" Measured: `residual_cnn` with the same recipe reaches {official} of PrivateTest on the official split "
             f"and {resplit} on paper E's, so the gap did not stay the same."
         )
     return (r"a = \frac{n_l\,a_l + (n - n_l)\,a_o}{n}", r"a - a_o = \frac{n_l}{n}\,(a_l - a_o)"), (
         "Leakage adds the leaked share times the gap. If the gap stayed the same, a test set with "
-        f"{charts.percent(found.resplit)} leaked images would show {100 * mixed:.1f} % instead of "
-        f"{100 * found.without[0]:.1f} %: an extrapolation, not a measurement.{measured}"
+        f"{charts.percent(found.resplit)} leaked images would show {percentage(mixed)} instead of "
+        f"{percentage(found.without[0])}: an extrapolation, not a measurement.{measured}"
     )
 
 
