@@ -93,7 +93,8 @@ def large(threads: int) -> None:
             seconds(call, 7) for call in (lambda: net.logits(x), lambda: services.explain(face, "large"))
         )
     ratio = explained[1] / pass_[1]
-    print(f"ResNet-50, {net.parameters / 1e6:.1f} M parameters, 224 px, 1000 classes, {threads} threads")
+    count = sum(p.numel() for p in net.model.parameters())
+    print(f"ResNet-50, {count / 1e6:.1f} M parameters, 224 px, 1000 classes, {threads} threads")
     print(f"opens in {wall:.2f} s ({work:.2f} processor seconds); at most 3 s:", "met" if work <= 3 else "missed")
     print(f"a forward pass {1000 * pass_[0]:.0f} ms, an explanation {1000 * explained[0]:.0f} ms")
     print(f"an explanation takes {ratio:.2f} forward passes; at most 3:", "met" if ratio <= 3 else "missed")

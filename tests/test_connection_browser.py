@@ -42,7 +42,9 @@ def page(chromium):
 def test_a_page_without_websockets_says_what_to_do_and_stops_when_it_has_them(app_url, page):
     blocked = True
     page.route_web_socket("**/*", lambda socket: socket.close() if blocked else socket.connect_to_server())
+    page.clock.install()
     page.goto(app_url)
+    page.clock.fast_forward(1000 * shell.PATIENCE)
     alert = page.get_by_text(SENTENCE)
     alert.wait_for()
     assert "--host-name 127.0.0.1" in alert.inner_text()
@@ -53,9 +55,10 @@ def test_a_page_without_websockets_says_what_to_do_and_stops_when_it_has_them(ap
 
 
 def test_a_page_that_is_connected_says_nothing(app_url, page):
+    page.clock.install()
     page.goto(f"{app_url}/about")
     page.wait_for_selector('[data-test-connection-state="CONNECTED"]')
-    page.wait_for_function(f"performance.now() > {1000 * (shell.PATIENCE + 1)}")
+    page.clock.fast_forward(1000 * shell.PATIENCE)
     assert page.get_by_text(SENTENCE).count() == 0
 
 

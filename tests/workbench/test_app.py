@@ -71,7 +71,7 @@ def test_another_class_gets_its_own_map():
     assert "evidence for sad" in text_of(app)
 
 
-def test_every_network_can_be_chosen_and_one_of_each_family_explains(monkeypatch, subtests):
+def test_a_network_of_each_family_can_be_chosen_and_explains(monkeypatch, subtests):
     """That each of them explains a face is tested without the app."""
     # Of random weights the uncertainty, up to 40 forward passes of a large network, is offered and not computed.
     monkeypatch.setattr(
@@ -89,13 +89,6 @@ def test_every_network_can_be_chosen_and_one_of_each_family_explains(monkeypatch
             assert not app.error
             assert "Prediction: " in text_of(app)
             assert ("Random weights" in text_of(app)) == (not services.networks.open_network(network).trained)
-    app.switch_page("../pages/about.py").run()
-    for network in services.networks.network_names():
-        with subtests.test(network):
-            app.selectbox(key="network").set_value(network).run()
-            assert not app.exception
-            assert not app.error
-            assert f"`{network}`" in app.caption[0].value
 
 
 def test_a_network_without_a_checkpoint_stands_under_a_banner(without_checkpoints):

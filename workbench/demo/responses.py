@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from models import own_networks
+from models import list_models, own_networks
 from models.text import signed
 from workbench.services.explain import Explanation
 from workbench.services.video import Watch
@@ -78,7 +78,7 @@ def trained(name: str) -> services.networks.Network:
         ValueError: it is not listed; the message names those that are. CheckpointError: its checkpoint is damaged.
     """
     name, listed = str(name)[:60], [listed for _, listed in networks()]
-    if name in services.networks.network_names() and name not in listed:
+    if name in list_models() and name not in listed:
         raise ValueError(f"{name} has no trained weights here. Choose one of: {', '.join(listed)}.")
     if name not in listed:
         raise ValueError(f'"{name}" is not a network of this demo. Choose one of: {", ".join(listed)}.')

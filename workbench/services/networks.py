@@ -17,7 +17,6 @@ import models
 from models import PAPERS, Card, ModelSpec, create_model, list_models, load_checkpoint
 from models.checkpoints import (
     CheckpointError,
-    broken_checkpoints,
     checkpoint_folder,
     is_name,
     list_checkpoints,
@@ -217,7 +216,10 @@ def _open(spec: ModelSpec, folder: Path) -> Network:
 
 def is_trained(name: str) -> bool:
     """Whether there is a checkpoint of a network with a valid card, without loading it."""
-    return folder_of(name).is_dir() and name not in broken_checkpoints()
+    with suppress(CheckpointError):
+        read_card(folder_of(name))
+        return True
+    return False
 
 
 def folder_of(name: str) -> Path:

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 import torch
 
-from models import Card, create_model
+from models import Card, create_model, list_models
 from models.checkpoints import CheckpointError, broken_checkpoints, read_card
 from models.conversion import RECIPE
 from models.datasets import EMOTIONS
@@ -89,7 +89,7 @@ def label(name: str) -> str:
         parts.append("saw test images")
     if not services.networks.is_job(name):
         parts.insert(0, spec.paper or "own")
-    if name in services.networks.network_names():
+    if name in list_models():
         parts.append(millions(name))
     return " · ".join(parts)
 

@@ -22,7 +22,10 @@ from models.training import resume
 from models.training.events import read_events
 
 ROOT = Path(__file__).resolve().parents[3]
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="torchrun starts processes as POSIX does")
+pytestmark = [
+    pytest.mark.skipif(os.name == "nt", reason="torchrun starts processes as POSIX does"),
+    pytest.mark.xdist_group("several-processes"),  # they share two trainings
+]
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone")
 
 # Normalized within each image, so that the two halves of a batch need nothing of each other.
