@@ -83,7 +83,7 @@ CONTROLS = (
     Control("metrics?tab=Confusion+matrix", "label", ("happy", "sad"), "confusion"),
     Control("metrics?tab=Embedding", "color", ("prediction", "label"), "scatter"),
     Control("dataset?tab=Augmentation", "augmentation", ("paper-b", "paper-a"), '[data-testid="stImage"]'),
-    Control("papers", "paper", PAPERS, "verdicts"),
+    Control("papers", "paper", PAPERS, ".claims"),
     Control("lessons?lesson=frequency", "cut", SLIDE, "slow"),
     Control("debug_challenge", "class", CLASSES, "map-broken"),
     Control("debug_challenge", "test", ("Other faces", "Repeated runs", "Rotations"), "bench"),
@@ -158,7 +158,7 @@ def act(page: Page, key: str, value: str) -> None:
     elif not value:
         control.locator("label").first.click()
     elif control.get_by_role("combobox").count():
-        control.get_by_role("combobox").click()
+        control.get_by_role("combobox").fill(value)  # a long list holds only what is on the screen
         page.get_by_role("option", name=value, exact=True).click()
     else:
         control.get_by_text(value, exact=True).click()
