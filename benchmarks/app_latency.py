@@ -84,7 +84,7 @@ CONTROLS = (
     Control("metrics?tab=Embedding", "color", ("prediction", "label"), "scatter"),
     Control("dataset?tab=Augmentation", "augmentation", ("paper-b", "paper-a"), '[data-testid="stImage"]'),
     Control("papers", "paper", PAPERS, ".claims"),
-    Control("lessons?lesson=frequency", "cut", SLIDE, "slow"),
+    Control("lessons?lesson=frequency", "cut", SLIDE, "low"),
     Control("debug_challenge", "class", CLASSES, "map-broken"),
     Control("debug_challenge", "test", ("Other faces", "Repeated runs", "Rotations"), "bench"),
     Control("debug_challenge", "broken", SWITCH, "seen"),

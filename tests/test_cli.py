@@ -49,7 +49,8 @@ def test_a_command_gets_the_arguments_after_its_name(monkeypatch):
 
 
 def test_a_reader_that_has_seen_enough_is_no_error():
-    command = subprocess.Popen([FERSCOPE, "jobs"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    command = subprocess.Popen([FERSCOPE, "networks", "list"], text=True, **pipes)
     command.stdout.close()  # as `| head` does
     assert (command.stderr.read(), command.wait()) == ("", 0)
 

@@ -9,10 +9,10 @@ from torch import Tensor
 from workbench.markup import class_colors
 
 from .compare import hundredths
-from .images import _BAR, _gray, clear_to_bright, laid_over, panels
-from .style import TEXT, framed, square
+from .images import _BAR, _gray, clear_to_bright, height_of, laid_over, panels, wrapped
+from .style import TEXT, framed, is_phone, square
 
-_PANEL = 170  # pixels: the height of a small map with its title
+_PANEL = 140  # pixels: the height of a small map
 
 
 def weights_over_face(pixels: Tensor, weights: Tensor, label: str, low: float = 0.0, high: float = 1.0) -> go.Figure:
@@ -32,8 +32,10 @@ def small_maps(
         columns: maps in a row.
         mark: (row, column) that gets a cross, for the query position.
     """
-    columns = min(columns, len(maps))
-    rows = -(-len(maps) // columns)
+    columns = min(columns, 2 if is_phone() else columns, len(maps))
+    maps = {wrapped(title): values for title, values in maps.items()}
+    rows, words = -(-len(maps) // columns), height_of(maps)
+    height = rows * _PANEL + (rows - 1) * words  # of the maps, with the words between them
     drawn = []
     for i, (title, values) in enumerate(maps.items(), 1):
         place = {"xaxis": f"x{i}", "yaxis": f"y{i}"}
@@ -44,9 +46,8 @@ def small_maps(
             drawn.append(go.Scatter(x=[mark[1]], y=[mark[0]], mode="markers", marker=cross, hoverinfo="skip", **place))
     bar = {**_BAR, "len": 1, "ypad": 12}
     scale = {"colorscale": "Cividis", "cmin": low, "cmax": max(high, low + 1e-9), "colorbar": bar}
-    layout = panels({title: tuple(values.shape) for title, values in maps.items()}, columns, 0.03, 0.09)
-    above = 30 if not any("<br>" in title for title in maps) else 54  # pixels for titles of one or two lines
-    layout |= {"coloraxis": scale, "height": _PANEL * rows + 30 + above, "margin": {"t": above, "b": 50}}
+    layout = panels({title: tuple(values.shape) for title, values in maps.items()}, columns, 0.03, words / height)
+    layout |= {"coloraxis": scale, "height": height + words + 50, "margin": {"t": words, "b": 50}}
     return framed(go.Figure(drawn), "", layout=layout)
 
 

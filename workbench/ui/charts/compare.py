@@ -129,5 +129,6 @@ def _table(rows: list[str], columns: list[str], values: Tensor, most: float, nam
         )
     )
     plain = {"fixedrange": True, "showgrid": False, "automargin": True, "type": "category"}
-    axes = {"xaxis": {**plain, "side": "top"}, "yaxis": {**plain, "autorange": "reversed"}}
+    across, down = {"side": "top", "autotickangles": [0, 30, 90]}, {"autorange": "reversed"}
+    axes = {"xaxis": plain | across, "yaxis": plain | down}
     return framed(figure, name, layout={**axes, "height": 110 + 40 * len(rows), "margin": {"r": 8}})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Any
@@ -10,7 +11,7 @@ import plotly.graph_objects as go
 from plotly.colors import sample_colorscale, unlabel_rgb
 from torch import Tensor
 
-from .style import TEXT, at_the_bar, framed, square
+from .style import TEXT, at_the_bar, framed, is_phone, square
 
 _BAR = {  # of colors, in the strip under a picture
     "orientation": "h",
@@ -76,8 +77,8 @@ def many_maps(
         columns: maps in a row.
         unit: of the color bar.
     """
-    rows, side, lines = -(-len(maps) // columns), len(pixels), 1 + max(title.count("<br>") for title in maps)
-    words = 22 * lines + 6  # pixels over each row
+    columns, maps = min(columns, 2 if is_phone() else columns), {wrapped(title): heat for title, heat in maps.items()}
+    rows, side, words = -(-len(maps) // columns), len(pixels), height_of(maps)
     height = rows * _SMALL + (rows - 1) * words  # of the pictures, with the words between them
     drawn = []
     for i, (title, heat) in enumerate(maps.items(), 1):
@@ -91,6 +92,26 @@ def many_maps(
     layout["annotations"] += [at_the_bar(unit)] if top else []
     layout |= {"height": height + words + below, "margin": {"t": words, "b": below}}
     return framed(go.Figure(drawn), "", layout=layout)
+
+
+def wrapped(title: str) -> str:
+    """A title of a small image in lines of at most about 18 characters, broken at spaces and underscores."""
+    lines = []
+    for part in title.split("<br>"):
+        line = ""
+        for word in re.findall(r"\s?[^\s_]*_?", part):
+            if line and len(line + word) > 18:
+                lines.append(line)
+                line = word.lstrip()
+            else:
+                line += word
+        lines.append(line)
+    return "<br>".join(lines)
+
+
+def height_of(titles: Collection[str]) -> int:
+    """Pixels that the titles over a row of images need."""
+    return 22 * (1 + max(title.count("<br>") for title in titles)) + 6
 
 
 def panels(titles: Mapping[str, tuple[int, int]], columns: int, across: float, down: float) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from models.text import counted, percentage, thousands
 from workbench.markup import class_colors, percent
 
 from .. import page_content
-from .plots import _spread
 from .style import TEXT, framed, inked, share_ticks
 
 Interval = tuple[float, float, float]
@@ -109,7 +108,7 @@ def _shares(title: str, top: float = 1.0) -> dict[str, Any]:
 
 _SHARE_OF_ONE = {
     "range": [0, 1],
-    **share_ticks(),
+    **share_ticks(lowest=0.2),  # the other axis has the 0
     "fixedrange": True,
     "showgrid": False,
     "zeroline": False,
@@ -158,16 +157,16 @@ def confusion(counts: Tensor, classes: tuple[str, ...], marked: tuple[str, str])
     box = {"x0": column - 0.5, "x1": column + 0.5, "y0": row - 0.5, "y1": row + 0.5}
     axis = {"tickvals": [*range(k)], "ticktext": [*classes], "showgrid": False, "zeroline": False, "fixedrange": True}
     axis |= {"automargin": True, "showline": True, "mirror": True, "linecolor": _GRAY}
-    title = {"text": "label", "standoff": 8, "font": {"size": TEXT}}
+    down, across = ({"text": text, "standoff": 8, "font": {"size": TEXT}} for text in ("label", "predicted class"))
     layout = {
-        "xaxis": {**axis, "range": [-0.5, k - 0.5]},
-        "yaxis": {**axis, "range": [k - 0.5, -0.5], "title": title},
+        "xaxis": {**axis, "range": [-0.5, k - 0.5], "title": across},
+        "yaxis": {**axis, "range": [k - 0.5, -0.5], "title": down},
         "shapes": [{"type": "rect", **box, "line": {"width": 4, "color": _MARK}}],
         "height": 430,
-        "margin": {"b": 76, "t": 8},
+        "margin": {"b": 8, "t": 8},
         "dragmode": False,
     }
-    return framed(go.Figure(drawn), "predicted class", below=30, layout=layout)
+    return framed(go.Figure(drawn), "", layout=layout)
 
 
 _CLEAR_TO_STEEL = [(0, "rgba(61,100,145,0)"), (1, "rgba(61,100,145,1)")]
@@ -255,15 +254,14 @@ def risk_coverage(coverage: Tensor, errors: Mapping[str, Tensor]) -> go.Figure:
         coverage: share of the predictions, increasing to 1, (n,).
         errors: for each network, share of errors, (n,).
     """
-    names, drawn, words = [*errors], [], []
+    names, drawn = [*errors], []
     top = 1.1 * max(float(line.max()) for line in errors.values()) + 0.01
-    heights = _spread([float(line[-1]) for line in errors.values()], 0.0, top)
-    looks = zip(network_colors(names), itertools.cycle(DASHES), strict=False)
-    for name, height, (color, dash) in zip(names, heights, looks, strict=True):
+    for name, color, dash in zip(names, network_colors(names), itertools.cycle(DASHES), strict=False):
         points = {
             "x": coverage.tolist(),
             "y": errors[name].tolist(),
             "mode": "lines",
+            "name": name,
             "line": {"width": 3, "color": color, "dash": dash},
             "customdata": [
                 (percentage(x, 0), percentage(y)) for x, y in zip(coverage.tolist(), errors[name].tolist(), strict=True)
@@ -271,16 +269,15 @@ def risk_coverage(coverage: Tensor, errors: Mapping[str, Tensor]) -> go.Figure:
             "hovertemplate": f"{name}, coverage %{{customdata[0]}}: %{{customdata[1]}} errors<extra></extra>",
         }
         drawn.append(go.Scatter(points))
-        beside = {"x": 1, "xref": "paper", "xanchor": "left", "xshift": 6, "showarrow": False}
-        words.append({**beside, "y": height, "text": name})
     layout = {
         "xaxis": _SHARE_OF_ONE,
         "yaxis": _shares("errors ↓", top),
-        "annotations": words,
-        "margin": {"b": 66, "t": 14, "r": 14 + 9 * max(map(len, names))},
+        "showlegend": len(names) > 1,
+        "legend": ABOVE,
+        "margin": {"b": 66, "t": 34, "r": 24},
         "height": 330,
     }
-    label = "coverage: share of predictions, most confident first"
+    label = "coverage, most confident first"
     return framed(go.Figure(drawn), label, below=22, layout=layout)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 from torch import Tensor
@@ -107,13 +108,13 @@ def accuracies(
     shapes = [{**dotted, "xref": "paper", "x0": 0, "x1": 1, "y0": y, "y1": y} for y in baselines.values()]
     if mark is not None:
         shapes.append({**dotted, "yref": "paper", "x0": mark, "x1": mark, "y0": 0, "y1": 1})
-    at = {"x": 1, "xref": "paper", "xanchor": "right", "yanchor": "top", "showarrow": False}
+    at = {**_where_curves_are_high(lines), "yanchor": "top", "showarrow": False}
     named = [{**at, "y": y, "text": f"{name} {percent(y)}"} for name, y in baselines.items()]
     plain = {"fixedrange": True, "zeroline": False}
     title = {"text": "accuracy ↑", "font": {"size": TEXT}, "standoff": 12}
     layout = {
-        "xaxis": {**plain, "showgrid": False},
-        "yaxis": {**plain, "title": title, **share_ticks(), "range": [0, 1], "automargin": True},
+        "xaxis": {**plain, "showgrid": False, "nticks": 7},
+        "yaxis": {**plain, "title": title, **share_ticks(lowest=0.2), "range": [0, 1], "automargin": True},
         "shapes": shapes,
         "annotations": named,
         "showlegend": len(lines) > 1,
@@ -122,6 +123,21 @@ def accuracies(
         "height": 340,
     }
     return framed(go.Figure(drawn), x_title, below=14, layout=layout)
+
+
+def _where_curves_are_high(lines: dict[str, tuple[Tensor, Tensor, Tensor]]) -> dict[str, Any]:
+    """The place, at the left, in the middle or at the right, where text near the x-axis is farthest from curves."""
+    thirds = [
+        min(float(part.min()) for _, y, _ in lines.values() if len(part := y.tensor_split(3)[i])) for i in range(3)
+    ]
+    return _PLACES[thirds.index(max(thirds))]
+
+
+_PLACES = (
+    {"x": 0.02, "xref": "paper", "xanchor": "left"},
+    {"x": 0.5, "xref": "paper", "xanchor": "center"},
+    {"x": 1, "xref": "paper", "xanchor": "right"},
+)
 
 
 def face_with_signed(pixels: Tensor, values: Tensor, label: str) -> go.Figure:

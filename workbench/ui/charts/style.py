@@ -58,6 +58,11 @@ def inked(figure: go.Figure, theme: str) -> go.Figure:
     return figure
 
 
+def is_phone() -> bool:
+    """Whether the visitor's browser calls itself one of a phone, where fewer images fit side by side."""
+    return "Mobi" in st.context.headers.get("User-Agent", "")
+
+
 def square(figure: go.Figure, pixels: Tensor, label: str, unit: str = "") -> go.Figure:
     """Axes hidden, pixels square, the first row at the top; `unit` is at the right end of the color bar."""
     height, width = pixels.shape
@@ -68,10 +73,10 @@ def square(figure: go.Figure, pixels: Tensor, label: str, unit: str = "") -> go.
     return framed(figure, label, layout={"xaxis": across, "yaxis": down, "annotations": notes})
 
 
-def share_ticks(top: float = 1.0) -> dict[str, Any]:
-    """At most six ticks from 0 to `top`, a share of 1, in percent with a space: 0 %, 20 %."""
+def share_ticks(top: float = 1.0, lowest: float = 0.0) -> dict[str, Any]:
+    """At most six ticks from `lowest` to `top`, shares of 1, in percent with a space: 0 %, 20 %."""
     step = next(step for step in (0.01, 0.02, 0.05, 0.1, 0.2) if top <= 5.5 * step)
-    values = [i * step for i in range(int(top / step + 1e-6) + 1)]
+    values = [i * step for i in range(int(top / step + 1e-6) + 1) if i * step >= lowest - 1e-6]
     return {"tickvals": values, "ticktext": [percentage(value, 0) for value in values]}
 
 
