@@ -173,7 +173,10 @@ def main(argv: list[str] | None = None) -> None:
         except KeyboardInterrupt:  # commands with a message of their own catch it themselves
             print("Stopped.", file=sys.stderr)
             sys.exit(130)
-        except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
+        except (BrokenPipeError, SystemExit) as end:
+            if isinstance(end, SystemExit) and not isinstance(end.__context__, BrokenPipeError):
+                raise
+            # The reader, such as `head`, has closed the pipe; to a command that is an error of the system like others.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     else:
         (nearest,) = get_close_matches(name, COMMANDS, n=1, cutoff=0)
