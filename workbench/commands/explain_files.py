@@ -37,7 +37,8 @@ class Crops:
 
     Attributes:
         file: the image's path as it was given.
-        found: box and crop of each face, the largest first; without a detected face the center of the image.
+        found: box, in pixels of the upright image in the file, and crop of each face, the largest first; without a
+            detected face the center of the image.
         detected: whether a face was detected.
         notes: sentences on what was left out while the image was decoded.
     """
@@ -134,7 +135,8 @@ def _crops(file: Path, cropped: bool) -> Crops | LeftOut:
     try:
         picture = faces.read(file)
         boxes = faces.detect_or_whole(picture, cropped or None)
-        found = tuple((box, faces.crop(picture, box)) for box in boxes or [faces.whole(picture)])
+        factor = faces.reduced_by(picture)
+        found = tuple((box.scaled(factor), faces.crop(picture, box)) for box in boxes or [faces.whole(picture)])
         return Crops(file, found, bool(boxes), faces.notes(picture))
     except (ValueError, OSError) as error:  # PictureError is a ValueError, and so is a name that cannot be encoded
         return LeftOut(file, "unreadable", str(error))

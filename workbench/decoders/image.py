@@ -17,7 +17,8 @@ from workbench.decoders.errors import PictureError
 from workbench.decoders.forks import call, serve
 
 MAX_BYTES = 25 * 1024**2
-MAX_PIXELS = 25_000_000
+MAX_PIXELS = 25_000_000  # of a decoded image; one that has more is scaled down
+LARGEST_PIXELS = 200_000_000  # of a file, as the largest sensors of phones have
 MIN_SIDE = 8  # pixels; below this there is no face to see
 SECONDS = 30  # of processor time
 _MOST_NOTES = 10_000  # bytes
@@ -25,20 +26,27 @@ _MOST_NOTES = 10_000  # bytes
 _HERE = ("JPEG", "PNG", "WEBP", "GIF", "BMP")  # their decoders need no more memory than the size in the header says
 _DARK = 32  # of 255
 DAMAGED = "This image is damaged or incomplete. Save or send it again, or take a photo with the camera."
-_TOO_LARGE = "This image has more than 25 megapixels. Save it smaller, or take a photo with the camera."
+_TOO_LARGE = "This image has more than 200 megapixels. Save it smaller, or take a photo with the camera."
+_NO_MEMORY = "There is not enough memory to decode this image. Save it smaller, or as JPEG."
 _SLOW = "This image takes too long to decode. Save it as JPEG, or take a photo with the camera."
 
 
+class _LargeError(Exception):
+    """An image that has too many pixels to be decoded in this process."""
+
+
 def decode(data: bytes) -> Image.Image:
-    """Decode the bytes of an image file to an upright RGB image; never a path.
+    """Decode the bytes of an image file to an upright RGB image of at most 25 megapixels; never a path.
 
     The EXIF orientation is applied, transparent parts become white, 16-bit gray is scaled to 8 bits, and of an animated
-    image the first frame is taken. Size and format are checked before any pixel is decoded. TIFF, HEIC, AVIF, JPEG 2000
-    and PGM are decoded in a process of their own, with limits on memory and time. What was changed or left out is in
-    `info["notes"]` of the image.
+    image the first frame is taken. An image of up to 200 megapixels is scaled down by 2 or 4, a JPEG while it is
+    decoded. Size and format are checked before any pixel is decoded. TIFF, HEIC, AVIF, JPEG 2000 and PGM, and images
+    of more than 25 megapixels, are decoded in a process of their own, with limits on memory and time. What was changed
+    or left out is in `info["notes"]` of the image, the factor by which it was scaled down in `info["factor"]`.
 
     Raises:
-        PictureError: not such a file, damaged, over 25 MB, over 25 megapixels, or a side under 8 pixels.
+        PictureError: not such a file, damaged, over 25 MB, over 200 megapixels or the memory for decoding, or a side
+            under 8 pixels.
     """
     if not data:
         raise PictureError("This file is empty. Choose another image, or take a photo with the camera.")
@@ -47,9 +55,14 @@ def decode(data: bytes) -> Image.Image:
     format_ = format_of(data[:200])
     if format_ is None:
         raise PictureError(_other(data[:200]))
-    if format_.pillow == "WEBP" and math.prod(_webp_size(data)) > MAX_PIXELS:
-        raise PictureError(_TOO_LARGE)
-    return decode_here(data) if format_.pillow in _HERE else _decode_apart(data)
+    if format_.pillow not in _HERE:
+        return _decode_apart(data)
+    try:
+        if format_.pillow == "WEBP":
+            _check_pixels(*_webp_size(data), MAX_PIXELS)
+        return decode_here(data, MAX_PIXELS)
+    except _LargeError:
+        return _decode_apart(data)
 
 
 def _other(head: bytes) -> str:
@@ -58,39 +71,88 @@ def _other(head: bytes) -> str:
     return f"This is not a {TITLES} image. Convert it, or take a photo with the camera."
 
 
-def decode_here(data: bytes) -> Image.Image:
-    """`decode` in this process, of any format."""
+def decode_here(data: bytes, most: int = LARGEST_PIXELS) -> Image.Image:
+    """`decode` in this process, of any format; _LargeError before a pixel is decoded if it has more than `most`."""
     try:
         with open_image(data) as image:
-            check_size(image.width, image.height)
-            notes = _notes_on_frames(image)
+            size = image.size
+            check_size(*size)
+            _check_pixels(*size, most)
+            notes, factor = _notes_on_frames(image), reduction(*size)
+            image.draft(None, (image.width // factor, image.height // factor))  # a JPEG is decoded at this size
             loaded = upright(image)
         check_size(loaded.width, loaded.height)  # that of HEIC may change while it is decoded
-        return finished(*to_rgb(loaded), notes)
-    except PictureError:
+        return finished(loaded, notes, size=size)
+    except (PictureError, _LargeError):
         raise
     except RangeError as error:
         raise PictureError(str(error)) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise PictureError(_TOO_LARGE) from error
-    except Exception as error:  # broken files make Pillow raise nearly anything: OSError, struct.error, MemoryError …
+        raise (_LargeError() if most < LARGEST_PIXELS else PictureError(_TOO_LARGE)) from error
+    except MemoryError as error:
+        raise PictureError(_NO_MEMORY) from error
+    except Exception as error:  # broken files make Pillow raise nearly anything: OSError, struct.error …
         raise PictureError(DAMAGED) from error
 
 
-def finished(image: Image.Image, *notes: tuple[str, ...]) -> Image.Image:
-    """The image with notes, and with one more if it is very dark; other metadata is removed."""
+def finished(image: Image.Image, *notes: tuple[str, ...], size: tuple[int, int] = (0, 0)) -> Image.Image:
+    """An upright image of any mode as RGB with at most `MAX_PIXELS`, and its notes; other metadata is removed.
+
+    Args:
+        image: upright.
+        notes: sentences on what was changed or left out before.
+        size: of the file, where the image was scaled down while it was decoded.
+
+    Raises:
+        RangeError: floats that are neither in 0..1 nor in 0..255.
+    """
+    before = max(image.size, size, key=math.prod)
+    factor = reduction(*before)
+    if math.prod(image.size) > MAX_PIXELS:
+        image = _reduced(image, factor)
+    image, changed = to_rgb(image)
     top = max(highest for _, highest in image.getextrema())
+    small = (_scaled_down(before, image.size),) if factor > 1 else ()
     dark = (f"This image is very dark: its brightest value is {top} of 255.",) if top < _DARK else ()
-    image.info = {"notes": (*sum(notes, ()), *dark)}
+    image.info = {"notes": (*changed, *sum(notes, ()), *small, *dark), "factor": factor}
     return image
 
 
+def reduction(width: int, height: int) -> int:
+    """The power of two by which both sides are divided so that at most `MAX_PIXELS` remain; 1 for most images."""
+    factor = 1
+    while -(-width // factor) * -(-height // factor) > MAX_PIXELS:
+        factor *= 2
+    return factor
+
+
+def _reduced(image: Image.Image, factor: int) -> Image.Image:
+    """An image with the means of squares of `factor` pixels a side; before it becomes RGB, which may need more room."""
+    if image.mode.startswith("I;"):  # which Pillow cannot average
+        image = image.convert("I")
+    if image.mode in ("1", "P", "PA"):
+        image = image.convert("L" if image.mode == "1" else "RGBA" if image.has_transparency_data else "RGB")
+    return image.reduce(factor)
+
+
+def _scaled_down(before: tuple[int, int], after: tuple[int, int]) -> str:
+    large, small = (round(math.prod(size) / 1e6) for size in (before, after))
+    return f"This image has {large} megapixels: it is scaled down to {small}."
+
+
 def check_size(width: int, height: int) -> None:
-    """Raise PictureError if an image is too large or too small."""
-    if width * height > MAX_PIXELS:
+    """Raise PictureError if an image is too large to be scaled down, or too small."""
+    if width * height > LARGEST_PIXELS:
         raise PictureError(_TOO_LARGE)
     if min(width, height) < MIN_SIDE:
         raise PictureError(f"This image is only {width}×{height} pixels. Choose one of at least 8×8 pixels.")
+
+
+def _check_pixels(width: int, height: int, most: int) -> None:
+    if width * height > LARGEST_PIXELS:
+        raise PictureError(_TOO_LARGE)
+    if width * height > most:
+        raise _LargeError
 
 
 def _notes_on_frames(image: Image.Image) -> tuple[str, ...]:
@@ -127,7 +189,7 @@ def _decode_apart(data: bytes) -> Image.Image:
     if "error" in told:
         raise PictureError(told["error"])
     image = Image.frombytes("RGB", tuple(told["size"]), pixels)
-    image.info = {"notes": tuple(told["notes"])}
+    image.info = {"notes": tuple(told["notes"]), "factor": told["factor"]}
     return image
 
 
@@ -136,11 +198,11 @@ def _reply(data: bytes) -> Iterator[bytes]:
     told, pixels = {}, b""
     try:
         image = decode_here(data)
-        told, pixels = {"size": image.size, "notes": image.info["notes"]}, image.tobytes()
+        told, pixels = {"size": image.size, **image.info}, image.tobytes()
     except PictureError as error:
         told = {"error": str(error)}
     except MemoryError:
-        told = {"error": _TOO_LARGE}
+        told = {"error": _NO_MEMORY}
     yield json.dumps(told).encode() + b"\n"
     yield pixels
 
@@ -151,6 +213,7 @@ def main() -> None:
     import pillow_heif  # noqa: F401
 
     Image.init()
+    Image.MAX_IMAGE_PIXELS = LARGEST_PIXELS  # this process has limits of its own
     serve(_reply, SECONDS)
 
 

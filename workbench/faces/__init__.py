@@ -11,7 +11,7 @@ from workbench.faces.boxes import Box, whole
 from workbench.faces.cascade import cascade_squares
 from workbench.faces.cropped import detect_or_whole
 from workbench.faces.cropping import MAX_FACE_SIDE, Face, crop
-from workbench.faces.decoding import MAX_BYTES, MAX_PIXELS, MIN_SIDE, decode, notes, read
+from workbench.faces.decoding import MAX_BYTES, MAX_PIXELS, MIN_SIDE, decode, notes, read, reduced_by
 from workbench.faces.detection import detect
 from workbench.faces.finding import find
 from workbench.faces.sample_faces import Sample, load_sample, sample_picture, samples
@@ -34,6 +34,7 @@ __all__ = [
     "load_sample",
     "notes",
     "read",
+    "reduced_by",
     "sample_picture",
     "samples",
     "whole",

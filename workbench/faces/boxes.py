@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PIL import Image
 
@@ -51,6 +51,12 @@ class Box:
         cos, sin = math.cos(math.radians(self.angle)), math.sin(math.radians(self.angle))
         offsets = [(sx * self.width / 2, sy * self.height / 2) for sx, sy in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
         return tuple((x + dx * cos + dy * sin, y - dx * sin + dy * cos) for dx, dy in offsets)
+
+    def scaled(self, by: float) -> Box:
+        """The box on the same image, resized by a factor."""
+        points = None if self.landmarks is None else tuple((x * by, y * by) for x, y in self.landmarks)
+        left, top, width, height = (by * side for side in (self.left, self.top, self.width, self.height))
+        return replace(self, left=left, top=top, width=width, height=height, landmarks=points)
 
 
 def whole(picture: Image.Image) -> Box:

@@ -9,17 +9,17 @@ from typing import BinaryIO, TypeAlias
 import numpy as np
 from PIL import Image
 
-from models.images import RangeError, from_16_bit, from_float, to_rgb, upright
+from models.images import RangeError, from_16_bit, from_float, upright
 from workbench.decoders.errors import PictureError
 from workbench.decoders.image import MAX_BYTES, MAX_PIXELS, MIN_SIDE, check_size, decode, finished
 
-__all__ = ["MAX_BYTES", "MAX_PIXELS", "MIN_SIDE", "decode", "notes", "read"]
+__all__ = ["MAX_BYTES", "MAX_PIXELS", "MIN_SIDE", "decode", "notes", "read", "reduced_by"]
 
 Source: TypeAlias = bytes | str | os.PathLike | BinaryIO | np.ndarray | Image.Image
 
 
 def read(source: Source) -> Image.Image:
-    """An upright RGB image from a file, its bytes, an array or a PIL image.
+    """An upright RGB image of at most 25 megapixels from a file, its bytes, an array or a PIL image.
 
     For Python callers only: a text is the path of a file. What a visitor sends goes to `decode`, which takes bytes.
 
@@ -47,6 +47,11 @@ def read(source: Source) -> Image.Image:
     raise TypeError(f"An image is a path, bytes, an open file, an array or a PIL image, not {type(source).__name__}.")
 
 
+def reduced_by(picture: Image.Image) -> int:
+    """The factor by which `read` scaled an image of more than 25 megapixels down: 2 or 4; 1 for others."""
+    return picture.info.get("factor", 1)
+
+
 def notes(picture: Image.Image) -> tuple[str, ...]:
     """Sentences on what `read` changed or left out, such as the other frames of an animation."""
     return tuple(picture.info.get("notes", ()))
@@ -70,7 +75,7 @@ def _content(path: str | os.PathLike) -> bytes:
 def _from_pillow(image: Image.Image) -> Image.Image:
     check_size(image.width, image.height)
     try:
-        return finished(*to_rgb(upright(image)))
+        return finished(upright(image))
     except RangeError as error:
         raise PictureError(str(error)) from error
     except (OSError, SyntaxError, ValueError) as error:
@@ -86,7 +91,7 @@ def _from_array(values: np.ndarray) -> Image.Image:
         raise PictureError(f"An image is (H, W), (H, W, 3) or (H, W, 4), and this array is {values.shape}.{hint}")
     check_size(values.shape[1], values.shape[0])
     pixels, said = _eight_bit(values)
-    return finished(*to_rgb(Image.fromarray(np.ascontiguousarray(pixels))), said)
+    return finished(Image.fromarray(np.ascontiguousarray(pixels)), said)
 
 
 def _eight_bit(values: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:

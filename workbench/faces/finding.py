@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from workbench.faces.boxes import Box
 from workbench.faces.cropped import detect_or_whole
 from workbench.faces.cropping import Face, crop
-from workbench.faces.decoding import Source, read
+from workbench.faces.decoding import Source, read, reduced_by
 from workbench.faces.detection import Align
 
 
@@ -22,8 +22,9 @@ def find(
     Args:
         source: of the image, as for `read`: a path, bytes, an open file, an array or a PIL image.
         boxes: where the faces are, if that is known: no face is then looked for, and their order is kept. Each is a
-            `Box`, or numbers (left, top, width, height) in pixels of the upright image, with the angle in degrees as an
-            optional fifth. The crop is the square around the center of the box with its longer side.
+            `Box`, or numbers (left, top, width, height) in pixels of the upright image, before `read` scales it down,
+            with the angle in degrees as an optional fifth. The crop is the square around the center of the box with
+            its longer side.
         cropped: whether the image is a cropped face. None: as `detect_or_whole` recognizes it.
         align: as in `detect`.
 
@@ -36,7 +37,7 @@ def find(
         return [crop(picture, box) for box in detect_or_whole(picture, cropped, align)]
     if cropped:
         raise ValueError("A cropped face is used as a whole: give either boxes or cropped=True.")
-    return [crop(picture, _box(given)) for given in boxes]
+    return [crop(picture, _box(given).scaled(1 / reduced_by(picture))) for given in boxes]
 
 
 def _box(given: Box | Sequence[float]) -> Box:

@@ -146,7 +146,7 @@ class Watch:
         numbers = self.tracks.update(boxes, time)
         crops = [faces.crop(picture, box) for box in boxes]
         found = zip(numbers, boxes, crops, _probabilities(crops, self.network), strict=True)
-        followed = (Followed(n, _scaled(box, scale), face, shares) for n, box, face, shares in found)
+        followed = (Followed(n, box.scaled(scale), face, shares) for n, box, face, shares in found)
         return Moment(time, tuple(followed), duration)
 
 
@@ -236,12 +236,6 @@ def _probabilities(crops: list[Face], network: str) -> Tensor:
         return torch.empty(0, len(net.classes))
     pixels = torch.stack([net.see(face) for face in crops])
     return net.calibrated(net.logits(net.normalized(pixels)))
-
-
-def _scaled(box: Box, scale: float) -> Box:
-    points = None if box.landmarks is None else tuple((x * scale, y * scale) for x, y in box.landmarks)
-    left, top, width, height = (scale * side for side in (box.left, box.top, box.width, box.height))
-    return replace(box, left=left, top=top, width=width, height=height, landmarks=points)
 
 
 T = TypeVar("T")
