@@ -6,7 +6,8 @@ any address in a request. So each request passes here first:
 - only the addresses in `NEEDED` exist, and only under the names of this computer;
 - work is limited for all visitors together by a token bucket, because a tunnel hides their addresses; sessions, open
   responses and uploads are limited for each visitor too;
-- a body has at most `bodies.MAX_BODY` bytes, arrives in time, and refers to no file but an uploaded one;
+- a body has a limited size, arrives in time, and refers to no file but an uploaded one;
+- a photo of more than 5 MB is scaled down before it is kept;
 - an uploaded image stays in memory and is only available to the browser that uploaded it;
 - wrong passwords lock their address for a while;
 - no other page may embed the demo in a frame, except the one that it was started with.
@@ -25,10 +26,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..server.attempts import Attempts, refusal
-from ..server.bodies import BUSY, Bodies, RequestError, again, of_length
+from ..server.bodies import BUSY, MAX_BODY, MAX_UPLOAD, Bodies, RequestError, again, of_length
 from ..server.bounded import BoundedStore, Limits
 from ..server.rates import Bucket
 from ..server.visitors import COOKIE, Visitors, address, is_address, stands_for_many
+from .scaling import Scaler
 from .sessions import Sessions
 from .uploads import FILE, Uploads, files_of, media_type
 
@@ -89,6 +91,7 @@ class Gateway:
     shares: BoundedStore[Bucket] = field(default_factory=lambda: BoundedStore(Limits(total=2000, share=2)))
     attempts: Attempts = field(default_factory=Attempts)
     bodies: Bodies = field(default_factory=Bodies)
+    scaler: Scaler = field(default_factory=Scaler)
     cookies: Visitors = field(default_factory=Visitors)
     visitors: int = 0
     served: int = 0
@@ -132,7 +135,7 @@ class Gateway:
     async def _post(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         if not self._has_room(path, scope):
             raise RequestError(429, BUSY)
-        body = await self.bodies.read(scope, receive)
+        body = await self.bodies.read(scope, receive, MAX_UPLOAD if path == UPLOAD else MAX_BODY)
         if path == UPLOAD:
             await self._upload(body, scope, receive, send)
         elif path == "/login" and self.password:
@@ -187,8 +190,8 @@ class Gateway:
     async def _upload(self, body: bytes, scope: Scope, receive: Receive, send: Send) -> None:
         await self._need_login(scope)
         visitor = self.cookies.of(scope)
-        files = await files_of(scope, body)
-        paths = [self.uploads.add(data, name, visitor, scope["visitor"][0]) for name, data in files]
+        files = [(name, *await self.scaler.fitted(data)) for name, data in await files_of(scope, body)]
+        paths = [self.uploads.add(data, name, visitor, scope["visitor"][0], why) for name, data, why in files]
         self.served += 1
         await JSONResponse(paths)(scope, receive, send)
 

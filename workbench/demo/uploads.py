@@ -21,12 +21,13 @@ from starlette.types import Scope
 
 from models.images import format_of
 
-from ..server.bodies import TOO_LARGE, RequestError
+from ..server.bodies import MAX_UPLOAD, RequestError, too_large
 from ..server.bounded import BoundedStore, Limits
 
 MIB = 1024**2
 KEPT_SECONDS = 780  # checked every minute: deleted within a quarter of an hour
-MAX_FILE = 5 * MIB
+MAX_SENT = 25 * MIB
+MAX_FILE = 5 * MIB  # of what is kept: a larger photo is scaled down when it arrives, see `scaling`
 UPLOADS = Limits(total=64 * MIB, share=16 * MIB, seconds=KEPT_SECONDS)
 RESULTS = Limits(total=32 * MIB, share=32 * MIB, seconds=KEPT_SECONDS)
 FILE = "/gradio_api/file="
@@ -43,10 +44,12 @@ class Upload:
     Attributes:
         data: its bytes.
         visitor: the browser that uploaded it, the only one that may read it; None: anybody who knows its path.
+        refusal: why it cannot be used, for a file that was not kept.
     """
 
     data: bytes
     visitor: str | None
+    refusal: str = ""
 
 
 class Uploads:
@@ -61,10 +64,10 @@ class Uploads:
         self.uploads: BoundedStore[Upload] = BoundedStore(UPLOADS)
         self.results: BoundedStore[Upload] = BoundedStore(RESULTS)
 
-    def add(self, data: bytes, name: str, visitor: str | None, owner: str) -> str:
+    def add(self, data: bytes, name: str, visitor: str | None, owner: str, refusal: str = "") -> str:
         """Store an upload and return its path; it counts in the share of `owner`."""
         token = secrets.token_hex(16)
-        self.uploads.put(token, Upload(data, visitor), owner, len(data))
+        self.uploads.put(token, Upload(data, visitor, refusal), owner, len(data) + len(refusal))
         return str(self.folder / token / _plain(name))
 
     def add_result(self, data: bytes, name: str) -> str:
@@ -82,10 +85,12 @@ class Uploads:
         return token, found
 
     def bytes_of(self, url: str) -> bytes:
-        """The upload of a token; ValueError with a message for the visitor if it was deleted."""
+        """The upload of a token; ValueError with a message for the visitor if it was deleted or cannot be used."""
         found = self.uploads.get(token := url.removeprefix(SCHEME)) or self.results.get(token)
         if found is None:
             raise ValueError(GONE)
+        if found.refusal:
+            raise ValueError(found.refusal)
         return found.data
 
     def is_own_file(self, path: str) -> bool:
@@ -143,7 +148,7 @@ async def files_of(scope: Scope, body: bytes) -> list[tuple[str, bytes]]:
     """Name and bytes of each file in the body of an upload.
 
     Raises:
-        RequestError: it is not multipart/form-data, has no file or more than four, or one larger than `MAX_FILE`.
+        RequestError: it is not multipart/form-data, has no file or more than four, or one larger than `MAX_SENT`.
     """
 
     async def stream():
@@ -158,8 +163,8 @@ async def files_of(scope: Scope, body: bytes) -> list[tuple[str, bytes]]:
     files = [(f.filename or "file", await f.read()) for _, f in form.multi_items() if isinstance(f, UploadFile)]
     if not files:
         raise RequestError(400, NO_FILE)
-    if any(len(data) > MAX_FILE for _, data in files):
-        raise RequestError(413, TOO_LARGE)
+    if any(len(data) > MAX_SENT for _, data in files):
+        raise too_large(MAX_UPLOAD)
     return files
 
 

@@ -12,15 +12,16 @@ from starlette.types import Message, Receive, Scope
 
 from .visitors import address, stands_for_many
 
-MAX_BODY = 6 * 1024**2  # bytes: an image of 5 MB, and what is around it
-MAX_BODIES = 24  # that are read at the same time: together at most 144 MB
+MAX_BODY = 6 * 1024**2  # bytes: a camera frame in JSON, and what is around it
+MAX_UPLOAD = 26 * 1024**2  # bytes: an image of 25 MB, and what is around it
+MAX_HELD = 144 * 1024**2  # bytes of all bodies that are being read
+MAX_BODIES = 24  # that are read at the same time
 PER_ADDRESS = 8  # of them from one address, except this computer's own
-BODY_SECONDS = 20.0
+BODY_SECONDS = 60.0
 GRACE_SECONDS = 2.0  # before a body can be too slow
 SLOW = 64 * 1024  # bytes a second; a slower one gives way where there is no room for another
 
 BUSY = "Too many visitors send requests at once. Wait some seconds and try again."
-TOO_LARGE = "This is larger than 5 MB. Save a smaller image, or take a photo with the camera."
 TOO_SLOW = "This took too long to arrive. Try again, perhaps with a smaller image."
 
 
@@ -30,6 +31,12 @@ class RequestError(Exception):
     def __init__(self, status: int, sentence: str, seconds: float = 5):
         super().__init__(sentence)
         self.status, self.sentence, self.seconds = status, sentence, seconds
+
+
+def too_large(most: int) -> RequestError:
+    """The refusal of a body of more than `most` bytes, of which one MB is for what is around an image."""
+    sentence = f"This is larger than {(most >> 20) - 1} MB. Save a smaller image, or take a photo with the camera."
+    return RequestError(413, sentence)
 
 
 @dataclass(eq=False)
@@ -49,7 +56,7 @@ class _Read:
 
 
 class Bodies:
-    """The bodies that are being read: at most `MAX_BODIES`, and `PER_ADDRESS` of one address.
+    """The bodies that are being read: at most `MAX_BODIES`, `PER_ADDRESS` of one address, and `MAX_HELD` bytes.
 
     At the limit, the slowest body below `SLOW` bytes per second is dropped; if none is slow, the new one is refused.
     """
@@ -60,21 +67,21 @@ class Bodies:
     def __len__(self) -> int:
         return len(self._reads)
 
-    async def read(self, scope: Scope, receive: Receive) -> bytes:
+    async def read(self, scope: Scope, receive: Receive, most: int = MAX_BODY) -> bytes:
         """The whole body of a request.
 
         Raises:
-            RequestError: it is larger than `MAX_BODY`, too slow, there is no room for it, or the client went away.
+            RequestError: it has more than `most` bytes, is too slow, there is no room for it, or the client went away.
         """
         length = Headers(scope=scope).get("content-length", "0")
-        if not length.isascii() or not length.isdecimal() or int(length[:18]) > MAX_BODY:
-            raise RequestError(413, TOO_LARGE)
+        if not length.isascii() or not length.isdecimal() or int(length[:18]) > most:
+            raise too_large(most)
         mine = [read for read in self._reads if read.address == address(scope)]
         if not stands_for_many(scope) and len(mine) >= PER_ADDRESS:
             self._make_room(mine)
         if len(self._reads) >= MAX_BODIES:
             self._make_room(self._reads)
-        return await self._received(scope, receive)
+        return await self._received(scope, receive, most)
 
     def _make_room(self, reads: list[_Read] | set[_Read]) -> None:
         slowest = min(reads, key=lambda read: read.rate)
@@ -83,9 +90,9 @@ class Bodies:
         self._reads.discard(slowest)
         slowest.task.cancel()
 
-    async def _received(self, scope: Scope, receive: Receive) -> bytes:
+    async def _received(self, scope: Scope, receive: Receive, most: int) -> bytes:
         read = _Read(address(scope), None)  # type: ignore[arg-type]
-        read.task = asyncio.ensure_future(_whole(read, receive))
+        read.task = asyncio.ensure_future(self._whole(read, receive, most))
         self._reads.add(read)
         try:
             await asyncio.wait({read.task}, timeout=BODY_SECONDS)
@@ -96,19 +103,20 @@ class Bodies:
             read.task.cancel()
             self._reads.discard(read)
 
-
-async def _whole(read: _Read, receive: Receive) -> bytes:
-    parts, more = [], True
-    while more:
-        message = await receive()
-        if message["type"] != "http.request":
-            raise RequestError(400, "The client closed the connection.")
-        parts.append(message.get("body", b""))
-        read.received += len(parts[-1])
-        more = message.get("more_body", False)
-        if read.received > MAX_BODY:
-            raise RequestError(413, TOO_LARGE)
-    return b"".join(parts)
+    async def _whole(self, read: _Read, receive: Receive, most: int) -> bytes:
+        parts, more = [], True
+        while more:
+            message = await receive()
+            if message["type"] != "http.request":
+                raise RequestError(400, "The client closed the connection.")
+            parts.append(message.get("body", b""))
+            read.received += len(parts[-1])
+            more = message.get("more_body", False)
+            if read.received > most:
+                raise too_large(most)
+            if sum(other.received for other in self._reads) > MAX_HELD:
+                raise RequestError(429, BUSY)
+        return b"".join(parts)
 
 
 def of_length(scope: Scope, length: int) -> Scope:

@@ -1,19 +1,21 @@
 """The gateway before the public demo, without Gradio behind it."""
 
 import asyncio
+import io
 import json
 from pathlib import Path
 
 import httpx
 import pytest
+from PIL import Image
 
-from workbench.demo import gateway
+from workbench.demo import gateway, scaling
 from workbench.demo.gateway import API, FILE, Gateway
 from workbench.demo.sessions import MAX_SESSIONS, PER_VISITOR, Sessions
 from workbench.demo.uploads import Uploads
 from workbench.server import bodies
 from workbench.server.attempts import FREE
-from workbench.server.bodies import MAX_BODY
+from workbench.server.bodies import MAX_BODY, MAX_UPLOAD
 from workbench.server.bounded import BoundedStore, Limits
 from workbench.server.rates import Bucket
 from workbench.server.visitors import COOKIE
@@ -201,8 +203,53 @@ def test_an_upload_that_is_none_is_refused(door):
     assert ask(door, "POST", f"{API}upload", data={"files": "no file"}).status_code == 400
     five = [("files", (f"{i}.png", PICTURE)) for i in range(5)]
     assert ask(door, "POST", f"{API}upload", files=five).status_code == 400
-    assert upload(door, bytes(5 * 1024**2 + 1)).status_code == 413
-    assert upload(door, bytes(5 * 1024**2)).status_code == 200
+    too_large = upload(door, bytes(25 * 1024**2 + 1))
+    assert (too_large.status_code, "larger than 25 MB" in too_large.json()["error"]) == (413, True)
+    assert upload(door, bytes(25 * 1024**2)).status_code == 200
+
+
+def photo(size: tuple[int, int]) -> bytes:
+    """A JPEG of noise, which is large."""
+    buffer = io.BytesIO()
+    Image.effect_noise(size, 90).save(buffer, "JPEG", quality=98)
+    return buffer.getvalue()
+
+
+def test_a_photo_over_5_megabytes_is_kept_scaled_down(door):
+    data = photo((3000, 2400))
+    assert len(data) > scaling.MAX_FILE
+    headers = visitor(door)
+    (path,) = upload(door, data, headers=headers).json()
+    assert door.uploads.uploads.size < len(data)
+    shown = ask(door, "GET", FILE + path, headers=headers)
+    assert shown.headers["content-type"] == "image/jpeg"
+    assert Image.open(io.BytesIO(shown.content)).size == (1600, 1280)
+
+
+def test_a_large_file_that_is_no_image_is_refused_when_it_is_used(door):
+    (path,) = upload(door, b"no image" * 700_000).json()
+    token = Path(path).parent.name
+    assert door.uploads.uploads.size < 1000
+    with pytest.raises(ValueError, match="not a JPEG"):
+        door.uploads.bytes_of(f"upload:{token}")
+
+
+def test_few_large_photos_wait_at_a_time(door):
+    async def many() -> list[object]:
+        return await asyncio.gather(
+            *(door.scaler.fitted(bytes(scaling.MAX_FILE + 1)) for _ in range(scaling.MOST + 1)), return_exceptions=True
+        )
+
+    *kept, last = asyncio.run(many())
+    assert all("not a JPEG" in why for _, why in kept)
+    assert (last.status, last.sentence) == (429, bodies.BUSY)
+    assert asyncio.run(door.scaler.fitted(PICTURE)) == (PICTURE, "")
+
+
+def test_bodies_together_have_a_limit(door, monkeypatch):
+    monkeypatch.setattr(bodies, "MAX_HELD", len(PICTURE))
+    refused = upload(door)
+    assert (refused.status_code, refused.json()["error"]) == (429, bodies.BUSY)
 
 
 def test_uploads_are_bounded_for_each_visitor_and_in_all(door):
@@ -236,12 +283,14 @@ def test_a_programme_without_cookies_uses_what_it_uploaded(door):
 
 
 def test_a_large_body_is_refused_whether_or_not_it_says_so(door):
-    async def chunks():
-        for _ in range(MAX_BODY // 65536 + 2):
-            yield b"x" * 65536
+    for path, most in ((f"{API}upload", MAX_UPLOAD), (f"{API}queue/join", MAX_BODY)):
 
-    assert ask(door, "POST", f"{API}upload", content=b"x" * (MAX_BODY + 1)).status_code == 413
-    assert ask(door, "POST", f"{API}upload", content=chunks()).status_code == 413
+        async def chunks(most: int = most):
+            for _ in range(most // 65536 + 2):
+                yield b"x" * 65536
+
+        assert ask(door, "POST", path, content=b"x" * (most + 1)).status_code == 413
+        assert ask(door, "POST", path, content=chunks()).status_code == 413
     assert upload(door).status_code == 200
 
 
