@@ -109,7 +109,7 @@ def serve(options: Options, host: str = ADDRESS, port: int = 7860, auth: tuple[s
         auth=auth,
         app_kwargs={"middleware": [Middleware(gateway)]},
         allowed_paths=[],
-        max_file_size="5mb",
+        max_file_size="25mb",
         state_session_capacity=64,
         show_error=False,
         enable_monitoring=False,

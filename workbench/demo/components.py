@@ -144,7 +144,7 @@ def _as_sent(uploads: Uploads, payload: ImageData | None) -> bytes | None:
             return base64.b64decode(payload.url.partition(",")[2])
         return Path(payload.path).read_bytes() if payload.path else None
     except ValueError as error:
-        raise gr.Error(str(error), print_exception=False) from error
+        raise error_of(str(error)) from error
 
 
 def result(uploads: Uploads, **settings: Any) -> gr.Image:
@@ -168,6 +168,11 @@ def slider(**settings: Any) -> gr.ImageSlider:
     return component
 
 
+def error_of(sentence: str) -> gr.Error:
+    """A message to the visitor that stays until they close it."""
+    return gr.Error(sentence, duration=None, print_exception=False)
+
+
 def with_errors(function: Callable) -> Callable:
     """Wrap a function so that visitors see the message of a ValueError, and of other errors only that it failed."""
 
@@ -176,8 +181,8 @@ def with_errors(function: Callable) -> Callable:
         try:
             return function(*args)
         except CheckpointError as error:
-            raise gr.Error("The weights of this network cannot be read.", print_exception=False) from error
+            raise error_of("The weights of this network cannot be read.") from error
         except ValueError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise error_of(str(error)) from error
 
     return wrapped

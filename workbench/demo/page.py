@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from models.images import TITLES
 
@@ -19,7 +20,10 @@ from ..analysis.cam import METHODS
 from ..server.consent import ACCEPT, LIMITS, notice, where_pictures_go
 from . import choices, responses
 from .components import Pictures, gr, picture, result, slider, with_errors
-from .uploads import KEPT_SECONDS, Uploads
+from .uploads import KEPT_SECONDS, MAX_SENT, MIB, Uploads
+
+if TYPE_CHECKING:
+    from gradio.events import Dependency
 
 OWN_IMAGE = "Your own image"
 """Label of the component that takes a visitor's image."""
@@ -51,7 +55,7 @@ class Options:
 def api_functions(uploads: Uploads) -> None:
     """Define the two functions that `gradio_client` and other programs call."""
     with gr.Row(visible=False):
-        sent = picture(uploads, label=f"Image with a face ({TITLES}), up to 5 MB")
+        sent = picture(uploads, label=f"Image with a face ({TITLES}), up to {MAX_SENT // MIB} MB")
         network = gr.Textbox(services.networks.DEFAULT_NETWORK, label="Name of a network")
         class_ = gr.Textbox("", label="Class of the map; empty: the predicted class")
         method = gr.Textbox(METHODS[0], label=f"Method of the map: {', '.join(METHODS)}")
@@ -64,6 +68,11 @@ def api_functions(uploads: Uploads) -> None:
 
 
 # ---- the page
+
+QUIET = {"show_progress": "hidden", "api_visibility": "private"}
+CONSENT = "Use your own image: consent notice"
+CONSENT_GIVEN = "Your own image: consent given"
+EMPTY = "No result. Choose a sample face, or use your own image."
 
 
 def build(
@@ -83,16 +92,14 @@ def build(
     tunnelled = tunnelled or (lambda: options.shared)
     uploads, pictures = uploads or Uploads(Path.cwd()), pictures or Pictures()
     with gr.Blocks(title="FERScope", analytics_enabled=False, delete_cache=(60, KEPT_SECONDS)) as page:
-        gr.Markdown("# FERScope\nWhich image regions support the prediction?")
-        first, whole = _texts(options, tunnelled)
-        words = [gr.Markdown(first)]
+        gr.Markdown("# FERScope\nWhich image regions support the prediction?", elem_classes="title")
+        limits, whole = _texts(options, tunnelled)
+        words = {}
         seen = gr.State(None, time_to_live=KEPT_SECONDS)
         number = gr.State(0)
         accepted = None
         if not options.samples_only:
-            with gr.Accordion("Use your own image: consent notice", open=False):
-                words.append(gr.Markdown(whole))
-                accepted = gr.Checkbox(label=ACCEPT, value=False)
+            accepted, words[1] = _consent(whole)
         with gr.Tab("Explain"):
             tab = _explain_tab(seen, number, accepted, uploads, pictures)
         with gr.Tab("Compare"):
@@ -101,23 +108,27 @@ def build(
             with gr.Tab("Live camera"):
                 _live_tab(accepted, uploads)
             api_functions(uploads)
-        page.load(
-            lambda: dict(zip(words, _texts(options, tunnelled), strict=False)),
-            outputs=words,
-            show_progress="hidden",
-            api_visibility="private",
-        )
-        page.load(
-            with_errors(partial(_open_sample, faces.samples()[0].name)), None, tab.face, api_visibility="private"
-        ).then(with_errors(pictures.given(responses.explain_tab)), tab.inputs, tab.outputs, api_visibility="private")
+        words[0] = gr.Markdown(limits)
+        page.load(lambda: {words[i]: _texts(options, tunnelled)[i] for i in words}, None, list(words.values()), **QUIET)
+        opened = page.load(partial(_open_sample, faces.samples()[0].name), None, tab.face, api_visibility="private")
+        tab.show(opened.success, show_progress="full")
     page.queue(max_size=32, default_concurrency_limit=2, api_open=False)
     return page
 
 
 def _texts(options: Options, tunnelled: Callable[[], bool]) -> tuple[str, str]:
-    """The text at the top of the page, and the whole consent notice."""
+    """The text at the end of the page, and the whole consent notice."""
     where = "Only sample faces are used here." if options.samples_only else where_pictures_go(tunnelled())
     return f"{LIMITS} {where}", notice(tunnelled())
+
+
+def _consent(text: str) -> tuple[gr.Checkbox, gr.Markdown]:
+    """The consent notice, which folds away once it is accepted: its checkbox and its text."""
+    with gr.Accordion(CONSENT, open=False) as folded:
+        whole = gr.Markdown(text)
+        accepted = gr.Checkbox(label=ACCEPT, value=False)
+    accepted.input(lambda yes: gr.Accordion(CONSENT_GIVEN if yes else CONSENT, open=not yes), accepted, folded, **QUIET)
+    return accepted, whole
 
 
 @dataclass(frozen=True)
@@ -128,16 +139,70 @@ class ExplainTab:
         face: changed when a face is chosen.
         inputs: of `responses.explain_tab`.
         outputs: of the same.
+        pictures: the images of visitors.
     """
 
     face: list[gr.components.Component]
     inputs: list[gr.components.Component]
     outputs: list[gr.components.Component]
+    pictures: Pictures
+
+    def show(self, listener: Callable, **settings: Any) -> None:
+        """Compute the tab whenever a listener fires, such as `event.success`; after an error it is empty."""
+        function = with_errors(self.pictures.given(responses.explain_tab))
+        _empty_after_error(listener(function, self.inputs, self.outputs, **QUIET | settings), self.outputs)
+
+
+def _empty_after_error(event: Dependency, outputs: list[gr.components.Component]) -> None:
+    """Empty components when a function failed, so that no result of another face or network stays."""
+    empty = [EMPTY if isinstance(output, gr.Markdown) else None for output in outputs]
+    event.failure(lambda: empty if len(empty) > 1 else empty[0], None, outputs, **QUIET)
 
 
 def _explain_tab(
     seen: gr.State, number: gr.State, accepted: gr.Checkbox | None, uploads: Uploads, pictures: Pictures
 ) -> ExplainTab:
+    with gr.Row():
+        with gr.Column(scale=5, min_width=300), gr.Row():  # the result: first on a phone, where columns are stacked
+            over = slider(label="Without and with the map", height=280, min_width=280, elem_classes="slider")
+            with gr.Column(min_width=280):
+                text = gr.Markdown()
+                bars = gr.HTML(label="Probability of each class")
+        with gr.Column(scale=4, min_width=300):
+            gallery = _gallery()
+            if accepted:
+                with gr.Column(visible=False) as place:
+                    own = picture(uploads, label=OWN_IMAGE, sources=["upload", "webcam", "clipboard"], height=200)
+            which = gr.Radio([], label="Face", type="index", visible=False)
+            network, class_, method = choices.choices()
+            chosen = gr.HTML(label="Image", elem_classes="whole")
+    with gr.Accordion("Attention maps", open=False):
+        attention = gr.HTML()
+    with gr.Accordion("High and low frequencies", open=False):
+        frequencies = gr.HTML()
+    tab = ExplainTab(
+        face=[seen, number, which],
+        inputs=[seen, number, network, class_, method],
+        outputs=[chosen, over, text, bars, attention, frequencies],
+        pictures=pictures,
+    )
+    tab.show(partial(gr.on, [class_.input, method.input], trigger_mode="always_last"))
+    offered = choices.offer_classes(class_, network)
+    _empty_after_error(offered, tab.outputs)
+    tab.show(offered.success)
+    tab.show(gallery.select(with_errors(_chosen_sample), None, tab.face, api_visibility="private").success)
+    tab.show(which.input(lambda i: i or 0, which, number, api_visibility="private").success)
+    if accepted:
+        kept = own.input(with_errors(_own(pictures)), [own, accepted], tab.face, api_visibility="private")
+        kept.failure(lambda: (None, 0, gr.Radio(visible=False)), None, tab.face, **QUIET)
+        _empty_after_error(kept, tab.outputs)
+        tab.show(kept.success)
+        accepted.input(lambda yes: gr.Column(visible=yes), accepted, place, **QUIET)
+    return tab
+
+
+def _gallery() -> gr.Gallery:
+    """The sample faces."""
     gallery = gr.Gallery(
         [(responses.thumbnail(s.name), s.title.split(" (")[0].removeprefix("Drawn face: ")) for s in faces.samples()],
         label="Sample faces",
@@ -151,52 +216,7 @@ def _explain_tab(
         elem_classes="samples",
     )
     gr.Markdown("Two photographs and drawn faces, named by the expression that was drawn; predictions may differ.")
-    with gr.Row():
-        with gr.Column(scale=2, min_width=280):
-            if accepted:
-                with gr.Column(visible=False) as place:
-                    own = picture(uploads, label=OWN_IMAGE, sources=["upload", "webcam", "clipboard"], height=200)
-            chosen = gr.HTML(label="Image", elem_classes="whole")
-            which = gr.Radio([], label="Face", type="index", visible=False)
-        with gr.Column(scale=5, min_width=300):
-            network, class_, method = choices.choices()
-            with gr.Row():
-                over = slider(label="Without and with the map", height=280, min_width=280, elem_classes="slider")
-                with gr.Column(min_width=280):
-                    bars = gr.HTML(label="Probability of each class")
-                    text = gr.Markdown()
-    with gr.Accordion("Attention maps", open=False):
-        attention = gr.HTML()
-    with gr.Accordion("High and low frequencies", open=False):
-        frequencies = gr.HTML()
-
-    tab = ExplainTab(
-        face=[seen, number, which],
-        inputs=[seen, number, network, class_, method],
-        outputs=[chosen, over, text, bars, attention, frequencies],
-    )
-    again = _again(tab, pictures)
-    gr.on([class_.input, method.input], trigger_mode="always_last", **again)
-    choices.offer_classes(class_, network).then(**again)
-    gallery.select(with_errors(_chosen_sample), None, tab.face, api_visibility="private").then(**again)
-    which.input(lambda i: i or 0, which, number, api_visibility="private").then(**again)
-    if accepted:
-        own.input(with_errors(_own(pictures)), [own, accepted], tab.face, api_visibility="private").success(
-            **_again(tab, pictures)
-        )
-        accepted.input(lambda yes: gr.Column(visible=yes), accepted, place, api_visibility="private")
-    return tab
-
-
-def _again(tab: ExplainTab, pictures: Pictures) -> dict:
-    """The event settings that compute the tab Explain again."""
-    return {
-        "fn": with_errors(pictures.given(responses.explain_tab)),
-        "inputs": tab.inputs,
-        "outputs": tab.outputs,
-        "show_progress": "hidden",
-        "api_visibility": "private",
-    }
+    return gallery
 
 
 def _open_sample(name: str) -> tuple:
@@ -228,14 +248,12 @@ def _compare_tab(seen: gr.State, number: gr.State, pictures: Pictures) -> None:
     text = gr.Markdown()
     with gr.Row():
         cards = [gr.HTML(min_width=300, elem_classes="card") for _ in range(2)]
-    again = {
-        "fn": with_errors(pictures.given(responses.compare_tab)),
-        "inputs": [seen, number, first, second, class_],
-        "outputs": [text, *cards],
-        "api_visibility": "private",
-    }
-    gr.on([button.click, class_.input], **again)
-    choices.offer_classes(class_, first, second).then(**again)
+    function, outputs = with_errors(pictures.given(responses.compare_tab)), [text, *cards]
+    offered = choices.offer_classes(class_, first, second)
+    _empty_after_error(offered, outputs)
+    for listener in (partial(gr.on, [button.click, class_.input]), offered.success):
+        compared = listener(function, [seen, number, first, second, class_], outputs, api_visibility="private")
+        _empty_after_error(compared, outputs)
 
 
 def _live_tab(accepted: gr.Checkbox, uploads: Uploads) -> None:
