@@ -42,7 +42,7 @@ for name in compared.networks:
 views.caption(compare.agreement(compared))
 names = [compare.named(name) for name in compared.networks]
 chart = charts.predictions_side_by_side(names, compared.classes, compared.probabilities)
-charts.show(chart, "predictions", "Probability of each class by each network")
+charts.show(chart, "predictions", f"Probability of each class by {compare.listed(compared.networks)}")
 views.caption(
     "**Calibrated probabilities;** bold: the predicted class of each network. Agreement is not a proof: networks "
     "trained on the same images can share an error."

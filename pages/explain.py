@@ -22,7 +22,8 @@ if spec.cam_layer is None:
         st.info("No layer of this network has feature maps that lead to its prediction, so there is no map.")
     caveats.show(network)
     chart = charts.probabilities(prediction.classes, prediction.probabilities, "", prediction.trained)
-    charts.show(chart, "probabilities", "Probability of each class")
+    alt = views.probabilities_alt(network, prediction.classes, prediction.probabilities)
+    charts.show(chart, "probabilities", alt)
     share = charts.percent(float(prediction.probabilities.max()))
     views.caption(f"**Prediction: {prediction.predicted}, {share}.** {views.meaning(network)}")
     uncertainty.show(face, network, prediction)
@@ -69,17 +70,18 @@ def face_map_prediction(class_: str, method: str, opacity: float, shared: bool) 
     top = float(explanation.maps(method).max() if shared else heat.max())
     seen, over, bars = st.columns(3)
     with seen:
-        charts.show(image, "seen", "The input of the network")
+        charts.show(image, "seen", f"The face as {spec.title} receives it: {size} × {size} pixels")
         lost = "Color and finer detail are" if spec.channels == 1 else "Drawn without its color. Finer detail is"
         kind = "gray" if spec.channels == 1 else "RGB"
         views.caption(f"**Input:** {size} × {size} {kind} pixels. {lost} lost before the network." + RESIZED)
     with over:
         chart = charts.face_with_map(explanation.pixels, heat, top, opacity)
-        charts.show(chart, "map", f"{EXPLAINERS[method].title} for {class_} over the face")
+        charts.show(chart, "map", f"{EXPLAINERS[method].title} for {class_} over the face, {spec.title}")
         views.caption(map_caption(class_, float(heat.max()), top))
     with bars:
         chart = charts.probabilities(prediction.classes, prediction.probabilities, class_, prediction.trained)
-        charts.show(chart, "probabilities", "Probability of each class")
+        alt = views.probabilities_alt(network, prediction.classes, prediction.probabilities)
+        charts.show(chart, "probabilities", alt)
         share = charts.percent(float(prediction.probabilities.max()))
         views.caption(
             f"**Prediction: {prediction.predicted}, {share}.** {views.meaning(network)} Outlined: the class of the map."

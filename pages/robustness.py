@@ -46,7 +46,11 @@ def at_a_value(found: Response) -> None:
         i = robustness.choose_value(found)
         value = found.values[i]
         words = robustness.number(float(value), found.corruption)
-        charts.show(charts.face(found.images[i], words), "shown", "The perturbed input")
+        charts.show(
+            charts.face(found.images[i], words),
+            "shown",
+            f"The face at {CORRUPTIONS[found.corruption].title.lower()} {words}",
+        )
     with left:
         robustness.curves(found, net.classes, float(value))
         predicted = found.probabilities[i]
@@ -67,12 +71,16 @@ def occluded() -> None:
     seen, over, text = st.columns(3)
     with seen:
         side = net.input_size
-        charts.show(charts.face(net.see(face), f"{side} × {side} pixels"), "whole", "The input of the network")
+        charts.show(
+            charts.face(net.see(face), f"{side} × {side} pixels"),
+            "whole",
+            f"The face in {side} × {side} pixels, before the occlusion",
+        )
     with over:
         charts.show(
             charts.face_with_signed(net.see(face), drop, "probability drop"),
             "occlusion",
-            f"Probability drop of {class_} by occluded position",
+            f"Drop of the probability of {class_} by occluded position, over the face",
         )
     with text:
         views.caption(robustness.occlusion_caption(drop, class_, occlusion_patch(network, share)[0]))
@@ -102,7 +110,8 @@ def frames() -> None:
     with bars:
         predicted = moved.prediction
         chart = charts.probabilities(predicted.classes, predicted.probabilities, class_, predicted.trained)
-        charts.show(chart, "moved-bars", "Probability of each class for the moved crop")
+        alt = views.probabilities_alt(network, predicted.classes, predicted.probabilities)
+        charts.show(chart, "moved-bars", f"Moved crop. {alt}")
         of_maps = "." if moved.map is None else ", the class of both maps."
         views.caption(f"Moved crop; outlined: {class_}{of_maps}")
     views.caption(

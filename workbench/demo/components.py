@@ -40,6 +40,8 @@ STYLE = """
 input[role="listbox"] {padding-right: 1.8em; text-overflow: ellipsis}
 @media (max-width: 640px) {.whole img {max-height: 150px; margin: auto}}
 .slider {max-width: 300px} .live img {width: 100%; max-width: 360px}
+@media (prefers-reduced-motion: reduce) {*, ::before, ::after {animation-duration: 1ms !important;
+  animation-iteration-count: 1 !important; transition-duration: 1ms !important; scroll-behavior: auto !important}}
 """
 PINE = gr.themes.Color(  # the accent of the workbench, from light to dark
     *("#F0FBF8", "#D3F7EC", "#99F2DC", "#6FDCC3", "#45BFA6", "#26947F", "#12504B", "#0F4541", "#0C3A37", "#092F2C"),

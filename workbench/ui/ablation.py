@@ -43,7 +43,7 @@ def _some(face: Face, network: str, modules: tuple[Module, ...], by: Replacement
         charts.show(
             charts.logit_pairs(found.classes, found.logits, found.without if off else None),
             "logits",
-            "Logits with and without modules",
+            "Logit of each class with all modules" + (f" and without {', '.join(off)}" if off else ""),
         )
     with right:
         before = f"{found.predicted}, {charts.percent(float(found.probabilities.max()))}"

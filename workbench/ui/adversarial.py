@@ -43,12 +43,20 @@ def draw(found: Adversarial) -> None:
     views.caption(sentence(found))
     before, difference, after = st.columns(3)
     with before:
-        charts.show(charts.face(found.before.pixels, _label(found.before)), "adversarial-before", "The image")
+        charts.show(
+            charts.face(found.before.pixels, _label(found.before)),
+            "adversarial-before",
+            f"The face, predicted {found.before.prediction.predicted}",
+        )
     with difference:
         chart = charts.signed(found.difference, "gray levels of 255")
         charts.show(chart, "adversarial-difference", "The change of each pixel in gray levels")
     with after:
-        charts.show(charts.face(found.after.pixels, _label(found.after)), "adversarial-after", "The changed image")
+        charts.show(
+            charts.face(found.after.pixels, _label(found.after)),
+            "adversarial-after",
+            f"The perturbed face, predicted {found.after.prediction.predicted}",
+        )
     _maps(found)
 
 
@@ -75,5 +83,7 @@ def _maps(found: Adversarial) -> None:
     for place, (key, one) in zip(st.columns(2), both.items(), strict=True):
         with place:
             chart = charts.face_with_map(one.pixels, maps[key], top, 0.7)
-            charts.show(chart, f"adversarial-map-{key}", f"Map for {one.class_} {key} the change")
+            charts.show(
+                chart, f"adversarial-map-{key}", f"Grad-CAM for {one.class_} over the face {key} the perturbation"
+            )
             views.caption(f"**{key.capitalize()}: map for {one.class_}** (Grad-CAM, one color scale).")

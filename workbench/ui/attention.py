@@ -87,7 +87,9 @@ def gate(found: AttentionModules, module: Module, whole: bool, measured: Gates |
     low, high = (0.0, 1.0) if whole and not module.heads else tuple(float(end) for end in weights.aminmax())
     unit = "share" if module.heads else "weight"
     figure = charts.weights_over_face(found.pixels, found.over_face(weights), unit, low, high)
-    charts.show(figure, "gate", f"Spatial weights of module {module.layer} over the face")
+    charts.show(
+        figure, "gate", f"Attention weights of module {module.layer} over the face, {unit} {low:.2g} to {high:.2g}"
+    )
     h, w = weights.shape
     digits = 3 if module.heads else 2  # shares of N positions are small
     lowest, highest = (f"{float(end):.{digits}f}" for end in weights.aminmax())
@@ -148,7 +150,11 @@ def _angles(module: Module, _by_number: bool) -> None:
         )
     with right:
         values = module.named("response at that angle").values[0]
-        charts.show(charts.strength(values, "response", *values.aminmax()), "response", "Response at that angle")
+        charts.show(
+            charts.strength(values, "response", *values.aminmax()),
+            "response",
+            "Response at the angle with the strongest response, at each position",
+        )
         views.caption(
             "**Response at that angle.** The gate is computed from the mean and the maximum over all angles, so a "
             "strong response does not imply a high weight."
@@ -170,7 +176,7 @@ def _heads(module: Module, _by_number: bool) -> None:
         for head in module.heads
     }
     high = max(float(values.max()) for values in maps.values())
-    charts.show(charts.small_maps(maps, 0.0, high, mark=mark), "heads", "What each head attends to")
+    charts.show(charts.small_maps(maps, 0.0, high, mark=mark), "heads", f"Attention of each head: {', '.join(maps)}")
     query = "averaged over all query positions" if mark is None else "of the query position with the cross"
     views.caption(
         f"**Attention of the {len(maps)} heads, {query}:** it sums to 1, on one scale; uniform attention would be "
@@ -201,7 +207,7 @@ def all_modules(modules: tuple[Module, ...], whole: bool) -> None:
     means = {name: float(values.mean()) for name, values in maps.items()}
     most, least = max(means, key=means.get), min(means, key=means.get)
     with st.expander("All modules"):
-        charts.show(charts.small_maps(maps, low, high), "all", "Spatial weights of every module")
+        charts.show(charts.small_maps(maps, low, high), "all", f"Attention weights of each module: {', '.join(maps)}")
         views.caption(
             f"**Spatial weights of each module, from input to output.** Module {most} has the largest mean weight "
             f"({means[most]:.2f}), module {least} the smallest ({means[least]:.2f}). The tab *Ablation* tests "
@@ -215,7 +221,11 @@ def cam_correlation(face: Face, network: str, modules: tuple[Module, ...]) -> No
     names = {module.layer: label(i, module) for i, module in enumerate(modules)}
     columns = [f"<b>{name}</b>" if name == found.predicted else name for name in found.classes]
     rows = [names[m.layer] + (f", {m.title}" if m.pairs is not None else "") for m in found.maps]
-    charts.show(charts.correlation_table(rows, columns, found.correlation), "beside", "Attention and Grad-CAM")
+    charts.show(
+        charts.correlation_table(rows, columns, found.correlation),
+        "beside",
+        "Spearman correlation of attention maps with Grad-CAM for each class",
+    )
     if found.extent is None:
         views.caption("**Every map is blank or constant,** so there is no correlation to compute.")
         return

@@ -111,12 +111,18 @@ def maps(found: Comparison, over_classes: bool) -> None:
 def _map(found: Comparison, i: int, top: float) -> None:
     network, explanation = found.networks[i], found.explanations[i]
     if explanation.layer is None:
-        charts.show(charts.face(explanation.pixels, "no map"), f"map-{i}", f"The face; {network} has no map")
+        charts.show(
+            charts.face(explanation.pixels, "no map"),
+            f"map-{i}",
+            f"The face without a map: {named(network)} has no layer of its own",
+        )
         views.caption(f"**{named(network)}** has no layer of its own, so there is no map.")
         return
     heat = explanation.map_of(found.class_)
     charts.show(
-        charts.face_with_map(explanation.pixels, heat, top, 0.75), f"map-{i}", f"Grad-CAM for {found.class_}, {network}"
+        charts.face_with_map(explanation.pixels, heat, top, 0.75),
+        f"map-{i}",
+        f"Grad-CAM for {found.class_} over the face, {named(network)}",
     )
     share = charts.percent(float(found.probabilities[i, found.classes.index(found.class_)]))
     h, w = explanation.extent
@@ -144,7 +150,9 @@ def differences(found: Comparison, over_classes: bool) -> None:
         values = found.difference(first, second, over_classes)
         pixels = max((e.pixels for e in found.explanations), key=len)
         charts.show(
-            charts.face_with_signed(pixels, values, "share"), "difference", f"Map of {first} minus map of {second}"
+            charts.face_with_signed(pixels, values, "share"),
+            "difference",
+            f"Map for {found.class_} of {first} minus that of {second}",
         )
         more, less = (services.networks.get_spec(name).title for name in (first, second))
         views.caption(
@@ -152,7 +160,11 @@ def differences(found: Comparison, over_classes: bool) -> None:
         )
     with table:
         titles = [services.networks.get_spec(name).title.replace(" + ", "<br>+ ") for name in found.networks]
-        charts.show(charts.correlation_table(titles, titles, found.correlation), "likeness", "Similarity of all pairs")
+        charts.show(
+            charts.correlation_table(titles, titles, found.correlation),
+            "likeness",
+            "Spearman correlation of the maps of each pair of networks",
+        )
         views.caption(
             f"**Spearman correlation over pixels of the maps for {found.class_}.** From {SIMILAR} on maps are called "
             f"similar, below {DISSIMILAR} dissimilar. Coarse maps of one face correlate by chance too."

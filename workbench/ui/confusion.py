@@ -112,7 +112,7 @@ def _pictures(some: Sequence[CellImage], set_: str, images: dict[str, np.ndarray
         for picture in some:
             cell = st.container(width=_SIDE, gap="xsmall")
             big = images[picture.id].repeat(_ENLARGED, 0).repeat(_ENLARGED, 1)
-            cell.image(big, width=_SIDE, alt=f"Image {picture.id}")
+            cell.image(big, width=_SIDE, alt=f"Test image {picture.id}: {picture.votes_text}")
             cell.markdown(
                 f"{picture.votes_text}  \nconfidence {charts.percent(picture.confidence)}  \n"
                 f"[Explain]({link_to(set_, picture.id, found.name)})"

@@ -108,7 +108,7 @@ def annotators(found: Sequence[AnnotatorAgreement], of: str) -> None:
     texts = {title: [charts.percent(value) for value in values] for title, values in columns.items()}
     names = tuple(view.class_ for view in found)
     figure = charts.panels(columns, names, texts, "share of the images with this label", top=1.0)
-    charts.show(figure, "annotators", "Votes of ten annotators for the images with each label")
+    charts.show(figure, "annotators", "Votes of ten annotators for the images with each label, as shares")
     worst = min(found, key=lambda view: view.agree[0])
     views.caption(
         f"**Of {worst.n_images} images labeled {worst.class_}, the majority of ten FER+ annotators agrees with the "
@@ -194,7 +194,7 @@ def weights(found: Contents, known: Sequence[Weighting]) -> None:
     columns = {w.name: w.loss for w in known}
     texts = {name: [charts.percent(share) for share in loss] for name, loss in columns.items()}
     figure = charts.panels(columns, found.classes, texts, "share of the loss at equal losses", top=1.0)
-    charts.show(figure, "weights", "Share of the loss of each class")
+    charts.show(figure, "weights", f"Share of the loss of each class by weighting: {', '.join(columns)}")
     views.caption(f"**{_largest(found, known)}** Which weighting improves a class, only training can show.")
     rows = [f"| {w.name} | {' | '.join(f'{x:.2f}' for x in w.weights)} |" for w in known]
     head = f"| weights | {' | '.join(found.classes)} |\n|---|{'---:|' * len(found.classes)}\n"

@@ -116,7 +116,12 @@ def predictions(case: Case, both: bool) -> None:
             _map(case.reference, beside, class_)
         else:
             size = len(explanation.pixels)
-            show(case, charts.face(explanation.pixels, f"{size} × {size} pixels"), "seen", "The face")
+            show(
+                case,
+                charts.face(explanation.pixels, f"{size} × {size} pixels"),
+                "seen",
+                "The face as given to this page",
+            )
             views.caption("**The face as given to this page.** The input of the network may differ.")
     with middle:
         _map(case, explanation, class_)
@@ -131,7 +136,7 @@ def _map(case: Case, explanation: Explanation, class_: str) -> None:
         return
     heat = explanation.map_of(class_)
     figure = charts.face_with_map(pixels, heat, float(heat.max()), 0.7)
-    show(case, figure, f"map-{case.word}", f"Map for {class_}, {case.word} network")
+    show(case, figure, f"map-{case.word}", f"Grad-CAM for {class_} over the face, {case.word} network {case.network}")
     blank = " It is blank." if float(heat.max()) == 0 else ""
     views.caption(f"**Map for {class_}, {case.word} network.**{blank} Does it highlight plausible regions of the face?")
 
@@ -148,7 +153,8 @@ def _bars(case: Case, explanation: Explanation, class_: str, beside: Explanation
             hovertemplate="reference: %{x:.4f}<extra></extra>",
         )  # fmt: skip
         more = f" Reference network (green, from 5 % on): {other.predicted}, {_share(other)}."
-    show(case, figure, "bars", f"Probabilities of the {case.word} network")
+    alt = views.probabilities_alt(case.network, prediction.classes, prediction.probabilities)
+    show(case, figure, "bars", f"{alt} ({case.word} network)")
     views.caption(
         f"**Prediction of the {case.word} network: {prediction.predicted}, {_share(prediction)}.**{more} High "
         "confidence does not mean that nothing is wrong."
@@ -215,5 +221,5 @@ def _solution(case: Case, given: str) -> None:
         inputs = spoiled.inputs
         low, high = float(inputs.min()), float(inputs.max())
         figure = charts.strength(inputs, "input", low, high)
-        show(case, figure, "inputs", "The actual input of the network")
+        show(case, figure, "inputs", f"The actual input of the faulty network: values from {low:.2g} to {high:.2g}")
         views.caption("**The actual input of the network,** with its values.")

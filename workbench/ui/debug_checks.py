@@ -86,7 +86,12 @@ def _all_maps(case: Case, _both: bool) -> None:
         st.info("This network has no layer for maps.")
         return
     maps = dict(zip(explanation.mapped, explanation.maps(), strict=True))
-    show(case, charts.many_maps(explanation.pixels, maps, None, 0.7), "bench", "Maps of every class")
+    show(
+        case,
+        charts.many_maps(explanation.pixels, maps, None, 0.7),
+        "bench",
+        f"Grad-CAM for every class, {case.word} network {case.network}",
+    )
     views.caption(
         "**Maps for every class, each on its own scale.** The last layers give wide spots over parts of the face; thin "
         "lines along edges, similar for all classes, come from early layers."

@@ -65,7 +65,11 @@ def _images(noise: LabelNoise, rows: range, name: str) -> list[str]:
             id_ = str(noise.ids[i])
             cell = st.container(width=_SIDE, gap="xsmall")
             if id_ in pictures:
-                cell.image(pictures[id_], width=_SIDE, alt=f"Image {id_}")
+                cell.image(
+                    pictures[id_],
+                    width=_SIDE,
+                    alt=f"Image {id_}, labeled {noise.labels[i]}, suggested {noise.suggested[i]}",
+                )
             lists = f"  \non {', '.join(on[id_])}" if on[id_] else ""
             cell.markdown(
                 f"label {noise.labels[i]}  \n**{noise.suggested[i]}?**  \n{_votes(noise, i)}  \n"

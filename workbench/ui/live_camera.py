@@ -109,19 +109,20 @@ def show_frame(picture, network: str) -> None:
     st.session_state["live"] = network, watch, timeline, began
     found = moment.main
     if found is None:
-        st.image(boxed(picture, []), width=260, alt="The last frame")
+        st.image(boxed(picture, []), width=260, alt="The last frame of the camera, without a face")
         st.caption("No face is found. Face the camera, with light from the front.")
         return
     result = services.explain(found.face, network)
     images = [boxed(picture, [one.box for one in moment.faces])]
     if result.layer is not None:
         images.append(png(overlay(result.pixels, result.map_of(result.class_)), 240))
-    st.image(images, width=230)
+    alts = ["The last frame of the camera with a box around each face", f"Grad-CAM for {result.class_} over the face"]
+    st.image(images, width=230, alt=alts[: len(images)])
     start = timeline.moments[0][0]
     times, shares = timeline.of(found.track)
     end = max(times[-1] - start, 0.1)
     chart = charts.over_time([at - start for at in times], shares, timeline.classes, end)
-    charts.show(chart, "live-timeline", "Probability of each class on the last frames")
+    charts.show(chart, "live-timeline", "Probability of each class over the last frames of the camera")
     share = charts.percent(float(found.probabilities.max()))
     views.caption(f"**Prediction: {result.prediction.predicted}, {share}**, for face {found.track} on the last frame.")
 

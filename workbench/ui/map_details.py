@@ -17,6 +17,7 @@ from workbench.analysis.methods import EXPLAINERS, GROUPS
 from workbench.faces import Face
 from workbench.services.explain import Explanation, layer_tree, map_by_layer, map_by_method, seconds_by_method
 from workbench.services.explain import layers as layers_of
+from workbench.services.networks import get_spec
 
 from . import charts, page_content, slow_requests, state, training_faces, uncertainty, views
 
@@ -77,7 +78,7 @@ def _classes(chosen: Chosen) -> None:
         f"{name} {charts.percent(float(share))}": heat for (name, share), heat in zip(shares.items(), maps, strict=True)
     }
     top = float(maps.max()) if chosen.shared else None
-    _show(chosen, titled, top, "Maps of every class")
+    _show(chosen, titled, top, f"{chosen.title} for every class: {', '.join(titled)}")
     scale = (
         "All share one scale, so a faint map is weak evidence"
         if chosen.shared
@@ -95,7 +96,8 @@ def _methods(chosen: Chosen) -> None:
     same = _same_maps(maps)
     order = [name for name in maps if name not in same[1:]] + same[1:]  # methods that can differ first
     titled = {_with_strength(EXPLAINERS[name].title, maps[name]): maps[name] for name in order}
-    _show(chosen, titled, None, "Methods")
+    titles = ", ".join(EXPLAINERS[name].title for name in order)
+    _show(chosen, titled, None, f"Maps for {chosen.class_} by {counted(len(order), 'method')}: {titles}")
     negative = any(float(one.min()) < 0 for one in maps.values())
     signs = " Red: evidence for the class; blue: against it." if negative else ""
     views.caption(
@@ -186,7 +188,8 @@ def _layers(chosen: Chosen) -> None:
         f"{layer.extent[0]} × {layer.extent[1]}, up to {float(maps[layer.name].max()):.2g}": maps[layer.name]
         for layer in layers
     }
-    _show(chosen, titled, None, "Maps of one class by layer")
+    names = ", ".join(layer.name for layer in layers)
+    _show(chosen, titled, None, f"{chosen.title} for {chosen.class_} in {counted(len(layers), 'layer')}: {names}")
     views.caption(
         f"**{chosen.title} for {chosen.class_} at the end of each stage,** from input to output, each on its own "
         f"scale; the map above uses `{own}`. Early layers give fine maps of edges, late ones coarse maps of parts; "
@@ -215,7 +218,7 @@ def _one_layer(chosen: Chosen) -> None:
         return
     with left:
         chart = charts.face_with_map(chosen.explanation.pixels, heat, float(heat.max()), chosen.opacity)
-        charts.show(chart, "one-layer", f"{chosen.title} of layer {name}")
+        charts.show(chart, "one-layer", f"{chosen.title} for {chosen.class_} in layer {name} over the face")
     with right:
         views.caption(
             f"**{_with_strength(chosen.title, heat).replace('<br>', ', ')}**, for {chosen.class_} in layer `{name}`. "
@@ -242,7 +245,13 @@ def _attention_maps(chosen: Chosen) -> None:
         for one in found
     }
     weights = all(one.limits == (0.0, 1.0) and not one.unit for one in found)
-    _show(chosen, titled, 1.0 if weights else None, "Attention maps", unit="weight")
+    _show(
+        chosen,
+        titled,
+        1.0 if weights else None,
+        f"Attention maps over the face, by layer: {', '.join(one.layer for one in found)}",
+        unit="weight",
+    )
     views.caption(
         f"**{counted(len(found), 'attention map')} for this face,** "
         f"{'weights from 0 to 1 on one scale' if weights else 'each on its own scale'}. **Attention is not "
@@ -256,7 +265,7 @@ def _attention_maps(chosen: Chosen) -> None:
 
 def _show(chosen: Chosen, titled: dict[str, Tensor], top: float | None, alt: str, unit: str = "logit") -> None:
     figure = charts.many_maps(chosen.explanation.pixels, titled, top, chosen.opacity, unit=unit)
-    charts.show(figure, "closer", alt)
+    charts.show(figure, "closer", f"{alt} ({get_spec(chosen.network).title})")
 
 
 def _with_strength(title: str, heat: Tensor) -> str:

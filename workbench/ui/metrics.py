@@ -98,7 +98,11 @@ def or_warning(ask: Callable[..., Any], *arguments: str) -> Any:
 
 def classes(found: dict[str, Scores]) -> None:
     """Draw the recall of each class for each checkpoint."""
-    charts.show(charts.recall_bars({name: s.recall for name, s in found.items()}), "recall", "Recall of each class")
+    charts.show(
+        charts.recall_bars({name: s.recall for name, s in found.items()}),
+        "recall",
+        f"Recall of each class by {', '.join(found)}",
+    )
     first = next(iter(found.values()))
     best, worst = (pick(first.recall, key=lambda name: first.recall[name][0]) for pick in (max, min))
     rarest = min(first.support, key=first.support.get)
@@ -140,7 +144,11 @@ def _temperature(found: Scores) -> str:
 
 def spread(found: dict[str, Scores]) -> None:
     """Draw the spread of per-class recall, a line for each checkpoint."""
-    charts.show(charts.recall_spread({name: s.recall for name, s in found.items()}), "spread", "Spread of the recalls")
+    charts.show(
+        charts.recall_spread({name: s.recall for name, s in found.items()}),
+        "spread",
+        f"Lowest to highest recall of a class by {', '.join(found)}",
+    )
     widths = ", ".join(f"{name} {100 * s.spread:.0f}" for name, s in found.items())
     views.caption(
         f"**Difference between best and worst class, in percentage points:** {widths}. Overall accuracy hides it: a "
@@ -184,7 +192,11 @@ def risk(names: list[str], part: str, subset: str) -> None:
     grid = torch.linspace(0.02, 1, 99)
     curves = {name: services.metrics.calibration.of(name, part, subset).risk.risk for name in names}
     lines = {name: risk[(grid * len(risk)).long().clamp(1) - 1] for name, risk in curves.items()}
-    charts.show(charts.risk_coverage(grid, lines), "risk", "Share of errors among the most confident predictions")
+    charts.show(
+        charts.risk_coverage(grid, lines),
+        "risk",
+        f"Share of errors among the most confident predictions: {', '.join(names)}",
+    )
     half = ", ".join(f"{name} {charts.percent(float(risk[len(risk) // 2 - 1]))}" for name, risk in curves.items())
     views.caption(
         f"**Errors among the more confident half of the predictions:** {half}. Other images can behave differently."
@@ -224,7 +236,7 @@ def training(found: History) -> None:
                 found.epochs, torch.stack([*lines.values()]), tuple(lines), "epoch", f"{kind} {'↓' if log else '↑'}",
                 colors, log=log, marks=found.joins,
             )  # fmt: skip
-            charts.show(figure, f"history-{kind}", f"{kind.capitalize()} of each epoch")
+            charts.show(figure, f"history-{kind}", f"{kind.capitalize()} of training and validation by epoch")
     join = ""
     if found.joins:
         join = " At a dotted line, another training continued from the best weights so far; later epochs are not drawn."

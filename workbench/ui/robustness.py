@@ -149,7 +149,7 @@ def frame(found: Framed, class_: str, top: float, title: str, key: str) -> None:
         chart = charts.face(found.pixels, "")
     else:
         chart = charts.face_with_map(found.pixels, found.map, top, 0.7)
-    charts.show(chart, key, f"{title}, with the map for {class_}")
+    charts.show(chart, key, f"{title} of the face, with the map for {class_}")
     share = charts.percent(float(found.prediction.probabilities.max()))
     views.caption(f"**{title}: {found.prediction.predicted}, {share}.**")
 
@@ -160,7 +160,7 @@ def grid(found: FrameGrid) -> None:
     rows = [f"{round(100 * size)}\N{NO-BREAK SPACE}%" for size in found.sizes]
     across, along = "shift to the right, % of the side", "size of the crop"
     chart = charts.predictions_grid(found.classes, found.probabilities, columns, rows, across, along)
-    charts.show(chart, "frames", "Prediction for each crop")
+    charts.show(chart, "frames", "Predicted class for each shift and size of the crop")
     empty = found.count < len(rows) * len(columns)
     views.caption(
         f"**{found.agreeing} of {found.count} crops have the same prediction as the detected crop** in the middle "
@@ -212,7 +212,7 @@ def accuracy(surveys: list[Survey], corruption: str, key: str) -> None:
         "always the largest class": services.metrics.evaluation.majority_share(card.metrics[part]["plain"]),
     }
     chart = charts.accuracies(lines, CORRUPTIONS[corruption].unit, baselines, CORRUPTIONS[corruption].neutral)
-    charts.show(chart, key, f"Accuracy against {CORRUPTIONS[corruption].title.lower()}")
+    charts.show(chart, key, f"Accuracy of {', '.join(curves)} against {CORRUPTIONS[corruption].title.lower()}")
 
 
 def measured_on(surveys: list[Survey]) -> str:

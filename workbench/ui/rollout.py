@@ -21,7 +21,7 @@ def section(face: Face, network: str) -> bool:
     low, high = (float(end) for end in found.values.aminmax())
     with left:
         figure = charts.weights_over_face(found.pixels, found.over_face, "share", low, high)
-        charts.show(figure, "rollout", "Attention rollout over the face")
+        charts.show(figure, "rollout", f"Attention rollout over the face, share {low:.2g} to {high:.2g}")
     with right:
         h, w = found.values.shape
         views.caption(

@@ -133,5 +133,7 @@ STYLE = """<style>
 .js-plotly-plot .modebar-container {top: auto !important; bottom: 22px} /* below the image, not over it */
 :is([data-testid^="stBaseButton-primary"], [data-testid="stMultiSelect"] [data-tag], [data-testid="stMultiSelect"]
 [data-tag] *) {color: light-dark(#FFFFFF, #14161A) !important} /* Streamlit's is always white */
+@media (prefers-reduced-motion: reduce) {*, ::before, ::after {animation-duration: 1ms !important;
+animation-iteration-count: 1 !important; transition-duration: 1ms !important; scroll-behavior: auto !important}}
 </style>"""
 """What no setting of the theme reaches."""

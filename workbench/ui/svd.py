@@ -15,7 +15,7 @@ from . import charts, views
 
 def last_component(term: Tensor, k: int) -> None:
     """Draw the k-th rank-1 component alone."""
-    charts.show(charts.signed(term, "gray"), "term", f"Rank-1 component {k}")
+    charts.show(charts.signed(term, "gray"), "term", f"Rank-1 component {k} of the face, around zero")
     views.caption(
         f"**Component {k}** of rank 1, which adds (red) and subtracts (blue) gray values. It is a pattern of stripes: "
         "no single component corresponds to a part of the face."
@@ -27,7 +27,7 @@ def rank_predictions(found: RankPredictions, k: int) -> None:
     colors = charts.class_colors(found.classes)
     title = "rank k"
     chart = charts.curves(found.ranks, found.probabilities.T, found.classes, title, "probability", colors, marks=(k,))
-    charts.show(chart, "ranks", "Probability of each class against the rank")
+    charts.show(chart, "ranks", "Probability of each class against the rank of the approximation")
     now, whole = (found.classes[int(shares.argmax())] for shares in (found.probabilities[k - 1], found.whole))
     views.caption(
         f"**From rank {found.enough} of {len(found.ranks)} on, the prediction stays {whole}**; at rank {k}: {now}, "

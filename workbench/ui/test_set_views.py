@@ -47,7 +47,9 @@ def mean_maps(names: list[str]) -> None:
         if one.count
     }
     top = max((float(values.max()) for values in titled.values()), default=1.0)
-    charts.show(charts.small_maps(titled, 0.0, top), "mean-maps", f"{what} of the maps of {class_} by network")
+    each = "; ".join(title.replace("<br>", ", ") for title in titled)
+    alt = f"{what.capitalize()} of the maps for {class_} over the test set: {each}"
+    charts.show(charts.small_maps(titled, 0.0, top), "mean-maps", alt)
     sample = next(iter(found.values())).sample
     views.caption(
         f"**{what.capitalize()} of the Grad-CAM of the predicted class** over {sample.text}, each divided by its "
@@ -64,7 +66,8 @@ def _difference(groups: dict, names: list[str], class_: str) -> None:
     left, right = st.columns([1, 2])
     with left:
         change = difference(one.mean, other.mean)
-        charts.show(charts.signed(change, "difference"), "mean-difference", f"Difference of mean maps of {class_}")
+        alt = f"Mean map for {class_} of {names[0]} minus that of {names[1]}"
+        charts.show(charts.signed(change, "difference"), "mean-difference", alt)
     right.markdown(f"**Where the first two look differently** (correct predictions, {class_}).")
     with right:
         views.caption(
@@ -125,7 +128,7 @@ def images(ids: list[str]) -> None:
         return
     with st.container(horizontal=True):
         for id_, pixels in known.items():
-            st.image(pixels.repeat(3, 0).repeat(3, 1), width=96, alt=f"Image {id_} of {set_}")
+            st.image(pixels.repeat(3, 0).repeat(3, 1), width=96, alt=f"Test image {id_} of {set_}")
 
 
 def curves(first: str, second: str) -> None:

@@ -23,7 +23,8 @@ def nearest(face: Face, network: str) -> None:
     for column, image in zip(st.columns(len(found.images)), found.images, strict=True):
         with column:
             if image.id in images:
-                st.image(images[image.id].repeat(3, 0).repeat(3, 1), width="stretch", alt=f"Image {image.id} of {set_}")
+                alt = f"Training image {image.id} of {set_}, labeled {image.label}"
+                st.image(images[image.id].repeat(3, 0).repeat(3, 1), width="stretch", alt=alt)
             st.markdown(f"**{image.label}**  \n{image.votes or 'no votes known'}  \ndistance {image.distance:.2g}")
     closest = found.images[0].distance
     views.caption(

@@ -35,7 +35,7 @@ def _views(found: Uncertainty, prediction: Prediction) -> None:
     charts.show(
         charts.spread(found.classes, shares, names, "probability, by view of the face", prediction.probabilities),
         "views",
-        "Probabilities for ten views of the face",
+        f"Probability of each class for {len(names)} views of the face: {', '.join(names)}",
     )
     predicted, (agreeing, count) = found.classes.index(prediction.predicted), found.agreeing
     low, high = (charts.percent(float(end)) for end in shares[:, predicted].aminmax())
@@ -55,7 +55,7 @@ def _passes(found: Uncertainty, prediction: Prediction) -> None:
     charts.show(
         charts.spread(found.classes, draws, names, "probability, by pass with dropout", prediction.probabilities),
         "passes",
-        "Probabilities of passes with dropout",
+        f"Probability of each class in {len(names)} forward passes with dropout",
     )
     predicted, once = found.classes.index(prediction.predicted), found.dropout
     most = math.log(len(found.classes))
@@ -130,6 +130,8 @@ def _curves(deletion: dict, insertion: dict) -> None:
     for column, (name, (x_title, text)), values in zip(st.columns(2), texts.items(), means, strict=True):
         with column:
             charts.show(
-                charts.against_random(fraction, values, x_title, highest), name, f"{name} curve and random maps"
+                charts.against_random(fraction, values, x_title, highest),
+                name,
+                f"{name.capitalize()} curve of the map, and those of random maps",
             )
             views.caption(f"**{name.capitalize()}:** {text}")

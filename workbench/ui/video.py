@@ -178,7 +178,12 @@ def over_time(known: Analysis, chosen: Clip | None) -> None:
     )
     if track in known.strips:
         items = known.strips[track].items
-        st.image([data for _, data in items], [f"{moment:.1f} s" for moment, _ in items], width=88)
+        st.image(
+            [data for _, data in items],
+            [f"{moment:.1f} s" for moment, _ in items],
+            width=88,
+            alt=[f"Face {track} at {moment:.1f} s" for moment, _ in items],
+        )
     if chosen is None:
         st.info("The video itself is deleted. Choose it again to see the map of a frame.")
         return
@@ -218,7 +223,11 @@ def _frame(found: MomentExplained, network: str) -> None:
     frame, over, bars = st.columns(3)
     explanation = found.explanation
     with frame:
-        st.image(boxed(found.picture, [found.box]), width="stretch", alt="The frame with a box around the face")
+        st.image(
+            boxed(found.picture, [found.box]),
+            width="stretch",
+            alt=f"The frame at {found.time:.2f} s with a box around the face",
+        )
         views.caption(f"**Frame at {found.time:.2f} s.**")
     with over:
         if explanation.layer is None:
@@ -226,14 +235,15 @@ def _frame(found: MomentExplained, network: str) -> None:
         else:
             heat = explanation.map_of(explanation.class_)
             chart = charts.face_with_map(explanation.pixels, heat, float(heat.max()), 0.7)
-            charts.show(chart, "frame-map", f"Grad-CAM for {explanation.class_} over the face")
+            charts.show(chart, "frame-map", f"Grad-CAM for {explanation.class_} over the face at {found.time:.2f} s")
             views.caption(f"**Brighter: stronger evidence for {explanation.class_}.** The map has its own scale.")
     with bars:
         prediction = explanation.prediction
         chart = charts.probabilities(
             prediction.classes, prediction.probabilities, explanation.class_, prediction.trained
         )
-        charts.show(chart, "frame-probabilities", "Probability of each class")
+        alt = views.probabilities_alt(network, prediction.classes, prediction.probabilities)
+        charts.show(chart, "frame-probabilities", alt)
         views.caption(f"**Prediction: {prediction.predicted}**, the label that annotators would give this face.")
 
 

@@ -6,13 +6,14 @@ import ast
 import importlib
 import inspect
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from torch import Tensor
 
 from models.paths import CODE
 from models.text import counted, percentage
@@ -58,6 +59,13 @@ def meaning(network: str) -> str:
     if services.metrics.evaluation.is_of_fer2013(card):
         return "It estimates the label that annotators would give this face, not what the person feels."
     return "It estimates the label that such a face would have in the images that the network was trained on."
+
+
+def probabilities_alt(network: str, classes: Sequence[str], probabilities: Tensor) -> str:
+    """Alternative text of the bars of a prediction: the network, and its three most probable classes."""
+    shares, best = probabilities.topk(min(3, len(classes)))
+    most = ", ".join(f"{classes[i]} {charts.percent(s)}" for i, s in zip(best.tolist(), shares.tolist(), strict=True))
+    return f"Probability of each class by {services.networks.get_spec(network).title}: {most}"
 
 
 def luminance_note(network: str) -> None:
@@ -156,14 +164,14 @@ def frequency_components(parts: FrequencyImages) -> None:
         with column:
             high = title == "High frequencies"  # negative as often as positive, and faint
             chart = charts.contrast(2 * pixels - 1, "gray") if high else charts.face(pixels, title.lower())
-            charts.show(chart, title, f"{title} of the face")
+            charts.show(chart, title, f"{title} of the face, as gray values")
             st.markdown(f"**{title}.** {text}")
 
 
 def approximation(result: Spectrum) -> None:
     """Draw the rank-k approximation of a face."""
     n = counted(result.k, "component")
-    alt = f"Rank-{result.k} approximation of the face"
+    alt = f"Rank-{result.k} approximation of the face, of {len(result.sigma)} ranks"
     charts.show(charts.face(result.approximation, f"rank {result.k}"), "rank-k", alt)
     st.markdown(
         f"**Rank-{result.k} approximation:** the sum of the first {n} of {len(result.sigma)}. Of all images of this "
@@ -173,7 +181,11 @@ def approximation(result: Spectrum) -> None:
 
 def singular_values(result: Spectrum) -> None:
     """Draw the singular values, the first k in blue, with the share of variance that they keep."""
-    charts.show(charts.singular_values(result.sigma, result.k), "sigma", "Singular values in descending order")
+    charts.show(
+        charts.singular_values(result.sigma, result.k),
+        "sigma",
+        f"Singular values of the face in descending order, the first {result.k} marked",
+    )
     held = percentage(float(result.energy[result.k - 1]))
     st.markdown(
         f"**The first {result.k} (blue) keep {held} of the variance of the pixels** (the mean gray, which the first "

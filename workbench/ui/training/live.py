@@ -235,7 +235,11 @@ def _more(job: Job, found: Progress, seen: list[EpochView]) -> None:
 
 def _recall(view: EpochView) -> None:
     shares = training.recall_of(view)
-    charts.show(charts.recall_bars({f"epoch {view.epoch}": shares}), "job-recall", "Recall of each class")
+    charts.show(
+        charts.recall_bars({f"epoch {view.epoch}": shares}),
+        "job-recall",
+        f"Recall of each class after epoch {view.epoch}",
+    )
     n = int(view.total.sum())
     st.caption(
         f"Recall of each class after epoch {view.epoch}, on {n} images of the validation set, with "

@@ -85,7 +85,7 @@ def _test(found: BeforeAfter) -> None:
         return
     before, after = (charts.with_interval(value) for value in found.accuracy)
     both = {"before": found.recall[0], "after": found.recall[1]}
-    charts.show(charts.recall_bars(both), "before-after", "Recall of each class before and after")
+    charts.show(charts.recall_bars(both), "before-after", "Recall of each class before and after the training")
     some = f"{found.n_images} of {found.of} images" if found.n_images < found.of else f"{found.of} images"
     text = f"**Test accuracy: {before} before, {after} after** ({some}, balanced by class; 95 % intervals)."
     if found.measured and found.measured[1] > found.n_images:
@@ -106,7 +106,7 @@ def _faces(found: BeforeAfter) -> None:
             p = found.probabilities[j][i]
             with columns[2 * i + j]:
                 top = 0.0 if heat is None else float(heat.max())
-                live.pinned(name, heat, top, f"pinned-{i}-{word}", f"Map on {name} {word}")
+                live.pinned(name, heat, top, f"pinned-{i}-{word}", f"Map over {name} {word} the training")
                 predicted = f"{found.classes[int(p.argmax())]} {charts.percent(float(p.max()))}"
                 st.markdown(f"**{word.capitalize()}: {predicted}**")
     if found.maps[1] is not None:
@@ -132,7 +132,11 @@ def _shortcut(job: Job, class_: str) -> None:
         texts, colors = [charts.percent(value) for value in shares.values()], ["#0072B2"] * len(shares)
         colors[-1] = "#7F7F7F"
         label = f"share of the map for {class_} on or near the sticker ↑"
-        charts.show(charts.bars(shares, texts, label, colors=colors), "on-sticker", "Each method's map on the sticker")
+        charts.show(
+            charts.bars(shares, texts, label, colors=colors),
+            "on-sticker",
+            f"Share of the map for {class_} on the sticker, by method",
+        )
         views.caption(
             "Gray: a uniform map, by the area of the sticker. Methods far above it reveal the shortcut, methods near "
             "it miss it. This holds for this network and this sticker only."
