@@ -17,6 +17,7 @@ from helpers.browser import free_port
 from PIL import Image
 
 from workbench import faces, gradio_app, services
+from workbench.demo import camera as live_camera
 from workbench.demo import components, responses
 from workbench.demo import page as gradio_page
 from workbench.demo.uploads import Uploads
@@ -368,9 +369,9 @@ def test_images_are_bounded_and_a_visitor_whose_image_gave_way_is_reported(monke
 
 
 def test_the_camera_needs_the_notice_accepted_and_a_broken_frame_is_a_sentence():
-    text, camera = responses.live(png(faces.sample_picture("astronaut")), None, "residual_cnn", accepted=False)
+    text, camera = live_camera.live(png(faces.sample_picture("astronaut")), None, "residual_cnn", accepted=False)
     assert "Accept the consent notice" in text
-    text, camera = responses.live(b"broken", camera, "residual_cnn", accepted=True)
+    text, camera = live_camera.live(b"broken", camera, "residual_cnn", accepted=True)
     assert "not a JPEG, PNG, WebP, HEIC" in text
 
 
@@ -378,12 +379,12 @@ def test_the_camera_finds_the_face_in_each_frame_and_says_how_long_it_took():
     frame = png(faces.sample_picture("astronaut").crop((100, 0, 350, 190)).resize((320, 240)))
     camera = None
     for _ in range(3):
-        text, camera = responses.live(frame, camera, "residual_cnn", accepted=True)
+        text, camera = live_camera.live(frame, camera, "residual_cnn", accepted=True)
     assert "Computed in" in text
     assert "frames a second" in text
     assert "happy" in text
     empty = png(Image.new("RGB", (320, 240), "gray"))
-    assert "No face is found" in responses.live(empty, camera, "residual_cnn", accepted=True)[0]
+    assert "No face is found" in live_camera.live(empty, camera, "residual_cnn", accepted=True)[0]
 
 
 def test_a_comparison_says_whether_two_networks_agree():

@@ -20,7 +20,6 @@ from gradio.data_classes import ImageData
 
 from models.checkpoints import CheckpointError
 
-from ..markup import as_data
 from ..server.bounded import BoundedStore, Limits
 from . import responses
 from .uploads import GONE, KEPT_SECONDS, MIB, SCHEME, Uploads
@@ -39,10 +38,16 @@ STYLE = """
   text-align: center; font-size: .75em; line-height: 1.2}
 input[role="listbox"] {padding-right: 1.8em; text-overflow: ellipsis}
 @media (max-width: 640px) {.whole img {max-height: 150px; margin: auto}}
-.slider {max-width: 300px} .live img {width: 100%; max-width: 360px}
+.map {max-width: 288px} .map div {position: relative} .map img {width: 100%; image-rendering: pixelated}
+.map img + img {position: absolute; inset: 0; clip-path: inset(0 calc(100% - var(--shown, 100%)) 0 0)}
+.map label {display: flex; gap: .6em; align-items: center} .map input {flex: 1; accent-color: var(--primary-600)}
+.live img {width: 100%; max-width: 360px}
 @media (prefers-reduced-motion: reduce) {*, ::before, ::after {animation-duration: 1ms !important;
   animation-iteration-count: 1 !important; transition-duration: 1ms !important; scroll-behavior: auto !important}}
 """
+COVER = """element.addEventListener('input', (event) =>
+  event.target.closest('.map')?.style.setProperty('--shown', event.target.value + '%'))"""
+"""JavaScript of the map over the face: its slider uncovers the face."""
 PINE = gr.themes.Color(  # the accent of the workbench, from light to dark
     *("#F0FBF8", "#D3F7EC", "#99F2DC", "#6FDCC3", "#45BFA6", "#26947F", "#12504B", "#0F4541", "#0C3A37", "#092F2C"),
     "#06211F",
@@ -159,15 +164,6 @@ def result(uploads: Uploads, **settings: Any) -> gr.Image:
 
 async def _where_it_is(path: str | None) -> str | None:
     return path
-
-
-def slider(**settings: Any) -> gr.ImageSlider:
-    """An image slider whose two PNG files are part of the response, so that no face is written to disk."""
-    component = gr.ImageSlider(**settings)
-    component.postprocess = lambda pair: (
-        pair and component.data_model(root=tuple(ImageData(url=as_data(png)) for png in pair))
-    )
-    return component
 
 
 def error_of(sentence: str) -> gr.Error:

@@ -18,8 +18,8 @@ from models.images import TITLES
 from .. import faces, services
 from ..analysis.cam import METHODS
 from ..server.consent import ACCEPT, LIMITS, notice, where_pictures_go
-from . import choices, responses
-from .components import Pictures, gr, picture, result, slider, with_errors
+from . import camera, choices, responses
+from .components import COVER, Pictures, gr, picture, result, with_errors
 from .uploads import KEPT_SECONDS, MAX_SENT, MIB, Uploads
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def _explain_tab(
 ) -> ExplainTab:
     with gr.Row():
         with gr.Column(scale=5, min_width=300), gr.Row():  # the result: first on a phone, where columns are stacked
-            over = slider(label="Without and with the map", height=280, min_width=280, elem_classes="slider")
+            over = gr.HTML(label="Map over the face", js_on_load=COVER, min_width=280)
             with gr.Column(min_width=280):
                 text = gr.Markdown()
                 bars = gr.HTML(label="Probability of each class")
@@ -261,7 +261,7 @@ def _live_tab(accepted: gr.Checkbox, uploads: Uploads) -> None:
     state = gr.State(None, time_to_live=KEPT_SECONDS)
     with gr.Row(visible=False) as row:
         with gr.Column(scale=1, min_width=300):
-            camera = picture(
+            frames = picture(
                 uploads,
                 label="Camera (Record starts it; frames are not stored)",
                 sources="webcam",
@@ -274,9 +274,9 @@ def _live_tab(accepted: gr.Checkbox, uploads: Uploads) -> None:
         with gr.Column(scale=1, min_width=300):
             shown = gr.HTML()
     # A newer frame replaces one that waits, so no queue builds up; after `LIVE_SECONDS` the camera stops.
-    camera.stream(
-        responses.live,
-        [camera, state, network, accepted],
+    frames.stream(
+        camera.live,
+        [frames, state, network, accepted],
         [shown, state],
         stream_every=0.05,
         time_limit=LIVE_SECONDS,

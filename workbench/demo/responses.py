@@ -5,9 +5,7 @@ Only trained networks are available. Invalid requests raise ValueError with a me
 
 from __future__ import annotations
 
-import time
-from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 from torch import Tensor
@@ -15,10 +13,10 @@ from torch import Tensor
 from models import list_models, own_networks
 from models.text import signed
 from workbench.services.explain import Explanation
-from workbench.services.video import Watch
 
 from .. import faces, services
 from ..analysis.cam import METHODS, resize
+from ..analysis.methods import EXPLAINERS
 from ..analysis.overlay import overlay, png
 from ..markup import as_data, bars, jpeg, percent, render
 
@@ -177,14 +175,14 @@ def attention_maps(explanation: Explanation) -> str:
     spatial = (m for m in explanation.attention if m.spatial)
     weights = ((f"{m.title}, {m.layer}", resize(m.values[0].clamp_min(0), size)) for m in spatial)
     figures = [_figure(png(overlay(explanation.pixels, values), SIDE), title) for title, values in weights]
-    return _piece("attention_maps", figures)
+    return piece("attention_maps", figures)
 
 
 def frequencies(explanation: Explanation) -> str:
     """The face and its high- and low-frequency components, as a strip of images."""
     parts = explanation.frequencies
     titles = {"original": parts.original, "high frequencies: edges": parts.high, "low frequencies: shapes": parts.low}
-    return _piece("frequencies", [_figure(_gray(pixels), title) for title, pixels in titles.items()])
+    return piece("frequencies", [_figure(_gray(pixels), title) for title, pixels in titles.items()])
 
 
 def boxed(found: Seen, number: int) -> str:
@@ -196,16 +194,18 @@ def boxed(found: Seen, number: int) -> str:
         draw.line([*corners, corners[0]], fill="#D6336C", width=6 if i == number else 2, joint="curve")
         if len(found.boxes) > 1:
             draw.text(corners[0], f" {i + 1}", fill="#D6336C", font_size=24, stroke_width=3, stroke_fill="white")
-    return _piece("boxed", as_data(jpeg(shown), "jpeg"), bool(found.boxes), found.notes)
+    return piece("boxed", as_data(jpeg(shown), "jpeg"), bool(found.boxes), found.notes)
 
 
 def explain_tab(found: Seen, number: int, network: str, class_: str, method: str) -> tuple:
-    """Everything on the tab Explain: boxed image, slider, sentences, bars, attention maps, frequencies."""
+    """Everything on the tab Explain: boxed image, map, sentences, bars, attention maps, frequencies."""
     result = explained(found.face(number or 0), network, class_)
-    pair = _gray(result.pixels), overlaid(result, method)
+    heat = as_data(overlaid(result, method))  # it refuses an unknown method
+    alt = f"{EXPLAINERS[method].title} for {result.class_} over the face" if result.layer else "The face, without a map"
+    over = piece("map_over_face", as_data(_gray(result.pixels)), heat, alt)
     text = f"**{note(result, method) if found.boxes else NO_FACE}**"
     probabilities = render("pieces.html", "bars", bars(result.prediction))
-    return boxed(found, number or 0), pair, text, probabilities, attention_maps(result), frequencies(result)
+    return boxed(found, number or 0), over, text, probabilities, attention_maps(result), frequencies(result)
 
 
 def compare_tab(found: Seen, number: int, first: str, second: str, class_: str) -> tuple[str, str, str]:
@@ -225,65 +225,15 @@ def compare_tab(found: Seen, number: int, first: str, second: str, class_: str) 
     text = f"**{verdict}** {alike} Agreement does not prove that they are right."
     text = text if found.boxes else f"**{NO_FACE}** {text}"
     cards = [
-        _piece(
+        piece(
             "compared",
             as_data(overlaid(e, METHODS[0])),
-            f"map of {name} for {result.class_}" if e.layer else "the face, without a map",
+            (f"Grad-CAM for {result.class_}, " if e.layer else "No map, ") + services.networks.get_spec(name).title,
             bars(e.prediction),
         )
         for name, e in zip(result.networks, result.explanations, strict=True)
     ]
     return text, *cards
-
-
-@dataclass
-class Camera:
-    """The state of one camera on the live tab: its faces, times of the last frames."""
-
-    watch: Watch
-    began: float = field(default_factory=time.monotonic)
-    times: deque[float] = field(default_factory=lambda: deque(maxlen=30))
-
-    def frame(self, data: bytes) -> str:
-        """The result for one frame: map over the face, bars, time and frame rate."""
-        now = time.monotonic()
-        picture = faces.decode(data)
-        picture.thumbnail(LARGEST)
-        found = self.watch.see(picture, now - self.began).main
-        if found is None:
-            shown, rows = picture, None
-        else:
-            result = services.explain(found.face, self.watch.network)
-            shown, rows = _with_map(picture, found.box, result), bars(result.prediction)
-        self.times.append(now)
-        took = 1000 * (time.monotonic() - now)
-        span = self.times[-1] - self.times[0]
-        rate = f"{(len(self.times) - 1) / span:.0f}" if span > 0 else ""
-        return _piece("live", as_data(jpeg(shown), "jpeg"), f"{took:.0f}", rate, rows)
-
-
-def live(data: bytes | None, camera: Camera | None, network: str, accepted: bool) -> tuple[str, Camera | None]:
-    """The result for one frame of the camera; a sentence without consent or for an invalid frame."""
-    if not accepted:
-        return _piece("message", "Accept the consent notice above first."), camera
-    try:
-        name = trained(network).name
-        if camera is None or camera.watch.network != name:
-            camera = Camera(Watch.live(name))
-        return (camera.frame(data) if data else ""), camera
-    except ValueError as error:
-        return _piece("message", str(error)), camera
-
-
-def _with_map(picture: Image.Image, box: faces.Box, result: Explanation) -> Image.Image:
-    shown = picture.copy()
-    if result.layer is not None:
-        side = max(1, round(box.side))
-        over = Image.fromarray(overlay(result.pixels, result.map_of(result.class_))).resize((side, side))
-        shown.paste(over, (round(box.left), round(box.top)))
-    corners = [*box.corners, box.corners[0]]
-    ImageDraw.Draw(shown).line(corners, fill="#D6336C", width=3)
-    return shown
 
 
 def _gray(pixels: Tensor) -> bytes:
@@ -294,5 +244,6 @@ def _figure(picture: bytes, title: str) -> tuple[str, str]:
     return as_data(picture), title
 
 
-def _piece(macro: str, *args: object) -> str:
+def piece(macro: str, *args: object) -> str:
+    """A macro of the demo's template."""
     return render("demo.html", macro, *args)
