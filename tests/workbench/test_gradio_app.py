@@ -368,6 +368,22 @@ def test_images_are_bounded_and_a_visitor_whose_image_gave_way_is_reported(monke
         pictures.given(responses.compare_tab)(None, 0, "residual_cnn", "resnet18", responses.PREDICTED)
 
 
+def test_an_error_stays_until_it_is_closed():
+    def broken():
+        raise ValueError("No face is chosen.")
+
+    with pytest.raises(gradio_page.gr.Error) as error:
+        components.with_errors(broken)()
+    assert (error.value.message, error.value.duration) == ("No face is chosen.", None)
+
+
+def test_the_map_and_its_face_have_texts_that_say_what_they_show():
+    found = responses.sample("astronaut")
+    _, over, *_ = responses.explain_tab(found, 0, "residual_cnn", "sad", "hirescam")
+    assert 'alt="The face as the network receives it"' in over
+    assert 'alt="HiResCAM for sad over the face"' in over
+
+
 def test_the_camera_needs_the_notice_accepted_and_a_broken_frame_is_a_sentence():
     text, camera = live_camera.live(png(faces.sample_picture("astronaut")), None, "residual_cnn", accepted=False)
     assert "Accept the consent notice" in text
@@ -405,7 +421,7 @@ def test_a_comparison_with_a_vote_says_that_it_has_no_map(monkeypatch):
     )
     assert "ensemble has no layer of its own" in text
     assert "correlation" not in text
-    assert "without a map" in card
+    assert "No map, " in card
 
 
 def test_an_image_without_a_face_is_named_on_each_tab_and_refused_by_the_api():

