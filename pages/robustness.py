@@ -46,11 +46,8 @@ def at_a_value(found: Response) -> None:
         i = robustness.choose_value(found)
         value = found.values[i]
         words = robustness.number(float(value), found.corruption)
-        charts.show(
-            charts.face(found.images[i], words),
-            "shown",
-            f"The face at {CORRUPTIONS[found.corruption].title.lower()} {words}",
-        )
+        alt = f"The face at {CORRUPTIONS[found.corruption].title.lower()} {words}"
+        charts.show(charts.face(found.images[i], words), "shown", alt)
     with left:
         robustness.curves(found, net.classes, float(value))
         predicted = found.probabilities[i]
@@ -71,17 +68,11 @@ def occluded() -> None:
     seen, over, text = st.columns(3)
     with seen:
         side = net.input_size
-        charts.show(
-            charts.face(net.see(face), f"{side} × {side} pixels"),
-            "whole",
-            f"The face in {side} × {side} pixels, before the occlusion",
-        )
+        label = f"{side} × {side} pixels"
+        charts.show(charts.face(net.see(face), label), "whole", f"The face in {label}, before the occlusion")
     with over:
-        charts.show(
-            charts.face_with_signed(net.see(face), drop, "probability drop"),
-            "occlusion",
-            f"Drop of the probability of {class_} by occluded position, over the face",
-        )
+        alt = f"Drop of the probability of {class_} by occluded position, over the face"
+        charts.show(charts.face_with_signed(net.see(face), drop, "probability drop"), "occlusion", alt)
     with text:
         views.caption(robustness.occlusion_caption(drop, class_, occlusion_patch(network, share)[0]))
         views.caption(
