@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from workbench import navigation, services
+from workbench import services
 from workbench.analysis.methods import EXPLAINERS
 from workbench.ui import caveats, charts, compare, map_details, map_quiz, page_content, state, uncertainty, views
 
@@ -109,9 +109,6 @@ def map_caption(class_: str, most: float, top: float) -> str:
 
 
 maps()
-left, right = st.columns(2)
-left.page_link(navigation.FOLDER / "frequency.py", label="High or low frequencies? Page Frequency")
-right.page_link(navigation.FOLDER / "svd.py", label="Low-rank approximation: page SVD")
 with views.computed(
     "workbench.analysis.cam:_gradcam",
     "workbench.analysis.cam:atlas",

@@ -23,7 +23,7 @@ def detail() -> str:
 
 
 def matrix() -> None:
-    confusion.confusion(found[detail()], part, subset)
+    confusion.confusion(found, part, subset)
 
 
 def calibration() -> None:

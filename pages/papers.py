@@ -7,9 +7,13 @@ import streamlit as st
 from workbench.ui import papers, views
 
 views.title("Papers", "What do the papers claim, and does it hold?")
-papers.overview()
 letter = papers.choose()
 papers.source(letter)
+
+
+def findings() -> None:
+    papers.overview()
+    papers.findings(letter)
 
 
 def claims() -> None:
@@ -19,7 +23,7 @@ def claims() -> None:
 
 views.tabs(
     {
-        "Findings": partial(papers.findings, letter),
+        "Findings": findings,
         "Claims": claims,
         "Per class": partial(papers.classes, letter),
         "Rankings": partial(papers.rankings, letter),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
 
 import numpy as np
@@ -23,12 +23,13 @@ _CHART = "confusion"
 
 
 @page_content.fragment
-def confusion(found: Scores, part: str, subset: str) -> None:
-    """Draw the confusion matrix of one checkpoint, the choice of a cell by click or by name, and its images."""
-    classes = found.card.classes
-    label, predicted = _chosen(found)
+def confusion(among: Mapping[str, Scores], part: str, subset: str) -> None:
+    """Draw the confusion matrix of a checkpoint, the choice of a cell by click or by name, and its images."""
     left, right = st.columns([3, 2])
     with right:
+        found = among[st.selectbox("Checkpoint", [*among], key="detail", bind="query-params")]
+        classes = found.card.classes
+        label, predicted = _chosen(found)
         label = st.selectbox("Label", classes, classes.index(label), key="label", bind="query-params")
         predicted = st.selectbox(
             "Predicted class", classes, classes.index(predicted), key="predicted", bind="query-params"

@@ -57,7 +57,6 @@ class Chosen:
 @page_content.fragment
 def tabs(chosen: Chosen) -> None:
     """Draw the section that the visitor chooses."""
-    st.subheader("Details")
     section = views.choose_one("Details", SECTIONS, default="Uncertainty", key="look", label_visibility="collapsed")
     SECTIONS[section](chosen)
 
@@ -218,6 +217,7 @@ def _one_layer(chosen: Chosen) -> None:
         return
     with left:
         chart = charts.face_with_map(chosen.explanation.pixels, heat, float(heat.max()), chosen.opacity)
+        chart.update_layout(height=210)
         charts.show(chart, "one-layer", f"{chosen.title} for {chosen.class_} in layer {name} over the face")
     with right:
         views.caption(

@@ -25,16 +25,16 @@ _CURVES = {"train": "#7F7F7F", "validation": "#0072B2", "test": "#D55E00"}
 def choose() -> tuple[list[str], str, str]:
     """Let the visitor choose checkpoints, the test set, and which of its images count."""
     known = services.metrics.evaluation.checkpoints()
-    names = st.multiselect(
+    left, middle, right = st.columns([5, 2, 2])
+    names = left.multiselect(
         "Checkpoints", known, default=_trained(known), key="checkpoints", bind="query-params", placeholder="Choose some"
     )
-    left, right = st.columns(2)
     part = views.choose_one(
         "Test set",
         services.metrics.evaluation.TEST_PARTS,
         default=services.metrics.evaluation.TEST_PARTS[0],
         key="part",
-        container=left,
+        container=middle,
     )
     subset = right.selectbox(
         "Images",

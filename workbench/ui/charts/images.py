@@ -65,7 +65,7 @@ def clear_to_bright(opacity: float) -> Stops:
 
 
 def many_maps(
-    pixels: Tensor, maps: Mapping[str, Tensor], top: float | None, opacity: float, columns: int = 4, unit: str = "logit"
+    pixels: Tensor, maps: Mapping[str, Tensor], top: float | None, opacity: float, unit: str = "logit"
 ) -> go.Figure:
     """Small maps (S, S) over the same face with titles, on one scale with a color bar or each on its own.
 
@@ -74,10 +74,10 @@ def many_maps(
         maps: title → map. One with negative values is drawn around zero, red above and blue below.
         top: the value that gets the brightest color in all of them; None: each map has its own, without a color bar.
         opacity: of the strongest color, 0..1.
-        columns: maps in a row.
         unit: of the color bar.
     """
-    columns, maps = min(columns, 2 if is_phone() else columns), {wrapped(title): heat for title, heat in maps.items()}
+    columns = 2 if is_phone() else len(maps) if len(maps) <= 7 else 6
+    maps = {wrapped(title, 18 if columns <= 4 else 11): heat for title, heat in maps.items()}
     rows, side, words = -(-len(maps) // columns), len(pixels), height_of(maps)
     height = rows * _SMALL + (rows - 1) * words  # of the pictures, with the words between them
     drawn = []
@@ -94,13 +94,13 @@ def many_maps(
     return framed(go.Figure(drawn), "", layout=layout)
 
 
-def wrapped(title: str) -> str:
-    """A title of a small image in lines of at most about 18 characters, broken at spaces and underscores."""
+def wrapped(title: str, width: int = 18) -> str:
+    """A title of a small image in lines of about `width` characters, broken at spaces and underscores."""
     lines = []
     for part in title.split("<br>"):
         line = ""
         for word in re.findall(r"\s?[^\s_]*_?", part):
-            if line and len(line + word) > 18:
+            if line and len(line + word) > width:
                 lines.append(line)
                 line = word.lstrip()
             else:

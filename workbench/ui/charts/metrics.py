@@ -77,7 +77,7 @@ def recall_bars(recall: Mapping[str, Mapping[str, Interval]]) -> go.Figure:
         "bargap": 0.25,
         "showlegend": not alone,
         "legend": ABOVE,
-        "margin": {"t": 34, "b": 66},
+        "margin": {"t": 34, "b": 8},
     }
     return framed(go.Figure(drawn), "", layout=layout)
 
