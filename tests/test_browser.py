@@ -96,12 +96,6 @@ def error_boxes(tab) -> list[str]:
     return tab.locator('[data-testid="stException"], [data-testid="stAlertContentError"]').all_inner_texts()
 
 
-def too_wide(tab) -> float:
-    """By how many pixels the page can be moved aside."""
-    return tab.evaluate("""() => Math.max(...['html', '[data-testid="stMain"]']
-        .map(one => document.querySelector(one)).map(e => e.scrollWidth - e.clientWidth))""")
-
-
 # What the charts, images and tables in a part of the page show, whatever their size; empty until they are drawn and the
 # script has ended. What the last run left behind is marked stale, and stands beside the new for a moment.
 SHOWN = f"""part => !document.querySelector('{IDLE}') ? '' : [...document.querySelectorAll(part)]
@@ -118,6 +112,12 @@ def shown(tab, part: str, instead_of: str = "") -> str:
     ).json_value()
 
 
+def overlaps(tab) -> list[str]:
+    """What is cut or overlaps, once the charts have the size of the window."""
+    tab.wait_for_timeout(300)
+    return tab.evaluate(Path(__file__).with_name("helpers").joinpath("overlaps.js").read_text("utf-8"))
+
+
 def title(tab, text: str | None = None):
     """The title of a page, which no other page has."""
     return tab.get_by_role("heading", level=1, name=text).first
@@ -126,17 +126,19 @@ def title(tab, text: str | None = None):
 @pytest.mark.parametrize("file", [file for file, *_ in PAGES])
 def test_the_main_way_through_a_page_works_on_a_phone_and_at_a_desk(app_url, page, file):
     link, control, key, part = WAY.get(file, ("", None, None, None))
-    page.set_viewport_size(PHONE)
-    page.goto(f"{app_url}/{'' if file == PAGES[0][0] else Path(file).stem}{link}")
-    title(page).wait_for()
-    settled(page)
-    before = part and shown(page, part)
-    assert too_wide(page) <= 0
-    page.set_viewport_size(DESK)
+    browser = page.context.new_cdp_session(page)
+    for agent, size in ((f"{page.evaluate('navigator.userAgent')} Mobile", PHONE), ("", DESK)):
+        browser.send("Network.setUserAgentOverride", {"userAgent": agent})
+        page.set_viewport_size(size)
+        page.goto(f"{app_url}/{'' if file == PAGES[0][0] else Path(file).stem}{link}")
+        title(page).wait_for()
+        settled(page)
+        before = part and shown(page, part)
+        assert overlaps(page) == []
     if control:
         (page.locator(control).press(key) if key else page.locator(control).click())
         shown(page, part, instead_of=before)
-    assert too_wide(page) <= 0
+    assert overlaps(page) == []
     assert error_boxes(page) == []
 
 

@@ -108,9 +108,8 @@ def classes(found: dict[str, Scores]) -> None:
     rarest = min(first.support, key=first.support.get)
     high, low = (f"{name} {charts.with_interval(first.recall[name])}" for name in (best, worst))
     views.caption(
-        f"**Recall of each class** with 95 % intervals: {first.name} is best on {high} and worst on {low}. Intervals "
-        f"are wide for rare classes ({rarest}: {first.support[rarest]} images). The dataset has no demographic labels, "
-        "so accuracy per group is unknown, unless you have a table of groups (below)."
+        f"**Recall of each class** with 95 % intervals: {first.name} is best on {high} and worst on {low}. Few "
+        f"images give wide intervals ({rarest}: {first.support[rarest]}). For demographic groups see the tab Groups."
     )
 
 

@@ -73,7 +73,7 @@ def recall_bars(recall: Mapping[str, Mapping[str, Interval]]) -> go.Figure:
     layout = {
         "xaxis": {"title": label, "showgrid": False, "fixedrange": True, "automargin": True, "autotickangles": [0, 90]},
         "yaxis": _shares("recall ↑"),
-        "height": 330,
+        "height": 310,
         "bargap": 0.25,
         "showlegend": not alone,
         "legend": ABOVE,
