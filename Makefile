@@ -20,13 +20,14 @@ INSTALL = $(PIP) install --no-compile $(EXTRA) -e $(1) && { $(BIN)/python -m com
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup app test lint docs chromium
+.PHONY: help setup app test lint docs web web-check chromium
 
 help:
 	@echo "make app [PORT=8501]   install what is missing and start the workbench at http://127.0.0.1:8501"
 	@echo "make test              install what the tests need and run them"
 	@echo "make lint              check style, layers and types of the code"
 	@echo "make docs              build the documentation site into site/"
+	@echo "make web               build the page of the web demo into workbench/web/"
 	@echo "make setup             install only"
 	@echo "PYTHON=python3.12 chooses the Python (3.11 or newer)."
 	@echo "TORCH_INDEX=https://download.pytorch.org/whl/cpu saves 4.1 of 6.6 GB on a computer without an NVIDIA GPU."
@@ -49,6 +50,23 @@ lint: .venv/.test
 docs: .venv/.docs
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "The documentation is in site/: open site/index.html; its search needs a server: $(BIN)/python -m http.server -d site"
+
+# The page of the web demo, built by Node: the one on this computer, or one of the package index where it is missing or too
+# old. It is in the repository, so that users need no Node; `make web-check` compares that copy with a new build.
+NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
+
+web: web/node_modules/.package-lock.json
+	@cd web && $(NODE) npm run --silent build
+
+web-check: web/node_modules/.package-lock.json
+	@built=$$(mktemp -d) && trap 'rm -rf "$$built"' EXIT && cd web && WEB_OUT="$$built" $(NODE) npm run --silent build && \
+	diff -r "$$built" ../workbench/web || { echo "workbench/web is not what web/ builds: run make web and commit it"; exit 1; }
+
+web/node_modules/.package-lock.json: web/package-lock.json | $(BIN)/python
+	@node -e 'process.exit(+(process.versions.node.split(".")[0] < 20))' 2>/dev/null && command -v npm >/dev/null || \
+		{ echo "Installing Node into .venv (60 MB)."; $(call INSTALL,".[web]"); }
+	@cd web && $(NODE) npm ci --silent --no-audit --no-fund
+	@touch $@
 
 # The stamps say that the environment agrees with pyproject.toml; the next call then starts at once.
 .venv/.app: pyproject.toml | $(BIN)/python

@@ -5,6 +5,7 @@ import streamlit as st
 from workbench import services
 from workbench.analysis.methods import EXPLAINERS
 from workbench.server import access
+from workbench.server.consent import NOT_FOR
 from workbench.services import papers
 from workbench.ui import views
 
@@ -22,14 +23,12 @@ with use:
     )
 with limits:
     st.subheader("What it must not be used for")
+    uses = "".join(f"- {use}\n" for use in NOT_FOR)
     views.caption(
-        "- Judging students, staff, applicants, patients or customers.\n"
-        "- Monitoring people who did not agree to it.\n"
-        "- Any decision about a person.\n\n"
-        "**In the European Union**, Article 5(1)(f) of the AI Act (Regulation 2024/1689) prohibits systems that infer "
-        "people's emotions in schools and workplaces, except for medical or safety reasons. Before a demonstration "
-        "there, ask the person responsible for data protection. Use the samples and drawn faces where nobody's own "
-        "image should be used."
+        f"{uses}\n**In the European Union**, Article 5(1)(f) of the AI Act (Regulation 2024/1689) prohibits systems "
+        "that infer people's emotions in schools and workplaces, except for medical or safety reasons. Before a "
+        "demonstration there, ask the person responsible for data protection. Use the samples and drawn faces where "
+        "nobody's own image should be used."
     )
 with privacy:
     st.subheader("Where images go")

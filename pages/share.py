@@ -1,9 +1,10 @@
-"""Share: start, show and stop the public demo."""
+"""Share: the public demo, started, shown and stopped; the web demo, built and served."""
 
 import streamlit as st
 
 from models.text import percentage
-from workbench.demo import process
+from workbench import services
+from workbench.demo import process, web_process
 from workbench.server.consent import where_pictures_go
 from workbench.ui import classroom, page_content, views
 
@@ -65,11 +66,61 @@ def while_it_runs() -> None:
         load.metric("CPU load", percentage(demo.cpu, 0), help="Of one processor core.")
 
 
-if process.current() is None:
-    before()
-else:
+def public_demo() -> None:
+    if process.current() is None:
+        before()
+        return
     while_it_runs()
     if st.button("Stop the demo", type="primary"):
         with st.spinner("Stopping the demo and deleting uploads"):
             process.stop()
         st.rerun()
+
+
+def web_demo() -> None:
+    st.markdown(
+        "A static page in which each visitor's browser runs the networks: no upload, no queue, any number of phones. "
+        "Without https, as in a local network, browsers give no camera: visitors choose samples or photos."
+    )
+    names = [name for name in services.networks.network_names() if services.networks.is_trained(name)]
+    title = lambda name: services.networks.get_spec(name).title  # noqa: E731
+    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    chosen = left.multiselect("Networks", names, default=names[:1], format_func=title, key="web-networks")
+    if right.button("Build the web demo", type="primary", disabled=not chosen):
+        build(chosen)
+    if found := web_process.written():
+        built(found)
+
+
+def build(chosen: list[str]) -> None:
+    web_process.stop()
+    try:
+        with st.spinner("Exporting and comparing with PyTorch") as _:
+            web_process.build(chosen, lambda _: None)
+    except (ValueError, OSError) as error:
+        st.error(str(error))
+
+
+def built(found: web_process.Written) -> None:
+    views.caption(f"**Built:** {', '.join(found.titles)}, {found.bytes / 1e6:.1f} MB, in `{web_process.FOLDER}`.")
+    server = web_process.current()
+    left, right = st.columns([1, 2])
+    right.download_button("Download as zip", web_process.zipped, "ferscope-web-demo.zip", "application/zip")
+    if server is None:
+        lan = right.toggle("For the local network", key="web-lan")
+        if right.button("Serve the web demo"):
+            web_process.start(lan=lan)
+            st.rerun()
+        return
+    right.link_button("Open the web demo", server.local)
+    for address in server.network:
+        right.markdown(f"## {address}")
+    if server.network:
+        address = server.network[0]
+        left.image(process.qr_code(address), width=260, alt=f"QR code of {address}")
+    if right.button("Stop serving the web demo"):
+        web_process.stop()
+        st.rerun()
+
+
+views.tabs({"Public demo": public_demo, "Web demo": web_demo})

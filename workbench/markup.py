@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
 from functools import cache
-from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -15,27 +13,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 from PIL import Image
 
+from workbench.analysis.colors import class_colors
 from workbench.services.prediction import Prediction
-
-EMOTION_COLORS = {
-    "angry": "#D55E00",
-    "disgust": "#009E73",
-    "fear": "#CC79A7",
-    "happy": "#E69F00",
-    "neutral": "#7F7F7F",
-    "sad": "#0072B2",
-    "surprise": "#56B4E9",
-    "contempt": "#6A4C93",
-}
-"""Safe for the color-blind; always shown together with the word."""
-
-_OTHER_COLORS = ("#332288", "#117733", "#CC6677", "#DDCC77", "#882255", "#44AA99", "#999933", "#AA4499", "#661100")
-
-
-def class_colors(classes: Sequence[str]) -> tuple[str, ...]:
-    """The color of each class: that of the emotion, for others in turn those of Paul Tol's muted palette."""
-    others = cycle(_OTHER_COLORS)
-    return tuple(EMOTION_COLORS.get(name) or next(others) for name in classes)
 
 
 @cache

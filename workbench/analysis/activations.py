@@ -54,6 +54,11 @@ def forward_from(model: nn.Module, x: Tensor, layer: str, reshape: str = "") -> 
         ValueError: `x`, `layer` or `reshape` is wrong, or the network returns no logits (B, number of classes).
     """
     require_images(x)
+    return forward_for_tracing(model, x, layer, reshape)
+
+
+def forward_for_tracing(model: nn.Module, x: Tensor, layer: str, reshape: str = "") -> Activations:
+    """`forward_from` without a check of the pixels' values, which a recording of tensor operations does not have."""
     with plain_modes(x.device), isolated(model):
         return _forward_from(model, x, layer, reshape)
 

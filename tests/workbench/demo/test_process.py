@@ -9,7 +9,8 @@ import psutil
 import pytest
 from PIL import Image
 
-from workbench.demo import process
+from models.files import write_json
+from workbench.demo import own_process, process
 from workbench.server.account import user
 
 pytestmark = pytest.mark.xdist_group("sharing")
@@ -26,7 +27,7 @@ def ready(seconds: float = 240) -> process.Demo:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         demo = process.current()
-        assert demo is not None, (process._folder() / "log.txt").read_text()
+        assert demo is not None, (own_process.folder() / "log.txt").read_text()
         if demo.ready:
             return demo
         time.sleep(0.5)
@@ -50,7 +51,7 @@ def test_a_demo_is_started_found_again_and_ended(monkeypatch):
 
 def test_another_process_of_the_same_number_is_not_taken_for_the_demo():
     known = {"pid": os.getpid(), "requested": False, "started": time.time()}
-    process.write_json(process._folder() / "process.json", known)
+    write_json(own_process.folder() / "process.json", known)
     assert process.current() is None
     process.stop()  # and does not end it: we are still here
 
@@ -63,7 +64,7 @@ def test_a_clock_that_was_set_does_not_lose_the_demo(monkeypatch):
     demo = sleeper(process._status())
     try:
         monkeypatch.setattr(psutil.Process, "create_time", lambda one: 0.0)
-        assert process._process({"pid": demo.pid}).pid == demo.pid
+        assert own_process.running({"pid": demo.pid}, process._status()).pid == demo.pid
     finally:
         demo.kill()
         demo.wait()
@@ -72,7 +73,7 @@ def test_a_clock_that_was_set_does_not_lose_the_demo(monkeypatch):
 def test_a_demo_that_never_responds_is_ended(monkeypatch):
     silent = sleeper(process._status())
     known = {"pid": silent.pid, "requested": True, "started": time.time() - 1000}
-    process.write_json(process._folder() / "process.json", known)
+    write_json(own_process.folder() / "process.json", known)
     assert process.current() is None
     assert silent.wait(10) != 0
 
@@ -84,7 +85,7 @@ def test_half_a_name_and_password_is_refused():
 
 @pytest.mark.skipif(os.name != "posix", reason="folders of others are told by their mode, which only POSIX has")
 def test_a_folder_that_others_can_read_is_not_used(tmp_path):
-    process._folder().chmod(0o755)
+    own_process.folder().chmod(0o755)
     with pytest.raises(process.SharingError, match="another user"):
         process.start(share=False)
     (tmp_path / f"ferscope-share-{user()}").chmod(0o700)

@@ -30,10 +30,15 @@ def rollout(attentions: Sequence[Float[Tensor, "B _ N N"]]) -> Float[Tensor, "B 
         raise ValueError(
             f"attentions has shapes {sorted(shapes)}. Give one or more (B, heads, N, N), all with the same B and N."
         )
+    if not all(bool(((A.sum(-1) - 1).abs() < 1e-3).all()) for A in attentions):
+        raise ValueError("attentions: rows have to sum to 1. Give what stands behind the softmax.")
+    return product_of(attentions)
+
+
+def product_of(attentions: Sequence[Float[Tensor, "B _ N N"]]) -> Float[Tensor, "B N N"]:
+    """`rollout` of weights that a softmax returned, whose rows need no check."""
     together = torch.eye(attentions[0].shape[-1], dtype=attentions[0].dtype, device=attentions[0].device)
     for A in attentions:
-        if not bool(((A.sum(-1) - 1).abs() < 1e-3).all()):
-            raise ValueError("attentions: rows have to sum to 1. Give what stands behind the softmax.")
         identity = torch.eye(A.shape[-1], dtype=A.dtype, device=A.device)
         together = (A.mean(1) + identity) / 2 @ together  # (B, N, N)
     return together

@@ -2,6 +2,7 @@
 
 ferscope export residual_cnn --to onnx                          # residual_cnn.onnx, preprocessing inside
 ferscope export residual_cnn --to hub-folder --push USER/NAME   # a folder with a model card, uploaded to the Hub
+ferscope export web demo/                                       # a static page that runs the network in the browser
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from models.checkpoints import CheckpointError, is_name, load_checkpoint, read_c
 from models.files import DiskFullError
 from workbench.services.networks import folder_of
 
-from . import folders, graph
+from . import folders, graph, web
 from .errors import ExportError
 
 Target = Literal["onnx", "torchscript", "hub-folder", "timm"]
@@ -38,7 +39,7 @@ def export(
     push: str = "",
     private: bool = False,
 ) -> None:
-    """Export a trained network, and check it against PyTorch.
+    """Export a trained network, and check it against PyTorch. `ferscope export web OUT` writes the web demo.
 
     Args:
         network: name of a trained network, or the folder of a checkpoint
@@ -90,4 +91,8 @@ def pushed(folder: Path, files: tuple[str, ...], repository: str, private: bool)
 
 def main(argv: list[str] | None = None) -> None:
     """Run `ferscope export ...`; on an error, print one sentence and exit with status 1."""
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] == ["web"]:
+        web.main(argv[1:])
+        return
     tyro.cli(export, prog="ferscope export", args=argv, config=(tyro.conf.FlagCreatePairsOff,))

@@ -1,6 +1,7 @@
 """All charts and images of the pages, with shared colors, text sizes and number formats."""
 
-from workbench.markup import EMOTION_COLORS, class_colors, percent
+from workbench.analysis.colors import EMOTION_COLORS, class_colors
+from workbench.markup import percent
 
 from .attention import channel_weights, logit_pairs, small_maps, weights_over_face, winning_angles
 from .compare import change_table, correlation_table, hundredths, predictions_side_by_side

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 import torch
 from torch import Tensor
 
-from workbench.markup import class_colors
+from workbench.analysis.colors import class_colors
 
 from .compare import hundredths
 from .images import _BAR, _gray, clear_to_bright, height_of, laid_over, panels, wrapped

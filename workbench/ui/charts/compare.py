@@ -6,7 +6,8 @@ import plotly.graph_objects as go
 from torch import Tensor
 
 from models.text import thousands
-from workbench.markup import class_colors, percent
+from workbench.analysis.colors import class_colors
+from workbench.markup import percent
 
 from .style import TEXT, framed
 

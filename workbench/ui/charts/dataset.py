@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 from torch import Tensor
 
-from workbench.markup import class_colors
+from workbench.analysis.colors import class_colors
 
 from .metrics import ABOVE
 from .style import TEXT, framed

@@ -11,7 +11,8 @@ import streamlit as st
 from torch import Tensor
 
 from models.text import counted, percentage, thousands
-from workbench.markup import class_colors, percent
+from workbench.analysis.colors import class_colors
+from workbench.markup import percent
 
 from .. import page_content
 from .style import TEXT, framed, inked, share_ticks

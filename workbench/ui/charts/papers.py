@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from workbench.markup import class_colors
+from workbench.analysis.colors import class_colors
 
 from .style import TEXT, framed
 

@@ -8,7 +8,8 @@ import plotly.graph_objects as go
 import torch
 from torch import Tensor
 
-from workbench.markup import class_colors, percent
+from workbench.analysis.colors import class_colors
+from workbench.markup import percent
 
 from .style import TEXT, framed
 

@@ -9,7 +9,8 @@ from typing import Any
 import plotly.graph_objects as go
 from torch import Tensor
 
-from workbench.markup import class_colors, percent
+from workbench.analysis.colors import class_colors
+from workbench.markup import percent
 
 from .frequency import bar_around_zero
 from .images import _gray, clear_at_zero, laid_over

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import streamlit as st
 from torch import Tensor
 
-from workbench.markup import class_colors
+from workbench.analysis.colors import class_colors
 
 from .. import page_content
 from .metrics import ABOVE

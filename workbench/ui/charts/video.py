@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 from torch import Tensor
 
-from workbench.markup import class_colors
+from workbench.analysis.colors import class_colors
 
 from .style import TEXT, framed
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from models.layers.transformer import TransformerBlock, TransformerSteps
 
-from ..blocks import rollout
+from ..blocks import product_of
 from .record import AttentionKind, AttentionMap, KindGate, Make
 
 
@@ -22,7 +22,7 @@ def _read(_module: TransformerBlock, steps: TransformerSteps, make: Make, grid: 
         )
         for number, A in enumerate(steps.attention.unbind(1), start=1)  # (B, N, N) each
     ]
-    together = rollout([steps.attention])
+    together = product_of([steps.attention])
     everything = make(
         "rollout of this block",
         r"\frac{1}{N}\sum_i \tilde{A}_{ij},\quad \tilde{A} = \frac{1}{2}(\bar{A} + I)",
