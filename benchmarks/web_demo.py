@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import io
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -144,10 +145,10 @@ def agreement(page: Page, options: Options) -> None:
 
 def live(page: Page, seconds: float, minutes: float) -> None:
     """Print frames a second and the browser's memory while the camera runs."""
-    page.get_by_text("Use your own image").click()
+    page.get_by_text("Use your own image: consent notice").click()
     page.get_by_label("I have read this").check()
     page.get_by_role("button", name="Start the camera").click()
-    page.wait_for_function(f"{_RATE} >= 1")
+    page.get_by_text(re.compile(r"^[1-9]\d* frames a second")).wait_for()
     page.wait_for_timeout(3000)
     rates = []
     for _ in range(round(seconds)):

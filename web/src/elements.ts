@@ -46,7 +46,7 @@ export function slider(
   label: string, range: { min: number; max: number; step: number; value: number }, change: (value: number) => void,
   show: (value: number) => string = String,
 ): HTMLLabelElement {
-  const output = element("output", {}, show(range.value));
+  const output = element("span", {}, show(range.value));
   const input = element("input", { type: "range", min: `${range.min}`, max: `${range.max}`, step: `${range.step}` });
   input.value = `${range.value}`;
   input.addEventListener("input", () => {

@@ -76,7 +76,7 @@ async function build(app: HTMLElement, state: State): Promise<void> {
   offerClasses();
   const input = new FaceInput({ state, run });
   app.replaceChildren(
-    element("p", {}, state.manifest.words.limits), input.samples, input.own, message,
+    element("p", { className: "limits" }, state.manifest.words.limits), input.samples, input.own, message,
     element("div", { className: "row" }, field("Network", networks), classes),
     element("div", { role: "tablist" }, ...buttons), controls, panel,
   );

@@ -40,7 +40,7 @@ export const explainTab: Tab = {
     );
     const map = maps.length
       ? over(
-          pixels, maps[chosen], top, "of the logit", `Map for ${entry.classes[chosen]} over the face`,
+          pixels, maps[chosen], top, "logit", `Map for ${entry.classes[chosen]} over the face`,
           ...mapSentences(explained, entry.classes[chosen], largest(maps[chosen]), top),
         )
       : element("p", {}, NO_MAP);
@@ -219,7 +219,7 @@ function card(explained: Explained, class_: string): HTMLElement {
   const index = entry.classes.indexOf(class_);
   const { maps, top } = mapsOf(explained);
   const map = maps.length && index >= 0
-    ? over(pixels, maps[index], top, "of the logit", `Map of ${entry.title} for ${class_}`)
+    ? over(pixels, maps[index], top, "logit", `Map of ${entry.title} for ${class_}`)
     : gray(pixels, "The face, without a map");
   return element("div", {}, element("h2", {}, entry.title), map, bars(entry, prediction.probabilities, index));
 }

@@ -96,7 +96,7 @@ def _eighth(name: str, values: np.ndarray) -> tuple[dict[str, np.ndarray], list]
     from onnx import TensorProto, helper
 
     largest = np.abs(values).max(axis=tuple(range(1, values.ndim)), keepdims=True)
-    scale = np.where(largest > 0, largest / 127, 1).astype(np.float32)
+    scale = np.where(largest > 1e-30, largest / 127, 1).astype(np.float32)
     parts = {f"{name}.int8": np.round(values / scale).astype(np.int8), f"{name}.scale": scale}
     return parts, [
         helper.make_node("Cast", [f"{name}.int8"], [f"{name}.float"], to=TensorProto.FLOAT),

@@ -141,7 +141,7 @@ def session(data: bytes) -> Callable[[np.ndarray, tuple[str, ...]], list[np.ndar
     opened = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     only = onnxruntime.RunOptions()
     only.only_execute_path_to_fetches = True
-    return lambda pixels, names: opened.run(list(names), {"pixels": pixels}, only)
+    return lambda pixels, names: [np.asarray(out) for out in opened.run(list(names), {"pixels": pixels}, only)]
 
 
 def _validation_set(net: Network) -> tuple[Tensor, np.ndarray]:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, fx
 from torch._decomp import get_decompositions
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ...analysis import attention, cam
 from ...analysis.activations import forward_for_tracing
@@ -71,7 +72,8 @@ def trace(net: Network) -> Traced:
     _, maps = computed(net, pixels)  # first: what a network caches must not be a tensor of the recording
     found = tuple(AttentionOutput(m.title, m.layer) for m in maps)
     try:
-        graph = make_fx(lambda x: computed(net, x)[0], decomposition_table=_decompositions())(pixels)
+        with sdpa_kernel(SDPBackend.MATH):  # self-attention in operations that ONNX has, not as a fused one
+            graph = make_fx(lambda x: computed(net, x)[0], decomposition_table=_decompositions())(pixels)
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
         raise WebDemoError(f"{net.name} cannot be recorded as a graph: {reason}") from error

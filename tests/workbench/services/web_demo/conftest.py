@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+import torch
 from helpers.web_networks import late_network
 
 from workbench.services.networks import Network
+from workbench.services.web_demo import Exported, export_network, storage
 
 
 @pytest.fixture(scope="session")
 def late() -> Network:
     return late_network()
+
+
+@pytest.fixture(scope="session")
+def exported(late) -> Exported:
+    """That network as ONNX, with an accuracy on random images."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(storage, "_validation_set", lambda net: (torch.rand(20, 1, 32, 32), np.arange(20) % 7))
+        return export_network(late)

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 
 from workbench.commands import export
 from workbench.faces import samples
 from workbench.services import web_demo
-from workbench.services.web_demo import folder, storage
+from workbench.services.web_demo import folder
 
 
 @pytest.fixture(scope="module")
-def written(late, tmp_path_factory):
+def written(late, exported, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(folder, "_trained", lambda name: late)
-        patch.setattr(storage, "FER2013", Path("missing"))
+        patch.setattr(folder, "export_network", lambda *_: exported)
         return web_demo.write(tmp_path_factory.mktemp("demo") / "new", ["small"])
 
 

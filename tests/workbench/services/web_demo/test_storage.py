@@ -9,17 +9,9 @@ import pytest
 import torch
 
 from workbench.faces.yunet import weights
-from workbench.services.web_demo import storage
 from workbench.services.web_demo.onnx_files import any_size, names_of
-from workbench.services.web_demo.storage import Measured, export_network, session
+from workbench.services.web_demo.storage import Measured, session
 from workbench.services.web_demo.tracing import computed
-
-
-@pytest.fixture(scope="module")
-def exported(late):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(storage, "_validation_set", lambda net: (torch.rand(20, 1, 32, 32), np.arange(20) % 7))
-        return export_network(late)
 
 
 def test_onnx_runtime_gives_logits_maps_and_attention_of_pytorch(late, exported):
