@@ -72,9 +72,3 @@ def test_every_template_escapes(name):
 def test_a_value_that_is_missing_is_an_error():
     with pytest.raises(UndefinedError, match="host"):
         markup.render("unknown_host.html", name="here")
-
-
-def test_classes_that_are_no_emotions_have_colors_of_their_own():
-    colors = markup.class_colors(("happy", "engaged", "bored", "neutral"))
-    assert (colors[0], colors[3]) == (markup.EMOTION_COLORS["happy"], markup.EMOTION_COLORS["neutral"])
-    assert len({*markup.EMOTION_COLORS.values(), *colors}) == len(markup.EMOTION_COLORS) + 2

@@ -10,9 +10,9 @@ from helpers.own_networks import own_folder
 from models import checkpoints, create_model
 from models.checkpoints import Card, save_checkpoint
 from workbench import faces
+from workbench.analysis.colors import EMOTION_COLORS, class_colors
 from workbench.commands import explain as report
 from workbench.demo import choices, responses
-from workbench.markup import EMOTION_COLORS, class_colors
 
 
 @pytest.fixture(params=[("engaged", "bored"), tuple(f"word {i}" for i in range(100))], ids=["two", "a hundred"])
