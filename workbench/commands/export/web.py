@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 
 from models.checkpoints import CheckpointError
+from models.text import percentage
 from workbench.services import web_demo
 from workbench.services.networks import DEFAULT_NETWORK
 
@@ -43,7 +44,7 @@ def report(name: str, exported: web_demo.Exported) -> list[str]:
     on = f"on {exported.images} validation images" if exported.images else "accuracy not measured (no imported FER2013)"
     lines = [f"{name}, compared with PyTorch on the samples and {on}:"]
     for found in exported.tried:
-        accuracy = "" if found.accuracy is None else f", accuracy {100 * found.accuracy:.2f} % ({found.points:+.2f})"
+        accuracy = "" if found.accuracy is None else f", accuracy {percentage(found.accuracy, 2)} ({found.points:+.2f})"
         choice = "used" if found is exported.used else f"not used: {found.refused}" if found.refused else "not used"
         lines.append(
             f"  {found.storage}  {len(found.data) / _MB:5.1f} MB, probabilities ±{found.probability:.0e}, "
