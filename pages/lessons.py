@@ -1,4 +1,4 @@
-"""Lessons: ten lessons of five minutes, each with a prediction before the result."""
+"""Lessons: an overview, and lessons of five minutes, each with a prediction before the result."""
 
 import streamlit as st
 
@@ -9,7 +9,10 @@ left, right = st.columns(2, vertical_alignment="bottom")
 with left:
     lesson = lessons.choose_lesson(lessons.LESSONS)
 with head:
-    views.title("Lessons", lesson.question)
+    views.title("Lessons", lesson.question if lesson else "How do these networks work, in five minutes each?")
+if lesson is None:
+    lessons.overview(lessons.LESSONS)
+    state.stop()
 
 face, chosen = state.face_or_stop(), state.network()
 try:

@@ -114,6 +114,7 @@ def test_a_damaged_checkpoint_is_a_sentence(page, tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
     app = AppTest.from_file(str(APP), default_timeout=300)
     app.query_params["networks"] = ["residual_cnn", "vanilla_cnn"]  # for the page Compare
+    app.query_params["lesson"] = "convolution"
     app.switch_page(f"../pages/{page}").run()
     assert not app.exception
     said = (

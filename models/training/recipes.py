@@ -159,6 +159,9 @@ RECIPES["scratch"] = {
 }
 # The same from ImageNet weights.
 RECIPES["transfer"] = RECIPES["scratch"] | {"pretrained": True}
+# The same with the ImageNet weights frozen: only the head trains, a linear classifier of fixed features, which bears
+# and needs a higher learning rate.
+RECIPES["frozen"] = RECIPES["transfer"] | {"trained_stages": 0, "learning_rate": 1e-2}
 # The last epochs at a larger input size than that of the training before (Touvron et al. 2019, as for `settle`):
 # --recipe enlarge --start-from FOLDER --overrides side 224
 RECIPES["enlarge"] = RECIPES["adamw"] | {"epochs": 4, "learning_rate": 5e-4, "warmup": 0.25}

@@ -10,6 +10,7 @@ from workbench import services
 from workbench.navigation import FOLDER
 from workbench.ui.lessons import LESSONS, following
 from workbench.ui.lessons.commitment import Choice, Field, Number
+from workbench.ui.lessons.progress import Progress
 
 APP = FOLDER.parent / "workbench" / "app.py"
 every_lesson = pytest.mark.parametrize("lesson", [*LESSONS])
@@ -100,9 +101,12 @@ def test_a_lesson_shows_the_result_after_the_prediction_and_leads_to_the_next_on
     assert "| symbol |" in text_of(app)
     press(app, "Take away")
     assert app.main.subheader[0].value.endswith(".")
-    press(app, f"Next lesson: {following(LESSONS[lesson]).title}")
-    assert step_of(app) == "try"
-    assert following(LESSONS[lesson]).question in text_of(app)
+    if after := following(LESSONS[lesson]):
+        press(app, f"Next lesson: {after.title}")
+        assert step_of(app) == "try"
+        assert after.question in text_of(app)
+    else:
+        press(app, "All lessons")
 
 
 @pytest.mark.parametrize(
@@ -230,10 +234,38 @@ def test_a_choice_is_right_or_not():
     assert choice.verdict("a") == "Not correct."
 
 
-def test_the_lesson_on_self_attention_offers_a_network_that_has_some():
-    app = opened(lesson="self-attention", network="residual_cnn")
-    button = next(button for button in app.main.button if button.label.startswith("Show "))
-    button.click().run()
-    assert sound(app)
-    assert "heads of the network's transformer block" in text_of(app)
-    assert not [button for button in app.main.button if button.label.startswith("Show ")]
+def test_the_page_opens_with_an_overview_that_shows_the_progress():
+    app = opened()
+    buttons = {button.key for button in app.main.button}
+    assert {f"open-{key}" for key in LESSONS} <= buttons
+    assert "step" not in {group.key for group in app.button_group}
+    assert text_of(app).count("not started") == len(LESSONS)
+    app.button(key="open-leakage").click().run()
+    assert app.query_params["lesson"] in ("leakage", ["leakage"])
+    press(app, "Predict")
+    commit(app, "leakage")
+    app.segmented_control(key="step").set_value("take-away").run()
+    press(app, "All lessons")
+    assert text_of(app).count("not started") == len(LESSONS) - 1
+    assert "finished, predicted: " in text_of(app)
+    assert app.button(key="open-leakage").label == "Again"
+    assert "1 of 13 lessons finished" in app.main.get("progress")[0].proto.text
+
+
+def test_progress_is_put_in_words():
+    assert Progress(False, None).words == "not started"
+    assert Progress(False, "").words == "result seen"
+    assert Progress(True, "Close: 3 too high.").words == "finished, predicted: close: 3 too high"
+    assert Progress(True, "Correct.").correct
+    assert not Progress(True, "Not correct.").correct
+
+
+def test_the_lesson_on_transfer_learning_opens_its_training_in_the_form():
+    app = opened(lesson="transfer", step="reveal")
+    assert "not run" in text_of(app) or "On FER2013's PrivateTest" in text_of(app)
+    app.segmented_control(key="variant").set_value("scratch").run()
+    app.button(key="train-variant").click().run()
+    assert not app.exception
+    assert app.title[0].value == "Train"
+    held = {key: app.selectbox(key=f"train-{key}").value for key in ("model", "recipe", "start_from", "set")}
+    assert held == {"model": "efficientnet_lite0", "recipe": "scratch", "start_from": "Random", "set": "drawn faces"}

@@ -13,7 +13,7 @@ from workbench import faces, services
 from workbench.analysis import cam
 from workbench.analysis.activations import forward_from
 from workbench.services import lessons
-from workbench.services.lessons import judgements
+from workbench.services.lessons import judgements, transfer
 from workbench.services.lessons.common import fields
 
 HAPPY = faces.load_sample("drawn_happy")
@@ -131,22 +131,15 @@ def test_the_gate_names_the_query_that_the_network_has(network):
     assert (r"\sigma_l" if network.endswith("lfc") else r"\sigma_h") in names
 
 
-def test_self_attention_without_a_block_compares_the_features_as_they_are():
-    found = lessons.self_attention(HAPPY, "residual_cnn")
-    assert not found.learned
-    assert found.size == (6, 6)
-    assert torch.allclose(found.pairs.sum(1), torch.ones(36))
-    assert 0 < found.equal < float(found.near.mean()) < found.rolled < 1
-    corner, edge, inside = 4 * 4, 16 * 6, 16 * 9  # positions times their neighbors
-    assert found.equal == pytest.approx((corner + edge + inside) / 36 / 36)
-
-
 def test_self_attention_of_a_hybrid_is_that_of_its_own_block():
     found = lessons.self_attention(HAPPY, "hybrid_mobilenet_v3_small")
-    assert (found.learned, found.trained) == (True, True)
+    assert found.trained
     assert found.layer == "transformer"
     assert len(found.near) == 8
     assert found.attention_from(0).shape == found.pixels.shape
+    n = found.size[0]
+    assert torch.allclose(found.pairs.sum(1), torch.ones(n * n))
+    assert found.equal == pytest.approx((3 * n - 2) ** 2 / n**4), "pairs of neighbors, themselves included"
 
 
 def test_low_frequencies_suffice_from_the_last_change_of_the_prediction_on():
@@ -210,11 +203,11 @@ def test_lessons_on_stored_predictions_take_a_network_that_has_them():
 
 
 def test_a_lesson_takes_the_first_trained_network_that_suits():
-    suits = lessons.has_bam_or_cbam
+    suits = lessons.has_svd
     first = next(name for name in services.networks.network_names() if suits(services.networks.get_spec(name)))
     assert lessons.network_for("residual_cnn", suits) == first
     assert services.networks.is_trained(first)
-    assert lessons.network_for("multibranch_dsc_cbam", lessons.has_bam_or_cbam) == "multibranch_dsc_cbam"
+    assert lessons.network_for(first, suits) == first
     assert lessons.network_for("ensemble", lambda spec: spec.cam_layer is not None) == "residual_cnn"
     assert lessons.own_or_first("vgg16", lessons.trained_with_maps) == "residual_cnn"
     assert lessons.own_or_first("resnet18", services.networks.is_trained) == "resnet18"
@@ -235,7 +228,6 @@ def test_the_first_lessons_take_other_architectures(network):
     assert get_spec(network).cam_layer
     assert lessons.convolution(HAPPY, network).shares.sum() in (0, pytest.approx(1, abs=1e-4))
     assert lessons.separable(HAPPY, network).factor > 1
-    assert lessons.self_attention(HAPPY, network).near.mean() <= 1
 
 
 def test_both_splits_are_compared_by_cards_of_one_network_trained_alike(tmp_path, monkeypatch):
@@ -246,3 +238,82 @@ def test_both_splits_are_compared_by_cards_of_one_network_trained_alike(tmp_path
     put("experiments/third", knows(range(6)), split="kaggle-oheix")
     a, b = (checkpoints.read_card(n).metrics["PrivateTest"]["plain"]["accuracy"] for n in ("first", "third"))
     assert judgements._on_both_splits() == (a, b)
+
+
+def test_the_lessons_on_cbam_take_cbam_and_its_module_that_differs_most_between_faces():
+    chosen = lessons.network_with_cbam("residual_cnn")
+    assert get_spec(chosen).attention == "CBAM"
+    assert services.networks.is_trained(chosen)
+    assert lessons.network_with_cbam("hybrid_mobilenet_v3_small") == chosen, "SCA is not CBAM"
+    assert lessons.network_with_cbam("resnet18_bam") == "resnet18_bam"
+    gates = [gate for module in services.gates.stored_gates(chosen).modules for gate in module.gates]
+    for title, found in (
+        ("channel weights", lessons.channel_attention(HAPPY, chosen)),
+        ("spatial map", lessons.spatial_attention(HAPPY, chosen)),
+    ):
+        deviation = {gate.gate.layer: gate.deviation for gate in gates if gate.gate.title == title}
+        assert found.layer == max(deviation, key=deviation.get)
+
+
+def test_the_lesson_on_self_attention_takes_a_network_whose_predictions_need_it():
+    name = lessons.network_with_self_attention("residual_cnn")
+    assert services.networks.is_trained(name)
+    changed, images = lessons.self_attention(HAPPY, name).effect
+    assert changed > 0
+    assert "images of PublicTest" in images
+    assert lessons.network_with_self_attention("vit_tiny") == "vit_tiny"
+    assert lessons.self_attention(HAPPY, "vit_tiny").effect is None
+
+
+def test_the_lesson_on_constant_gates_takes_the_network_with_the_most_constant_ones():
+    name = lessons.network_with_constant_gates("residual_cnn")
+    found, stored = lessons.constant_gates(HAPPY, name), services.gates.stored_gates(name)
+    assert found.changed_mean == stored.modules[-1].changed_mean
+    assert found.gates[found.constant].fixed == max(gate.fixed for gate in found.gates)
+    assert all(len(values) == len(found.values) <= 2000 for _, values in found.others.values())
+    assert found.values.min() >= 0
+    assert found.values.max() <= 1
+    assert lessons.network_with_constant_gates("multibranch_dsc_cbam") == "multibranch_dsc_cbam"
+    assert not lessons.has_gate_statistics("resnet18")
+    with pytest.raises(ValueError, match="no statistics of its gates"):
+        lessons.constant_gates(HAPPY, "resnet18")
+
+
+def test_a_gate_that_depends_on_the_input_differs_between_face_and_noise():
+    found = lessons.constant_gates(HAPPY, "hybrid_mobilenet_v3_small")
+    assert (found.values - found.others["noise"][1]).abs().max() > 0.01
+    assert all(gate.gate.neutral is not None for gate in found.gates), "self-attention has no neutral gate"
+
+
+def test_confidence_is_compared_between_faces_and_images_without_one():
+    found = lessons.ood_confidence(HAPPY, "residual_cnn")
+    logits = read_predictions("residual_cnn", "PrivateTest").logits
+    assert len(found.known) == len(logits)
+    for pixels, p in found.views.values():
+        assert float(p.sum()) == pytest.approx(1, abs=1e-5)
+        assert 0 <= float(pixels.min()) <= float(pixels.max()) <= 1
+    assert torch.equal(found.views["upside down"][0], found.views["as it is"][0].flip(0))
+    assert found.views["shuffled patches"][0].sort()[0].sum() > 0
+    assert len(found.foreign["no face"]) == 28
+    assert 1 / 7 <= found.without_a_face <= 1
+    assert all(0 <= value <= 1 for value in found.separable.values())
+
+
+def test_auroc_counts_pairs_in_order_and_ties_by_half():
+    assert lessons.auroc(torch.tensor([0.9, 0.8]), torch.tensor([0.1])) == 1
+    assert lessons.auroc(torch.tensor([0.5]), torch.tensor([0.5])) == 0.5
+    assert lessons.auroc(torch.tensor([0.2, 0.9]), torch.tensor([0.5])) == 0.5
+
+
+def test_the_lesson_on_transfer_learning_reads_its_trainings_and_says_what_was_not_run(tmp_path, monkeypatch):
+    found = lessons.transfer_learning()
+    assert set(found.variants) == set(lessons.VARIANTS)
+    assert found.variants["frozen"].trainable < found.variants["transfer"].trainable
+    card = checkpoints.read_card(found.network)
+    assert found.variants["transfer"].on_fer2013[0] == card.metrics["PrivateTest"]["plain"]["accuracy"]
+    run = {known.recipe for known in judgements.cards().values() if known.network == found.network}
+    assert {recipe for recipe, variant in found.variants.items() if variant.on_fer2013} == run & set(lessons.VARIANTS)
+    assert len(found.epochs) == card.epochs
+    monkeypatch.setattr(transfer, "RESULTS", tmp_path / "none.json")
+    with pytest.raises(ValueError, match="git checkout"):
+        lessons.transfer_learning()

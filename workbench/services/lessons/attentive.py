@@ -17,13 +17,36 @@ from ...analysis import attention
 from ...analysis.attention import AttentionKind
 from ...analysis.model_isolation import isolated
 from ...faces import Face
-from ..networks import open_network
-from .common import Symbol, centers, fields, first_module, symbol
+from ..gates import stored_gates
+from ..networks import Network, get_spec, open_network
+from .common import Symbol, centers, fields, network_for, symbol
 
 
 def has_bam_or_cbam(spec: ModelSpec) -> bool:
-    """Whether a network has CBAM, SCA (which is built as CBAM) or BAM."""
-    return "BAM" in spec.attention or "SCA" in spec.attention
+    """Whether a network has CBAM or BAM; not SCA, which is built as CBAM but for other maps."""
+    return spec.attention in ("BAM", "CBAM")
+
+
+def network_with_cbam(chosen: str) -> str:
+    """The chosen network if it has BAM or CBAM, else the first one with CBAM, the trained ones first."""
+    return chosen if has_bam_or_cbam(get_spec(chosen)) else network_for(chosen, lambda spec: spec.attention == "CBAM")
+
+
+def _most_variable(net: Network, title: str) -> tuple[str, Any]:
+    """Name and module of BAM or CBAM whose gate differs most between images; the first without stored statistics.
+
+    A gate that is the same for every image would show nothing. `title` is that of CBAM's gate; BAM has only one.
+    """
+    modules = [(name, net.model.get_submodule(name)) for name in net.spec.attention_layers]
+    modules = [(name, module) for name, module in modules if isinstance(module, (BAM, CBAM))]
+    stored = stored_gates(net.name)
+
+    def deviation(named: tuple[str, Any]) -> float:
+        statistics = stored.of(named[0]) if stored else None
+        gates = statistics.gates if statistics else ()
+        return max((found.deviation for found in gates if found.gate.title in (title, "gate")), default=0.0)
+
+    return max(modules, key=deviation)
 
 
 def has_svd(spec: ModelSpec) -> bool:
@@ -36,7 +59,7 @@ class ChannelAttention:
     """Channel attention of one module on a face, and again with shuffled positions.
 
     Attributes:
-        kind: of BAM, CBAM or SCA.
+        kind: of BAM or CBAM.
         layer: name of the module.
         map_: the input of the module, (C, h, w).
         shuffled: the same with its positions in a random order, the same for all channels, (C, h, w).
@@ -57,9 +80,9 @@ class ChannelAttention:
 
 
 def channel_attention(face: Face, network: str) -> ChannelAttention:
-    """Channel weights of a network's first attention module, for a face and for shuffled positions."""
+    """Channel weights of a network's most variable BAM or CBAM, for a face and for shuffled positions."""
     net = open_network(network)
-    layer, module = first_module(net, (BAM, CBAM))
+    layer, module = _most_variable(net, "channel weights")
     map_ = attention.input_of(net.model, net.prepare(face), layer)  # (1, C, h, w)
     order = torch.randperm(map_[0, 0].numel(), generator=torch.Generator().manual_seed(0))
     shuffled = map_.flatten(2)[..., order].unflatten(2, map_.shape[-2:])
@@ -90,7 +113,7 @@ class SpatialAttention:
     """Spatial attention of one module on a face.
 
     Attributes:
-        kind: of BAM, CBAM or SCA.
+        kind: of BAM or CBAM.
         layer: name of the module.
         map_: the input of the module, averaged over channels, (h, w).
         positions: nine positions (row, column), the centers of nine fields.
@@ -115,9 +138,9 @@ class SpatialAttention:
 
 
 def spatial_attention(face: Face, network: str) -> SpatialAttention:
-    """Spatial weights of a network's first attention module, and their receptive fields."""
+    """Spatial weights of a network's most variable BAM or CBAM, and their receptive fields."""
     net = open_network(network)
-    layer, module = first_module(net, (BAM, CBAM))
+    layer, module = _most_variable(net, "spatial map")
     map_ = attention.input_of(net.model, net.prepare(face), layer)  # (1, C, h, w)
     positions = tuple(centers(*map_.shape[-2:]))
     with isolated(net.model), torch.enable_grad():

@@ -5,19 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from models import ModelSpec
 from models.layers.transformer import TransformerBlock
 
 from ...analysis import attention, cam
-from ...analysis.activations import forward_from
 from ...faces import Face
-from ..networks import Network, open_network
+from ..gates import stored_gates
+from ..networks import get_spec, network_names, open_network
 from .common import Symbol, centers, first_module, symbol
-
-HEADS = 8
-"""Number of heads for a network without self-attention, as in paper B's block."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,9 +22,8 @@ class SelfAttention:
     """Self-attention between the positions of a feature map.
 
     Attributes:
-        learned: True for a transformer block of the network itself; False if the queries, keys and values are the
-            layer-normed features themselves, without learned projections.
-        layer: the block, or the layer whose map it is.
+        trained: whether the network has trained weights.
+        layer: the transformer block.
         pixels: the input of the network in 0..1, (S, S).
         pairs: attention of each query (row) to each key (column), mean over heads, rows summing to 1, (N, N), N = h·w.
         size: (h, w).
@@ -35,10 +31,11 @@ class SelfAttention:
             positions, 0..1, (heads,).
         equal: the same if all positions got equal attention.
         rolled: the same after rollout, with the residual connection (Abnar and Zuidema 2020).
+        effect: share of predictions that change with uniform attention in its place, and on which images that was
+            measured; None where it was not.
         symbols: of the equation.
     """
 
-    learned: bool
     trained: bool
     layer: str
     pixels: Tensor
@@ -47,6 +44,7 @@ class SelfAttention:
     near: Tensor
     equal: float
     rolled: float
+    effect: tuple[float, str] | None
     symbols: tuple[Symbol, ...]
 
     def attention_from(self, field: int) -> Tensor:
@@ -56,51 +54,58 @@ class SelfAttention:
         return cam.resize(spread, self.pixels.shape)
 
 
+def has_self_attention(spec: ModelSpec) -> bool:
+    """Whether a network has transformer blocks."""
+    return "transformer" in spec.attention
+
+
+def network_with_self_attention(chosen: str) -> str:
+    """The chosen network if it has self-attention, else the one whose predictions need theirs most.
+
+    That is measured by the share of predictions that change with uniform attention (`attention.json`).
+    """
+    if has_self_attention(get_spec(chosen)):
+        return chosen
+    known = [name for name in network_names() if has_self_attention(get_spec(name))]
+    return max(known, key=lambda name: max((share for _, share, _ in _effects(name)), default=-1.0))
+
+
+def _effects(network: str) -> list[tuple[str, float, str]]:
+    """Layer, share of predictions changed by uniform attention, and the images, of each self-attention measured."""
+    found = stored_gates(network)
+    gates = (gate for module in found.modules for gate in module.gates) if found else ()
+    return [(g.gate.layer, g.changed_uniform, found.images) for g in gates if found and g.changed_uniform is not None]
+
+
 def self_attention(face: Face, network: str) -> SelfAttention:
-    """Self-attention of a feature map: by the network's own block, or directly from the features."""
+    """Self-attention of a network's first transformer block for a face; see `has_self_attention`."""
     net = open_network(network)
     x = net.prepare(face)
-    learned = any(isinstance(net.model.get_submodule(name), TransformerBlock) for name in net.spec.attention_layers)
-    if learned:
-        layer, _ = first_module(net, TransformerBlock)
-        tokens = attention.input_of(net.model, x, layer)[0]  # (N, D)
-        steps = attention.steps_of(net.model, x, (layer,))[layer]
-        q, k, A = steps.q[0], steps.k[0], steps.attention[0]  # (heads, N, d) twice, (heads, N, N)
-        side = round(len(tokens) ** 0.5)
-        size = (side, side)
-    else:
-        layer = net.cam_layer
-        map_ = _map_of(net, x)  # (D, h, w)
-        size = (map_.shape[-2], map_.shape[-1])
-        tokens = map_.flatten(1).T  # (N, D)
-        heads = HEADS if tokens.shape[1] % HEADS == 0 else 1
-        q = k = F.layer_norm(tokens, tokens.shape[-1:]).unflatten(1, (heads, -1)).transpose(0, 1)  # (heads, N, d)
-        A = (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1)  # (heads, N, N)
-    neighbors = _neighbors(*size)  # (N, N)
+    layer, _ = first_module(net, TransformerBlock)
+    tokens = attention.input_of(net.model, x, layer)[0]  # (N, D)
+    steps = attention.steps_of(net.model, x, (layer,))[layer]
+    q, k, A = steps.q[0], steps.k[0], steps.attention[0]  # (heads, N, d) twice, (heads, N, N)
+    side = round(len(tokens) ** 0.5)
+    neighbors = _neighbors(side, side)  # (N, N)
     rolled = attention.rollout([A[None]])[0]
     return SelfAttention(
-        learned=learned,
         trained=net.trained,
         layer=layer,
         pixels=net.see(face),
         pairs=A.mean(0),
-        size=size,
+        size=(side, side),
         near=(A * neighbors).sum(-1).mean(-1),
         equal=float(neighbors.sum(-1).mean() / len(neighbors)),
         rolled=float((rolled * neighbors).sum(-1).mean()),
+        effect=next(((share, images) for name, share, images in _effects(network) if name == layer), None),
         symbols=(
             symbol("x", "tokens: positions of the feature map, N × D", tokens),
             symbol("q", "queries, heads × N × d", q),
-            symbol("k", "keys" if learned else "keys, equal to the queries", k),
+            symbol("k", "keys", k),
             symbol("A", "attention of each query (row) to each key", A),
             symbol(r"\tilde A", "rollout: half attention, half residual connection", rolled),
         ),
     )
-
-
-def _map_of(net: Network, x: Tensor) -> Tensor:
-    """Output of the target layer, (D, h, w)."""
-    return forward_from(net.model, x, net.cam_layer, net.spec.reshape).A.detach()[0]
 
 
 def _neighbors(height: int, width: int) -> Tensor:

@@ -6,13 +6,17 @@ from . import (
     convolution,
     frequency,
     imbalance,
+    input_dependence,
     leakage,
+    out_of_distribution,
     self_attention,
     separable,
     spatial_attention,
     svd,
+    transfer,
 )
-from .steps import Lesson, OpenLesson, choose_lesson, choose_step, network_note, run
+from .overview import choose_lesson, overview
+from .steps import Lesson, OpenLesson, choose_step, network_note, run
 
 LESSONS: dict[str, Lesson] = {
     module.LESSON.key: module.LESSON
@@ -24,15 +28,19 @@ LESSONS: dict[str, Lesson] = {
         frequency,
         svd,
         self_attention,
+        input_dependence,
+        transfer,
         imbalance,
         calibration,
         leakage,
+        out_of_distribution,
     )
 }
 """Key in the link → lesson, in the order in which they build on each other."""
 
 
-def following(lesson: Lesson) -> Lesson:
-    """The next lesson; after the last, the first."""
+def following(lesson: Lesson) -> Lesson | None:
+    """The next lesson; None after the last."""
     keys = [*LESSONS]
-    return LESSONS[keys[(keys.index(lesson.key) + 1) % len(keys)]]
+    at = keys.index(lesson.key) + 1
+    return LESSONS[keys[at]] if at < len(keys) else None

@@ -1,12 +1,9 @@
 """Self-attention between the positions of a feature map: how local is it?"""
 
-import streamlit as st
-
 from models.text import counted
-from workbench import services
 from workbench.services import lessons
 
-from .. import charts, state, views
+from .. import charts, views
 from .commitment import Number
 from .steps import Lesson, Steps, side_by_side
 
@@ -16,28 +13,13 @@ def _attempt(found, left, right) -> None:
         n = views.choose_one("Query position: center of field", range(1, 10), default=5, key="position")
         h, w = found.size
         views.caption(
-            f"The feature map of `{found.layer}` has {h} × {w} positions. Each attends to all {h * w}, with weights "
-            f"that sum to 1. Right: the attention of the center of field {n}. {_whose(found)}"
+            f"The feature map that `{found.layer}` gets has {h} × {w} positions. Each attends to all {h * w}, with "
+            f"weights that sum to 1. Right: the attention of the center of field {n}, mean of "
+            f"{counted(len(found.near), 'head')} of the network's transformer block."
         )
-        if not found.learned:
-            other = next(
-                n
-                for n in services.attention.networks_with_attention()
-                if "transformer" in services.networks.get_spec(n).attention
-            )
-            st.button(f"Show {services.networks.get_spec(other).title}", on_click=state.choose_network, args=(other,))
     heat = found.attention_from(n - 1)
     figure = charts.weights_over_face(found.pixels, heat, "attention", 0, float(heat.max()))
     side_by_side(right, _fields(found), (figure, "query", f"Attention of the center of field {n}"))
-
-
-def _whose(found) -> str:
-    if found.learned:
-        return f"It is the mean of {counted(len(found.near), 'head')} of the network's transformer block."
-    return (
-        "This network has no self-attention, so attention is computed from its features without learned projections, "
-        f"in {counted(len(found.near), 'head')}."
-    )
 
 
 def _fields(found):
@@ -67,16 +49,21 @@ def _reveal(found, predicted, left, right) -> None:
         (charts.strength(found.pairs, "attention", 0, found.pairs.max()), "pairs", "Attention, query by key"),
     )
     low, high = (charts.percent(float(end)) for end in found.near.aminmax())
-    limit = (
-        "The prediction need not depend on the regions with high attention."
-        if found.learned and found.trained
-        else "Nothing was trained for this, so it shows how attention works, not what training would find."
-    )
     with left:
         views.caption(
             f"The heads range from {low} to {high}; with the residual connection (*rollout*) the share is "
-            f"{charts.percent(found.rolled)}. Right: attention of each query (row) to each key (column). {limit}"
+            f"{charts.percent(found.rolled)}. Right: attention of each query (row) to each key (column). "
+            f"{_needed(found)}"
         )
+
+
+def _needed(found) -> str:
+    if found.effect is not None:
+        share, images = found.effect
+        return f"With uniform attention in its place, {charts.percent(share)} of predictions change ({images})."
+    if found.trained:
+        return "The prediction need not depend on the regions with high attention."
+    return "The weights are random, so this shows how attention works, not what training would find."
 
 
 def _why(found) -> tuple[tuple[str, ...], str]:
@@ -103,8 +90,8 @@ LESSON = Lesson(
     key="self-attention",
     title="Self-attention: local or global",
     question="How local is self-attention?",
-    needs="a layer with spatial positions",
-    network=lambda chosen: lessons.network_for(chosen, lambda spec: spec.cam_layer is not None),
+    needs="self-attention, measured to matter for its predictions",
+    network=lessons.network_with_self_attention,
     find=lessons.self_attention,
     steps=Steps(_attempt, _think, _guess, _reveal, _why, _take_away),
     code=("models.layers.transformer:TransformerBlock.steps", "workbench.services.lessons:self_attention"),

@@ -46,7 +46,6 @@ def _guess(found) -> Number:
 
 def _reveal(found, predicted, left, right) -> None:
     low, high = found.factor.aminmax()
-    built = f", built as {found.kind.built_as}" if found.kind.built_as else ""
     ends = (1, 2) if found.residual else (0, 1)
     values = {"lower bound": ends[0], "smallest here": float(low), "largest here": float(high)}
     values |= {"upper bound": ends[1]} | ({} if predicted is None else {"predicted": predicted})
@@ -58,8 +57,8 @@ def _reveal(found, predicted, left, right) -> None:
     )
     with left:
         views.caption(
-            f"This module is {found.kind.label}{built}. BAM has a residual connection, so its factor is between 1 and "
-            "2: **it can amplify a position, but not suppress it.** CBAM's factor is between 0 and 1, so it can."
+            f"This module, `{found.layer}`, is {found.kind.label}. BAM has a residual connection, so its factor is "
+            "between 1 and 2: **it can amplify a position, but not suppress it.** CBAM's is between 0 and 1, so it can."
         )
 
 
@@ -87,8 +86,8 @@ LESSON = Lesson(
     key="places",
     title="Spatial attention: CBAM and BAM",
     question="Can spatial attention suppress a position completely?",
-    needs="spatial attention (BAM or CBAM)",
-    network=lambda chosen: lessons.network_for(chosen, lessons.has_bam_or_cbam),
+    needs="CBAM or BAM",
+    network=lessons.network_with_cbam,
     find=lessons.spatial_attention,
     steps=Steps(_attempt, _think, _guess, _reveal, _why, _take_away),
     code=("models.layers.bam:BAM", "models.layers.cbam:CBAM.steps", "workbench.services.lessons:spatial_attention"),

@@ -17,12 +17,15 @@ from workbench import services
 from workbench.faces import Face
 
 from .. import charts, model_picker, page_content, views
+from . import progress
 from .commitment import Guess, Predicted
 from .symbols import symbol_table
 
 STEPS = ("try", "predict", "reveal", "why", "take-away")
 _COLUMNS = (3, 5)  # widths of text and charts
 _BEFORE = STEPS[:2]  # open before a prediction
+OVERVIEW = "overview"
+"""In the link, in place of a lesson."""
 
 
 @dataclass(frozen=True)
@@ -144,33 +147,6 @@ def count(label: str, most: int, start: int, key: str) -> int:
     return st.slider(label, 1, most, start, key=key, bind="query-params")
 
 
-def choose_lesson(lessons: dict[str, Lesson]) -> Lesson:
-    """Let the visitor choose a lesson, kept in the link as `lesson` by its key."""
-    in_link = st.query_params.get("lesson")
-    if in_link in lessons and in_link != st.session_state.get("lesson_in_link"):  # not the value written here last
-        st.session_state["lesson"] = in_link
-    if "opened" not in st.session_state:  # the first run of a visit: is the link for a later step?
-        requested = st.query_params.get("lesson", next(iter(lessons)))
-        st.session_state["opened"] = {requested} if st.query_params.get("step") in STEPS[2:] else set()
-    key = st.selectbox(
-        "Lesson",
-        [*lessons],
-        format_func=lambda key: numbered(lessons, key),
-        key="lesson",
-        persist_state="session",
-        on_change=_go,
-        args=(STEPS[0],),
-    )
-    if in_link is not None or key != next(iter(lessons)):  # the first one needs no link
-        st.query_params["lesson"] = st.session_state["lesson_in_link"] = key
-    return lessons[key]
-
-
-def numbered(lessons: dict[str, Lesson], key: str) -> str:
-    """The label of a lesson in the list: its number and its title."""
-    return f"{[*lessons].index(key) + 1} · {lessons[key].title}"
-
-
 def choose_step(open_lesson: OpenLesson) -> str:
     """Let the visitor choose among the open steps, kept in the link as `step`."""
     everything = open_lesson.commitment is not None or open_lesson.lesson.key in st.session_state["opened"]
@@ -180,7 +156,8 @@ def choose_step(open_lesson: OpenLesson) -> str:
     return views.choose_one("Step", steps, default=STEPS[0], key="step")
 
 
-def _go(step: str, lesson: str | None = None) -> None:
+def open_step(step: str, lesson: str | None = None) -> None:
+    """Open a step, of another lesson if one is given, at the next run; `OVERVIEW` leads to all lessons."""
     st.session_state["step"] = step
     views.go_up()
     if lesson is not None:
@@ -196,32 +173,33 @@ def network_note(open_lesson: OpenLesson, chosen: str) -> None:
         model_picker.random_weights_banner(open_lesson.network)
 
 
-def run(open_lesson: OpenLesson, step: str, found: Any, following: Lesson) -> None:
-    """Show one step of a lesson; `following` is the next lesson."""
+def run(open_lesson: OpenLesson, step: str, found: Any, following: Lesson | None) -> None:
+    """Show one step of a lesson; `following` is the next lesson, None after the last."""
     if step == "try":
         _attempt(open_lesson.lesson, found)
-        _next("Predict", "predict")
     elif step == "predict":
         _predict(open_lesson, found)
     elif step == "reveal":
         _reveal(open_lesson, found)
-        _next("Why", "why")
     elif step == "why":
         _why(open_lesson.lesson, found)
-        _next("Take away", "take-away")
     else:
-        st.subheader(open_lesson.lesson.steps.take_away(found))
-        _next(f"Next lesson: {following.title}", STEPS[0], following.key)
+        _take_away(open_lesson.lesson, found, following)
 
 
-def _next(label: str, step: str, lesson: str | None = None) -> None:
-    st.button(label, key=f"to-{step}", on_click=_go, args=(step, lesson), type="primary")
+def _next(label: str, step: str, lesson: str | None = None, **more: Any) -> None:
+    """The button to the next step; it stands beside the charts, above the fold, and before them on a phone."""
+    style = {"key": f"to-{step}", "type": "primary", **more}
+    if st.button(label, on_click=open_step, args=(step, lesson), **style):
+        st.rerun()  # of the whole page, where the button stands in a fragment
 
 
 @page_content.fragment
 def _attempt(lesson: Lesson, found: Any) -> None:
     left, right = st.columns(_COLUMNS)
     lesson.steps.attempt(found, left, right)
+    with left:
+        _next("Predict", "predict")
 
 
 def _predict(open_lesson: OpenLesson, found: Any) -> None:
@@ -250,7 +228,7 @@ def _commit(open_lesson: OpenLesson, key: str) -> None:
         st.session_state["nothing_said"] = True
         return
     open_lesson.commit(predicted)
-    _go("reveal")
+    open_step("reveal")
 
 
 def _reveal(open_lesson: OpenLesson, found: Any) -> None:
@@ -273,7 +251,10 @@ def _reveal(open_lesson: OpenLesson, found: Any) -> None:
                 f"**You predicted:** {guess.words(predicted)}.{changed}\n\n**Result:** {guess.words(guess.answer)}. "
                 f"{guess.verdict(predicted)}"
             )
+        progress.revealed(open_lesson.lesson.key, guess.verdict(made.first) if made else "")
     open_lesson.lesson.steps.reveal(found, predicted, left, right)
+    with left:
+        _next("Why", "why")
 
 
 def _why(lesson: Lesson, found: Any) -> None:
@@ -283,7 +264,17 @@ def _why(lesson: Lesson, found: Any) -> None:
         for equation in equations:
             st.latex(equation)
         views.caption(text)
+        _next("Take away", "take-away")
     with right:
         views.caption(symbol_table(found.symbols))
     with views.computed(*lesson.code):
         st.markdown("Source code of this lesson:")
+
+
+def _take_away(lesson: Lesson, found: Any, following: Lesson | None) -> None:
+    progress.finished(lesson.key)
+    st.subheader(lesson.steps.take_away(found))
+    with st.container(horizontal=True):
+        if following:
+            _next(f"Next lesson: {following.title}", STEPS[0], following.key)
+        st.button("All lessons", key="to-overview", on_click=open_step, args=(STEPS[0], OVERVIEW))
