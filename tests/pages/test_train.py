@@ -14,13 +14,14 @@ from streamlit.testing.v1 import AppTest
 from models.datasets import FaceSet
 from models.training.config import TrainConfig
 from workbench import services
-from workbench.jobs import limits, processes, runner, store, transfer
+from workbench.jobs import fer2013_import, limits, processes, runner, store, transfer
 from workbench.jobs.estimate import Estimate
 from workbench.jobs.store import JobError
 from workbench.server import access
 from workbench.services import training
-from workbench.services.dataset import exclusions
+from workbench.services.dataset import exclusions, imported
 from workbench.services.training import IMAGENET, NOTHING, PRESETS, epochs, own, presets, sources
+from workbench.ui import classroom
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +59,7 @@ def labels(app: AppTest) -> set[str]:
 # ---- the form
 
 
-def test_each_preset_fills_the_form_and_only_one_needs_a_set(monkeypatch):
+def test_each_preset_fills_the_form_and_only_one_needs_a_set():
     app = opened()
     control = app.segmented_control(key="train-preset")
     assert control.options == [preset.title for preset in PRESETS]
@@ -68,8 +69,27 @@ def test_each_preset_fills_the_form_and_only_one_needs_a_set(monkeypatch):
         assert not app.error
         assert app.selectbox(key="train-model").value == preset.plan.values["model"]
         assert app.selectbox(key="train-start_from").value == preset.plan.start
-        assert app.button(key="train-start").disabled == bool(preset.missing)
-        assert any("ferscope data import" in info.value for info in app.info) == bool(preset.missing)
+        missing = preset.plan.set == "fer2013"
+        assert app.button(key="train-start").disabled == missing
+        assert any("FER2013 is not imported here" in info.value for info in app.info) == missing
+
+
+def test_presets_follow_the_chosen_dataset_and_say_it():
+    faces = [(name, job_folders.gray(i)) for i, name in enumerate(["happy", "sad"] * 6)]
+    mine = training.make(faces)
+    app = opened()
+    app.selectbox(key="train-set").set_value(mine.id).run()
+    assert f"on {mine.title} for eight epochs" in text_of(app)
+    app.segmented_control(key="train-preset").set_value("Progressive, paper B in small").run()
+    assert app.selectbox(key="train-set").value == mine.id
+    assert f"to {mine.title}, each phase" in text_of(app)
+    app.selectbox(key="train-model").set_value("resnet18").run()
+    assert "Settings of your own" in text_of(app)
+    app.segmented_control(key="train-preset").set_value("Shortcut learning").run()
+    assert app.selectbox(key="train-set").value == "drawn faces, a sticker on neutral"
+    app.selectbox(key="train-set").set_value("drawn faces").run()
+    assert app.segmented_control(key="train-preset").value == "Small network"
+    assert app.text_input(key="train-title").value == "Small network, drawn faces"
 
 
 @pytest.mark.parametrize("network", ["vanilla_cnn", "resnet18"])
@@ -324,37 +344,26 @@ def test_a_job_of_the_list_is_looked_at_and_left_again(tiny):
 # ---- own pictures
 
 
-def test_no_image_is_requested_before_both_consents():
-    app = opened()
-    assert not app.main.file_uploader or app.main.file_uploader[0].key == "bring-zip"
-    app.checkbox(key="own-consent").check().run()
-    assert "own-zip" not in {uploader.key for uploader in app.main.file_uploader}
-    app.checkbox(key="own-guardian").check().run()
-    assert "own-zip" in {uploader.key for uploader in app.main.file_uploader}
+FILES, FOLDER = "own-upload-files-0", "own-upload-folder-0"
 
 
-def test_a_bad_zip_is_refused_on_the_page_and_the_form_stands():
+def uploaders(app: AppTest) -> set[str]:
+    return {uploader.key for uploader in app.main.file_uploader}
+
+
+def consented() -> AppTest:
     app = opened()
     for tick in ("own-consent", "own-guardian"):
         app.checkbox(key=tick).check()
-    app.run()
+    return app.run()
+
+
+def zipped(names: list[str]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as file:
-        file.writestr("../happy/1.png", b"x")
-    next(u for u in app.main.file_uploader if u.key == "own-zip").upload("x.zip", buffer.getvalue()).run()
-    assert not app.exception
-    assert "climbs out" in app.error[0].value
-    assert "Start the training" in labels(app)
-
-
-def consented(**choices: str) -> AppTest:
-    app = opened()
-    for tick in ("own-consent", "own-guardian"):
-        app.checkbox(key=tick).check()
-    app.run()
-    for key, value in choices.items():
-        app.segmented_control(key=key.replace("_", "-")).set_value(value).run()
-    return app
+        for i, name in enumerate(names):
+            file.writestr(name, b"x" * i)
+    return buffer.getvalue()
 
 
 @pytest.fixture
@@ -363,13 +372,26 @@ def drawn_crops(monkeypatch):
     monkeypatch.setattr(own, "face_of", lambda data: job_folders.gray(len(data)))
 
 
-def test_folders_that_mean_no_class_are_mapped_in_the_page_and_remembered(drawn_crops):
+def test_no_image_is_requested_before_both_consents():
+    app = opened()
+    app.checkbox(key="own-consent").check().run()
+    assert FILES not in uploaders(app)
+    app.checkbox(key="own-guardian").check().run()
+    assert {FILES, FOLDER} <= uploaders(app)
+
+
+def test_a_bad_zip_is_refused_on_the_page_and_the_form_stands():
     app = consented()
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as file:
-        for i in range(12):
-            file.writestr(f"{i % 2 + 1}/{i}.png", b"x" * i)
-    app.file_uploader(key="own-zip").upload("x.zip", buffer.getvalue()).run()
+    app.file_uploader(key=FILES).upload("x.zip", zipped(["../happy/1.png"])).run()
+    assert not app.exception
+    assert "climbs out" in app.error[0].value
+    assert app.button(key="own-make").disabled
+    assert "Start the training" in labels(app)
+
+
+def test_folders_that_mean_no_class_are_mapped_in_the_page_and_remembered(drawn_crops):
+    app, data = consented(), zipped([f"{1 + i % 2}/{i}.png" for i in range(12)])
+    app.file_uploader(key=FILES).upload("x.zip", data).run()
     assert "**2 folders are not named after a class that is known here:**" in text_of(app)
     assert app.button(key="own-make").disabled
     app.selectbox(key="own-folder-1").set_value("happy")
@@ -378,27 +400,25 @@ def test_folders_that_mean_no_class_are_mapped_in_the_page_and_remembered(drawn_
     assert not app.exception
     (made,) = training.own_sets()
     assert made.counts == {"happy": 6, "contempt": 6}
-    app.file_uploader(key="own-zip").upload("x.zip", buffer.getvalue()).run()
+    assert app.selectbox(key="train-set").value == made.id
+    app.file_uploader(key="own-upload-files-1").upload("x.zip", data).run()
     assert app.selectbox(key="own-folder-2").value == "contempt"
 
 
-@pytest.mark.parametrize(
-    ("source", "key", "names"),
-    [
-        ("Images", "own-files-False", ["happy_{}.png", "sad-{}.jpg"]),
-        ("Folder", "own-files-True", ["mine/joy/{}.png", "mine/../sad/{}.png"]),
-    ],
-)
-def test_dropped_files_and_folders_become_a_set_with_their_labels(source, key, names, drawn_crops):
-    app = consented(own_way=source)
-    files = [(names[i % 2].format(i), b"x" * i, "image/png") for i in range(12)]
-    app.file_uploader(key=key).set_value([*files, (".hidden.png", b"x", "image/png")]).run()
+def test_zips_images_and_folders_of_all_tabs_become_one_dataset(drawn_crops):
+    app = consented()
+    loose = [(("happy_{}.png", "sad-{}.jpg")[i % 2].format(i), b"x" * i, "image/png") for i in range(6)]
+    folder = [(("mine/joy/{}.png", "mine/../sad/{}.png")[i % 2].format(i), b"x", "image/png") for i in range(6)]
+    packed = ("more.zip", zipped(["happy/1.png", "sad/2.png"]), "application/zip")
+    app.file_uploader(key=FILES).set_value([*loose, packed, (".hidden.png", b"x", "image/png")])
+    app.file_uploader(key=FOLDER).set_value(folder).run()
     assert not app.exception
-    if source == "Images":
-        assert app.main.data_editor[0].value["label"].tolist() == ["happy", "sad"] * 6
+    assert app.main.data_editor[0].value["label"].tolist() == ["happy", "sad"] * 3
+    assert "So far: happy 7, sad 7." in text_of(app)
     app.button(key="own-make").click().run()
     assert not app.exception
-    assert training.own_sets()[0].counts == {"happy": 6, "sad": 6}
+    assert training.own_sets()[0].counts == {"happy": 7, "sad": 7}
+    assert "So far: no image with a class." in text_of(app)
 
 
 def test_an_own_set_is_deleted_with_its_jobs_by_one_button(tiny):
@@ -406,15 +426,93 @@ def test_an_own_set_is_deleted_with_its_jobs_by_one_button(tiny):
     made = training.make(faces)
     job_folders.job(tiny, belongs_to=made.id, done=1)
     app = opened()
+    app.selectbox(key="train-set").set_value(made.id).run()
     app.button(key=f"own-delete-{made.id}").click().run()
     assert not app.exception
     assert training.own_sets() == ()
     assert store.jobs() == []
+    assert app.selectbox(key="train-set").value == "drawn faces"
 
 
 def test_samples_only_offers_no_own_images(monkeypatch):
     monkeypatch.setenv(access.SAMPLES_ONLY, "1")
     assert not any("own images" in expander.label for expander in opened().expander)
+
+
+# ---- FER2013
+
+
+@pytest.fixture
+def at_home(monkeypatch):
+    """The visitor's address is that of the computer that runs the app; AppTest has none."""
+    monkeypatch.setattr(classroom, "_address", lambda: "127.0.0.1")
+
+
+def without_fer2013(app: AppTest) -> AppTest:
+    return app.selectbox(key="train-set").set_value("fer2013").run()
+
+
+def sent(app: AppTest) -> None:
+    next(button for button in app.main.button if button.label == "Import FER2013").click().run()
+    assert not app.exception
+
+
+@pytest.fixture
+def imports(monkeypatch):
+    """The imports that were begun, and no process of any."""
+    begun: list[tuple] = []
+    for name in ("import_path", "import_file"):
+        monkeypatch.setattr(fer2013_import, name, lambda *given, name=name: begun.append((name, *given)))
+    return begun
+
+
+def test_fer2013_is_imported_from_a_path_of_this_computer_or_from_a_file(at_home, imports, tmp_path):
+    app = without_fer2013(opened())
+    sent(app)
+    assert "Enter a path or choose a file." in {warning.value for warning in app.warning}
+    app.text_input(key="fer2013-path").set_value(f' "{tmp_path}/a.zip" ')
+    sent(app)
+    app.file_uploader(key="fer2013-file").upload("../../etc/b.csv", b"emotion")
+    sent(app)
+    out = imported.FOLDER / "fer2013.npz"
+    assert imports[0] == ("import_path", tmp_path / "a.zip", out)
+    assert imports[1] == ("import_file", b"emotion", "../../etc/b.csv", out)
+
+
+def test_a_path_that_does_not_exist_starts_nothing_and_says_so(at_home):
+    app = without_fer2013(opened())
+    app.text_input(key="fer2013-path").set_value("/no/such\0path")
+    sent(app)
+    assert len(app.error) == 1
+    assert fer2013_import.current() is None
+
+
+def test_a_running_import_shows_its_progress_and_can_be_cancelled(at_home, monkeypatch):
+    now = fer2013_import.Import("a.zip", "running", 12_000, time.time() - 3)
+    monkeypatch.setattr(fer2013_import, "current", lambda: now)
+    monkeypatch.setattr(fer2013_import, "cancel", lambda: cancelled.append(1))
+    cancelled: list[int] = []
+    app = without_fer2013(opened())
+    assert "Importing a.zip: 12\N{NARROW NO-BREAK SPACE}000 of 35" in _bar(app)
+    app.button(key="fer2013-cancel").click().run()
+    assert cancelled == [1]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(access.LAN, "1"), (access.SAMPLES_ONLY, "1"), (access.HOST_NAMES, "x.org"), ("address", "192.168.1.9")],
+)
+def test_nobody_but_the_owner_of_the_computer_may_name_a_path_of_it(name, value, at_home, monkeypatch):
+    if name == "address":
+        monkeypatch.setattr(classroom, "_address", lambda: value)
+    else:
+        monkeypatch.setenv(name, value)
+    app = AppTest.from_file(str(APP), default_timeout=300)
+    app.session_state["teacher"] = True
+    app.switch_page("../pages/train.py").run()
+    without_fer2013(app)
+    assert not {"fer2013-path", "fer2013-file"} & {box.key for box in (*app.text_input, *app.main.file_uploader)}
+    assert any("ferscope data import" in info.value for info in app.info)
 
 
 # ---- in class

@@ -50,6 +50,11 @@ def is_host_name(name: str) -> bool:
     return False
 
 
+def has_host_names() -> bool:
+    """Whether the app was started for host names, as behind a proxy, whose visitors seem to be on this computer."""
+    return bool(os.environ.get(HOST_NAMES, "").strip())
+
+
 def own_names() -> list[str]:
     """Possible host names of this computer in the local network; no request is sent."""
     name = socket.gethostname().lower().rstrip(".")

@@ -8,7 +8,7 @@ import streamlit as st
 
 from workbench.server import access
 from workbench.server.attempts import Attempts, refusal
-from workbench.server.connections import network
+from workbench.server.connections import LOOPBACK, network
 from workbench.server.consent import ACCEPT, notice
 
 from . import state
@@ -24,6 +24,15 @@ _attempts = Attempts()  # of all visitors
 def teacher() -> bool:
     """Whether this visitor may train, promote and share: always on one's own computer, in a class with the token."""
     return not access.on_the_network() or st.session_state.get("teacher", False)
+
+
+def owner() -> bool:
+    """Whether this visitor sits at the computer that runs the app, and the app is for nobody else.
+
+    Only they may name a path of it: not the visitors of a class, nor its teacher from another computer.
+    """
+    private = not access.on_the_network() and not access.samples_only() and not access.has_host_names()
+    return private and _address() in LOOPBACK
 
 
 def teacher_or_stop(action: str) -> None:

@@ -15,12 +15,8 @@ from workbench.services.dataset.class_imbalance import Augmenting, Weighting
 from workbench.services.dataset.contents import Contents
 from workbench.services.metrics.annotators import AnnotatorAgreement
 
-from . import charts, page_content, state, views
+from . import charts, fer2013_import, page_content, state, views
 
-_NOT_IMPORTED = (
-    "FER2013 is not imported here. In a terminal: `ferscope data import SOURCE`, where SOURCE is the archive, folder "
-    "or CSV file. Below is what is known without its images."
-)
 _SAMPLES = 12
 _SIDE = 112  # of an image on the page, in pixels
 _ENLARGED = 3  # times, every pixel a square
@@ -37,7 +33,10 @@ def choose() -> Contents:
         st.warning(str(error))
         state.stop()
     if not services.dataset.contents.has_images(name):
-        st.info(_NOT_IMPORTED)
+        with st.expander(
+            "FER2013 is not imported: below is what is known without its images", expanded=fer2013_import.running()
+        ):
+            fer2013_import.offer()
     return found
 
 

@@ -82,11 +82,13 @@ def _networks() -> tuple[str, ...]:
 
 
 def label(name: str) -> str:
-    """One line of the list: paper, title, test accuracy, number of parameters; for a job title and accuracy."""
+    """One line of the list: paper, title, test accuracy or "untrained", parameters; for a job title and accuracy."""
     spec, share = services.networks.get_spec(name), accuracy(name)
     parts = [spec.title] if share is None else [spec.title, percentage(share)]
     if (card := _card(name)) and card.seen:
         parts.append("saw test images")
+    if not services.networks.is_trained(name):
+        parts.append("damaged" if name in broken_checkpoints() else "untrained")
     if not services.networks.is_job(name):
         parts.insert(0, spec.paper or "own")
     if name in list_models():
@@ -157,9 +159,9 @@ def millions(name: str) -> str:
 
 
 _HELP = (
-    "The list is ordered by paper, A to E; type to search, for example BAM or mobile. Each line has the number of "
-    "parameters and, if trained, the accuracy on FER2013's PrivateTest (flip averaging). Other checkpoints of a "
-    "network follow it, named by their folder. Your own training runs come first."
+    "The list is ordered by paper, A to E; type to search, for example BAM or mobile. Each line has the accuracy on "
+    "FER2013's PrivateTest (flip averaging) and the number of parameters; an untrained network has random weights. "
+    "Other checkpoints of a network follow it, named by their folder. Your own training runs come first."
 )
 
 

@@ -65,10 +65,28 @@ def test_every_preset_is_a_training_that_the_class_takes(place, tiny, monkeypatc
         assert set(preset.plan.pinned) <= set(trainings.PINNED)
 
 
-def test_only_a_preset_that_needs_a_missing_set_says_how_to_import_it(place):
-    told = {preset.title: preset.missing for preset in PRESETS}
-    assert [title for title, missing in told.items() if missing] == ["Last layers on FER2013"]
-    assert "ferscope data import" in told["Last layers on FER2013"]
+def test_presets_are_trained_on_the_chosen_dataset_unless_they_belong_to_one(place):
+    faces = [(name, job_folders.gray(i)) for i, name in enumerate(["happy", "sad"] * 6)]
+    mine = trainings.make(faces).id
+    for preset in PRESETS:
+        assert preset.on(None) == preset.plan
+        assert preset.on("fer2013").set == ("fer2013" if preset.any_set else preset.plan.set)
+        assert preset.named(preset.on("fer2013").title)
+        model, start = preset.plan.values["model"], preset.plan.start
+        assert preset.describes(model, start, preset.plan.set)
+        assert preset.describes(model, start, mine) == preset.any_set
+        assert not preset.describes("resnet18", start, preset.plan.set)
+    plan = PRESETS[0].on(mine)
+    assert (plan.title, plan.values["batch_size"]) == ("Small network, own images", 8)
+    assert presets.resolved(plan).data.parent.name == mine
+
+
+def test_own_sets_of_one_minute_have_different_titles(place, monkeypatch):
+    first, second = (
+        trainings.OwnSet("a", 1000.0 + i, {"happy": 6, "sad": 6 + i, "b": 6, "c": 6, "d": 6}) for i in range(2)
+    )
+    assert first.title != second.title
+    assert first.title.endswith("(happy 6, sad 6, b 6, c 6, 1 more class)")
 
 
 # ---- sets and starting points

@@ -40,7 +40,7 @@ def test_a_label_says_paper_title_accuracy_and_size():
     share = read_card("residual_cnn").metrics["PrivateTest"]["flip"]["accuracy"]
     label = f"C · Residual CNN · {100 * share:.1f} % · 1.94 M".replace(" %", "\N{NO-BREAK SPACE}%")
     assert model_picker.label("residual_cnn") == label.replace(" M", "\N{NO-BREAK SPACE}M")
-    assert model_picker.label("mobilenet_v1") == "A · MobileNet v1 · 3.21\N{NO-BREAK SPACE}M"
+    assert model_picker.label("mobilenet_v1") == "A · MobileNet v1 · untrained · 3.21\N{NO-BREAK SPACE}M"
 
 
 def test_a_network_whose_ancestors_have_seen_test_images_is_called_so(monkeypatch):

@@ -16,7 +16,9 @@ from ...faces import Face
 FOLDER = DATA
 """Where `ferscope data import` writes them; tests replace it."""
 
-NOT_IMPORTED = "No set of faces is imported here. In a terminal: ferscope data import SOURCE"
+NOT_IMPORTED = (
+    "No dataset is imported here. Import FER2013 on the page Dataset, or any in a terminal: ferscope data import SOURCE"
+)
 
 
 @dataclass(frozen=True, eq=False)

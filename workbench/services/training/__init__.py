@@ -36,4 +36,4 @@ from .own import (
 )
 from .presets import IMAGENET, NOTHING, PRESETS, Plan, Preset, estimate, measure, measuring, resolved, start
 from .progress import STATES, Progress, duration, progress
-from .sources import DRAWINGS, set_names, split_names, starting_points
+from .sources import DRAWINGS, set_names, set_title, split_names, starting_points

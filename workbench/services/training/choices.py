@@ -236,7 +236,7 @@ def refitted(entries: Mapping[str, Any], network: str, dataset: str) -> Entries:
 
 def _own_title(entries: Mapping[str, Any]) -> str:
     """The title of the job, but not that of a preset, which no longer says what is trained."""
-    return "" if entries["title"] in {preset.plan.title for preset in PRESETS} else entries["title"]
+    return "" if any(preset.named(entries["title"]) for preset in PRESETS) else entries["title"]
 
 
 def with_start(entries: Mapping[str, Any]) -> Entries:

@@ -26,7 +26,7 @@ from models.datasets.archives import is_hidden, zip_name
 from models.datasets.class_names import ClassMap, class_of, in_order
 from models.datasets.readers.folder import listed, meanings
 from models.images import SUFFIXES, TITLES
-from models.text import PLAIN_WORDS
+from models.text import PLAIN_WORDS, counted
 
 from ... import faces
 from ...jobs import runner, store
@@ -36,6 +36,7 @@ from ...jobs.store import JobError
 from . import epochs
 
 _SIDE = 48  # pixels
+_NAMED = 4  # classes in a title
 _UNPACKED = 12 * LIMITS.own_bytes  # bytes, of all images of a zip file together
 _LARGEST = (1600, 1600)  # pixels, while a face is looked for
 _DAMAGED = "This is not a zip that can be read, or a damaged one. Pack it again."
@@ -63,8 +64,11 @@ class OwnSet:
 
     @property
     def title(self) -> str:
-        """Its label: when it was made, and its number of faces."""
-        return f"own images, {datetime.fromtimestamp(self.made):%d %b %H:%M} ({sum(self.counts.values())} faces)"
+        """Its label: when it was made, to the second, and its classes with their numbers of faces."""
+        classes = [f"{name[:20]} {n}" for name, n in self.counts.items()]
+        if (more := len(classes) - _NAMED) > 0:
+            classes[_NAMED:] = [counted(more, "more class", "more classes")]
+        return f"own images of {datetime.fromtimestamp(self.made):%d %b %H:%M:%S} ({', '.join(classes)})"
 
 
 def own_sets() -> tuple[OwnSet, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ from ...jobs import runner
 from ...jobs.estimate import Estimate, estimate_duration
 from ...jobs.store import Job
 from .. import networks
-from ..dataset import imported
 from . import epochs, form, sources
 
 NOTHING, IMAGENET = "Random", "ImageNet"
@@ -43,30 +42,42 @@ class Plan:
     pinned: tuple[str, ...] = ("drawn_happy", "drawn_surprise")
 
 
+_OWN_BATCH = 8  # images in a step on people's own images, of which there are few
+
+
 @dataclass(frozen=True)
 class Preset:
     """A training for class.
 
     Attributes:
         title: a few words, for a choice.
-        shows: what there is to be seen, in one or two sentences.
-        plan: what it trains.
+        shows: what there is to be seen, in one or two sentences; "{set}" stands for the dataset.
+        plan: what it trains, on the dataset that it has until another one is chosen.
+        any_set: whether it can be trained on any dataset; False: on that of the plan only.
     """
 
     title: str
     shows: str
     plan: Plan
+    any_set: bool = True
 
-    @property
-    def missing(self) -> str:
-        """What has to be done before it can be started, in one sentence; "" where nothing."""
-        if self.plan.set in sources.DRAWINGS or self.plan.set in imported.imported_sets():
-            return ""
-        return (
-            f"This training needs {self.plan.set.upper()}, which is not imported here. In a terminal: "
-            f"`ferscope data import SOURCE`, where SOURCE is the archive, the folder or the CSV; it becomes "
-            f"`data/{self.plan.set}.npz`. The other training runs need no set."
-        )
+    def on(self, dataset: str | None) -> Plan:
+        """What it trains on a dataset of `sources.set_names`; None: on that of the plan."""
+        if dataset in (None, self.plan.set) or not self.any_set:
+            return self.plan
+        if sources.is_own(dataset):  # small, and everybody sees the title of a job
+            values = {**self.plan.values, "batch_size": _OWN_BATCH}
+            return replace(self.plan, set=dataset, title=f"{self.title}, own images", values=values)
+        return replace(self.plan, set=dataset, title=f"{self.title}, {sources.set_title(dataset)}"[:80])
+
+    def named(self, title: str) -> bool:
+        """Whether this is a title that `on` gives."""
+        return title == self.plan.title or title.startswith(f"{self.title}, ")
+
+    def describes(self, network: str, start: str, dataset: str) -> bool:
+        """Whether `shows` is still true for a network, its initial weights and a dataset."""
+        same = (network, start) == (self.plan.values["model"], self.plan.start)
+        return same and (self.any_set or dataset == self.plan.set)
 
 
 _SMALL = {"batch_size": 64, "growing_sizes": (), "epochs": 8, "learning_rate": 0.05}
@@ -74,17 +85,17 @@ _STICKER = "drawn faces, a sticker on neutral"
 
 PRESETS = (
     Preset(
-        "One minute on drawn faces",
-        "A small network with random weights is trained on seven drawn expressions for eight epochs. Watch the "
-        "training curves, and how its class activation maps change.",
-        Plan("One minute on drawn faces", values={"model": "vanilla_cnn", **_SMALL}),
+        "Small network",
+        "A small network with random weights is trained on {set} for eight epochs; on drawn faces that takes about a "
+        "minute. Watch the training curves, and how its class activation maps change.",
+        Plan("Small network, drawn faces", values={"model": "vanilla_cnn", **_SMALL}),
     ),
     Preset(
-        "Last layers on FER2013",
-        "Fine-tunes the head and the deepest stage of residual_cnn on the images that it was trained on, with the "
+        "Last layers",
+        "Fine-tunes the head and the deepest stage of residual_cnn, which was trained on FER2013, on {set}, with the "
         "other layers frozen. How much changes?",
         Plan(
-            "Last layers of residual_cnn on FER2013",
+            "Last layers of residual_cnn, FER2013",
             set="fer2013",
             start="residual_cnn",
             values={
@@ -100,7 +111,7 @@ PRESETS = (
     Preset(
         "Progressive, paper B in small",
         "As in paper B: first only the head trains, then more and more of the deepest stages, then the head again. "
-        "Here from photographs (residual_cnn) to drawn faces, each phase one or two epochs.",
+        "Here from residual_cnn, trained on photographs, to {set}, each phase one or two epochs.",
         Plan(
             "Progressive, as in paper B",
             start="residual_cnn",
@@ -128,6 +139,7 @@ PRESETS = (
             values={"model": "vanilla_cnn", **_SMALL, "augmentation": "none"},
             pinned=("drawn_happy", "sticker_happy"),
         ),
+        any_set=False,
     ),
 )
 """In the order of the page."""

@@ -17,6 +17,7 @@ from models.datasets.splits import SPLITS
 from models.datasets.synthetic.faces import draw
 from models.datasets.synthetic.sets import drawn_set
 from models.files import UNPACKING_ERRORS
+from models.paths import FER2013
 from models.seeding import seeded
 from models.training.config import TrainConfig
 
@@ -51,6 +52,18 @@ DRAWINGS = {
 def set_names(own_too: bool = True) -> tuple[str, ...]:
     """Sets that a training can have: drawn, imported, then people's own by their ids."""
     return (*DRAWINGS, *imported.imported_sets(), *([s.id for s in own.own_sets()] if own_too else ()))
+
+
+def set_title(name: str) -> str:
+    """A set in words: of people's own when it was made and its classes, FER2013 as it is written."""
+    if name in DRAWINGS or name in imported.imported_sets():
+        return "FER2013" if name == FER2013.stem else name
+    return next((s.title for s in own.own_sets() if s.id == name), "FER2013" if name == FER2013.stem else name)
+
+
+def is_own(name: str) -> bool:
+    """Whether a set is of people's own images."""
+    return os.path.isfile(store.OWN / name / "faces.npz")
 
 
 def data_file(name: str, progress: Callable[[int, int], None] | None = None) -> Path:

@@ -14,26 +14,21 @@ from workbench.jobs.estimate import Estimate
 from workbench.jobs.limits import LIMITS
 from workbench.jobs.store import JobError
 from workbench.services import training
-from workbench.services.training import PRESETS, Field, Plan
+from workbench.services.training import Field, Plan, Preset
 
-from .. import page_content
-from . import live
-
-_TITLES = {preset.title: preset for preset in PRESETS}
+from .. import fer2013_import, page_content
+from . import entries, live
 
 
 @page_content.fragment
 def show() -> None:
     """Draw the form; after the start the page shows the job."""
-    _begin()
-    preset = _TITLES[
-        st.segmented_control(
-            "Training", _TITLES, required=True, wrap=True, key="train-preset", on_change=_take_preset
-        )
-    ]  # fmt: skip
-    st.markdown(preset.shows)
-    if preset.missing:
-        st.info(preset.missing)
+    entries.begin()
+    presets = entries.PRESET_TITLES
+    title = st.segmented_control(
+        "Training", presets, required=True, wrap=True, key="train-preset", on_change=entries.take_preset
+    )
+    _describe(presets[title])
     _up_front()
     _exclusions()
     _summary()
@@ -48,7 +43,7 @@ def show() -> None:
     if missing:
         return
     try:
-        plan = training.plan_of(_entries())
+        plan = training.plan_of(entries.current())
         if start:
             _start(plan, text)
         if ask:
@@ -60,6 +55,20 @@ def show() -> None:
         page_content.fragment(_time, run_every=1.0 if training.measuring(plan) else None)(
             plan, training.measuring(plan)
         )
+
+
+def _describe(preset: Preset) -> None:
+    """Draw what the preset shows, while its network, weights and dataset are still chosen; say what is missing."""
+    held = st.session_state
+    dataset = held["train-set"]
+    if preset.describes(held["train-model"], held["train-start_from"], dataset):
+        st.markdown(preset.shows.format(set=training.set_title(dataset)))
+    else:
+        st.markdown("**Settings of your own.** Another preset replaces them, except for the dataset.")
+    if dataset == fer2013_import.NAME:
+        fer2013_import.offer()
+    elif dataset not in training.set_names():
+        st.info(f"The dataset {dataset} is not on this computer. Choose another one.")
 
 
 def _time(plan: Plan, before: bool) -> None:
@@ -95,55 +104,6 @@ def _text(found: Estimate) -> str:
     )
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# The entries, each under "train-NAME" in the session; see `services.training.choices`
-
-
-def offer(plan: Plan) -> None:
-    """Fill the form with a plan at the next run."""
-    st.session_state["train-wanted"] = plan
-
-
-def _begin() -> None:
-    """Set the values of the widgets before the first one is drawn, from the preset or from `offer`."""
-    if "train-preset" not in st.session_state:
-        st.session_state["train-preset"] = PRESETS[0].title
-    if "train-model" not in st.session_state:
-        _take(st.session_state.pop("train-wanted", None) or _TITLES[st.session_state["train-preset"]].plan)
-    elif wanted := st.session_state.pop("train-wanted", None):
-        _take(wanted)
-
-
-def _entries() -> dict:
-    return {key.removeprefix("train-"): value for key, value in st.session_state.items() if key.startswith("train-")}
-
-
-def _show(entries: dict) -> None:
-    """Set the values of the widgets, and remember the network and the dataset that they belong to."""
-    st.session_state.update({f"train-{name}": value for name, value in entries.items()})
-    st.session_state["train-fitted"] = (st.session_state["train-model"], st.session_state["train-set"])
-
-
-def _take(plan: Plan) -> None:
-    _show(training.entries_of(plan))
-
-
-def _take_preset() -> None:
-    _take(_TITLES[st.session_state["train-preset"]].plan)
-
-
-def _take_recipe() -> None:
-    _show(training.with_recipe(_entries()))
-
-
-def _refit() -> None:
-    _show(training.refitted(_entries(), *st.session_state["train-fitted"]))
-
-
-def _take_start() -> None:
-    _show(training.with_start(_entries()))
-
-
 def _keep(name: str, options: tuple[str, ...]) -> tuple[str, ...]:
     """The options of a select box; a value that is not among them is replaced by the first."""
     if st.session_state.get(f"train-{name}") not in options:
@@ -157,10 +117,6 @@ def _in_phases() -> bool:
     return held["train-trained_stages"] not in training.parts(held["train-model"])
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Widgets
-
-
 def _up_front() -> None:
     """Draw the main settings in three rows, which keeps their order on a phone."""
     held = st.session_state
@@ -171,18 +127,22 @@ def _up_front() -> None:
         networks,
         format_func=lambda name: services.networks.get_spec(name).title,
         key="train-model",
-        on_change=_refit,
+        on_change=entries.refit,
     )
     weights = _keep("start_from", training.starts(held["train-model"]))
     start.selectbox(
-        "Initial weights", weights, format_func=training.start_name, key="train-start_from", on_change=_take_start
+        "Initial weights",
+        weights,
+        format_func=training.start_name,
+        key="train-start_from",
+        on_change=entries.take_start,
     )
-    sets = tuple(dict.fromkeys((*training.set_names(), held["train-set"])))  # also one that is not imported here
-    set_.selectbox("Dataset", sets, format_func=_set, key="train-set", on_change=_refit)
+    sets = tuple(dict.fromkeys((*training.set_names(), fer2013_import.NAME, held["train-set"])))
+    set_.selectbox("Dataset", sets, format_func=_set, key="train-set", on_change=entries.take_set)
     split, recipe, part = st.columns(3)
     splits = _keep("split", training.split_names(held["train-set"]))
     split.selectbox("Split", splits, key="train-split", help=_SPLIT)
-    recipe.selectbox("Recipe", training.recipes(), key="train-recipe", on_change=_take_recipe, help=_RECIPE)
+    recipe.selectbox("Recipe", training.recipes(), key="train-recipe", on_change=entries.take_recipe, help=_RECIPE)
     layers = _keep("trained_stages", training.parts(held["train-model"], held["train-phases"]))
     part.selectbox("Trainable layers", layers, key="train-trained_stages", help=_LAYERS)
     own = services.networks.get_spec(held["train-model"]).recipe
@@ -222,7 +182,7 @@ _LAYERS = "Other layers are frozen, including their batch normalization statisti
 def _summary() -> None:
     """Draw a summary of the resolved configuration."""
     try:
-        found = training.summary(training.resolved(training.plan_of(_entries())))
+        found = training.summary(training.resolved(training.plan_of(entries.current())))
     except (JobError, ValueError):
         return  # the error is shown when it is started
     one = len(found.phases) == 1
@@ -232,8 +192,8 @@ def _summary() -> None:
 
 
 def _set(name: str) -> str:
-    own = next((s for s in training.own_sets() if s.id == name), None)
-    return own.title if own else name
+    """The title of a dataset; one that is not here is marked."""
+    return training.set_title(name) + ("" if name in training.set_names() else ", not imported")
 
 
 def _options() -> None:

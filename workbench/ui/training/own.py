@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable
-from functools import partial
 
 import streamlit as st
 
@@ -19,11 +17,14 @@ from workbench.server import access
 from workbench.services import training
 from workbench.services.training import OwnSet, Plan
 
-from .. import uploads
-from . import form, own_files
+from .. import page_content, uploads
+from . import entries, own_files
+from .own_files import Batch
 
 _CONSENT = "Each person in these images has agreed to a training on this computer and may have the images deleted"
 _GUARDIAN = "Nobody in them is a minor, or a guardian has agreed"
+_SOURCES = ("Files", "Folder", "Camera")
+"""Where images come from; the camera, which browsers allow only over https, is the last."""
 
 
 def offer() -> None:
@@ -31,28 +32,51 @@ def offer() -> None:
     if access.samples_only():
         return
     with st.expander("Train on your own images"):
-        st.markdown(
-            f"Two to {LIMITS.own_classes} classes with at least {LIMITS.own_each} images each, at most "
-            f"{LIMITS.own_images} in total. Faces are detected, cropped, converted to gray and resized to 48 × 48; "
-            "the original images are not kept. Everything stays on this computer: such a training cannot be promoted "
-            "or exported, and is deleted with its dataset. A network trained on so few images says little about other "
-            "faces."
-        )
-        agreed = st.checkbox(_CONSENT, key="own-consent"), st.checkbox(_GUARDIAN, key="own-guardian")
-        if not all(agreed):
-            st.caption("Confirm both before you add images.")
-        else:
-            sources = dict(_SOURCES) if not access.on_the_network() else {k: _SOURCES[k] for k in list(_SOURCES)[:-1]}
-            sources[
-                st.segmented_control("Source", sources, default=next(iter(sources)), required=True, key="own-way")
-            ]()
+        _new()
         for own in training.own_sets():
             _set(own)
 
 
+@page_content.fragment
+def _new() -> None:
+    """Draw what makes a new dataset: consent, the sources, and one button for the images of all of them."""
+    st.markdown(
+        f"Two to {LIMITS.own_classes} classes with at least {LIMITS.own_each} images each, at most "
+        f"{LIMITS.own_images} in total. Faces are detected, cropped, converted to gray and resized to 48 × 48; "
+        "the original images are not kept. Everything stays on this computer: such a training cannot be promoted "
+        "or exported, and is deleted with its dataset. A network trained on so few images says little about other "
+        "faces."
+    )
+    agreed = st.checkbox(_CONSENT, key="own-consent"), st.checkbox(_GUARDIAN, key="own-guardian")
+    if not all(agreed):
+        st.caption("Confirm both before you add images.")
+        return
+    _create(own_files.labeled(_sources()))
+
+
+def _sources() -> list[own_files.File]:
+    """Draw a tab for each source, and return the files of all of them; photos are kept in the session."""
+    number = st.session_state.setdefault("own-number", 0)
+    offered = _SOURCES[:-1] if access.on_the_network() else _SOURCES
+    files, folder, *camera = st.tabs(offered, key="own-way", on_change="rerun")
+    with files:
+        found = own_files.uploader(folder=False, number=number)
+    with folder:
+        found += own_files.uploader(folder=True, number=number)
+    for tab in camera:
+        with tab:
+            if tab.open:  # else the browser would ask for the camera
+                _camera()
+    return found
+
+
+def _taken() -> list[training.Labelled]:
+    """Faces in photos of the camera, with their classes; in memory until the dataset is created."""
+    return st.session_state.setdefault("own-taken", [])
+
+
 def _camera() -> None:
-    """Take one photo after another, each with its class; kept in memory until the dataset is created."""
-    taken: list = st.session_state.setdefault("own-taken", [])
+    """Take one photo after another, each with its class."""
     left, right = st.columns(2)
     with left:
         class_ = st.selectbox("Label", CLASSES, key="own-class", accept_new_options=True) or CLASSES[0]
@@ -63,43 +87,63 @@ def _camera() -> None:
         if digest != st.session_state.get("own-last"):
             st.session_state["own-last"] = digest
             try:
-                taken.append((class_, training.face_of(data)))
+                _taken().append((class_, training.face_of(data)))
             except PictureError as error:
                 right.error(str(error))
-    with right:
-        counts = Counter(name for name, _ in taken)
-        st.markdown("So far: " + (", ".join(f"{name} {n}" for name, n in counts.items()) or "no image") + ".")
-        if taken:
+    if taken := _taken():
+        with right:
             st.image(taken[-1][1].repeat(3, 0).repeat(3, 1), caption=f"Last photo: {taken[-1][0]}")
             st.button("Remove the last photo", on_click=taken.pop, key="own-back")
-            if st.button("Create the dataset", key="own-make", type="primary"):
-                try:
-                    _made(taken, [])
-                except (JobError, DiskFullError) as error:
-                    st.error(str(error))
 
 
-def _made(pictures: list, notes: list[str]) -> None:
-    """Write the dataset and fill the form with suitable settings."""
-    own = training.make(pictures)
+def _create(batches: list[Batch]) -> None:
+    """Draw the number of images of each class, and the button that makes a dataset of all of them."""
+    counts = Counter(name for name, _ in _taken())
+    for batch in batches:
+        counts.update(batch.counts)
+    so_far = ", ".join(f"{name} {n}" for name, n in counts.items()) or "no image with a class"
+    st.markdown(f"So far: {so_far}.")
+    if not st.button("Create the dataset", key="own-make", type="primary", disabled=not counts):
+        return
+    try:
+        faces, notes = _faces(batches)
+        _made(training.make([*_taken(), *faces]), notes)
+    except (JobError, DiskFullError) as error:
+        st.error(str(error))
+
+
+def _faces(batches: list[Batch]) -> own_files.Found:
+    """The faces of all batches and what was left out, with a progress bar meanwhile."""
+    bar, faces, notes = st.progress(0.0, text="Detecting faces"), [], []
+    try:
+        for i, batch in enumerate(batches):
+            more, why = batch.read(lambda n, of, i=i: bar.progress((i + n / of) / len(batches), f"Face {n} of {of}"))
+            faces, notes = faces + more, notes + why
+    finally:
+        bar.empty()
+    return faces, notes
+
+
+def _made(own: OwnSet, notes: list[str]) -> None:
+    """Empty the sources, and fill the form with suitable settings for the new dataset."""
     st.session_state.pop("own-taken", None)
-    st.session_state["own-notes"] = notes
+    st.session_state["own-number"] += 1
+    st.session_state["own-notes"] = [f"Created: {own.title}. The form above has it as its dataset.", *notes]
     values = {"model": "residual_cnn", "trained_stages": 0, "epochs": 12, "batch_size": 8, "learning_rate": 0.01}
-    plan = Plan("Own images", "quick", own.id, "residual_cnn", {**values, "growing_sizes": ()})
-    form.offer(plan)
+    entries.offer(Plan("Own images", "quick", own.id, "residual_cnn", {**values, "growing_sizes": ()}))
     st.rerun()
 
 
 def _set(own: OwnSet) -> None:
     name, button = st.columns([3, 2], vertical_alignment="center")
-    text = ", ".join(f"{class_} {n}" for class_, n in own.counts.items())
-    name.markdown(f"**{own.title.capitalize()}**: {text}.")
+    name.markdown(own.title[0].upper() + own.title[1:])
     if button.button("Delete with its training runs", key=f"own-delete-{own.id}"):
         try:
             jobs = training.forget(own.id)
         except JobError as error:
             st.error(str(error))
         else:
+            entries.forget_set(own.id)
             st.session_state["own-notes"] = [f"Deleted: the dataset and {counted(jobs, 'training')} on it."]
             st.query_params.pop("job", None)
             st.rerun()
@@ -109,12 +153,3 @@ def show_notes() -> None:
     """Draw the notes about the last dataset, once."""
     for note in st.session_state.pop("own-notes", []):
         st.info(note)
-
-
-_SOURCES: dict[str, Callable[[], None]] = {
-    "Zip of class folders": partial(own_files.from_zip, _made),
-    "Folder": partial(own_files.from_files, _made, folder=True),
-    "Images": partial(own_files.from_files, _made, folder=False),
-    "Camera": _camera,
-}
-"""Where images come from; the camera, which browsers allow only over https, is the last."""

@@ -1,16 +1,17 @@
-"""Personal images as files: a zip of class folders, a folder, or single images, and what their folders mean."""
+"""Personal images as files: zips of class folders, folders, and single images, and what their names mean."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
-from typing import Any
 
 import streamlit as st
 
 from models.datasets.archives import is_hidden
 from models.datasets.faceset import CLASSES
-from models.files import DiskFullError
 from models.images import SUFFIXES
 from models.text import counted
 from workbench import faces
@@ -23,57 +24,94 @@ from .. import uploads
 _MOST_FOLDERS = 40
 _LEFT_OUT = "leave out"
 
+File = tuple[PurePosixPath, Callable[[], bytes]]
+"""Path of an uploaded file inside its folder, and its content."""
+
 Found = tuple[list, list[str]]
 """Faces with their classes, and notes on what was left out."""
 
-Make = Callable[[list, list[str]], None]
-"""Called with them, to write the dataset."""
+
+@dataclass(frozen=True)
+class Batch:
+    """Uploaded images with their classes, in which no face was looked for yet.
+
+    Attributes:
+        counts: images of each class.
+        read: detects the faces; called with a function of (images read, images in all).
+    """
+
+    counts: Mapping[str, int]
+    read: Callable[[Callable[[int, int], None]], Found]
 
 
-def from_zip(make: Make) -> None:
-    """Draw the uploader of a zip, what its folders mean, and the button that makes the dataset."""
-    file = uploads.file_uploader(
-        f"A zip with a folder for each class, such as happy/1.jpg, up to {LIMITS.own_bytes >> 20} MB", type="zip",
-        key="own-zip", max_upload_size=LIMITS.own_bytes >> 20,
-    )  # fmt: skip
-    if file is None:
-        return
-    data = file.getvalue()
-    try:
-        mapping = classes_of(training.folders_in_zip(data))
-    except JobError as error:
-        st.error(str(error))
-        return
-    _button(make, lambda progress: training.read_zip(data, progress, mapping), any(mapping.values()))
+def uploader(folder: bool, number: int) -> list[File]:
+    """Draw an uploader of files or of a folder, and return its files; each accepts zips and images.
 
-
-def from_files(make: Make, folder: bool) -> None:
-    """Draw the uploader of a folder or of single images, their labels, and the button that makes the dataset."""
+    Args:
+        folder: whether a whole folder is chosen.
+        number: part of the key; another one is an empty uploader.
+    """
+    each, zip_ = faces.MAX_BYTES >> 20, LIMITS.own_bytes >> 20
+    title = f"Images up to {each} MB, or zips up to {zip_} MB with a folder for each class, such as happy/1.jpg"
     files = uploads.file_uploader(
-        "A folder with a folder for each class" if folder else "Images", type=_types(), key=f"own-files-{folder}",
-        accept_multiple_files="directory" if folder else True, max_upload_size=faces.MAX_BYTES >> 20,
+        "A folder with a folder for each class" if folder else title,
+        type=[suffix.removeprefix(".") for suffix in sorted(SUFFIXES)] + ["zip"],
+        key=f"own-upload-{'folder' if folder else 'files'}-{number}",
+        accept_multiple_files="directory" if folder else True,
+        max_upload_size=max(each, zip_),
     )  # fmt: skip
-    images = [(path, file.getvalue) for file in files if (path := _path(file.name)).parts and not is_hidden(path)]
-    if not images:
-        return
-    if len(images) > LIMITS.own_images:
-        st.error(f"These are {len(images)} files: use at most {LIMITS.own_images} images.")
-        return
-    if folder and any(path.parent.name for path, _ in images):
-        mapping = classes_of(training.folders_of(path for path, _ in images))
-        labels = [mapping.get(path.parent.name, "") for path, _ in images]
-    else:
-        labels = _labels([path for path, _ in images])
-    _button(make, lambda progress: training.read_files(images, labels, progress), any(labels))
-
-
-def _types() -> list[str]:
-    return [suffix.removeprefix(".") for suffix in sorted(SUFFIXES)]
+    return [(path, file.getvalue) for file in files if (path := _path(file.name)).parts and not is_hidden(path)]
 
 
 def _path(name: str) -> PurePosixPath:
     """The path of an uploaded file inside its folder; never a path on this computer."""
     return PurePosixPath(*[part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")])
+
+
+def labeled(files: Sequence[File]) -> list[Batch]:
+    """Draw the classes of all folders, and a table of labels for images in none; return what has a class."""
+    zips = [(path, content()) for path, content in files if path.suffix.lower() == ".zip"]
+    images = [(path, content) for path, content in files if path.suffix.lower() != ".zip"]
+    if len(images) > LIMITS.own_images:
+        st.error(f"These are {len(images)} files: use at most {LIMITS.own_images} images.")
+        images = []
+    in_folders, loose = (_images(images, in_folder) for in_folder in (True, False))
+    sound, folders = _folders(zips)
+    folders += Counter(training.folders_of(path for path, _ in in_folders))
+    mapping = classes_of(folders) if folders else {}
+    batches = [_of_zip(data, found, mapping) for data, found in sound]
+    if in_folders:
+        batches.append(_of_files(in_folders, [mapping[path.parent.name] for path, _ in in_folders]))
+    if loose:
+        batches.append(_of_files(loose, _labels([path for path, _ in loose])))
+    return [batch for batch in batches if batch.counts]
+
+
+def _images(files: Sequence[File], in_folder: bool) -> list[File]:
+    return [file for file in files if bool(file[0].parent.name) == in_folder]
+
+
+def _folders(zips: Sequence[tuple[PurePosixPath, bytes]]) -> tuple[list[tuple[bytes, dict[str, int]]], Counter[str]]:
+    """The zips that can be read with the images in each of their folders, and those of all; reports the others."""
+    sound = []
+    for path, data in zips:
+        try:
+            sound.append((data, training.folders_in_zip(data)))
+        except JobError as error:
+            st.error(f"{_plain(path.name)}: {error}" if len(zips) > 1 else str(error))
+    return sound, sum((Counter(found) for _, found in sound), Counter())
+
+
+def _of_zip(data: bytes, folders: Mapping[str, int], mapping: Mapping[str, str]) -> Batch:
+    counts: Counter[str] = Counter()
+    for folder, n in folders.items():
+        if mapping[folder]:
+            counts[mapping[folder]] += n
+    return Batch(counts, lambda progress: training.read_zip(data, progress, {f: mapping[f] for f in folders}))
+
+
+def _of_files(files: list[File], labels: list[str]) -> Batch:
+    return Batch(Counter(filter(None, labels)), partial(training.read_files, files, labels))
 
 
 def classes_of(folders: Mapping[str, int]) -> dict[str, str]:
@@ -132,15 +170,3 @@ def _labels(paths: list[PurePosixPath]) -> list[str]:
         key=f"own-table-{hash(tuple(paths))}",
     )
     return [label or "" for label in table["label"]]
-
-
-def _button(make: Make, read: Callable[[Any], Found], ready: bool) -> None:
-    if not st.button("Create the dataset", key="own-make", type="primary", disabled=not ready):
-        return
-    bar = st.progress(0.0, text="Detecting faces")
-    try:
-        make(*read(lambda i, n: bar.progress(i / n, f"Face {i} of {n}")))
-    except (JobError, DiskFullError) as error:
-        st.error(str(error))
-    finally:
-        bar.empty()

@@ -14,7 +14,7 @@ from workbench.services import training
 from .. import classroom, page_content, uploads
 from . import live
 
-_SHOWN = 12  # jobs; the others behind an expander
+_SHOWN = 6  # jobs; the others behind an expander
 
 
 @page_content.fragment(run_every=2.0)
