@@ -2,11 +2,10 @@
 
 import streamlit as st
 
-from models.text import percentage
 from workbench import services
 from workbench.demo import process, web_process
 from workbench.server.consent import where_pictures_go
-from workbench.ui import classroom, page_content, views
+from workbench.ui import charts, classroom, page_content, views
 
 views.title("Share", "How can others open FERScope on their phones?")
 classroom.teacher_or_stop("share")
@@ -63,7 +62,7 @@ def while_it_runs() -> None:
         visitors.metric("Visitors", demo.visitors, help="Browsers that have the demo open now.")
         requests.metric("Requests", demo.served, help="Uploads, predictions and page loads so far.")
         refused.metric("Refused", demo.refused, help="Too many at once, too large, or not allowed.")
-        load.metric("CPU load", percentage(demo.cpu, 0), help="Of one processor core.")
+        load.metric("CPU load", charts.percent(demo.cpu), help="Of one processor core.")
 
 
 def public_demo() -> None:
@@ -80,47 +79,49 @@ def public_demo() -> None:
 def web_demo() -> None:
     st.markdown(
         "A static page in which each visitor's browser runs the networks: no upload, no queue, any number of phones. "
-        "Without https, as in a local network, browsers give no camera: visitors choose samples or photos."
+        "Put it on any web space, or serve it to the local network."
     )
     names = [name for name in services.networks.network_names() if services.networks.is_trained(name)]
-    title = lambda name: services.networks.get_spec(name).title  # noqa: E731
+    titles = {name: services.networks.get_spec(name).title for name in names}
     left, right = st.columns([3, 1], vertical_alignment="bottom")
-    chosen = left.multiselect("Networks", names, default=names[:1], format_func=title, key="web-networks")
-    if right.button("Build the web demo", type="primary", disabled=not chosen):
-        build(chosen)
+    chosen = left.multiselect("Networks", names, default=names[:1], format_func=titles.get, key="web-networks")
+    if right.button("Build the web demo", type="primary", disabled=not chosen, width="stretch"):
+        web_process.stop()
+        try:
+            with st.spinner("Exporting the networks and comparing them with PyTorch, up to a minute each"):
+                web_process.build(chosen, lambda _: None)
+        except (ValueError, OSError) as error:
+            st.error(str(error))
     if found := web_process.written():
-        built(found)
+        views.caption(f"**Built:** {', '.join(found.titles)}, {found.bytes / 1e6:.1f} MB, in `{web_process.FOLDER}`.")
+        download, serving = st.columns([1, 3], vertical_alignment="bottom")
+        download.download_button(
+            "Download as zip", web_process.zipped, "ferscope-web-demo.zip", "application/zip", on_click="ignore"
+        )
+        with serving:
+            serve_web_demo()
 
 
-def build(chosen: list[str]) -> None:
-    web_process.stop()
-    try:
-        with st.spinner("Exporting and comparing with PyTorch") as _:
-            web_process.build(chosen, lambda _: None)
-    except (ValueError, OSError) as error:
-        st.error(str(error))
-
-
-def built(found: web_process.Written) -> None:
-    views.caption(f"**Built:** {', '.join(found.titles)}, {found.bytes / 1e6:.1f} MB, in `{web_process.FOLDER}`.")
+def serve_web_demo() -> None:
     server = web_process.current()
-    left, right = st.columns([1, 2])
-    right.download_button("Download as zip", web_process.zipped, "ferscope-web-demo.zip", "application/zip")
     if server is None:
-        lan = right.toggle("For the local network", key="web-lan")
-        if right.button("Serve the web demo"):
+        lan = st.toggle("For the local network", key="web-lan")
+        if st.button("Serve the web demo"):
             web_process.start(lan=lan)
             st.rerun()
         return
-    right.link_button("Open the web demo", server.local)
-    for address in server.network:
-        right.markdown(f"## {address}")
-    if server.network:
-        address = server.network[0]
-        left.image(process.qr_code(address), width=260, alt=f"QR code of {address}")
+    left, right = st.columns(2)
+    left.link_button("Open the web demo", server.local)
     if right.button("Stop serving the web demo"):
         web_process.stop()
         st.rerun()
+    for address in server.network[:1]:
+        st.image(process.qr_code(address), width=260, alt=f"QR code of {address}")
+        st.markdown(f"## {address}")
+        views.caption(
+            "**Without https** browsers give no camera and no offline use: visitors choose samples or photos. On a web "
+            "space with https they have both."
+        )
 
 
 views.tabs({"Public demo": public_demo, "Web demo": web_demo})

@@ -42,11 +42,11 @@ class WebServer:
     network: tuple[str, ...] = ()
 
 
-def start(demo: Path = FOLDER, lan: bool = False) -> WebServer:
+def start(demo: Path | None = None, lan: bool = False) -> WebServer:
     """Serve a written web demo; one that is running is kept.
 
     Args:
-        demo: its folder.
+        demo: its folder; None: `FOLDER`.
         lan: serve the local network, not only this computer.
 
     Raises:
@@ -111,8 +111,9 @@ class Written:
     bytes: int
 
 
-def written(demo: Path = FOLDER) -> Written | None:
-    """The web demo in a folder; None if there is none."""
+def written(demo: Path | None = None) -> Written | None:
+    """The web demo in a folder, by default `FOLDER`; None if there is none."""
+    demo = demo or FOLDER
     try:
         contents = json.loads((demo / "demo.json").read_text("utf-8"))
         titles = tuple(network["title"] for network in contents["networks"])
@@ -122,8 +123,9 @@ def written(demo: Path = FOLDER) -> Written | None:
     return Written(titles, files, sum(path.stat().st_size for path in files))
 
 
-def zipped(demo: Path = FOLDER) -> bytes:
-    """A zip file of a web demo, for a web space."""
+def zipped(demo: Path | None = None) -> bytes:
+    """A zip file of a web demo, by default that in `FOLDER`, for a web space."""
+    demo = demo or FOLDER
     found = written(demo)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
