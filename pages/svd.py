@@ -33,9 +33,8 @@ def low_rank() -> None:
 
 def attention() -> None:
     st.markdown(
-        f"Paper D, *{services.networks.paper('D')}*, computes a gate (a weight from 0 to 1 for each position) from the "
-        "singular values of a feature map and of its high-frequency component (HFC), or of its low-frequency component "
-        "(LFC). BAM is the attention module that it compares with."
+        "Paper D computes a gate (a weight from 0 to 1 for each position) from the singular values of a feature map "
+        "and of its high-frequency (HFC) or low-frequency component (LFC)."
     )
     if net.svd_layers:
         steps()

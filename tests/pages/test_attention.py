@@ -115,12 +115,12 @@ def test_gates_are_described_over_a_sample_and_a_constant_one_is_called_constant
     assert "drawn faces" not in text_of(app)
     app = opened(network=SVD, tab="Input dependence")
     rows = table_of(app)
-    assert [row[0].removesuffix(" (nearly constant)") for row in rows] == [
+    assert [row[0].removesuffix("\\*") for row in rows] == [
         *(f"{number} SVD" for number in range(1, 8)),
         "all together",
     ]
     for row, gate in zip(rows, gates, strict=False):
-        assert row[0].endswith(" (nearly constant)") == gate.constant
+        assert row[0].endswith("\\*") == gate.constant
         assert row[1] == f"{100 * gate.saturated:.1f}\N{NO-BREAK SPACE}%"
         assert row[2] == f"{gate.deviation:.3f}"
         assert row[4] == f"{100 * gate.changed_mean:.1f}\N{NO-BREAK SPACE}%"
@@ -150,7 +150,7 @@ def test_gates_of_a_slow_network_are_measured_only_after_a_click(shelf, monkeypa
 @pytest.mark.usefixtures("quick")
 def test_both_gates_of_a_module_and_self_attention_beside_uniform_weights_are_shown():
     rows = {
-        row[0].removesuffix(" (nearly constant)"): row
+        row[0].removesuffix("\\*"): row
         for row in table_of(opened(tab="Input dependence", network="hybrid_mobilenet_v3_small"))
     }
     assert {"1 SCA, channel weights", "1 SCA, spatial map", "1 SCA, both", "2 transformer, whole block"} <= rows.keys()
@@ -163,7 +163,7 @@ def test_both_gates_of_a_module_and_self_attention_beside_uniform_weights_are_sh
 def test_gates_of_attention_inside_blocks_are_described_too(shelf):
     rows = table_of(opened(network="senet50"))
     assert len(rows) == 17
-    assert rows[0][0].removesuffix(" (nearly constant)") == "SE layer1.0.se"
+    assert rows[0][0].removesuffix("\\*") == "SE layer1.0.se"
 
 
 def test_weights_that_hardly_differ_have_a_scale_of_their_own_and_may_share_one():

@@ -40,7 +40,7 @@ def test_the_table_has_every_measure_of_every_chosen_checkpoint(no_set):
         accuracy = services.metrics.evaluation.scores(name).text(services.metrics.evaluation.MEASURES[0])
         assert f"{accuracy}" in text
     assert all(f"| {wanted.label} |" in text for wanted in services.metrics.evaluation.MEASURES)
-    assert "accuracy per group is unknown" in text
+    assert "For demographic groups see the tab Groups" in text
 
 
 def test_part_and_leaked_images_are_taken_from_the_link(no_set):

@@ -30,8 +30,9 @@ def confusion(among: Mapping[str, Scores], part: str, subset: str) -> None:
         found = among[st.selectbox("Checkpoint", [*among], key="detail", bind="query-params")]
         classes = found.card.classes
         label, predicted = _chosen(found)
-        label = st.selectbox("Label", classes, classes.index(label), key="label", bind="query-params")
-        predicted = st.selectbox(
+        row, column = st.columns(2)
+        label = row.selectbox("Label", classes, classes.index(label), key="label", bind="query-params")
+        predicted = column.selectbox(
             "Predicted class", classes, classes.index(predicted), key="predicted", bind="query-params"
         )
         cell = services.metrics.confusion.cell(found.name, label, predicted, part, subset)
@@ -100,10 +101,10 @@ def _inside(cell: Cell, found: Scores) -> None:
             "FER2013 is not imported here, so only ids and votes can be shown, no images. In a terminal: "
             "`ferscope data import SOURCE`"
         )
-    if cell.label != cell.predicted:
-        reason = f"labeled {cell.label}, predicted as {cell.predicted} by {found.name}, where {kind}"
-        put_on_list([image.id for image in chosen], reason[:200], "confusion", "misclassified image")
     with st.expander(f"{counted(len(cell.images), 'image')} in this cell, with IDs and votes", expanded=not images):
+        if cell.label != cell.predicted:
+            reason = f"labeled {cell.label}, predicted as {cell.predicted} by {found.name}, where {kind}"
+            put_on_list([image.id for image in chosen], reason[:200], "confusion", "misclassified image")
         _ids(cell.images)
 
 

@@ -87,7 +87,7 @@ def _row(gate: GateStatistics, name: str) -> str:
     saturated = "–" if gate.saturated is None else percentage(gate.saturated)
     fixed = "all equal" if isnan(gate.fixed) else charts.percent(gate.fixed)
     off = f"{percentage(gate.changed_uniform)} (uniform)" if gate.changed_off is None else percentage(gate.changed_off)
-    mark = " (nearly constant)" if gate.constant else ""
+    mark = "\\*" if gate.constant else ""  # escaped for Markdown
     return f"| {name}{mark} | {saturated} | {_deviation(gate)} | {fixed} | {percentage(gate.changed_mean)} | {off} |"
 
 
@@ -99,7 +99,7 @@ def _summary(found: Gates) -> None:
     views.caption(f"**{what}, {mean} of predictions stay the same; disabled, {off}** ({found.images}).{live}")
     views.caption(
         "Saturated: below 0.05 or above 0.95. Deviation: root mean square over the gate's values of their standard "
-        f"deviation between faces. Nearly constant: deviation below {CONSTANT_DEVIATION} or η² of at least "
+        f"deviation between faces. \\* Nearly constant: deviation below {CONSTANT_DEVIATION} or η² of at least "
         f"{charts.percent(CONSTANT_SHARE)} (η² of the input images: {charts.percent(found.pixels)})."
     )
 

@@ -209,7 +209,7 @@ def accuracy(surveys: list[Survey], corruption: str, key: str) -> None:
     part = surveys[0].found.sample.part
     baselines = {
         "chance level": 1 / len(card.classes),
-        "always the largest class": services.metrics.evaluation.majority_share(card.metrics[part]["plain"]),
+        "largest class": services.metrics.evaluation.majority_share(card.metrics[part]["plain"]),
     }
     chart = charts.accuracies(lines, CORRUPTIONS[corruption].unit, baselines, CORRUPTIONS[corruption].neutral)
     charts.show(chart, key, f"Accuracy of {', '.join(curves)} against {CORRUPTIONS[corruption].title.lower()}")

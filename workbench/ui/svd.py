@@ -46,8 +46,8 @@ def query(steps: SVDAttentionSteps, normalized: bool) -> None:
     with projection:
         charts.show(charts.signed(steps.x_tilde[0], "x̃"), "x_tilde", "The feature map projected to one channel")
         views.caption(
-            f"**Equation 1:** the feature map, {h} × {w}, projected to one channel. The sign is arbitrary, so red does "
-            "not mean more than blue."
+            f"**Equation 1:** the feature map, {h} × {w}, projected to one channel. The sign is "
+            "arbitrary."
         )
     with component:
         name, values_, word = ("l", steps.low, "low") if steps.sigma_h is None else ("h", steps.high, "high")

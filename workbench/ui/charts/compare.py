@@ -9,6 +9,7 @@ from models.text import thousands
 from workbench.analysis.colors import class_colors
 from workbench.markup import percent
 
+from .images import wrapped
 from .style import TEXT, framed
 
 _CELL = 0.88  # of a column: length of a bar for 100 %
@@ -116,7 +117,7 @@ def _table(rows: list[str], columns: list[str], values: Tensor, most: float, nam
         go.Heatmap(
             z=values.numpy(),
             y=rows,
-            x=columns,
+            x=[wrapped(column, 12) for column in columns],
             zmin=-most,
             zmax=most,
             colorscale="RdBu_r",

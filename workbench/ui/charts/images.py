@@ -95,11 +95,11 @@ def many_maps(
 
 
 def wrapped(title: str, width: int = 18) -> str:
-    """A title of a small image in lines of about `width` characters, broken at spaces and underscores."""
+    """A title of a small image in lines of about `width` characters, broken at spaces, underscores and hyphens."""
     lines = []
     for part in title.split("<br>"):
         line = ""
-        for word in re.findall(r"\s?[^\s_]*_?", part):
+        for word in re.findall(r"\s?[^\s_-]*[_-]?", part):
             if line and len(line + word) > width:
                 lines.append(line)
                 line = word.lstrip()
