@@ -381,6 +381,7 @@ def test_neither_import_nor_first_map_loads_a_library_that_few_calls_need():
         "timm",
         "kornia",
         "lightning",
+        "scipy.sparse",
         "scipy.stats",
         "sklearn",
         "matplotlib",

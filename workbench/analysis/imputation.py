@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from scipy import sparse
 from torch import Tensor
 
 Baseline = Literal["blur", "mean"]
@@ -30,7 +29,8 @@ def fill_linearly(image: Float[Tensor, "C_in H W"], missing: Bool[Tensor, "H W"]
     Raises:
         ValueError: no pixel is known.
     """
-    from scipy.sparse.linalg import spsolve  # here: it takes a fifth of a second
+    from scipy import sparse  # here: it takes a fifth of a second
+    from scipy.sparse.linalg import spsolve
 
     gone = missing.flatten().cpu().numpy()
     if gone.all():
@@ -43,8 +43,10 @@ def fill_linearly(image: Float[Tensor, "C_in H W"], missing: Bool[Tensor, "H W"]
 
 
 @lru_cache(maxsize=4)
-def _neighbor_weights(height: int, width: int) -> sparse.csr_array:
-    """P (H·W, H·W): the share of each neighbor in a pixel; rows add up to 1."""
+def _neighbor_weights(height: int, width: int) -> Any:
+    """P (H·W, H·W), a sparse matrix: the share of each neighbor in a pixel; rows add up to 1."""
+    from scipy import sparse
+
     index = np.arange(height * width).reshape(height, width)
     P = sparse.lil_array((height * width, height * width))
     for i, dy in enumerate((-1, 0, 1)):

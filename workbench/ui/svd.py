@@ -45,10 +45,7 @@ def query(steps: SVDAttentionSteps, normalized: bool) -> None:
     projection, component, values = st.columns(3)
     with projection:
         charts.show(charts.signed(steps.x_tilde[0], "x̃"), "x_tilde", "The feature map projected to one channel")
-        views.caption(
-            f"**Equation 1:** the feature map, {h} × {w}, projected to one channel. The sign is "
-            "arbitrary."
-        )
+        views.caption(f"**Equation 1:** the feature map, {h} × {w}, projected to one channel. The sign is arbitrary.")
     with component:
         name, values_, word = ("l", steps.low, "low") if steps.sigma_h is None else ("h", steps.high, "high")
         charts.show(charts.signed(values_[0], name), "query", f"Its {word}-frequency component, the query")
