@@ -10,7 +10,7 @@ from workbench.analysis.colors import class_colors
 from workbench.markup import percent
 
 from .images import wrapped
-from .style import TEXT, framed
+from .style import TEXT, framed, is_phone
 
 _CELL = 0.88  # of a column: length of a bar for 100 %
 _ROW = 56  # pixels: name, numbers, bars
@@ -131,6 +131,6 @@ def _table(rows: list[str], columns: list[str], values: Tensor, most: float, nam
         )
     )
     plain = {"fixedrange": True, "showgrid": False, "automargin": True, "type": "category"}
-    across, down = {"side": "top", "autotickangles": [0, 30, 90]}, {"autorange": "reversed"}
+    across, down = {"side": "top", "tickangle": -90 if is_phone() else 0}, {"autorange": "reversed"}
     axes = {"xaxis": plain | across, "yaxis": plain | down}
     return framed(figure, name, layout={**axes, "height": 110 + 40 * len(rows), "margin": {"r": 8}})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import plotly.graph_objects as go
 from torch import Tensor
@@ -14,7 +13,7 @@ from workbench.markup import percent
 
 from .frequency import bar_around_zero
 from .images import _gray, clear_at_zero, laid_over
-from .metrics import DASHES, SYMBOLS, _whiskers, network_colors
+from .metrics import ABOVE, DASHES, SYMBOLS, _whiskers, network_colors
 from .style import TEXT, framed, share_ticks, square
 
 _GAP = 0.015  # between pictures of a row, share of its width
@@ -91,7 +90,7 @@ def accuracies(
     Args:
         lines: name → (values (n,), accuracy (n,), interval (n, 2)), shares of 1.
         x_title: title of the x-axis.
-        baselines: name → accuracy of a baseline, such as the chance level; dotted lines.
+        baselines: name → accuracy of up to two baselines, such as the chance level; dotted and dashed lines.
         mark: position of a vertical dotted line.
     """
     drawn = []
@@ -105,40 +104,27 @@ def accuracies(
                 error_y=_whiskers(intervals),
             )
         )  # fmt: skip
-    dotted = {"type": "line", "line": {"dash": "dot", "width": 2, "color": "#7F7F7F"}}
-    shapes = [{**dotted, "xref": "paper", "x0": 0, "x1": 1, "y0": y, "y1": y} for y in baselines.values()]
+    reach = [min(float(x.min()) for x, *_ in lines.values()), max(float(x.max()) for x, *_ in lines.values())]
+    for (name, y), dash in zip(baselines.items(), ("dot", "dash"), strict=False):
+        line = {"dash": dash, "width": 2, "color": "#7F7F7F"}
+        named = f"{name} {percent(y)}"
+        drawn.append(go.Scatter(x=reach, y=[y, y], name=named, mode="lines", line=line, hoverinfo="skip"))
+    shapes = []
     if mark is not None:
-        shapes.append({**dotted, "yref": "paper", "x0": mark, "x1": mark, "y0": 0, "y1": 1})
-    at = {**_where_curves_are_high(lines), "yanchor": "top", "showarrow": False}
-    named = [{**at, "y": y, "text": f"{name} {percent(y)}"} for name, y in baselines.items()]
+        upright = {"type": "line", "line": {"dash": "dot", "width": 2, "color": "#7F7F7F"}}
+        shapes.append({**upright, "yref": "paper", "x0": mark, "x1": mark, "y0": 0, "y1": 1})
     plain = {"fixedrange": True, "zeroline": False}
     title = {"text": "accuracy ↑", "font": {"size": TEXT}, "standoff": 12}
     layout = {
         "xaxis": {**plain, "showgrid": False, "nticks": 7},
         "yaxis": {**plain, "title": title, **share_ticks(lowest=0.2), "range": [0, 1], "automargin": True},
         "shapes": shapes,
-        "annotations": named,
-        "showlegend": len(lines) > 1,
-        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-        "margin": {"r": 14, "t": 16},
+        "showlegend": True,
+        "legend": ABOVE,
+        "margin": {"r": 14, "t": 34},
         "height": 340,
     }
     return framed(go.Figure(drawn), x_title, below=14, layout=layout)
-
-
-def _where_curves_are_high(lines: dict[str, tuple[Tensor, Tensor, Tensor]]) -> dict[str, Any]:
-    """The place, at the left, in the middle or at the right, where text near the x-axis is farthest from curves."""
-    thirds = [
-        min(float(part.min()) for _, y, _ in lines.values() if len(part := y.tensor_split(3)[i])) for i in range(3)
-    ]
-    return _PLACES[thirds.index(max(thirds))]
-
-
-_PLACES = (
-    {"x": 0.02, "xref": "paper", "xanchor": "left"},
-    {"x": 0.5, "xref": "paper", "xanchor": "center"},
-    {"x": 1, "xref": "paper", "xanchor": "right"},
-)
 
 
 def face_with_signed(pixels: Tensor, values: Tensor, label: str) -> go.Figure:
