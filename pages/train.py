@@ -8,16 +8,15 @@ from workbench.ui.training import form, live, outcome, own, queue
 views.title("Train", "How does a network learn, epoch by epoch?")
 job = live.chosen()
 if job is not None:
-    live.show(job)
-    if not job.alive and job.has_checkpoint:
-        outcome.show(job)
-elif classroom.teacher():
-    own.show_notes()
-    form.show()
-    own.offer()
-queue.table()
-if job is None and classroom.teacher():
-    queue.bring()
+    outcome.show(job)
+else:
+    if classroom.teacher():
+        own.show_notes()
+        form.show()
+        own.offer()
+    queue.table()
+    if classroom.teacher():
+        queue.bring()
 
 with views.computed(
     "models.training.trainer:Trainer.train_epoch",

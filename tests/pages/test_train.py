@@ -79,7 +79,7 @@ def test_presets_follow_the_chosen_dataset_and_say_it():
     mine = training.make(faces)
     app = opened()
     app.selectbox(key="train-set").set_value(mine.id).run()
-    assert f"on {mine.title} for eight epochs" in text_of(app)
+    assert f"eight epochs on {mine.title}." in text_of(app)
     app.segmented_control(key="train-preset").set_value("Progressive, paper B in small").run()
     assert app.selectbox(key="train-set").value == mine.id
     assert f"to {mine.title}, each phase" in text_of(app)
@@ -266,7 +266,8 @@ def test_a_lost_job_says_so(tiny):
 def test_a_finished_job_tells_before_and_after_and_is_in_the_list_of_networks(tiny):
     job = job_folders.job(tiny)
     epochs.process_epochs(job)
-    app = opened(job=job.id)
+    assert "after epoch 3" in text_of(opened(job=job.id))
+    app = opened(job=job.id, tab="Before and after")
     assert not app.error
     assert "Test accuracy: " in text_of(app)
     assert job.id in app.selectbox(key="network").proto.options or any(
@@ -558,8 +559,8 @@ def test_two_clicks_on_start_make_one_job_that_learns_to_its_end(monkeypatch):
     epochs.process_epochs(job)
     app.run()
     assert not app.exception
-    assert "Test accuracy: " in text_of(app)
     assert "after epoch 1" in text_of(app)
+    assert "Test accuracy: " in text_of(opened(job=job.id, tab="Before and after"))
 
 
 def _bar(app: AppTest) -> str:

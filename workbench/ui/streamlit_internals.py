@@ -131,8 +131,9 @@ STYLE = """<style>
 [data-testid="stMarkdownContainer"]:has(> table) {overflow-x: auto} /* a wide table scrolls, not the page */
 [data-testid="stMarkdownContainer"] :is(td, th) {padding: 0.25rem 0.5rem; font-size: 0.9rem}
 .js-plotly-plot .modebar-container {top: auto !important; bottom: 22px} /* below the image, not over it */
-:is([data-testid^="stBaseButton-primary"], [data-testid="stMultiSelect"] [data-tag], [data-testid="stMultiSelect"]
-[data-tag] *) {color: light-dark(#FFFFFF, #14161A) !important} /* Streamlit's is always white */
+:is([data-testid^="stBaseButton-primary"]:enabled, [data-testid="stMultiSelect"] [data-tag],
+[data-testid="stMultiSelect"] [data-tag] *) /* Streamlit's is always white */
+{color: light-dark(#FFFFFF, #14161A) !important}
 @media (prefers-reduced-motion: reduce) {*, ::before, ::after {animation-duration: 1ms !important;
 animation-iteration-count: 1 !important; transition-duration: 1ms !important; scroll-behavior: auto !important}}
 </style>"""

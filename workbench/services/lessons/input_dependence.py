@@ -16,7 +16,7 @@ from ..gates import Gates, stored_gates
 from ..networks import Network, is_trained, network_names, open_network
 from .common import Symbol, symbol
 
-OTHERS = ("noise", "upside down", "another face")
+OTHERS = ("another face", "upside down", "noise")
 """Inputs with which a face is compared."""
 _ANOTHER = ("drawn_surprise", "drawn_sad")  # the first that is not the face itself
 
@@ -27,9 +27,10 @@ class InputDependence:
 
     Attributes:
         gates: statistics of each gate over the sample, in the order of the network.
-        values: of the most constant gate on the face, (n,), at most 2000 of them.
+        values: of one gate on the face, (n,), at most 2000 of them: of the nearly constant gates, or else of all, the
+            one with the fewest saturated values.
         others: input of `OTHERS` → its pixels (S, S), and the values of that gate on it, (n,).
-        constant: index of that gate.
+        shown: index of that gate.
         changed_mean: share of predictions of the sample that change with every gate at its mean over the sample.
         changed_off: the same with every attention module disabled.
         pixels: the correlation ratio η² of the images themselves, 0..1.
@@ -40,7 +41,7 @@ class InputDependence:
     gates: tuple[GateStatistics, ...]
     values: Tensor
     others: dict[str, tuple[Tensor, Tensor]]
-    constant: int
+    shown: int
     changed_mean: float
     changed_off: float
     pixels: float
@@ -86,7 +87,7 @@ def constant_gates(face: Face, network: str) -> InputDependence:
     if found is None:
         raise ValueError(f'network="{network}" has no statistics of its gates: ferscope refresh --only attention')
     gates = _gates(found)
-    at = max(range(len(gates)), key=lambda i: _fixed(gates[i]))
+    at = min(range(len(gates)), key=lambda i: (not gates[i].constant, gates[i].saturated or 0.0))
     shown = {"": net.pixels(face), **_inputs(net, face)}
     values = _values(net, gates[at], torch.stack([*shown.values()]))  # (1 + len(OTHERS), n)
     whole = found.modules[-1]
@@ -94,14 +95,14 @@ def constant_gates(face: Face, network: str) -> InputDependence:
         gates=gates,
         values=values[0],
         others={name: (shown[name][0], row) for name, row in zip(OTHERS, values[1:], strict=True)},
-        constant=at,
+        shown=at,
         changed_mean=whole.changed_mean,
         changed_off=whole.changed_off,
         pixels=found.pixels,
         images=found.images,
         symbols=(
             symbol("w_p", f"values of `{gates[at].gate.path}` for this face", values[0]),
-            symbol("w'_p", "the same for noise", values[1]),
+            symbol("w'_p", "the same for another face", values[1]),
             symbol(r"\sigma", "its deviation between images", gates[at].deviation),
             symbol(r"\eta^2", "its correlation ratio", _fixed(gates[at])),
             symbol(r"\eta^2_{\mathrm{all}}", "correlation ratios of all gates", torch.tensor([*map(_fixed, gates)])),
@@ -115,7 +116,7 @@ def _inputs(net: Network, face: Face) -> dict[str, Tensor]:
     pixels = net.pixels(face)
     noise = torch.rand(pixels.shape[-2:], generator=torch.Generator().manual_seed(0)).expand_as(pixels)
     other = next(other for other in map(load_sample, _ANOTHER) if other.key != face.key)
-    return dict(zip(OTHERS, (noise, pixels.flip(-2), net.pixels(other)), strict=True))
+    return dict(zip(OTHERS, (net.pixels(other), pixels.flip(-2), noise), strict=True))
 
 
 def _values(net: Network, statistics: GateStatistics, pixels: Tensor) -> Tensor:

@@ -86,7 +86,7 @@ _STICKER = "drawn faces, a sticker on neutral"
 PRESETS = (
     Preset(
         "Small network",
-        "A small network with random weights is trained on {set} for eight epochs; on drawn faces that takes about a "
+        "A small network with random weights is trained for eight epochs on {set}. With drawn faces it takes about a "
         "minute. Watch the training curves, and how its class activation maps change.",
         Plan("Small network, drawn faces", values={"model": "vanilla_cnn", **_SMALL}),
     ),

@@ -11,7 +11,7 @@ _MOST_BARS = 9
 
 
 def _attempt(found, left, right) -> None:
-    gate = found.gates[found.constant]
+    gate = found.gates[found.shown]
     with left:
         other = views.choose_one(
             "Input beside the face", [*found.others], default=next(iter(found.others)), key="other"
@@ -54,7 +54,7 @@ def _reveal(found, predicted, left, right) -> None:
     most = sorted(found.gates, key=lambda gate: -_fixed(gate))[:_MOST_BARS]
     fixed = {gate.gate.path: _fixed(gate) for gate in most} | {"the images": found.pixels}
     both = charts.bars(changed, texts, "changed predictions", "predicted", top=1)
-    every = charts.bars(fixed, [f"{value:.2f}" for value in fixed.values()], "η², the same for all images", top=1)
+    every = charts.bars(fixed, [f"{value:.2f}" for value in fixed.values()], "η²; 1: constant", top=1)
     side_by_side(
         right,
         (both, "changed", "Share of predictions changed by constant gates and without attention"),

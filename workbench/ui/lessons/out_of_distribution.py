@@ -62,9 +62,9 @@ def _reveal(found, predicted, left, right) -> None:
     name, most = found.most_predicted
     with left:
         views.caption(
-            f"{charts.percent(most)} of the images without a face are called {name}. AUROC: how often a test image has "
-            f"the higher confidence, for images without a face {found.separable['no face']:.2f}, for drawn faces "
-            f"{found.separable['drawn faces']:.2f}. So a threshold on the confidence rejects them only in part."
+            f"{charts.percent(most)} of the images without a face are predicted as {name}. AUROC: how often a test "
+            f"image has the higher confidence, for images without a face {found.separable['no face']:.2f}, for drawn "
+            f"faces {found.separable['drawn faces']:.2f}. So a threshold on the confidence rejects them only in part."
         )
 
 

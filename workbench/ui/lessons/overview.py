@@ -12,8 +12,7 @@ from . import progress
 from .progress import Progress
 from .steps import OVERVIEW, STEPS, Lesson, open_step
 
-_COLUMNS = 3
-_HEIGHT = 210  # pixels of a card
+_COLUMNS = 4
 
 
 def choose_lesson(lessons: Mapping[str, Lesson]) -> Lesson | None:
@@ -54,7 +53,7 @@ def overview(lessons: Mapping[str, Lesson]) -> None:
     keys = [*lessons]
     for first in range(0, len(keys), _COLUMNS):
         for column, key in zip(st.columns(_COLUMNS), keys[first : first + _COLUMNS], strict=False):
-            with column.container(border=True, height=_HEIGHT):
+            with column.container(border=True, height="stretch"):
                 _card(lessons, key, states[key], key == following)
 
 

@@ -21,7 +21,7 @@ def _attempt(found, left, right) -> None:
         if not len(found.epochs):
             views.caption(f"{title} was not trained on FER2013 from ImageNet weights here: not run.")
             return
-        n = count("Epochs on FER2013", len(found.epochs), 1, "epochs")
+        n = count("Epochs on FER2013", len(found.epochs), min(2, len(found.epochs)), "epochs")
         views.caption(
             f"{title} starts from weights for ImageNet, photographs of a thousand kinds of objects, none of them an "
             f"emotion. **After {n} of {len(found.epochs)} epochs it is right for "
@@ -68,20 +68,20 @@ def _reveal(found, predicted, left, right) -> None:
         torch.arange(1, ys.shape[1] + 1), ys, tuple(variant.title for variant in variants), "epoch",
         "validation accuracy ↑", tuple(_COLORS.values()), points=True,
     )  # fmt: skip
-    side_by_side(
-        right,
-        (figure, "three-curves", "Validation accuracy by epoch of the three trainings"),
-        (_tests(found, _COLORS, predicted), "three-tests", "Test accuracy of the three trainings"),
-    )
+    side_by_side(right, (figure, "three-curves", "Validation accuracy by epoch of the three trainings"), wide=True)
+    bars = _tests(found, _COLORS, predicted)
+    side_by_side(right, (bars, "three-tests", "Test accuracy of the three trainings"), wide=True)
     with left:
         views.caption(
-            f"All three by the same recipe on {found.images[0]} drawn faces, tested on {found.images[1]}. Frozen "
-            "features fit what ImageNet needed; all layers adapt them. Drawn faces are easier than photographs."
+            f"After {ys.shape[1]} epochs on {found.images[0]} drawn faces, tested on {found.images[1]}. Frozen "
+            "features keep what ImageNet needed; with all layers they adapt; random weights need more epochs. Drawn "
+            "faces are easier than photographs."
         )
         views.caption(_on_fer2013(found))
-        if classroom.teacher():
+    if classroom.teacher():
+        with right.container(horizontal=True, vertical_alignment="bottom"):
             recipe = views.choose_one(
-                "Train it here", _COLORS, default="frozen", key="variant", format_func=lessons.VARIANTS.get
+                "Train it on this computer", _COLORS, default="frozen", key="variant", format_func=lessons.VARIANTS.get
             )
             if st.button("Open in Train", key="train-variant"):
                 entries.offer(lessons.plan(recipe, found.network))

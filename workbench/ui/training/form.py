@@ -138,7 +138,7 @@ def _up_front() -> None:
         on_change=entries.take_start,
     )
     sets = tuple(dict.fromkeys((*training.set_names(), fer2013_import.NAME, held["train-set"])))
-    set_.selectbox("Dataset", sets, format_func=_set, key="train-set", on_change=entries.take_set)
+    set_.selectbox("Dataset", sets, format_func=training.set_title, key="train-set", on_change=entries.take_set)
     split, recipe, part = st.columns(3)
     splits = _keep("split", training.split_names(held["train-set"]))
     split.selectbox("Split", splits, key="train-split", help=_SPLIT)
@@ -189,11 +189,6 @@ def _summary() -> None:
     steps = found.phases[0] if one else "; ".join(f"{i}. {phase}" for i, phase in enumerate(found.phases, 1))
     built = f" Architecture: {found.options}." if found.options else ""
     st.caption(f"Initial weights: {found.initial_weights}. {'Trainable layers' if one else 'Phases'}: {steps}.{built}")
-
-
-def _set(name: str) -> str:
-    """The title of a dataset; one that is not here is marked."""
-    return training.set_title(name) + ("" if name in training.set_names() else ", not imported")
 
 
 def _options() -> None:

@@ -38,22 +38,23 @@ def watch(id_: str) -> None:
         st.session_state.pop(key, None)
 
 
-def show(job: Job) -> None:
-    """Draw everything about one job; only the part that changes runs again each second."""
-    if job.state == "broken":
-        st.error(f"The files of {job.id} are damaged.")
-        st.text(job.message)
-        st.button("All training runs", key="job-leave", on_click=leave)
-        return
-    playing = _actions(job)
-    show_error()
+def broken(job: Job) -> None:
+    """Draw what can be said of a job whose files are damaged."""
+    st.error(f"The files of {job.id} are damaged.")
+    st.text(job.message)
+    st.button("All training runs", key="job-leave", on_click=leave)
+
+
+def picture(job: Job, playing: bool) -> None:
+    """Draw progress, curves and maps of a job; only this part runs again each second while the job runs."""
     pending = training.pending(job)
     every = _TICK if job.alive or pending or playing else None
     page_content.fragment(_picture, run_every=every)(job.id, (job.state, pending), playing)
 
 
-def _actions(job: Job) -> bool:
+def actions(job: Job) -> bool:
     """Draw the teacher's buttons and the switch that plays the epochs; return whether it is on."""
+    show_error()
     with st.container(horizontal=True, vertical_alignment="center"):
         if classroom.teacher():
             if job.state in ("queued", "running"):

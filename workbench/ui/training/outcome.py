@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from models.files import DiskFullError
@@ -16,9 +18,22 @@ from . import live
 
 
 def show(job: Job) -> None:
-    """Draw the sections below a job that has ended with a checkpoint."""
+    """Draw everything about a job; where it has ended with a checkpoint, its results stand in tabs."""
+    if job.state == "broken":
+        live.broken(job)
+        return
+    playing = live.actions(job)
+    if job.alive or not job.has_checkpoint:
+        live.picture(job, playing)
+        return
     _where(job)
-    st.subheader("Before and after the training")
+    sections = {"Training": partial(live.picture, job, playing), "Before and after": partial(_before_after, job)}
+    if class_ := training.sticker_class(job):
+        sections["Shortcut learning"] = partial(_shortcut, job, class_)
+    views.tabs(sections)
+
+
+def _before_after(job: Job) -> None:
     try:
         with st.spinner("Evaluating the network before and after"):
             found = training.before_after(job)
@@ -27,17 +42,13 @@ def show(job: Job) -> None:
         return
     _test(found)
     _faces(found)
-    if class_ := training.sticker_class(job):
-        st.subheader("Shortcut learning")
-        with st.spinner("Classifying new drawn faces with and without the sticker"):
-            _shortcut(job, class_)
 
 
 def _where(job: Job) -> None:
     """Draw the buttons that use, promote and export the checkpoint."""
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Explain a face", on_click=state.choose_network, args=(job.id,), type="primary", key="use"):
-            st.switch_page(navigation.FOLDER / "explain.py")
+            st.switch_page(navigation.FOLDER / "explain.py", query_params={})
         if not classroom.teacher():
             return
         if job.belongs_to:
@@ -118,7 +129,8 @@ def _faces(found: BeforeAfter) -> None:
 
 def _shortcut(job: Job, class_: str) -> None:
     try:
-        found = training.shortcut(job.id, class_)
+        with st.spinner("Classifying new drawn faces with and without the sticker"):
+            found = training.shortcut(job.id, class_)
     except ValueError as error:
         st.warning(str(error))
         return
