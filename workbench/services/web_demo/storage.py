@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from .onnx_files import MISSING, STORAGES, Storage, names_of, stored, to_onnx
 from .tracing import Traced, computed, trace
 
 MOST_POINTS = 0.2
-"""Difference of accuracy from float32 that is accepted, in percentage points."""
+"""Difference of accuracy from PyTorch's that is accepted, in percentage points."""
 
 MOST_OF_PROBABILITY = 0.01
 """Largest difference of a calibrated probability from PyTorch that is accepted."""
@@ -44,7 +44,8 @@ class Measured:
         probability: largest difference of a probability from PyTorch, over the sample faces.
         map: the same of a class activation or attention map; 0 without maps.
         accuracy: on the validation set (PublicTest), 0..1; None: not measured.
-        points: difference of `accuracy` from that in float32, in percentage points; None: not measured.
+        points: difference of `accuracy` from that of PyTorch in the network's card, in percentage points; None: not
+            measured.
     """
 
     storage: Storage
@@ -55,15 +56,20 @@ class Measured:
     points: float | None = None
 
     @property
-    def refused(self) -> str:
-        """Why it is not used; "" where it may be used."""
+    def differs(self) -> str:
+        """How the results for the samples differ too much; "" where they do not."""
         if not self.probability <= MOST_OF_PROBABILITY:
             return f"probabilities differ by more than {MOST_OF_PROBABILITY:g}"
-        if not self.map <= MOST_OF_MAP:
-            return f"maps differ by more than {MOST_OF_MAP:g}"
+        return "" if self.map <= MOST_OF_MAP else f"maps differ by more than {MOST_OF_MAP:g}"
+
+    @property
+    def refused(self) -> str:
+        """Why it is not used; "" where it may be used."""
+        if self.differs:
+            return self.differs
         if self.points is None:
             return "its accuracy is not measured" if self.storage == "int8" else ""
-        return f"accuracy differs by {MOST_POINTS} points or more" if not abs(self.points) < MOST_POINTS else ""
+        return "" if abs(self.points) < MOST_POINTS else f"accuracy differs by {MOST_POINTS} points or more"
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +92,8 @@ class Exported:
 def export_network(net: Network, wanted: Storage | None = None, progress: Progress = lambda _: None) -> Exported:
     """Record a network, store its weights in each type, compare each with PyTorch, and choose one.
 
+    Accuracy is measured for a type that gives PyTorch's results for the samples, until one is chosen.
+
     Args:
         net: with trained weights.
         wanted: the type to use in any case; None: the smallest that is not `refused`.
@@ -96,21 +104,22 @@ def export_network(net: Network, wanted: Storage | None = None, progress: Progre
     """
     traced = trace(net)
     model = to_onnx(traced, net.name)
-    files = {storage: stored(model, storage) for storage in STORAGES}
-    pixels, labels = _validation_set(net)
-    if len(labels):
-        progress(f"{net.name}: measuring accuracy on {len(labels)} validation images")
-    accuracies = {s: _accuracy(data, pixels, labels) for s, data in files.items()} if len(labels) else {}
-    tried = tuple(_measured(net, traced, storage, files[storage], accuracies) for storage in STORAGES)
-    used = next((found for found in tried if found.storage == wanted or (not wanted and not found.refused)), None)
-    if used is None:
-        raise WebDemoError(f"{net.name}: ONNX Runtime does not give PyTorch's results, {tried[-1].refused}.")
-    return Exported(traced, tried, used, len(labels))
+    tried = [_compared(net, traced, storage, stored(model, storage)) for storage in STORAGES]
+    pixels, labels, before = _validation_set(net)
+    for i, found in enumerate(tried):
+        if wanted not in (None, found.storage) or (found.differs and not wanted):
+            continue
+        if len(labels):
+            progress(f"{net.name}: measuring accuracy in {found.storage} on {len(labels)} validation images")
+            accuracy = _accuracy(found.data, pixels, labels)
+            found = tried[i] = replace(found, accuracy=accuracy, points=100 * (accuracy - before))
+        if wanted or not found.refused:
+            return Exported(traced, tuple(tried), found, len(labels))
+    raise WebDemoError(f"{net.name}: ONNX Runtime does not give PyTorch's results, {tried[-1].refused}.")
 
 
-def _measured(
-    net: Network, traced: Traced, storage: Storage, data: bytes, accuracies: dict[Storage, float]
-) -> Measured:
+def _compared(net: Network, traced: Traced, storage: Storage, data: bytes) -> Measured:
+    """The results for the samples beside PyTorch's, without an accuracy."""
     run = session(data)
     probability, worst_map = 0.0, 0.0
     for sample in samples():
@@ -120,9 +129,7 @@ def _measured(
         probability = max(probability, float((shares[0] - shares[1]).abs().max()))
         for wanted, got in zip(expected[1:], found[1:], strict=True):
             worst_map = max(worst_map, _difference(wanted, torch.as_tensor(got)))
-    accuracy = accuracies.get(storage)
-    points = None if accuracy is None else 100 * (accuracy - accuracies["fp32"])
-    return Measured(storage, data, probability, worst_map, accuracy, points)
+    return Measured(storage, data, probability, worst_map)
 
 
 def _difference(wanted: Tensor, got: Tensor) -> float:
@@ -144,19 +151,18 @@ def session(data: bytes) -> Callable[[np.ndarray, tuple[str, ...]], list[np.ndar
     return lambda pixels, names: [np.asarray(out) for out in opened.run(list(names), {"pixels": pixels}, only)]
 
 
-def _validation_set(net: Network) -> tuple[Tensor, np.ndarray]:
-    """Pixels (N, C, S, S) and labels of the validation set of imported FER2013; empty where it does not fit or is
-    missing."""
-    none = torch.zeros(0), np.zeros(0, int)
-    if net.card is None or not FER2013.is_file():
-        return none
-    with suppress(DataError, CheckpointError, ValueError):
-        faces = FaceSet.load(FER2013)
-        if faces.classes == net.classes:
-            found = split(faces, net.card.split).validation
-            pixels = to_unit(torch.as_tensor(found.images), net.input_size)
-            return with_channels(pixels, net.channels), np.asarray(found.labels)
-    return none
+def _validation_set(net: Network) -> tuple[Tensor, np.ndarray, float]:
+    """Pixels (N, C, S, S) and labels of the validation set of imported FER2013, and the network's accuracy on it as its
+    card has it; nothing where that set is missing or another one."""
+    if net.card is not None and FER2013.is_file():
+        with suppress(DataError, CheckpointError, KeyError, ValueError):
+            faces = FaceSet.load(FER2013)
+            parts = split(faces, net.card.split)
+            accuracy = net.card.metrics[parts.names[0]]["plain"]["accuracy"]
+            if faces.classes == net.classes:
+                pixels = to_unit(torch.as_tensor(parts.validation.images), net.input_size)
+                return with_channels(pixels, net.channels), np.asarray(parts.validation.labels), accuracy
+    return torch.zeros(0), np.zeros(0, int), 0.0
 
 
 def _accuracy(data: bytes, pixels: Tensor, labels: np.ndarray) -> float:
