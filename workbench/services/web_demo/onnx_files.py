@@ -24,7 +24,7 @@ Storage = Literal["int8", "fp16", "fp32"]
 
 STORAGES: tuple[Storage, ...] = get_args(Storage)
 
-_SMALLEST = 256  # values; smaller tensors, such as the parameters of batch normalization, stay in float32
+_SMALLEST = 256  # values; smaller tensors and vectors, such as statistics of batch normalization, stay in float32
 MISSING = (
     'The web demo needs {name}. Install it: pip install "ferscope[export]", in a checkout '
     '.venv/bin/pip install -e ".[export]"'
@@ -52,7 +52,9 @@ def to_onnx(traced: Traced, network: str) -> ModelProto:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             program = torch.export.export(traced.graph, (traced.pixels,), strict=False)
-            converted: Any = torch.onnx.export(program, (traced.pixels,), dynamo=True, verbose=False, **names)
+            # Not optimized: weights into which batch normalization is fused are rounded by float16. ONNX Runtime fuses.
+            options = {"dynamo": True, "optimize": False, "verbose": False}
+            converted: Any = torch.onnx.export(program, (traced.pixels,), **options, **names)
     except (torch.onnx.OnnxExporterError, RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[-1]
         raise WebDemoError(f"{network} cannot be exported to ONNX: {reason}") from error
@@ -70,7 +72,7 @@ def stored(model: ModelProto, storage: Storage) -> bytes:
     first: list[onnx.NodeProto] = []
     for tensor in list(out.graph.initializer):
         values = onnx.numpy_helper.to_array(tensor)
-        if values.dtype != np.float32 or values.size < _SMALLEST:
+        if values.dtype != np.float32 or values.ndim < 2 or values.size < _SMALLEST:
             continue
         out.graph.initializer.remove(tensor)
         pack = _half if storage == "fp16" else _eighth
