@@ -47,14 +47,14 @@ def to_onnx(traced: Traced, network: str) -> ModelProto:
         import onnxscript  # noqa: F401  torch.onnx needs it
     except ImportError as error:
         raise WebDemoError(MISSING.format(name=error.name)) from error
-    names: dict[str, Any] = {"input_names": ["pixels"], "output_names": list(names_of(traced))}
+    options: dict[str, Any] = {"input_names": ["pixels"], "output_names": list(names_of(traced))}
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             program = torch.export.export(traced.graph, (traced.pixels,), strict=False)
             # Not optimized: weights into which batch normalization is fused are rounded by float16. ONNX Runtime fuses.
-            options = {"dynamo": True, "optimize": False, "verbose": False}
-            converted: Any = torch.onnx.export(program, (traced.pixels,), **options, **names)
+            options |= {"dynamo": True, "optimize": False, "verbose": False}
+            converted: Any = torch.onnx.export(program, (traced.pixels,), **options)
     except (torch.onnx.OnnxExporterError, RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[-1]
         raise WebDemoError(f"{network} cannot be exported to ONNX: {reason}") from error
