@@ -8,6 +8,7 @@ from importlib import resources
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -27,6 +28,7 @@ FOREIGN = ("drawn faces", "no face")
 
 _PHOTOGRAPHS = ("chelsea", "coffee", "brick", "grass", "gravel", "moon", "text")  # of scikit-image, no face
 _CROPS = 4  # of each photograph
+_TILES, _TILE = 5, 32  # rows and columns of images that are shown, and their side in pixels
 _DRAWN = 4  # faces of each expression
 _PATCHES = 4  # rows and columns of patches that are shuffled
 
@@ -40,6 +42,7 @@ class OutOfDistribution:
         views: name in `VIEWS` → pixels in 0..1 (S, S), and probabilities (K,).
         known: confidence on each image of PrivateTest, calibrated, (N,).
         accuracy: on PrivateTest, with its interval.
+        tiles: some of the images without a face, side by side in a square and reduced, pixels in 0..1 (H, H).
         foreign: group in `FOREIGN` → confidence on each of its images, calibrated, (M,).
         separable: group → AUROC of the confidence: how often an image of PrivateTest has a higher one, 0..1.
         most_predicted: the class predicted most often for images without a face, and its share of them.
@@ -50,6 +53,7 @@ class OutOfDistribution:
     views: dict[str, tuple[Tensor, Tensor]]
     known: Tensor
     accuracy: Interval
+    tiles: Tensor
     foreign: dict[str, Tensor]
     separable: dict[str, float]
     most_predicted: tuple[str, float]
@@ -67,7 +71,8 @@ def ood_confidence(face: Face, network: str) -> OutOfDistribution:
     T = read_card(network).temperature or 1.0
     known = (stored.logits / T).softmax(-1).amax(-1)  # (N,)
     views = _views(net, face)
-    without = net.probabilities(torch.stack([net.pixels(Face(image)) for image in _without_a_face()]))  # (M, K)
+    no_face = torch.stack([net.pixels(Face(image)) for image in _without_a_face()])  # (M, C, S, S)
+    without = net.probabilities(no_face)  # (M, K)
     drawn = net.probabilities(torch.stack([net.pixels(Face(image)) for image in _drawn_faces()]))
     foreign = dict(zip(FOREIGN, (drawn.amax(-1), without.amax(-1)), strict=True))
     counts = without.argmax(-1).bincount(minlength=len(net.classes))
@@ -76,6 +81,7 @@ def ood_confidence(face: Face, network: str) -> OutOfDistribution:
         views=dict(zip(VIEWS, zip(views[:, 0], net.probabilities(views), strict=True), strict=True)),
         known=known,
         accuracy=share((stored.logits.argmax(-1) == stored.labels).numpy()),
+        tiles=_tiled(no_face[:, 0]),
         foreign=foreign,
         separable={name: auroc(known, confidence) for name, confidence in foreign.items()},
         most_predicted=(net.classes[int(counts.argmax())], float(counts.max() / counts.sum())),
@@ -99,6 +105,13 @@ def _views(net: Network, face: Face) -> Tensor:
     """The images of `VIEWS`, pixels in 0..1, (5, C, S, S)."""
     x = net.pixels(face)
     return torch.stack([x, x.flip(-2), 1 - x, _shuffled(x), net.pixels(Face(_without_a_face()[0]))])
+
+
+def _tiled(images: Tensor) -> Tensor:
+    """Images (M, S, S) in a random order, as many as fit into a square of `_TILES` rows and columns."""
+    shown = images[torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[: _TILES**2]]
+    shown = F.interpolate(shown[:, None], (_TILE, _TILE), mode="area")[:, 0]
+    return shown.unflatten(0, (_TILES, _TILES)).transpose(1, 2).flatten(2).flatten(0, 1)
 
 
 def _shuffled(x: Tensor) -> Tensor:

@@ -27,7 +27,9 @@ def _attempt(found, left, right) -> None:
 
 
 def _think(found, right) -> None:
-    side_by_side(right, (_bars({_TEST: found.known}), "known", "Mean confidence on test images"), wide=True)
+    tiles = charts.face(found.tiles, "images without a person")
+    known = _bars({_TEST: found.known})
+    side_by_side(right, (tiles, "tiles", "Images without a person"), (known, "known", "Mean confidence on test images"))
 
 
 _TEST = "PrivateTest, faces"
