@@ -14,16 +14,17 @@ if lesson is None:
     lessons.overview(lessons.LESSONS)
     state.stop()
 
-face, chosen = state.face_or_stop(), state.network()
+face, chosen = state.face_or_stop() if lesson.uses_face else None, state.network()
+key = face.key if face else ""
 try:
     with st.spinner("Computing the lesson"):
         network = lesson.network(chosen)
-        found = state.cached(("lesson", lesson.key, face.key, network), lambda: lesson.find(face, network))
+        found = state.cached(("lesson", lesson.key, key, network), lambda: lesson.find(face, network))
 except ValueError as error:  # a damaged checkpoint, no network that suits: the message says what to do
     st.error(str(error))
     state.stop()
 
-open_lesson = lessons.OpenLesson(lesson, network, face.key if lesson.of_face else "")
+open_lesson = lessons.OpenLesson(lesson, network, key if lesson.of_face else "")
 with right:
     step = lessons.choose_step(open_lesson)
 lessons.network_note(open_lesson, chosen)

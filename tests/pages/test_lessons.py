@@ -252,6 +252,15 @@ def test_the_page_opens_with_an_overview_that_shows_the_progress():
     assert "1 of 13 lessons finished" in app.main.get("progress")[0].proto.text
 
 
+def test_a_lesson_without_a_face_opens_without_one_and_others_say_what_is_missing():
+    app = opened(lesson="leakage")
+    app.segmented_control(key="source").set_value("Upload").run()
+    assert step_of(app) == "try"
+    app.selectbox(key="lesson").set_value("convolution").run()
+    assert sound(app)
+    assert "No image yet" in app.info[0].value
+
+
 def test_progress_is_put_in_words():
     assert Progress(False, None).words == "not started"
     assert Progress(False, "").words == "result seen"

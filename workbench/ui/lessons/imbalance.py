@@ -94,4 +94,5 @@ LESSON = Lesson(
     steps=Steps(_attempt, _think, _guess, _reveal, _why, _take_away),
     code=("models.datasets.sampling:class_weights", "models.datasets.sampling:inverse_weights"),
     of_face=False,
+    uses_face=False,
 )

@@ -90,4 +90,5 @@ LESSON = Lesson(
     steps=Steps(_attempt, _think, _guess, _reveal, _why, _take_away),
     code=("models.datasets.audit:leaked", "workbench.services.lessons:leakage"),
     of_face=False,
+    uses_face=False,
 )

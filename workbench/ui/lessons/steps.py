@@ -63,6 +63,7 @@ class Lesson:
         steps: functions that draw the steps.
         code: "module:name" of the functions that compute it.
         of_face: whether the answer depends on the face.
+        uses_face: whether anything in it does; False: it opens without a face, and `find` gets None.
     """
 
     key: str
@@ -74,6 +75,7 @@ class Lesson:
     steps: Steps
     code: tuple[str, ...]
     of_face: bool = True
+    uses_face: bool = True
 
 
 JUDGED = {

@@ -131,4 +131,5 @@ LESSON = Lesson(
     steps=Steps(_attempt, _think, _guess, _reveal, _why, _take_away),
     code=("models.training.optimization:freeze", "workbench.services.lessons:plan"),
     of_face=False,
+    uses_face=False,
 )

@@ -26,7 +26,7 @@ def show() -> None:
     entries.begin()
     presets = entries.PRESET_TITLES
     title = st.segmented_control(
-        "Training", presets, required=True, wrap=True, key="train-preset", on_change=entries.take_preset
+        "Preset", presets, required=True, wrap=True, key="train-preset", on_change=entries.take_preset
     )
     _describe(presets[title])
     _up_front()
