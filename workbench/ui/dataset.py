@@ -128,7 +128,7 @@ def audit(found: Contents) -> None:
             "Metrics shows their effect on accuracy."
         )
     if not services.dataset.contents.has_images(found.name):
-        st.info("Finding duplicates and conflicting labels needs the images: `ferscope data import SOURCE`")
+        st.info("Finding duplicates and conflicting labels needs the images: import them above.")
         return
     container = st.empty()
     if not services.dataset.contents.is_examined(found.name):

@@ -79,8 +79,8 @@ def _images(noise: LabelNoise, rows: range, name: str) -> list[str]:
                 marked.append(id_)
     if not pictures:
         st.info(
-            "FER2013 is not imported here, so only labels and votes can be shown, no images. In a terminal: "
-            "`ferscope data import SOURCE`"
+            "FER2013 is not imported here, so only labels and votes can be shown, no images. Import it on "
+            "the page Dataset."
         )
     return marked
 

@@ -124,7 +124,7 @@ def images(ids: list[str]) -> None:
     """Draw the images with these ids, where a set that has them is imported; else say that it is not."""
     set_, known = services.metrics.confusion.thumbnails(ids)
     if not known:
-        st.caption("The images are not imported here: `ferscope data import SOURCE`. IDs: " + ", ".join(ids[:6]))
+        st.caption("The images are not imported here: import FER2013 on the page Dataset. IDs: " + ", ".join(ids[:6]))
         return
     with st.container(horizontal=True):
         for id_, pixels in known.items():

@@ -33,4 +33,4 @@ def nearest(face: Face, network: str) -> None:
         f"{found.typical:.2g}. Near in the network's features does not mean alike to people."
     )
     if not images:
-        st.caption("The images are not imported here: `ferscope data import SOURCE`.")
+        st.caption("The images are not imported here: import FER2013 on the page Dataset.")
