@@ -68,7 +68,8 @@ def maps() -> None:
 def face_map_prediction(class_: str, method: str, opacity: float, shared: bool) -> None:
     heat = explanation.map_of(class_, method)
     top = float(explanation.maps(method).max() if shared else heat.max())
-    seen, over, bars = st.columns(3)
+    columns = st.columns(3)
+    seen, over, bars = columns[-1:] + columns[:2] if charts.is_phone() else columns  # there, map and prediction first
     with seen:
         charts.show(image, "seen", f"The face as {spec.title} receives it: {size} × {size} pixels")
         lost = "Color and finer detail are" if spec.channels == 1 else "Drawn without its color. Finer detail is"

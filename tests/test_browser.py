@@ -199,6 +199,16 @@ def test_a_link_opens_the_same_view_which_the_menu_and_a_report_keep(app_url, pa
     page.wait_for_url(re.compile(r"/svd\?network=resnet18&sample=grace_hopper$"))
     settled(page)
     assert error_boxes(page) == []
+    page.get_by_role("tab", name="Results").click()
+    page.wait_for_url("**&tab=Results")
+    page.go_back()
+    page.get_by_text("evidence for sad").first.wait_for()
+    page.go_forward()
+    page.get_by_text("Accuracy with and without attention").wait_for()
+    assert page.get_by_role("tab", name="Results").get_attribute("aria-selected") == "true"
+    page.get_by_role("tab", name="Low rank").click()
+    shown(page, ".st-key-rank-k")
+    settled(page)
     page.get_by_role("button", name="Export").click()
     with page.expect_download() as download:
         page.get_by_text("Report (HTML)").click()

@@ -4,6 +4,10 @@ Whoever opens `/svd` by its address gets the same file as at `/`. Streamlit's sc
 that address is the app's place and how much the page's name, so it tries an address below `/svd` first, and the browser
 logs that it is not there. Here the file says what is so anyway, because it fetches its scripts from there: the app
 begins at the folder of the page.
+
+For one click in the menu, Streamlit's script makes up to four entries in the browser's history, most of them without
+what was chosen on the page. Here each click or key makes one at most, and going back does not clear the address of what
+two pages have in common, such as the tab, so that the back button restores the view.
 """
 
 from __future__ import annotations
@@ -35,6 +39,20 @@ _BEGINS = (
     document.body.append(alert)
     const watch = setInterval(() => connected() && (alert.remove(), clearInterval(watch)), 500)
   }, SECONDS * 1000)
+  let acted = false, back = false
+  const note = (byVisitor) => () => { acted = byVisitor, back = !byVisitor }
+  for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, note(true), true)
+  addEventListener("popstate", note(false), true)
+  const push = history.pushState.bind(history), replace = history.replaceState.bind(history)
+  history.pushState = (state, title, url) => {
+    (acted ? push : history.replaceState)(state, title, url)
+    acted = false
+  }
+  history.replaceState = (state, title, url) => {
+    const cleared = back && url === location.pathname  // of what the entry says
+    back = false
+    if (!cleared) replace(state, title, url)
+  }
 }</script>""".replace("SELECTOR", streamlit_internals.CONNECTED).replace("SECONDS", str(PATIENCE))
 )
 

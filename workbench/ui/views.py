@@ -22,7 +22,7 @@ from workbench.analysis.frequency import FrequencyImages
 from workbench.services.svd import Spectrum
 
 from . import charts, page_content
-from .streamlit_internals import SCROLL_UP
+from .streamlit_internals import SCROLL_UP, is_history_navigation
 
 
 def go_up() -> None:
@@ -98,6 +98,8 @@ def tabs(sections: Mapping[str, Callable[[], None]], opened_by: Mapping[str, str
         sections: title of the tab → the function that draws it.
         opened_by: key of a control → the tab that has it: a link with that key and no tab opens this one.
     """
+    if is_history_navigation() and st.query_params.get("tab") in sections:
+        st.session_state["tab"] = st.query_params["tab"]  # else the one of the page that the visitor comes from
     known = (title for key, title in (opened_by or {}).items() if key in st.query_params)
     for tab, draw in zip(
         st.tabs(list(sections), default=next(known, None), key="tab", bind="query-params"),

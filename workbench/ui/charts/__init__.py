@@ -23,7 +23,7 @@ from .numbers import interval, memory
 from .papers import VERDICT_COLORS, claimed_and_ours, verdicts
 from .plots import curves, probabilities, singular_values, spectra
 from .robustness import accuracies, face_with_signed, faces_row, predictions_grid
-from .style import show
+from .style import is_phone, show
 from .test_set import scatter_by_class, scatter_by_value, show_to_select
 from .training import LEARNING_COLORS, learning
 from .uncertainty import against_random, shares, spread
