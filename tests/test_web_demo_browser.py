@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers.accessibility import severe_findings
 from helpers.browser import CHROMIUM, FLAGS, free_port, needs_chromium, served
 from web_demo import difference
 
@@ -90,15 +91,19 @@ def test_faces_of_photographs_are_detected_and_framed_as_in_the_workbench(page):
 
 
 def test_a_visitor_uses_every_tab_a_photo_and_the_camera(page):
+    page.get_by_role("tab", name="Explain").focus()
+    assert severe_findings(page) == []
     for tab, text in (
         ("Frequency", "High frequencies: edges"),
         ("SVD", "Rank-8 approximation: the sum"),
-        ("Attention", "has no spatial attention. Choose Multi-branch"),
+        ("Attention", "has no spatial attention."),
         ("Compare", "Spearman correlation"),
         ("About", "Any decision about a person."),
     ):
-        page.get_by_role("tab", name=tab).click()
+        page.keyboard.press("ArrowRight")
         page.get_by_text(text).first.wait_for()
+        assert page.get_by_role("tab", name=tab).evaluate("tab => tab === document.activeElement")
+        assert severe_findings(page) == []
     page.get_by_role("tab", name="SVD").click()
     page.get_by_label("Rank k").fill("3")
     page.get_by_text("Rank-3 approximation").wait_for()

@@ -19,10 +19,10 @@ function color(value: number): [number, number, number] {
   return [colors[at], colors[at + 1], colors[at + 2]];
 }
 
-/** The canvas of a square image, each value one pixel, drawn large by the style sheet. */
+/** The canvas of a square image, each value one pixel, drawn large by the style sheet; without `alt` only decoration. */
 export function pixelCanvas(side: number, alt: string): HTMLCanvasElement {
-  const canvas = element("canvas", { width: side, height: side, className: "pixels", role: "img" });
-  canvas.setAttribute("aria-label", alt);
+  const canvas = element("canvas", { width: side, height: side, className: "pixels", role: alt ? "img" : "presentation" });
+  if (alt) canvas.setAttribute("aria-label", alt);
   return canvas;
 }
 

@@ -16,7 +16,9 @@ export interface Page {
 
 export class FaceInput {
   readonly samples: HTMLElement;
-  readonly own: HTMLElement;
+  readonly consent: HTMLElement;
+  /** The photograph or the camera with its boxes, the choice of a face, and a sentence. */
+  readonly shown: HTMLElement;
   private readonly picture = element("canvas", { className: "picture", hidden: true, role: "img" });
   private readonly several = element("div", { className: "row", role: "group", "aria-label": "Face", hidden: true });
   private readonly status = element("p", { className: "quiet" });
@@ -29,7 +31,8 @@ export class FaceInput {
       "div", { className: "samples", role: "group", "aria-label": "Sample faces" },
       ...samples.map((sample) => this.sampleButton(sample)),
     );
-    this.own = this.consent();
+    this.consent = this.consentNotice();
+    this.shown = element("div", {}, this.picture, this.several, this.status);
   }
 
   async chooseSample(sample: Sample): Promise<void> {
@@ -48,7 +51,7 @@ export class FaceInput {
     return button;
   }
 
-  private consent(): HTMLElement {
+  private consentNotice(): HTMLElement {
     const { words } = this.page.state.manifest;
     const box = element("input", { type: "checkbox" });
     const file = element("input", { type: "file", accept: "image/*" });
@@ -65,13 +68,9 @@ export class FaceInput {
     });
     this.live.addEventListener("click", () => void (this.camera.running ? this.stopCamera() : this.startCamera()));
     return element(
-      "div", {},
-      element(
-        "details", {}, element("summary", {}, "Use your own image: consent notice"),
-        ...words.notice.map((paragraph) => element("p", {}, paragraph)),
-        element("label", { className: "check" }, box, words.accept), sources,
-      ),
-      this.picture, this.several, this.status,
+      "details", {}, element("summary", {}, "Use your own image: consent notice"),
+      ...words.notice.map((paragraph) => element("p", {}, paragraph)),
+      element("label", { className: "check" }, box, words.accept), sources,
     );
   }
 

@@ -26,8 +26,8 @@ async function start(): Promise<void> {
 async function build(app: HTMLElement, state: State): Promise<void> {
   const message = element("p", { className: "error", role: "alert", hidden: true });
   const controls = element("div", { className: "row" });
-  const panel = element("div", { role: "tabpanel", id: "panel" });
-  const classes = element("div", { className: "row" });
+  const panel = element("div", { role: "tabpanel", id: "panel", tabIndex: 0 });
+  const classes = element("div", { className: "field" });
   let tab: Tab = TABS[0];
 
   const show = async (error: unknown): Promise<void> => {
@@ -35,7 +35,10 @@ async function build(app: HTMLElement, state: State): Promise<void> {
     message.textContent = error === null ? "" : sentence(error);
   };
   const draw = async (): Promise<void> => {
-    panel.replaceChildren(...(await tab.result(state, () => void run(async () => undefined))));
+    const result = await tab.result(state, again);
+    const focused = buttonsIn(panel).indexOf(document.activeElement as HTMLButtonElement);
+    panel.replaceChildren(...result);
+    buttonsIn(panel)[focused]?.focus(); // the keyboard stays where it was
   };
   const run = async (work: () => Promise<void>): Promise<void> => {
     let failed: unknown = null;
@@ -46,16 +49,33 @@ async function build(app: HTMLElement, state: State): Promise<void> {
     await show(failed);
   };
   const changed = newest(() => run(async () => undefined));
+  /** Draw again after a result's own button changed the class or the network. */
+  const again = (): void => {
+    networks.value = state.network.name;
+    offerClasses();
+    changed();
+  };
   const open = (chosen: Tab): void => {
     tab = chosen;
     document.querySelector("header p")!.textContent = tab.question;
-    buttons.forEach((button, i) => button.setAttribute("aria-selected", String(TABS[i] === tab)));
+    buttons.forEach((button, i) => {
+      button.setAttribute("aria-selected", String(TABS[i] === tab));
+      button.tabIndex = TABS[i] === tab ? 0 : -1;
+    });
+    panel.setAttribute("aria-label", tab.title);
     controls.replaceChildren(...tab.controls(state, changed));
     changed();
   };
   const buttons = TABS.map((one) => {
     const button = element("button", { type: "button", role: "tab", "aria-controls": "panel" }, one.title);
     button.addEventListener("click", () => open(one));
+    button.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (step === undefined) return;
+      const next = (TABS.indexOf(tab) + step + TABS.length) % TABS.length;
+      open(TABS[next]);
+      buttons[next].focus();
+    });
     return button;
   });
   const offerClasses = (): void => {
@@ -76,14 +96,16 @@ async function build(app: HTMLElement, state: State): Promise<void> {
   offerClasses();
   const input = new FaceInput({ state, run });
   app.replaceChildren(
-    element("p", { className: "limits" }, state.manifest.words.limits), input.samples, input.own, message,
-    element("div", { className: "row" }, field("Network", networks), classes),
-    element("div", { role: "tablist" }, ...buttons), controls, panel,
+    element("p", { className: "limits" }, state.manifest.words.limits), input.samples,
+    element("div", { className: "row choices" }, field("Network", networks), classes, input.consent), input.shown, message,
+    element("div", { role: "tablist", "aria-label": "Analyses" }, ...buttons), controls, panel,
   );
   open(tab);
   Object.assign(window, { ferscope: consoleFunctions(state) });
   await input.chooseSample(state.manifest.samples[0]);
 }
+
+const buttonsIn = (panel: HTMLElement): HTMLButtonElement[] => [...panel.querySelectorAll("button")];
 
 /** A function that calls `work` once for several calls while it is busy, with what is chosen last. */
 function newest(work: () => Promise<void>): () => void {

@@ -161,13 +161,19 @@ export const attentionTab: Tab = {
   title: "Attention",
   question: "Attention maps: which positions does the network weight?",
   controls: none,
-  async result(state) {
+  async result(state, changed) {
     const { network, pixels, prediction } = await state.explain(state.network);
     const { entry } = network;
     if (!prediction.attention.length) {
-      const others = state.manifest.networks.filter((other) => other.attention.length).map((other) => other.title);
-      const hint = others.length ? ` Choose ${others.join(" or ")}.` : " No network of this demo has it.";
-      return [element("p", {}, `${entry.title} has no spatial attention.${hint}`)];
+      const other = state.manifest.networks.find((found) => found.attention.length);
+      const sentence = `${entry.title} has no spatial attention.`;
+      if (!other) return [element("p", {}, `${sentence} No network of this demo has it.`)];
+      const choose = element("button", { type: "button", className: "main" }, `Choose ${other.title}`);
+      choose.addEventListener("click", () => {
+        state.network = other;
+        changed();
+      });
+      return [element("p", {}, sentence), choose];
     }
     const maps = prediction.attention.map((grid: Grid, i) => {
       const values = resizeGrid(grid, entry.size);
