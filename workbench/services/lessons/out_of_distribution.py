@@ -29,7 +29,7 @@ FOREIGN = ("drawn faces", "no face")
 _PHOTOGRAPHS = ("chelsea", "coffee", "brick", "grass", "gravel", "moon", "text")  # of scikit-image, no face
 _CROPS = 4  # of each photograph
 _TILES, _TILE = 5, 32  # rows and columns of images that are shown, and their side in pixels
-_DRAWN = 4  # faces of each expression
+_DRAWN, _SIDE = 3, 48  # faces of each expression, and their side in pixels, as in drawn datasets
 _PATCHES = 4  # rows and columns of patches that are shuffled
 
 
@@ -142,5 +142,5 @@ def _without_a_face() -> tuple[Image.Image, ...]:
 @lru_cache(maxsize=1)
 def _drawn_faces() -> tuple[Image.Image, ...]:
     """Drawn faces of all expressions."""
-    images = (draw(name, 96, seed).image for name in EXPRESSIONS for seed in range(_DRAWN))
+    images = (draw(name, _SIDE, seed).image for name in EXPRESSIONS for seed in range(_DRAWN))
     return tuple(Image.fromarray(np.asarray(image)).convert("RGB") for image in images)
