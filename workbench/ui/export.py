@@ -53,9 +53,9 @@ class About:
 
 
 def offer(page: str, url_path: str, choices: Mapping[str, str | None]) -> None:
-    """Draw the *Export* menu below a page that has a chart. Files are written only when they are downloaded."""
+    """Draw the *Export* menu below a page that has a chart, or tabs that can have one. Files are written only when they are downloaded."""
     shown: Screen = st.session_state["screen"]
-    if not any(item.figure for item in shown.items):
+    if not (shown.has_tabs or any(item.figure for item in shown.items)):
         return
     network = f"{get_spec(state.network()).title}, {model_picker.described(state.network())}"
     about = About(page, network, state.face_name(), f"/{url_path}", choices)

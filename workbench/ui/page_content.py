@@ -40,10 +40,12 @@ class Screen:
     """One page as shown: title, question, and its parts by the id of their fragment.
 
     A fragment that runs again replaces its own part, nested fragments included, and leaves the rest of the page alone.
+    `has_tabs`: another tab may bring charts, without a run of the whole page.
     """
 
     title: str = ""
     question: str = ""
+    has_tabs: bool = False
     link: dict[str, list[str]] = field(default_factory=dict)
     parts: dict[str | None, Part] = field(default_factory=lambda: {None: []})
     running: list[str | None] = field(default_factory=lambda: [None])  # the page, then nested fragments, innermost last

@@ -98,6 +98,7 @@ def tabs(sections: Mapping[str, Callable[[], None]], opened_by: Mapping[str, str
         sections: title of the tab → the function that draws it.
         opened_by: key of a control → the tab that has it: a link with that key and no tab opens this one.
     """
+    st.session_state["screen"].has_tabs = True
     if is_history_navigation() and st.query_params.get("tab") in sections:
         st.session_state["tab"] = st.query_params["tab"]  # else the one of the page that the visitor comes from
     known = (title for key, title in (opened_by or {}).items() if key in st.query_params)
