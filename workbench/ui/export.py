@@ -53,7 +53,10 @@ class About:
 
 
 def offer(page: str, url_path: str, choices: Mapping[str, str | None]) -> None:
-    """Draw the *Export* menu below a page that has a chart, or tabs that can have one. Files are written only when they are downloaded."""
+    """Draw the *Export* menu below a page that has a chart, or tabs that can have one.
+
+    Files are written only when they are downloaded.
+    """
     shown: Screen = st.session_state["screen"]
     if not (shown.has_tabs or any(item.figure for item in shown.items)):
         return
