@@ -45,10 +45,10 @@ class Screen:
 
     title: str = ""
     question: str = ""
-    has_tabs: bool = False
     link: dict[str, list[str]] = field(default_factory=dict)
     parts: dict[str | None, Part] = field(default_factory=lambda: {None: []})
     running: list[str | None] = field(default_factory=lambda: [None])  # the page, then nested fragments, innermost last
+    has_tabs: bool = False
 
     @property
     def items(self) -> list[Item]:
