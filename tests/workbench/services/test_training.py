@@ -81,6 +81,19 @@ def test_presets_are_trained_on_the_chosen_dataset_unless_they_belong_to_one(pla
     assert presets.resolved(plan).data.parent.name == mine
 
 
+def test_each_dataset_shows_its_own_images(place, tiny):
+    faces = [(name, job_folders.gray(i)) for i, name in enumerate(["happy", "sad"] * 6)]
+    mine = trainings.examples(trainings.make(faces).id)
+    assert list(mine) == ["happy", "sad"]
+    assert any(np.array_equal(mine["happy"], image) for name, image in faces if name == "happy")
+    plain, sticker = (trainings.examples(name) for name in sources.DRAWINGS)
+    assert [name for name in plain if not np.array_equal(plain[name], sticker[name])] == ["neutral"]
+    assert trainings.examples("fer2013") == {}
+    (imported.FOLDER / "fer2013.npz").parent.mkdir(parents=True, exist_ok=True)
+    (imported.FOLDER / "fer2013.npz").write_bytes(tiny.read_bytes())
+    assert len(trainings.examples("fer2013")) == 7
+
+
 def test_own_sets_of_one_minute_have_different_titles(place, monkeypatch):
     first, second = (
         trainings.OwnSet("a", 1000.0 + i, {"happy": 6, "sad": 6 + i, "b": 6, "c": 6, "d": 6}) for i in range(2)

@@ -17,6 +17,7 @@ from .choices import (
     with_start,
 )
 from .epochs import PINNED, EpochView, drawn_class, pending, pinned, pinned_face, pinned_title, views, watch
+from .examples import examples
 from .form import UP_FRONT, Field, choices_of, configure, fields, recipes, sizes, trainable_networks
 from .outcome import PER_CLASS, BeforeAfter, Shortcut, before_after, recall_of, shortcut, sticker_class
 from .own import (

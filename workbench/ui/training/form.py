@@ -19,6 +19,8 @@ from workbench.services.training import Field, Plan, Preset
 from .. import fer2013_import, page_content
 from . import entries, live
 
+_EXAMPLE = 72  # pixels, an image of the dataset on the page
+
 
 @page_content.fragment
 def show() -> None:
@@ -38,6 +40,7 @@ def show() -> None:
         start = st.button("Start the training", type="primary", key="train-start", disabled=stopped)
         ask = st.button("Estimate the time", key="train-estimate", disabled=missing)
         text = st.empty()
+    _examples()
     _options()
     _others()
     if missing:
@@ -157,6 +160,15 @@ def _up_front() -> None:
     seed.number_input(
         "Random seed", 0, 2**31 - 1, key="train-seed", help="Seed of initialization, order and augmentation."
     )
+
+
+def _examples() -> None:
+    """Draw a training image of each class, so that datasets differ at a glance."""
+    dataset = st.session_state["train-set"]
+    if found := training.examples(dataset):
+        images = [image.repeat(2, 0).repeat(2, 1) for image in found.values()]
+        alt = [f"A training image of {training.set_title(dataset)} labeled {name}" for name in found]
+        st.image(images, caption=list(found), width=_EXAMPLE, alt=alt)
 
 
 def _exclusions() -> None:

@@ -92,7 +92,8 @@ def _camera() -> None:
                 right.error(str(error))
     if taken := _taken():
         with right:
-            st.image(taken[-1][1].repeat(3, 0).repeat(3, 1), caption=f"Last photo: {taken[-1][0]}")
+            face, alt = taken[-1][1].repeat(3, 0).repeat(3, 1), "The face in the last photo"
+            st.image(face, caption=f"Last photo: {taken[-1][0]}", alt=alt)
             st.button("Remove the last photo", on_click=taken.pop, key="own-back")
 
 
