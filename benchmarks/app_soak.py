@@ -36,7 +36,7 @@ IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 SAMPLES = [sample.name for sample in faces.samples()]
 NETWORKS = [name for name in services.networks.network_names() if services.networks.is_trained(name)]
 OTHERS = [Path(file).stem for file, *_ in PAGES if file not in ("explain.py", "share.py")]
-# The sum of the map that the page shows, before colours: of the last heat map of the second chart.
+# The sum of the map that the page shows, before colors: of the last heat map of the second chart.
 SHOWN = """() => {
   const chart = document.querySelectorAll('.js-plotly-plot')[1];
   const last = chart._fullData.filter((trace) => trace.type === 'heatmap').at(-1);

@@ -125,7 +125,7 @@ def squares(gray: np.ndarray, turn: int, longer: int, votes: int) -> list[tuple[
 
 
 def ours(picture: Image.Image) -> list[Center]:
-    return [(*box.centre, box.side) for box in faces.detect(picture)]
+    return [(*box.center, box.side) for box in faces.detect(picture)]
 
 
 def measured(

@@ -85,7 +85,7 @@ def framing_of_yunet(jpeg: bytes, enlarge: int) -> tuple[float, float, float] | 
     boxes = yunet.find(cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB))
     if not boxes:
         return None
-    x, y = boxes[0].centre
+    x, y = boxes[0].center
     return x / side - 1, y / side - 1, boxes[0].side / side
 
 

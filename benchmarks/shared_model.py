@@ -3,7 +3,7 @@
     python benchmarks/shared_model.py [--network residual_cnn] [--count 10000] [--threads 8] [--side N]
 
 Methods, classes, layers and pictures are mixed: of a hundred explanations about 94 are the six of the atlas, half of
-them asked as an atlas and half by name, five are other methods of the catalogue that take one or two passes, and one is
+them asked as an atlas and half by name, five are other methods of the catalog that take one or two passes, and one is
 a method that asks the network over and over. Limits: no wrong map, no exception, and the network as it was. Also prints
 the rate, and the memory of the process, which levels off if nothing is kept.
 

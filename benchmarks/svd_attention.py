@@ -2,7 +2,7 @@
 
     python benchmarks/svd_attention.py [--device cpu|cuda] [--steps 8] [--threads N]
 
-Forward, backward and optimiser step in float32, the networks taking turns, so that a busy moment hits all of them.
+Forward, backward and optimizer step in float32, the networks taking turns, so that a busy moment hits all of them.
 Limits: SVD below BAM, and at most 25 % over plain. Also prints how far singular values by way of the Gram matrix,
 the usual short cut, are from those that the layer uses. Writes benchmarks/results/svd_attention_<device>.json.
 """

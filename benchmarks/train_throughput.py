@@ -103,7 +103,7 @@ class Ours:
     def data_path(self, size: int = SIDE) -> dict[str, float]:
         """Milliseconds for each part of a batch's way to the network, the median of seven."""
         data, (images, labels) = self.trainer.data, self.trainer.data.sets["training"]
-        taken: dict[str, list[float]] = {"choosing and resizing": [], "augmentation": [], "normalising": []}
+        taken: dict[str, list[float]] = {"choosing and resizing": [], "augmentation": [], "normalizing": []}
         for _ in range(7):
             batch = torch.randperm(len(labels), device=data.device)[: data.batch_size]
             ticks = [waited(data.device)]
@@ -122,12 +122,12 @@ class Plain:
     """What most repositories do, with some number of workers."""
 
     def __init__(self, folder: Path, workers: int, device: str) -> None:
-        grey = 128
+        gray = 128
         changes = [
             transforms.Grayscale(1),
             transforms.RandomHorizontalFlip(),
             transforms.RandomAffine(
-                20, (0.12, 0.12), (0.85, 1.15), interpolation=transforms.InterpolationMode.BILINEAR, fill=grey
+                20, (0.12, 0.12), (0.85, 1.15), interpolation=transforms.InterpolationMode.BILINEAR, fill=gray
             ),
             transforms.ToTensor(),
             transforms.Normalize(0.5, 0.25),

@@ -31,7 +31,8 @@ from typing_extensions import TypedDict
 
 from .datasets.exclusion import Excluded
 from .datasets.splits import find
-from .preprocessing import normalize, to_unit, with_channels
+from .json_input import first_reason, parse_json
+from .preprocessing import luminance, normalize, to_unit, with_channels
 from .registry import ModelSpec, channels_of, check_overrides, get_spec
 from .text import PLAIN_WORDS
 
@@ -132,6 +133,7 @@ class Card:
         epochs, best_epoch: trained, and the one chosen for its accuracy on the validation set.
         device, precision, wall_seconds: where training ran, and how long.
         parameters: number of trainable parameters.
+        gray_images: whether it was trained on gray images; a network for RGB then gets the luminance in each channel.
         metrics: `metrics[split][tta][name]`, e.g. `metrics["PrivateTest"]["flip"]["accuracy"]`, of the shipped weights;
             "plain" is always among the ways, and the test set is the last one.
         cam_layer, reshape, output: as in `ModelSpec`, where the card says otherwise; empty: as the network has them.
@@ -160,6 +162,7 @@ class Card:
     ancestors: tuple[Ancestor, ...] = ()
     seen: dict[Name, Count | None] = dataclasses.field(default_factory=dict)
     excluded: Excluded | None = None
+    gray_images: bool = False
     metrics: Annotated[dict[Name, dict[Literal["plain", "flip", "ten-crop"], Measures]], Field(max_length=8)] = (
         dataclasses.field(default_factory=dict)
     )
@@ -194,6 +197,11 @@ class Card:
         return channels_of(self.network, self.overrides)
 
     @property
+    def color(self) -> bool:
+        """Whether the network gets the colors of an image."""
+        return self.channels > 1 and not self.gray_images
+
+    @property
     def spec(self) -> ModelSpec:
         """What is known of its network, with what the card says of it."""
         spec = get_spec(self.network)
@@ -219,8 +227,7 @@ class Card:
     @property
     def caveat(self) -> str:
         """A sentence where `seen` says that the measures are no test; else empty."""
-        counted = [f"{n} images of {part}" for part, n in self.seen.items() if n]
-        if counted:
+        if counted := [f"{n} images of {part}" for part, n in self.seen.items() if n]:
             return f"Not a test result: weights that these come from have seen {' and '.join(counted)}."
         if not self.seen:
             return ""
@@ -234,11 +241,15 @@ class Card:
     def prepare(self, images: np.ndarray | Tensor) -> Tensor:
         """Images → the network's input (B, C, input_size, input_size), normalized.
 
-        The images are gray (B, H, W), repeated in each channel of a network for RGB, or, for such a network, RGB
-        (B, H, W, 3). They are uint8, or floats in 0..1 or 0..255; ValueError for other values.
+        They are gray (B, H, W) or, for a network for RGB, RGB (B, H, W, 3); uint8, or floats in 0..1 or 0..255.
+        ValueError for other values.
         """
-        x = with_channels(to_unit(torch.as_tensor(images), self.input_size), self.channels)
-        return normalize(x, self.mean, self.std)
+        return self.normalized(to_unit(torch.as_tensor(images), self.input_size))
+
+    def normalized(self, pixels: Tensor) -> Tensor:
+        """Pixels in 0..1, gray (B, 1, S, S) or RGB (B, 3, S, S), as the network's input (B, C, S, S)."""
+        planes = luminance(pixels)[:, None] if self.gray_images and self.channels > 1 else pixels
+        return normalize(with_channels(planes, self.channels), self.mean, self.std)
 
 
 def chain(ancestors: Iterable[Ancestor]) -> Iterator[Ancestor]:
@@ -249,8 +260,6 @@ def chain(ancestors: Iterable[Ancestor]) -> Iterator[Ancestor]:
 
 
 _CARDS = TypeAdapter(Card)
-parse_json = TypeAdapter(Any).validate_json
-"""Any value from JSON; raises ValueError also where it is nested without end, which Python's own reader does not."""
 
 
 def parse_card(data: bytes) -> Card:
@@ -265,13 +274,6 @@ def parse_card(data: bytes) -> Card:
         return _CARDS.validate_json(data)
     except ValidationError as error:
         raise ValueError(first_reason(error)) from error
-
-
-def first_reason(error: ValidationError) -> str:
-    """What pydantic found first, in a few words: where, and what is wrong there."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(map(str, first["loc"]))
-    return f"{where}: {first['msg']}" if where else first["msg"]
 
 
 _EARLIER = {"started_from": "start", "taught_by": "teacher"}

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from .cards import Card
 from .footprint import footprint, on_meta
 from .foreign_weights import Match, WeightsError, match, read_weights
-from .registry import create_model, get_spec, take_output
+from .registry import channels_of, create_model, get_spec, take_output
 
 RECIPE = "converted"
 """Recipe in the card of a checkpoint that was not trained here."""
@@ -101,6 +101,12 @@ class Converted:
     model: nn.Module
     card: Card
     match: Match
+
+
+def input_channels(given: Mapping[str, Tensor], network: str, overrides: Mapping[str, Any]) -> int:
+    """Channels of the input of weights, from their first convolution: 1 for gray, 3 for RGB."""
+    taken = channels_of(network, overrides)
+    return 4 - taken if match(given, on_meta(network, 2, overrides).state_dict()).converted else taken
 
 
 def number_of_logits(given: Mapping[str, Tensor], network: str, overrides: Mapping[str, Any]) -> int:

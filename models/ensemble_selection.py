@@ -154,10 +154,12 @@ def ship(choice: Choice) -> Card:
     """
     members = [read_card(name) for name in choice.members]
     found = {part: voted(choice.members, part) for part in (CHOSEN_ON, REPORTED_ON)}
+    color = any(card.color for card in members)
     card = dataclasses.replace(
         members[0],
         network=NAME,
-        overrides={"members": list(choice.members)},
+        overrides={"members": list(choice.members)} | ({"channels": 3} if color else {}),
+        gray_images=not color,
         input_size=min(card.input_size for card in members),
         recipe=NAME,
         ancestors=tuple(card.as_ancestor(name, "member") for name, card in zip(choice.members, members, strict=True)),

@@ -22,6 +22,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from .backbones import convert_input
 from .cards import Card
 from .footprint import MOST_PARAMETERS, footprint, on_meta
 from .registry import changed, get_spec
@@ -113,6 +114,8 @@ class Match:
         unexpected: names that the file has and the network lacks.
         other_shapes: name → (shape in the file, shape in the network).
         weights: those that fit, by the network's names.
+        converted: the first convolution, where its kernels were for gray and the network takes RGB, or the reverse, and
+            were converted (`backbones.convert_kernels`); empty where they were not.
     """
 
     prefix: str
@@ -121,6 +124,7 @@ class Match:
     unexpected: tuple[str, ...]
     other_shapes: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]
     weights: Mapping[str, Tensor]
+    converted: str = ""
 
     @property
     def complete(self) -> bool:
@@ -133,7 +137,8 @@ def match(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Match:
 
     A weight that is not found behind that prefix is taken from behind another one where only one has its shape, as the
     head of a wrapper with `backbone.` and `head.`. Others, such as those of a teacher, are unexpected. Counters of
-    batch norm (`num_batches_tracked`), which older versions of PyTorch lack, are not missed.
+    batch norm (`num_batches_tracked`), which older versions of PyTorch lack, are not missed. Kernels of the first
+    convolution are converted from gray to RGB, or from RGB to gray.
     """
     named: Counter[str] = Counter()  # by prefix: weights that the network has, twice where the shape is right too
     for name, value in given.items():
@@ -148,7 +153,8 @@ def _match(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], prefix: st
     for name in wanted.keys() - own.keys():
         others = [n for n in given if n.endswith(f".{name}") and given[n].shape == wanted[name].shape]
         own |= {name: others[0]} if len(others) == 1 else {}
-    fits = {n: given[own[n]] for n in wanted if n in own and given[own[n]].shape == wanted[n].shape}
+    found, first = convert_input({n: given[name] for n, name in own.items()}, wanted)
+    fits = {n: found[n] for n in wanted if n in found and found[n].shape == wanted[n].shape}
     used = set(own.values())
     return Match(
         prefix,
@@ -157,6 +163,7 @@ def _match(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], prefix: st
         tuple(n for n in given if n not in used),
         {n: (tuple(given[own[n]].shape), tuple(wanted[n].shape)) for n in sorted(own.keys() - fits.keys())},
         fits,
+        first,
     )
 
 

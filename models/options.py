@@ -27,6 +27,8 @@ Share = Annotated[float, SHARE]
 """A dropout probability."""
 Channels = Annotated[int, Bounds(1, 512)]
 """A number of channels."""
+InputChannels = Literal[1, 3]
+"""Channels of a network's input: 1 for gray, 3 for RGB."""
 Reduction = Annotated[int, Bounds(1, 64)]
 """Factor by which a hidden layer is narrower."""
 Side = Annotated[int, Bounds(32, 512)]
@@ -78,6 +80,9 @@ class Option:
     def __str__(self) -> str:
         """One line for a terminal."""
         return f"{self.name} ({self.allowed}; default {_shown(self.default)}): {self.help}"
+
+
+INPUT_CHANNELS = Option("channels", 1, "C, of the input: 1 for gray, 3 for RGB.", int, get_args(InputChannels))
 
 
 def options_of(builder: Callable[..., Any]) -> tuple[Option, ...]:

@@ -39,11 +39,12 @@ def with_channels(x: Tensor, channels: int) -> Tensor:
 
 
 def luminance(x: Tensor) -> Tensor:
-    """Gray or RGB pixels (..., C, H, W) → luminance (..., H, W) with the weights of ITU-R BT.601, as PIL's mode "L"."""
-    return x[..., 0, :, :] if x.shape[-3] == 1 else torch.einsum("...chw,c->...hw", x, x.new_tensor(_BT601))
+    """Gray or RGB pixels (..., C, H, W) → luminance (..., H, W), as PIL's mode "L"."""
+    return x[..., 0, :, :] if x.shape[-3] == 1 else torch.einsum("...chw,c->...hw", x, x.new_tensor(LUMINANCE))
 
 
-_BT601 = (0.299, 0.587, 0.114)
+LUMINANCE = (0.299, 0.587, 0.114)
+"""Weights of red, green and blue in the luminance of a pixel (ITU-R BT.601)."""
 
 
 def _white(images: Tensor) -> float:
@@ -72,6 +73,11 @@ def normalize(x: Tensor, mean: float | Sequence[float], std: float | Sequence[fl
     `mean` and `std` are a number, or one for each channel.
     """
     return (x - _of_channels(mean, x)) / _of_channels(std, x)
+
+
+def denormalize(x: Tensor, mean: float | Sequence[float], std: float | Sequence[float]) -> Tensor:
+    """The inverse of `normalize`: normalized pixels (B, C, H, W) → pixels in 0..1."""
+    return x * _of_channels(std, x) + _of_channels(mean, x)
 
 
 def _of_channels(value: float | Sequence[float], x: Tensor) -> float | Tensor:

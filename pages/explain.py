@@ -72,8 +72,9 @@ def face_map_prediction(class_: str, method: str, opacity: float, shared: bool) 
     seen, over, bars = columns[-1:] + columns[:2] if charts.is_phone() else columns  # there, map and prediction first
     with seen:
         charts.show(image, "seen", f"The face as {spec.title} receives it: {size} × {size} pixels")
-        lost = "Color and finer detail are" if spec.channels == 1 else "Drawn without its color. Finer detail is"
-        kind = "gray" if spec.channels == 1 else "RGB"
+        color = services.networks.open_network(network).color
+        lost = "Drawn without its color. Finer detail is" if color else "Color and finer detail are"
+        kind = "RGB" if color else "gray"
         views.caption(f"**Input:** {size} × {size} {kind} pixels. {lost} lost before the network." + RESIZED)
     with over:
         chart = charts.face_with_map(explanation.pixels, heat, top, opacity)

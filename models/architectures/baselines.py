@@ -4,8 +4,8 @@ Paper A: Inception (it cites Szegedy et al. 2017, on v4 and Inception-ResNet, an
 and MobileNet v1 (Howard et al. 2017). Paper E: ResNet-50 (He et al. 2016; its depth there is our guess), SENet-50 (Hu
 et al. 2018) and VGG-16 (Simonyan and Zisserman 2015), members of the ensemble of Khanzada et al. (2020).
 
-Differences from the originals: one gray input channel, and images of 48 pixels. The Inception networks downsample too
-much for that, so they resize the input to 160 pixels; the others take it as it is.
+Differences from the originals: gray input (RGB is an option), and images of 48 pixels. The Inception networks
+downsample too much for that, so they resize the input to 160 pixels; the others take it as it is.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from ..backbones import (
     INCEPTION,
     RESNET_STEM,
     Stem,
-    gray_first,
     imagenet_weights,
     load_backbone,
     not_in_place,
+    set_input_channels,
     timm_weights,
 )
-from ..options import SHARE, Bounds, Option
+from ..options import INPUT_CHANNELS, SHARE, Bounds, InputChannels, Option
 from ..preprocessing import resized
 from ..registry import RESNET_STAGES, numbered, register_model, within
 
@@ -42,7 +42,7 @@ class ResizedInput(nn.Module):
     """A network with a fixed input size.
 
     Args:
-        network: maps (B, 1, side, side) to logits.
+        network: maps (B, C, side, side) to logits.
         side: of its input in pixels.
     """
 
@@ -50,22 +50,22 @@ class ResizedInput(nn.Module):
         super().__init__()
         self.network, self.side = network, side
 
-    def forward(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K"]:
-        """Normalized gray images (B, 1, H, W) → logits (B, num_classes)."""
+    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K"]:
+        """Normalized images (B, C, H, W) → logits (B, num_classes)."""
         return self.network(resized(x, self.side))
 
 
 def _from_torchvision(name: str, stem: Stem, pixels: tuple | None = None, **fixed) -> Callable[..., nn.Module]:
     """Make a builder for a network of torchvision; `stem` and `pixels` as for `imagenet_weights`."""
 
-    def build(num_classes: int = 7, pretrained: bool = False, **overrides) -> nn.Module:
+    def build(num_classes: int = 7, pretrained: bool = False, channels: InputChannels = 1, **overrides) -> nn.Module:
         from torchvision import models  # here: it takes more than a second
 
         model = models.get_model(name, num_classes=num_classes, **fixed, **overrides)
-        gray_first(model, stem.conv)
+        set_input_channels(model, stem.conv, channels)
         if pretrained:
             weights = models.get_model_weights(name)["IMAGENET1K_V1"]
-            load_backbone(model, imagenet_weights(weights, stem, pixels=pixels))
+            load_backbone(model, imagenet_weights(weights, stem, channels, pixels))
         not_in_place(model)
         return model
 
@@ -75,12 +75,14 @@ def _from_torchvision(name: str, stem: Stem, pixels: tuple | None = None, **fixe
 def _from_timm(name: str, stem: Stem) -> Callable[..., nn.Module]:
     """Make a builder for a network of timm; `stem` as for `timm_weights`."""
 
-    def build(num_classes: int = 7, pretrained: bool = False, dropout: float = 0.0) -> nn.Module:
+    def build(
+        num_classes: int = 7, pretrained: bool = False, dropout: float = 0.0, channels: InputChannels = 1
+    ) -> nn.Module:
         import timm  # imported here because it takes a second or two
 
-        model = timm.create_model(name, in_chans=1, num_classes=num_classes, drop_rate=dropout)
+        model = timm.create_model(name, in_chans=channels, num_classes=num_classes, drop_rate=dropout)
         if pretrained:
-            load_backbone(model, timm_weights(name, stem))
+            load_backbone(model, timm_weights(name, stem, channels))
         not_in_place(model)
         return model
 
@@ -118,7 +120,7 @@ register_model(
         ),
     ),
     cam_layer="network.Mixed_6e",  # 8×8
-    options=(SIDE, _dropout(0.5)),
+    options=(SIDE, _dropout(0.5), INPUT_CHANNELS),
     reported={"accuracy of the paper's Inception": 0.5647},
 )(_resized(_inception_v3))
 register_model(
@@ -129,7 +131,7 @@ register_model(
     stride=None,
     stages=numbered("network.features", 0, 6, 10, 18, 22),  # stem, blocks A, blocks B, blocks C
     cam_layer="network.features.17",  # 8×8
-    options=(SIDE, _dropout(0.0)),
+    options=(SIDE, _dropout(0.0), INPUT_CHANNELS),
     reported={"accuracy of the paper's Inception": 0.5647},
 )(_resized(_from_timm("inception_v4", Stem("features.0.conv", "features.0.bn"))))
 register_model(
@@ -142,7 +144,7 @@ register_model(
     recipe="scratch",
     stages=(("conv_stem", "bn1"), *numbered("blocks", 0, 1, 2, 3, 4, 5)),
     cam_layer="blocks.2",  # 8×8
-    options=(_dropout(0.0),),
+    options=(_dropout(0.0), INPUT_CHANNELS),
     reported={"accuracy": 0.3634},
 )(_from_timm("mobilenetv1_100", Stem("conv_stem", "bn1")))
 register_model(
@@ -155,6 +157,7 @@ register_model(
     recipe="scratch",
     stages=RESNET_STAGES,
     cam_layer="layer2",  # 8×8
+    options=(INPUT_CHANNELS,),
     reported={"accuracy of a ResNet from scratch": 0.5898},
 )(_from_torchvision("resnet50", RESNET_STEM))
 register_model(
@@ -168,7 +171,7 @@ register_model(
     stages=RESNET_STAGES,
     cam_layer="layer2",  # 8×8
     attention="squeeze-and-excitation",
-    options=(_dropout(0.0),),
+    options=(_dropout(0.0), INPUT_CHANNELS),
 )(_from_timm("seresnet50", RESNET_STEM))
 register_model(
     "vgg16",
@@ -180,5 +183,5 @@ register_model(
     recipe="scratch",
     stages=numbered("features", 0, 5, 10, 17, 24, 31),
     cam_layer="features.22",  # 8×8, after the ReLU of the tenth convolution
-    options=(_dropout(0.5),),
+    options=(_dropout(0.5), INPUT_CHANNELS),
 )(_from_torchvision("vgg16", Stem("features.0")))

@@ -19,10 +19,10 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..backbones import LITE0_EPSILON, gray_first, lite0_weights, load_backbone, not_in_place
+from ..backbones import LITE0_EPSILON, lite0_weights, load_backbone, not_in_place, set_input_channels
 from ..layers.bam import BAM
 from ..layers.svd_attention import SVDAttention
-from ..options import Share, options_of
+from ..options import InputChannels, Share, options_of
 from ..registry import register_model
 
 CHANNELS = (32, 16, 24, 40, 80, 112, 192)
@@ -46,13 +46,14 @@ def lite0(num_classes: int = 1000, **arguments) -> nn.Module:
 
 
 class EfficientNetLite0(nn.Module):
-    """EfficientNet-Lite0 for one gray channel, with optional attention between its stages.
+    """EfficientNet-Lite0 with optional attention between its stages.
 
     Args:
         num_classes: number of logits.
         attention: maps a number of channels to an attention module; None: without attention.
         dropout: probability with which training sets a pooled feature to zero.
         drop_path: probability with which training leaves out the last residual block; less for earlier ones.
+        channels: C, of the input: 1 for gray, 3 for RGB.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class EfficientNetLite0(nn.Module):
         attention: Callable[[int], nn.Module] | None,
         dropout: Share = 0.2,
         drop_path: Share = 0.1,
+        channels: InputChannels = 1,
     ) -> None:
         super().__init__()
         net: Any = lite0(num_classes, drop_path_rate=drop_path)
@@ -69,11 +71,11 @@ class EfficientNetLite0(nn.Module):
         self.conv_head, self.bn2, self.classifier = net.conv_head, net.bn2, net.classifier
         self.dropout = nn.Dropout(dropout)
         self.attention = nn.ModuleList(attention(c) if attention else nn.Identity() for c in CHANNELS)
-        gray_first(self, "conv_stem")
+        set_input_channels(self, "conv_stem", channels)
         not_in_place(self)
 
-    def forward(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K"]:
-        """Normalized gray images (B, 1, H, W) → logits (B, num_classes)."""
+    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K"]:
+        """Normalized images (B, C, H, W) → logits (B, num_classes)."""
         x = self.attention[0](self.bn1(self.conv_stem(x)))  # (B, 32, H/2, W/2)
         for stage, attention in zip(self.blocks[:-1], self.attention[1:], strict=True):
             x = attention(stage(x))  # (B, 16, H/2, W/2) … (B, 192, H/32, W/32); CAM layer: `blocks.4`
@@ -88,13 +90,14 @@ def _build(
     pretrained: bool = False,
     dropout: float = 0.2,
     drop_path: float = 0.1,
+    channels: InputChannels = 1,
     **arguments,
 ) -> EfficientNetLite0:
     """Build a variant; `arguments` go to its attention modules."""
     module = attention and partial(attention, **arguments)
-    model = EfficientNetLite0(num_classes, attention=module, dropout=dropout, drop_path=drop_path)
+    model = EfficientNetLite0(num_classes, attention=module, dropout=dropout, drop_path=drop_path, channels=channels)
     if pretrained:
-        load_backbone(model, lite0_weights())
+        load_backbone(model, lite0_weights(channels))
     return model
 
 

@@ -5,58 +5,73 @@ member outweighs several uncertain ones:
 
     p(c | x) = Σ_m w_m p_m(c | x),   Σ_m w_m = 1
 
-Differences from that paper: its members were trained with auxiliary data; ours are any checkpoints.
+Differences from that paper: its members were trained with auxiliary data; ours are any checkpoints, for gray images or
+for RGB.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..preprocessing import resized
+from ..options import InputChannels
+from ..preprocessing import denormalize, luminance, normalize, resized, with_channels
 from ..registry import create_model, get_spec, register_model
 
 UNTRAINED = ("residual_cnn", "vanilla_cnn")
 """Members, with random weights, of an ensemble that is built without naming any, to show its architecture."""
 
 
+class View(NamedTuple):
+    """What a member gets of an image: side in pixels, normalization, number of channels, and whether it gets colors."""
+
+    name: str
+    side: int
+    mean: float | tuple[float, ...] = 0.5
+    std: float | tuple[float, ...] = 0.25
+    channels: int = 1
+    color: bool = False
+
+    def input(self, pixels: Tensor) -> Tensor:
+        """Pixels in 0..1 (B, C, H, W) → the member's input (B, channels, side, side)."""
+        planes = pixels if self.color else luminance(pixels)[:, None]
+        return normalize(with_channels(resized(planes, self.side), self.channels), self.mean, self.std)
+
+
 class Ensemble(nn.Module):
     """Weighted mean of the members' probabilities, as log probabilities.
 
     Args:
-        members: networks, each with its name, input size, and mean and std for normalization.
+        members: networks, each with what it gets of an image.
         weights: one for each member, at least 0, not all 0; None: equal.
     """
 
-    def __init__(
-        self, members: Sequence[tuple[str, nn.Module, int, float, float]], weights: Sequence[float] | None = None
-    ) -> None:
+    def __init__(self, members: Sequence[tuple[View, nn.Module]], weights: Sequence[float] | None = None) -> None:
         super().__init__()
         weights = [1.0] * len(members) if weights is None else list(weights)
         if len(weights) != len(members) or min(weights) < 0 or sum(weights) <= 0:
             raise ValueError(f"weights={weights}: give {len(members)} numbers, at least 0 and not all 0")
-        self.names = tuple(name for name, *_ in members)
-        self.members = nn.ModuleList(model for _, model, *_ in members)
-        self.views = tuple((side, mean, std) for _, _, side, mean, std in members)
+        self.views = tuple(view for view, _ in members)
+        self.names = tuple(view.name for view in self.views)
+        self.members = nn.ModuleList(model for _, model in members)
         self.register_buffer("weights", torch.tensor(weights) / sum(weights))  # (M,)
 
-    def forward(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K"]:
-        """Gray images (B, 1, H, W), normalized as for the first member → log of the mean probability (B, K)."""
+    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K"]:
+        """Images (B, C, H, W), normalized as for the first member → log of the mean probability (B, K)."""
         return torch.einsum("m,mbk->bk", self.weights, self.votes(x)).clamp_min(1e-30).log()
 
-    def votes(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "M B K"]:
+    def votes(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "M B K"]:
         """Return the probabilities of each member, in the order of `names`."""
-        _, mean, std = self.views[0]
-        pixels = x * std + mean  # back in 0..1
+        pixels = denormalize(x, self.views[0].mean, self.views[0].std)  # back in 0..1
         return torch.stack(
             [
-                member((resized(pixels, side) - mean) / std).float().softmax(-1)
-                for member, (side, mean, std) in zip(self.members, self.views, strict=True)
+                member(view.input(pixels)).float().softmax(-1)
+                for member, view in zip(self.members, self.views, strict=True)
             ]
         )
 
@@ -74,6 +89,7 @@ def ensemble(
     num_classes: int = 7,
     members: Sequence[str] | None = None,
     weights: Sequence[float] | None = None,
+    channels: InputChannels = 1,
 ) -> Ensemble:
     """Build a soft-voting ensemble of checkpoints.
 
@@ -84,6 +100,7 @@ def ensemble(
         num_classes: number of logits.
         members: names of checkpoints.
         weights: of the members; None: equal.
+        channels: of the input: 1 for gray, 3 for RGB, of which members for gray images get the luminance.
 
     Raises:
         ValueError: no member is named, two come from one training (`models.lineage.related`), their classes differ, or
@@ -93,8 +110,8 @@ def ensemble(
     from ..lineage import related
 
     if members is None:
-        loaded = [(name, create_model(name, num_classes), get_spec(name).input_size, 0.5, 0.25) for name in UNTRAINED]
-        return Ensemble(loaded, weights)
+        drawn = [(View(name, get_spec(name).input_size), create_model(name, num_classes)) for name in UNTRAINED]
+        return Ensemble(drawn, weights)
     if len(members) == 0:
         raise ValueError("members=[]: name at least one checkpoint")
     for first, second in combinations(members, 2):
@@ -111,9 +128,9 @@ def ensemble(
             own = ", ".join(card.classes)
             raise ValueError(f'members: "{name}" has the classes {own}; all must have the same {num_classes} classes')
         classes = card.classes
-        if not (isinstance(card.mean, float) and isinstance(card.std, float)):
-            raise ValueError(f'members: "{name}" takes RGB images; an ensemble is built of networks for gray ones')
-        loaded.append((name, model, card.input_size, card.mean, card.std))
+        if card.color and channels == 1:
+            raise ValueError(f'members: "{name}" was trained on RGB images: build the ensemble with channels=3')
+        loaded.append((View(name, card.input_size, card.mean, card.std, card.channels, card.color), model))
     vote = Ensemble(loaded, weights)
     vote.register_load_state_dict_post_hook(_members_have_their_own)
     return vote

@@ -11,7 +11,7 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..options import Share, options_of
+from ..options import InputChannels, Share, options_of
 from ..preprocessing import resized
 from ..registry import register_model
 
@@ -36,18 +36,19 @@ class FiveLayerCNN(nn.Module):
     Args:
         num_classes: number of logits.
         dropout: dropout probability of the hidden layer.
+        channels: C, of the input: 1 for gray, 3 for RGB.
     """
 
-    def __init__(self, num_classes: int = 7, dropout: Share = 0.3) -> None:
+    def __init__(self, num_classes: int = 7, dropout: Share = 0.3, channels: InputChannels = 1) -> None:
         super().__init__()
-        self.block1 = block(1, 32, kernel=5)
+        self.block1 = block(channels, 32, kernel=5)
         self.block2 = block(32, 32, kernel=4)
         self.block3 = block(32, 64, kernel=5)
         self.hidden = nn.Sequential(nn.Linear(64 * 6 * 6, 1024), nn.ReLU(), nn.Dropout(dropout))
         self.classifier = nn.Linear(1024, num_classes)
 
-    def forward(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K"]:
-        """Normalized gray images (B, 1, H, W), resized to 48×48 → logits (B, num_classes)."""
+    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K"]:
+        """Normalized images (B, C, H, W), resized to 48×48 → logits (B, num_classes)."""
         x = self.block1(resized(x, SIDE))  # (B, 32, 24, 24)
         x = self.block2(x)  # (B, 32, 12, 12)
         x = self.block3(x)  # (B, 64, 6, 6), the layer of the class activation maps

@@ -37,7 +37,7 @@ from ..backbones import (
 )
 from ..layers.sca import SCA
 from ..layers.transformer import TransformerBlock, sine_positions
-from ..options import Channels, Share, Side, options_of
+from ..options import Channels, InputChannels, Share, Side, options_of
 from ..preprocessing import resized
 from ..registry import RESNET_STAGES, register_model, within
 from .efficientnet_lite0 import STAGES as LITE0_STAGES
@@ -91,18 +91,18 @@ class Backbone(nn.Module):
         return net.layer4(net.layer3(net.layer2(net.layer1(x))))
 
     def load_imagenet(self) -> None:
-        """Load the ImageNet weights of torchvision or timm, adapted to RGB whose channels all are our gray input."""
+        """Load the ImageNet weights of torchvision or timm, adapted to the normalization of our input."""
         if self.name == "xception":
-            state = timm_weights("legacy_xception", RESNET_STEM, "repeat")
+            state = timm_weights("legacy_xception", RESNET_STEM, 3)
         elif self.name == "efficientnet_lite0":
             head = ("conv_head.", "bn2.")
-            state = {key: value for key, value in lite0_weights("repeat").items() if not key.startswith(head)}
+            state = {key: value for key, value in lite0_weights(3).items() if not key.startswith(head)}
         else:
             stem = RESNET_STEM if self.name == "resnet50" else Stem("features.0.0", "features.0.1")
             from torchvision.models import get_model_weights
 
             weights = get_model_weights(self.name)["IMAGENET1K_V1"]
-            state = imagenet_weights(weights, stem, "repeat")
+            state = imagenet_weights(weights, stem, 3)
             state = {key.removeprefix("features."): value for key, value in state.items()}
         load_backbone(self.net, state)
 
@@ -113,11 +113,13 @@ class Hybrid(nn.Module):
     Args:
         backbone: see `Backbone`.
         num_classes: number of branches and of logits.
-        adapter: from gray to RGB: the channel repeated, or a small convolutional network.
+        adapter: from gray to RGB: the channel repeated, or a small convolutional network. RGB input, which has nothing
+            to repeat, is passed on, or goes through such a network too.
         multiscale: average the backbone's maps of the face at full size and at three quarters of it.
         side: side in pixels to which the image is resized inside the network; the paper has 224.
         branch: width of the branch of each class.
         dropout: dropout probability in transformer and fusion.
+        channels: C, of the input: 1 for gray, 3 for RGB.
     """
 
     def __init__(
@@ -129,30 +131,31 @@ class Hybrid(nn.Module):
         side: Side = 224,
         branch: Channels = 96,
         dropout: Share = 0.1,
+        channels: InputChannels = 1,
     ) -> None:
         super().__init__()
         if adapter not in ("repeat", "learned"):
             raise ValueError(f'adapter="{adapter}": choose "repeat" or "learned"')
         if adapter == "learned":
-            self.adapter = nn.Sequential(nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 3, 1))
+            self.adapter = nn.Sequential(nn.Conv2d(channels, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 3, 1))
         else:
             self.adapter = Repeat()
         self.multiscale, self.side = multiscale, side
         self.backbone = Backbone(backbone)
-        channels = self.backbone.channels
-        self.sca = SCA(channels, reduction=16)
-        self.transformer = TransformerBlock(channels, heads=8, dropout=dropout)
+        width = self.backbone.channels
+        self.sca = SCA(width, reduction=16)
+        self.transformer = TransformerBlock(width, heads=8, dropout=dropout)
         self.branches = nn.ModuleList(
-            nn.Sequential(nn.Linear(2 * channels, branch), nn.ReLU()) for _ in range(num_classes)
+            nn.Sequential(nn.Linear(2 * width, branch), nn.ReLU()) for _ in range(num_classes)
         )
         self.fusion = nn.Sequential(nn.Linear(num_classes * branch, 256), nn.ReLU(), nn.Dropout(dropout))
         self.classifier = nn.Linear(256, num_classes)
 
-    def forward(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K"]:
-        """Normalized gray images (B, 1, H, W) → logits (B, num_classes)."""
+    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K"]:
+        """Normalized images (B, C, H, W) → logits (B, num_classes)."""
         return self.fuse(self.class_branches(x))
 
-    def class_branches(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K width"]:
+    def class_branches(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K width"]:
         """Return the output of the branch of each class, at least 0, before fusion: (B, K, branch)."""
         x = self.adapter(resized(x, self.side))  # (B, 3, side, side)
         features = self.backbone(x)  # (B, D, side/32, side/32): 7×7, the layer of the class activation maps
@@ -171,7 +174,7 @@ class Hybrid(nn.Module):
 
 
 class Repeat(nn.Module):
-    """Gray (B, 1, H, W) → RGB (B, 3, H, W) with three equal channels."""
+    """Gray (B, 1, H, W) → RGB (B, 3, H, W) with three equal channels; RGB unchanged."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Repeat the channel."""
@@ -180,13 +183,16 @@ class Repeat(nn.Module):
 
 @torch.no_grad()
 def initialize_as_repetition(adapter: nn.Sequential) -> None:
-    """Initialize a learnable adapter to repeat its input: relu(x) - relu(-x) = x; its other maps have weight 0."""
+    """Initialize a learnable adapter to repeat gray or keep RGB: relu(x) - relu(-x) = x; other maps have weight 0."""
     first, second = (cast(Any, adapter[i]) for i in (0, 2))  # convolutions
-    first.weight[:2] = first.bias[:2] = 0
-    first.weight[0, 0, 1, 1], first.weight[1, 0, 1, 1] = 1, -1
+    channels = first.in_channels
+    first.weight[: 2 * channels] = first.bias[: 2 * channels] = 0
     second.weight.zero_()
     second.bias.zero_()
-    second.weight[:, 0], second.weight[:, 1] = 1, -1
+    for c in range(channels):
+        first.weight[2 * c, c, 1, 1], first.weight[2 * c + 1, c, 1, 1] = 1, -1
+        outputs = slice(None) if channels == 1 else c
+        second.weight[outputs, 2 * c], second.weight[outputs, 2 * c + 1] = 1, -1
 
 
 STAGES = {

@@ -4,9 +4,9 @@ The idea: MobileNetV2 (Sandler et al. 2018) expands a map with few channels, fil
 projects the map back to few channels, which is cheap. Between its blocks of 32, 16, 24, 32, 64, 96, 160 and 320
 channels there are seven attention modules: 767 parameters for SVD attention, 11 192 for BAM, beside 2 232 263.
 
-Differences from the paper: it resizes FER2013 from 48 to 224 pixels; ours trains at 64 px. One gray input channel
-follows from the paper's parameter counts. `mobilenet_v2_svd_hfc_normalized` is ours: singular values divided by the
-largest, to keep the gate from saturating.
+Differences from the paper: it resizes FER2013 from 48 to 224 pixels; ours trains at 64 px. One gray input channel,
+the default, follows from the paper's parameter counts. `mobilenet_v2_svd_hfc_normalized` is ours: singular values
+divided by the largest, to keep the gate from saturating.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from ..backbones import Stem, imagenet_weights, load_backbone, not_in_place
 from ..layers.bam import BAM
 from ..layers.svd_attention import SVDAttention
-from ..options import options_of
+from ..options import INPUT_CHANNELS, InputChannels, options_of
 from ..registry import numbered, register_model
 
 ATTENTION_AFTER = {0: 32, 1: 16, 3: 24, 6: 32, 10: 64, 13: 96, 16: 160}
@@ -29,21 +29,27 @@ ATTENTION_AFTER = {0: 32, 1: 16, 3: 24, 6: 32, 10: 64, 13: 96, 16: 160}
 
 
 class AttentionMobileNetV2(nn.Module):
-    """torchvision's MobileNetV2 for one gray channel, with optional attention between its blocks.
+    """torchvision's MobileNetV2 with optional attention between its blocks.
 
     Args:
         num_classes: number of logits.
         attention: maps a number of channels to an attention module; None: without attention.
+        channels: C, of the input: 1 for gray, 3 for RGB.
     """
 
-    def __init__(self, num_classes: int = 7, attention: Callable[[int], nn.Module] | None = None) -> None:
+    def __init__(
+        self,
+        num_classes: int = 7,
+        attention: Callable[[int], nn.Module] | None = None,
+        channels: InputChannels = 1,
+    ) -> None:
         from torchvision.models import mobilenet_v2  # here: it takes more than a second
 
         super().__init__()
         net = mobilenet_v2(num_classes=num_classes)
         self.features: Any = net.features
         self.classifier = net.classifier
-        stem = nn.Conv2d(1, 32, 3, stride=2, padding=1, bias=False)
+        stem = nn.Conv2d(channels, 32, 3, stride=2, padding=1, bias=False)
         nn.init.kaiming_normal_(stem.weight, mode="fan_out")  # as torchvision's
         self.features[0][0] = stem
         self.attention = nn.ModuleDict()
@@ -51,8 +57,8 @@ class AttentionMobileNetV2(nn.Module):
             self.attention.update({f"after{i}": attention(channels) for i, channels in ATTENTION_AFTER.items()})
         not_in_place(self)
 
-    def forward(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K"]:
-        """Normalized gray images (B, 1, H, W) → logits (B, num_classes)."""
+    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K"]:
+        """Normalized images (B, C, H, W) → logits (B, num_classes)."""
         for i, layer in enumerate(self.features):
             x = layer(x)  # (B, 32, H/2, W/2) … (B, 1280, H/32, W/32); CAM layer: `features.6`
             if f"after{i}" in self.attention:
@@ -62,14 +68,18 @@ class AttentionMobileNetV2(nn.Module):
 
 
 def _build(
-    attention: Callable[..., nn.Module] | None, num_classes: int = 7, pretrained: bool = False, **arguments
+    attention: Callable[..., nn.Module] | None,
+    num_classes: int = 7,
+    pretrained: bool = False,
+    channels: InputChannels = 1,
+    **arguments,
 ) -> AttentionMobileNetV2:
     """Build a variant; `arguments` go to its attention modules."""
-    model = AttentionMobileNetV2(num_classes, attention and partial(attention, **arguments))
+    model = AttentionMobileNetV2(num_classes, attention and partial(attention, **arguments), channels)
     if pretrained:
         from torchvision.models import MobileNet_V2_Weights
 
-        state = imagenet_weights(MobileNet_V2_Weights.IMAGENET1K_V2, Stem("features.0.0", "features.0.1"))
+        state = imagenet_weights(MobileNet_V2_Weights.IMAGENET1K_V2, Stem("features.0.0", "features.0.1"), channels)
         load_backbone(model, state)
     return model
 
@@ -94,7 +104,7 @@ def _register(
         attention_layers=tuple(f"attention.after{i}" for i in ATTENTION_AFTER) if attention else (),
         attention=kind,
         recipe="scratch",
-        options=options_of(attention) if attention else (),
+        options=(INPUT_CHANNELS, *(options_of(attention) if attention else ())),
         reported=reported,
     )(partial(_build, attention))
 

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from ..layers.cbam import CBAM
 from ..layers.dsc import DSC, FullConv
-from ..options import Bounds, Reduction, Share, options_of
+from ..options import Bounds, InputChannels, Reduction, Share, options_of
 from ..registry import register_model
 
 Conv = Literal["dsc", "full"]
@@ -61,6 +61,7 @@ class MultiBranch(nn.Module):
         filters: channels of the first DSC-CBAM module; the next two have 2 and 4 times as many, the joint head 8 times.
         reduction: factor by which the hidden layer of CBAM's channel attention is narrower.
         dropout: dropout probability before the last layer.
+        channels: C, of the input: 1 for gray, 3 for RGB.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class MultiBranch(nn.Module):
         filters: Annotated[int, Bounds(8, 512)] = 128,
         reduction: Reduction = 8,
         dropout: Share = 0.5,
+        channels: InputChannels = 1,
     ) -> None:
         super().__init__()
         if branches not in (1, 2, 3):
@@ -79,7 +81,7 @@ class MultiBranch(nn.Module):
         if conv not in ("dsc", "full"):
             raise ValueError(f'conv="{conv}": choose "dsc" or "full"')
         block = DSC if conv == "dsc" else FullConv
-        self.stem = nn.Sequential(FullConv(1, stem), FullConv(stem, 64))
+        self.stem = nn.Sequential(FullConv(channels, stem), FullConv(stem, 64))
         widths = (filters, 2 * filters, 4 * filters)
         inputs, last, joint = (64, *widths), 4 * filters, 8 * filters
         self.branches = nn.ModuleList(BranchModule(inputs[i], widths[i], block, reduction) for i in range(branches))
@@ -94,8 +96,8 @@ class MultiBranch(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(1024, num_classes)
 
-    def forward(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K"]:
-        """Normalized gray images (B, 1, H, W), H and W multiples of 8 → logits. Shapes for filters=128."""
+    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K"]:
+        """Normalized images (B, C, H, W), H and W multiples of 8 → logits. Shapes for filters=128."""
         x = self.stem(x)  # (B, 64, H, W)
         ends = []
         for module, reduce in zip(self.branches, self.reduce, strict=True):

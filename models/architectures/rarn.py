@@ -18,10 +18,10 @@ from typing import Annotated, Any, Literal, get_args
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..backbones import RESNET_STEM, gray_first, imagenet_weights, load_backbone, not_in_place
+from ..backbones import RESNET_STEM, imagenet_weights, load_backbone, not_in_place, set_input_channels
 from ..layers.angle_attention import AngleAttention
 from ..layers.fpn import TopDown
-from ..options import Bounds, Channels, Share, options_of
+from ..options import Bounds, Channels, InputChannels, Share, options_of
 from ..registry import RESNET_STAGES, register_model, within
 
 Backbone = Literal["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]
@@ -40,6 +40,7 @@ class RARN(nn.Module):
         kernels: number of kernels of the attention.
         kernel_size: side of the attention's kernels.
         dropout: probability with which training sets a pooled feature to zero.
+        channels: C, of the input: 1 for gray, 3 for RGB.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class RARN(nn.Module):
         kernels: Annotated[int, Bounds(1, 64)] = 4,
         kernel_size: Literal[3, 5, 7] = 5,
         dropout: Share = 0.2,
+        channels: InputChannels = 1,
     ) -> None:
         from torchvision.models import get_model  # here: it takes more than a second
 
@@ -61,26 +63,26 @@ class RARN(nn.Module):
             raise ValueError(f'backbone="{backbone}": choose one of {", ".join(get_args(Backbone))}')
         self.fuses = fusion
         self.backbone: Any = get_model(backbone, num_classes=1)
-        gray_first(self.backbone, "conv1")
+        set_input_channels(self.backbone, "conv1", channels)
         deepest = self.backbone.fc.in_features
         del self.backbone.fc, self.backbone.avgpool
         levels = (64, deepest // 8, deepest // 4, deepest // 2, deepest)
-        channels = width if fusion else deepest
+        fused = width if fusion else deepest
         self.fusion = TopDown(levels, width) if fusion else nn.Identity()
-        self.attention = AngleAttention(channels, kernels, angles, kernel_size) if attention else nn.Identity()
+        self.attention = AngleAttention(fused, kernels, angles, kernel_size) if attention else nn.Identity()
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.dropout = nn.Dropout(dropout)
-        self.classifier = nn.Linear(channels, num_classes)
+        self.classifier = nn.Linear(fused, num_classes)
         not_in_place(self)
 
-    def forward(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K"]:
-        """Normalized gray images (B, 1, H, W) → logits (B, num_classes)."""
+    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K"]:
+        """Normalized images (B, C, H, W) → logits (B, num_classes)."""
         levels = self.levels(x)
         x = self.fusion(levels if self.fuses else levels[-1])  # (B, width, H/2, W/2), or A5 without fusion
         x = self.attention(x)  # the same shape
         return self.classifier(self.dropout(self.pool(x).flatten(1)))
 
-    def levels(self, x: Float[Tensor, "B 1 H W"]) -> list[Tensor]:
+    def levels(self, x: Float[Tensor, "B C H W"]) -> list[Tensor]:
         """Return the maps A1 … A5 of the backbone, shallow to deep, each half the size of the last."""
         net = self.backbone
         a1 = net.relu(net.bn1(net.conv1(x)))  # (B, 64, H/2, W/2)
@@ -106,12 +108,18 @@ class RARN(nn.Module):
     reported={"accuracy": 0.5751},
     options=options_of(RARN),
 )
-def rarn(num_classes: int = 7, pretrained: bool = False, backbone: Backbone = "resnet152", **overrides) -> RARN:
+def rarn(
+    num_classes: int = 7,
+    pretrained: bool = False,
+    backbone: Backbone = "resnet152",
+    channels: InputChannels = 1,
+    **overrides,
+) -> RARN:
     """Build the network of paper A."""
-    model = RARN(num_classes, backbone, **overrides)
+    model = RARN(num_classes, backbone, channels=channels, **overrides)
     if pretrained:
         from torchvision.models import get_model_weights
 
         weights = get_model_weights(backbone)["IMAGENET1K_V1"]
-        load_backbone(model.backbone, imagenet_weights(weights, RESNET_STEM))
+        load_backbone(model.backbone, imagenet_weights(weights, RESNET_STEM, channels))
     return model

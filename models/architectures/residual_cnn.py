@@ -15,7 +15,7 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..options import Channels, Share, options_of
+from ..options import Channels, InputChannels, Share, options_of
 from ..registry import register_model
 
 
@@ -57,12 +57,15 @@ class ResidualCNN(nn.Module):
         num_classes: number of logits.
         width: channels of the stem; the stages have 2, 4 and 8 times as many.
         dropout: dropout probability of the pooled features.
+        channels: C, of the input: 1 for gray, 3 for RGB.
     """
 
-    def __init__(self, num_classes: int = 7, width: Channels = 32, dropout: Share = 0.2) -> None:
+    def __init__(
+        self, num_classes: int = 7, width: Channels = 32, dropout: Share = 0.2, channels: InputChannels = 1
+    ) -> None:
         super().__init__()
         w = width
-        self.stem = ConvUnit(1, w)
+        self.stem = ConvUnit(channels, w)
         self.stage1 = Stage(w, 2 * w)
         self.stage2 = Stage(2 * w, 4 * w)
         self.stage3 = Stage(4 * w, 8 * w)
@@ -70,8 +73,8 @@ class ResidualCNN(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(8 * w, num_classes)
 
-    def forward(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K"]:
-        """Normalized gray images (B, 1, H, W) → logits (B, num_classes)."""
+    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K"]:
+        """Normalized images (B, C, H, W) → logits (B, num_classes)."""
         x = self.stem(x)  # (B, w, H, W)
         x = self.stage1(x)  # (B, 2w, H/2, W/2)
         x = self.stage2(x)  # (B, 4w, H/4, W/4)

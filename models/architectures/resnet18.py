@@ -5,8 +5,8 @@ between each two of them, four in all, the first after the stem before the max-p
 adds 708 parameters to 11 173 831; BAM, the baseline attention, adds 23 808.
 
 Differences from the paper: it resizes FER2013 from 48 to 224 pixels. Ours trains at 64 px, which is twelve times
-cheaper; `--input-size 224` gives theirs. One gray input channel follows from the paper's parameter counts.
-`resnet18_svd_hfc_normalized` is ours: singular values divided by the largest, to keep the gate from saturating.
+cheaper; `--input-size 224` gives theirs. One gray input channel, the default, follows from the paper's parameter
+counts. `resnet18_svd_hfc_normalized` is ours: singular values divided by the largest, to keep the gate from saturating.
 """
 
 from __future__ import annotations
@@ -21,31 +21,37 @@ from torch import Tensor, nn
 from ..backbones import RESNET_STEM, imagenet_weights, load_backbone, not_in_place
 from ..layers.bam import BAM
 from ..layers.svd_attention import SVDAttention
-from ..options import options_of
+from ..options import INPUT_CHANNELS, InputChannels, options_of
 from ..registry import RESNET_STAGES, register_model
 
 
 class ResNet18(nn.Module):
-    """torchvision's ResNet-18 for one gray channel, with optional attention between its stages.
+    """torchvision's ResNet-18 with optional attention between its stages.
 
     Args:
         num_classes: number of logits.
         attention: maps a number of channels to an attention module; None: without attention.
+        channels: C, of the input: 1 for gray, 3 for RGB.
     """
 
-    def __init__(self, num_classes: int = 7, attention: Callable[[int], nn.Module] | None = None) -> None:
+    def __init__(
+        self,
+        num_classes: int = 7,
+        attention: Callable[[int], nn.Module] | None = None,
+        channels: InputChannels = 1,
+    ) -> None:
         from torchvision.models import resnet18  # here: it takes more than a second
 
         super().__init__()
         for name, module in resnet18(num_classes=num_classes).named_children():
             self.add_module(name, module)
-        self.conv1 = nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)
+        self.conv1 = nn.Conv2d(channels, 64, 7, stride=2, padding=3, bias=False)
         nn.init.kaiming_normal_(self.conv1.weight, mode="fan_out", nonlinearity="relu")  # as torchvision's
         self.attention = nn.ModuleList(attention(c) if attention else nn.Identity() for c in (64, 64, 128, 256))
         not_in_place(self)
 
-    def forward(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K"]:
-        """Normalized gray images (B, 1, H, W) → logits (B, num_classes)."""
+    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K"]:
+        """Normalized images (B, C, H, W) → logits (B, num_classes)."""
         net: Any = self
         x = net.relu(net.bn1(net.conv1(x)))  # (B, 64, H/2, W/2)
         x = net.maxpool(net.attention[0](x))  # (B, 64, H/4, W/4)
@@ -58,14 +64,18 @@ class ResNet18(nn.Module):
 
 
 def _build(
-    attention: Callable[..., nn.Module] | None, num_classes: int = 7, pretrained: bool = False, **arguments
+    attention: Callable[..., nn.Module] | None,
+    num_classes: int = 7,
+    pretrained: bool = False,
+    channels: InputChannels = 1,
+    **arguments,
 ) -> ResNet18:
     """Build a variant; `arguments` go to its attention modules."""
-    model = ResNet18(num_classes, attention and partial(attention, **arguments))
+    model = ResNet18(num_classes, attention and partial(attention, **arguments), channels)
     if pretrained:
         from torchvision.models import ResNet18_Weights
 
-        load_backbone(model, imagenet_weights(ResNet18_Weights.IMAGENET1K_V1, RESNET_STEM))
+        load_backbone(model, imagenet_weights(ResNet18_Weights.IMAGENET1K_V1, RESNET_STEM, channels))
     return model
 
 
@@ -89,7 +99,7 @@ def _register(
         attention_layers=tuple(f"attention.{i}" for i in range(4)) if attention else (),
         attention=kind,
         recipe="scratch",
-        options=options_of(attention) if attention else (),
+        options=(INPUT_CHANNELS, *(options_of(attention) if attention else ())),
         reported=reported,
     )(partial(_build, attention))
 

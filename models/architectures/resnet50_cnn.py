@@ -11,7 +11,7 @@ so that the norm of the features, which depends on contrast and lighting, has no
 of 128 and 64 classify them.
 
 Eq. 1 gives a gray image a third of the response that the RGB network has to it; the other networks of this project
-take the sum, which keeps it (`backbones.for_gray_pixels`). The averaged kernels are those for our input scale.
+take the sum, which keeps it (`backbones.for_our_pixels`). The averaged kernels are those for our input scale.
 
 Differences from the paper: which pools are removed is not stated; ours are the stem's max-pool and the last stride,
 which leaves 6×6 at 48 px. Its refinement ends at 1×1, where eq. 3 has no effect; ours ends at 3×3, which eq. 3
@@ -28,8 +28,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..backbones import RESNET_STEM, gray_first, imagenet_weights, load_backbone, not_in_place
-from ..options import Share, options_of
+from ..backbones import RESNET_STEM, imagenet_weights, load_backbone, not_in_place, set_input_channels
+from ..options import InputChannels, Share, options_of
 from ..registry import RESNET_STAGES, register_model, within
 
 
@@ -64,14 +64,15 @@ class ResNet50CNN(nn.Module):
     Args:
         num_classes: number of logits.
         dropout: dropout probability after each refinement and each hidden layer.
+        channels: C, of the input: 1 for gray, 3 for RGB.
     """
 
-    def __init__(self, num_classes: int = 7, dropout: Share = 0.3) -> None:
+    def __init__(self, num_classes: int = 7, dropout: Share = 0.3, channels: InputChannels = 1) -> None:
         from torchvision.models import resnet50  # here: it takes more than a second
 
         super().__init__()
         self.backbone = resnet50()
-        gray_first(self.backbone, "conv1")
+        set_input_channels(self.backbone, "conv1", channels)
         self.backbone.maxpool = self.backbone.avgpool = self.backbone.fc = nn.Identity()
         last = self.backbone.layer4[0]
         last.conv2.stride = last.downsample[0].stride = (1, 1)
@@ -88,8 +89,8 @@ class ResNet50CNN(nn.Module):
         self.classifier = nn.Linear(64, num_classes)
         not_in_place(self)
 
-    def forward(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K"]:
-        """Normalized gray images (B, 1, H, W) → logits (B, num_classes)."""
+    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K"]:
+        """Normalized images (B, C, H, W) → logits (B, num_classes)."""
         net = self.backbone
         x = net.relu(net.bn1(net.conv1(x)))  # (B, 64, H/2, W/2)
         x = net.layer2(net.layer1(x))  # (B, 512, H/4, W/4)
@@ -111,12 +112,15 @@ class ResNet50CNN(nn.Module):
     reported={"training accuracy": 0.857, "validation accuracy": 0.857},
     options=options_of(ResNet50CNN),
 )
-def resnet50_cnn(num_classes: int = 7, pretrained: bool = False, **overrides) -> ResNet50CNN:
+def resnet50_cnn(
+    num_classes: int = 7, pretrained: bool = False, channels: InputChannels = 1, **overrides
+) -> ResNet50CNN:
     """Build the third network of paper C."""
-    model = ResNet50CNN(num_classes, **overrides)
+    model = ResNet50CNN(num_classes, channels=channels, **overrides)
     if pretrained:
         from torchvision.models import ResNet50_Weights
 
         weights = ResNet50_Weights.IMAGENET1K_V1
-        load_backbone(model.backbone, imagenet_weights(weights, RESNET_STEM, "average"))  # eq. 1
+        state = imagenet_weights(weights, RESNET_STEM, channels, average=channels == 1)  # eq. 1
+        load_backbone(model.backbone, state)
     return model

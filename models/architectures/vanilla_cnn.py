@@ -16,7 +16,7 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..options import Channels, Share, options_of
+from ..options import Channels, InputChannels, Share, options_of
 from ..registry import register_model
 
 
@@ -45,14 +45,20 @@ class VanillaCNN(nn.Module):
         dropout: dropout probability of the pooled features.
         batch_norm: batch normalization after each convolution; according to the paper, convergence is 31 % faster with
             it.
+        channels: C, of the input: 1 for gray, 3 for RGB.
     """
 
     def __init__(
-        self, num_classes: int = 7, width: Channels = 32, dropout: Share = 0.2, batch_norm: bool = True
+        self,
+        num_classes: int = 7,
+        width: Channels = 32,
+        dropout: Share = 0.2,
+        batch_norm: bool = True,
+        channels: InputChannels = 1,
     ) -> None:
         super().__init__()
         w = width
-        self.block1 = ConvBlock(1, w, pool=False, batch_norm=batch_norm)
+        self.block1 = ConvBlock(channels, w, pool=False, batch_norm=batch_norm)
         self.block2 = ConvBlock(w, 2 * w, batch_norm=batch_norm)
         self.block3 = ConvBlock(2 * w, 4 * w, batch_norm=batch_norm)
         self.block4 = ConvBlock(4 * w, 8 * w, batch_norm=batch_norm)
@@ -60,8 +66,8 @@ class VanillaCNN(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(8 * w, num_classes)
 
-    def forward(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K"]:
-        """Normalized gray images (B, 1, H, W), H and W at least 8 → logits (B, num_classes)."""
+    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K"]:
+        """Normalized images (B, C, H, W), H and W at least 8 → logits (B, num_classes)."""
         x = self.block1(x)  # (B, w, H, W)
         x = self.block2(x)  # (B, 2w, H/2, W/2)
         x = self.block3(x)  # (B, 4w, H/4, W/4)

@@ -27,7 +27,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..layers.transformer import TransformerBlock
-from ..options import Bounds, Share, options_of
+from ..options import Bounds, InputChannels, Share, options_of
 from ..registry import register_model
 
 PATCH = 6
@@ -39,11 +39,11 @@ GRID = 8
 
 
 class PatchEmbedding(nn.Module):
-    """Patches projected to tokens, with position embeddings: (B, 1, H, W) → (B, N, D), N = ⌊H/6⌋·⌊W/6⌋, row by row."""
+    """Patches projected to tokens, with position embeddings: (B, C, H, W) → (B, N, D), N = ⌊H/6⌋·⌊W/6⌋, row by row."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, channels: int, width: int) -> None:
         super().__init__()
-        self.project = nn.Conv2d(1, width, PATCH, stride=PATCH)
+        self.project = nn.Conv2d(channels, width, PATCH, stride=PATCH)
         self.position = nn.Parameter(torch.empty(1, width, GRID, GRID))
         nn.init.trunc_normal_(self.position, std=0.02)
 
@@ -73,6 +73,7 @@ class VisionTransformer(nn.Module):
         heads: of each block.
         dropout: dropout probability in the blocks and of the pooled features.
         drop_path: probability with which training leaves out the last block for an image; less for earlier ones.
+        channels: C, of the input: 1 for gray, 3 for RGB.
     """
 
     def __init__(
@@ -82,9 +83,10 @@ class VisionTransformer(nn.Module):
         heads: Annotated[int, Bounds(1, 12)] = 3,
         dropout: Share = 0.0,
         drop_path: Share = 0.1,
+        channels: InputChannels = 1,
     ) -> None:
         super().__init__()
-        self.patches = PatchEmbedding(width)
+        self.patches = PatchEmbedding(channels, width)
         rates = torch.linspace(0, drop_path, DEPTH, device="cpu").tolist()  # one a block, also where all else is meta
         self.blocks = nn.ModuleList(
             TransformerBlock(width, heads, dropout=dropout, drop_path=rate, activation=nn.GELU) for rate in rates
@@ -94,8 +96,8 @@ class VisionTransformer(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(width, num_classes)
 
-    def forward(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K"]:
-        """Normalized gray images (B, 1, H, W) → logits (B, num_classes)."""
+    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K"]:
+        """Normalized images (B, C, H, W) → logits (B, num_classes)."""
         grid = x.shape[-2] // PATCH, x.shape[-1] // PATCH  # (h, w)
         tokens = self.encode(self.patches(x))  # (B, N, D)
         features = self.maps(tokens, grid)  # (B, D, h, w): 8×8 at 48 px, the layer of the class activation maps

@@ -11,7 +11,7 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..options import Share, options_of
+from ..options import InputChannels, Share, options_of
 from ..preprocessing import resized
 from ..registry import numbered, register_model
 
@@ -26,11 +26,18 @@ class VulpeCNN(nn.Module):
         num_classes: number of logits.
         dropout: dropout probability after each pooling.
         hidden_dropout: dropout probability after the hidden layer.
+        channels: C, of the input: 1 for gray, 3 for RGB.
     """
 
-    def __init__(self, num_classes: int = 7, dropout: Share = 0.4, hidden_dropout: Share = 0.3) -> None:
+    def __init__(
+        self,
+        num_classes: int = 7,
+        dropout: Share = 0.4,
+        hidden_dropout: Share = 0.3,
+        channels: InputChannels = 1,
+    ) -> None:
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(1, WIDTHS[0], 3, padding=1), nn.ReLU())
+        self.stem = nn.Sequential(nn.Conv2d(channels, WIDTHS[0], 3, padding=1), nn.ReLU())
         self.blocks = nn.Sequential(
             *(
                 nn.Sequential(
@@ -48,8 +55,8 @@ class VulpeCNN(nn.Module):
         )
         self.classifier = nn.Linear(256, num_classes)
 
-    def forward(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B K"]:
-        """Normalized gray images (B, 1, H, W), resized to 48×48 → logits (B, num_classes)."""
+    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K"]:
+        """Normalized images (B, C, H, W), resized to 48×48 → logits (B, num_classes)."""
         x = self.stem(resized(x, SIDE))  # (B, 256, 48, 48)
         x = self.blocks(x)  # (B, 384, 3, 3) via 24×24, 12×12 and 6×6; CAM layer: `blocks.2`, 6×6
         return self.classifier(self.hidden(x.flatten(1)))

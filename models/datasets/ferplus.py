@@ -4,9 +4,9 @@ The labels of FER2013 came from a web search. For FER+ ten people looked at ever
 only the majority but also the agreement: in nearly a quarter of the images no class has more than five votes.
 
 `votes` finds the votes of a set's images, `targets` makes of them what a network can be trained with, in the three
-ways of the paper, and `relabelled` is FER2013 with these labels: eight classes, with contempt.
+ways of the paper, and `relabeled` is FER2013 with these labels: eight classes, with contempt.
 
-The votes are FER+'s public file (MIT licence, `ferplus_labels/LICENSE`), in the order of the challenge's CSV. Files
+The votes are FER+'s public file (MIT license, `ferplus_labels/LICENSE`), in the order of the challenge's CSV. Files
 have other names: `ferplus_labels/rows.csv` says which row each of them is, found by comparing pixels; where duplicates
 of one image left a choice, it takes one. Differences from the paper are in `targets`.
 """
@@ -132,7 +132,7 @@ def targets(counts: np.ndarray, mode: Mode = "majority") -> tuple[np.ndarray, np
     return emotions / np.maximum(emotions.sum(1, keepdims=True), 1e-9), kept
 
 
-def relabelled(faces: FaceSet, mode: Mode = "majority") -> FaceSet:
+def relabeled(faces: FaceSet, mode: Mode = "majority") -> FaceSet:
     """FER2013 with the labels of FER+: eight classes; images that `targets` does not keep are left out.
 
     The label is the class with the largest share; with "probability" and "multi-label" the set has `targets` too.

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from ..cards import first_reason, parse_json
 from ..files import write_json
+from ..json_input import first_reason, parse_json
 from ..paths import FER2013, RUNS
 
 FILE = "config.json"

@@ -11,8 +11,9 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
-from ..cards import Count, Share, first_reason
+from ..cards import Count, Share
 from ..files import write_bytes
+from ..json_input import first_reason
 from ..tables import write_rows
 
 FILE = "history.csv"

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from ..architectures.vit_tiny import PATCH, VisionTransformer
 from ..footprint import on_meta
 from ..layers.transformer import TransformerBlock, sine_positions
-from ..preprocessing import normalize, to_unit
+from ..preprocessing import normalize, to_unit, with_channels
 from .config import TrainConfig
 from .errors import TrainingError
 
@@ -67,8 +67,9 @@ class MaskedAutoencoder(nn.Module):
         self.decoder = nn.Sequential(*blocks, nn.LayerNorm(_WIDTH), nn.Linear(_WIDTH, PATCH * PATCH))
 
     def forward(self, x: Float[Tensor, "B 1 H W"]) -> Float[Tensor, ""]:
-        """Return the loss L of a batch, for patches hidden at random."""
-        tokens = self.encoder.patches(x)  # (B, N, D)
+        """Return the loss L of a batch of gray images, for patches hidden at random."""
+        patches = self.encoder.patches
+        tokens = patches(with_channels(x, patches.project.in_channels))  # (B, N, D)
         batch, count, width = tokens.shape
         order = torch.rand(batch, count, device=x.device).argsort(1)  # (B, N)  a random permutation for each image
         visible = order[:, : max(1, round((1 - HIDDEN) * count))]  # (B, V)

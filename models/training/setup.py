@@ -11,6 +11,7 @@ from lightning.fabric import Fabric
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 
+from ..backbones import convert_input
 from ..cards import Card
 from ..checkpoints import CheckpointError, load_checkpoint, read_card
 from ..datasets import FaceSet
@@ -93,8 +94,9 @@ def first_model(config: TrainConfig, classes: tuple[str, ...]) -> nn.Module:
     """The network before its first epoch: with random weights, ImageNet weights, or those of `start_from`.
 
     `start_from` may be another network whose parameters all exist in this one with the same shapes, as those of
-    ResNet-18 in ResNet-18 with attention; the attention modules then start with random weights. If it has other
-    classes, its backbone is kept, and of its head the rows of the classes that both have (`heads.py`).
+    ResNet-18 in ResNet-18 with attention; the attention modules then start with random weights. Kernels of the first
+    convolution are converted from gray to RGB, or from RGB to gray. If it has other classes, its backbone is kept, and
+    of its head the rows of the classes that both have (`heads.py`).
 
     Raises:
         TrainingError: the weights of `start_from` do not fit, or `pretrained` is given too.
@@ -112,6 +114,7 @@ def first_model(config: TrainConfig, classes: tuple[str, ...]) -> nn.Module:
             create_model(config.model, len(classes), pretrained=False, **config.overrides),
         )
         own = model.state_dict()
+        weights, _ = convert_input(weights, own)
         fits = all(name in own and own[name].shape == value.shape for name, value in weights.items())
         if not fits or (card.network == config.model and len(weights) < len(own)):
             raise TrainingError(
@@ -209,6 +212,7 @@ def run_card(
         ancestors=origin.ancestors,
         seen=origin.seen,
         excluded=parts.excluded,
+        gray_images=True,  # as those of every imported dataset
         split=config.split,
         data=parts.fingerprint,
         seed=config.seed,

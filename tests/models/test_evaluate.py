@@ -50,7 +50,7 @@ def test_the_card_and_the_predictions_say_what_the_shipped_weights_do(folder, fa
     assert "Training" not in stored["splits"]
 
 
-def relabelled(folder: Path, faces: FaceSet, labels: np.ndarray) -> FaceSet:
+def relabeled(folder: Path, faces: FaceSet, labels: np.ndarray) -> FaceSet:
     """The same images with other labels, as if the network in the folder had been trained on them."""
     changed = dataclasses.replace(faces, labels=labels)
     card = read_card(folder)
@@ -66,7 +66,7 @@ def test_other_images_are_refused_as_the_networks_own(folder, faces):
 
 def test_one_way_is_measured_again_without_losing_the_others(folder, faces):
     first = evaluate(folder, faces)
-    changed = relabelled(folder, faces, (faces.labels + 1) % 7)
+    changed = relabeled(folder, faces, (faces.labels + 1) % 7)
     second = evaluate(folder, changed, tta=("flip",))
     for part in ("PublicTest", "PrivateTest"):
         assert second.metrics[part]["ten-crop"] == first.metrics[part]["ten-crop"]
@@ -78,7 +78,7 @@ def test_the_temperature_is_fitted_on_the_validation_part_only(folder, faces):
     labels = faces.labels.copy()
     labels[faces.splits == "PrivateTest"] = 0
     before = evaluate(folder, faces, ("plain",)).temperature
-    assert evaluate(folder, relabelled(folder, faces, labels), ("plain",)).temperature == before
+    assert evaluate(folder, relabeled(folder, faces, labels), ("plain",)).temperature == before
 
 
 def test_a_set_with_other_classes_is_refused_as_the_networks_own(folder, faces):

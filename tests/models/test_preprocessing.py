@@ -46,7 +46,7 @@ def test_another_size_is_reached_in_both_directions():
     assert to_unit(pictures(48), 64).shape == (3, 1, 64, 64)
 
 
-def test_normalised_training_pixels_have_mean_zero_and_deviation_one():
+def test_normalized_training_pixels_have_mean_zero_and_deviation_one():
     x = to_unit(pictures(), 48)
     y = normalize(x, x.mean().item(), x.std(correction=0).item())
     assert abs(y.mean().item()) < 1e-5
@@ -80,9 +80,9 @@ def test_the_crops_show_the_corners_and_the_center():
     crops = views(x, "ten-crop")
     corners = [(c[0, 0, 0, 0].item(), c[0, 0, -1, 0].item()) for c in crops[:5]]
     assert sorted(corners) == [(0.0, 0.0), (0.0, 0.0), (0.0, 0.0), (0.0, 2.0), (1.0, 0.0)]
-    centre = torch.zeros(1, 1, 48, 48)
-    centre[..., 23:25, 23:25] = 1
-    middle = views(centre, "ten-crop")[4]
+    center = torch.zeros(1, 1, 48, 48)
+    center[..., 23:25, 23:25] = 1
+    middle = views(center, "ten-crop")[4]
     torch.testing.assert_close(middle, middle.flip(-1), atol=1e-5, rtol=0)
     torch.testing.assert_close(middle, middle.flip(-2), atol=1e-5, rtol=0)
 

@@ -84,7 +84,7 @@ def test_explain_gives_the_map_over_the_face_the_probabilities_and_two_sentences
     over, shares, note = client.predict(handed(astronaut), "residual_cnn", "sad", "hirescam", api_name="/explain")
     picture = np.asarray(Image.open(over).convert("RGB"))
     assert picture.shape == (responses.SIDE, responses.SIDE, 3)
-    assert (picture[..., 0] != picture[..., 2]).any()  # coloured: a map lies over it
+    assert (picture[..., 0] != picture[..., 2]).any()  # colored: a map lies over it
     assert sum(shares.values()) == pytest.approx(1, abs=1e-5)
     assert "sad" in note
     assert "does not prove" in note
@@ -440,7 +440,7 @@ def test_an_image_without_a_face_is_named_on_each_tab_and_refused_by_the_api():
 def test_the_strength_of_a_map_is_that_of_the_class_among_all(monkeypatch):
     result = responses.explained(responses.sample("astronaut").face(0), "residual_cnn", "sad")
     strongest = responses.explained(responses.sample("astronaut").face(0), "residual_cnn", "")
-    coloured = [np.asarray(faces.read(responses.overlaid(r, "gradcam"))).astype(int) for r in (result, strongest)]
-    red_over_blue = [(p[..., 0] - p[..., 2]).clip(0).sum() for p in coloured]
+    colored = [np.asarray(faces.read(responses.overlaid(r, "gradcam"))).astype(int) for r in (result, strongest)]
+    red_over_blue = [(p[..., 0] - p[..., 2]).clip(0).sum() for p in colored]
     assert torch.isfinite(result.maps()).all()
     assert red_over_blue[0] < red_over_blue[1]

@@ -10,7 +10,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
-_COLOURS = matplotlib.colormaps["inferno"]
+_COLORS = matplotlib.colormaps["inferno"]
 
 
 def overlay(
@@ -36,7 +36,7 @@ def overlay(
     if top < 0:
         raise ValueError(f"top={top}: give a number from 0 up")
     strength = (heat.numpy() / top).clip(0, 1) if top > 0 else np.zeros(tuple(heat.shape))
-    colors = _COLOURS(0.25 + 0.75 * strength)[..., :3]  # (S, S, 3)
+    colors = _COLORS(0.25 + 0.75 * strength)[..., :3]  # (S, S, 3)
     alpha = opacity * strength[..., None] ** 0.7
     gray = pixels.numpy()[..., None].clip(0, 1)
     mixed = (1 - alpha) * gray + alpha * colors

@@ -65,7 +65,7 @@ def import_set(
     kind, found = _read(source, kind, classes, faces, side, console)
     differences = fer2013.check_counts(found) if kind == "fer2013" else []
     if labels != "own":
-        found = ferplus.relabelled(found, cast(ferplus.Mode, labels.removeprefix("ferplus-")))
+        found = ferplus.relabeled(found, cast(ferplus.Mode, labels.removeprefix("ferplus-")))
         kind = "ferplus"
     out = out or DATA / f"{_name(kind, own)}.npz"
     _write(found, differences, out, mark, force, console)

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from models import checkpoints, get_spec, list_models, own_networks
-from models.conversion import Source, compared, number_of_logits, plain_class_names
+from models.conversion import Source, compared, input_channels, number_of_logits, plain_class_names
 from models.datasets import EMOTIONS, FaceSet
 from models.foreign_weights import Match, WeightsError, read_weights
 from models.own_networks import OwnNetworkError
@@ -64,7 +64,8 @@ def add(
         mean: of the training pixels in 0..1; one number, or one for each channel.
         std: standard deviation of the training pixels, in the same form.
         input_size: side of the input in pixels.
-        channels: 1 for gray, 3 for RGB; for architectures with that option.
+        channels: 1 for gray, 3 for RGB; by default those of the weights. For gray, kernels for RGB are summed over the
+            colors.
         cam_layer: layer for class activation maps; by default the deepest with maps of 6×6 that leads to the logits.
         reshape: layout of that layer's output where its shape is ambiguous: channels-first, channels-last, tokens:P.
         output: key, field or index of the logits, for a network that returns several tensors.
@@ -146,6 +147,9 @@ def _completed(
         spec = get_spec(chosen)
         source = replace(source, network=spec.name)
     weights = read_weights(source.weights)
+    if "channels" not in overrides and any(option.name == "channels" for option in get_spec(source.network).options):
+        found = input_channels(weights, source.network, overrides)
+        overrides |= {"channels": found} if found != channels_of(source.network, overrides) else {}
     count = source.count or number_of_logits(weights, source.network, overrides)
     names = classes or source.classes or _class_names(count)
     channels = channels_of(source.network, overrides)
@@ -212,6 +216,8 @@ def _report(source: Source, found: Match) -> None:
     for what, names in rows.items():
         shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
         table.add_row(what, str(len(names)), shown)
+    if found.converted:
+        table.add_row("converted", "1", f"{found.converted} (its input channels)")
     if found.prefix:
         table.caption = f'The prefix "{found.prefix}" was removed from the names.'
     Console(width=None if sys.stdout.isatty() else 120).print(table)

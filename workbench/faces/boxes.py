@@ -35,7 +35,7 @@ class Box:
         return self.width * self.height
 
     @property
-    def centre(self) -> tuple[float, float]:
+    def center(self) -> tuple[float, float]:
         """(x, y)."""
         return self.left + self.width / 2, self.top + self.height / 2
 
@@ -47,7 +47,7 @@ class Box:
     @property
     def corners(self) -> tuple[tuple[float, float], ...]:
         """The four corners (x, y) on the image in drawing order, beginning at the face's upper left one."""
-        x, y = self.centre
+        x, y = self.center
         cos, sin = math.cos(math.radians(self.angle)), math.sin(math.radians(self.angle))
         offsets = [(sx * self.width / 2, sy * self.height / 2) for sx, sy in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
         return tuple((x + dx * cos + dy * sin, y - dx * sin + dy * cos) for dx, dy in offsets)

@@ -51,7 +51,7 @@ def crop(picture: Image.Image, box: Box) -> Face:
         PictureError: the box has no area or lies outside of the image.
     """
     _check_box(picture, box)
-    (x, y), side = box.centre, box.side
+    (x, y), side = box.center, box.side
     factor = max(1, int(side / (2 * MAX_FACE_SIDE)))  # reduce first: a large box must not cost a large image
     if factor > 1:
         picture = picture.reduce(factor)
@@ -64,7 +64,7 @@ def crop(picture: Image.Image, box: Box) -> Face:
 def _check_box(picture: Image.Image, box: Box) -> None:
     if not (math.isfinite(box.area) and math.isfinite(box.angle) and min(box.width, box.height) >= 1):
         raise PictureError("This box is empty. Draw a box of at least one pixel around the face.")
-    (x, y), half = box.centre, box.side / 2
+    (x, y), half = box.center, box.side / 2
     if not (-half < x < picture.width + half and -half < y < picture.height + half):
         raise PictureError("This box is outside of the image. Draw it around the face.")
 

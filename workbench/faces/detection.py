@@ -153,7 +153,7 @@ def _peak(before: float, middle: float, after: float) -> float:
 
 def _surroundings(work: Image.Image, face: Box) -> tuple[np.ndarray, np.ndarray]:
     """What all copies of a face's surroundings show, reduced once, and the matrix (2, 3) from there to the image."""
-    (x, y), reach = face.centre, face.side * _SURROUNDINGS / math.sqrt(2)  # half a diagonal: the copies are rotated
+    (x, y), reach = face.center, face.side * _SURROUNDINGS / math.sqrt(2)  # half a diagonal: the copies are rotated
     left, top = max(0, math.floor(x - reach)), max(0, math.floor(y - reach))
     right, bottom = min(work.width, math.ceil(x + reach)), min(work.height, math.ceil(y + reach))
     region = work.crop((left, top, max(right, left + 1), max(bottom, top + 1)))
@@ -172,7 +172,7 @@ def _look(around: np.ndarray, place: np.ndarray, face: Box, angle: float) -> Box
     """
     size = round(_LOOK_SIDE * _SURROUNDINGS)
     turn = cv2.getRotationMatrix2D((0, 0), angle, face.side / _LOOK_SIDE)  # from the copy to the image
-    turn[:, 2] = face.centre - turn[:, :2] @ (size / 2, size / 2)
+    turn[:, 2] = face.center - turn[:, :2] @ (size / 2, size / 2)
     pick = _composed(cv2.invertAffineTransform(place), turn)
     pick[:, 2] += pick[:, :2] @ (0.5, 0.5) - 0.5  # OpenCV has the center of the first pixel at 0
     how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -198,7 +198,7 @@ def _turning(width: int, height: int, turn: float, margin: int) -> tuple[np.ndar
 def _moved(box: Box, matrix: np.ndarray, angle: float) -> Box:
     """An upright box mapped by a similarity (2, 3), and its angle afterwards."""
     factor = math.hypot(*matrix[:, 0])
-    x, y = matrix @ (*box.centre, 1)
+    x, y = matrix @ (*box.center, 1)
     side = box.side * factor
     points = None if box.landmarks is None else tuple(tuple((matrix @ (*p, 1)).tolist()) for p in box.landmarks)
     return Box(float(x - side / 2), float(y - side / 2), side, side, float(_within(angle)), box.score, points)
@@ -217,7 +217,7 @@ def resized(picture: Image.Image, scale: float) -> Image.Image:
 
 def whole_pixels(box: Box) -> Box:
     """The square in whole pixels round the same center."""
-    (x, y), side = box.centre, max(1, round(box.side))
+    (x, y), side = box.center, max(1, round(box.side))
     return replace(box, left=round(x - side / 2), top=round(y - side / 2), width=side, height=side)
 
 
@@ -226,7 +226,7 @@ def same_face(first: Box, second: Box) -> bool:
 
     Frames of faces that touch share less.
     """
-    apart = [abs(a - b) for a, b in zip(first.centre, second.centre, strict=True)]
+    apart = [abs(a - b) for a, b in zip(first.center, second.center, strict=True)]
     reach, smaller = (first.side + second.side) / 2, min(first.side, second.side)
     shared = math.prod(min(smaller, max(0.0, reach - distance)) for distance in apart)  # of the upright squares
     return math.hypot(*apart) <= max(first.side, second.side) / 2 or shared > 0.3 * smaller**2

@@ -23,7 +23,7 @@ class Sample:
     Attributes:
         name: what `load_sample` takes.
         title: a few words for a list.
-        credit: source and licence in one line.
+        credit: source and license in one line.
     """
 
     name: str

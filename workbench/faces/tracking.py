@@ -64,14 +64,14 @@ def _near(frame: Image.Image, last: Box) -> Box | None:
     """The face that is nearest to its last box, within its surroundings; none for a box that YuNet did not find."""
     if last.score is None:
         return None
-    (x, y), half = last.centre, last.side * _SURROUNDINGS / 2
+    (x, y), half = last.center, last.side * _SURROUNDINGS / 2
     left, top = max(0, round(x - half)), max(0, round(y - half))
     right, bottom = min(frame.width, round(x + half)), min(frame.height, round(y + half))
     if min(right - left, bottom - top) < MIN_SIDE:
         return None
     hits = in_copy(frame.crop((left, top, right, bottom)), _AROUND_LAST, turn=round(last.angle))
     sure = [_shifted(box, left, top) for box in hits if score(box) >= _STAYS]
-    nearest = min(merged(sure), key=lambda box: math.dist(box.centre, last.centre), default=None)
+    nearest = min(merged(sure), key=lambda box: math.dist(box.center, last.center), default=None)
     return nearest and whole_pixels(nearest)
 
 

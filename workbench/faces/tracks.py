@@ -54,5 +54,5 @@ class Tracks:
 def _distance(last: Box, box: Box) -> float | None:
     """Distance of the centers in sides of the larger box; None where they cannot be the same face."""
     larger, smaller = max(last.side, box.side), min(last.side, box.side)
-    distance = math.dist(last.centre, box.centre) / larger
+    distance = math.dist(last.center, box.center) / larger
     return distance if distance < _NEAR and larger < _RATIO * smaller else None

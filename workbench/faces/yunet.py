@@ -42,7 +42,7 @@ def find(pixels: np.ndarray) -> list[Box]:
     _, rows = detector.detect(np.ascontiguousarray(pixels[..., ::-1]))
     rows = [] if rows is None else rows.astype(float).tolist()
     found = [_framed(row) for row in rows if math.isfinite(sum(row))]
-    inside = [box for box in found if 0 <= box.centre[0] <= width and 0 <= box.centre[1] <= height]
+    inside = [box for box in found if 0 <= box.center[0] <= width and 0 <= box.center[1] <= height]
     return sorted(inside, key=lambda box: -(box.score or 0))
 
 

@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 
-from models.cards import Count, first_reason, parse_card, parse_json
+from models.cards import Count, parse_card
+from models.json_input import first_reason, parse_json
 from models.registry import get_spec
 from models.training import history
 from models.training.config import FILE as CONFIG

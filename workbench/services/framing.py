@@ -37,7 +37,7 @@ class Move:
 
     def of(self, box: Box) -> Box:
         """The square that this makes of a box."""
-        (x, y), side = box.centre, box.side
+        (x, y), side = box.center, box.side
         x, y, new = x + self.right * side, y + self.down * side, side * self.size
         angle = 180 - (180 - box.angle - self.angle) % 360  # in (-180, 180]
         return replace(box, left=x - new / 2, top=y - new / 2, width=new, height=new, angle=angle)
@@ -106,8 +106,8 @@ def map_correlation(a: Framed, b: Framed) -> float:
     size = len(a.map)
     steps = (2 * torch.arange(size) + 1) / size - 1  # middles of the pixels, in halves of the side
     y, x = torch.meshgrid(steps, steps, indexing="ij")
-    on_image = _rotated(torch.stack([x, y], -1), a.box.angle) * a.box.side / 2 + torch.tensor(a.box.centre)
-    in_b = _rotated((on_image - torch.tensor(b.box.centre)) * 2 / b.box.side, -b.box.angle)  # (S, S, 2)
+    on_image = _rotated(torch.stack([x, y], -1), a.box.angle) * a.box.side / 2 + torch.tensor(a.box.center)
+    in_b = _rotated((on_image - torch.tensor(b.box.center)) * 2 / b.box.side, -b.box.angle)  # (S, S, 2)
     laid = torch.nn.functional.grid_sample(
         b.map[None, None], in_b[None].to(b.map.dtype), padding_mode="border", align_corners=False
     )[0, 0]

@@ -6,12 +6,15 @@ import io
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, lru_cache
+from time import monotonic
 from typing import Generic, TypeVar
 
 import torch
 from PIL import Image, ImageFilter
 from torch import Tensor
+
+from models.inference import for_inference
 
 from .. import faces
 from ..decoders.video import Clip, frame_at, frames
@@ -19,7 +22,7 @@ from ..faces import Box, Face
 from ..faces.tracking import LIVE, Follower
 from ..faces.tracks import Tracks
 from .explain import Explanation, explain
-from .networks import DEFAULT_NETWORK, open_network
+from .networks import DEFAULT_NETWORK, Network, open_network
 
 __all__ = [
     "Clip",
@@ -127,6 +130,8 @@ class Watch:
     network: str = DEFAULT_NETWORK
     follower: Follower = field(default_factory=Follower)
     tracks: Tracks = field(default_factory=Tracks)
+    _opened: Network | None = field(default=None, init=False, repr=False)
+    _until: float = field(default=-math.inf, init=False, repr=False)
 
     @classmethod
     def live(cls, network: str = DEFAULT_NETWORK) -> Watch:
@@ -145,9 +150,16 @@ class Watch:
         boxes = self.follower.find(picture, time)
         numbers = self.tracks.update(boxes, time)
         crops = [faces.crop(picture, box) for box in boxes]
-        found = zip(numbers, boxes, crops, _probabilities(crops, self.network), strict=True)
+        found = zip(numbers, boxes, crops, _probabilities(crops, self._open()), strict=True)
         followed = (Followed(n, box.scaled(scale), face, shares) for n, box, face, shares in found)
         return Moment(time, tuple(followed), duration)
+
+    def _open(self) -> Network:
+        """The network, for inference alone; its files are looked at once a second, not for each frame."""
+        now = monotonic()
+        if self._opened is None or now >= self._until:
+            self._opened, self._until = _for_inference(open_network(self.network)), now + 1
+        return self._opened
 
 
 def follow(
@@ -207,8 +219,8 @@ def at(
         return MomentExplained(frame.time, frame.picture, None, None)
     box = boxes[0]
     if near is not None:
-        (x, y), s = near.centre, frame.scale
-        box = min(boxes, key=lambda one: (one.centre[0] * s - x) ** 2 + (one.centre[1] * s - y) ** 2)
+        (x, y), s = near.center, frame.scale
+        box = min(boxes, key=lambda one: (one.center[0] * s - x) ** 2 + (one.center[1] * s - y) ** 2)
     return MomentExplained(frame.time, frame.picture, box, explain(faces.crop(frame.picture, box), network, class_))
 
 
@@ -229,12 +241,18 @@ def sample_clip() -> Clip:
     return Clip(buffer.getvalue())
 
 
-def _probabilities(crops: list[Face], network: str) -> Tensor:
+@lru_cache(maxsize=2)
+def _for_inference(net: Network) -> Network:
+    """The network with the copy of its model that is quickest; one for all visitors."""
+    x = torch.randn(1, net.channels, net.input_size, net.input_size, generator=torch.Generator().manual_seed(0))
+    return replace(net, model=for_inference(net.model, x))
+
+
+def _probabilities(crops: list[Face], net: Network) -> Tensor:
     """Calibrated probabilities of several faces in one forward pass, (B, K)."""
-    net = open_network(network)
     if not crops:
         return torch.empty(0, len(net.classes))
-    pixels = torch.stack([net.see(face) for face in crops])
+    pixels = torch.stack([net.pixels(face) for face in crops])
     return net.calibrated(net.logits(net.normalized(pixels)))
 
 

@@ -36,7 +36,7 @@ from models.devices import device_of
 from models.files import write_json
 from models.metrics import percent
 from models.paths import FER2013
-from models.preprocessing import normalize, resized, with_channels
+from models.preprocessing import resized
 
 from ..analysis.corruptions import CORRUPTIONS, Corruption
 from ..analysis.robustness import Curve, Predict, accuracy_curve, count_correct
@@ -144,8 +144,7 @@ def _logits(model: nn.Module, card: Card) -> Predict:
     device = next(model.parameters()).device
 
     def logits(pixels: Tensor) -> Tensor:
-        sized = resized(pixels.to(device), card.input_size)
-        return model(normalize(with_channels(sized, card.channels), card.mean, card.std)).float()
+        return model(card.normalized(resized(pixels.to(device), card.input_size))).float()
 
     return logits
 

@@ -216,7 +216,7 @@ def _from_picture(data: bytes | None, name: str) -> None:
 def _hand_box(picture: Image.Image, start: Box) -> Box:
     """A square set by four sliders, starting from `start`."""
     width, height = picture.size
-    x, y = start.centre
+    x, y = start.center
     longest = min(width, height)
     side = st.slider("Size", 5, 100, int(min(100, max(5, 100 * start.side / longest))), format="%d %%") * longest / 100
     x = st.slider("Center, from the left", 0, 100, int(100 * min(max(x / width, 0), 1)), format="%d %%") * width / 100

@@ -129,7 +129,7 @@ def _weights(card: Card) -> str:
     classes = "" if card.classes == EMOTIONS else f" for {counted(len(card.classes), 'class', 'classes')}"
     if card.recipe != RECIPE:
         return f"weights after epoch {card.best_epoch}{classes}"
-    return f"converted weights{classes}, {'gray' if card.channels == 1 else 'RGB'} at {card.input_size} px"
+    return f"converted weights{classes}, {'RGB' if card.color else 'gray'} at {card.input_size} px"
 
 
 def _no_better_than(measured: dict[str, Any]) -> float | None:

@@ -7,7 +7,7 @@ import importlib
 import inspect
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -70,10 +70,9 @@ def probabilities_alt(network: str, classes: Sequence[str], probabilities: Tenso
 
 def luminance_note(network: str) -> None:
     """Say on a page that perturbs gray pixels that a network takes RGB; nothing for a gray one."""
-    if services.networks.get_spec(network).channels > 1:
-        caption(
-            "**This network takes RGB.** Here it gets the luminance of the face in every channel, without its color."
-        )
+    with suppress(ValueError):  # a damaged checkpoint is reported where the page opens it
+        if services.networks.open_network(network).color:
+            caption("**This network takes RGB.** Here each channel gets the luminance of the face, without its color.")
 
 
 def choose_one(label: str, options: Iterable[Any], default: Any, key: str, container: Any = st, **more: Any) -> Any:

@@ -108,8 +108,8 @@ def _iris(canvas: Canvas, x: float, y: float, person: Person, almond: np.ndarray
     r = 0.034 * person.eye_size
     for radius, tone in ((r, 0.13), (r * 0.88, 0.36), (r * 0.45, 0.03)):
         canvas.fill(flip(ellipse(x, y, radius, radius)), tone, inside=almond)
-    centre_x = flip(np.array([[x, y]]))[0, 0]  # the lamp is not mirrored with the eye
-    canvas.fill(ellipse(centre_x + 0.013 * np.sign(canvas.scene.light), y - 0.012, 0.009, 0.009), 1.0, inside=almond)
+    center_x = flip(np.array([[x, y]]))[0, 0]  # the lamp is not mirrored with the eye
+    canvas.fill(ellipse(center_x + 0.013 * np.sign(canvas.scene.light), y - 0.012, 0.009, 0.009), 1.0, inside=almond)
 
 
 def _brows(canvas: Canvas, person: Person, e: Expression) -> None:

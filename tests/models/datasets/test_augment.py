@@ -57,7 +57,7 @@ def test_shape_type_and_range_stay(name, side):
 # Not papers A and B: a shift by three quarters of the width, or by a quarter at a zoom of 0.6, moves a square of half
 # the side off the middle. That is what these papers do, and the next tests hold them to it.
 @pytest.mark.parametrize("name", sorted(set(AUGMENTATIONS) - {"none", "paper-a", "paper-b"}))
-def test_an_image_stays_recognisable(name):
+def test_an_image_stays_recognizable(name):
     side = 48
     x = torch.zeros(64, 1, side, side)
     x[:, :, 12:36, 12:36] = 1  # a square in the middle
@@ -123,8 +123,8 @@ def warps(name: str, n: int = 1000) -> torch.Tensor:
 )
 def test_turns_shifts_and_zooms_reach_the_amounts_of_the_paper_and_no_further(name, degrees, shift, zoom):
     m = warps(name)
-    centre = torch.tensor([7.5, 7.5])
-    moved = ((m[:, :2, :2] @ centre + m[:, :2, 2] - centre) / 16).abs().amax(0)  # shares of width and height
+    center = torch.tensor([7.5, 7.5])
+    moved = ((m[:, :2, :2] @ center + m[:, :2, 2] - center) / 16).abs().amax(0)  # shares of width and height
     row = m[:, :2, 0]  # where a step along a row goes
     turned, size = torch.rad2deg(torch.atan2(row[:, 1], row[:, 0])).abs().max(), row.norm(dim=1)
     assert turned.item() == pytest.approx(degrees, rel=0.02)
@@ -193,8 +193,8 @@ def test_what_paper_a_does_to_color_changes_nothing_in_a_gray_image():
     gray = torch.rand(4, 1, 16, 16).repeat(1, 3, 1, 1)
     for step in (K.RandomGrayscale(p=1.0), K.ColorJitter(hue=0.2, p=1.0)):
         assert torch.allclose(step(gray), gray, atol=1e-3)
-        colours = torch.rand(4, 3, 16, 16)
-        assert not torch.allclose(step(colours), colours, atol=0.05)
+        colors = torch.rand(4, 3, 16, 16)
+        assert not torch.allclose(step(colors), colors, atol=0.05)
 
 
 # ---- what a page shows of them

@@ -7,7 +7,7 @@ import pytest
 
 from models.datasets import DataError, FaceSet
 from models.datasets.faceset import CLASSES
-from models.datasets.ferplus import COLUMNS, entropy, has_votes, relabelled, targets, votes
+from models.datasets.ferplus import COLUMNS, entropy, has_votes, relabeled, targets, votes
 from workbench.commands.data import main
 
 
@@ -68,7 +68,7 @@ def some(n: int = 200) -> FaceSet:
 
 @pytest.mark.parametrize("mode", ["majority", "probability", "multi-label"])
 def test_a_relabeled_set_has_eight_classes_and_omits_what_annotators_did_not_label(mode, tmp_path):
-    faces = relabelled(some(), mode)
+    faces = relabeled(some(), mode)
     assert faces.classes == CLASSES
     assert 100 < len(faces) < 200
     assert f"{200 - len(faces)} of 200 images were left out" in faces.notes[-1]
@@ -85,7 +85,7 @@ def test_another_set_has_no_votes():
     faces = some(5)
     other = FaceSet(faces.images, faces.labels, np.array(list("abcde")), faces.splits)
     with pytest.raises(DataError, match="No image of this set has votes"):
-        relabelled(other)
+        relabeled(other)
 
 
 # ---- the real set

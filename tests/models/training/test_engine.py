@@ -212,7 +212,7 @@ def test_training_leaves_the_signals_as_they_were(make_config, tmp_path):
     ],
     ids=["adamw", "adam"],
 )
-def test_the_papers_optimisers_resume_to_the_same_curve(make_config, tmp_path, monkeypatch, how):
+def test_the_papers_optimizers_resume_to_the_same_curve(make_config, tmp_path, monkeypatch, how):
     whole = train(make_config(tmp_path / "whole", **how))
     config = make_config(tmp_path / "run", **how)
     with monkeypatch.context() as patched:

@@ -122,7 +122,7 @@ def test_momentum_is_nesterovs_where_it_is_requested(nesterov):
 @pytest.mark.parametrize(
     ("name", "kind"), [("sgd", torch.optim.SGD), ("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW)]
 )
-def test_the_optimiser_takes_what_is_not_frozen(name, kind):
+def test_the_optimizer_takes_what_is_not_frozen(name, kind):
     model = create_model("residual_cnn")
     freeze(model, get_spec("residual_cnn"), 0)
     optimizer = make_optimizer(TrainConfig(optimizer=name, weight_decay=0.02), model, rate=0.3)

@@ -12,7 +12,7 @@ from workbench import faces
 from workbench.faces import detection
 
 
-def centre_on(picture_angle: float, picture: Image.Image, point: tuple[float, float]) -> tuple[float, float]:
+def center_on(picture_angle: float, picture: Image.Image, point: tuple[float, float]) -> tuple[float, float]:
     """Where a point of `picture` lies on `picture.rotate(picture_angle, expand=True)`."""
     turned = picture.rotate(picture_angle, expand=True)
     a = np.radians(picture_angle)
@@ -22,7 +22,7 @@ def centre_on(picture_angle: float, picture: Image.Image, point: tuple[float, fl
 
 def test_one_face_is_found_on_the_astronaut(astronaut):
     (box,) = faces.detect(astronaut)
-    assert box.centre == pytest.approx((224, 114), abs=8)
+    assert box.center == pytest.approx((224, 114), abs=8)
     assert 90 < box.side < 125
     assert box.width == box.height
     assert box.angle == 0
@@ -36,7 +36,7 @@ def test_what_is_no_image_is_an_error_that_names_read_and_find(source):
 
 def test_one_face_is_found_on_grace_hopper(grace_hopper):
     (box,) = faces.detect(grace_hopper)
-    assert box.centre == pytest.approx((266, 219), abs=15)
+    assert box.center == pytest.approx((266, 219), abs=15)
     assert 190 < box.side < 260
 
 
@@ -46,7 +46,7 @@ def test_the_box_of_a_rotated_face_maps_back_to_the_face(astronaut, astronaut_bo
     box = faces.detect(rotated)[0]
     error = (box.angle - turn + 180) % 360 - 180
     assert abs(error) <= 8
-    assert box.centre == pytest.approx(centre_on(turn, astronaut, astronaut_box.centre), abs=14)
+    assert box.center == pytest.approx(center_on(turn, astronaut, astronaut_box.center), abs=14)
     assert box.side == pytest.approx(astronaut_box.side, rel=0.15)
     if turn % 90 == 0:
         upright = faces.crop(rotated, box).gray(48).ravel()
@@ -60,7 +60,7 @@ def test_landmarks_lie_on_the_face_in_pixels_of_the_image(astronaut, turn):
     expected = [(205, 103), (246, 103), (226, 127), (210, 142), (240, 142)]  # eyes, nose, corners of the mouth
     assert 0.9 < box.score <= 1
     for point, where in zip(box.landmarks, expected, strict=True):
-        assert point == pytest.approx(centre_on(turn, astronaut, where), abs=14)
+        assert point == pytest.approx(center_on(turn, astronaut, where), abs=14)
 
 
 def test_without_alignment_the_boxes_of_slightly_tilted_faces_stay_upright(astronaut):
@@ -75,8 +75,8 @@ def test_every_face_is_boxed_the_largest_first(astronaut, grace_hopper):
     both.paste(grace_hopper, (512, 0))
     large, small = faces.detect(both)
     assert large.area > small.area
-    assert large.centre == pytest.approx((512 + 266, 219), abs=15)
-    assert small.centre == pytest.approx((224, 114), abs=14)
+    assert large.center == pytest.approx((512 + 266, 219), abs=15)
+    assert small.center == pytest.approx((224, 114), abs=14)
 
 
 @pytest.mark.parametrize("side", [48, 160])
@@ -84,12 +84,12 @@ def test_a_picture_that_a_face_fills_is_boxed_as_nearly_the_whole(astronaut, ast
     tight = faces.crop(astronaut, astronaut_box).picture.resize((side, side))
     (box,) = faces.detect(tight)
     assert box.side == pytest.approx(side, rel=0.2)
-    assert box.centre == pytest.approx((side / 2, side / 2), abs=side / 8)
+    assert box.center == pytest.approx((side / 2, side / 2), abs=side / 8)
 
 
 def test_a_large_photograph_gives_the_same_box_scaled(astronaut, astronaut_box):
     (box,) = faces.detect(astronaut.resize((3072, 3072)))
-    assert np.array(box.centre) / 6 == pytest.approx(astronaut_box.centre, abs=4)
+    assert np.array(box.center) / 6 == pytest.approx(astronaut_box.center, abs=4)
     assert box.side / 6 == pytest.approx(astronaut_box.side, rel=0.08)
 
 
@@ -115,7 +115,7 @@ def test_eight_threads_find_the_same_boxes_as_one(astronaut, grace_hopper):
 def test_a_drawn_face_is_framed_as_nearly_the_whole_image(emotion):
     (box,) = faces.detect(faces.sample_picture(f"drawn_{emotion}"))
     assert box.side == pytest.approx(500, rel=0.1)
-    assert box.centre == pytest.approx((240, 240), abs=25)
+    assert box.center == pytest.approx((240, 240), abs=25)
 
 
 def test_faces_of_two_percent_of_the_longer_side_are_all_found(astronaut):
@@ -132,7 +132,7 @@ def test_a_covered_mouth_leaves_the_face_and_adds_none(astronaut):
     picture = astronaut.copy()
     ImageDraw.Draw(picture).polygon([(185, 125), (280, 125), (270, 185), (230, 200), (195, 185)], fill=(120, 170, 200))
     (box,) = faces.detect(picture)
-    assert box.centre == pytest.approx((224, 114), abs=12)
+    assert box.center == pytest.approx((224, 114), abs=12)
     assert box.angle == 0
 
 
@@ -149,4 +149,4 @@ def test_the_cascade_alone_is_not_enough_and_with_a_weak_hit_it_is(astronaut, mo
     monkeypatch.setattr(detection, "in_copy", lambda picture, side, margin=0, turn=0: [] if turn else weak)
     (box,) = faces.detect(astronaut)
     assert box.score is box.landmarks is None
-    assert box.centre == pytest.approx((224, 114), abs=8)
+    assert box.center == pytest.approx((224, 114), abs=8)

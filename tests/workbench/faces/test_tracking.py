@@ -35,10 +35,10 @@ def test_a_face_that_moves_is_followed_without_searching_the_whole_frame(astrona
     follower = Follower(every=0.5)
     for i, picture in enumerate(moving(astronaut, 10, turn)):
         (box,), (expected,) = follower.find(picture, i / 30), faces.detect(picture)
-        assert math.dist(box.centre, expected.centre) < 0.15 * expected.side
+        assert math.dist(box.center, expected.center) < 0.15 * expected.side
         assert 0.8 < box.side / expected.side < 1.25
         assert box.angle == pytest.approx(expected.angle, abs=12)
-        assert all(math.dist(point, box.centre) < box.side / 2 for point in box.landmarks)
+        assert all(math.dist(point, box.center) < box.side / 2 for point in box.landmarks)
     assert len(searches) == 1
 
 
@@ -46,7 +46,7 @@ def test_a_face_that_jumped_away_is_found_again_in_the_same_frame(astronaut, sea
     first, *_, last = moving(astronaut, 30)
     follower = Follower(every=0.5)
     (before,), (after,) = follower.find(first, 0.0), follower.find(last, 0.1)
-    assert after.centre[0] - before.centre[0] == pytest.approx(174, abs=15)
+    assert after.center[0] - before.center[0] == pytest.approx(174, abs=15)
     assert len(searches) == 2
 
 

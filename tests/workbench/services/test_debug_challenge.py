@@ -113,7 +113,7 @@ def test_a_rotated_image_is_mended_by_turning_the_face_back(face, sound):
     assert (predicted[0].probabilities - sound.prediction.probabilities).abs().max() > 0.3
 
 
-def test_wrong_normalisation_feeds_pixels_up_to_255_and_forgets_the_face(face):
+def test_wrong_normalization_feeds_pixels_up_to_255_and_forgets_the_face(face):
     found = spoiled(face, "normalization")
     assert found.inputs.max() > 100
     everybody = [faces.load_sample(s.name) for s in faces.samples()]

@@ -31,7 +31,7 @@ def test_a_frame_moves_in_shares_of_its_side_and_keeps_its_center_when_it_grows(
     moved = Move(right=0.5, down=-0.25).of(box)
     assert (moved.left, moved.top, moved.side, moved.angle) == (30, 10, 40, 30)
     grown = Move(size=2).of(box)
-    assert (grown.centre, grown.side) == (box.centre, 80)
+    assert (grown.center, grown.side) == (box.center, 80)
     assert Move(angle=20).of(box).angle == 50
     assert Move(angle=170).of(box).angle == -160
 
@@ -83,7 +83,7 @@ def looking(box: Box, of_picture, size: int = 48) -> Framed:
     steps = ((2 * torch.arange(size) + 1) / size - 1) * half
     y, x = torch.meshgrid(steps, steps, indexing="ij")
     cos, sin = math.cos(math.radians(box.angle)), math.sin(math.radians(box.angle))
-    on_x, on_y = box.centre[0] + x * cos + y * sin, box.centre[1] - x * sin + y * cos
+    on_x, on_y = box.center[0] + x * cos + y * sin, box.center[1] - x * sin + y * cos
     return Framed(box, torch.zeros(size, size), None, of_picture(on_x, on_y))
 
 

@@ -17,7 +17,7 @@ def one_cell(cell: int, side: int = 48) -> torch.Tensor:
     return values
 
 
-def test_the_cell_that_holds_everything_scores_one_and_its_neighbour_nothing():
+def test_the_cell_that_holds_everything_scores_one_and_its_neighbor_nothing():
     right, wrong = (map_quiz.score(one_cell(8), [cell]) for cell in (8, 9))
     assert (right.mass, right.overlap, right.most, right.strongest) == (1, 1, 1, (8,))
     assert (wrong.mass, wrong.overlap) == (0, 0)

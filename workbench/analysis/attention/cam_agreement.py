@@ -61,11 +61,11 @@ def _aligned(maps: Tensor, size: Sequence[int]) -> Tensor:
 
 def _spearman(one: Tensor, others: Tensor) -> Tensor:
     """Pearson's correlation of ranks: (B, 1, P), (B, R, P) → (B, R); NaN for a map without order."""
-    a, b = (_centred_ranks(maps) for maps in (one, others))
+    a, b = (_centerd_ranks(maps) for maps in (one, others))
     return ((a * b).sum(-1) / (a.square().sum(-1) * b.square().sum(-1)).sqrt()).clamp(-1, 1)
 
 
-def _centred_ranks(maps: Tensor) -> Tensor:
+def _centerd_ranks(maps: Tensor) -> Tensor:
     """Ranks with mean 0 of the last axis, equal values sharing one; all 0 where rounding is all that differs."""
     from scipy.stats import rankdata  # here: it takes half a second
 

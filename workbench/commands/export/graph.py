@@ -23,7 +23,6 @@ from torch import Tensor, nn
 
 from models import Card
 from models.files import write_bytes
-from models.preprocessing import normalize
 
 from .errors import ExportError
 
@@ -50,14 +49,14 @@ class Preprocessed(nn.Module):
     def __init__(self, network: nn.Module, card: Card) -> None:
         super().__init__()
         self.network, self.side = network, card.input_size
-        self.mean, self.std, self.temperature = card.mean, card.std, card.temperature or 1.0
+        self.normalized, self.temperature = card.normalized, card.temperature or 1.0
 
     def forward(self, image: Tensor) -> tuple[Float[Tensor, "B K"], Float[Tensor, "B K"]]:
         """Images (B, C, H, W) in 0..255, uint8 or float → logits and calibrated probabilities."""
         # Always interpolated, which changes nothing at the same size: a branch on the size would fix it in the graph.
         size = (self.side, self.side)
         x = F.interpolate(image.float() / 255, size, mode="bilinear", antialias=True, align_corners=False)
-        logits = self.network(normalize(x, self.mean, self.std))
+        logits = self.network(self.normalized(x))
         return logits, (logits / self.temperature).softmax(-1)
 
 

@@ -90,7 +90,7 @@ def _head(name: str, card: Card, target: str) -> Iterator[str]:
     yield ""
     yield "## Use"
     yield ""
-    color, images = ("gray", "(B, H, W), gray faces") if card.channels == 1 else ("RGB", "(B, H, W, 3), RGB faces")
+    color, images = ("gray", "(B, H, W), gray faces") if not card.color else ("RGB", "(B, H, W, 3), RGB faces")
     yield _USE[target].format(name=name, size=card.input_size, channels=card.channels, color=color, images=images)
     yield ""
     yield f"Input: the {color} image of a face, resized with antialiasing to {card.input_size} × {card.input_size}"

@@ -21,7 +21,7 @@ from .examples import examples
 from .form import UP_FRONT, Field, choices_of, configure, fields, recipes, sizes, trainable_networks
 from .outcome import PER_CLASS, BeforeAfter, Shortcut, before_after, recall_of, shortcut, sticker_class
 from .own import (
-    Labelled,
+    Labeled,
     OwnSet,
     face_of,
     folders_in_zip,

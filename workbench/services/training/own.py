@@ -42,7 +42,7 @@ _LARGEST = (1600, 1600)  # pixels, while a face is looked for
 _DAMAGED = "This is not a zip that can be read, or a damaged one. Pack it again."
 _HOW = "Zip a folder with one folder of images for each class, such as happy and sad."
 
-Labelled = tuple[str, np.ndarray]
+Labeled = tuple[str, np.ndarray]
 """A class and a gray face, uint8 (48, 48)."""
 
 _Entry = tuple[PurePosixPath, zipfile.ZipInfo]
@@ -100,7 +100,7 @@ def _read(folder: Path) -> OwnSet | None:
     return OwnSet(folder.name, path.stat().st_mtime, {name: counts[name] for name in found.classes})
 
 
-def make(pictures: Sequence[Labelled], seed: int = 0) -> OwnSet:
+def make(pictures: Sequence[Labeled], seed: int = 0) -> OwnSet:
     """Write a set: of each class two thirds to train, a sixth to choose by, a sixth to test, one at least of each.
 
     Raises:
@@ -156,7 +156,7 @@ def read_zip(
     data: bytes,
     progress: Callable[[int, int], None] = lambda i, n: None,
     mapping: Mapping[str, str] | None = None,
-) -> tuple[list[Labelled], list[str]]:
+) -> tuple[list[Labeled], list[str]]:
     """The faces in a zip of class folders: emotions, or where fewer than two folders are, any names.
 
     Args:
@@ -211,7 +211,7 @@ def read_files(
     files: Sequence[tuple[PurePosixPath, Callable[[], bytes]]],
     labels: Sequence[str],
     progress: Callable[[int, int], None] = lambda i, n: None,
-) -> tuple[list[Labelled], list[str]]:
+) -> tuple[list[Labeled], list[str]]:
     """The faces in single image files, as `read_zip` returns them.
 
     Args:
@@ -267,7 +267,7 @@ def _faces(
     labels: Sequence[str],
     files: int,
     progress: Callable[[int, int], None],
-) -> tuple[list[Labelled], list[str]]:
+) -> tuple[list[Labeled], list[str]]:
     """The faces of the images that have a label, and what was left out of so many files."""
     found, left_out = [], Counter({"is no image": files - len(images)})
     for i, ((path, content), class_) in enumerate(zip(images, labels, strict=True)):
