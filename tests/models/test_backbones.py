@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from torchvision.models import WeightsEnum
 
 from models import create_model, get_spec, list_models
-from models.backbones import PIXELS, Stem, for_gray_pixels
+from models.backbones import PIXELS, Stem, convert_input, for_our_pixels
 from models.checkpoints import load_checkpoint, read_card, save_checkpoint
+from models.preprocessing import luminance
 
 PRETRAINED = [name for name in list_models() if get_spec(name).imagenet]
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -144,21 +145,48 @@ def _norm(name: str) -> str:
 
 def test_paper_c_averages_the_colors_and_the_others_sum_them():
     kernels, made = torch.randn(4, 3, 7, 7), {}
-    for gray in ("sum", "average", "repeat"):
-        made[gray] = {"conv1.weight": kernels.clone(), "bn1.running_mean": torch.zeros(4)}
+    for how in ((1, False), (1, True), (3, False)):
+        made[how] = {"conv1.weight": kernels.clone(), "bn1.running_mean": torch.zeros(4)}
         mean, std = ((PIXELS[i],) * 3 for i in (0, 1))  # weights trained with our own input scale
-        for_gray_pixels(made[gray], Stem("conv1", "bn1"), mean, std, gray)
-        assert made[gray]["bn1.running_mean"].abs().max() == 0
-    kernel = {gray: state["conv1.weight"] for gray, state in made.items()}
-    torch.testing.assert_close(kernel["average"], kernels.mean(1, keepdim=True))  # W_gray = ⅓ Σ W_rgb
-    torch.testing.assert_close(kernel["sum"], kernels.sum(1, keepdim=True))
-    torch.testing.assert_close(kernel["repeat"], kernels)
+        for_our_pixels(made[how], Stem("conv1", "bn1"), mean, std, *how)
+        assert made[how]["bn1.running_mean"].abs().max() == 0
+    kernel = {how: state["conv1.weight"] for how, state in made.items()}
+    torch.testing.assert_close(kernel[1, True], kernels.mean(1, keepdim=True))  # W_gray = ⅓ Σ W_rgb
+    torch.testing.assert_close(kernel[1, False], kernels.sum(1, keepdim=True))
+    torch.testing.assert_close(kernel[3, False], kernels)
 
 
-def test_the_learnable_adapter_begins_as_repetition_with_imagenet_weights(stand_in):
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v1", "efficientnet_lite0"])
+def test_with_three_channels_the_first_layer_responds_to_color_as_the_original(name, stand_in):
+    their, _, (conv, norm), (mean, std) = NETWORKS[name]
+    rgb = stand_in(their)
+    model = create_model(name, pretrained=True, channels=3)
+    pixels = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    ours = response(model, (pixels - PIXELS[0]) / PIXELS[1], conv, norm)
+    colors = (pixels - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
+    expected = response(rgb, colors, conv, norm)
+    torch.testing.assert_close(inside(rgb, conv, ours), inside(rgb, conv, expected), atol=1e-4, rtol=1e-4)
+
+
+def test_first_kernels_are_converted_between_gray_and_rgb():
+    torch.manual_seed(0)
+    gray, rgb = (create_model("residual_cnn", width=2, channels=channels).eval() for channels in (1, 3))
+    x = torch.randn(2, 3, 16, 16)
+    with torch.no_grad():
+        weights, name = convert_input(rgb.state_dict(), gray.state_dict())
+        gray.load_state_dict(weights)
+        assert name == "stem.0.weight"
+        torch.testing.assert_close(gray(x[:, :1]), rgb(x[:, :1].expand(-1, 3, -1, -1)), atol=1e-5, rtol=1e-5)
+        rgb.load_state_dict(convert_input(gray.state_dict(), rgb.state_dict())[0])
+        torch.testing.assert_close(rgb(x), gray(luminance(x)[:, None]), atol=1e-5, rtol=1e-5)
+    assert convert_input(gray.state_dict(), gray.state_dict())[1] == ""
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_learnable_adapter_begins_as_repetition_with_imagenet_weights(channels, stand_in):
     stand_in("mobilenet_v3_small")
-    model = create_model("hybrid_mobilenet_v3_small", pretrained=True, adapter="learned")
-    x = torch.randn(2, 1, 48, 48, requires_grad=True)
+    model = create_model("hybrid_mobilenet_v3_small", pretrained=True, adapter="learned", channels=channels)
+    x = torch.randn(2, channels, 48, 48, requires_grad=True)
     rgb = model.adapter(x)
     torch.testing.assert_close(rgb, x.expand(-1, 3, -1, -1))
     rgb.square().sum().backward()

@@ -116,6 +116,22 @@ def test_a_new_network_is_in_training_mode_and_gives_one_logit_a_class_at_two_si
 
 
 @every_model
+def test_three_channels_are_an_option_and_only_the_first_layer_grows(name):
+    with torch.device("meta"):
+        model = create_model(name, channels=3).eval()
+    gray, rgb = (dict(network.named_parameters()) for network in (hollow(name), model))
+    assert gray.keys() == rgb.keys()
+    grown = [key for key in gray if gray[key].shape[1:] != rgb[key].shape[1:]]
+    repeats = name == "ensemble" or name.startswith("hybrid")  # its members, or its backbone, stay as they are
+    assert len(grown) == (0 if repeats else 1)
+    assert all(rgb[key].shape[1] == 3 * gray[key].shape[1] for key in grown)
+    x = pictures(name).expand(-1, 3, -1, -1).to("meta")
+    assert model(x).shape == (2, 7)
+    with pytest.raises(ValueError, match="3, H, W"):
+        model(x[:, :1])
+
+
+@every_model
 def test_the_prediction_for_an_image_does_not_depend_on_the_batch(name):
     a, b, c = pictures(name, 3, extra=16).split(1)
     with torch.no_grad(), resized_to_96_at_most(settled(name).model) as model:

@@ -44,6 +44,11 @@ def test_the_encoder_gets_only_the_visible_patches(faces):
     assert missing == {"encoder.classifier.weight", "encoder.classifier.bias"}
 
 
+def test_an_encoder_for_rgb_is_pretrained_on_gray_images_too():
+    model = MaskedAutoencoder(create_model("vit_tiny", channels=3, **SMALL))
+    assert model(torch.randn(2, 1, 48, 48)).isfinite()
+
+
 def test_training_starts_from_pretrained_weights_and_its_loss_falls(tmp_path):
     data = job_folders.drawn(tmp_path)
     values = {"model": "vit_tiny", "data": data, "overrides": SMALL, "augmentation": "none", "mixup": 0.0}

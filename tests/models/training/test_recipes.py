@@ -347,6 +347,17 @@ def test_a_start_brings_the_arguments_that_it_was_built_with(make_config, tmp_pa
         train(make_config(tmp_path / "other", **given, start_from=start, overrides={"width": 8}))
 
 
+def test_a_network_for_rgb_is_trained_on_gray_images_and_starts_from_one_for_gray(make_config, tmp_path):
+    given = {"model": "residual_cnn", "epochs": 1, "growing_sizes": ()}
+    start = train(make_config(tmp_path / "gray", **given, overrides={"width": 4}))
+    config = make_config(tmp_path / "rgb", **given, start_from=start, overrides={"width": 4, "channels": 3})
+    gray, rgb = load_checkpoint(start)[0], first_model(config, read_card(start).classes).eval()
+    x = torch.randn(2, 1, 16, 16)
+    torch.testing.assert_close(rgb(x.expand(-1, 3, -1, -1)), gray(x), atol=1e-4, rtol=1e-4)
+    card = read_card(train(config))
+    assert (card.channels, card.gray_images, card.color) == (3, True, False)
+
+
 def test_a_start_may_be_built_otherwise_where_its_weights_fit(make_config, tmp_path):
     given = {"model": "residual_cnn", "epochs": 1, "growing_sizes": ()}
     start = train(make_config(tmp_path / "start", **given, overrides={"width": 4}))

@@ -36,6 +36,21 @@ def test_weights_are_added_listed_and_removed(own, capsys):
     assert not (checkpoints.ROOT / "model").exists()
 
 
+def test_channels_follow_the_weights_or_kernels_are_converted(own, capsys):
+    torch.save(create_model("vanilla_cnn", 3, width=4, channels=3).state_dict(), own / "rgb.pth")
+    options = ["--network", "vanilla_cnn", "--options", "width", "4", "--mean", "0.5", "--std", "0.25"]
+    options += ["--classes", "calm", "tense", "other"]
+    networks.main(["add", "rgb.pth", *options])
+    assert "RGB" in capsys.readouterr().out
+    networks.main(["add", "rgb.pth", *options, "--channels", "1", "--name", "gray"])
+    assert "block1.1.weight (its input channels)" in capsys.readouterr().out
+    (rgb, card), (gray, gray_card) = (checkpoints.load_checkpoint(name) for name in ("rgb", "gray"))
+    assert (card.channels, card.color, gray_card.channels, gray_card.color) == (3, True, 1, False)
+    x = torch.randn(2, 1, 48, 48)
+    with torch.no_grad():
+        torch.testing.assert_close(gray(x), rgb(x.expand(-1, 3, -1, -1)), atol=1e-3, rtol=1e-2)
+
+
 def test_weights_of_another_architecture_are_refused_after_the_table(own, capsys):
     torch.save(create_model("vanilla_cnn", 3, width=4).state_dict(), own / "model.pth")
     more = ["--classes", "a", "b", "c", "--mean", "0.5", "--std", "0.2"]
