@@ -82,7 +82,7 @@ class Option:
         return f"{self.name} ({self.allowed}; default {_shown(self.default)}): {self.help}"
 
 
-INPUT_CHANNELS = Option("channels", 1, "C, of the input: 1 for gray, 3 for RGB.", int, get_args(InputChannels))
+INPUT_CHANNELS = Option("channels", 1, "Of the input: 1 for gray, 3 for RGB.", int, get_args(InputChannels))
 
 
 def options_of(builder: Callable[..., Any]) -> tuple[Option, ...]:

@@ -113,13 +113,13 @@ class Hybrid(nn.Module):
     Args:
         backbone: see `Backbone`.
         num_classes: number of branches and of logits.
-        adapter: from gray to RGB: the channel repeated, or a small convolutional network. RGB input, which has nothing
-            to repeat, is passed on, or goes through such a network too.
+        adapter: from gray to RGB: the channel repeated, or a small convolutional network. RGB input reaches the
+            backbone as it is, or through such a network too.
         multiscale: average the backbone's maps of the face at full size and at three quarters of it.
         side: side in pixels to which the image is resized inside the network; the paper has 224.
         branch: width of the branch of each class.
         dropout: dropout probability in transformer and fusion.
-        channels: C, of the input: 1 for gray, 3 for RGB.
+        channels: of the input: 1 for gray, 3 for RGB.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ class Hybrid(nn.Module):
         if adapter == "learned":
             self.adapter = nn.Sequential(nn.Conv2d(channels, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 3, 1))
         else:
-            self.adapter = Repeat()
+            self.adapter = Repeat() if channels == 1 else nn.Identity()
         self.multiscale, self.side = multiscale, side
         self.backbone = Backbone(backbone)
         width = self.backbone.channels
@@ -174,7 +174,7 @@ class Hybrid(nn.Module):
 
 
 class Repeat(nn.Module):
-    """Gray (B, 1, H, W) → RGB (B, 3, H, W) with three equal channels; RGB unchanged."""
+    """Gray (B, 1, H, W) → RGB (B, 3, H, W) with three equal channels."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Repeat the channel."""

@@ -73,7 +73,7 @@ class VisionTransformer(nn.Module):
         heads: of each block.
         dropout: dropout probability in the blocks and of the pooled features.
         drop_path: probability with which training leaves out the last block for an image; less for earlier ones.
-        channels: C, of the input: 1 for gray, 3 for RGB.
+        channels: of the input: 1 for gray, 3 for RGB.
     """
 
     def __init__(

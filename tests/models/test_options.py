@@ -63,10 +63,11 @@ def test_the_options_that_an_ablation_needs_are_there():
     assert has["multibranch_dsc_cbam"] >= {"branches", "conv", "stem", "filters", "reduction", "dropout"}
     assert has["rarn"] >= {"backbone", "fusion", "attention", "angles", "width", "kernels", "kernel_size"}
     assert has["resnet18_svd_hfc"] == has["mobilenet_v2_svd_hfc"] >= {"query", "cutoff", "mask"}
-    assert has["resnet18_bam"] == has["mobilenet_v2_bam"] == {"reduction", "dilation"}
-    assert has["vanilla_cnn"] == {"width", "dropout", "batch_norm"}
+    assert has["resnet18_bam"] == has["mobilenet_v2_bam"] == {"channels", "reduction", "dilation"}
+    assert has["vanilla_cnn"] == {"width", "dropout", "batch_norm", "channels"}
     assert has["hybrid_xception"] >= {"adapter", "multiscale", "side", "branch", "dropout"}
-    assert has["resnet18"] == set()
+    assert has["resnet18"] == {"channels"}
+    assert all("channels" in options for options in has.values())
 
 
 def another(option: Option) -> object:
@@ -108,7 +109,7 @@ def test_every_option_changes_what_is_built(name):
             {"dropot": 0.3},
             r'no option "dropot"; its options are width, .* Did you mean dropout\?',
         ),
-        ("resnet18", {"query": "hfc"}, "resnet18 has no option .* it has no options"),
+        ("resnet18", {"query": "hfc"}, "resnet18 has no option .* its options are channels"),
         ("vanilla_cnn", {"dropout": "many"}, 'dropout="many" is not a number from 0 to 0.95'),
         ("vanilla_cnn", {"dropout": 1.5}, r"dropout=1\.5 is not a number from 0 to 0\.95"),
         ("vanilla_cnn", {"dropout": float("nan")}, "dropout=nan is not"),

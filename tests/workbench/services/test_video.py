@@ -198,3 +198,17 @@ def test_numbers_survive_a_short_gap_and_not_a_long_one_or_a_jump():
     assert tracks.update([Box(410, 100, 50, 50)], 2.9) == [2], "on a slow computer the frame before is long ago"
     assert tracks.update([box], 3.0) == [3]
     assert tracks.update([Box(100, 100, 150, 150)], 3.1) == [4]
+
+
+def test_a_watch_looks_for_changed_weights_once_a_second(monkeypatch):
+    opened, clock, open_ = [], [0.0], services.networks.open_network
+    monkeypatch.setattr(services.video, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(services.video, "open_network", lambda name: opened.append(name) or open_(name))
+    watch, picture = services.video.Watch.live(NETWORK), faces.sample_picture("astronaut")
+    first = [watch.see(picture, i / 10).main for i in range(3)]
+    assert opened == [NETWORK]
+    clock[0] = 1.5
+    watch.see(picture, 1.5)
+    assert opened == [NETWORK] * 2
+    wanted = services.predict(first[0].face, NETWORK).probabilities
+    np.testing.assert_allclose(first[0].probabilities, wanted, atol=1e-5)
