@@ -43,21 +43,20 @@ class Preprocessed(nn.Module):
 
     Args:
         network: maps normalized images (B, C, S, S) to logits (B, K); in evaluation mode.
-        card: its input size, mean, standard deviation and temperature.
+        card: its input size, normalization and temperature.
     """
 
     def __init__(self, network: nn.Module, card: Card) -> None:
         super().__init__()
-        self.network, self.side = network, card.input_size
-        self.normalized, self.temperature = card.normalized, card.temperature or 1.0
+        self.network, self.card = network, card
 
     def forward(self, image: Tensor) -> tuple[Float[Tensor, "B K"], Float[Tensor, "B K"]]:
         """Images (B, C, H, W) in 0..255, uint8 or float → logits and calibrated probabilities."""
         # Always interpolated, which changes nothing at the same size: a branch on the size would fix it in the graph.
-        size = (self.side, self.side)
+        size = (self.card.input_size, self.card.input_size)
         x = F.interpolate(image.float() / 255, size, mode="bilinear", antialias=True, align_corners=False)
-        logits = self.network(self.normalized(x))
-        return logits, (logits / self.temperature).softmax(-1)
+        logits = self.network(self.card.normalized(x))
+        return logits, (logits / (self.card.temperature or 1.0)).softmax(-1)
 
 
 def write_onnx(model: nn.Module, card: Card, path: Path, input_type: InputType = "uint8") -> float:
