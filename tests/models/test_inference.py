@@ -32,7 +32,7 @@ def norms(model: nn.Module) -> int:
 def test_batch_norm_after_a_convolution_is_folded_and_logits_stay(name, options, left):
     model, channels = settled(create_model(name, **options)), options.get("channels", 1)
     before = {key: value.clone() for key, value in model.state_dict().items()}
-    x = torch.randn(2, channels, 16, 16)
+    x = torch.randn(2, channels, 32, 32)
     quick = for_inference(model, x)
     assert norms(quick) == left  # in vulpe_cnn an activation lies between
     with torch.inference_mode():
@@ -40,7 +40,7 @@ def test_batch_norm_after_a_convolution_is_folded_and_logits_stay(name, options,
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
     assert all(parameter.requires_grad for parameter in model.parameters())
     with pytest.raises(ValueError, match="shape"):
-        quick(torch.zeros(1, 2, 16, 16))
+        quick(torch.zeros(1, 2, 32, 32))
 
 
 class Shared(nn.Module):
