@@ -25,6 +25,7 @@ _BAR = {  # of colors, in the strip under a picture
     "ypad": 6,
     "outlinewidth": 0,
     "nticks": 4,
+    "exponentformat": "power",  # instead of SI letters
     "tickfont": {"size": 14},
 }
 _SMALL = 168  # pixels: of a small map, without its title
