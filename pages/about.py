@@ -13,7 +13,7 @@ views.title("About", "What is FERScope for, and what must it not be used for?")
 
 use, limits, privacy = st.columns(3)
 with use:
-    st.subheader("What it is for")
+    st.header("What it is for")
     views.caption(
         "Teaching and research: how networks that classify facial expressions work, which image regions support a "
         "prediction, and where they fail.\n\n"
@@ -22,7 +22,7 @@ with use:
         "often disagree, and a face need not show a feeling at all."
     )
 with limits:
-    st.subheader("What it must not be used for")
+    st.header("What it must not be used for")
     uses = "".join(f"- {use}\n" for use in NOT_FOR)
     views.caption(
         f"{uses}\n**In the European Union**, Article 5(1)(f) of the AI Act (Regulation 2024/1689) prohibits systems "
@@ -31,7 +31,7 @@ with limits:
         "nobody's own image should be used."
     )
 with privacy:
-    st.subheader("Where images go")
+    st.header("Where images go")
     seen = (
         "**This app serves the local network.** An image that you upload or take is sent over that network, "
         "unencrypted, to the computer that runs the app, and stays in its memory."

@@ -12,7 +12,7 @@ found = dataset.choose()
 def classes() -> None:
     dataset.classes(found)
     if services.dataset.contents.has_images(found.name):
-        st.subheader("Samples")
+        st.header("Samples")
         dataset.samples(found)
     if found.brightness:
         with st.expander("Brightness"):
@@ -24,7 +24,7 @@ def labels() -> None:
         dataset.annotators(*services.metrics.annotators.annotator_agreement())
     else:
         st.info("Annotator votes are known for FER2013 only. Choose it above.")
-    st.subheader("Likely wrong labels")
+    st.header("Likely wrong labels")
     label_noise.label_noise(found)
 
 

@@ -40,7 +40,7 @@ def components(cutoff: float, mask: services.frequency.Mask) -> None:
         views.caption(
             "**Ringing:** the waves beside edges come from the sharp cut-off of the ideal filter, not the face."
         )
-    st.subheader("Prediction for each component")
+    st.header("Prediction for each component")
     if slow_requests.ready(network, 49, "Classify both components", f"components-{mask}-{face.key}-{network}"):
         with st.spinner("Classifying at 24 cut-off frequencies"):
             response = state.frequency_response(face, network, mask)

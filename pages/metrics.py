@@ -28,7 +28,7 @@ def matrix() -> None:
 
 def calibration() -> None:
     metrics.reliability(services.metrics.calibration.of(detail(), part, subset))
-    st.subheader("Risk–coverage curve")
+    st.header("Risk–coverage curve")
     metrics.risk(names, part, subset)
 
 

@@ -23,7 +23,7 @@ def low_rank() -> None:
         svd.last_component(result.term, k)
     with values:
         views.singular_values(result)
-    st.subheader("Prediction for each rank")
+    st.header("Prediction for each rank")
     if not slow_requests.ready(network, net.input_size + 1, "Classify every rank", f"ranks-{face.key}-{network}"):
         return
     with st.spinner("Classifying every rank"):
@@ -65,9 +65,9 @@ def steps() -> None:
 
 
 def results() -> None:
-    st.subheader("Accuracy with and without attention")
+    st.header("Accuracy with and without attention")
     svd.gains()
-    st.subheader("Memory: outer product and Kronecker product")
+    st.header("Memory: outer product and Kronecker product")
     svd.memory()
 
 

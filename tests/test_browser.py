@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers.accessibility import severe_findings, tab_to
 from helpers.browser import CHROMIUM, FLAGS, free_port, needs_chromium, served
 
 from workbench import faces
@@ -13,6 +14,10 @@ from workbench.navigation import PAGES
 
 IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 DESK, PHONE = {"width": 1280, "height": 720}, {"width": 390, "height": 844}
+
+DARK = "getComputedStyle(document.querySelector('[data-testid=stApp]')).colorScheme === 'dark'"
+# Streamlit's own: the list of pages in the sidebar has a block for each section between itself and its items.
+KNOWN = dict.fromkeys(("list", "listitem"), '[data-testid="stSidebarNavItems"]')
 
 # The main way through a page: the link, what is clicked (or, with a key, pressed), and the picture that changes then.
 # A page that is not named here is opened and looked at.
@@ -78,6 +83,7 @@ def page(app_url, tab):
     for event, note in watch.items():
         tab.on(event, note)
     tab.set_viewport_size(DESK)
+    tab.emulate_media(color_scheme="light")
     yield tab
     tab.goto("about:blank")
     for event, note in watch.items():
@@ -140,6 +146,45 @@ def test_the_main_way_through_a_page_works_on_a_phone_and_at_a_desk(app_url, pag
         shown(page, part, instead_of=before)
     assert overlaps(page) == []
     assert error_boxes(page) == []
+    assert severe_findings(page, KNOWN) == []
+    in_words = page.locator("img, [role=figure]").evaluate_all("all => all.map(e => e.alt ?? e.ariaLabel ?? '')")
+    assert [words for words in in_words if len(words.split()) < 3 and words != "Logo"] == []
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(DARK)
+    settled(page)
+    assert severe_findings(page, KNOWN, only=("color-contrast",)) == []
+
+
+def test_class_and_details_on_explain_are_chosen_by_the_keyboard(app_url, page):
+    page.goto(app_url)
+    page.get_by_role("figure", name="Grad-CAM for happy").wait_for()
+    settled(page)
+    tab_to(page, page.locator(".st-key-class"))
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Space")
+    page.get_by_role("figure", name="Grad-CAM for disgust over the face").wait_for()
+    tab_to(page, page.locator(".st-key-look"))
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Space")
+    page.get_by_role("figure", name="Grad-CAM for every class: angry").wait_for()
+
+
+def test_a_lesson_and_the_start_of_a_training_need_no_mouse(app_url, page):
+    page.goto(f"{app_url}/lessons?lesson=frequency")
+    page.get_by_role("figure", name="low-frequency component").wait_for()
+    settled(page)
+    before = shown(page, ".st-key-low")
+    tab_to(page, page.locator(".st-key-cut"))
+    page.keyboard.press("PageUp")
+    shown(page, ".st-key-low", instead_of=before)
+    tab_to(page, page.get_by_role("button", name="Predict"))
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Submit and reveal").wait_for()
+    page.goto(f"{app_url}/train")
+    page.get_by_role("button", name="Start the training").wait_for()
+    settled(page)
+    tab_to(page, page.get_by_role("button", name="Start the training"))
+    assert page.get_by_role("button", name="Start the training").is_enabled()
 
 
 def test_a_visitor_uploads_an_image_sees_a_map_and_switches_the_network(app_url, page):

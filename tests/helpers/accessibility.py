@@ -5,19 +5,55 @@ from __future__ import annotations
 from typing import Any
 
 SEVERE = ("serious", "critical")
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 
-def severe_findings(page: Any, known: dict[str, str] | None = None) -> list[str]:
+# Whether a node that axe names is inside of what a selector matches.
+_INSIDE = "([target, outer]) => !!document.querySelector(target)?.closest(outer)"
+# Whether the focused element, or what is drawn for it, has an outline, a shadow or the border of a focused field.
+_SEEN = """() => {
+  for (let e = document.activeElement, i = 0; e && i < 5; e = e.parentElement, i++) {
+    const style = getComputedStyle(e)
+    if (style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0) return true
+    if (style.boxShadow !== 'none' || style.borderTopColor === 'rgb(18, 80, 75)') return true
+  }
+  return false
+}"""
+
+
+def severe_findings(page: Any, known: dict[str, str] | None = None, only: tuple[str, ...] = ()) -> list[str]:
     """Serious and critical findings of axe, a line each: rule, selector, what to do.
 
     Args:
         page: a tab of Playwright's.
-        known: rule → part of a selector; a finding with it is left out.
+        known: rule → selector; findings inside of what it matches are left out.
+        only: the rules to check; all of them by default.
     """
     from axe_playwright_python.sync_playwright import Axe
 
-    found = Axe().run(page, options={**RULES, "resultTypes": ["violations"]}).response["violations"]
+    options = {"runOnly": list(only)} if only else {}
+    found = Axe().run(page, options={**options, "resultTypes": ["violations"]}).response["violations"]
     nodes = [(rule["id"], node) for rule in found if rule["impact"] in SEVERE for node in rule["nodes"]]
-    lines = [(rule, str(node["target"]), node["failureSummary"]) for rule, node in nodes]
-    return [" ".join(line) for line in lines if (known or {}).get(line[0], "\0") not in line[1]]
+    return [
+        f"{rule} {node['target']} {node['failureSummary']}"
+        for rule, node in nodes
+        if not (rule in (known or {}) and page.evaluate(_INSIDE, [node["target"][0], known[rule]]))
+    ]
+
+
+def tab_to(page: Any, target: Any, most: int = 60) -> None:
+    """Press Tab until an element has the focus, which everything on the way shows.
+
+    Args:
+        page: a tab of Playwright's.
+        target: locator of the element, or of one around it.
+        most: how often Tab is pressed at most.
+    """
+    hidden = []
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        if not page.evaluate(_SEEN):
+            hidden.append(page.evaluate("document.activeElement.outerHTML.slice(0, 200)"))
+        if target.evaluate("e => e.contains(document.activeElement)"):
+            assert not hidden, f"these do not show that they have the focus: {hidden}"
+            return
+    raise AssertionError(f"Tab does not reach {target}")

@@ -79,7 +79,7 @@ def test_the_link_opens_a_module_with_what_its_kind_computes(network, module, wo
     app = opened(network=network, module=module)
     assert app.segmented_control(key="module").value == module
     for word in words:
-        assert word in text_of(app) + "".join(s.value for s in app.subheader)
+        assert word in text_of(app) + "".join(s.value for s in app.header)
     trained = services.networks.open_network(network).trained
     assert any("Random weights" in w.value for w in app.warning) == (not trained)
 
@@ -187,7 +187,7 @@ def test_switching_modules_off_tells_the_prediction_without_them():
 
 def test_class_branches_stand_beside_the_ablation_of_modules():
     app = opened(network="hybrid_mobilenet_v3_small", tab="Ablation")
-    assert "Class branches" in [header.value for header in app.subheader]
+    assert "Class branches" in [header.value for header in app.header]
 
 
 def test_the_table_has_a_row_for_each_module_and_one_for_all():

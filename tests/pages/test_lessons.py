@@ -34,7 +34,7 @@ def sound(app: AppTest) -> bool:
 def text_of(app: AppTest) -> str:
     """All words of the main area."""
     main = app.main
-    elements = [*main.markdown, *main.title, *main.subheader, *main.caption, *main.info, *main.warning, *main.latex]
+    elements = [*main.markdown, *main.title, *main.header, *main.caption, *main.info, *main.warning, *main.latex]
     return "\n".join(element.value for element in elements)
 
 
@@ -100,7 +100,7 @@ def test_a_lesson_shows_the_result_after_the_prediction_and_leads_to_the_next_on
     assert app.main.latex
     assert "| symbol |" in text_of(app)
     press(app, "Take away")
-    assert app.main.subheader[0].value.endswith(".")
+    assert app.main.header[0].value.endswith(".")
     if after := following(LESSONS[lesson]):
         press(app, f"Next lesson: {after.title}")
         assert step_of(app) == "try"

@@ -94,7 +94,7 @@ def class_branches(face: Face, network: str) -> None:
     found = state.cached(("branches", face.key, network), lambda: services.attention.branches(face, network))
     if found is None:
         return
-    st.subheader("Class branches")
+    st.header("Class branches")
     rows = [f"without the branch of {name}" for name in found.classes]
     chart = charts.change_table(rows, list(found.classes), found.change)
     charts.show(chart, "branches", "Change of every logit without one class branch")

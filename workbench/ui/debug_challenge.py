@@ -182,7 +182,7 @@ def show(case: Case, figure: go.Figure, key: str, alt: str) -> None:
 
 def diagnose(case: Case) -> None:
     """Let the visitor submit a diagnosis, then draw the solution."""
-    st.subheader("Diagnosis: which fault is it?")
+    st.header("Diagnosis: which fault is it?")
     titles = [fault.title for fault in services.debug_challenge.possible_faults(case.network)]
     given = st.segmented_control("Diagnosis", titles, wrap=True, key="diagnosis", label_visibility="collapsed")
     puzzle = (case.network, case.number, case.fault.name)

@@ -22,7 +22,7 @@ _RUNS = 5
 @page_content.fragment
 def examine(case: Case, both: bool) -> None:
     """Draw the check that the visitor chooses."""
-    st.subheader("Checks")
+    st.header("Checks")
     check = views.choose_one("Check", CHECKS, default="Repeated runs", key="test", label_visibility="collapsed")
     CHECKS[check](case, both)
 

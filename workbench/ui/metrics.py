@@ -124,7 +124,7 @@ def table(found: dict[str, Scores], part: str) -> None:
         rows.append(f"| {measure.label} | {' | '.join(cells)} |")
     rows.append(f"| temperature | {' | '.join(_temperature(s) for s in found.values())} |")
     names = (name.replace("_", "_\N{ZERO WIDTH SPACE}") for name in found)  # a long name may break there
-    head = f"| | {' | '.join(names)} |\n|---|{'---:|' * len(found)}"
+    head = f"| metric | {' | '.join(names)} |\n|---|{'---:|' * len(found)}"
     st.markdown("\n".join([head, *rows]))
     low, high = next(iter(found.values())).chance
     own = " It was fitted on PublicTest itself, so here it is optimistic." if part == "PublicTest" else ""
@@ -162,7 +162,7 @@ def leaks(names: list[str], part: str) -> None:
         for seen in or_warning(services.metrics.paired_tests.leak_effects, name, part) or ():
             cells = (f"{charts.with_interval(v)}" if seen.n_images else "none" for v in (seen.without, seen.on))
             rows.append(f"| {name} | {seen.kind} | {seen.n_images} | {' | '.join(cells)} |")
-    head = "| | left out | images | accuracy without them ↑ | accuracy on them |\n|---|---|---:|---:|---:|"
+    head = "| checkpoint | left out | images | accuracy without them ↑ | accuracy on them |\n|---|---|---:|---:|---:|"
     st.markdown("\n".join([head, *rows]))
     views.caption(
         f"**Images of {part} that are in the training set too** (official split). A higher accuracy on them need not "
@@ -206,7 +206,8 @@ def pair(found: Pair) -> None:
     """Draw McNemar's test as a table and a caption."""
     a, b = found.first, found.second
     st.markdown(
-        f"| | {b} correct | {b} wrong |\n|---|---:|---:|\n| **{a} correct** | {found.both_right} | {found.first_only} |"
+        f"| images | {b} correct | {b} wrong |\n|---|---:|---:|\n"
+        f"| **{a} correct** | {found.both_right} | {found.first_only} |"
         f"\n| **{a} wrong** | {found.second_only} | {found.neither} |"
     )
     p = "p < 0.001" if found.p_value < 0.001 else f"p = {found.p_value:.3f}"

@@ -229,7 +229,7 @@ def measured_on(surveys: list[Survey]) -> str:
 def rotation_table(surveys: list[Survey]) -> str:
     """A Markdown table of accuracies at some angles, for the networks whose rotation curve is stored."""
     angles = (0, 30, 90, 180)
-    rows = ["| | " + " | ".join(f"{a}°, % ↑" for a in angles) + " |", "|---|" + "---:|" * len(angles)]
+    rows = ["| network | " + " | ".join(f"{a}°, % ↑" for a in angles) + " |", "|---|" + "---:|" * len(angles)]
     for survey in surveys:
         curve = survey.found.curves["rotation"]
         at = [curve.values.tolist().index(a) for a in angles]

@@ -16,7 +16,7 @@ def section(face: Face, network: str) -> bool:
     found = state.cached(("rollout", face.key, network), lambda: services.attention.attention_rollout(face, network))
     if found is None:
         return False
-    st.subheader("Attention rollout")
+    st.header("Attention rollout")
     left, right = st.columns([1, 2])
     low, high = (float(end) for end in found.values.aminmax())
     with left:

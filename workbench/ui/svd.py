@@ -108,7 +108,9 @@ def gains() -> None:
         change = charts.interval(gain.difference, signed=True) if gain.difference else "not run"
         paper = signed(100 * gain.reported, 2) if gain.reported is not None else "not in the paper"
         rows.append(f"| {services.networks.get_spec(gain.network).title} | {ours} | {change} | {paper} |")
-    head = "| | accuracy here, % ↑ | difference from the backbone | difference in paper D |\n|---|---:|---:|---:|"
+    head = (
+        "| network | accuracy here, % ↑ | difference from the backbone | difference in paper D |\n|---|---:|---:|---:|"
+    )
     views.caption("\n".join([head, *rows]))
     views.caption(
         "**FER2013 PrivateTest, single view; differences in percentage points, 95 % intervals in parentheses.** An "

@@ -275,7 +275,7 @@ def _why(lesson: Lesson, found: Any) -> None:
 
 def _take_away(lesson: Lesson, found: Any, following: Lesson | None) -> None:
     progress.finished(lesson.key)
-    st.subheader(lesson.steps.take_away(found))
+    st.header(lesson.steps.take_away(found))
     with st.container(horizontal=True):
         if following:
             _next(f"Next lesson: {following.title}", STEPS[0], following.key)

@@ -20,7 +20,7 @@ _SHOWN = 6  # jobs; the others behind an expander
 @page_content.fragment(run_every=2.0)
 def table() -> None:
     """Draw all jobs, newest first; the teacher may stop, resume and remove them, everybody may watch."""
-    st.subheader("Training runs")
+    st.header("Training runs")
     live.show_error()
     there = store.jobs()
     if trouble := store.trouble():
