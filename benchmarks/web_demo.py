@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 import os
 import re
 import shutil
@@ -23,6 +24,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -42,7 +44,9 @@ _EXPLAIN = """async ([data, network, cropped]) => {
     const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
     const found = await ferscope.explain(new Blob([bytes], { type: "image/png" }), network, cropped);
     const grids = (maps) => maps.map(({ height, width, values }) => [height, width, Array.from(values)]);
-    return { probabilities: found.probabilities, maps: grids(found.maps), attention: grids(found.attention) };
+    return {
+        probabilities: found.probabilities, maps: grids(found.maps), attention: grids(found.attention), boxes: found.boxes,
+    };
 }"""
 
 
@@ -63,9 +67,7 @@ class Difference:
 
 def difference(page: Page, picture: Image.Image, network: str, cropped: bool) -> Difference:
     """Explain an image in the browser and with PyTorch."""
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
-    found = page.evaluate(_EXPLAIN, [base64.b64encode(buffer.getvalue()).decode(), network, cropped])
+    found = explained(page, picture, network, cropped)
     wanted = services.explain(faces.Face(picture) if cropped else faces.find(picture)[0], network)
     shares = np.array(found["probabilities"])
     spatial = [m.values[0] for m in wanted.attention if m.spatial]
@@ -77,6 +79,13 @@ def difference(page: Page, picture: Image.Image, network: str, cropped: bool) ->
         float(np.abs(shares - wanted.prediction.probabilities.numpy()).max()),
         max((float((a - b).abs().max() / b.abs().max()) for a, b in pairs), default=0.0),
     )
+
+
+def explained(page: Page, picture: Image.Image, network: str, cropped: bool) -> dict[str, Any]:
+    """What the page computes for an image: probabilities, maps, attention maps, boxes of the faces."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return page.evaluate(_EXPLAIN, [base64.b64encode(buffer.getvalue()).decode(), network, cropped])
 
 
 def _grids(maps: list) -> list[torch.Tensor]:
@@ -143,6 +152,23 @@ def agreement(page: Page, options: Options) -> None:
         print(f"{network}: same prediction for {same} of {len(found)} faces, ±{probability:.1e}, maps ±{map_:.1e}")
 
 
+def detection(page: Page, network: str) -> None:
+    """Print how far the boxes of rotated and reduced photographs are from the workbench's, in sides of the face."""
+    same, farthest, count = 0, 0.0, 0
+    for name in ("astronaut", "grace_hopper"):
+        for angle in (0, 10, 30, 60, 90, 180):
+            for scale in (1.0, 0.4):
+                picture = faces.sample_picture(name).rotate(angle, Image.Resampling.BICUBIC, expand=True)
+                picture = picture.resize([max(1, round(scale * side)) for side in picture.size])
+                wanted, found = faces.detect(picture), explained(page, picture, network, cropped=False)["boxes"]
+                count += 1
+                same += len(wanted) == len(found)
+                for mine, theirs in zip(found, wanted, strict=False):
+                    apart = math.dist((mine["x"], mine["y"]), theirs.centre) + abs(mine["side"] - theirs.side)
+                    farthest = max(farthest, apart / theirs.side, abs(mine["angle"] - theirs.angle) / 90)
+    print(f"detection: as many faces in {same} of {count} photographs, boxes within {farthest:.3f} of their side")
+
+
 def live(page: Page, seconds: float, minutes: float) -> None:
     """Print frames a second and the browser's memory while the camera runs."""
     page.get_by_text("Use your own image: consent notice").click()
@@ -187,6 +213,7 @@ def main() -> None:
             page.goto(url)
             page.get_by_text("Prediction:").first.wait_for()
             agreement(page, options)
+            detection(page, options.network[0])
             live(page, options.seconds, options.minutes)
             browser.close()
     print(f"load of the computer in the last minute: {os.getloadavg()[0] / (os.cpu_count() or 1):.1f} for each core")

@@ -55,7 +55,8 @@ with st.expander("Where images go, for each way to start"):
         "temporary file, and is deleted within 15 minutes.\n"
         "- **`ferscope demo --share`**: available to everybody who has the link. An image is sent through the servers "
         "of Gradio's tunnel, which others operate and which can read it, to the computer of the person who shares, "
-        "where it is deleted as above. What these servers do with it is outside our control."
+        "where it is deleted as above. What these servers do with it is outside our control.\n"
+        "- **A page of `ferscope export web`**: an image does not leave the visitor's browser."
     )
     st.markdown(
         "With `--lan` and in the demo, visitors accept a consent notice before camera or upload. Browsers allow the "

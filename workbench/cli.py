@@ -31,7 +31,7 @@ COMMANDS = {
     "explain": ("workbench.commands.explain", "explain images: a report and a table of predictions"),
     "export": (
         "workbench.commands.export",
-        "export a trained network to ONNX, TorchScript, the Hub or timm",
+        "export a trained network to ONNX, TorchScript, the Hub, timm or a web page",
     ),
     "robustness": ("workbench.surveys.robustness", "measure accuracy under perturbations"),
     "search": ("models.search", "grid search over training settings, ranked by validation accuracy"),

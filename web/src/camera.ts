@@ -15,6 +15,8 @@ export class Camera {
   private last: Box[] = [];
   private searched = -Infinity;
   private readonly video = document.createElement("video");
+  /** Whether a face is on the last frame. */
+  found = false;
   /** Times of the last frames, in milliseconds. */
   readonly times: number[] = [];
 
@@ -61,7 +63,8 @@ export class Camera {
     if (!width) return;
     const image = pixelsOf(this.video, width, height, LONGEST);
     const boxes = await this.faces(state, image);
-    if (boxes.length) {
+    this.found = boxes.length > 0;
+    if (this.found) {
       state.seen = { image, boxes, chosen: 0 };
       state.note = "";
     }

@@ -86,7 +86,7 @@ export class FaceInput {
   private showPicture(): void {
     const { seen } = this.page.state;
     const boxes = seen?.boxes ?? [];
-    this.status.textContent = "";
+    this.status.textContent = this.page.state.note;
     this.picture.hidden = !boxes.length;
     this.several.hidden = boxes.length < 2;
     this.several.replaceChildren(...(boxes.length < 2 ? [] : boxes.map((_, i) => this.faceButton(i))));
@@ -125,8 +125,9 @@ export class FaceInput {
     this.several.hidden = true;
     while (this.camera.running) {
       await this.page.run(() => this.camera.frame(this.page.state));
-      const found = this.page.state.seen?.boxes.length ? "" : " No face is found: face the camera, with light from the front.";
-      this.status.textContent = `${this.camera.rate.toFixed(0)} frames a second.${found}`;
+      if (!this.camera.running) break;
+      const missing = this.camera.found ? "" : " No face is found: face the camera, with light from the front.";
+      this.status.textContent = `${this.camera.rate.toFixed(0)} frames a second.${missing}`;
       await new Promise((resolve) => requestAnimationFrame(resolve));
     }
   }

@@ -46,7 +46,7 @@ export const explainTab: Tab = {
       : element("p", {}, NO_MAP);
     const shares = element(
       "div", {}, bars(entry, prediction.probabilities, maps.length ? chosen : -1),
-      element("p", {}, predicted(entry, prediction.probabilities), ` ${entry.meaning} ${state.note}`),
+      element("p", {}, predicted(entry, prediction.probabilities), ` ${entry.meaning}`),
     );
     return [figures(map, shares, input), ...everyClass(explained, maps, top, state, changed)];
   },

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +22,7 @@ from torch import Tensor, nn
 
 from models import Card
 from models.files import write_bytes
+from workbench.services.web_demo.onnx_files import why_not
 
 from .errors import ExportError
 
@@ -33,7 +33,6 @@ InputType = Literal["uint8", "float32"]
 OUTPUTS = ("logits", "probabilities")
 
 _SHAPES = (2, 60, 70), (1, 48, 48), (3, 131, 97)  # (B, H, W) of the images that are traced (the first) and compared
-_NO_OPERATOR = re.compile(r"No ONNX function found for <OpOverload\(op='([\w.]+)'")
 
 Run = Callable[[Tensor], tuple[Tensor, Tensor]]
 
@@ -139,10 +138,8 @@ def _onnx(program: torch.export.ExportedProgram, image: Tensor, card: Card) -> b
             warnings.simplefilter("ignore")
             converted: Any = torch.onnx.export(program, (image,), dynamo=True, verbose=False, **names)
     except torch.onnx.OnnxExporterError as error:
-        missing = _NO_OPERATOR.search(str(error))
-        reason = f"its operator {missing[1]} has no counterpart in ONNX" if missing else _last_line(error)
         raise ExportError(
-            f"{card.network} cannot be exported to ONNX: {reason}. Use --to torchscript or --to hub-folder."
+            f"{card.network} cannot be exported to ONNX: {why_not(error)}. Use --to torchscript or --to hub-folder."
         ) from error
     converted.model.metadata_props.update({"classes": json.dumps(card.classes), "network": card.network})
     return converted.model_proto.SerializeToString()

@@ -35,11 +35,6 @@ _NO_MEANING = (
     "It was not trained on FER2013 but on other images, so for a face unlike those its prediction means little."
 )
 _MEANING = "It estimates the label that annotators would give this face, not what the person feels."
-_LICENSES = (
-    "FERScope: Apache License 2.0. ONNX Runtime Web: MIT License, Copyright (c) Microsoft Corporation. YuNet: MIT "
-    "License, Copyright (c) 2020 Shiqi Yu. The weights of networks trained on FER2013 come from faces of a web search, "
-    "without documented consent of the people shown: use them for research and teaching only.\n"
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +83,6 @@ def write(
     files |= {f"networks/{name}.onnx": found.used.data for name, found in exported.items()}
     files |= {"yunet.onnx": any_size(weights())}
     files |= {f"samples/{sample.name}.png": _png(sample.name) for sample in samples()}
-    files["LICENSES.txt"] = _LICENSES.encode()
     files["demo.json"] = json.dumps(_contents(nets, exported), ensure_ascii=False).encode()
     version = hashlib.sha256(b"".join(hashlib.sha256(data).digest() for data in files.values())).hexdigest()[:16]
     kept = json.dumps({"version": version, "files": ["./", *files]})

@@ -6,6 +6,7 @@ Runtime optimizes it. So the file is smaller and the arithmetic stays float32.
 
 from __future__ import annotations
 
+import re
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -25,6 +26,7 @@ Storage = Literal["int8", "fp16", "fp32"]
 STORAGES: tuple[Storage, ...] = get_args(Storage)
 
 _SMALLEST = 256  # values; smaller tensors and vectors, such as statistics of batch normalization, stay in float32
+_NO_OPERATOR = re.compile(r"No ONNX function found for <OpOverload\(op='([\w.]+)'")
 MISSING = (
     'The web demo needs {name}. Install it: pip install "ferscope[export]", in a checkout '
     '.venv/bin/pip install -e ".[export]"'
@@ -56,9 +58,14 @@ def to_onnx(traced: Traced, network: str) -> ModelProto:
             options |= {"dynamo": True, "optimize": False, "verbose": False}
             converted: Any = torch.onnx.export(program, (traced.pixels,), **options)
     except (torch.onnx.OnnxExporterError, RuntimeError, ValueError) as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise WebDemoError(f"{network} cannot be exported to ONNX: {reason}") from error
+        raise WebDemoError(f"{network} cannot be exported to ONNX: {why_not(error)}.") from error
     return converted.model_proto
+
+
+def why_not(error: Exception) -> str:
+    """Why torch's exporter failed, as the end of a sentence: an operator that ONNX lacks, or its own last line."""
+    missing = _NO_OPERATOR.search(str(error))
+    return f"its operator {missing[1]} has no counterpart in ONNX" if missing else str(error).strip().splitlines()[-1]
 
 
 def stored(model: ModelProto, storage: Storage) -> bytes:
