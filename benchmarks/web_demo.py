@@ -45,7 +45,8 @@ _EXPLAIN = """async ([data, network, cropped]) => {
     const found = await ferscope.explain(new Blob([bytes], { type: "image/png" }), network, cropped);
     const grids = (maps) => maps.map(({ height, width, values }) => [height, width, Array.from(values)]);
     return {
-        probabilities: found.probabilities, maps: grids(found.maps), attention: grids(found.attention), boxes: found.boxes,
+        probabilities: found.probabilities, boxes: found.boxes,
+        maps: grids(found.maps), attention: grids(found.attention),
     };
 }"""
 
