@@ -182,10 +182,14 @@ def live(page: Page, seconds: float, minutes: float) -> None:
         page.wait_for_timeout(1000)
         rates.append(page.evaluate(_RATE))
     print(f"camera: {sum(rates) / max(1, len(rates)):.1f} frames a second", flush=True)
+    client = page.context.new_cdp_session(page)
+    client.send("Performance.enable")
     for _ in range(round(2 * minutes)):
         page.wait_for_timeout(30_000)
-        print(f"  {memory() / 1e6:.0f} MB", end="", flush=True)
-    print()
+        client.send("HeapProfiler.collectGarbage")
+        found = {one["name"]: one["value"] for one in client.send("Performance.getMetrics")["metrics"]}
+        nodes, heap = found["Nodes"], found["JSHeapUsedSize"] / 1e6
+        print(f"  {memory() / 1e6:.0f} MB, heap of the page {heap:.1f} MB, {nodes:.0f} nodes", flush=True)
 
 
 _RATE = "Number.parseInt(document.querySelector('p.quiet').textContent)"

@@ -14,6 +14,7 @@ export class Camera {
   private stream: MediaStream | null = null;
   private last: Box[] = [];
   private searched = -Infinity;
+  private readonly pixels = document.createElement("canvas");
   private readonly video = document.createElement("video");
   /** Whether a face is on the last frame. */
   found = false;
@@ -61,7 +62,7 @@ export class Camera {
   async frame(state: State): Promise<void> {
     const { videoWidth: width, videoHeight: height } = this.video;
     if (!width) return;
-    const image = pixelsOf(this.video, width, height, LONGEST);
+    const image = pixelsOf(this.video, width, height, LONGEST, this.pixels);
     const boxes = await this.faces(state, image);
     this.found = boxes.length > 0;
     if (this.found) {

@@ -19,12 +19,27 @@ function color(value: number): [number, number, number] {
   return [colors[at], colors[at + 1], colors[at + 2]];
 }
 
-/** The canvas of a square image, each value one pixel, drawn large by the style sheet; without `alt` only decoration. */
-export function pixelCanvas(side: number, alt: string): HTMLCanvasElement {
-  const canvas = element("canvas", { width: side, height: side, className: "pixels", role: alt ? "img" : "presentation" });
+/** Canvases that left the page: browsers free their memory late, and a camera would draw hundreds of them a second. */
+const spare: HTMLCanvasElement[] = [];
+
+/** Keep the canvases of a result that another one has replaced. */
+export function recycle(elements: Iterable<Element>): void {
+  for (const one of elements) spare.push(...one.querySelectorAll<HTMLCanvasElement>("canvas"));
+  spare.splice(64);
+}
+
+function canvasOf(width: number, height: number, className: string, alt: string): HTMLCanvasElement {
+  const canvas = spare.pop() ?? element("canvas");
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  canvas.className = className;
+  canvas.setAttribute("role", alt ? "img" : "presentation");
   if (alt) canvas.setAttribute("aria-label", alt);
+  else canvas.removeAttribute("aria-label");
   return canvas;
 }
+
+/** The canvas of a square image, each value one pixel, drawn large by the style sheet; without `alt` only decoration. */
+export const pixelCanvas = (side: number, alt: string): HTMLCanvasElement => canvasOf(side, side, "pixels", alt);
 
 /** A gray image in 0..1. */
 export function drawGray(canvas: HTMLCanvasElement, pixels: Float32Array): void {
@@ -53,8 +68,7 @@ export function drawOver(canvas: HTMLCanvasElement, pixels: Float32Array, heat: 
 
 /** The colors from 0 to `top` with both numbers. */
 export function colorBar(top: number, unit: string): HTMLElement {
-  const canvas = element("canvas", { width: 64, height: 1 });
-  canvas.setAttribute("aria-hidden", "true");
+  const canvas = canvasOf(64, 1, "", "");
   const context = canvas.getContext("2d")!;
   for (let x = 0; x < 64; x++) {
     context.fillStyle = `rgb(${color(0.25 + (0.75 * x) / 63).join(" ")})`;

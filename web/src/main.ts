@@ -1,7 +1,7 @@
 /** The web demo: the page around a face, its network and the tabs. */
 
 import { FaceInput } from "./face_input";
-import { setColors } from "./drawing";
+import { recycle, setColors } from "./drawing";
 import { VisitorError, choice, element, field } from "./elements";
 import { loadManifest } from "./manifest";
 import { State, explain } from "./state";
@@ -37,7 +37,9 @@ async function build(app: HTMLElement, state: State): Promise<void> {
   const draw = async (): Promise<void> => {
     const result = await tab.result(state, again);
     const focused = buttonsIn(panel).indexOf(document.activeElement as HTMLButtonElement);
+    const old = [...panel.children];
     panel.replaceChildren(...result);
+    recycle(old);
     buttonsIn(panel)[focused]?.focus(); // the keyboard stays where it was
   };
   const run = async (work: () => Promise<void>): Promise<void> => {

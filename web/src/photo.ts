@@ -41,12 +41,13 @@ export async function readImage(address: string): Promise<Image> {
   return pixelsOf(image, width, height, LONGEST);
 }
 
-/** RGB pixels of what a browser can draw, on white, its longer side at most `longest`. */
-export function pixelsOf(source: CanvasImageSource, width: number, height: number, longest: number): Image {
+/** RGB pixels of what a browser can draw, on white, its longer side at most `longest`; a camera gives its own canvas. */
+export function pixelsOf(
+  source: CanvasImageSource, width: number, height: number, longest: number, canvas = document.createElement("canvas"),
+): Image {
   const scale = Math.min(1, longest / Math.max(width, height));
-  const canvas = document.createElement("canvas");
-  canvas.width = Math.max(1, Math.round(width * scale));
-  canvas.height = Math.max(1, Math.round(height * scale));
+  const size = { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)) };
+  if (canvas.width !== size.width || canvas.height !== size.height) Object.assign(canvas, size);
   const context = canvas.getContext("2d", { willReadFrequently: true })!;
   context.imageSmoothingQuality = "high";
   context.fillStyle = "white";

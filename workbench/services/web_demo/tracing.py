@@ -64,10 +64,15 @@ def trace(net: Network) -> Traced:
     """Record a network with its maps.
 
     Raises:
-        WebDemoError: it has too many classes, or operations that depend on values.
+        WebDemoError: it has too many classes, SVD attention, or operations that depend on values.
     """
     if len(net.classes) > MOST_CLASSES:
         raise WebDemoError(f"{net.name} has {len(net.classes)} classes; the web demo shows at most {MOST_CLASSES}.")
+    if net.svd_layers:
+        raise WebDemoError(
+            f"{net.name} cannot be exported: ONNX has no singular value decomposition, which its attention needs. "
+            "Choose another network."
+        )
     pixels = torch.rand(1, net.channels, net.input_size, net.input_size, generator=torch.Generator().manual_seed(0))
     _, maps = computed(net, pixels)  # first: what a network caches must not be a tensor of the recording
     found = tuple(AttentionOutput(m.title, m.layer) for m in maps)

@@ -7,12 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from helpers.web_networks import network
-from torch import nn
 
-from models.layers.svd_attention import SVDAttention
 from workbench.faces.yunet import weights
-from workbench.services.web_demo import WebDemoError, export_network
 from workbench.services.web_demo.onnx_files import any_size, names_of
 from workbench.services.web_demo.storage import Measured, session
 from workbench.services.web_demo.tracing import computed
@@ -58,12 +54,6 @@ GOOD = Measured("int8", b"", probability=0.005, map=5e-4, accuracy=0.7, points=-
 def test_a_type_is_refused_for_what_differs(change, reason):
     refused = dataclasses.replace(GOOD, **change).refused
     assert (reason in refused) if reason else refused == ""
-
-
-def test_a_network_with_svd_attention_is_refused_with_the_operator_that_onnx_lacks():
-    layers = nn.Conv2d(1, 2, 3), SVDAttention(2), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 7)
-    with pytest.raises(WebDemoError, match=r"its operator aten\.\S*svd\S* has no counterpart in ONNX"):
-        export_network(network(nn.Sequential(*layers), "0", ("1",)))
 
 
 def test_the_face_detector_takes_images_of_any_size():

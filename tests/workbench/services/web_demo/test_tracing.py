@@ -9,6 +9,7 @@ import torch
 from helpers.web_networks import network
 from torch import nn
 
+from models.layers.svd_attention import SVDAttention
 from workbench.analysis import cam
 from workbench.services.web_demo import WebDemoError
 from workbench.services.web_demo.tracing import computed, trace
@@ -50,3 +51,9 @@ def test_a_network_of_too_many_classes_is_refused(late):
     many = tuple(f"class {i}" for i in range(21))
     with pytest.raises(WebDemoError, match="21 classes"):
         trace(dataclasses.replace(late, card=dataclasses.replace(late.card, classes=many)))
+
+
+def test_a_network_with_svd_attention_is_refused_at_once():
+    net = network(nn.Sequential(nn.Conv2d(1, 2, 3), SVDAttention(2), nn.Flatten(), nn.LazyLinear(7)), "0", ("1",))
+    with pytest.raises(WebDemoError, match="ONNX has no singular value decomposition"):
+        trace(net)
