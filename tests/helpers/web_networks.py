@@ -24,7 +24,7 @@ class Late(nn.Module):
         self.depthwise = nn.Conv2d(8, 8, 3, stride=2, padding=1, groups=8, bias=False)
         self.norm, self.activation, self.pool = nn.BatchNorm2d(8), nn.Hardswish(), nn.MaxPool2d(2)
         self.block = TransformerBlock(8, heads=2)
-        self.head = nn.Linear(8, 7)
+        self.head = nn.Linear(8, 3)
 
     def forward(self, x):
         x = self.attention(self.maps(x))
@@ -32,17 +32,18 @@ class Late(nn.Module):
         return self.head(self.block(x.flatten(2).mT).mean(1))
 
 
-def network(model: nn.Module, layer: str, modules: tuple[str, ...] = ()) -> Network:
-    """A network of a test as services open it."""
+def network(model: nn.Module, layer: str, modules: tuple[str, ...] = (), channels: int = 1, **card) -> Network:
+    """A network of a test as services open it; `card` are fields of its card."""
+    card |= {"temperature": 1.5, "overrides": {"channels": channels} if channels > 1 else {}}
     with torch.no_grad():
         for _ in range(3):
-            model.train()(torch.randn(8, 1, 32, 32))  # statistics of batch normalization
+            model.train()(torch.randn(8, channels, 32, 32))  # statistics of batch normalization
     spec = dataclasses.replace(get_spec("vanilla_cnn"), cam_layer=layer, attention_layers=modules)
-    return Network("small", spec, model.eval(), dataclasses.replace(CARD, temperature=1.5))
+    return Network("small", spec, model.eval(), dataclasses.replace(CARD, **card))
 
 
 def late_network() -> Network:
     """`Late` with random weights, the same each time."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return network(Late(), "maps", ("attention", "block"))
+        return network(Late(), "maps", ("attention", "block"), classes=("happy", "neutral", "sad"))

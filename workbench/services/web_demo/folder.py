@@ -23,6 +23,7 @@ from ..networks import Network, is_trained, network_names, open_network
 from .errors import WebDemoError
 from .onnx_files import any_size
 from .storage import Exported, Progress, Storage, export_network
+from .tracing import planes
 
 PAGE = Path(__file__).resolve().parents[2] / "web"
 """The built page: HTML, scripts, style, ONNX Runtime Web."""
@@ -138,7 +139,7 @@ def _network(net: Network, exported: Exported) -> dict:
         "classes": net.classes,
         "colors": class_colors(net.classes),
         "size": net.input_size,
-        "channels": net.channels,
+        "channels": planes(net),
         "temperature": net.temperature,
         "layer": exported.traced.layer,
         "attention": [{"title": found.title, "layer": found.layer} for found in exported.traced.attention],

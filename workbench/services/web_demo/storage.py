@@ -20,7 +20,7 @@ from ...faces import load_sample, samples
 from ..networks import Network
 from .errors import WebDemoError
 from .onnx_files import MISSING, STORAGES, Storage, names_of, stored, to_onnx
-from .tracing import Traced, computed, trace
+from .tracing import Traced, computed, planes, trace
 
 MOST_POINTS = 0.2
 """Difference of accuracy from PyTorch's that is accepted, in percentage points."""
@@ -152,8 +152,8 @@ def session(data: bytes) -> Callable[[np.ndarray, tuple[str, ...]], list[np.ndar
 
 
 def _validation_set(net: Network) -> tuple[Tensor, np.ndarray, float]:
-    """Pixels (N, C, S, S) and labels of the validation set of imported FER2013, and the network's accuracy on it as its
-    card has it; nothing where that set is missing or another one."""
+    """Pixels (N, 1 or 3, S, S) and labels of the validation set of imported FER2013, and the accuracy on it by the
+    network's card; nothing where that set is missing or another one."""
     if net.card is not None and FER2013.is_file():
         with suppress(DataError, CheckpointError, KeyError, ValueError):
             faces = FaceSet.load(FER2013)
@@ -161,7 +161,7 @@ def _validation_set(net: Network) -> tuple[Tensor, np.ndarray, float]:
             accuracy = net.card.metrics[parts.names[0]]["plain"]["accuracy"]
             if faces.classes == net.classes:
                 pixels = to_unit(torch.as_tensor(parts.validation.images), net.input_size)
-                return with_channels(pixels, net.channels), np.asarray(parts.validation.labels), accuracy
+                return with_channels(pixels, planes(net)), np.asarray(parts.validation.labels), accuracy
     return torch.zeros(0), np.zeros(0, int), 0.0
 
 

@@ -1,6 +1,6 @@
 """A network with its class activation maps and attention maps as one graph of tensor operations.
 
-    pixels (1, C, S, S) in 0..1 → logits (1, K), class activation maps (K, h, w), attention maps (h, w) each
+    pixels (1, 1 or 3, S, S) in 0..1 → logits (1, K), class activation maps (K, h, w), attention maps (h, w) each
 
 A browser has no automatic differentiation, and Grad-CAM needs the gradient of each logit. So the workbench's own
 functions run once while every tensor operation is recorded, those of the backward pass included: the gradient becomes
@@ -49,7 +49,7 @@ class Traced:
 
     Attributes:
         graph: pixels → (logits, class activation maps if there is a layer for them, attention maps).
-        pixels: the input that was used, (1, C, S, S).
+        pixels: the input that was used, (1, 1 or 3, S, S).
         layer: the target layer of the class activation maps; None: no maps.
         attention: the attention maps, in their order.
     """
@@ -73,7 +73,7 @@ def trace(net: Network) -> Traced:
             f"{net.name} cannot be exported: ONNX has no singular value decomposition, which its attention needs. "
             "Choose another network."
         )
-    pixels = torch.rand(1, net.channels, net.input_size, net.input_size, generator=torch.Generator().manual_seed(0))
+    pixels = torch.rand(1, planes(net), net.input_size, net.input_size, generator=torch.Generator().manual_seed(0))
     _, maps = computed(net, pixels)  # first: what a network caches must not be a tensor of the recording
     found = tuple(AttentionOutput(m.title, m.layer) for m in maps)
     try:
@@ -85,8 +85,13 @@ def trace(net: Network) -> Traced:
     return Traced(graph, pixels, net.spec.cam_layer, found)
 
 
+def planes(net: Network) -> int:
+    """Channels of the pixels that the graph takes: 3 for a network that gets colors, else 1, gray."""
+    return 3 if net.color else 1
+
+
 def computed(net: Network, pixels: Tensor) -> tuple[tuple[Tensor, ...], Sequence[attention.AttentionMap]]:
-    """The outputs for pixels (1, C, S, S) in 0..1, and the attention maps among them."""
+    """The outputs for pixels (1, 1 or 3, S, S) in 0..1, and the attention maps among them."""
     x = net.normalized(pixels)
     layer, modules = net.spec.cam_layer, net.spec.attention_layers
     with attention.recorded_inputs(net.model, modules) as inputs, torch.no_grad():

@@ -15,8 +15,10 @@ from workbench.services.web_demo import WebDemoError
 from workbench.services.web_demo.tracing import computed, trace
 
 
-def pooled(*last: nn.Module) -> nn.Module:
-    return nn.Sequential(nn.Conv2d(1, 6, 3, padding=1), *last, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 7))
+def pooled(*last: nn.Module, channels: int = 1) -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(channels, 6, 3, padding=1), *last, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 7)
+    )
 
 
 @pytest.mark.parametrize(
@@ -35,6 +37,14 @@ def test_recorded_maps_are_grad_cam_of_other_images_too(model, layer):
     torch.testing.assert_close(logits, net.logits(net.normalized(pixels)), atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(maps, cam.gradcam(net.model, net.normalized(pixels), None, layer)[0])
     assert maps.max() > 0
+
+
+@pytest.mark.parametrize(("gray_images", "planes"), [(True, 1), (False, 3)])
+def test_a_network_of_three_channels_takes_colors_only_if_it_was_trained_on_them(gray_images, planes):
+    net = network(pooled(nn.ReLU(), channels=3), "0", channels=3, gray_images=gray_images)
+    traced, pixels = trace(net), torch.rand(1, planes, 32, 32)
+    assert traced.pixels.shape == pixels.shape
+    torch.testing.assert_close(traced.graph(pixels)[0], net.logits(net.normalized(pixels)), atol=1e-5, rtol=1e-5)
 
 
 def test_attention_maps_of_every_kind_are_recorded(late):
