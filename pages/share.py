@@ -124,4 +124,4 @@ def serve_web_demo() -> None:
         )
 
 
-views.tabs({"Public demo": public_demo, "Web demo": web_demo})
+views.tabs({"Public demo": public_demo, "Web demo": web_demo}, with_charts=False)

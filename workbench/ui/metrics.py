@@ -25,16 +25,16 @@ _CURVES = {"train": "#7F7F7F", "validation": "#0072B2", "test": "#D55E00"}
 def choose() -> tuple[list[str], str, str]:
     """Let the visitor choose checkpoints, the test set, and which of its images count."""
     known = services.metrics.evaluation.checkpoints()
-    left, middle, right = st.columns([5, 2, 2])
-    names = left.multiselect(
+    names = st.multiselect(
         "Checkpoints", known, default=_trained(known), key="checkpoints", bind="query-params", placeholder="Choose some"
     )
+    left, right = st.columns(2)
     part = views.choose_one(
         "Test set",
         services.metrics.evaluation.TEST_PARTS,
         default=services.metrics.evaluation.TEST_PARTS[0],
         key="part",
-        container=middle,
+        container=left,
     )
     subset = right.selectbox(
         "Images",
@@ -129,9 +129,9 @@ def table(found: dict[str, Scores], part: str) -> None:
     low, high = next(iter(found.values())).chance
     own = " It was fitted on PublicTest itself, so here it is optimistic." if part == "PublicTest" else ""
     views.caption(
-        "**Single view, 95 % intervals in parentheses; bold: best of the row, which may be chance where intervals "
-        f"overlap.** *Calibrated*: logits divided by the temperature.{own} On so many images, a perfectly calibrated "
-        f"network has a calibration error of {100 * low:.1f} to {percentage(high)} by chance (first column)."
+        "**Single view, 95 % intervals; bold: best of the row, by chance where intervals overlap.** *Calibrated*: "
+        f"logits divided by the temperature.{own} By chance alone, a calibrated network (first column) has a "
+        f"calibration error of {100 * low:.1f} to {percentage(high)} on so many images."
     )
     with st.expander("What each measure is"):
         st.markdown("\n".join(f"- **{measure.label}**: {measure.meaning}." for measure in MEASURES))

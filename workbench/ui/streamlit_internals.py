@@ -129,7 +129,7 @@ STYLE = """<style>
 @media (max-width: 640px) {.st-key-toolbar [data-testid="stElementContainer"]:has(img) {display: none}}
 [class*="st-key-unseen-"] {display: none}
 [data-testid="stMarkdownContainer"]:has(> table) {overflow-x: auto} /* a wide table scrolls, not the page */
-[data-testid="stMarkdownContainer"] :is(td, th) {padding: 0.25rem 0.5rem; font-size: 0.9rem}
+[data-testid="stMarkdownContainer"] :is(td, th) {padding: 0.15rem 0.5rem; font-size: 0.9rem}
 .js-plotly-plot .modebar-container {top: auto !important; bottom: 22px} /* below the image, not over it */
 :is([data-testid^="stBaseButton-primary"]:enabled, [data-testid="stMultiSelect"] [data-tag],
 [data-testid="stMultiSelect"] [data-tag] *) /* Streamlit's is always white */

@@ -90,14 +90,17 @@ def choose_one(label: str, options: Iterable[Any], default: Any, key: str, conta
 
 
 @page_content.fragment
-def tabs(sections: Mapping[str, Callable[[], None]], opened_by: Mapping[str, str] | None = None) -> None:
+def tabs(
+    sections: Mapping[str, Callable[[], None]], opened_by: Mapping[str, str] | None = None, with_charts: bool = True
+) -> None:
     """Draw one section of a page, chosen by a tab that stands in the address; the others are not computed.
 
     Args:
         sections: title of the tab → the function that draws it.
         opened_by: key of a control → the tab that has it: a link with that key and no tab opens this one.
+        with_charts: whether some of them have charts, which can be exported.
     """
-    st.session_state["screen"].has_tabs = True
+    st.session_state["screen"].has_tabs = with_charts
     if is_history_navigation() and st.query_params.get("tab") in sections:
         st.session_state["tab"] = st.query_params["tab"]  # else the one of the page that the visitor comes from
     known = (title for key, title in (opened_by or {}).items() if key in st.query_params)

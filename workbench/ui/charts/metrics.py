@@ -74,7 +74,7 @@ def recall_bars(recall: Mapping[str, Mapping[str, Interval]]) -> go.Figure:
     layout = {
         "xaxis": {"title": label, "showgrid": False, "fixedrange": True, "automargin": True, "autotickangles": [0, 90]},
         "yaxis": _shares("recall ↑"),
-        "height": 310,
+        "height": 285,
         "bargap": 0.25,
         "showlegend": not alone,
         "legend": ABOVE,
