@@ -11,10 +11,11 @@ SEVERE = ("serious", "critical")
 _INSIDE = "([target, outer]) => !!document.querySelector(target)?.closest(outer)"
 # Whether the focused element, or what is drawn for it, has an outline, a shadow or the border of a focused field.
 _SEEN = """() => {
+  const accents = ['rgb(18, 80, 75)', 'rgb(153, 242, 220)']  // of .streamlit/config.toml
   for (let e = document.activeElement, i = 0; e && i < 5; e = e.parentElement, i++) {
     const style = getComputedStyle(e)
     if (style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0) return true
-    if (style.boxShadow !== 'none' || style.borderTopColor === 'rgb(18, 80, 75)') return true
+    if (style.boxShadow !== 'none' || accents.includes(style.borderTopColor)) return true
   }
   return false
 }"""

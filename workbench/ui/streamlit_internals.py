@@ -134,8 +134,9 @@ STYLE = """<style>
 :is([data-testid^="stBaseButton-primary"]:enabled, [data-testid="stMultiSelect"] [data-tag],
 [data-testid="stMultiSelect"] [data-tag] *) /* Streamlit's is always white */
 {color: light-dark(#FFFFFF, #14161A) !important}
-:is(a, button, summary, [data-testid="stMain"]):focus-visible, label:has(input:is([type="checkbox"], [type="radio"],
-[type="range"]):focus-visible), [data-testid="stNumberInputContainer"]:has(input:focus-visible)
+:is(a, button, summary, [role="combobox"], [data-testid="stMain"]):focus-visible,
+label:has(input:is([type="checkbox"], [type="radio"], [type="range"]):focus-visible),
+[data-testid="stNumberInputContainer"]:has(input:focus-visible)
 {outline: 3px solid light-dark(#12504B, #99F2DC) !important; outline-offset: -1px}
 @media (prefers-reduced-motion: reduce) {*, ::before, ::after {animation-duration: 1ms !important;
 animation-iteration-count: 1 !important; transition-duration: 1ms !important; scroll-behavior: auto !important}}
