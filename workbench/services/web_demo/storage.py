@@ -145,6 +145,7 @@ def session(data: bytes) -> Callable[[np.ndarray, tuple[str, ...]], list[np.ndar
         raise WebDemoError(MISSING.format(name=error.name)) from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # errors
     opened = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     only = onnxruntime.RunOptions()
     only.only_execute_path_to_fetches = True

@@ -115,7 +115,11 @@ def _decompositions() -> dict:
         aten.slice_backward, aten.native_dropout_backward, aten.norm,
     )  # fmt: skip
     known = get_decompositions([packet for packet in backward if packet is not None])
-    return known | {aten.convolution_backward.default: _convolution_backward}
+    own = {
+        aten.convolution_backward.default: _convolution_backward,
+        aten.replication_pad2d_backward.default: _replication_pad_backward,
+    }
+    return known | own
 
 
 def _convolution_backward(
@@ -141,3 +145,18 @@ def _convolution_backward(
     ]
     rest = [side - least for side, least in zip(x.shape[2:], smallest, strict=True)]  # pixels that a stride skips
     return aten.convolution.default(grad, weight, None, stride, padding, dilation, True, rest, groups), None, None
+
+
+def _replication_pad_backward(grad: Tensor, _x: Tensor, padding: Sequence[int]) -> Tensor:
+    """The gradient of repeated borders: that of each copy is added to that of the pixel at the border."""
+    left, right, top, bottom = padding
+    return _borders_added(_borders_added(grad, left, right, -1), top, bottom, -2)
+
+
+def _borders_added(grad: Tensor, before: int, after: int, dim: int) -> Tensor:
+    side = grad.shape[dim] - before - after
+    inner = grad.narrow(dim, before, side)
+    first, last = grad.narrow(dim, 0, before), grad.narrow(dim, before + side, after)
+    rest = inner.new_zeros(()).expand(*(side - 1 if i == grad.ndim + dim else n for i, n in enumerate(inner.shape)))
+    inner = inner + torch.cat([first.sum(dim, keepdim=True), rest], dim)
+    return inner + torch.cat([rest, last.sum(dim, keepdim=True)], dim)

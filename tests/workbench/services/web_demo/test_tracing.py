@@ -27,6 +27,7 @@ def pooled(*last: nn.Module, channels: int = 1) -> nn.Module:
         (pooled(nn.ReLU()), "0"),
         (pooled(nn.BatchNorm2d(6), nn.SiLU(), nn.AvgPool2d(2)), "0"),
         (pooled(nn.GELU(), nn.Conv2d(6, 6, 5, stride=3, padding=1), nn.Hardtanh()), "0"),
+        (pooled(nn.ReplicationPad2d((1, 2, 0, 3)), nn.Conv2d(6, 6, 3), nn.ReLU()), "0"),
     ],
 )
 def test_recorded_maps_are_grad_cam_of_other_images_too(model, layer):
