@@ -165,7 +165,7 @@ def detection(page: Page, network: str) -> None:
                 count += 1
                 same += len(wanted) == len(found)
                 for mine, theirs in zip(found, wanted, strict=False):
-                    apart = math.dist((mine["x"], mine["y"]), theirs.centre) + abs(mine["side"] - theirs.side)
+                    apart = math.dist((mine["x"], mine["y"]), theirs.center) + abs(mine["side"] - theirs.side)
                     farthest = max(farthest, apart / theirs.side, abs(mine["angle"] - theirs.angle) / 90)
     print(f"detection: as many faces in {same} of {count} photographs, boxes within {farthest:.3f} of their side")
 
