@@ -48,7 +48,9 @@ RANDOM = "The weights are random, so this means nothing."
 @page_content.fragment
 def maps() -> None:
     left, middle, right = st.columns([5, 1.25, 1.25], vertical_alignment="bottom")
-    predict_first = middle.toggle("Predict first", key="guess", bind="query-params")
+    predict_first = middle.toggle(
+        "Predict first", key="guess", bind="query-params", help="Guess class and region before the network's are shown."
+    )
     with right.popover("Map settings"):
         method = map_details.ONE_PASS[st.radio("Method", map_details.ONE_PASS, key="method", bind="query-params")]
         opacity = st.slider("Opacity", 0, 100, 70, format="%d %%", key="opacity", bind="query-params") / 100

@@ -84,7 +84,7 @@ def _networks() -> tuple[str, ...]:
 def label(name: str) -> str:
     """One line of the list: paper, title, test accuracy or "untrained", parameters; for a job title and accuracy."""
     spec, share = services.networks.get_spec(name), accuracy(name)
-    parts = [spec.title] if share is None else [spec.title, percentage(share)]
+    parts = [spec.title] if share is None else [spec.title, f"{percentage(share)} accuracy"]
     if (card := _card(name)) and card.seen:
         parts.append("saw test images")
     if not services.networks.is_trained(name):
@@ -92,7 +92,7 @@ def label(name: str) -> str:
     if not services.networks.is_job(name):
         parts.insert(0, spec.paper or "own")
     if name in list_models():
-        parts.append(millions(name))
+        parts.append(f"{millions(name)} parameters")
     return " · ".join(parts)
 
 

@@ -62,9 +62,9 @@ def _passes(found: Uncertainty, prediction: Prediction) -> None:
     entropy, weights = float(once.entropy[0]), float(once.mutual_information[0])
     views.caption(
         f"**MC dropout, {len(draws)} forward passes:** mean probability of {prediction.predicted} "
-        f"{charts.percent(float(draws[:, predicted].mean()))}. Normalized predictive entropy "
-        f"{charts.percent(entropy / most)} (100 %: uniform), of which {charts.percent(weights / most)} is epistemic "
-        "(passes disagree) and the rest aleatoric. A wrong prediction can have low entropy."
+        f"{charts.percent(float(draws[:, predicted].mean()))}. Predictive entropy: {charts.percent(entropy / most)} of "
+        f"that of equal probabilities; {charts.percent(weights / max(entropy, 1e-9))} of it is epistemic (the passes "
+        "disagree), the rest aleatoric (each pass is unsure). A wrong prediction can have low entropy."
     )
 
 

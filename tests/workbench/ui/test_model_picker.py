@@ -38,15 +38,15 @@ def test_other_checkpoints_of_a_network_follow_it_and_experiments_are_not_listed
 
 def test_a_label_says_paper_title_accuracy_and_size():
     share = read_card("residual_cnn").metrics["PrivateTest"]["flip"]["accuracy"]
-    label = f"C · Residual CNN · {100 * share:.1f} % · 1.94 M".replace(" %", "\N{NO-BREAK SPACE}%")
-    assert model_picker.label("residual_cnn") == label.replace(" M", "\N{NO-BREAK SPACE}M")
-    assert model_picker.label("mobilenet_v1") == "A · MobileNet v1 · untrained · 3.21\N{NO-BREAK SPACE}M"
+    label = model_picker.label("residual_cnn").replace("\N{NO-BREAK SPACE}", " ")
+    assert label == f"C · Residual CNN · {100 * share:.1f} % accuracy · 1.94 M parameters"
+    assert model_picker.label("mobilenet_v1") == "A · MobileNet v1 · untrained · 3.21\N{NO-BREAK SPACE}M parameters"
 
 
 def test_a_network_whose_ancestors_have_seen_test_images_is_called_so(monkeypatch):
     card = replace(read_card("residual_cnn"), seen={"PrivateTest": 123})
     monkeypatch.setattr(model_picker, "_card", lambda name: card)
-    assert "\N{NO-BREAK SPACE}% · saw test images · " in model_picker.label("residual_cnn")
+    assert "\N{NO-BREAK SPACE}% accuracy · saw test images · " in model_picker.label("residual_cnn")
     assert card.caveat in model_picker.described("residual_cnn")
 
 
