@@ -65,7 +65,7 @@ web-check: web/node_modules/.package-lock.json
 web/node_modules/.package-lock.json: web/package-lock.json | $(BIN)/python
 	@node -e 'process.exit(+(process.versions.node.split(".")[0] < 20))' 2>/dev/null && command -v npm >/dev/null || \
 		{ echo "Installing Node into .venv (60 MB)."; $(call INSTALL,".[web]"); }
-	@cd web && $(NODE) npm ci --silent --no-audit --no-fund
+	@cd web && $(NODE) npm ci --silent --no-audit --no-fund --fetch-retries 1
 	@touch $@
 
 # The stamps say that the environment agrees with pyproject.toml; the next call then starts at once.
