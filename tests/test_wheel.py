@@ -112,7 +112,7 @@ def test_installed_app_opens_its_pages_in_an_empty_folder(installed, tmp_path):
             assert session.custom_theme.light.primary_color == "#12504B"
             assert not session.config.gather_usage_stats
             assert elements(sent, "alert") == elements(sent, "exception") == []
-            assert len(elements(sent, "page_link")) >= 2
+            assert len(elements(sent, "plotly_chart")) >= 3
             assert elements(visitor.run("papers"), "alert") == []
     finally:
         app.send_signal(signal.SIGTERM)

@@ -128,6 +128,7 @@ STYLE = """<style>
 .st-key-toolbar *:has([data-testid="stSelectbox"]) {min-width: 0} /* the network's name is cut first */
 @media (max-width: 640px) {.st-key-toolbar [data-testid="stElementContainer"]:has(img) {display: none}}
 [class*="st-key-unseen-"] {display: none}
+[data-testid="stFileUploaderDropzone"] span {white-space: normal; overflow: visible} /* all formats, not cut */
 [data-testid="stMarkdownContainer"]:has(> table) {overflow-x: auto} /* a wide table scrolls, not the page */
 [data-testid="stMarkdownContainer"] :is(td, th) {padding: 0.15rem 0.5rem; font-size: 0.9rem}
 .js-plotly-plot .modebar-container {top: auto !important; bottom: 22px} /* below the image, not over it */
