@@ -78,7 +78,7 @@ def many_maps(
         unit: of the color bar.
     """
     columns = 2 if is_phone() else len(maps) if len(maps) <= 7 else 6
-    maps = {wrapped(title, 18 if columns <= 4 else 11): heat for title, heat in maps.items()}
+    maps = {wrapped(title, 18 if columns <= 4 else 12): heat for title, heat in maps.items()}
     rows, side, words = -(-len(maps) // columns), len(pixels), height_of(maps)
     height = rows * _SMALL + (rows - 1) * words  # of the pictures, with the words between them
     drawn = []
