@@ -100,7 +100,7 @@ def wrapped(title: str, width: int = 18) -> str:
     lines = []
     for part in title.split("<br>"):
         line = ""
-        for word in re.findall(r"\s?[^\s_-]*[_-]?", part):
+        for word in re.findall(r" ?[^ _-]*[_-]?", part):
             if line and len(line + word) > width:
                 lines.append(line)
                 line = word.lstrip()
