@@ -107,8 +107,12 @@ def serve_web_demo() -> None:
     if server is None:
         lan = st.toggle("For the local network", key="web-lan")
         if st.button("Serve the web demo"):
-            web_process.start(lan=lan)
-            st.rerun()
+            try:
+                web_process.start(lan=lan)
+            except web_process.SharingError as error:
+                st.error(str(error))
+            else:
+                st.rerun()
         return
     left, right = st.columns(2)
     left.link_button("Open the web demo", server.local)

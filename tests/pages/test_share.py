@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import urllib.request
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -52,6 +53,7 @@ def test_the_web_demo_is_built_served_to_the_class_and_stopped(web_demo, monkeyp
     click(app, "Serve the web demo")
     server = web_process.current()
     assert server.network == (server.local.replace("localhost", "192.168.1.5"),)
+    assert urllib.request.urlopen(server.local, timeout=30).read() == b"FERScope"
     assert any(f"## {server.network[0]}" == block.value for block in app.markdown)
     assert any("Without https" in block.value for block in app.markdown)
     click(app, "Stop serving the web demo")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -50,7 +52,7 @@ def start(demo: Path | None = None, lan: bool = False) -> WebServer:
         lan: serve the local network, not only this computer.
 
     Raises:
-        SharingError: no port is free.
+        SharingError: no port is free, or the server ended at once.
     """
     if found := current():
         return found
@@ -61,13 +63,17 @@ def start(demo: Path | None = None, lan: bool = False) -> WebServer:
         sys.executable,
         "-m",
         _MODULE,
-        str(demo),
+        str(demo or FOLDER),
         f"--port={port}",
         f"--host={EVERY_ADDRESS if lan else ADDRESS}",
     ]
     process = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, start_new_session=True
     )
+    while not _listening(port):
+        if process.poll() is not None:
+            raise SharingError("The web demo cannot be served: build it again.")
+        time.sleep(0.05)
     write_json(folder() / _FILE, {"pid": process.pid, "port": port, "lan": lan})
     return _server(process.pid, port, lan)
 
@@ -135,6 +141,11 @@ def zipped(demo: Path | None = None) -> bytes:
 
 
 _MODULE = "workbench.server.static"
+
+
+def _listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((ADDRESS, port)) == 0
 
 
 def _server(pid: int, port: int, lan: bool) -> WebServer:

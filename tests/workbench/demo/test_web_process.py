@@ -12,6 +12,7 @@ import zipfile
 import pytest
 
 from workbench.demo import web_process
+from workbench.demo.own_process import SharingError
 
 pytestmark = pytest.mark.xdist_group("sharing")
 
@@ -58,6 +59,12 @@ def test_a_demo_is_served_found_again_and_ended(demo):
     web_process.stop()
     assert web_process.current() is None
     web_process.stop()  # ending nothing is no error
+
+
+def test_a_folder_without_a_demo_is_not_served(tmp_path):
+    with pytest.raises(SharingError, match="build it again"):
+        web_process.start(tmp_path)
+    assert web_process.current() is None
 
 
 def test_the_zip_file_holds_the_whole_folder(demo):
