@@ -68,13 +68,17 @@ def checkpoint_folders() -> dict[str, Path]:
 
 def broken_checkpoints() -> dict[str, str]:
     """What is wrong with each checkpoint whose card cannot be used, by its name in alphabetical order."""
-    found = {}
-    for name, folder in checkpoint_folders().items():
-        try:
+    return {name: why for name, folder in checkpoint_folders().items() if (why := fault(folder))}
+
+
+def fault(folder: Path) -> str | None:
+    """What is wrong with the card in a folder of a checkpoint; None if it can be used or there is none."""
+    try:
+        if (folder / "card.json").exists():
             read_card(folder)
-        except CheckpointError as error:
-            found[name] = str(error)
-    return found
+    except CheckpointError as error:
+        return str(error)
+    return None
 
 
 def is_name(text: str) -> bool:

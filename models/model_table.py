@@ -18,7 +18,7 @@ from rich.markdown import Markdown
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from .checkpoints import CheckpointError, broken_checkpoints, read_card
+from .checkpoints import CheckpointError, broken_checkpoints, checkpoint_folder, fault, read_card
 from .files import write_bytes
 from .paths import CODE, SHIPPED
 from .registry import PAPERS, changed, create_model, get_spec, list_models
@@ -137,7 +137,7 @@ def detail(name: str) -> str:
 
 def _shipped(name: str) -> list[str]:
     """A line on the weights in checkpoints/, where they are of a network with other arguments than these."""
-    if why := broken_checkpoints().get(name):
+    if why := fault(checkpoint_folder(name)):
         return [f"its checkpoint is broken: {why}"]
     try:
         card = read_card(name)

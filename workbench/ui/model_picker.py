@@ -9,7 +9,7 @@ import streamlit as st
 import torch
 
 from models import Card, create_model, list_models
-from models.checkpoints import CheckpointError, broken_checkpoints, read_card
+from models.checkpoints import CheckpointError, broken_checkpoints, fault, read_card
 from models.conversion import RECIPE
 from models.datasets import EMOTIONS
 from models.text import counted, percentage
@@ -88,7 +88,7 @@ def label(name: str) -> str:
     if (card := _card(name)) and card.seen:
         parts.append("saw test images")
     if not services.networks.is_trained(name):
-        parts.append("damaged" if name in broken_checkpoints() else "untrained")
+        parts.append("damaged" if _fault(name) else "untrained")
     if not services.networks.is_job(name):
         parts.insert(0, spec.paper or "own")
     if name in list_models():
@@ -105,8 +105,8 @@ def described(name: str) -> str:
             f"`{card.network}`, {origin}, {millions(name)} parameters. {spec.title}: {_weights(card)}. Not evaluated "
             "on FER2013."
         )
-    if name in (broken := broken_checkpoints()):
-        return f"`{name}`, {origin}. Its checkpoint is damaged: `{broken[name].replace('`', ' ')}`"
+    if why := _fault(name):
+        return f"`{name}`, {origin}. Its checkpoint is damaged: `{why.replace('`', ' ')}`"
     text = f"`{name}`, {origin}, {millions(name)} parameters."
     if share is None:
         return f"{text} Untrained: random weights."
@@ -163,6 +163,10 @@ _HELP = (
     "FER2013's PrivateTest (flip averaging) and the number of parameters; an untrained network has random weights. "
     "Other checkpoints of a network follow it, named by their folder. Your own training runs come first."
 )
+
+
+def _fault(name: str) -> str | None:
+    return fault(services.networks.folder_of(name))
 
 
 def _card(name: str) -> Card | None:
