@@ -42,7 +42,7 @@ def components(cutoff: float, mask: services.frequency.Mask) -> None:
         )
     st.header("Prediction for each component")
     if slow_requests.ready(network, 49, "Classify both components", f"components-{mask}-{face.key}-{network}"):
-        with st.spinner("Classifying at 24 cut-off frequencies"):
+        with slow_requests.running("Classifying at 24 cut-off frequencies", 49):
             response = state.frequency_response(face, network, mask)
         frequency.predictions(response, cutoff)
 
@@ -55,7 +55,7 @@ def hybrids(cutoff: float, mask: services.frequency.Mask) -> None:
     default = state.cached(("other", face.key, network), lambda: services.frequency.other_sample(face, network))
     other = frequency.choose_other(face, default)
     frequency.swap(services.frequency.band_swap(face, other, network, cutoff, mask))
-    with st.spinner("Computing hybrid images at 24 cut-off frequencies"):
+    with slow_requests.running("Computing hybrid images at 24 cut-off frequencies", 24):
         key = ("swap", face.key, other.key, network, mask)
         response = state.cached(key, lambda: services.frequency.swap_response(face, other, network, mask))
     frequency.swap_at_every_cutoff(response, services.networks.open_network(network).classes, cutoff)

@@ -22,9 +22,10 @@ def perturbed() -> None:
     choose, told = st.columns([2, 3], vertical_alignment="bottom")
     name = choose.selectbox("Perturbation", titles, format_func=titles.get, key="change", bind="query-params")
     corruption = CORRUPTIONS[name]
-    if not slow_requests.ready(network, len(corruption.values), "Classify all steps", f"{name}-{face.key}-{network}"):
+    count = len(corruption.values)
+    if not slow_requests.ready(network, count, "Classify all steps", f"{name}-{face.key}-{network}"):
         return
-    with st.spinner("Classifying all steps"):
+    with slow_requests.running("Classifying all steps", count):
         found = state.cached(("robustness", *me, name), lambda: services.robustness(face, network, name))
     with told:
         views.caption(robustness.where_it_changes(found, net.classes))
@@ -63,7 +64,7 @@ def occluded() -> None:
     count = occlusion_count(network, share)
     if not slow_requests.ready(network, count, "Occlude each position", f"occlusion-{share}-{face.key}-{network}"):
         return
-    with st.spinner("Occluding each position"):
+    with slow_requests.running("Occluding each position", count):
         drop = state.cached(("occlusion", *me, class_, share), lambda: occlusion(face, network, class_, share))
     seen, over, text = st.columns(3)
     with seen:
@@ -116,7 +117,7 @@ def grid() -> None:
     if not slow_requests.ready(network, 25, "Classify 25 crops", f"frames-{face.key}-{network}"):
         return
     picture, box = state.picture()
-    with st.spinner("Classifying 25 crops"):
+    with slow_requests.running("Classifying 25 crops", 25):
         found = state.cached(("grid", *me, box), lambda: services.framing.frame_grid(picture, box, network))
     robustness.grid(found)
 

@@ -24,9 +24,10 @@ def low_rank() -> None:
     with values:
         views.singular_values(result)
     st.header("Prediction for each rank")
-    if not slow_requests.ready(network, net.input_size + 1, "Classify every rank", f"ranks-{face.key}-{network}"):
+    count = net.input_size + 1
+    if not slow_requests.ready(network, count, "Classify every rank", f"ranks-{face.key}-{network}"):
         return
-    with st.spinner("Classifying every rank"):
+    with slow_requests.running("Classifying every rank", count):
         found = state.cached(("ranks", face.key, network), lambda: services.svd.rank_predictions(face, network))
     svd.rank_predictions(found, k)
 
@@ -54,7 +55,7 @@ def steps() -> None:
     svd.query(found, net.model.get_submodule(names[name]).normalize)
     samples = len(faces.samples())
     if slow_requests.ready(network, samples, "Compute the gate", f"gate-{network}"):
-        with st.spinner("Computing the gate for every sample"):
+        with slow_requests.running("Computing the gate for every sample", samples):
             spread = state.cached(("gate", network, name), lambda: services.svd.gate_spread(network, names[name]))
         svd.gate(found, spread, samples, net.trained)
     st.warning(

@@ -26,6 +26,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from .model_isolation import shared_copy_of
+from .progress import advance
 
 ATTACKS = "fgsm", "pgd"
 
@@ -82,6 +83,7 @@ def smallest_change(
     twin = shared_copy_of(model)
 
     def forward(x: Tensor) -> Tensor:
+        advance(len(x))
         return twin(normalized(x)).float()
 
     with torch.inference_mode(False), torch.enable_grad(), warnings.catch_warnings():

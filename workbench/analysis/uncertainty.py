@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from .corruptions import warped
 from .model_isolation import isolated
+from .progress import advance
 from .validation import require_finite
 
 _WHOLE_CHANNELS = (nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)  # these set a map to zero as a whole
@@ -102,6 +103,7 @@ def mc_dropout(
             n = min(together, samples - start)
             logits = model(x.repeat(n, 1, 1, 1)).float()  # (n·B, K)
             draws.append((logits / temperature).softmax(-1).unflatten(0, (n, len(x))))  # (n, B, K)
+            advance(n * len(x))
     if not drop.called:
         raise ValueError("model never calls its dropout layers in the forward pass. tta works with any network.")
     return _summary(torch.cat(draws))
@@ -214,7 +216,11 @@ def tta(
     if not views:
         raise ValueError("views is empty. Give one View or more, the first of which is the image as it is.")
     with isolated(model), torch.no_grad():
-        logits = torch.stack([model(_seen(x, view)).float() for view in views])  # (V, B, K)
+        found = []
+        for view in views:
+            found.append(model(_seen(x, view)).float())
+            advance(len(x))
+    logits = torch.stack(found)  # (V, B, K)
     probabilities = (logits / temperature).softmax(-1)
     predicted = probabilities.argmax(-1)  # (V, B)
     agree = (predicted == predicted[0]).sum(0)

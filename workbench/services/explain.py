@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 from torch import Tensor, nn
 
-from ..analysis import cam
+from ..analysis import cam, progress
 from ..analysis import trust as trust_analysis
 from ..analysis.attention import AttentionMap
 from ..analysis.faithfulness import Progress
@@ -158,6 +158,10 @@ def layer_tree(network: str = DEFAULT_NETWORK) -> tuple[tuple[int, MapLayer], ..
 _trees: WeakKeyDictionary[nn.Module, tuple[tuple[int, MapLayer], ...]] = WeakKeyDictionary()
 
 
+PASSES_OF_A_MAP = 3
+"""What one map of one layer costs: a forward pass and a backward pass, which takes as long as two."""
+
+
 def map_by_layer(face: Face, network: str, class_: str, layer: str, method: str = "gradcam") -> Tensor:
     """The map of one class for a chosen target layer, in the unit of its method, at least 0, (S, S).
 
@@ -166,7 +170,9 @@ def map_by_layer(face: Face, network: str, class_: str, layer: str, method: str 
     """
     net = open_network(network)
     x, index = net.prepare(face), class_index(net, class_)
-    return cam.atlas(net.model, x, layer, (method,), [index], (net.input_size,) * 2, reshape=net.spec.reshape)[0, 0, 0]
+    maps = cam.atlas(net.model, x, layer, (method,), [index], (net.input_size,) * 2, reshape=net.spec.reshape)
+    progress.advance(PASSES_OF_A_MAP)
+    return maps[0, 0, 0]
 
 
 def map_by_method(face: Face, network: str, class_: str, method: str, progress: Progress | None = None) -> Tensor:

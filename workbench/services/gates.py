@@ -16,6 +16,7 @@ from models.preprocessing import to_unit
 
 from ..analysis import attention
 from ..analysis.attention import ModuleStatistics
+from ..analysis.progress import advance
 from ..surveys.gates import FILE, read_gates
 from .networks import folder_of, open_network
 
@@ -62,7 +63,7 @@ def drawn_gates(network: str) -> Gates:
     net = open_network(network)
     drawn = np.stack([draw(name, _DRAWN_SIDE, seed).image for name in EMOTIONS for seed in range(_OF_EACH)])
     pixels: Tensor = to_unit(torch.from_numpy(drawn), net.input_size)[:, 0]  # (B, S, S)
-    modules = attention.gate_statistics(net.model, net.normalized(pixels))
+    modules = attention.gate_statistics(net.model, net.normalized(pixels), progress=lambda _: advance(DRAWN_FACES))
     if not modules:
         raise ValueError(f'network="{network}" has no attention gate')
     images = f"{DRAWN_FACES} drawn faces ({_OF_EACH} of each of {len(EMOTIONS)} emotions)"

@@ -14,6 +14,7 @@ from models.datasets import EMOTIONS
 from models.layers.svd_attention import SVDAttention
 from models.preprocessing import normalize, to_unit, with_channels
 
+from ..analysis import progress
 from ..faces import Face
 
 
@@ -115,8 +116,12 @@ class Network:
 
     def logits(self, x: Tensor) -> Tensor:
         """Logits for inputs (B, C, S, S): (B, K)."""
+        found = []
         with torch.inference_mode():
-            return self.model(x).float()
+            for part in progress.steps(x):
+                found.append(self.model(part).float())
+                progress.advance(len(part))
+            return torch.cat(found)
 
     def calibrated(self, logits: Tensor) -> Tensor:
         """Probabilities, calibrated by the card's temperature, of logits (B, K): (B, K).

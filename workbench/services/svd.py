@@ -14,6 +14,7 @@ from models.layers.svd_attention import SVDAttentionSteps
 from models.metrics import Interval, share
 
 from ..analysis import attention, svd
+from ..analysis.progress import advance
 from ..faces import Face, load_sample, samples
 from .metrics.evaluation import StoredPredictions, stored_predictions
 from .metrics.leaderboard import cards
@@ -112,7 +113,11 @@ def svd_attention(face: Face, network: str, layer: str) -> SVDAttentionSteps:
 
 def gate_spread(network: str, layer: str) -> Tensor:
     """How far a gate of SVD attention differs between the samples: largest less smallest value, 0..1, (H, W)."""
-    gates = torch.stack([svd_attention(load_sample(sample.name), network, layer).a[0, 0] for sample in samples()])
+    found = []
+    for sample in samples():
+        found.append(svd_attention(load_sample(sample.name), network, layer).a[0, 0])
+        advance(1)
+    gates = torch.stack(found)
     return gates.amax(0) - gates.amin(0)
 
 

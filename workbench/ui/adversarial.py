@@ -20,7 +20,7 @@ def search(face: Face, network: str) -> None:
     count = services.adversarial.passes(attack)
     if not slow_requests.ready(network, count, "Search for the smallest change", f"{attack}-{face.key}-{network}"):
         return
-    with st.spinner("Searching for the smallest change"):
+    with slow_requests.running("Searching for the smallest change", count):
         key = ("adversarial", face.key, network, attack)
         found = state.cached(key, lambda: services.adversarial.adversarial(face, network, attack))
     draw(found)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import isnan
 
-import streamlit as st
-
 from models.text import percentage
 from workbench import services
 from workbench.analysis.attention import CONSTANT_DEVIATION, CONSTANT_SHARE, GateStatistics, ModuleStatistics
@@ -25,7 +23,7 @@ def measured(network: str) -> Gates | None:
     stored = services.gates.stored_gates(network)
     if stored or not slow_requests.at_once(network, services.gates.gate_passes(network), _key(network)):
         return stored
-    with st.spinner("Measuring the gates on drawn faces"):
+    with slow_requests.running("Measuring the gates on drawn faces", services.gates.gate_passes(network)):
         return state.cached(("gates", network), lambda: services.gates.drawn_gates(network))
 
 

@@ -15,7 +15,14 @@ from workbench import navigation
 from workbench.analysis.cam import METHODS
 from workbench.analysis.methods import EXPLAINERS, GROUPS
 from workbench.faces import Face
-from workbench.services.explain import Explanation, layer_tree, map_by_layer, map_by_method, seconds_by_method
+from workbench.services.explain import (
+    PASSES_OF_A_MAP,
+    Explanation,
+    layer_tree,
+    map_by_layer,
+    map_by_method,
+    seconds_by_method,
+)
 from workbench.services.explain import layers as layers_of
 from workbench.services.networks import get_spec
 
@@ -177,10 +184,10 @@ def _draw(chosen: Chosen, names: list[str], drawn: dict[str, Tensor], container:
 def _layers(chosen: Chosen) -> None:
     _one_layer(chosen)
     layers, own = layers_of(chosen.network), chosen.explanation.layer
-    key = (chosen.face.key, chosen.network, chosen.class_, chosen.method)
-    if not slow_requests.ready(chosen.network, 3 * len(layers), "Compute all layers", "-".join(("layers", *key))):
+    key, count = (chosen.face.key, chosen.network, chosen.class_, chosen.method), PASSES_OF_A_MAP * len(layers)
+    if not slow_requests.ready(chosen.network, count, "Compute all layers", "-".join(("layers", *key))):
         return
-    with st.spinner(f"Computing {len(layers)} layers"):
+    with slow_requests.running(f"Computing {len(layers)} layers", count):
         maps = state.cached(("layers", *key), lambda: _by_layer(chosen, [layer.name for layer in layers]))
     titled = {
         f"{'<b>' if layer.name == own else ''}{layer.name}{'</b>' if layer.name == own else ''}<br>"

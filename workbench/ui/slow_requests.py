@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import streamlit as st
 
+from workbench.analysis.progress import reported_to
 from workbench.services.robustness import pace
 
 _AT_ONCE = 4.0  # seconds
+_PATIENCE = 1.0  # seconds without a bar
 
 
 def ready(network: str, images: int, label: str, key: str) -> bool:
@@ -24,6 +30,27 @@ def ready(network: str, images: int, label: str, key: str) -> bool:
     st.info(f"This needs {images} forward passes, about {seconds:.0f} s on this computer.")
     st.button(label, key=f"ask-{key}", on_click=_requested().add, args=(key,), type="primary")
     return False
+
+
+@contextmanager
+def running(text: str, images: int) -> Iterator[None]:
+    """Say what is computed; after a second show how far it is. *Stop*, or another choice, then ends it.
+
+    Args:
+        text: what is computed.
+        images: number of forward passes, as for `ready`.
+    """
+    begun, done, place = time.monotonic(), 0, st.empty()
+
+    def tell(more: int) -> None:
+        nonlocal done
+        done += more
+        if time.monotonic() - begun > _PATIENCE:
+            place.progress(min(1.0, done / images), text)  # where Streamlit ends the run if it is no longer wanted
+
+    with st.spinner(text), reported_to(tell):
+        yield
+    place.empty()
 
 
 def at_once(network: str, images: int, key: str) -> bool:

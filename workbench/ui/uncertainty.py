@@ -21,7 +21,7 @@ def show(face: Face, network: str, prediction: Prediction) -> None:
     count = services.prediction.uncertainty_count(network)
     if not slow_requests.ready(network, count, "Measure the uncertainty", f"uncertainty-{face.key}-{network}"):
         return
-    with st.spinner(f"Computing {count} forward passes"):
+    with slow_requests.running(f"Computing {count} forward passes", count):
         found = state.cached(("uncertainty", face.key, network), lambda: services.prediction.uncertainty(face, network))
     left, right = st.columns(2)
     with left:
