@@ -29,7 +29,7 @@ def reported(compute) -> int:
     ("compute", "count"),
     [
         (lambda: services.robustness(FACE, NAME, "rotation"), lambda: len(CORRUPTIONS["rotation"].values)),
-        (lambda: occlusion(FACE, NAME), lambda: occlusion_count(NAME)),
+        (lambda: occlusion(FACE, NAME, "happy"), lambda: occlusion_count(NAME)),
         (lambda: services.frequency.frequency_response(FACE, NAME), lambda: 49),
         (lambda: services.svd.rank_predictions(FACE, NAME), lambda: open_network(NAME).input_size + 1),
         (lambda: services.prediction.uncertainty(FACE, NAME), lambda: services.prediction.uncertainty_count(NAME)),
