@@ -13,15 +13,9 @@ import io
 import math
 import os
 import re
-import shutil
-import socket
-import subprocess
-import sys
 import tempfile
-import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +24,7 @@ import numpy as np
 import psutil
 import torch
 import tyro
+from live_camera import CAMERA, CHROMIUM, FLAGS, film, served
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
@@ -37,9 +32,6 @@ from models.datasets import EMOTIONS
 from models.datasets.synthetic.faces import draw_face
 from workbench import faces, services
 
-ROOT = Path(__file__).resolve().parents[1]
-FLAGS = ("--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu")
-CAMERA = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
 _EXPLAIN = """async ([data, network, cropped]) => {
     const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
     const found = await ferscope.explain(new Blob([bytes], { type: "image/png" }), network, cropped);
@@ -112,38 +104,6 @@ def pictures(count: int) -> Iterator[Image.Image]:
             yield Image.fromarray(draw_face(EMOTIONS[i % len(EMOTIONS)], 96, seed=i)).convert("RGB")
 
 
-def film(file: Path) -> None:
-    """Write what the camera shows, as Motion JPEG."""
-    picture = faces.sample_picture("astronaut").crop((60, 0, 400, 255)).resize((640, 480))
-    with file.open("wb") as out:
-        for i in range(80):
-            frame = picture.transform(picture.size, Image.Transform.AFFINE, (1, 0, 2 * abs(i - 40) - 40, 0, 1, 0))
-            buffer = io.BytesIO()
-            frame.save(buffer, "JPEG", quality=90)
-            out.write(buffer.getvalue())
-
-
-@contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """The address of a folder while it is served."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "workbench.server.static", str(folder), f"--port={port}"], cwd=ROOT
-    )
-    try:
-        for _ in range(100):
-            with suppress(OSError):
-                urllib.request.urlopen(f"http://localhost:{port}/").close()
-                break
-            time.sleep(0.1)
-        yield f"http://localhost:{port}/"
-    finally:
-        server.terminate()
-        server.wait(60)
-
-
 def agreement(page: Page, options: Options) -> None:
     """Print the largest differences from PyTorch."""
     for network in options.network:
@@ -206,14 +166,13 @@ def memory() -> int:
 
 def main() -> None:
     options = tyro.cli(Options, description=__doc__)
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
     with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
         demo = services.web_demo.write(Path(place) / "demo", options.network)
         print(f"{len(options.network)} networks: {demo.bytes / 1e6:.1f} MB")
         film(file := Path(place) / "face.mjpeg")
         flags = [*FLAGS, *CAMERA, f"--use-file-for-fake-video-capture={file}"]
-        with served(demo.folder) as url:
-            browser = playwright.chromium.launch(executable_path=chromium, args=flags)
+        with served("workbench.server.static", str(demo.folder), "--port={port}") as url:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
             page = browser.new_page(viewport={"width": 390, "height": 844}, permissions=["camera"])
             page.goto(url)
             page.get_by_text("Prediction:").first.wait_for()
