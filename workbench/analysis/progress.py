@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from torch import Tensor
 
 _LISTENER: ContextVar[Callable[[int], None] | None] = ContextVar("listener", default=None)
-_STEP = 16  # images in a forward pass between two reports
+_STEP = 8  # images in a forward pass between two reports
 
 
 @contextmanager

@@ -49,7 +49,7 @@ def test_a_batch_is_divided_only_where_somebody_waits():
     x = torch.zeros(40, 1, 4, 4)
     assert len(steps(x)) == 1
     with reported_to(lambda _: None):
-        assert [len(part) for part in steps(x)] == [16, 16, 8]
+        assert [len(part) for part in steps(x)] == [8, 8, 8, 8, 8]
 
 
 def test_who_waits_may_end_the_computation():
