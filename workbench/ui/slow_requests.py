@@ -46,7 +46,8 @@ def running(text: str, images: int) -> Iterator[None]:
         nonlocal done
         done += more
         if time.monotonic() - begun > _PATIENCE:
-            place.progress(min(1.0, done / images), text)  # where Streamlit ends the run if it is no longer wanted
+            # Here Streamlit ends the run if it is no longer wanted.
+            place.progress(min(1.0, done / images), f"{done} of {images} forward passes")
 
     with st.spinner(text), reported_to(tell):
         yield

@@ -31,4 +31,8 @@ def test_a_bar_shows_after_a_second_how_far_it_is_and_goes_at_the_end(monkeypatc
     monkeypatch.setattr(slow_requests, "_PATIENCE", slow_requests._PATIENCE)
     app = AppTest.from_function(page).run()
     assert not app.exception
-    assert [text.value for text in app.text] == ["[]", "[(0.25, 'Classifying'), (0.75, 'Classifying')]", "[]"]
+    assert [text.value for text in app.text] == [
+        "[]",
+        "[(0.25, '1 of 4 forward passes'), (0.75, '3 of 4 forward passes')]",
+        "[]",
+    ]
