@@ -1,4 +1,4 @@
-"""Exclusion lists: a button that puts images on one, for the pages Dataset and Metrics."""
+"""Exclusion lists: buttons that put images on one and take them off, for the pages Dataset and Metrics."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _FIRST = "wrong-labels"
 
 
 def put_on_list(images: Sequence[str], reason: str, key: str, what: str) -> None:
-    """Draw the choice of a list and the button that puts images on it; nothing for visitors in a classroom.
+    """Draw the choice of a list and the buttons that put images on it and take them off; for the teacher only.
 
     Args:
         images: ids.
         reason: of a new list.
         key: of the widgets.
-        what: which images, for the button, such as "marked image".
+        what: which images, for the buttons, such as "marked image".
     """
     if not classroom.teacher():
         return
@@ -33,14 +33,18 @@ def put_on_list(images: Sequence[str], reason: str, key: str, what: str) -> None
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.selectbox("Exclusion list", names, key=f"{key}-list", accept_new_options=True, width=240, help=_HELP)
         put = st.button(f"Put {counted(len(images), what)} on the list", key=f"{key}-put", disabled=not images)
-    if put:
-        try:
-            found = exclusions.add(name or _FIRST, images, reason)
-        except (DataError, DiskFullError) as error:
-            st.error(str(error))
-            return
-        st.session_state[f"{key}-done"] = f"The list {name or _FIRST} now has {counted(len(found.hashes), 'image')}."
-        st.rerun()
+        listed = [image for image, lists in exclusions.lists_of(images).items() if name in lists]
+        take = bool(listed) and st.button(f"Take {counted(len(listed), what)} off the list", key=f"{key}-take")
+    if not put and not take:
+        return
+    name = name or _FIRST
+    try:
+        found = exclusions.add(name, images, reason) if put else exclusions.take_off(name, listed)
+    except (DataError, DiskFullError) as error:
+        st.error(str(error))
+        return
+    st.session_state[f"{key}-done"] = f"The list {name} now has {counted(len(found.hashes), 'image')}."
+    st.rerun()
 
 
 _HELP = (

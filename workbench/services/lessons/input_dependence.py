@@ -48,11 +48,6 @@ class InputDependence:
     images: str
     symbols: tuple[Symbol, ...]
 
-    @property
-    def all_constant(self) -> bool:
-        """Whether no gate depends on the image by more than the thresholds of `GateStatistics.constant`."""
-        return all(gate.constant for gate in self.gates)
-
 
 def has_gate_statistics(network: str) -> bool:
     """Whether statistics of gates, self-attention not counted, are stored beside a network's weights."""
