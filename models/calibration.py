@@ -65,7 +65,8 @@ class Reliability:
 def reliability(logits: Tensor, labels: Tensor, bins: int = CALIBRATION_BINS) -> Reliability:
     """Compute the reliability diagram and calibration error (Guo et al. 2017, section 2; Naeini et al. 2015).
 
-    The error decreases with fewer or emptier bins, and ignores the probabilities of all other classes; read it beside
+    The error tends to increase with the number of bins, because few predictions in a bin make its accuracy noisy, and
+    ignores the probabilities of all other classes; read it beside
     `brier`.
 
     Args:

@@ -59,7 +59,7 @@ Option = bool | int | float | Text | list[Name]
 
 @with_config(_STRICT)
 class ClassMeasures(TypedDict):
-    """Measures of one class; see `evaluation.measure`."""
+    """Measures of one class; see `metrics.measure`."""
 
     precision: Share
     recall: Share
@@ -69,7 +69,7 @@ class ClassMeasures(TypedDict):
 
 @with_config(_STRICT)
 class Measures(TypedDict):
-    """Measures of a classifier on one set; see `evaluation.measure`. Kappa is None where it is not defined."""
+    """Measures of a classifier on one set; see `metrics.measure`. Kappa is None where it is not defined."""
 
     accuracy: Share
     accuracy_interval: Annotated[list[Share], Field(min_length=2, max_length=2)]
@@ -137,7 +137,8 @@ class Card:
         metrics: `metrics[split][tta][name]`, e.g. `metrics["PrivateTest"]["flip"]["accuracy"]`, of the shipped weights;
             "plain" is always among the ways, and the test set is the last one.
         cam_layer, reshape, output: as in `ModelSpec`, where the card says otherwise; empty: as the network has them.
-        temperature: what logits are divided by for calibrated probabilities, fitted on PublicTest; None before that.
+        temperature: what logits are divided by for calibrated probabilities, fitted on the validation set; None until
+            it is fitted.
 
     Raises:
         ValidationError: a value has another type, is out of bounds, or does not fit the others.
@@ -263,7 +264,7 @@ _CARDS = TypeAdapter(Card)
 
 
 def parse_card(data: bytes) -> Card:
-    """The card in the bytes of a `card.json`; raises ValueError, in a few words, for one that is none.
+    """The card in the bytes of a `card.json`; raises ValueError, in a few words, for an invalid one.
 
     Cards of earlier versions, which had the names of the start and the teacher in place of `ancestors`, are read too.
     """

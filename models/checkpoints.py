@@ -1,6 +1,7 @@
 """Checkpoints: a folder with `model.safetensors` (half precision), `card.json`, and what training and evaluation add.
 
-Weights are safetensors only. Pickles can run any code when they are opened, so nothing here ever opens one.
+Checkpoints are safetensors only. A pickle can execute code when it is loaded, so this module never loads one;
+`foreign_weights.py` converts other files.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How a command ends."""
+"""How a command parses its options and reports its errors."""
 
 from __future__ import annotations
 

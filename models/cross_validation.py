@@ -84,7 +84,7 @@ class CrossValidation:
         mean: of accuracy, balanced accuracy and macro F1, each fold counting once, with the 95 % interval by Student's
             t over folds. Folds share most of their training images, so it tends to be too narrow (Bengio and Grandvalet
             2004, JMLR 5).
-        pooled: `evaluation.measure` of the test images of all folds together; its Wilson interval assumes
+        pooled: `metrics.measure` of the test images of all folds together; its Wilson interval assumes
             independent images, which those of one subject are not.
     """
 

@@ -6,7 +6,7 @@ import torch
 
 
 def device_of(name: str) -> str:
-    """The device that a name means; auto is an NVIDIA GPU where there is one, and else the processor.
+    """The device that a name means; auto is an NVIDIA GPU where there is one, otherwise the CPU.
 
     Raises:
         ValueError: no such device is in this computer.

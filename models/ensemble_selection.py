@@ -2,8 +2,9 @@
 
 Networks are taken one after another, always the one with which the mean of the probabilities has the least log loss on
 PublicTest, until none lowers it (forward selection, Caruana et al. 2004, "Ensemble selection from libraries of models",
-without repetition). Only networks of different runs are taken (`lineage.related`): a network and the one that it
-began with make the same errors, so that averaging them gains nothing. An ensemble ships only where it is more accurate
+without repetition). Only networks of different runs are taken (`lineage.related`): a network and the one whose weights
+it started from make similar errors, so that averaging them gains nothing. An ensemble ships only where it is more
+accurate
 on PublicTest than the best single network. PrivateTest plays no part in the choice and is measured once, afterwards.
 
 The checkpoint of an ensemble holds no weights but those of the vote: its members bring their own.
@@ -47,7 +48,7 @@ class Choice:
 
     Attributes:
         members: names of the checkpoints, in the order in which they were taken.
-        log_losses, accuracies: of the first one, two, … together on PublicTest; the log losses fall.
+        log_losses, accuracies: of the first one, two, … together on PublicTest; the log losses are in descending order.
         of: how many there were to choose from.
         best: the single network with the highest accuracy on PublicTest, and `best_accuracy`.
         rejected: the network whose addition would have given the lowest log loss, although it raised it; None where

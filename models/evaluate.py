@@ -115,7 +115,7 @@ class Elsewhere:
     Attributes:
         classes: shared by network and dataset, in the network's order.
         left_out: number of images of other classes.
-        metrics: part of the dataset → way to average over views → result of `metrics.measure`.
+        metrics: part of the dataset → mode of test-time augmentation → result of `metrics.measure`.
         predictions: for each part those of the first way, over the shared classes.
     """
 

@@ -1,4 +1,4 @@
-"""Weights that another program saved: `.pth`, `.pt`, `.ckpt`, `.safetensors`, whatever wrapper its names come from.
+"""Weights that another program saved: `.pth`, `.pt`, `.ckpt`, `.bin`, `.safetensors`, with any prefix in its names.
 
 Names may have a prefix: `module.` of DataParallel, `model.` or `net.` of a Lightning module, `backbone.` of a wrapper,
 `_orig_mod.` of `torch.compile`, or any other one; it is found by comparison with the names of the network. Pickles are

@@ -186,7 +186,7 @@ def from_float(values: np.ndarray) -> np.ndarray:
 def float_range(lowest: float, highest: float) -> float:
     """What white is in an image of floats, by its extreme values: 1 or 255.
 
-    A thousandth beyond is rounding.
+    Values up to 0.001 outside the range count as rounding.
 
     Raises:
         RangeError: a value is not a number, negative or over 255, or the largest one is between 1 and 2, which would be

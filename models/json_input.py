@@ -1,4 +1,4 @@
-"""JSON of unknown origin, and what pydantic has against it in a few words."""
+"""Parse untrusted JSON, and summarize pydantic's validation errors."""
 
 from __future__ import annotations
 

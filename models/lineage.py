@@ -24,10 +24,11 @@ def ancestors(card: Card) -> list[str]:
 
 
 def related(first: str | Path, second: str | Path) -> bool:
-    """Whether two checkpoints are not of different training runs, so that they make much the same errors.
+    """Whether two checkpoints share a training run, so that their errors are similar.
 
-    That is so where one is an ancestor of the other, as a start or as a teacher, at any distance; and where both began
-    with the same trained weights, directly or through others. Two that share only a teacher, or only ImageNet weights,
+    That is so where one is an ancestor of the other, as a start or as a teacher, at any distance; and where both
+    started from the same trained weights, directly or through others. Two that share only a teacher, or only ImageNet
+    weights,
     are different training runs: neither has the weights of the other, nor those of a third that was trained on faces.
 
     Raises:

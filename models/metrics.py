@@ -142,14 +142,14 @@ def percent(interval: Interval) -> str:
 def paired_difference(first: Tensor, second: Tensor, labels: Tensor, draws: int = 2000) -> dict[str, Interval]:
     """Difference between two networks on the same images, with 95 % intervals.
 
-    Images are drawn again with replacement (Efron's percentile bootstrap), both predictions of an image together,
+    Images are resampled with replacement (Efron's percentile bootstrap), both predictions of an image together,
     because networks tend to fail on the same ones; the classes keep their sizes. The intervals say what other images
     might have shown, not what another seed of the training would have: for that, train more seeds.
 
     Args:
         first, second: logits (N, K).
         labels: index of the true class, (N,).
-        draws: number of times that the images are drawn again.
+        draws: number of bootstrap samples.
 
     Returns:
         For "accuracy" and "balanced_accuracy": difference, lower and upper end, each in -1..1.
@@ -169,7 +169,7 @@ def bootstrap(labels: Tensor, draws: int) -> Tensor:
 
     Args:
         labels: index of the true class, (N,).
-        draws: number of times that the images are drawn again.
+        draws: number of bootstrap samples.
 
     Returns:
         (draws, N), each row with the sum N; equal arguments give equal draws.

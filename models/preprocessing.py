@@ -85,10 +85,10 @@ def _of_channels(value: float | Sequence[float], x: Tensor) -> float | Tensor:
 
 
 def views(x: Tensor, tta: str) -> list[Tensor]:
-    """The views (B, 1, S, S) of test-time augmentation whose probabilities are averaged.
+    """The views (B, C, S, S) of test-time augmentation whose probabilities are averaged.
 
     Args:
-        x: images (B, 1, S, S).
+        x: images (B, C, S, S).
         tta: "plain", the image; "flip", it and its mirror image; "ten-crop", the four corners and the center at
             11/12 of the side (44 of 48 pixels), resized to S again, and their mirror images.
     """

@@ -12,7 +12,8 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 
 
 def write_rows(file: TextIO, rows: Iterable[Iterable[Any]]) -> None:
-    """Write rows; a text that a spreadsheet would compute gets an apostrophe before it, numbers stay numbers."""
+    """Write rows; text that a spreadsheet would interpret as a formula gets an apostrophe before it, numbers stay
+    numbers."""
     csv.writer(file, lineterminator="\n").writerows(map(as_text, row) for row in rows)
 
 

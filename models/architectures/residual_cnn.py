@@ -2,7 +2,7 @@
 
 The idea: fewer plain convolution blocks than the vanilla CNN, and pairs of convolutions whose input is added to their
 output, y = x + F(x). F then only has to model the *residual*, and the gradient reaches early layers
-through the sum without passing F. The network is small enough to train on two processor cores in an hour or two.
+through the sum without passing F. The network is small enough to train on two CPU cores in an hour or two.
 
 Differences from the paper: it takes out some convolution blocks and adds residual ones, without numbers. Ours: a plain
 convolution to each of 32, 64, 128 and 256 channels (the last three with stride 2 instead of max-pooling), and one

@@ -96,7 +96,7 @@ def exclusion_list(images: Iterable[str], reason: str = "") -> ExclusionList:
 
 
 def read_exclusion_list(path: Path) -> ExclusionList:
-    """Read a list; DataError for a file that is not there or is none."""
+    """Read a list; DataError for a missing or invalid file."""
     try:
         if path.stat().st_size > _LARGEST:
             raise DataError(f"{path} is larger than {_LARGEST >> 20} MB: an exclusion list is JSON, {_SHAPE}")

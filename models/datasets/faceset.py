@@ -107,8 +107,9 @@ class FaceSet:
 
     @cached_property
     def ids(self) -> np.ndarray:
-        """Identity across layouts: split, pixel hash, occurrence. File names are not row numbers of the CSV, pixels are
-        the same in both. Copies are counted in the order of their labels, which is the same in every layout."""
+        """Ids that are the same in every layout of the dataset: split, pixel hash and occurrence. File names and row
+        numbers of the CSV differ; pixels do not. Copies are counted in the order of their labels, which is the same in
+        every layout."""
         hashes = self.pixel_hashes
         ids = np.empty(len(self), dtype=object)
         seen: Counter[str] = Counter()

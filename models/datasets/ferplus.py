@@ -97,7 +97,7 @@ def entropy(counts: np.ndarray) -> np.ndarray:
 
 
 def targets(counts: np.ndarray, mode: Mode = "majority") -> tuple[np.ndarray, np.ndarray]:
-    """What a network is trained with, made of the votes in one of the paper's ways.
+    """Training targets from the annotator votes, by one of the paper's three schemes.
 
     A single vote for a class counts as a mistake and is removed first, as in the paper. Then
 

@@ -25,8 +25,8 @@ HEAVY = dict.fromkeys(EMOTIONS, 1.0) | {"disgust": 15.0, "fear": 8.0}
 
 
 def class_weights(name: str, counts: Sequence[int], classes: Sequence[str]) -> tuple[float, ...]:
-    """Weight of each class in the cross-entropy. Training scales them to 1 on average over the images: only their
-    ratios matter.
+    """Weight of each class in the cross-entropy, (K,). Training scales the weights to a mean of 1 over the images, so
+    only their ratios matter.
 
     none: 1 for each.
 

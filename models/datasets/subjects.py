@@ -91,7 +91,7 @@ def note(name: str) -> str:
 
 def one_draw(faces: FaceSet, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """No person is in two parts: about a quarter of the subjects to test on, an eighth to validate. For CK+ and JAFFE;
-    what a network is worth for people that it has not seen."""
+    a network's accuracy on people that it has not seen."""
     order = rng.permutation(subjects_of(faces, "subject-out"))
     test, validation = max(1, round(len(order) / 4)), max(1, round(len(order) / 8))
     chosen = {

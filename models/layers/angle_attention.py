@@ -17,8 +17,9 @@ training drove the weights to 0 on every face, except in the two rows at the upp
 No angle may be favored by how kernels are rotated. Bilinear sampling smooths a kernel except at multiples of 90°, and a
 square loses its corners. So kernels are restricted to a circle, keep their norm, and the angles are half a step away
 from 0°: θ_n = (n + ½)·360°/N. With eight angles all are then 22.5° away from the grid and are smoothed alike. With
-angles at multiples of 45°, the unsmoothed four win at 88 % of the positions of white noise; with the norm restored, the
-smoothed four win at 76 % of those of a face.
+angles at multiples of 45°, the four kernels that are not smoothed (multiples of 90°) have the largest response at 88 %
+of the positions of white noise; with norms restored, the four smoothed ones have it at 76 % of the positions of a
+face.
 """
 
 from __future__ import annotations

@@ -118,8 +118,8 @@ class TrainConfig(BaseModel):
     distillation: float = Field(default=0.0, ge=0, lt=1)
     """Knowledge distillation: share of the teacher's predicted probabilities in the target; 0: off."""
     teacher: Path | None = None
-    """Folder of the teacher's checkpoint, which may be another architecture; by default `start_from`. Of other classes
-    than the dataset's it teaches those that both have."""
+    """Folder of the teacher's checkpoint, which may be another architecture; by default `start_from`. If its classes
+    differ from the dataset's, it is used for the shared ones."""
     augmentation: str = "quick"
     """Name of the augmentation (`models/datasets/augment.py`)."""
     rare_augmentation: str | None = None

@@ -21,8 +21,9 @@ def targets(config: TrainConfig, training: FaceSet, device: torch.device) -> Ten
     """Class probabilities to train towards: soft labels, and the teacher's predictions in knowledge distillation.
 
     target = (1 − d) · label + d · teacher's probabilities, with d = `distillation` (Hinton et al. 2015,
-    arXiv:1503.02531, eq. 1 at temperature 1). The teacher is `teacher`, or `start_from` (self-distillation). A teacher
-    of other classes teaches those that both have: its probabilities are renormalized over them, and images of other
+    arXiv:1503.02531, eq. 1 at temperature 1). The teacher is `teacher`, or `start_from` (self-distillation). If the
+    teacher has other classes, only the shared ones are distilled: its probabilities are renormalized over them, and
+    images of other
     classes keep their label alone.
 
     Args:

@@ -42,7 +42,7 @@ def flag(map_: Float[Tensor, "h w"], against: Float[Tensor, "h w"] | None = None
     """What is wrong with a map before anything is measured, or None.
 
     "blank": the same everywhere, so it prefers no position. "all negative": it has contrast, but is nowhere evidence
-    for the class; such a map, rectified and stretched, would be shown as if it did.
+    for the class; such a map, rectified and stretched, would be shown as if it were evidence for the class.
 
     A rectified map cannot tell the two apart, since both are zero everywhere. The map of the evidence `against` the
     class (see `map_against`) can: where that one has something to show, the blank map was all negative.

@@ -84,7 +84,7 @@ def rank_one_terms(
 def energy(sigma: Tensor) -> Float[Tensor, "*maps n"]:
     """Share of the squared Frobenius norm of x in its first k components, for k = 1, 2, …: (..., n) → (..., n).
 
-    E_k = Σ_{i≤k} σ_i² / Σ_i σ_i², never falling, in 0..1, the last one 1. A blank image, with nothing to hold, has 1.
+    E_k = Σ_{i≤k} σ_i² / Σ_i σ_i², non-decreasing, in 0..1, the last one 1. For a blank image it is 1.
 
     Args:
         sigma: singular values from `singular_spectrum`, at least 0.

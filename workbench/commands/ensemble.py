@@ -57,7 +57,7 @@ def section(found: Sequence[Result], choice: Choice | None) -> Iterator[str]:
 def _shipped_ensemble(found: Sequence[Result], choice: Choice) -> Iterator[str]:
     best = f"`{choice.best}`, the best single network on PublicTest ({_share(choice.best_accuracy)})"
     if not choice.ships:
-        yield f"No ensemble ships: none of independent training runs is more accurate than {best}."
+        yield f"No ensemble ships: no ensemble of independent training runs is more accurate than {best}."
         return
     yield f"The ensemble ships: on PublicTest it is more accurate than {best}."
     mine = next((s for s in found if s.card.network == ENSEMBLE), None)

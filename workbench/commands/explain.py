@@ -42,7 +42,8 @@ def explain(
         pictures: image files, or folders of them; or one video
         out: the report; the table has the same name with .csv, a row for each face, with 0 in its column `face` if none
             was detected, and a row for each file without a prediction, with the reason in its column `outcome`
-        network: name of a network; by default the most accurate one with attention
+        network: name of a network; by default that of the app: the most accurate one, or one with attention within a
+            point of it
         classes: classes of the maps; by default the predicted one of each face
         method: gradcam, gradcam++, xgradcam, hirescam, layercam or elementwise
         layer: layer of the maps, as `ferscope models NAME` lists them; by default the network's own

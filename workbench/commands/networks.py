@@ -54,7 +54,7 @@ def add(
 
     Args:
         source: timm:NAME, hf-hub:USER/NAME, a folder with config.json and model.safetensors, or a file of weights
-            (.pth, .pt, .ckpt, .safetensors). Weights are never unpickled.
+            (.pth, .pt, .ckpt, .bin, .safetensors). Pickles are read with weights_only=True, which executes no code.
         file: a Python file with @register_model. It is run now and whenever FERScope starts: name only a file that you
             trust.
         name: of the checkpoint that is written; by default after the source.
@@ -66,8 +66,10 @@ def add(
         input_size: side of the input in pixels.
         channels: 1 for gray, 3 for RGB; by default those of the weights. For gray, kernels for RGB are summed over the
             colors.
-        cam_layer: layer for class activation maps; by default the deepest with maps of 6×6 that leads to the logits.
-        reshape: layout of that layer's output where its shape is ambiguous: channels-first, channels-last, tokens:P.
+        cam_layer: layer for class activation maps; by default the deepest that leads to the logits and has maps of at
+            least 6×6.
+        reshape: layout of that layer's output where its shape is ambiguous: channels-first, channels-last, tokens:P,
+            or tokens:P:HxW, with P tokens before the patches.
         output: key, field or index of the logits, for a network that returns several tensors.
         measure: an imported dataset (.npz) to measure the network on.
     """

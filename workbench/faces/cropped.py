@@ -13,7 +13,7 @@ _COVERED = 0.9  # of the image by the face's box
 
 
 def detect_or_whole(picture: Image.Image, cropped: bool | None = None, align: Align = "none") -> list[Box]:
-    """The faces of an image: the whole image if it is a cropped face, otherwise those that `detect` finds.
+    """The faces of an image: the largest centered square if it is a cropped face, otherwise those that `detect` finds.
 
     Args:
         picture: RGB.

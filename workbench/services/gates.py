@@ -1,4 +1,4 @@
-"""What the attention gates of a network really do, over a fixed sample of its validation set or over drawn faces."""
+"""Statistics of a network's attention gates, over a fixed sample of its validation set or over drawn faces."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def predict(face: Face, network: str = DEFAULT_NETWORK) -> Prediction:
 
 
 def predict_input(net: Network, x: Tensor) -> Prediction:
-    """Prediction of a loaded network for an input (1, 1, S, S)."""
+    """Prediction of a loaded network for its input (B, C, S, S); the first image of the batch counts."""
     return _prediction(net, net.logits(x))
 
 

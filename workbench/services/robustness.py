@@ -157,6 +157,6 @@ def _survey(network: str, stamps: tuple[float, ...]) -> Survey:
 
 
 def survey_minutes(network: str, pictures: int = LIMIT, corruptions: tuple[str, ...] = ()) -> float:
-    """About how long `ferscope robustness` takes on this computer's processor, for some corruptions or for all."""
+    """About how long `ferscope robustness` takes on this computer's CPU, for some corruptions or for all."""
     values = [len(CORRUPTIONS[name].values) - 1 for name in corruptions or CORRUPTIONS]  # the neutral one once
     return pictures * (1 + sum(values)) * pace(network) / 60

@@ -1,4 +1,4 @@
-"""Singular values of a face, SVD attention step by step, and what it brought."""
+"""Singular values of a face, SVD attention step by step, and its effect on accuracy."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def gate_spread(network: str, layer: str) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Gain:
-    """What a module brought, ours beside the paper's; shares of 1, None where it was not run.
+    """Accuracy gained by a module, ours beside the paper's; shares of 1, None where it was not run.
 
     Attributes:
         network, plain: the network with the module, and the one without.

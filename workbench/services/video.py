@@ -170,7 +170,7 @@ def follow(
     Args:
         clip: the video.
         network: name of a network.
-        fps: frames a second that are looked at, over 0 and at most 60.
+        fps: frames analyzed per second, over 0 and at most 60.
         start: in seconds, to continue an analysis.
         watch: what is known of the frames before `start`, so that faces keep their numbers; by default nothing.
 
@@ -178,7 +178,7 @@ def follow(
         ValueError: unknown network, or `fps` out of range. PictureError: the video cannot be decoded.
     """
     if not 0 < fps <= 60:
-        raise ValueError(f"{fps:g} frames a second cannot be looked at. Give a number over 0 and at most 60.")
+        raise ValueError(f"{fps:g} frames a second cannot be analyzed. Give a number over 0 and at most 60.")
     open_network(network)
     watch = watch or Watch(network)
     for frame in frames(clip, fps, start):

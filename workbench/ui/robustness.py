@@ -194,7 +194,7 @@ def command(network: str, corruptions: tuple[str, ...] = ()) -> None:
     about = f"about {minutes:.0f} minutes" if minutes >= 1.5 else "about a minute"
     st.info(
         f"Not run: the checkpoint of {network} has no such curve. This command measures {what} over a sample of the "
-        f"test images in {about} on this computer's processor; it needs FER2013 (`ferscope data import`). Reload this "
+        f"test images in {about} on this computer's CPU; it needs FER2013 (`ferscope data import`). Reload this "
         "page afterwards."
     )
     more = f" --corruptions {' '.join(corruptions)}" if corruptions else ""

@@ -13,7 +13,7 @@ from . import views
 
 
 def nearest(face: Face, network: str) -> None:
-    """Draw the nearest training images by the features of the network: what it takes this face for."""
+    """Draw the training images whose features are nearest to those of the face."""
     try:
         found = nearest_training_faces(face, network)
     except ValueError as error:  # no features are stored: the message has the command

@@ -6,7 +6,8 @@ Three layouts, all with `train` and `val` (or names such as `train_set`), of whi
 * `images/<id>.jpg` and `annotations/<id>_exp.npy`, one code each;
 * the tables `training.csv` and `validation.csv` beside the photographs, with the face's box and the code.
 
-Codes 8 to 10 mean none, uncertain and no face; they are left out. The set may not be passed on: ask its authors for it.
+Codes 8 to 10 mean none, uncertain and no face; they are left out. The dataset may not be redistributed: ask its
+authors for it.
 """
 
 from __future__ import annotations

@@ -7,10 +7,11 @@ Two layouts:
   and for 327 of the 593 sequences a code `Emotion/S###/###/S###_###_########_emotion.txt`.
 
 Of each sequence the last three frames are taken, where the expression is strongest, as papers D and E do: 981 images,
-nearly the same three by three. That is why a split must not tear a subject apart (`subject-out`). Seven classes:
+in groups of three that are nearly identical. A split must therefore keep a subject on one side (`subject-out`). Seven
+classes:
 contempt, and no neutral.
 
-The set may not be passed on: ask its authors for it.
+The dataset may not be redistributed: ask its authors for it.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """JAFFE (Lyons et al. 1998, "The Japanese female facial expression database"): 213 acted expressions of ten women.
 
 It is distributed as `XX.EEn.nnn.tiff`, 256×256 pixels: subject, expression (AN DI FE HA NE SA SU) and its number,
-running number; e.g. KA.AN1.39. The images stay as they are, hair and all.
+running number; e.g. KA.AN1.39. The images are not cropped; hair is visible.
 
-The set may not be passed on: ask its authors for it.
+The dataset may not be redistributed: ask its authors for it.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 It is distributed as `AF01/AF01ANS.JPG`, 562×762 pixels: session (A, B), sex (F, M), number of the subject, expression
 (AF AN DI HA NE SA SU), and angle (FL and FR full profile, HL and HR half profile, S straight). The face is cropped.
 
-The set may not be passed on: ask its authors for it.
+The dataset may not be redistributed: ask its authors for it.
 """
 
 from __future__ import annotations

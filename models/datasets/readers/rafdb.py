@@ -6,7 +6,7 @@ Two layouts, both with aligned crops of 100×100 pixels and the authors' own spl
 * that of its authors: `Image/aligned/train_00001_aligned.jpg`, and `EmoLabel/list_patition_label.txt` with lines such
   as `train_00001.jpg 5`. `Image/original` holds the whole photographs; they are left out where the crops are there.
 
-The set may not be passed on: ask its authors for it.
+The dataset may not be redistributed: ask its authors for it.
 """
 
 from __future__ import annotations

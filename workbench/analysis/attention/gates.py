@@ -53,7 +53,8 @@ def gates_of(model: nn.Module) -> tuple[Gate, ...]:
 
 @contextmanager
 def replaced(model: nn.Module, values: Mapping[Gate, Tensor | float], off: Sequence[str] = ()) -> Iterator[nn.Module]:
-    """Lend the network with some gates held at given values in this thread's forward passes; it comes back as it was.
+    """Context manager: the network with some gates held at given values in this thread's forward passes; it comes back
+    as it was.
 
     Args:
         model: in whatever mode; inside the block it is in evaluation mode, and no gradient is kept.
@@ -77,7 +78,7 @@ def replaced(model: nn.Module, values: Mapping[Gate, Tensor | float], off: Seque
 
 @contextmanager
 def averaged(model: nn.Module, layers: Sequence[str]) -> Iterator[nn.Module]:
-    """Lend the network with every gate of some modules replaced by the mean of its values for each image.
+    """Context manager: the network with every gate of some modules replaced by the mean of its values for each image.
 
     The modules then scale their input as before and select nothing: of a transformer block, every position attends to
     all positions alike.
@@ -93,14 +94,14 @@ def averaged(model: nn.Module, layers: Sequence[str]) -> Iterator[nn.Module]:
 
 @contextmanager
 def switched_off(model: nn.Module, layers: Sequence[str]) -> Iterator[nn.Module]:
-    """Lend the network with some modules returning their input in this thread's forward passes."""
+    """Context manager: the network with some modules returning their input in this thread's forward passes."""
     with isolated(model), torch.no_grad(), _off(model, layers):
         yield model
 
 
 @contextmanager
 def watched(model: nn.Module, gates: Sequence[Gate], note: Callable[[Gate, Tensor], None]) -> Iterator[nn.Module]:
-    """Lend the network; `note` gets every gate's output (B, …) in this thread's forward passes."""
+    """Context manager: the network; `note` gets every gate's output (B, …) in this thread's forward passes."""
     with isolated(model), torch.no_grad(), _hooked(model, gates, note):
         yield model
 

@@ -85,7 +85,7 @@ def svd_steps(model: nn.Module, x: Float[Tensor, "B C_in H W"], layer: str) -> S
 
 @contextmanager
 def recorded_inputs(model: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, Tensor]]:
-    """Lend the network, and record the input of some layers in this thread's forward passes.
+    """Context manager: the network, and record the input of some layers in this thread's forward passes.
 
     Yields:
         Name → input of the last call, without a graph, in the order of the calls; empty until the network runs.

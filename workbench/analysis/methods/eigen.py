@@ -12,24 +12,25 @@ _KPCA_POSITIONS = 64 * 64  # it compares every position with every other
 
 
 def eigencam(case: Case) -> Tensor:
-    """Of the activations A."""
+    """Eigen-CAM: the first principal component of the activations A, (B, h, w)."""
     return _first_component(case.A.detach())
 
 
 def eigengradcam(case: Case) -> Tensor:
-    """Of G ⊙ A."""
+    """Eigen-Grad-CAM: the first principal component of G ⊙ A, (B, h, w)."""
     return _first_component(case.gradient() * case.A.detach())
 
 
 def segeigencam(case: Case) -> Tensor:
-    """Of |G| ⊙ A, with its own rule for the sign (eq. 13): the larger extreme is positive."""
+    """Seg-Eigen-CAM, (B, h, w), of |G| ⊙ A, with its own rule for the sign (eq. 13): the larger extreme is positive."""
     projection = _first_component(case.gradient().abs() * case.A.detach())
     flipped = projection.amin((1, 2)).abs() > projection.amax((1, 2)).abs()
     return torch.where(flipped[:, None, None], -projection, projection)
 
 
 def kpcacam(case: Case) -> Tensor:
-    """Of A behind a sigmoid kernel; ValueError where the maps are too large to compare all positions."""
+    """KPCA-CAM, (B, h, w), of A behind a sigmoid kernel; ValueError where the maps are too large to compare all
+    positions."""
     from sklearn.decomposition import KernelPCA
 
     h, w = case.A.shape[-2:]

@@ -1,4 +1,4 @@
-"""Deep feature factorization: the parts into which a layer's activations split, and those that speak for a class."""
+"""Deep feature factorization: the parts into which a layer's activations split, and those that support a class."""
 
 from __future__ import annotations
 

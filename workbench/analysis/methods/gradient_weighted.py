@@ -15,7 +15,8 @@ def of_cam(method: str, case: Case) -> Tensor:
 
 
 def finercam(case: Case) -> Tensor:
-    """The target is Σ_d p_d (y^c − y^d) / Σ_d p_d over the three classes d with the logits nearest to y^c."""
+    """Finer-CAM, (B, h, w): Grad-CAM whose target is Σ_d p_d (y^c − y^d) / Σ_d p_d over the three classes d with the
+    logits nearest to y^c."""
     from pytorch_grad_cam.utils.model_targets import FinerWeightedTarget
 
     distance = (case.logits - case.y[:, None]).abs().detach()
@@ -30,7 +31,8 @@ def finercam(case: Case) -> Tensor:
 
 
 def shapleycam(case: Case) -> Tensor:
-    """The score is the paper's, y^c + log p^c; y^c alone is often linear behind the layer, which leaves Grad-CAM."""
+    """ShapleyCAM, (B, h, w): the score is the paper's, y^c + log p^c; y^c alone is often linear behind the layer,
+    which leaves Grad-CAM."""
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputReST
 
     engine = library().ShapleyCAM(case.model, [])
@@ -48,12 +50,13 @@ def shapleycam(case: Case) -> Tensor:
 
 
 def fem(case: Case) -> Tensor:
-    """The package's own map; it reads the activations alone."""
+    """FEM, (B, h, w), as pytorch-grad-cam computes it; it reads the activations alone."""
     found = library().FEM(case.model, []).get_cam_image(case.x, None, None, case.maps, None, False)
     return torch.as_tensor(found).to(case.A)
 
 
 def randomcam(case: Case) -> Tensor:
-    """Weights uniform in −1..1, from a generator of its own: NumPy's global one would give each call another map."""
+    """RandomCAM, (B, h, w): weights uniform in −1..1, from a generator of its own: NumPy's global one would give each
+    call another map."""
     weights = torch.rand(case.A.shape[1], generator=torch.Generator().manual_seed(0)) * 2 - 1
     return case.weighted(weights.expand(len(case.x), -1))

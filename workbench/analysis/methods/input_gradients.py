@@ -16,7 +16,8 @@ STEPS = 50
 
 
 def fullgrad(case: Case) -> Tensor:
-    """The biases are joined with their gradients call by call; the package goes by the order of construction."""
+    """FullGrad, (B, H, W). Biases are paired with their gradients by call; pytorch-grad-cam pairs them by the order of
+    construction."""
     x, calls = case.x.clone().requires_grad_(), []
 
     def keep(layer: nn.Module, _inputs: object, output: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from .case import CHUNK, Case, library
 
 
 def scorecam(case: Case) -> Tensor:
-    """w_k is the softmax over maps of the logit with the image masked by map k."""
+    """Score-CAM, (B, h, w): w_k is the softmax over maps of the logit with the image masked by map k."""
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
     engine, target = library().ScoreCAM(case.model, []), [ClassifierOutputTarget(case.class_)]
@@ -26,7 +26,8 @@ def scorecam(case: Case) -> Tensor:
 
 
 def ablationcam(case: Case) -> Tensor:
-    """w_k = y^c − y^c without map k. The paper divides by y^c, which turns the map over where that is negative.
+    """Ablation-CAM, (B, h, w): w_k = y^c − y^c without map k. The paper divides by y^c, which inverts the map where
+    y^c is negative.
 
     Not the package's: where a layer has negative values, it subtracts 10⁷ instead of setting a map to zero, and once
     more for each image of a batch.

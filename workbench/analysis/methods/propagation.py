@@ -21,7 +21,8 @@ _LINEAR = {
 
 
 def deeplift(case: Case) -> Tensor:
-    """Rescale rule, differences from the baseline 0, plain gray; they add up to the logit's gain: (B, H, W)."""
+    """DeepLIFT with the rescale rule, (B, H, W): differences from the baseline 0, plain gray; they add up to the
+    logit's gain."""
     from captum.attr import DeepLift
 
     model = _out_of_place(case.model)
@@ -38,7 +39,7 @@ def deeplift(case: Case) -> Tensor:
 
 
 def lrp(case: Case) -> Tensor:
-    """Rule ε of each layer: (B, H, W)."""
+    """LRP with rule ε in every layer, (B, H, W): (B, H, W)."""
     from captum.attr import LRP
     from captum.attr._utils.lrp_rules import EpsilonRule
 

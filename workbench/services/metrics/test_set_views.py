@@ -1,4 +1,5 @@
-"""Views of a whole test set: mean maps, the embedding of its features, and images that two networks classify apart."""
+"""Views of a whole test set: mean maps, the embedding of its features, and images that two networks classify
+differently."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class History:
 
 
 def history(name: str) -> History:
-    """The curves of a training, behind those of the checkpoints that it began with, as far as they are here.
+    """The curves of a training run, after those of the checkpoints that it started from, as far as they are here.
 
     Raises:
         CheckpointError: the history is missing or cannot be read; the message says how to get it.

@@ -1,4 +1,4 @@
-"""The papers' claims with ours, a verdict, and how ours was obtained.
+"""The papers' claims beside our results, with a verdict and how each result was obtained.
 
 `loading.py` loads the claims, `evaluators.py` obtains our results, this module judges. Nothing of
 ours is stored: it is counted, drawn or measured on request.

@@ -112,7 +112,8 @@ class Claim:
 
 @dataclass(frozen=True)
 class Row:
-    """One network in a table with a figure for each class, as printed; an empty value is not in the text at hand."""
+    """One network in a table with a figure for each class, as printed; an empty value is missing from the paper's
+    text."""
 
     id: str
     model: str
@@ -165,7 +166,7 @@ class Paper:
     Attributes:
         letter: "A" to "E".
         short: a word or two for a button.
-        title, authors, source: as far as the text at hand has them; empty where it does not.
+        title, authors, source: as far as they are known; empty where it does not.
         claims: in the order of the text, those of the tables of classes last.
         tables: those with a figure for each class.
         findings: the notable ones.

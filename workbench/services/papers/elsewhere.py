@@ -1,4 +1,4 @@
-"""Evaluators that check a paper against itself: its other figures, its averages, shares of whole images."""
+"""Evaluators that check a paper for internal consistency: its other figures, its averages, shares of whole images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How ours is obtained for each claim: one named function each, `EVALUATORS[claim.by](claim, paper)`.
+"""Functions that compute our result for each claim, one per kind, `EVALUATORS[claim.by](claim, paper)`.
 
 Three kinds of results. *exact*: computed from code or from the dataset, so without spread. *own*: from what the
 same paper says elsewhere. *measured*: a trained network, with its 95 % interval. An evaluator that finds no

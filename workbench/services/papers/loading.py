@@ -95,7 +95,7 @@ def _of_row(letter: str, table: Table, row: Row, protocol: Protocol) -> list[Cla
     found.append(claim("mean", "the average is the mean of its figures", row.average, "mean"))
     printed = ", ".join(row.values)
     missing = [class_ for class_, value in zip(table.classes, row.values, strict=True) if not value]
-    note = f"Not in the text at hand, so taken from the average: {', '.join(missing)}." if missing else ""
+    note = f"Missing from the paper's text, so computed from the average: {', '.join(missing)}." if missing else ""
     words = "each figure is a whole number of images"
     found.append(claim("k", words, printed.strip(", "), "whole_row", unit="", shown=printed.strip(", "), note=note))
     if row.gain is not None:
