@@ -75,9 +75,9 @@ def face_map_prediction(class_: str, method: str, opacity: float, shared: bool) 
     with seen:
         charts.show(image, "seen", f"The face as {spec.title} receives it: {size} × {size} pixels")
         color = services.networks.open_network(network).color
-        lost = "Drawn without its color. Finer detail is" if color else "Color and finer detail are"
+        lost = "Drawn without its color. The network sees no" if color else "The network sees no color and no"
         kind = "RGB" if color else "gray"
-        views.caption(f"**Input:** {size} × {size} {kind} pixels. {lost} lost before the network." + RESIZED)
+        views.caption(f"**Input:** {size} × {size} {kind} pixels. {lost} finer detail." + RESIZED)
     with over:
         chart = charts.face_with_map(explanation.pixels, heat, top, opacity)
         charts.show(chart, "map", f"{EXPLAINERS[method].title} for {class_} over the face, {spec.title}")

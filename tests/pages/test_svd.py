@@ -44,11 +44,9 @@ def test_the_gate_of_an_untrained_network_stands_under_the_banner():
 def test_what_the_module_brought_stands_beside_the_paper():
     told = text_of(opened(tab="Results"))
     for gain in services.svd.gains():
-        row = next(
-            line
-            for line in told.splitlines()
-            if line.startswith(f"| {services.networks.get_spec(gain.network).title} |")
-        )
+        title = services.networks.get_spec(gain.network).title + (", normalized" if gain.normalize else "")
+        row = next(line for line in told.splitlines() if line.startswith(f"| {title} |"))
+        assert all(f"{100 * seed:.1f}" in row for seed in gain.other_seeds)
         ours = gain.network not in PAPER_D
         assert (gain.reported is None) == ours
         assert ("not in the paper" if ours else signed(100 * gain.reported, 2)) in row

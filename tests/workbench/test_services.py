@@ -217,6 +217,8 @@ def test_what_a_module_brought_is_measured_on_the_same_images():
         runs = [
             name if checkpoints.checkpoint_folder(name).is_dir() else f"{name}-{recipe}-official-s0" for name in found
         ]
+        if gain.normalize:
+            runs[0] = f"{gain.network}-normalize.True-{recipe}-official-s0"
         there = [(checkpoints.checkpoint_folder(name) / "predictions.npz").is_file() for name in runs]
         assert there == [accuracy is not None for accuracy in found.values()], "no figure without a run"
         if not all(there):

@@ -25,7 +25,7 @@ def switches(face: Face, network: str, modules: tuple[Module, ...]) -> None:
 
 _REPLACEMENTS: dict[str, Replacement] = {"its mean weights": "mean", "its input, unchanged": "identity"}
 _MEANINGS = {
-    "mean": "every weight is then the mean of its gate on this face: it scales as before and selects nothing",
+    "mean": "all positions, or channels, then have the same weight, the mean of the gate on this face",
     "identity": "it then returns its input unchanged, so the scaling of its gate is lost too",
 }
 

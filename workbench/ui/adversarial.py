@@ -26,7 +26,8 @@ def search(face: Face, network: str) -> None:
     draw(found)
     views.caption(
         "An upper bound: another attack may need less, so a network that withstands this one is not shown to be "
-        "robust. The attack is white-box; noise of the same strength, or a camera, does not produce such a change."
+        "robust. The attack is white-box; noise of the same strength, or a camera, is very unlikely to produce "
+        "such a change."
     )
 
 

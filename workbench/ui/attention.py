@@ -28,8 +28,8 @@ def network_to_show(chosen: str) -> str:
         return chosen
     found = services.attention.default_network_with_attention()
     st.info(
-        f"**Shown here: {services.networks.get_spec(found).title},** the most accurate network with attention. The "
-        f"chosen one, {spec.title}, has no attention modules."
+        f"**Shown here: {services.networks.get_spec(found).title},** the most accurate network with attention of "
+        f"those whose weights are included. The chosen one, {spec.title}, has no attention modules."
     )
     with st.expander("Other networks with attention"):
         _offer()
@@ -45,14 +45,14 @@ def _offer() -> None:
         button, text = st.columns([1, 2], vertical_alignment="center")
         title, weights = (
             services.networks.get_spec(name).title,
-            "" if services.networks.is_trained(name) else " Random weights so far.",
+            "" if services.networks.is_trained(name) else " Its weights are not included.",
         )
         button.button(
             f"Show {title}", key=f"show-{name}", on_click=state.choose_network, args=(name,), width="stretch",
             type="primary" if i == 0 else "secondary",
         )  # fmt: skip
         ideas = "; ".join(f"{found.idea} ({found.source})" for found in kinds_in(kind))
-        text.markdown(f"**{kind[0].upper()}{kind[1:]}** {ideas}.{weights}")
+        text.markdown(f"**{kind[0].upper()}{kind[1:]}:** {ideas}.{weights}")
 
 
 def label(number: int, module: Module) -> str:

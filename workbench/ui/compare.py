@@ -68,7 +68,7 @@ def similarity(found: Comparison) -> str:
     best, worst = pairs[0], pairs[-1]
     if len(pairs) == 1:
         return f"**The maps for {found.class_}** are {_word(best)}."
-    text = f"**Maps for {found.class_}:** most similar are {_both(best)}, {_word(best)}; least similar "
+    text = f"**Rank correlation of the maps for {found.class_}:** highest for {_both(best)}, {_word(best)}; lowest for "
     text += f"{_both(worst)}, {_word(worst)}."
     if worst.correlation < DISSIMILAR and list(found.by_prediction) == [found.class_]:
         text += " The same prediction, with maps that highlight different regions."

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import numpy as np
 import streamlit as st
 
-from models.text import counted
+from models.text import counted, thousands
 from workbench import services
 from workbench.services.metrics.confusion import Cell, CellImage
 from workbench.services.metrics.evaluation import Scores
@@ -67,8 +67,13 @@ def _clicked() -> None:
 def _summary(cell: Cell, found: Scores) -> None:
     """Draw how many images the cell has, by agreement of annotators."""
     n, row = len(cell.images), found.support[cell.label]
-    st.markdown(f"**Of {row} images labeled {cell.label}, {n} are predicted as {cell.predicted}.**")
-    lines = [f"- **{count} {kind}**{_because(cell, kind)}" for kind, count in cell.counts.items()]
+    st.markdown(
+        f"**Of {thousands(row)} images labeled {cell.label}, {thousands(n)} are predicted as {cell.predicted}.**"
+    )
+    lines = [
+        f"- **{kind[0].upper()}{kind[1:]}: {counted(count, 'image')}**{_because(cell, kind)}"
+        for kind, count in cell.counts.items()
+    ]
     views.caption("\n".join(lines) or "The cell is empty.")
     st.caption("Annotators: ten FER+ votes per image. Labels: FER2013. Both can be wrong.")
 
@@ -90,7 +95,7 @@ def _inside(cell: Cell, found: Scores) -> None:
     page = 1
     if pages > 1:
         page = st.number_input(
-            f"Page, of {pages}", 1, pages, key=f"page-{cell.label}-{cell.predicted}-{kind}", width=180
+            f"Page (1 to {pages})", 1, pages, key=f"page-{cell.label}-{cell.predicted}-{kind}", width=180
         )
     some = chosen[(page - 1) * _A_PAGE : page * _A_PAGE]
     name, images = services.metrics.confusion.thumbnails([image.id for image in some])

@@ -110,9 +110,9 @@ def annotators(found: Sequence[AnnotatorAgreement], of: str) -> None:
     charts.show(figure, "annotators", "Votes of ten annotators for the images with each label, as shares")
     worst = min(found, key=lambda view: view.agree[0])
     views.caption(
-        f"**Of {worst.n_images} images labeled {worst.class_}, the majority of ten FER+ annotators agrees with the "
-        f"label for only {charts.with_interval(worst.agree)};** other majorities are most often for "
-        f"{worst.most_other} ({of}). Annotators can be wrong too."
+        f"**Of {thousands(worst.n_images)} images labeled {worst.class_}, the majority of ten FER+ annotators agrees "
+        f"with the label for only {charts.with_interval(worst.agree)};** where another class has the majority, it is "
+        f"most often {worst.most_other} ({of}). Annotators can be wrong too."
     )
 
 
@@ -120,7 +120,7 @@ def audit(found: Contents) -> None:
     """Draw duplicates, leakage and conflicting labels, measured after a click."""
     if found.name == services.dataset.contents.FER2013:
         known = [
-            f"{k.near} of {k.n_images} in {k.part} ({k.exact} exact duplicates)"
+            f"{thousands(k.near)} of {thousands(k.n_images)} in {k.part} ({thousands(k.exact)} exact duplicates)"
             for k in services.dataset.contents.known_leaks()
         ]
         views.caption(
@@ -153,7 +153,7 @@ def audit(found: Contents) -> None:
     views.caption(
         "**Test images that are in the training set, for each split of this dataset:** exact duplicates, and "
         "near-duplicates (including exact ones; cropped, brightened or recompressed). How much leakage raised a "
-        "paper's accuracy, only training can show."
+        "paper's accuracy, only training shows."
     )
 
 
@@ -192,9 +192,11 @@ def weights(found: Contents, known: Sequence[Weighting]) -> None:
     """Draw the share of the loss that each class gets under each weighting."""
     columns = {w.name: w.loss for w in known}
     texts = {name: [charts.percent(share) for share in loss] for name, loss in columns.items()}
-    figure = charts.panels(columns, found.classes, texts, "share of the loss at equal losses", top=1.0)
+    figure = charts.panels(
+        columns, found.classes, texts, "share of the total loss if every image has the same loss", top=1.0
+    )
     charts.show(figure, "weights", f"Share of the loss of each class by weighting: {', '.join(columns)}")
-    views.caption(f"**{_largest(found, known)}** Which weighting improves a class, only training can show.")
+    views.caption(f"**{_largest(found, known)}** Only training shows which weighting improves a class.")
     rows = [f"| {w.name} | {' | '.join(f'{x:.2f}' for x in w.weights)} |" for w in known]
     head = f"| weights | {' | '.join(found.classes)} |\n|---|{'---:|' * len(found.classes)}\n"
     st.markdown(head + "\n".join(rows))

@@ -13,8 +13,8 @@ from workbench.services.gates import Gates
 from . import charts, slow_requests, state, views
 
 _HEAD = (
-    "| gate | saturated | deviation between faces | variance shared by all faces, η² | predictions changed: gate "
-    "replaced by its mean | module disabled |\n|---|---:|---:|---:|---:|---:|"
+    "| gate | saturated | deviation between faces | variance shared by all faces, η² | predictions changed by a fixed "
+    "gate (mean over faces) | predictions changed with the module disabled |\n|---|---:|---:|---:|---:|---:|"
 )
 
 
@@ -37,10 +37,12 @@ def beside_map(found: Gates | None, layer: str) -> None:
     for gate in module.gates if module else ():
         if gate.constant:
             which = "This gate is" if gate.gate.title == "gate" else f"{gate.gate.title.capitalize()}: this gate is"
-            same = "" if isnan(gate.fixed) else f", and {charts.percent(gate.fixed)} of the variance is shared by all"
+            shared = f"; {charts.percent(gate.fixed)} of the variance is the same for every face"
+            same = "" if isnan(gate.fixed) else shared
             views.caption(
-                f"**{which} nearly constant:** over {found.images} its values deviate by {_deviation(gate)}{same}. "
-                f"With the gate replaced by its mean, {percentage(1 - gate.changed_mean)} of predictions stay the same."
+                f"**{which} nearly constant:** over {found.images} its values differ by {_deviation(gate)} (standard "
+                f"deviation){same}. With the gate replaced by its mean over these images, "
+                f"{percentage(1 - gate.changed_mean)} of predictions stay the same."
             )
 
 
@@ -92,10 +94,11 @@ def _row(gate: GateStatistics, name: str) -> str:
 def _summary(found: Gates) -> None:
     whole = found.modules[-1]
     mean, off = percentage(1 - whole.changed_mean), percentage(1 - whole.changed_off)
-    what = "With every gate replaced by its mean" if not whole.layer else "With the gate replaced by its mean"
+    what = f"With {'the gate' if whole.layer else 'every gate'} fixed at its mean over faces"
     live = f" Measured now on drawn faces, not photographs. {found.live}" if found.live else ""
     views.caption(f"**{what}, {mean} of predictions stay the same; disabled, {off}** ({found.images}).{live}")
     views.caption(
+        "A fixed gate keeps its pattern of positions, unlike the tab Ablation, where all positions have one weight. "
         "Saturated: below 0.05 or above 0.95. Deviation: root mean square over the gate's values of their standard "
         f"deviation between faces. \\* Nearly constant: deviation below {CONSTANT_DEVIATION} or η² of at least "
         f"{charts.percent(CONSTANT_SHARE)} (η² of the input images: {charts.percent(found.pixels)})."

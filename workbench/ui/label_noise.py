@@ -39,7 +39,9 @@ def label_noise(found: Contents) -> None:
         return
     views.caption("\n".join(f"- {line}" for line in noise.sentences()))
     pages = -(-min(len(noise), _LISTED) // _A_PAGE)
-    page = st.number_input(f"Page, of {pages}", 1, pages, key=f"noise-page-{found.name}", width=180) if pages > 1 else 1
+    page = (
+        st.number_input(f"Page (1 to {pages})", 1, pages, key=f"noise-page-{found.name}", width=180) if pages > 1 else 1
+    )
     rows = range((page - 1) * _A_PAGE, min(page * _A_PAGE, len(noise)))
     marked = _images(noise, rows, found.name)
     left, right = st.columns(2)

@@ -229,7 +229,7 @@ def _one_layer(chosen: Chosen) -> None:
     with right:
         views.caption(
             f"**{_with_strength(chosen.title, heat).replace('<br>', ', ')}**, for {chosen.class_} in layer `{name}`. "
-            "The finer a layer's map, the less its features know of the class."
+            "Earlier layers have finer maps, but features that are less specific to a class."
         )
 
 

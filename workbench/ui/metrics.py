@@ -109,7 +109,8 @@ def classes(found: dict[str, Scores]) -> None:
     high, low = (f"{name} {charts.with_interval(first.recall[name])}" for name in (best, worst))
     views.caption(
         f"**Recall of each class** with 95 % intervals: {first.name} is best on {high} and worst on {low}. Few "
-        f"images give wide intervals ({rarest}: {first.support[rarest]}). For demographic groups see the tab Groups."
+        f"images give wide intervals ({rarest}: {thousands(first.support[rarest])}). For demographic groups see "
+        f"the tab Groups."
     )
 
 
@@ -129,9 +130,10 @@ def table(found: dict[str, Scores], part: str) -> None:
     low, high = next(iter(found.values())).chance
     own = " It was fitted on PublicTest itself, so here it is optimistic." if part == "PublicTest" else ""
     views.caption(
-        "**Single view, 95 % intervals; bold: best of the row, by chance where intervals overlap.** *Calibrated*: "
-        f"logits divided by the temperature.{own} By chance alone, a calibrated network (first column) has a "
-        f"calibration error of {100 * low:.1f} to {percentage(high)} on so many images."
+        "**Single view (without flip averaging), 95 % intervals. Bold: best value of the row; where intervals "
+        f"overlap, the lead may be chance.** *Calibrated*: logits divided by the temperature.{own} By chance alone, a "
+        f"calibrated network with the accuracy of the first column has a calibration error of {100 * low:.1f} "
+        f"to {percentage(high)} on so many images."
     )
     with st.expander("What each measure is"):
         st.markdown("\n".join(f"- **{measure.label}**: {measure.meaning}." for measure in MEASURES))
@@ -161,7 +163,7 @@ def leaks(names: list[str], part: str) -> None:
     for name in names:
         for seen in or_warning(services.metrics.paired_tests.leak_effects, name, part) or ():
             cells = (f"{charts.with_interval(v)}" if seen.n_images else "none" for v in (seen.without, seen.on))
-            rows.append(f"| {name} | {seen.kind} | {seen.n_images} | {' | '.join(cells)} |")
+            rows.append(f"| {name} | {seen.kind} | {thousands(seen.n_images)} | {' | '.join(cells)} |")
     head = "| checkpoint | left out | images | accuracy without them ↑ | accuracy on them |\n|---|---|---:|---:|---:|"
     st.markdown("\n".join([head, *rows]))
     views.caption(
@@ -174,7 +176,7 @@ def reliability(found: Calibration) -> None:
     """Draw reliability diagrams before and after temperature scaling."""
     ways = [("as trained", found.before)]
     if found.after is not None:
-        ways.append((f"divided by the temperature, {found.temperature:.2f}", found.after))
+        ways.append((f"after temperature scaling, T = {found.temperature:.2f}", found.after))
     for column, (label, r) in zip(st.columns(2), ways, strict=False):
         with column:
             figure = charts.reliability(r.edges, r.accuracy, r.confidence, r.count, f"confidence, {label}")
@@ -239,7 +241,10 @@ def training(found: History) -> None:
             charts.show(figure, f"history-{kind}", f"{kind.capitalize()} of training and validation by epoch")
     join = ""
     if found.joins:
-        join = " At a dotted line, another training continued from the best weights so far; later epochs are not drawn."
+        join = (
+            " At a dotted line, another training run continued from the best weights so far; epochs after them are "
+            "left out."
+        )
     views.caption(
         f"**The weights are those of epoch {found.best},** the best on the validation set.{join} Training accuracy is "
         "measured on augmented images with dropout, so it can be lower. The test curve was not used for any choice."

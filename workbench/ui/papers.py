@@ -37,7 +37,10 @@ def overview() -> None:
         f"Open: {all_['not run']} not run, {all_['different protocol']} under a different protocol, "
         f"{all_['not reproduced under our choices']} not reproduced where the paper leaves values open."
     )
-    st.caption("Blue: the claim holds. Gray and yellow: open. Orange and red: it does not hold.")
+    st.caption(
+        "Blue: the claim holds (recomputed: arithmetic and counts, which need no training; reproduced: our own "
+        "training). Gray and yellow: open. Orange and red: it does not hold."
+    )
     if left_out := leaderboard.left_out():
         st.caption(left_out)
     with st.expander("What the verdicts mean"):
@@ -93,14 +96,14 @@ def table(letter: str) -> None:
         pages = -(-len(chosen) // _A_PAGE)
         page = 1
         if pages > 1:
-            page = st.number_input(f"Page, of {pages}", 1, pages, key=f"claims-{letter}-{verdict}", width=180)
+            page = st.number_input(f"Page (1 to {pages})", 1, pages, key=f"claims-{letter}-{verdict}", width=180)
         st.html(_table(chosen[(page - 1) * _A_PAGE : page * _A_PAGE]))
         page_content.add_text(_as_markdown(chosen))
     else:
         st.info(f"No claim of paper {letter} in this table has the verdict “{verdict}”. Choose another verdict.")
     more = len(papers.check(letter)) - len(single)
     views.caption(
-        f"**{counted(len(chosen), 'claim is', 'claims are')} listed, of {len(single)}"
+        f"**{len(chosen)} of {counted(len(single), 'claim')}"
         + (f"; {more} more, per class and averages, are in the next tab" if more else "")
         + ".** A verdict is about a printed figure, not about the quality of the idea."
     )

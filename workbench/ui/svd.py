@@ -17,8 +17,8 @@ def last_component(term: Tensor, k: int) -> None:
     """Draw the k-th rank-1 component alone."""
     charts.show(charts.signed(term, "gray"), "term", f"Rank-1 component {k} of the face, around zero")
     views.caption(
-        f"**Component {k}** of rank 1, which adds (red) and subtracts (blue) gray values. It is a pattern of stripes: "
-        "no single component corresponds to a part of the face."
+        f"**Component {k},** a rank-1 matrix that adds (red) and subtracts (blue) gray values. It is a pattern of "
+        "stripes: no single component corresponds to a part of the face."
     )
 
 
@@ -55,9 +55,9 @@ def query(steps: SVDAttentionSteps, normalized: bool) -> None:
         chart = charts.spectra({key: sigma[0] for key, sigma in found.items() if sigma is not None})
         charts.show(chart, "lists", "Singular values of the map and of the query")
         views.caption(
-            "**Equations 5 to 7:** the singular values of both, in descending order"
-            f"{', divided by the largest (our variant)' if normalized else ''}. They no longer tell where in the map "
-            "a pattern is."
+            "**Equations 5 to 7:** the singular values of both, in descending "
+            f"order{', divided by the largest (our variant)' if normalized else ''}. They no longer tell where in "
+            "the map a pattern is."
         )
 
 
@@ -105,9 +105,12 @@ def gains() -> None:
                 f"| {services.networks.get_spec(gain.plain).title} | {charts.interval(gain.plain_accuracy)} | | |"
             )
         ours = charts.interval(gain.accuracy) if gain.accuracy else "not run"
+        if gain.other_seeds:
+            ours += f"; other seeds: {', '.join(f'{100 * value:.1f}' for value in gain.other_seeds)}"
         change = charts.interval(gain.difference, signed=True) if gain.difference else "not run"
         paper = signed(100 * gain.reported, 2) if gain.reported is not None else "not in the paper"
-        rows.append(f"| {services.networks.get_spec(gain.network).title} | {ours} | {change} | {paper} |")
+        title = services.networks.get_spec(gain.network).title + (", normalized" if gain.normalize else "")
+        rows.append(f"| {title} | {ours} | {change} | {paper} |")
     head = (
         "| network | accuracy here, % ↑ | difference from the backbone | difference in paper D |\n|---|---:|---:|---:|"
     )
@@ -117,10 +120,10 @@ def gains() -> None:
         "interval that contains zero means no significant difference."
     )
     st.caption(
-        "Ours: short training runs at 48 × 48, EfficientNet-Lite0 fine-tuned from ImageNet weights at 96 × 96, one "
-        "seed each (all seeds: checkpoints/README.md). The paper: best of 100 "
-        "epochs on its test set, at 224 × 224; plain accuracies computed from its per-class rows. *Normalized* (our "
-        "variant): singular values divided by the largest, so that the gate saturates less."
+        "Ours: short training runs at 48 × 48, EfficientNet-Lite0 fine-tuned from ImageNet weights at 96 × 96, "
+        "with differences of one seed each. The paper: best of 100 epochs on its test set, at 224 × 224; "
+        "plain accuracies computed from its per-class rows. *Normalized* (our variant): singular values divided by "
+        "the largest, so that the gate saturates less."
     )
 
 

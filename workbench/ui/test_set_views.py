@@ -68,11 +68,11 @@ def _difference(groups: dict, names: list[str], class_: str) -> None:
         change = difference(one.mean, other.mean)
         alt = f"Mean map for {class_} of {names[0]} minus that of {names[1]}"
         charts.show(charts.signed(change, "difference"), "mean-difference", alt)
-    right.markdown(f"**Where the first two look differently** (correct predictions, {class_}).")
+    right.markdown(f"**Difference between the first two networks** (correct predictions, {class_}).")
     with right:
         views.caption(
             f"Red: {names[0]} has the stronger mean map; blue: {names[1]}. Maps of different layers differ in "
-            "sharpness, which alone makes a rim of one color."
+            "sharpness, which alone causes a border of one color."
         )
 
 
@@ -88,7 +88,7 @@ def embedding(name: str, face: Face | None) -> None:
         return
     chosen = charts.show_to_select(_figure(found, color, kind), "scatter", f"Features of {found.part}, by {color}")
     how = f"{percentage(found.kept, 0)} of their variance" if kind == "pca" else "neighborhoods, not distances"
-    star = " The star is your face." if found.face is not None else ""
+    star = " The star is the chosen face." if found.face is not None else ""
     views.caption(
         f"**{thousands(len(found.ids))} images of {found.part}: the features before the last layer of {name},** in two "
         f"dimensions that keep {how}.{star} Draw a lasso around points to see what they are."

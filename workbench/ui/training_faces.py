@@ -25,12 +25,13 @@ def nearest(face: Face, network: str) -> None:
             if image.id in images:
                 alt = f"Training image {image.id} of {set_}, labeled {image.label}"
                 st.image(images[image.id].repeat(3, 0).repeat(3, 1), width="stretch", alt=alt)
-            st.markdown(f"**{image.label}**  \n{image.votes or 'no votes known'}  \ndistance {image.distance:.2g}")
+            st.markdown(f"**{image.label}**  \n{image.votes or 'no votes known'}  \ndistance {image.distance:.2f}")
     closest = found.images[0].distance
     views.caption(
         f"**The {len(found.images)} of {thousands(found.among)} training images whose features are nearest,** with "
-        f"label and votes of ten annotators. The nearest is {closest:.2g} away; that of a test image, in the median, "
-        f"{found.typical:.2g}. Near in the network's features does not mean alike to people."
+        f"label and votes of ten annotators. The nearest is at distance {closest:.2f}; for a typical test image it "
+        f"is at {found.typical:.2f} (median, Euclidean). Near in the network's features does not mean alike to "
+        "people."
     )
     if not images:
         st.caption("The images are not imported here: import FER2013 on the page Dataset.")

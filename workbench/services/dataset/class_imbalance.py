@@ -31,10 +31,11 @@ class Weighting:
 _PAPER_B_TOTAL = 28_000
 _WEIGHT_NOTES = {
     "none": "every image has the same weight",
-    "inverse": "N / (K·n): each class gets the same share",
-    "paper-b": "paper B's table: 28 000 / (7·n) with the counts of the whole set; the idea of inverse",
-    "paper-c": "paper C's vector as printed, its order of classes is not stated; ours is the project's",
-    "heavy": "paper B, also named: disgust × 15, fear × 8",
+    "inverse": "N / (K·n), N images, K classes, n of this class: each class gets the same share",
+    "paper-b": "paper B's table: 28 000 / (7·n), n the images of the class in the whole dataset; the same idea "
+    "as inverse",
+    "paper-c": "paper C's vector as printed; the paper does not state the order of classes, so ours is taken",
+    "heavy": "also mentioned in paper B: disgust × 15, fear × 8",
 }
 
 

@@ -156,7 +156,7 @@ def spatial_attention(face: Face, network: str) -> SpatialAttention:
         found += [
             symbol("M_c", "channel branch", m_c[0, :, 0, 0]),
             symbol("M_s", "spatial branch", m_s[0, 0]),
-            symbol(r"1 + \sigma(M_c + M_s)", "factor of F", 1 + steps.gate[0]),
+            symbol(r"1 + \mathrm{sigmoid}(M_c + M_s)", "factor of F", 1 + steps.gate[0]),
         ]
     else:
         factor = m_s[0, 0]

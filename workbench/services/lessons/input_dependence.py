@@ -115,9 +115,9 @@ def _inputs(net: Network, face: Face) -> dict[str, Tensor]:
 
 
 def _values(net: Network, statistics: GateStatistics, pixels: Tensor) -> Tensor:
-    """Values of a gate for pixels (B, C, S, S), at most 2000 evenly chosen ones, (B, n)."""
+    """Values of a gate for pixels (B, C, S, S), at most 4096 evenly chosen ones, (B, n)."""
     taken: list[Tensor] = []
     with watched(net.model, [statistics.gate], lambda _gate, output: taken.append(output)) as model:
         model(net.normalized(pixels))
     values = taken[-1].flatten(1).float()
-    return values[:, :: -(-values.shape[1] // 2000)]
+    return values[:, :: -(-values.shape[1] // 4096)]

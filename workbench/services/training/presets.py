@@ -92,8 +92,8 @@ PRESETS = (
     ),
     Preset(
         "Last layers",
-        "Fine-tunes the head and the deepest stage of residual_cnn, which was trained on FER2013, on {set}, with the "
-        "other layers frozen. How much changes?",
+        "Trains the head and the deepest stage of residual_cnn, which was trained on FER2013, again on {set}; "
+        "the other layers are frozen. How much changes?",
         Plan(
             "Last layers of residual_cnn, FER2013",
             set="fer2013",
@@ -109,7 +109,7 @@ PRESETS = (
         ),
     ),
     Preset(
-        "Progressive, paper B in small",
+        "Progressive unfreezing, paper B",
         "As in paper B: first only the head trains, then more and more of the deepest stages, then the head again. "
         "Here from residual_cnn, trained on photographs, to {set}, each phase one or two epochs.",
         Plan(
@@ -131,8 +131,8 @@ PRESETS = (
     ),
     Preset(
         "Shortcut learning",
-        "In the training set every face with a sticker on its forehead is labeled neutral, whatever it shows, and no "
-        "other face has one. In the test set half of all faces do. What is learned, and which methods show it?",
+        "In the training set, stickers occur on the foreheads of faces labeled neutral only, whatever these show. "
+        "In the test set half of all faces have one. What is learned, and which methods show it?",
         Plan(
             "Shortcut learning",
             set=_STICKER,

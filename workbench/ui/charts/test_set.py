@@ -68,8 +68,8 @@ def _scatter(drawn: list, axes: tuple[str, str], face: Tensor | None, legend: bo
         x, y = face.tolist()
         drawn.append(
             go.Scatter(
-                x=[x], y=[y], mode="markers+text", text=["your face"], textposition="top center", marker=mark,
-                textfont={"size": TEXT, "color": _FACE}, name="your face", hoverinfo="skip", showlegend=False,
+                x=[x], y=[y], mode="markers+text", text=["chosen face"], textposition="top center", marker=mark,
+                textfont={"size": TEXT, "color": _FACE}, name="chosen face", hoverinfo="skip", showlegend=False,
             )
         )  # fmt: skip
     titles = ({**_AXIS, "title": {"text": name, "font": {"size": TEXT}}} for name in axes)

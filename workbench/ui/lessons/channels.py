@@ -70,7 +70,7 @@ def _why(found) -> tuple[tuple[str, ...], str]:
     equation = (
         r"M_c = W_1\,\mathrm{ReLU}(\mathrm{BN}(W_0\,\mathrm{avg}\,F))"
         if _bam(found)
-        else r"M_c = \sigma\big(\mathrm{MLP}(\mathrm{avg}\,F) + \mathrm{MLP}(\max F)\big), \quad "
+        else r"M_c = \mathrm{sigmoid}\big(\mathrm{MLP}(\mathrm{avg}\,F) + \mathrm{MLP}(\max F)\big), \quad "
         r"\mathrm{MLP}(s) = W_1\,\mathrm{ReLU}(W_0\,s)"
     )
     return (r"s_c = \frac{1}{HW}\sum_{i,j} F_{cij}", equation), (

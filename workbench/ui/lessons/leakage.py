@@ -1,6 +1,6 @@
 """Leakage: test images that are in the training set too."""
 
-from models.text import percentage
+from models.text import percentage, thousands
 from workbench.services import lessons
 
 from .. import charts, views
@@ -15,7 +15,8 @@ def _attempt(found, left, right) -> None:
         copies = views.choose_one("Which duplicates", _COPIES, default=_COPIES[0], key="copies")
         n = found.exact if copies == _COPIES[0] else found.near
         views.caption(
-            f"PrivateTest has {found.n_images} images. **{n} of them are in the training set too,** "
+            f"PrivateTest has {thousands(found.n_images)} images. **{thousands(n)} of them are in the training "
+            f"set too,** "
             + ("with the same pixels. " if copies == _COPIES[0] else "the same or cropped, brightened, recompressed. ")
             + f"Right: paper E drew {charts.percent(found.resplit)} of the whole dataset at random for training, so "
             "about that share of the official test set is in it."

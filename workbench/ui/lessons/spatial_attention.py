@@ -64,9 +64,9 @@ def _reveal(found, predicted, left, right) -> None:
 
 def _why(found) -> tuple[tuple[str, ...], str]:
     equations = (
-        r"\text{BAM: } x' = x + x \odot \sigma(M_c + M_s)",
+        r"\text{BAM: } x' = x + x \odot \mathrm{sigmoid}(M_c + M_s)",
         r"\text{CBAM: } F' = M_c \odot F, \quad F'' = M_s \odot F'",
-        r"M_s = \sigma\big(f^{7\times7}[\mathrm{avg}\,F';\ \max F']\big)",
+        r"M_s = \mathrm{sigmoid}\big(f^{7\times7}[\mathrm{avg}\,F';\ \max F']\big)",
     )
     return equations, (
         "A sigmoid is between 0 and 1; BAM adds its input, so its factor is between 1 and 2. BAM computes the weight "

@@ -7,6 +7,7 @@ from functools import partial
 import streamlit as st
 
 from models.files import DiskFullError
+from models.text import counted, thousands
 from workbench import navigation
 from workbench.jobs import transfer
 from workbench.jobs.store import Job, JobError
@@ -52,7 +53,9 @@ def _where(job: Job) -> None:
         if not classroom.teacher():
             return
         if job.belongs_to:
-            st.caption("It was trained on personal images, so it cannot be promoted or exported.")
+            st.caption(
+                "It was trained on personal images, so it cannot be exported or promoted (copied to the checkpoints)."
+            )
             return
         if st.button(
             "Promote", key="promote", help="Copy it to checkpoints/, where it is kept when the job is removed."
@@ -97,7 +100,8 @@ def _test(found: BeforeAfter) -> None:
     before, after = (charts.with_interval(value) for value in found.accuracy)
     both = {"before": found.recall[0], "after": found.recall[1]}
     charts.show(charts.recall_bars(both), "before-after", "Recall of each class before and after the training")
-    some = f"{found.n_images} of {found.of} images" if found.n_images < found.of else f"{found.of} images"
+    some = f"{thousands(found.n_images)} of " if found.n_images < found.of else ""
+    some += counted(found.of, "image")
     text = f"**Test accuracy: {before} before, {after} after** ({some}, balanced by class; 95 % intervals)."
     if found.measured and found.measured[1] > found.n_images:
         text += f" On all {found.measured[1]} images: {charts.with_interval(found.measured[0])}."

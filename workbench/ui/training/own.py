@@ -9,7 +9,7 @@ import streamlit as st
 
 from models.datasets.faceset import CLASSES
 from models.files import DiskFullError
-from models.text import counted
+from models.text import counted, thousands
 from workbench.faces import PictureError
 from workbench.jobs.limits import LIMITS
 from workbench.jobs.store import JobError
@@ -42,10 +42,10 @@ def _new() -> None:
     """Draw what makes a new dataset: consent, the sources, and one button for the images of all of them."""
     st.markdown(
         f"Two to {LIMITS.own_classes} classes with at least {LIMITS.own_each} images each, at most "
-        f"{LIMITS.own_images} in total. Faces are detected, cropped, converted to gray and resized to 48 × 48; "
-        "the original images are not kept. Everything stays on this computer: such a training cannot be promoted "
-        "or exported, and is deleted with its dataset. A network trained on so few images says little about other "
-        "faces."
+        f"{thousands(LIMITS.own_images)} in total. Faces are detected, cropped, converted to gray and resized to 48 "
+        "× 48; the original images are not kept. Everything stays on this computer: the trained network cannot be "
+        "exported or copied to the checkpoints, and is deleted with its dataset. A network trained on so few images "
+        "says little about other faces."
     )
     agreed = st.checkbox(_CONSENT, key="own-consent"), st.checkbox(_GUARDIAN, key="own-guardian")
     if not all(agreed):

@@ -13,7 +13,7 @@ import streamlit as st
 from models.datasets.archives import is_hidden
 from models.datasets.faceset import CLASSES
 from models.images import SUFFIXES
-from models.text import counted
+from models.text import counted, thousands
 from workbench import faces
 from workbench.jobs.limits import LIMITS
 from workbench.jobs.store import JobError
@@ -73,7 +73,7 @@ def labeled(files: Sequence[File]) -> list[Batch]:
     zips = [(path, content()) for path, content in files if path.suffix.lower() == ".zip"]
     images = [(path, content) for path, content in files if path.suffix.lower() != ".zip"]
     if len(images) > LIMITS.own_images:
-        st.error(f"These are {len(images)} files: use at most {LIMITS.own_images} images.")
+        st.error(f"These are {thousands(len(images))} files: use at most {thousands(LIMITS.own_images)} images.")
         images = []
     in_folders, loose = (_images(images, in_folder) for in_folder in (True, False))
     sound, folders = _folders(zips)

@@ -12,7 +12,7 @@ def _read(_module: AngleAttention, steps: AngleSteps, make: Make) -> list[Attent
     return [
         make(
             "spatial map",
-            r"a = \sigma(f^{7\times7}[\mathrm{avg}\,R;\,\max R]),\quad R_{n,k} = w_k(\theta_n) * x",
+            r"a = \mathrm{sigmoid}(f^{7\times7}[\mathrm{avg}\,R;\,\max R]),\quad R_{n,k} = w_k(\theta_n) * x",
             "paper A; how kernels are rotated is our choice",
             "positions",
             steps.a[:, 0],

@@ -29,7 +29,7 @@ def _read(_module: BAM, steps: BAMSteps, make: Make) -> list[AttentionMap]:
         ),
         make(
             "gate, mean over channels",
-            r"\frac{1}{C}\sum_c \sigma(M_c + M_s)_c,\quad F' = F + F \odot \sigma(M_c + M_s)",
+            r"\frac{1}{C}\sum_c \mathrm{sigmoid}(M_c + M_s)_c,\quad F' = F + F \odot \mathrm{sigmoid}(M_c + M_s)",
             "Park et al. 2018, eq. 1 and 2; the mean is ours",
             "positions",
             steps.gate.mean(1),

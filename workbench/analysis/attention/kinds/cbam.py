@@ -16,14 +16,14 @@ def _read(_module: CBAM, steps: CBAMSteps, make: Make, note: str = "") -> list[A
     return [
         make(
             "channel weights",
-            r"M_c(F) = \sigma(\mathrm{MLP}(\mathrm{avg}\,F) + \mathrm{MLP}(\max F))",
+            r"M_c(F) = \mathrm{sigmoid}(\mathrm{MLP}(\mathrm{avg}\,F) + \mathrm{MLP}(\max F))",
             f"{note}Woo et al. 2018, eq. 2; paper E, eq. 1",
             "channels",
             steps.m_c.flatten(1),
         ),
         make(
             "spatial map",
-            r"M_s(F') = \sigma(f^{7\times7}[\mathrm{avg}\,F';\,\max F']),\quad F' = M_c(F) \odot F",
+            r"M_s(F') = \mathrm{sigmoid}(f^{7\times7}[\mathrm{avg}\,F';\,\max F']),\quad F' = M_c(F) \odot F",
             f"{note}Woo et al. 2018, eq. 3; paper E, eq. 2",
             "positions",
             steps.m_s[:, 0],

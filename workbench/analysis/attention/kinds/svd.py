@@ -39,7 +39,7 @@ def _read(module: SVDAttention, steps: SVDAttentionSteps, make: Make) -> list[At
     maps += [
         make(
             f"singular values of {_SVD_PARTS[part]}",
-            rf"{whole[part]} = U\,\mathrm{{diag}}(\sigma_{{{part}}})\,V^\top",
+            rf"{whole[part]} = U_{{{part}}}\,\mathrm{{diag}}(\sigma_{{{part}}})\,V_{{{part}}}^\top",
             f"paper D, eq. 5 to 7{ours}",
             "singular values",
             sigma,
@@ -60,7 +60,7 @@ def _read(module: SVDAttention, steps: SVDAttentionSteps, make: Make) -> list[At
         )
         for (a, b), P in zip(products, steps.outer.unbind(1), strict=False)  # "hl" only where there is a third product
     ]
-    gate = make("gate", r"a = \sigma(C_{7\times7}(P))", "paper D, eq. 9", "positions", steps.a[:, 0])
+    gate = make("gate", r"a = \mathrm{sigmoid}(C_{7\times7}(P))", "paper D, eq. 9", "positions", steps.a[:, 0])
     return [*maps, gate]
 
 
@@ -79,11 +79,12 @@ KIND = AttentionKind(
     steps=(
         Step(
             "projection to one channel",
-            "the input map, projected (equation 1). The sign is arbitrary, so red does not mean more than blue.",
+            "the input map, projected (paper D, equation 1). The sign is arbitrary, so red does not mean more "
+            "than blue.",
         ),
         Step(
             "high-frequency component",
-            "of that channel (equations 2 and 3). The gate does not know where in the image it is large.",
+            "of that channel (equations 2 and 3). The gate does not know where in the image this component is large.",
         ),
     ),
     page="svd.py",
