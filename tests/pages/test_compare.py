@@ -18,7 +18,7 @@ def test_the_trained_networks_stand_side_by_side_with_a_verdict():
     app = opened()
     assert app.multiselect(key="networks").value == list(side_by_side())
     assert "**The networks agree:**" in text_of(app)
-    assert "most similar are" in text_of(app)
+    assert "Rank correlation of the maps for" in text_of(app)
     assert not app.warning
     for name in side_by_side():
         assert f"**{services.networks.get_spec(name).title}:** happy" in text_of(app)

@@ -36,7 +36,7 @@ def test_without_the_set_everything_that_ships_is_reported(folder):
     text = text_of(app) + "".join(text_of(opened(tab=tab)) for tab in ("Labels", "Leakage", "Weights"))
     assert "ferscope data import SOURCE" in text
     assert "happy (7\N{NARROW NO-BREAK SPACE}215) has 16.5 times the images of disgust (436)" in text
-    assert "480 of 3589 in PrivateTest (288 exact duplicates)" in text
+    assert "480 of 3\N{NARROW NO-BREAK SPACE}589 in PrivateTest (288 exact duplicates)" in text
     assert "paper-c gives happy (25\u00a0% of the images) 59\u00a0% of the loss" in text
     assert "labeled fear, the majority of ten FER+ annotators agrees with the label for only 7" in text
     assert "`kaggle-oheix` | E |" in text

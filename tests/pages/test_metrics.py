@@ -9,6 +9,7 @@ from helpers.page_visits import text_of
 
 from models import checkpoints as shelf
 from models.datasets.exclusion import hash_of
+from models.text import counted
 from workbench import services
 from workbench.services.dataset import exclusions, imported
 from workbench.ui import confusion
@@ -63,7 +64,7 @@ def test_a_cell_can_be_named_without_a_mouse(no_set):
     text = text_of(app)
     assert f"Of 528 images labeled fear, {len(expected.images)} are predicted as sad" in text
     for kind, n in expected.counts.items():
-        assert f"**{n} {kind}**" in text
+        assert f"**{kind[0].upper()}{kind[1:]}: {counted(n, 'image')}**" in text
     assert "is not imported here" in text
     assert list(app.main.dataframe[0].value["id"]) == [picture.id for picture in expected.images]
     app.selectbox(key="predicted").set_value("fear").run()
@@ -166,7 +167,7 @@ def test_mean_maps_and_embedding_of_shipped_networks_are_drawn(no_set):
     app.selectbox(key="mean-class").set_value("disgust").run()
     assert not app.exception
     app = opened(tab="Embedding", detail="residual_cnn")
-    assert "The star is your face" in text_of(app)
+    assert "The star is the chosen face" in text_of(app)
     for color in ("prediction", "error", "annotator entropy"):
         app.segmented_control(key="color").set_value(color).run()
         assert not app.exception

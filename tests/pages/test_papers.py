@@ -56,7 +56,7 @@ def test_a_verdict_that_no_claim_has_says_what_to_do():
 def test_only_claims_of_the_chosen_verdict_are_listed():
     app = opened(tab="Claims", verdict="inconsistent in the paper")
     text = "".join(m.value for m in app.markdown)
-    assert "**1 claim is listed, of 10.**" in text
+    assert "**1 of 10 claims.**" in text
 
 
 def test_figures_of_classes_say_what_they_are_beside():

@@ -80,7 +80,7 @@ def test_presets_follow_the_chosen_dataset_and_say_it():
     app = opened()
     app.selectbox(key="train-set").set_value(mine.id).run()
     assert f"eight epochs on {mine.title}." in text_of(app)
-    app.segmented_control(key="train-preset").set_value("Progressive, paper B in small").run()
+    app.segmented_control(key="train-preset").set_value("Progressive unfreezing, paper B").run()
     assert app.selectbox(key="train-set").value == mine.id
     assert f"to {mine.title}, each phase" in text_of(app)
     app.selectbox(key="train-model").set_value("resnet18").run()
@@ -285,7 +285,7 @@ def test_what_learned_from_own_images_is_neither_promoted_nor_exported(tiny):
     job = job_folders.job(tiny, belongs_to="abcd1234", done=1)
     app = opened(job=job.id)
     assert not {"Promote", "Export"} & labels(app)
-    assert "cannot be promoted or exported" in " ".join(caption.value for caption in app.caption)
+    assert "cannot be exported or promoted" in " ".join(caption.value for caption in app.caption)
 
 
 def test_a_finished_job_is_promoted_and_exported_by_its_buttons(tiny, monkeypatch):
