@@ -81,7 +81,7 @@ def face_map_prediction(class_: str, method: str, opacity: float, shared: bool) 
     with over:
         chart = charts.face_with_map(explanation.pixels, heat, top, opacity)
         charts.show(chart, "map", f"{EXPLAINERS[method].title} for {class_} over the face, {spec.title}")
-        views.caption(map_caption(class_, float(heat.max()), top))
+        views.caption(map_caption(class_, EXPLAINERS[method].title, float(heat.max()), top))
     with bars:
         chart = charts.probabilities(prediction.classes, prediction.probabilities, class_, prediction.trained)
         alt = views.probabilities_alt(network, prediction.classes, prediction.probabilities)
@@ -92,13 +92,14 @@ def face_map_prediction(class_: str, method: str, opacity: float, shared: bool) 
         )
 
 
-def map_caption(class_: str, most: float, top: float) -> str:
+def map_caption(class_: str, title: str, most: float, top: float) -> str:
     if most == 0:
-        return f"**This map is blank:** no region supports {class_}. A blank map is not evidence of anything."
+        return f"**{title}: this map is blank,** no region supports {class_}. A blank map is not evidence of anything."
     if most < 0.15 * top:
         return (
-            f"**Weak evidence for {class_}:** on the scale shared by all classes its map is faint. *Map settings* can "
-            "give it its own scale, which makes weak evidence look strong."
+            f"**{title}: weak evidence for {class_}** in layer `{explanation.layer}`: on the scale shared by all "
+            "classes its map is faint. *Map settings* can give it its own scale, which makes weak evidence look "
+            "strong."
         )
     h, w = explanation.extent
     means = (
@@ -107,7 +108,7 @@ def map_caption(class_: str, most: float, top: float) -> str:
         else RANDOM
     )
     return (
-        f"**Brighter: stronger evidence for {class_}** in layer `{explanation.layer}` "
+        f"**{title}, brighter: stronger evidence for {class_}** in layer `{explanation.layer}` "
         f"({h}\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}{w}, resized). {means}"
     )
 

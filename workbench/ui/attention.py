@@ -231,8 +231,9 @@ def cam_correlation(face: Face, network: str, modules: tuple[Module, ...]) -> No
         return
     low, high = (charts.hundredths(end) for end in found.extent)
     views.caption(
-        f"**Attention is not explanation** (Jain and Wallace 2019). Rank correlations with the Grad-CAM of each class "
-        f"run from {low} to {high}. Attention is one map for all classes, so it cannot tell why the bold class was "
+        "**Attention is not explanation** by itself (Jain and Wallace 2019; Wiegreffe and Pinter 2019 disagree in "
+        f"part). Rank correlations with the Grad-CAM of each class run from {low} to {high}. Attention is one map "
+        "for all classes, so it cannot tell why the bold class was "
         "predicted." + _cautions(found)
     )
 

@@ -40,9 +40,9 @@ def beside_map(found: Gates | None, layer: str) -> None:
             shared = f"; {charts.percent(gate.fixed)} of the variance is the same for every face"
             same = "" if isnan(gate.fixed) else shared
             views.caption(
-                f"**{which} nearly constant:** over {found.images} its values differ by {_deviation(gate)} (standard "
-                f"deviation){same}. With the gate replaced by its mean over these images, "
-                f"{percentage(1 - gate.changed_mean)} of predictions stay the same."
+                f"**{which} nearly the same for every face:** over {found.images} its values differ by "
+                f"{_deviation(gate)} (standard deviation){same}. With the gate replaced by its mean over these "
+                f"images, {percentage(1 - gate.changed_mean)} of predictions stay the same."
             )
 
 
@@ -65,7 +65,7 @@ def section(network: str, found: Gates | None, names: Mapping[str, str]) -> None
     if maps:
         charts.show(charts.small_maps(maps, 0.0, 1.0), "masks", f"Mean of each gate over {found.images}")
         views.caption(
-            f"**Mean of each gate over {found.images}.** A nearly constant gate looks like this for every face."
+            f"**Mean of each gate over {found.images}.** A gate that is marked below looks like this for every face."
         )
     rows = [row for module in found.modules for row in _rows(module, named.get(module.layer, "all together"))]
     views.caption("\n".join([_HEAD, *rows]))
@@ -100,8 +100,9 @@ def _summary(found: Gates) -> None:
     views.caption(
         "A fixed gate keeps its pattern of positions, unlike the tab Ablation, where all positions have one weight. "
         "Saturated: below 0.05 or above 0.95. Deviation: root mean square over the gate's values of their standard "
-        f"deviation between faces. \\* Nearly constant: deviation below {CONSTANT_DEVIATION} or η² of at least "
-        f"{charts.percent(CONSTANT_SHARE)} (η² of the input images: {charts.percent(found.pixels)})."
+        f"deviation between faces. \\* Nearly the same for every face: deviation below {CONSTANT_DEVIATION}, small "
+        f"in absolute terms, or η² of at least {charts.percent(CONSTANT_SHARE)} (η² of the input images: "
+        f"{charts.percent(found.pixels)})."
     )
 
 

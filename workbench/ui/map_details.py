@@ -15,6 +15,7 @@ from workbench import navigation
 from workbench.analysis.cam import METHODS
 from workbench.analysis.methods import EXPLAINERS, GROUPS
 from workbench.faces import Face
+from workbench.services.attention import default_network_with_attention
 from workbench.services.explain import (
     PASSES_OF_A_MAP,
     Explanation,
@@ -119,7 +120,7 @@ def _methods(chosen: Chosen) -> None:
     with st.expander("What each method does, and what it does not prove"):
         for name in maps:
             method = EXPLAINERS[name]
-            st.markdown(f"**{method.title}** ({method.paper}). {method.idea} *Not proved:* {method.unproven}")
+            st.markdown(f"**{method.title}** ({method.paper}). {method.idea} *Limit:* {method.unproven}")
 
 
 def _same_maps(maps: dict[str, Tensor]) -> list[str]:
@@ -241,10 +242,9 @@ def _attention_maps(chosen: Chosen) -> None:
     explanation = chosen.explanation
     found = [one for one in explanation.attention if one.spatial]
     if not found:
-        st.info(
-            "This network has no spatial attention, so it has no attention maps. Choose one above that has, "
-            "for example ResNet-18 with BAM."
-        )
+        other = get_spec(default_network_with_attention())
+        st.info("This network has no spatial attention, so it has no attention maps.")
+        st.button(f"Show {other.title}", on_click=state.choose_network, args=(other.name,), key="with-attention")
         return
     side = explanation.pixels.shape
     titled = {
@@ -262,7 +262,8 @@ def _attention_maps(chosen: Chosen) -> None:
     views.caption(
         f"**{counted(len(found), 'attention map')} for this face,** "
         f"{'weights from 0 to 1 on one scale' if weights else 'each on its own scale'}. **Attention is not "
-        "explanation** (Jain and Wallace 2019): the prediction need not depend on a region with a high weight."
+        "explanation** by itself (Jain and Wallace 2019; Wiegreffe and Pinter 2019 disagree in part): the "
+        "prediction need not depend on a region with a high weight."
     )
     for title, one in {one.title: one for one in found}.items():
         st.markdown(f"*{title.capitalize()}* ({one.source}):")

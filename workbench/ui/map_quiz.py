@@ -26,17 +26,23 @@ def ask(explanation: Explanation, face: Face, network: str, method: str) -> None
     with right:
         st.markdown("**Which class will the network predict?**")
         class_ = st.segmented_control(
-            "Your prediction", explanation.prediction.classes, key="class-guess", label_visibility="collapsed"
+            "Your prediction",
+            explanation.prediction.classes,
+            key="class-guess",
+            label_visibility="collapsed",
+            wrap=True,
         )
         st.markdown(
             "**Where will the map for that class be strongest?** Pick cells on the face or by name below, then reveal. "
-            "Prediction, map and probabilities are hidden until then."
+            "Prediction and map are hidden until then."
         )
         names = st.multiselect("Cells", _CELLS, key="cells", bind="query-params", placeholder="A1 is the upper left")
         key, cells = (face.key, network, method), _numbers(names)
-        if names and class_:
-            st.button("Reveal", type="primary", on_click=_reveal, args=(key, cells, class_), key="reveal")
-        st.caption("Pick about four to eight cells: with all cells any guess scores 100 %, as a random one does.")
+        st.button(
+            "Reveal", type="primary", on_click=_reveal, args=(key, cells, class_), key="reveal",
+            disabled=not (names and class_), help="Choose a class and at least one cell first.",
+        )  # fmt: skip
+        st.caption("Pick about four to eight cells; picking all of them scores 100 % and says nothing.")
     with left:
         figure = charts.gridded(charts.face(explanation.pixels, ""), len(explanation.pixels), GRID, cells)
         clicks = st.session_state.setdefault("grid_clicks", 0)  # a new key after each click, with nothing selected
@@ -112,8 +118,8 @@ def _truth(explanation: Explanation, found: Guess, class_: str) -> None:
         figure = charts.gridded(charts.face(pixels, ""), len(pixels), GRID, found.picked)
         charts.show(figure, "guessed-face", "The face with the picked cells framed")
         views.caption(
-            "**Your cells on the face.** Which regions annotators relied on is not known. For a drawn sample face it "
-            "is, so there the guess is scored against the drawing too."
+            "**Your cells on the face.** Which regions annotators relied on is not known. Of a drawn sample face the "
+            "drawn features are known, so there the guess is scored against them too."
         )
         return
     figure = charts.face_with_map(pixels, found.evidence, 1.0, 0.55, unit="drawn")
@@ -129,15 +135,16 @@ def _scores(found: Guess, class_: str) -> None:
     """Draw each guess as a share of the best possible guess with the same number of cells."""
     rows: dict[str, float] = {}
     if found.map:
-        rows |= {"you, on the map": found.map.reached, "random, on the map": found.map.area / found.map.most}
+        rows |= {"your cells, on the map": found.map.reached}
+        rows |= {"random cells, on the map": found.map.area / found.map.most}
     if found.truth:
-        rows |= {"you, on the drawing": found.truth.reached}
+        rows |= {"your cells, on the drawing": found.truth.reached}
         if found.map_truth:
             rows |= {"map, on the drawing": found.map_truth.mass / found.truth.most}
-        rows |= {"random, on the drawing": found.truth.area / found.truth.most}
+        rows |= {"random cells, on the drawing": found.truth.area / found.truth.most}
     if not rows:
         return
-    label = f"share of the best {counted(len(found.picked), 'cell')}"
+    label = f"evidence, relative to the best {counted(len(found.picked), 'cell')}"
     charts.show(charts.shares(rows, label), "scores", "Your guess and the random baseline, relative to the best guess")
     if found.map:
         n, best = counted(len(found.picked), "cell"), charts.percent(found.map.most)

@@ -130,10 +130,11 @@ def table(found: dict[str, Scores], part: str) -> None:
     low, high = next(iter(found.values())).chance
     own = " It was fitted on PublicTest itself, so here it is optimistic." if part == "PublicTest" else ""
     views.caption(
-        "**Single view (without flip averaging), 95 % intervals. Bold: best value of the row; where intervals "
-        f"overlap, the lead may be chance.** *Calibrated*: logits divided by the temperature.{own} By chance alone, a "
-        f"calibrated network with the accuracy of the first column has a calibration error of {100 * low:.1f} "
-        f"to {percentage(high)} on so many images."
+        "**Single view (without flip averaging), 95 % intervals. Bold: best value of the row; the tab Significance "
+        "tests a difference.** The networks were trained differently unless their names say so, so a difference is "
+        f"not due to the architecture alone. *Calibrated*: logits divided by the temperature.{own} By chance alone, "
+        f"a calibrated network with the accuracy of the first column has a calibration error of {100 * low:.1f} to "
+        f"{percentage(high)} on so many images."
     )
     with st.expander("What each measure is"):
         st.markdown("\n".join(f"- **{measure.label}**: {measure.meaning}." for measure in MEASURES))

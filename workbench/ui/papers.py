@@ -141,7 +141,7 @@ def classes(letter: str) -> None:
     """Draw per-class figures, for a paper that prints them."""
     tables = {table.set: table for table in papers.paper_of(letter).tables}
     if not tables:
-        st.info(f"Paper {letter} prints no figures of single classes.")
+        st.info(f"Paper {letter} has no complete table of single classes.")
         return
     left, right = st.columns(2)
     set_ = views.choose_one("Dataset", tables, default=next(iter(tables)), key="table", container=left)

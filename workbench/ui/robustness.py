@@ -121,7 +121,10 @@ def occlusion_caption(drop: Tensor, class_: str, patch: int) -> str:
     square = f"a gray patch of {patch} × {patch} pixels"
     if max(falls, rises) < 0.05:
         most = f"{100 * max(falls, rises):.1f}\N{NO-BREAK SPACE}percentage points"
-        return f"**No single region matters much.** With {square}, {class_}'s probability changes by at most {most}."
+        return (
+            f"**No single region matters much.** With {square}, {class_}'s probability changes by at most {most} "
+            "(red: it drops; blue: it rises). Near 100 % a probability hides changes of the logit."
+        )
     return (
         f"**Red: the probability of {class_} drops** when {square} covers this region, by up to "
         f"{charts.percent(falls)}. Blue: it rises, by up to {charts.percent(rises)}."

@@ -63,8 +63,9 @@ def _passes(found: Uncertainty, prediction: Prediction) -> None:
     views.caption(
         f"**MC dropout, {len(draws)} forward passes:** mean probability of {prediction.predicted} "
         f"{charts.percent(float(draws[:, predicted].mean()))}. Predictive entropy: {charts.percent(entropy / most)} of "
-        f"that of equal probabilities; {charts.percent(weights / max(entropy, 1e-9))} of it is epistemic (the passes "
-        "disagree), the rest aleatoric (each pass is unsure). A wrong prediction can have low entropy."
+        f"the maximum (all classes equally likely). Of this entropy {charts.percent(weights / max(entropy, 1e-9))} is "
+        "epistemic (the passes disagree), the rest aleatoric (within each pass). A wrong prediction can have "
+        "low entropy."
     )
 
 
@@ -105,8 +106,9 @@ def trust(face: Face, network: str, class_: str, method: str, title: str) -> Non
     if found.measures is not None:
         _curves(found.measures.deletion, found.measures.insertion)
     views.caption(
-        "A faithful map shows regions that this network needs for this class. It does not show that the prediction is "
-        "right, or why those regions matter."
+        "A faithful map agrees with what hiding and showing its regions does to this class, better than random maps "
+        "do. A centered blob can come close (orange): faces are centered. It does not show that the prediction is "
+        "right, or why those regions matter; *Robustness*, tab Occlusion, hides one region at a time."
     )
 
 

@@ -244,7 +244,9 @@ def _frame(found: MomentExplained, network: str) -> None:
         )
         alt = views.probabilities_alt(network, prediction.classes, prediction.probabilities)
         charts.show(chart, "frame-probabilities", alt)
-        views.caption(f"**Prediction: {prediction.predicted}**, the label that annotators would give this face.")
+        views.caption(
+            f"**Prediction: {prediction.predicted}.** It estimates the label that annotators would give this face."
+        )
 
 
 def boxed(picture: Image.Image, boxes: list[faces.Box]) -> Image.Image:

@@ -85,7 +85,7 @@ def _take_away(found) -> str:
 LESSON = Lesson(
     key="places",
     title="Spatial attention: CBAM and BAM",
-    question="Can spatial attention suppress a position completely?",
+    question="Can spatial attention suppress a position?",
     needs="CBAM or BAM",
     network=lessons.network_with_cbam,
     find=lessons.spatial_attention,
