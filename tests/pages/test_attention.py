@@ -110,8 +110,8 @@ def test_gates_are_described_over_a_sample_and_a_constant_one_is_called_constant
     gates = [module.gates[0] for module in services.gates.stored_gates(SVD).modules[:-1]]
     constant, other = (list(map(wanted.__eq__, (gate.constant for gate in gates))).index(True) for wanted in (1, 0))
     app = opened(network=SVD, module=f"{constant + 1} SVD")
-    assert "**This gate is nearly constant:** over 14 images of PublicTest" in text_of(app)
-    assert "is nearly constant:" not in text_of(opened(network=SVD, module=f"{other + 1} SVD"))
+    assert "**This gate is nearly the same for every face:** over 14 images of PublicTest" in text_of(app)
+    assert "is nearly the same for every face:" not in text_of(opened(network=SVD, module=f"{other + 1} SVD"))
     assert "drawn faces" not in text_of(app)
     app = opened(network=SVD, tab="Input dependence")
     rows = table_of(app)

@@ -150,7 +150,7 @@ def test_map_and_prediction_stay_hidden_until_a_guess_is_scored():
     assert "Which class will the network predict?" in words(app)
     assert "Prediction: " not in words(app)
     assert "class" not in [group.key for group in app.button_group], "its default would be the prediction"
-    assert "reveal" not in [b.key for b in app.main.button], "nothing was picked yet"
+    assert app.main.button(key="reveal").disabled, "nothing was picked yet"
     app.segmented_control(key="class-guess").set_value("sad")
     best = score(services.explain(faces.load_sample("astronaut")).map_of("happy"), range(4)).strongest
     app.multiselect(key="cells").set_value([services.map_quiz.cell_name(cell) for cell in best])
