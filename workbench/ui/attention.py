@@ -176,7 +176,8 @@ def _heads(module: Module, _by_number: bool) -> None:
         for head in module.heads
     }
     high = max(float(values.max()) for values in maps.values())
-    charts.show(charts.small_maps(maps, 0.0, high, mark=mark), "heads", f"Attention of each head: {', '.join(maps)}")
+    chart = charts.small_maps(maps, 0.0, high, "attention weight", mark=mark)
+    charts.show(chart, "heads", f"Attention of each head: {', '.join(maps)}")
     query = "averaged over all query positions" if mark is None else "of the query position with the cross"
     views.caption(
         f"**Attention of the {len(maps)} heads, {query}:** it sums to 1, on one scale; uniform attention would be "
@@ -207,7 +208,8 @@ def all_modules(modules: tuple[Module, ...], whole: bool) -> None:
     means = {name: float(values.mean()) for name, values in maps.items()}
     most, least = max(means, key=means.get), min(means, key=means.get)
     with st.expander("All modules"):
-        charts.show(charts.small_maps(maps, low, high), "all", f"Attention weights of each module: {', '.join(maps)}")
+        chart = charts.small_maps(maps, low, high, "weight")
+        charts.show(chart, "all", f"Attention weights of each module: {', '.join(maps)}")
         views.caption(
             f"**Spatial weights of each module, from input to output.** Module {most} has the largest mean weight "
             f"({means[most]:.2f}), module {least} the smallest ({means[least]:.2f}). The tab *Ablation* tests "

@@ -122,7 +122,7 @@ def amplitudes(found: Amplitude, cutoff: float) -> None:
             strength[None],
             ("",),
             "cycles per pixel",
-            "mean amplitude (logarithmic)",
+            "mean amplitude",
             ("#0072B2",),
             log=True,
             marks=(cutoff,),

@@ -63,7 +63,7 @@ def section(network: str, found: Gates | None, names: Mapping[str, str]) -> None
     named = {m.layer: names.get(m.layer, f"{m.gates[0].gate.kind} {m.layer}") for m in modules}
     maps = {named[m.layer]: g.mean_map for m in modules for g in m.gates if g.mean_map is not None}
     if maps:
-        charts.show(charts.small_maps(maps, 0.0, 1.0), "masks", f"Mean of each gate over {found.images}")
+        charts.show(charts.small_maps(maps, 0.0, 1.0, "mean weight"), "masks", f"Mean of each gate over {found.images}")
         views.caption(
             f"**Mean of each gate over {found.images}.** A gate that is marked below looks like this for every face."
         )

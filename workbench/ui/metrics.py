@@ -239,6 +239,7 @@ def training(found: History) -> None:
                 found.epochs, torch.stack([*lines.values()]), tuple(lines), "epoch", f"{kind} {'↓' if log else '↑'}",
                 colors, log=log, marks=found.joins,
             )  # fmt: skip
+            charts.marked(figure, {f"best: epoch {found.best}": (found.best, charts.PREDICTED)})
             charts.show(figure, f"history-{kind}", f"{kind.capitalize()} of training and validation by epoch")
     join = ""
     if found.joins:

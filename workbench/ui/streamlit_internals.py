@@ -139,6 +139,12 @@ STYLE = """<style>
 label:has(input:is([type="checkbox"], [type="radio"], [type="range"]):focus-visible),
 [data-testid="stNumberInputContainer"]:has(input:focus-visible)
 {outline: 3px solid light-dark(#12504B, #99F2DC) !important; outline-offset: -1px}
+/* Streamlit leaves the border between a button and the selected one to the selected one, though rows may wrap there */
+[data-testid="stButtonGroup"] button[aria-checked="true"] {position: relative; z-index: 1}
+[data-testid="stButtonGroup"] button[aria-checked="true"] + button
+{border-left-color: color-mix(in srgb, currentColor 18%, transparent)}
+[data-testid="stButtonGroup"] button:has(+ [aria-checked="true"])
+{border-right-color: color-mix(in srgb, currentColor 18%, transparent)}
 @media (prefers-reduced-motion: reduce) {*, ::before, ::after {animation-duration: 1ms !important;
 animation-iteration-count: 1 !important; transition-duration: 1ms !important; scroll-behavior: auto !important}}
 </style>"""

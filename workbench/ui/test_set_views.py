@@ -49,7 +49,8 @@ def mean_maps(names: list[str]) -> None:
     top = max((float(values.max()) for values in titled.values()), default=1.0)
     each = "; ".join(title.replace("<br>", ", ") for title in titled)
     alt = f"{what.capitalize()} of the maps for {class_} over the test set: {each}"
-    charts.show(charts.small_maps(titled, 0.0, top), "mean-maps", alt)
+    unit = "share of the maximum"
+    charts.show(charts.small_maps(titled, 0.0, top, unit, outline=True), "mean-maps", alt)
     sample = next(iter(found.values())).sample
     views.caption(
         f"**{what.capitalize()} of the Grad-CAM of the predicted class** over {sample.text}, each divided by its "

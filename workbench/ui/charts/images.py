@@ -11,13 +11,12 @@ import plotly.graph_objects as go
 from plotly.colors import sample_colorscale, unlabel_rgb
 from torch import Tensor
 
-from .style import TEXT, at_the_bar, framed, is_phone, square
+from .style import TEXT, at_the_bar, bar_length, framed, is_phone, square
 
 _BAR = {  # of colors, in the strip under a picture
     "orientation": "h",
     "thickness": 12,
     "thicknessmode": "pixels",
-    "len": 0.76,
     "x": 0,
     "xanchor": "left",
     "y": 0,
@@ -30,6 +29,11 @@ _BAR = {  # of colors, in the strip under a picture
 }
 _SMALL = 168  # pixels: of a small map, without its title
 _SKIN = 180  # the gray, 0..255, of bright skin
+
+
+def color_bar(unit: str, **more: Any) -> dict[str, Any]:
+    """A color bar below an image, with room for its unit (`at_the_bar`); `more` overrides the default properties."""
+    return {**_BAR, "len": bar_length(unit), **more}
 
 
 def face(pixels: Tensor, label: str) -> go.Figure:
@@ -49,8 +53,8 @@ def face_with_map(pixels: Tensor, heat: Tensor, top: float, opacity: float, unit
     """
     drawn = [_gray(pixels)]
     if top > 0:
-        drawn += _over(heat, top, opacity, "map", bar=True)
-    return square(go.Figure(drawn), pixels, "", unit) if top > 0 else square(go.Figure(drawn), pixels, "blank")
+        drawn += _over(heat, top, opacity, "map", color_bar(unit))
+    return square(go.Figure(drawn), pixels, *(("", unit) if top > 0 else ("blank",)))
 
 
 Stops = tuple[tuple[float, tuple[float, ...], float], ...]
@@ -87,7 +91,7 @@ def many_maps(
         drawn.append(_gray(pixels).update(place))
         most = float(heat.abs().max()) if top is None else top
         if most > 0:
-            bar = i == 1 and top is not None
+            bar = color_bar(unit) if i == 1 and top is not None else None
             drawn += [trace.update(place) for trace in _over(heat, most, opacity, title.split("<br>")[0], bar)]
     layout, below = panels(dict.fromkeys(maps, (side, side)), columns, 0.02, words / height), 46 if top else 0
     layout["annotations"] += [at_the_bar(unit)] if top else []
@@ -146,7 +150,7 @@ def panels(titles: Mapping[str, tuple[int, int]], columns: int, across: float, d
 
 
 def laid_over(
-    values: Tensor, low: float, high: float, stops: Stops, hover: str, bar: Mapping[str, Any] | None = _BAR
+    values: Tensor, low: float, high: float, stops: Stops, hover: str, bar: Mapping[str, Any] | None
 ) -> list[go.Heatmap | go.Scatter]:
     """A map (S, S) drawn over a face, and a color bar that shows its colors as they look on the face in any theme."""
     clear = [(s, f"rgba({r:.0f},{g:.0f},{b:.0f},{a:.3f})") for s, (r, g, b), a in stops]
@@ -159,11 +163,11 @@ def laid_over(
     return drawn
 
 
-def _over(heat: Tensor, most: float, opacity: float, title: str, bar: bool) -> list[go.Heatmap | go.Scatter]:
+def _over(heat: Tensor, most: float, opacity: float, title: str, bar: Mapping[str, Any] | None) -> list:
     """The same, transparent at zero and brightest (or reddest and bluest) at `most`."""
     around_zero = float(heat.min()) < 0
     stops = clear_at_zero(opacity) if around_zero else clear_to_bright(opacity)
-    return laid_over(heat, -most if around_zero else 0, most, stops, title, _BAR if bar else None)
+    return laid_over(heat, -most if around_zero else 0, most, stops, title, bar)
 
 
 @lru_cache
@@ -229,8 +233,8 @@ def strength(values: Tensor, label: str, low: float = 0.0, high: float = 1.0) ->
 
 def _scaled(values: Tensor, low: float, high: float, colors: str, label: str) -> go.Heatmap:
     """A map with its color bar; `label` is the quantity."""
-    hover = label + " %{z:.4g}, row %{y}, column %{x}<extra></extra>"
-    return go.Heatmap(z=values.numpy(), zmin=low, zmax=high, colorscale=colors, colorbar=_BAR, hovertemplate=hover)
+    hover, bar = label + " %{z:.4g}, row %{y}, column %{x}<extra></extra>", color_bar(label)
+    return go.Heatmap(z=values.numpy(), zmin=low, zmax=high, colorscale=colors, colorbar=bar, hovertemplate=hover)
 
 
 def _gray(pixels: Tensor) -> go.Heatmap:

@@ -118,7 +118,7 @@ def before_and_after(before: Tensor, after: Tensor, labels: tuple[str, str]) -> 
     )  # fmt: skip
     figure.update_xaxes(range=ends, fixedrange=True, nticks=5, zeroline=False, showgrid=False)
     figure.update_yaxes(
-        title={"text": labels[1], "font": {"size": TEXT}, "standoff": 8}, range=ends, fixedrange=True, nticks=5,
+        title={"text": labels[1], "font": {"size": TEXT}, "standoff": 16}, range=ends, fixedrange=True, nticks=5,
         automargin=True, zeroline=False,
     )  # fmt: skip
     return framed(figure, labels[0], below=14)

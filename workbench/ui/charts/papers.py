@@ -49,7 +49,7 @@ def verdicts(counts: Mapping[str, Mapping[str, int]]) -> go.Figure:
             textposition="inside",
             insidetextanchor="middle",
             textangle=0,
-            constraintext="none",
+            constraintext="inside",
             insidetextfont={"color": ink, "size": TEXT},
             marker={"color": ground, "line": {"width": 1, "color": _GRAY}},
             customdata=[*zip(names, n, strict=True)],
@@ -60,7 +60,8 @@ def verdicts(counts: Mapping[str, Mapping[str, int]]) -> go.Figure:
     figure.update_xaxes(visible=False, range=[0, 1.002], fixedrange=True)  # room for the last outline
     figure.update_yaxes(visible=False, range=[len(names) - 0.6, -0.75], fixedrange=True)
     figure = framed(figure, "share of claims (thin segments widened)")
-    return figure.update_layout(barmode="stack", margin={"t": 0, "b": 34})
+    fit = {"mode": "hide", "minsize": 14}  # a number that would not fit is left to the hover
+    return figure.update_layout(barmode="stack", margin={"t": 0, "b": 34}, uniformtext=fit)
 
 
 def claimed_and_ours(

@@ -11,7 +11,7 @@ from torch import Tensor
 from workbench.analysis.colors import class_colors
 from workbench.markup import percent
 
-from .style import TEXT, framed
+from .style import TEXT, angle_ticks, framed, share_ticks
 
 _MOST_BARS = 20
 
@@ -68,8 +68,8 @@ def curves(
 ) -> go.Figure:
     """Lines over a common axis, each with its name at its end: x (n,), ys (number of lines, n).
 
-    On a linear axis `ys` are shares of 1; names of lines that end near each other are moved apart. At each x of
-    `marks` stands a dotted line. `points` draws markers at each x.
+    On a linear axis `ys` are shares of 1. Names of lines that end near each other are moved apart, and thin lines
+    lead to them. At each x of `marks` stands a dotted line. `points` draws markers at each x.
     """
     drawn = {"type": "scatter", "mode": "lines+markers" if points else "lines", "x": x.numpy(), "marker": {"size": 8}}
     lines = [
@@ -78,14 +78,19 @@ def curves(
     ]
     shown = ys.clamp_min(1e-12).log10() if log else ys
     low, high = (float(shown.min()), float(shown.max())) if log else (0.0, 1.0)
-    beside = {"x": 1, "xref": "paper", "xanchor": "left", "xshift": 6, "showarrow": False}
-    ends = zip(_spread(shown[:, -1].tolist(), low, high), names, colors, strict=True)
-    words = [{**beside, "y": y, "text": f'<span style="color:{c}">■</span> {name}'} for y, name, c in ends if name]
+    lead = {"x": 1, "xref": "paper", "ax": 16, "ayref": "y", "xanchor": "left", "arrowhead": 0, "arrowwidth": 1}
+    ends = shown[:, -1].tolist()
+    words = [
+        {**lead, "y": y, "ay": at, "text": f'<span style="color:{color}">■</span> {name}', "arrowcolor": color}
+        for y, at, name, color in zip(ends, _spread(ends, low, high), names, colors, strict=True)
+        if name
+    ]
     fixed = {"fixedrange": True, "zeroline": False}
-    across = {**fixed, "range": [float(x[0]), float(x[-1])], "showgrid": False}
-    upwards = {**fixed, "title": {"text": y_title, "font": {"size": TEXT}, "standoff": 12}, "automargin": True}
-    upwards |= {"type": "log", "dtick": _step(low, high)} if log else {"range": [-0.03, 1.05]}
-    layout = {"annotations": words, "xaxis": across, "yaxis": upwards, "margin": {"r": 32 + 9 * max(map(len, names))}}
+    across = {**fixed, "range": [float(x[0]), float(x[-1])], "showgrid": False, **angle_ticks(x[0], x[-1])}
+    y_title += " (logarithmic)" if log else ""
+    upwards = {**fixed, "title": {"text": y_title, "font": {"size": TEXT}, "standoff": 16}, "automargin": True}
+    upwards |= {"type": "log", "dtick": _step(low, high)} if log else {"range": [-0.03, 1.05], **share_ticks()}
+    layout = {"annotations": words, "xaxis": across, "yaxis": upwards, "margin": {"r": 38 + 9 * max(map(len, names))}}
     upright = {"type": "line", "y0": 0, "y1": 1, "yref": "y domain"}
     upright |= {"line": {"dash": "dot", "width": 2, "color": "#7F7F7F"}}
     layout["shapes"] = [{**upright, "x0": mark, "x1": mark} for mark in marks]
@@ -133,6 +138,7 @@ def singular_values(sigma: Tensor, k: int) -> go.Figure:
             hovertemplate="σ%{x} = %{y:.4f}<extra></extra>",
         )
     )
-    plain, title = {"fixedrange": True, "automargin": True}, {"text": "σ (logarithmic)", "font": {"size": TEXT}}
+    plain = {"fixedrange": True, "automargin": True}
+    title = {"text": "σ (logarithmic)", "font": {"size": TEXT}, "standoff": 16}
     axes = {"xaxis": {**plain, "showgrid": False}, "yaxis": {**plain, "title": title, "type": "log", "dtick": 1}}
     return framed(figure, "index i, in descending order", below=14, layout=axes)

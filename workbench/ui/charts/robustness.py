@@ -14,7 +14,7 @@ from workbench.markup import percent
 from .frequency import bar_around_zero
 from .images import _gray, clear_at_zero, laid_over
 from .metrics import ABOVE, DASHES, SYMBOLS, _whiskers, network_colors
-from .style import TEXT, framed, share_ticks, square
+from .style import TEXT, angle_ticks, framed, share_ticks, square
 
 _GAP = 0.015  # between pictures of a row, share of its width
 
@@ -105,6 +105,7 @@ def accuracies(
             )
         )  # fmt: skip
     reach = [min(float(x.min()) for x, *_ in lines.values()), max(float(x.max()) for x, *_ in lines.values())]
+    room = 0.03 * (reach[1] - reach[0])  # for markers
     for (name, y), dash in zip(baselines.items(), ("dot", "dash"), strict=False):
         line = {"dash": dash, "width": 2, "color": "#7F7F7F"}
         named = f"{name} {percent(y)}"
@@ -116,7 +117,13 @@ def accuracies(
     plain = {"fixedrange": True, "zeroline": False}
     title = {"text": "accuracy ↑", "font": {"size": TEXT}, "standoff": 12}
     layout = {
-        "xaxis": {**plain, "showgrid": False, "nticks": 7},
+        "xaxis": {
+            **plain,
+            "showgrid": False,
+            "nticks": 7,
+            "range": [reach[0] - room, reach[1] + room],
+            **angle_ticks(*reach),
+        },
         "yaxis": {**plain, "title": title, **share_ticks(lowest=0.2), "range": [0, 1], "automargin": True},
         "shapes": shapes,
         "showlegend": True,
@@ -133,5 +140,5 @@ def face_with_signed(pixels: Tensor, values: Tensor, label: str) -> go.Figure:
     The scale reaches at least 0.1, so that tiny values do not look strong.
     """
     most = max(float(values.abs().max()), 0.1)
-    over = laid_over(values, -most, most, clear_at_zero(0.85), label, bar_around_zero(most))
+    over = laid_over(values, -most, most, clear_at_zero(0.85), label, bar_around_zero(most, label))
     return square(go.Figure([_gray(pixels), *over]), pixels, "", label)

@@ -64,7 +64,7 @@ def is_phone() -> bool:
 
 
 def square(figure: go.Figure, pixels: Tensor, label: str, unit: str = "") -> go.Figure:
-    """Axes hidden, pixels square, the first row at the top; `unit` is at the right end of the color bar."""
+    """Axes hidden, pixels square, the first row at the top; `unit` is beside the color bar."""
     height, width = pixels.shape
     hidden = {"visible": False, "fixedrange": True, "constrain": "domain"}
     across = hidden | {"range": [-0.5, width - 0.5]}
@@ -80,14 +80,24 @@ def share_ticks(top: float = 1.0, lowest: float = 0.0) -> dict[str, Any]:
     return {"tickvals": values, "ticktext": [percentage(value, 0) for value in values]}
 
 
+def angle_ticks(low: float, high: float) -> dict[str, Any]:
+    """Ticks every 90 degrees for an axis over a whole rotation, from −180 to 180; nothing for any other axis."""
+    return {"dtick": 90, "tickangle": 0} if (low, high) == (-180, 180) else {}
+
+
 HALVES = {"tickvals": [0, 0.5, 1], "ticktext": [percentage(value, 0) for value in (0, 0.5, 1)]}
 """Ticks of a narrow axis of shares."""
 
 
-def at_the_bar(unit: str) -> dict[str, Any]:
-    """An annotation with the unit of a color bar, at its right end."""
-    place = {"x": 1, "y": 0, "yshift": -4, "xref": "paper", "yref": "paper", "xanchor": "right", "yanchor": "top"}
-    return {"text": unit, "showarrow": False, **place}
+def bar_length(unit: str) -> float:
+    """Length of a color bar as a share of the chart, which leaves room for its unit in the narrowest chart."""
+    return 1 - (14 + 7.2 * len(unit)) / _SIDE
+
+
+def at_the_bar(unit: str, below: int = 12) -> dict[str, Any]:
+    """An annotation with the unit of a color bar, beside its right end; the bar is `below` pixels under the chart."""
+    place = {"x": bar_length(unit), "y": 0, "xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "middle"}
+    return {"text": unit, "showarrow": False, "font": {"size": 14}, "yshift": -below, **place}
 
 
 def framed(figure: go.Figure, label: str, below: int = 0, layout: Mapping[str, Any] | None = None) -> go.Figure:

@@ -63,24 +63,26 @@ def _dots(points: np.ndarray, ids: np.ndarray, marker: dict, name: str) -> go.Sc
 
 
 def _scatter(drawn: list, axes: tuple[str, str], face: Tensor | None, legend: bool) -> go.Figure:
+    words = []
     if face is not None:
-        mark = {"symbol": "star", "size": 18, "color": _FACE, "line": {"width": 2, "color": "#FFFFFF"}}
-        x, y = face.tolist()
-        drawn.append(
-            go.Scatter(
-                x=[x], y=[y], mode="markers+text", text=["chosen face"], textposition="top center", marker=mark,
-                textfont={"size": TEXT, "color": _FACE}, name="chosen face", hoverinfo="skip", showlegend=False,
-            )
-        )  # fmt: skip
+        words = [_over_dots(face, "★", 26, 0), _over_dots(face, "<b>chosen face</b>", TEXT, 22)]
     titles = ({**_AXIS, "title": {"text": name, "font": {"size": TEXT}}} for name in axes)
     layout = dict(zip(("xaxis", "yaxis"), titles, strict=True)) | {
         "height": 520,
         "showlegend": legend,
         "legend": ABOVE | {"itemsizing": "constant"},
+        "annotations": words,
         "dragmode": "lasso",
         "margin": {"t": 40, "b": 40, "l": 40},
     }
     return framed(go.Figure(drawn), "", layout=layout)
+
+
+def _over_dots(at: Tensor, text: str, size: int, up: int) -> dict:
+    """A text with a white halo, `up` pixels above a point; an annotation, since WebGL dots cover any other trace."""
+    font = {"size": size, "color": _FACE, "shadow": ", ".join(["0 0 3px #FFFFFF"] * 6)}
+    x, y = at.tolist()
+    return {"x": x, "y": y, "text": text, "yshift": up, "showarrow": False, "font": font}
 
 
 def show_to_select(figure: go.Figure, key: str, alt: str, selected: Callable[[], None] | str = "rerun") -> list[str]:

@@ -81,7 +81,7 @@ def against_random(fraction: Tensor, curves: Tensor, x_title: str, highest: floa
     figure.update_xaxes(range=[0, 1], **share_ticks(), showgrid=False, zeroline=False, fixedrange=True)
     figure.update_yaxes(
         title={"text": "probability, not calibrated", "font": {"size": TEXT}, "standoff": 8}, range=[-0.02, highest],
-        zeroline=False, fixedrange=True, automargin=True,
+        zeroline=False, fixedrange=True, automargin=True, **share_ticks(highest),
     )  # fmt: skip
     for trace in figure.data[: len(randoms)]:
         trace.showlegend = False

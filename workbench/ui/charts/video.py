@@ -10,7 +10,7 @@ from torch import Tensor
 
 from workbench.analysis.colors import class_colors
 
-from .style import TEXT, framed
+from .style import TEXT, framed, share_ticks
 
 
 def over_time(
@@ -60,6 +60,7 @@ def over_time(
     upwards = {
         "title": {"text": "probability", "font": {"size": TEXT}, "standoff": 12},
         "range": [-0.03, 1.05],
+        **share_ticks(),
         "automargin": True,
     }
     layout = {
