@@ -142,9 +142,9 @@ label:has(input:is([type="checkbox"], [type="radio"], [type="range"]):focus-visi
 /* Streamlit leaves the border between a button and the selected one to the selected one, though rows may wrap there */
 [data-testid="stButtonGroup"] button[aria-checked="true"] {position: relative; z-index: 1}
 [data-testid="stButtonGroup"] button[aria-checked="true"] + button
-{border-left-color: color-mix(in srgb, currentColor 18%, transparent)}
+{border-left-color: color-mix(in srgb, currentColor 18%, transparent) !important}
 [data-testid="stButtonGroup"] button:has(+ [aria-checked="true"])
-{border-right-color: color-mix(in srgb, currentColor 18%, transparent)}
+{border-right-color: color-mix(in srgb, currentColor 18%, transparent) !important}
 @media (prefers-reduced-motion: reduce) {*, ::before, ::after {animation-duration: 1ms !important;
 animation-iteration-count: 1 !important; transition-duration: 1ms !important; scroll-behavior: auto !important}}
 </style>"""

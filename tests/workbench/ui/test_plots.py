@@ -100,3 +100,18 @@ def test_axes_have_thin_spaces_between_thousands_and_no_si_letters():
     layout = style.inked(lines([1, 100_000]), "light").layout
     assert layout.separators == ".\N{NARROW NO-BREAK SPACE}"
     assert (layout.xaxis.exponentformat, layout.yaxis.exponentformat) == ("none", "power")
+
+
+def test_the_chosen_face_is_over_the_dots_of_an_embedding_with_a_halo():
+    at = torch.tensor([0.5, 0.25])
+    figure = charts.scatter_by_class(torch.rand(3, 2), torch.zeros(3), ("happy",), list("abc"), ("x", "y"), at)
+    star, name = figure.layout.annotations[:2]
+    assert (star.text, star.x, star.y) == ("★", 0.5, 0.25)
+    assert "chosen face" in name.text
+    assert "#FFFFFF" in star.font.shadow
+    assert "#FFFFFF" in name.font.shadow
+
+
+def test_numbers_that_do_not_fit_into_a_bar_are_hidden():
+    counts = dict.fromkeys(charts.VERDICT_COLORS, 1)
+    assert charts.verdicts({"A": counts}).layout.uniformtext.mode == "hide"

@@ -100,7 +100,7 @@ def channel_weights(
             hovertemplate="channel %{customdata}: %{y:.4f}<extra></extra>",
         )
     )
-    plain, title = {"fixedrange": True, "nticks": 6}, {"text": label, "font": {"size": TEXT}, "standoff": 8}
+    plain, title = {"fixedrange": True, "nticks": 6}, {"text": label, "font": {"size": TEXT}, "standoff": 16}
     ends = {} if None in limits else {"range": list(limits)}
     layout = {
         "xaxis": {**plain, "showgrid": False, "showticklabels": in_order, "zeroline": False},

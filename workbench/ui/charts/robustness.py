@@ -14,7 +14,7 @@ from workbench.markup import percent
 from .frequency import bar_around_zero
 from .images import _gray, clear_at_zero, laid_over
 from .metrics import ABOVE, DASHES, SYMBOLS, _whiskers, network_colors
-from .style import TEXT, angle_ticks, framed, share_ticks, square
+from .style import TEXT, angle_ticks, framed, is_phone, share_ticks, square
 
 _GAP = 0.015  # between pictures of a row, share of its width
 
@@ -73,7 +73,7 @@ def predictions_grid(
     across = {**plain, "tickvals": [*range(len(columns))], "ticktext": list(columns)}
     down = {
         **plain, "tickvals": [*range(len(rows))], "ticktext": list(rows), "autorange": "reversed", "automargin": True,
-        "title": {"text": y, "font": {"size": TEXT}, "standoff": 8},
+        "title": {"text": y, "font": {"size": TEXT}, "standoff": 16},
     }  # fmt: skip
     layout = {"xaxis": across, "yaxis": down, "annotations": words, "height": 60 * len(rows) + 60, "margin": {"b": 60}}
     return framed(go.Figure(cells), x, below=20, layout=layout)
@@ -129,7 +129,7 @@ def accuracies(
         "showlegend": True,
         "legend": ABOVE,
         "margin": {"r": 14, "t": 34},
-        "height": 340,
+        "height": 340 + (22 * len(drawn) if is_phone() else 0),  # there the legend has a row for each line
     }
     return framed(go.Figure(drawn), x_title, below=14, layout=layout)
 

@@ -65,7 +65,7 @@ def _dots(points: np.ndarray, ids: np.ndarray, marker: dict, name: str) -> go.Sc
 def _scatter(drawn: list, axes: tuple[str, str], face: Tensor | None, legend: bool) -> go.Figure:
     words = []
     if face is not None:
-        words = [_over_dots(face, "★", 26, 0), _over_dots(face, "<b>chosen face</b>", TEXT, 22)]
+        words = [_over_dots(face, "★", 26, 0), _over_dots(face, "<b>chosen face</b>", TEXT, 30)]
     titles = ({**_AXIS, "title": {"text": name, "font": {"size": TEXT}}} for name in axes)
     layout = dict(zip(("xaxis", "yaxis"), titles, strict=True)) | {
         "height": 520,

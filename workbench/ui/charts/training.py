@@ -66,7 +66,7 @@ def learning(
         nticks=min(max(total, 2), 12), tickformat="d", showline=True, linecolor="rgba(128,128,128,0.35)",
     )  # fmt: skip
     figure.update_yaxes(
-        title={"text": y_title, "font": {"size": TEXT}, "standoff": 8}, range=[0, 1.03 * top], fixedrange=True,
+        title={"text": y_title, "font": {"size": TEXT}, "standoff": 16}, range=[0, 1.03 * top], fixedrange=True,
         automargin=True, zeroline=False, **(share_ticks() if shares else {"nticks": 6}),
     )  # fmt: skip
     right = 14 + 9 * max(map(len, lines), default=0) if x and x[-1] > 0.75 * total else 14

@@ -80,7 +80,7 @@ def against_random(fraction: Tensor, curves: Tensor, x_title: str, highest: floa
         )  # fmt: skip
     figure.update_xaxes(range=[0, 1], **share_ticks(), showgrid=False, zeroline=False, fixedrange=True)
     figure.update_yaxes(
-        title={"text": "probability, not calibrated", "font": {"size": TEXT}, "standoff": 8}, range=[-0.02, highest],
+        title={"text": "probability, not calibrated", "font": {"size": TEXT}, "standoff": 16}, range=[-0.02, highest],
         zeroline=False, fixedrange=True, automargin=True, **share_ticks(highest),
     )  # fmt: skip
     for trace in figure.data[: len(randoms)]:
