@@ -92,7 +92,7 @@ def test_a_curve_beside_the_weights_takes_the_place_of_the_command(tmp_path, mon
     app = opened()
     told = text_of(app)
     assert "400 of the 3\N{NARROW NO-BREAK SPACE}589 images of PrivateTest" in told
-    assert "| Residual CNN | 25.0 (20.0 to 30.0) |" in text_of(opened(tab="Rotation"))
+    assert "| Residual CNN | 25.0 (20.0\N{WORD JOINER}–\N{WORD JOINER}30.0) |" in text_of(opened(tab="Rotation"))
     assert "ferscope robustness residual_cnn" not in [block.value for block in app.code]
     app.selectbox(key="change").set_value("blur").run()
     assert "ferscope robustness residual_cnn" in [block.value for block in app.code], "blur is missing"

@@ -63,7 +63,7 @@ def test_measured_rankings_and_training_runs_are_in_points_and_minutes(shelf):
         put(name, knows(range(known)), weights=False, network=name, recipe="short")
     text = results.text()
     assert "| D: `resnet18_bam` over `resnet18` | balanced accuracy | +0.79 | seed 0: −57.1 (−57.1 to −57.1) |" in text
-    assert "reversed with the only seed" in text
+    assert "reversed with one seed" in text
     assert results._minutes(12.4) == "12 minutes"
     assert results._minutes(1200) == "20 hours"
 

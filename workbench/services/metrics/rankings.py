@@ -46,7 +46,7 @@ class Ranking:
     def verdict(self) -> str:
         """Whether the ranking holds, by the intervals over images for all seeds."""
         n = len(self.by_seed)
-        where = "with the only seed" if n == 1 else f"with each of {n} seeds"
+        where = "with one seed" if n == 1 else f"with each of {n} seeds"
         if all(low > 0 for _, low, _ in self.by_seed.values()):
             return f"holds {where}"
         if all(high < 0 for _, _, high in self.by_seed.values()):

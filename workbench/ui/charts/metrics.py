@@ -15,6 +15,7 @@ from workbench.analysis.colors import class_colors
 from workbench.markup import percent
 
 from .. import page_content
+from .numbers import UP_TO
 from .style import TEXT, framed, inked, share_ticks
 
 Interval = tuple[float, float, float]
@@ -120,7 +121,7 @@ _SHARE_OF_ONE = {
 def with_interval(values: Interval) -> str:
     """A share with its interval, whose ends stay on one line: 69.0 % (67.5–70.5)."""
     value, low, high = values
-    return f"{percentage(value)} ({100 * low:.1f}\N{WORD JOINER}–\N{WORD JOINER}{100 * high:.1f})"
+    return f"{percentage(value)} ({100 * low:.1f}{UP_TO}{100 * high:.1f})"
 
 
 def confusion(counts: Tensor, classes: tuple[str, ...], marked: tuple[str, str]) -> go.Figure:

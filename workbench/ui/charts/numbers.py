@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from models import text
 
+UP_TO = "\N{WORD JOINER}–\N{WORD JOINER}"
+"""Between the ends of an interval, which stay on one line."""
+
 
 def interval(values: tuple[float, float, float], signed: bool = False) -> str:
-    """Value, lower and upper end in percent with one decimal: 69.0 (67.5 to 70.5), or +0.3 (−0.9 to +1.5)."""
+    """Value, lower and upper end in percent with one decimal: 69.0 (67.5–70.5), or +0.3 (−0.9 to +1.5)."""
     value, low, high = (text.signed(100 * v, 1) if signed else f"{100 * v:.1f}" for v in values)
-    return f"{value} ({low} to {high})"
+    return f"{value} ({low}{' to ' if signed else UP_TO}{high})"
 
 
 def memory(count: int) -> str:

@@ -39,7 +39,7 @@ def test_a_ranking_holds_if_the_interval_over_images_excludes_zero_with_every_se
     assert found.verdict == "holds with each of 2 seeds"
 
 
-@pytest.mark.parametrize(("better", "worse", "verdict"), [(2, 6, "reversed with the only seed"), (4, 4, "undecided")])
+@pytest.mark.parametrize(("better", "worse", "verdict"), [(2, 6, "reversed with one seed"), (4, 4, "undecided")])
 def test_an_order_can_be_the_other_way_round_or_undecided(better, worse, verdict):
     found = ranked((0,), better, worse)
     assert found.verdict == verdict
