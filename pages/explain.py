@@ -108,8 +108,8 @@ def map_caption(class_: str, title: str, most: float, top: float) -> str:
         else RANDOM
     )
     return (
-        f"**{title}, brighter: stronger evidence for {class_}** in layer `{explanation.layer}` "
-        f"({h}\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}{w}, resized). {means}"
+        f"**{title} for {class_}** in layer `{explanation.layer}` ({h}\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}{w}, "
+        f"resized). Brighter: stronger evidence. {means}"
     )
 
 

@@ -54,7 +54,8 @@ def mean_maps(names: list[str]) -> None:
     sample = next(iter(found.values())).sample
     views.caption(
         f"**{what.capitalize()} of the Grad-CAM of the predicted class** over {sample.text}, each divided by its "
-        "maximum, by network and correctness. Faces are only roughly aligned, so a mean blurs."
+        "maximum, by network and correctness. Faces are only roughly aligned, so a mean blurs; the drawn "
+        "outline is schematic."
     )
     if len(found) > 1:
         _difference(groups, list(found)[:2], class_)
