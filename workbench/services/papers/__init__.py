@@ -199,7 +199,7 @@ def _plain(table: Table, row_id: str) -> PlainRow:
 
 def told(finding: Finding, letter: str) -> str:
     """The text of a finding, with every figure looked up or computed now."""
-    return re.sub(r"\{(\w+):([\w/-]+)\}", lambda m: _FIGURES[m[1]](letter, m[2]), finding.text)
+    return re.sub(r"\{(\w+):([\w/.-]+)\}", lambda m: _FIGURES[m[1]](letter, m[2]), finding.text)
 
 
 def _found(letter: str, id: str) -> Checked:
