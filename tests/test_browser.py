@@ -235,7 +235,7 @@ def test_a_link_to_the_earlier_name_of_a_page_opens_the_page_with_what_it_says(a
 
 def test_a_link_opens_the_same_view_which_the_menu_and_a_report_keep(app_url, page, tmp_path):
     page.goto(f"{app_url}/?network=resnet18&sample=grace_hopper&class=sad")
-    page.get_by_text("evidence for sad").first.wait_for()
+    page.get_by_text("Grad-CAM for sad").first.wait_for()
     settled(page)
     assert "ResNet-18" in page.locator(".st-key-network input").input_value()
     assert page.url.endswith("/?network=resnet18&sample=grace_hopper&class=sad")
@@ -247,7 +247,7 @@ def test_a_link_opens_the_same_view_which_the_menu_and_a_report_keep(app_url, pa
     page.get_by_role("tab", name="Results").click()
     page.wait_for_url("**&tab=Results")
     page.go_back()
-    page.get_by_text("evidence for sad").first.wait_for()
+    page.get_by_text("Grad-CAM for sad").first.wait_for()
     page.go_forward()
     page.get_by_text("Accuracy with and without attention").wait_for()
     assert page.get_by_role("tab", name="Results").get_attribute("aria-selected") == "true"

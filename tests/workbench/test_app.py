@@ -48,7 +48,7 @@ def test_the_app_opens_with_a_sample_face_already_explained():
     assert app.title[0].value == "Explain"
     predicted = services.predict(faces.load_sample("astronaut")).predicted
     assert f"Prediction: {predicted}" in text_of(app)
-    assert f"evidence for {predicted}" in text_of(app)
+    assert f"Grad-CAM for {predicted}" in text_of(app)
     assert not app.error
 
 

@@ -95,7 +95,8 @@ def faults() -> int:
 
 plain, kept = faults(), keep_freed_memory()
 faults()
-print(kept, plain, faults())
+# The least of three: while others need memory, the kernel may take pages that are free here.
+print(kept, plain, min(faults() for _ in range(3)))
 """
 
 
