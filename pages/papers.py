@@ -6,7 +6,7 @@ import streamlit as st
 
 from workbench.ui import papers, views
 
-views.title("Papers", "What do the papers claim, and does it hold?")
+views.title("Papers", "What do the papers claim, and do the claims hold?")
 letter = papers.choose()
 papers.source(letter)
 

@@ -85,7 +85,7 @@ def _each(face: Face, network: str, modules: tuple[Module, ...], by: Replacement
         else ""
     )
     views.caption(
-        f"**{what}:** {_MEANINGS[by]}. {limit}Whether it improves accuracy, only training without it can show."
+        f"**{what}:** {_MEANINGS[by]}. {limit}Only training without it shows whether it improves accuracy."
     )
 
 
