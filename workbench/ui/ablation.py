@@ -84,9 +84,7 @@ def _each(face: Face, network: str, modules: tuple[Module, ...], by: Replacement
         if by == "identity"
         else ""
     )
-    views.caption(
-        f"**{what}:** {_MEANINGS[by]}. {limit}Only training without it shows whether it improves accuracy."
-    )
+    views.caption(f"**{what}:** {_MEANINGS[by]}. {limit}Only training without it shows whether it improves accuracy.")
 
 
 def class_branches(face: Face, network: str) -> None:

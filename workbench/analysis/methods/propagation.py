@@ -39,7 +39,7 @@ def deeplift(case: Case) -> Tensor:
 
 
 def lrp(case: Case) -> Tensor:
-    """LRP with rule ε in every layer, (B, H, W): (B, H, W)."""
+    """LRP with rule ε in every layer, (B, H, W)."""
     from captum.attr import LRP
     from captum.attr._utils.lrp_rules import EpsilonRule
 
