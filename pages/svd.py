@@ -42,9 +42,7 @@ def attention() -> None:
         return
     other = services.svd.svd_networks()[0]
     st.info("The chosen network has no SVD attention. Choose one that has it.")
-    st.button(
-        f"Show {services.networks.get_spec(other).title}", on_click=state.choose_network, args=(other,), type="primary"
-    )
+    state.network_button(f"Show {services.networks.get_spec(other).title}", other, type="primary")
 
 
 @page_content.fragment

@@ -261,3 +261,13 @@ def test_a_link_opens_the_same_view_which_the_menu_and_a_report_keep(app_url, pa
     page.goto((tmp_path / "kept.html").as_uri())
     page.locator(".js-plotly-plot .heatmaplayer image").first.wait_for()
     assert "Component 8" in page.locator("main").inner_text()
+
+
+@pytest.mark.parametrize("link", ["?look=Attention+maps", "svd?tab=SVD+attention"])
+def test_a_button_in_a_tab_shows_a_network_that_has_attention(app_url, page, link):
+    page.goto(f"{app_url}/{link}")
+    page.get_by_role("button", name="Show EfficientNet-Lite0").click()
+    page.wait_for_function("document.querySelector('.st-key-network input').value.includes('SVD (HFC)')")
+    settled(page)
+    assert "network=efficientnet_lite0_svd_hfc" in page.url
+    assert error_boxes(page) == []

@@ -47,10 +47,8 @@ def _offer() -> None:
             services.networks.get_spec(name).title,
             "" if services.networks.is_trained(name) else " Its weights are not included.",
         )
-        button.button(
-            f"Show {title}", key=f"show-{name}", on_click=state.choose_network, args=(name,), width="stretch",
-            type="primary" if i == 0 else "secondary",
-        )  # fmt: skip
+        kind_of_button = "primary" if i == 0 else "secondary"
+        state.network_button(f"Show {title}", name, button, key=f"show-{name}", width="stretch", type=kind_of_button)
         ideas = "; ".join(f"{found.idea} ({found.source})" for found in kinds_in(kind))
         text.markdown(f"**{kind[0].upper()}{kind[1:]}:** {ideas}.{weights}")
 

@@ -244,7 +244,7 @@ def _attention_maps(chosen: Chosen) -> None:
     if not found:
         other = get_spec(default_network_with_attention())
         st.info("This network has no spatial attention, so it has no attention maps.")
-        st.button(f"Show {other.title}", on_click=state.choose_network, args=(other.name,), key="with-attention")
+        state.network_button(f"Show {other.title}", other.name, key="with-attention")
         return
     side = explanation.pixels.shape
     titled = {

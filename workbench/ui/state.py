@@ -47,6 +47,19 @@ def choose_network(name: str) -> None:
     st.session_state["network"] = name
 
 
+def network_button(label: str, name: str, container: Any = st, **more: Any) -> None:
+    """Draw a button that chooses the network; also in a tab, where a click by itself runs only the tab again.
+
+    Args:
+        label: of the button.
+        name: of the network.
+        container: where it is drawn, for example a column.
+        more: as for `st.button`.
+    """
+    if container.button(label, on_click=choose_network, args=(name,), **more):
+        st.rerun()
+
+
 def network_or_stop() -> Network:
     """The network in the toolbar, loaded; if its checkpoint is damaged, show the error and end the page."""
     try:
