@@ -1,4 +1,4 @@
-"""Train: start a training, watch it, and compare the network before and after."""
+"""Train: start a training run, watch it, and compare the network before and after."""
 
 import streamlit as st
 

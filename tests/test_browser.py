@@ -181,10 +181,10 @@ def test_a_lesson_and_the_start_of_a_training_need_no_mouse(app_url, page):
     page.keyboard.press("Enter")
     page.get_by_role("button", name="Submit and reveal").wait_for()
     page.goto(f"{app_url}/train")
-    page.get_by_role("button", name="Start the training").wait_for()
+    page.get_by_role("button", name="Start training").wait_for()
     settled(page)
-    tab_to(page, page.get_by_role("button", name="Start the training"))
-    assert page.get_by_role("button", name="Start the training").is_enabled()
+    tab_to(page, page.get_by_role("button", name="Start training"))
+    assert page.get_by_role("button", name="Start training").is_enabled()
 
 
 def test_a_visitor_uploads_an_image_sees_a_map_and_switches_the_network(app_url, page):

@@ -247,8 +247,8 @@ def test_a_job_is_named_by_the_address_and_shows_its_curves_and_faces(tiny):
 def test_an_unknown_job_in_the_address_is_reported_and_the_form_stands():
     app = opened(job="../../etc/passwd")
     assert "is not" not in app.info[0].value
-    assert "There is no training `../../etc/passwd`" in app.info[0].value
-    assert "Start the training" in labels(app)
+    assert "There is no training run `../../etc/passwd`" in app.info[0].value
+    assert "Start training" in labels(app)
 
 
 def test_a_failed_job_says_why_and_can_go_on(tiny):
@@ -340,7 +340,7 @@ def test_a_job_of_the_list_is_looked_at_and_left_again(tiny):
     assert "failed" in _bar(app)
     app.button(key="job-leave").click().run()
     assert "job" not in app.query_params
-    assert "Start the training" in labels(app)
+    assert "Start training" in labels(app)
 
 
 # ---- own pictures
@@ -388,7 +388,7 @@ def test_a_bad_zip_is_refused_on_the_page_and_the_form_stands():
     assert not app.exception
     assert "climbs out" in app.error[0].value
     assert app.button(key="own-make").disabled
-    assert "Start the training" in labels(app)
+    assert "Start training" in labels(app)
 
 
 def test_folders_that_mean_no_class_are_mapped_in_the_page_and_remembered(drawn_crops):
@@ -523,7 +523,7 @@ def test_nobody_but_the_owner_of_the_computer_may_name_a_path_of_it(name, value,
 def test_in_class_visitors_watch_and_only_the_token_starts(in_class, tiny):
     job = job_folders.job(tiny, "running", done=1)
     visitor = opened()
-    assert not {"Start the training", "Stop", "Import"} & labels(visitor)
+    assert not {"Start training", "Stop", "Import"} & labels(visitor)
     assert not any("own images" in expander.label for expander in visitor.expander)
     assert "Watch" in labels(visitor)
     watching = opened(job=job.id)
@@ -531,7 +531,7 @@ def test_in_class_visitors_watch_and_only_the_token_starts(in_class, tiny):
     assert not watching.error
     visitor.text_input[-1].set_value("abcd-efgh-jkmn")
     visitor.button[-1].click().run()
-    assert {"Start the training", "Stop"} <= labels(visitor)
+    assert {"Start training", "Stop"} <= labels(visitor)
 
 
 # ---- the real thing

@@ -48,6 +48,6 @@ def put_on_list(images: Sequence[str], reason: str, key: str, what: str) -> None
 
 
 _HELP = (
-    "A training with this list (page Train, or `ferscope train --exclude`) leaves these images out of its training "
+    "A training run with this list (page Train, or `ferscope train --exclude`) leaves these images out of its training "
     "set. They still count in validation and test sets. Type another name for a new list."
 )

@@ -232,7 +232,7 @@ def training(found: History) -> None:
         lines = {name: values for name, values in lines.items() if bool(values.isfinite().all())}
         with column:
             if not lines or len(found.epochs) < 2:
-                st.info(f"There is no {kind} curve: the training had one epoch, or the {kind} was not recorded.")
+                st.info(f"There is no {kind} curve: the training run had one epoch, or the {kind} was not recorded.")
                 continue
             colors = tuple(_CURVES[name] for name in lines)
             figure = charts.curves(

@@ -22,7 +22,7 @@ def choose() -> dict[str, str]:
     """Let the visitor choose a network, stored for `state.network()`; return it as a query parameter."""
     names = grouped()
     before = st.session_state.setdefault("network", services.networks.DEFAULT_NETWORK)
-    if before not in names:  # a training that was removed or resumed
+    if before not in names:  # a training run that was removed or resumed
         url_state.note(
             f"The network {url_state.quoted(before)} no longer exists; using {services.networks.DEFAULT_NETWORK}."
         )

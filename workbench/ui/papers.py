@@ -39,7 +39,7 @@ def overview() -> None:
     )
     st.caption(
         "Blue: the claim holds (recomputed: arithmetic and counts, which need no training; reproduced: our own "
-        "training). Gray and yellow: open. Orange and red: it does not hold."
+        "training runs). Gray and yellow: open. Orange and red: it does not hold."
     )
     if left_out := leaderboard.left_out():
         st.caption(left_out)

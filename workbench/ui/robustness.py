@@ -259,7 +259,7 @@ def test_set(network: str, corruption: str) -> None:
             "the original images; annotators might label the perturbed ones differently."
         )
     elif services.networks.is_job(network):
-        st.info("Not run: curves are measured for promoted checkpoints. Promote this training on the page Train first.")
+        st.info("Not run: curves are measured for promoted checkpoints. Promote this one on the page Train first.")
     else:
         command(network)
 

@@ -1,4 +1,4 @@
-"""Training curves of a running or finished training."""
+"""Training curves of a running or finished training run."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def learning(
         epochs: completed epochs, (E,); may be empty.
         lines: name → values, (E,).
         y_title: title of the y-axis.
-        total: number of epochs of the training; length of the x-axis.
+        total: number of epochs of the run; length of the x-axis.
         best: the epoch that is marked on the validation curve.
-        now: the training value of the current epoch, a hollow marker.
+        now: the value on the training set in the current epoch, a hollow marker.
         shares: whether the values are shares of 1, with an axis from 0 to 100 %.
     """
     figure, x = go.Figure(), epochs.tolist()

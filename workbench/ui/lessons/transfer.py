@@ -54,7 +54,7 @@ def _guess(found) -> Number:
     question = (
         f"On {found.images[0]} drawn faces the network reaches {scratch:.0f} % of the test images from random weights "
         f"and {all_:.0f} % from ImageNet weights with all layers trained. What does it reach with the ImageNet weights "
-        f"**frozen**, where only the head of {thousands(found.variants['frozen'].trainable)} parameters trains?"
+        f"**frozen**, where only the head of {thousands(found.variants['frozen'].trainable)} parameters is trained?"
     )
     return Number(
         question, 0, 100, 1, answer=100 * found.variants["frozen"].test[0], unit="\N{NO-BREAK SPACE}%", near=7
@@ -68,9 +68,9 @@ def _reveal(found, predicted, left, right) -> None:
         torch.arange(1, ys.shape[1] + 1), ys, tuple(variant.title for variant in variants), "epoch",
         "validation accuracy ↑", tuple(_COLORS.values()), points=True,
     )  # fmt: skip
-    side_by_side(right, (figure, "three-curves", "Validation accuracy by epoch of the three trainings"), wide=True)
+    side_by_side(right, (figure, "three-curves", "Validation accuracy by epoch of the three training runs"), wide=True)
     bars = _tests(found, _COLORS, predicted)
-    side_by_side(right, (bars, "three-tests", "Test accuracy of the three trainings"), wide=True)
+    side_by_side(right, (bars, "three-tests", "Test accuracy of the three training runs"), wide=True)
     with left:
         views.caption(
             f"After {ys.shape[1]} epochs on {found.images[0]} drawn faces, tested on {found.images[1]}. Frozen "
@@ -116,8 +116,8 @@ def _why(found) -> tuple[tuple[str, ...], str]:
 def _take_away(found) -> str:
     values = {recipe: charts.percent(variant.test[0]) for recipe, variant in found.variants.items()}
     return (
-        f"Where weights start and which of them train decides more than the architecture: {values['scratch']} from "
-        f"random weights, {values['frozen']} frozen, {values['transfer']} with all layers."
+        f"The initial weights and the choice of trained layers matter more than the architecture: {values['scratch']} "
+        f"from random weights, {values['frozen']} frozen, {values['transfer']} with all layers."
     )
 
 
@@ -125,7 +125,7 @@ LESSON = Lesson(
     key="transfer",
     title="Transfer learning: frozen or fine-tuned",
     question="What do weights that were trained on other images bring?",
-    needs="measured trainings from ImageNet weights",
+    needs="measured training runs from ImageNet weights",
     network=lambda chosen: lessons.transfer_learning().network,
     find=lambda face, network: lessons.transfer_learning(),
     steps=Steps(_attempt, _think, _guess, _reveal, _why, _take_away),

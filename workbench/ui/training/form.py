@@ -1,4 +1,4 @@
-"""The form of a new training: preset, main settings, architecture options, and all other settings."""
+"""The form for a new training run: preset, main settings, architecture options, and all other settings."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def show() -> None:
     missing = st.session_state["train-set"] not in training.set_names()
     with st.container(horizontal=True, vertical_alignment="center"):
         stopped = missing or store.trouble() is not None  # shown below, above the table of training runs
-        start = st.button("Start the training", type="primary", key="train-start", disabled=stopped)
+        start = st.button("Start training", type="primary", key="train-start", disabled=stopped)
         ask = st.button("Estimate the time", key="train-estimate", disabled=missing)
         text = st.empty()
     _examples()
@@ -115,7 +115,7 @@ def _keep(name: str, options: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _in_phases() -> bool:
-    """Whether the training has the phases of its recipe or preset instead of one choice of layers."""
+    """Whether the run has the phases of its recipe or preset instead of one choice of layers."""
     held = st.session_state
     return held["train-trained_stages"] not in training.parts(held["train-model"])
 
@@ -214,7 +214,7 @@ def _options() -> None:
 def _others() -> None:
     """Draw a widget for each other setting, from the configuration class."""
     with st.expander("All other settings"):
-        st.text_input("Title of the training", key="train-title", max_chars=80)
+        st.text_input("Title of the training run", key="train-title", max_chars=80)
         st.multiselect(
             "Faces whose maps are computed after each epoch", training.PINNED,
             format_func=training.pinned_title, max_selections=2, key="train-pinned",

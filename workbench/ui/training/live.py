@@ -1,4 +1,4 @@
-"""The chosen training: progress, training curves, and maps of two faces after each epoch."""
+"""The chosen training run: progress, training curves, and maps of two faces after each epoch."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def chosen() -> Job | None:
     try:
         return store.read(id_)
     except JobError:
-        st.info(f"There is no training {url_state.quoted(id_)}: it was removed, or made on another computer.")
+        st.info(f"There is no training run {url_state.quoted(id_)}: it was removed, or made on another computer.")
         return None
 
 
@@ -63,7 +63,7 @@ def actions(job: Job) -> bool:
                 st.button("Resume", key="job-resume", on_click=act, args=(runner.resume, job.id), help=_RESUME)
             if not job.alive or job.state == "queued":
                 remove(job, "job-remove")
-        text = "Another training" if classroom.teacher() else "All training runs"
+        text = "Another training run" if classroom.teacher() else "All training runs"
         st.button(text, key="job-leave", on_click=leave)
         return st.toggle("Play epochs", key="lapse-play", help="Shows one epoch per second, from the first on.")
 

@@ -1,4 +1,4 @@
-"""The result of a training: comparison before and after, shortcut learning, and what to do with the checkpoint."""
+"""The result of a training run: comparison before and after, shortcut learning, and what to do with the checkpoint."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def _test(found: BeforeAfter) -> None:
         return
     before, after = (charts.with_interval(value) for value in found.accuracy)
     both = {"before": found.recall[0], "after": found.recall[1]}
-    charts.show(charts.recall_bars(both), "before-after", "Recall of each class before and after the training")
+    charts.show(charts.recall_bars(both), "before-after", "Recall of each class before and after training")
     some = f"{thousands(found.n_images)} of " if found.n_images < found.of else ""
     some += counted(found.of, "image")
     text = f"**Test accuracy: {before} before, {after} after** ({some}, balanced by class; 95 % intervals)."
@@ -110,7 +110,7 @@ def _test(found: BeforeAfter) -> None:
 
 
 def _faces(found: BeforeAfter) -> None:
-    """Draw the two pinned faces before and after: predictions, and maps of the class predicted outcome."""
+    """Draw the two pinned faces before and after: predictions, and maps of the class predicted after training."""
     if found.unknown:
         return
     columns = st.columns(2 * len(found.faces))
@@ -121,12 +121,12 @@ def _faces(found: BeforeAfter) -> None:
             p = found.probabilities[j][i]
             with columns[2 * i + j]:
                 top = 0.0 if heat is None else float(heat.max())
-                live.pinned(name, heat, top, f"pinned-{i}-{word}", f"Map over {name} {word} the training")
+                live.pinned(name, heat, top, f"pinned-{i}-{word}", f"Map over {name} {word} training")
                 predicted = f"{found.classes[int(p.argmax())]} {charts.percent(float(p.max()))}"
                 st.markdown(f"**{word.capitalize()}: {predicted}**")
     if found.maps[1] is not None:
         views.caption(
-            "Maps for the class predicted after the training, each on its own scale. The map of random weights means "
+            "Maps for the class predicted after training, each on its own scale. The map of random weights means "
             "nothing."
         )
 

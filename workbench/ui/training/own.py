@@ -21,7 +21,9 @@ from .. import page_content, uploads
 from . import entries, own_files
 from .own_files import Batch
 
-_CONSENT = "Each person in these images has agreed to a training on this computer and may have the images deleted"
+_CONSENT = (
+    "Each person in these images has agreed to their use for training on this computer and may have the images deleted"
+)
 _GUARDIAN = "Nobody in them is a minor, or a guardian has agreed"
 _SOURCES = ("Files", "Folder", "Camera")
 """Where images come from; the camera, which browsers allow only over https, is the last."""
@@ -145,7 +147,7 @@ def _set(own: OwnSet) -> None:
             st.error(str(error))
         else:
             entries.forget_set(own.id)
-            st.session_state["own-notes"] = [f"Deleted: the dataset and {counted(jobs, 'training')} on it."]
+            st.session_state["own-notes"] = [f"Deleted: the dataset and {counted(jobs, 'training run')} on it."]
             st.query_params.pop("job", None)
             st.rerun()
 
