@@ -148,7 +148,7 @@ def renew_ensemble(faces: FaceSet | None, budget: Budget, device: str, report: R
     if not choice.ships:
         if (ROOT / ENSEMBLE).is_dir():
             shutil.rmtree(ROOT / ENSEMBLE)
-        report(f"{ENSEMBLE}: none; no other training improves {choice.best} on PublicTest")
+        report(f"{ENSEMBLE}: none; no other training run improves {choice.best} on PublicTest")
         return choice
     if is_shipped(choice):
         report(f"{ENSEMBLE}: {members}, unchanged")

@@ -49,7 +49,7 @@ def _head() -> Iterator[str]:
     yield ""
     yield (
         "A folder with the name of a network holds the weights that the app offers. `experiments/` holds all other "
-        "training runs: card, history and predictions, and the weights only where a later training starts from them."
+        "training runs: card, history and predictions, and the weights only where a later one starts from them."
     )
     yield ""
     yield (

@@ -1,4 +1,4 @@
-"""How long a training would take on this computer, measured in a process of its own."""
+"""How long a training run would take on this computer, measured in a process of its own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .store import JobError
 
 @dataclass(frozen=True)
 class Estimate:
-    """Estimated duration of a training on this computer, from ten measured steps of each kind of epoch.
+    """Estimated duration of a training run on this computer, from ten measured steps of each kind of epoch.
 
     Attributes:
         seconds_per_epoch: mean over all epochs, with evaluation on validation and test set.
@@ -37,7 +37,7 @@ class Estimate:
 
 
 def estimate_duration(config: TrainConfig, patience: float = 300.0) -> Estimate:
-    """Measure how long a training would take, in a separate process; nothing is stored.
+    """Measure how long a training run would take, in a separate process; nothing is stored.
 
     It takes about ten seconds, mostly to start the process.
 

@@ -1,4 +1,4 @@
-"""How a job ended: by the last event of the training, else by the exit code, else by the end of its log."""
+"""How a job ended: by the last event of the training run, else by the exit code, else by the end of its log."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def ended(job: Job, code: int | None) -> Job:
     final = [event for event in store.events(job)[job.past_events :] if event["event"] in _FINAL_EVENTS]
     last, event = (final[-1]["event"], final[-1]) if final else (None, {})
     job = replace(job, ended=time.time(), pid=None)
-    if last == "finished" and code and job.stop_requested is None:  # evaluation failed after a complete training
+    if last == "finished" and code and job.stop_requested is None:  # evaluation failed after a complete training run
         return replace(job, state="done", message=f"Not evaluated. {_why(job, code, '')}")
     if last == "finished" or (code == 0 and last != "paused"):
         return replace(job, state="done")
@@ -49,7 +49,7 @@ def _reached(job: Job) -> str:
 
 
 def _why(job: Job, code: int | None, message: str) -> str:
-    """One sentence on the cause of a failure: the message of the training, lack of memory, or the end of the log."""
+    """One sentence on the cause of a failure: the message of the run, lack of memory, or the end of the log."""
     tail = store.log_tail(job)
     if message:
         return message[:400]

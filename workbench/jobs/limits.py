@@ -20,8 +20,8 @@ class Limits:
     Attributes:
         jobs: number of jobs, in any state.
         waiting: number of queued jobs.
-        epochs: epochs of one training.
-        minutes: duration of one process of a training; also the default.
+        epochs: epochs of one training run.
+        minutes: duration of one process of a training run; also the default.
         batch_size: images in one step.
         free_bytes: bytes that must stay free on the disk; with less, no job starts.
         zip_bytes, zip_unpacked, zip_entries: size of an imported zip file in bytes, size of its unpacked files, and
@@ -50,7 +50,7 @@ LIMITS = Limits()
 
 
 def check_config(config: TrainConfig) -> None:
-    """Raise JobError if a training has more epochs, minutes or images in a step than allowed."""
+    """Raise JobError if a training run has more epochs, minutes or images in a step than allowed."""
     values = {
         "epochs": (config.epochs, LIMITS.epochs),
         "minutes": (config.minutes or 0, LIMITS.minutes),

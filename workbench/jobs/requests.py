@@ -93,7 +93,7 @@ def _card(folder: Path, what: str) -> Card:
 
 
 def owner_of(config: TrainConfig, belongs_to: str | None) -> str | None:
-    """Id of the visitor's own dataset that a training uses, directly or through its initial weights or teacher."""
+    """Id of the visitor's own dataset that a training run uses, directly or through its initial weights or teacher."""
     owners = {belongs_to} - {None}
     data = config.data.resolve()
     if data.is_relative_to(store.OWN.resolve()):

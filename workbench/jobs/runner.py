@@ -25,9 +25,9 @@ _watching = threading.Lock()  # never released by the process that watches
 
 
 def submit(config: TrainConfig, title: str, belongs_to: str | None = None) -> Job:
-    """Queue a training; `advance` (called here too) starts it as soon as its device is free.
+    """Queue a training run; `advance` (called here too) starts it as soon as its device is free.
 
-    `out` and `resume` are set here, and `threads` and `minutes` if they are missing. If the same training is queued or
+    `out` and `resume` are set here, and `threads` and `minutes` if they are missing. If an equal run is queued or
     running already, that job is returned, so that two clicks start one job.
 
     Args:

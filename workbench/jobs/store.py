@@ -4,7 +4,7 @@
         status.json     the fields of `Job`
         config.json     the TrainConfig; `out` is this folder and `resume` is true: one command starts and resumes
         log.txt         output of the process, errors included; only the end of a long log
-        events.jsonl, history.csv, state.safetensors, model.safetensors, card.json, epochs/      of the training
+        events.jsonl, history.csv, state.safetensors, model.safetensors, card.json, epochs/      of the training run
 
 All files are written under a temporary name and then renamed. A state is changed inside `locked()` only, so that two
 tabs, two apps and the command line never start the same job twice.
@@ -127,7 +127,7 @@ def delete(job: Job) -> None:
 
 
 def events(job: Job) -> list[Event]:
-    """Events of the training so far (`models.training.events`), in order; empty before the first one."""
+    """Events of the training run so far (`models.training.events`), in order; empty before the first one."""
     try:
         return read_events(job.folder / "events.jsonl")
     except OSError:

@@ -67,7 +67,7 @@ def test_an_ensemble_that_helps_no_longer_is_taken_away(shelf, capsys):
     refresh.renew_ensemble(None, refresh.Budget(0, print), "cpu", print)
     assert not (shelf / "ensemble").exists()
     told = capsys.readouterr().out
-    assert "no other training improves vanilla_cnn" in told
+    assert "no other training run improves vanilla_cnn" in told
     assert "predict the same class on 71.4 % of PublicTest" in told
 
 

@@ -1,7 +1,7 @@
 """The lesson on transfer learning: ImageNet weights frozen, all layers trained, and random weights.
 
 The three are trained alike on drawn faces by `benchmarks/transfer_learning.py`, whose results ship; FER2013's come from
-the cards of `checkpoints/`, where such a training was run.
+the cards of `checkpoints/`, where such a run is among them.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ VARIANTS = {"scratch": "random weights", "frozen": "ImageNet, frozen", "transfer
 
 @dataclass(frozen=True, eq=False)
 class Variant:
-    """One training of the lesson.
+    """One training run of the lesson.
 
     Attributes:
         recipe: a key of `VARIANTS`.
-        trainable: number of parameters that train.
+        trainable: number of parameters that are trained.
         validation: accuracy on the validation set after each epoch, (E,).
         test: accuracy on the test set, with its interval.
         on_fer2013: accuracy on PrivateTest after the same recipe on FER2013, with its interval; None where not run.
@@ -54,7 +54,7 @@ class Variant:
 
     @property
     def title(self) -> str:
-        """What trains from what, in a few words."""
+        """Trainable layers and initial weights, in a few words."""
         return VARIANTS[self.recipe]
 
 
@@ -67,7 +67,7 @@ class Transfer:
         images: number of training and of test images, drawn faces.
         device: on which it was measured.
         variants: by recipe.
-        epochs: of the training on FER2013 from ImageNet weights, (E,), as far as it was run.
+        epochs: of the training run on FER2013 from ImageNet weights, (E,), as far as it was run.
         curves: "training" and "validation" → its accuracy after each epoch, (E,).
         majority: share of FER2013's largest class in its validation set.
         symbols: of the equations.
@@ -84,7 +84,7 @@ class Transfer:
 
 
 def transfer_learning() -> Transfer:
-    """The three trainings of the lesson.
+    """The three training runs of the lesson.
 
     Raises:
         ValueError: the results are damaged or not there.
@@ -150,7 +150,7 @@ def _accuracy(network: str, recipe: str) -> Interval | None:
 
 
 def _on_fer2013(network: str) -> tuple[Tensor, dict[str, Tensor], float]:
-    """Epochs, curves and majority class of a network's training on FER2013 from ImageNet weights; empty if not run."""
+    """Epochs, curves and majority class of a network trained on FER2013 from ImageNet weights; empty if not run."""
     name = _checkpoint(network, "transfer")
     if name is None:
         return torch.zeros(0), {}, 0.0
@@ -164,6 +164,6 @@ def _on_fer2013(network: str) -> tuple[Tensor, dict[str, Tensor], float]:
 
 
 def plan(recipe: str, network: str) -> Plan:
-    """The training of a variant on this computer, for the page Train."""
+    """The settings that train a variant on this computer, for the page Train."""
     start = NOTHING if recipe == "scratch" else IMAGENET
     return Plan(VARIANTS[recipe].capitalize(), recipe, start=start, values={"model": network})

@@ -1,7 +1,7 @@
 """Results of the trained networks, and the effects of epoch selection and batch norm.
 
-Everything comes from checkpoints/: cards, stored predictions and training curves. The estimated time of a training that
-was not run comes from `benchmarks/training_steps.py`.
+Everything comes from checkpoints/: cards, stored predictions and training curves. The times of training runs that
+were not done are estimated by `benchmarks/training_steps.py`.
 """
 
 from __future__ import annotations
@@ -207,7 +207,7 @@ def _column(name: str, column: str) -> list[float]:
 
 @dataclass(frozen=True)
 class Convergence:
-    """How many epochs a training takes to reach an accuracy, with batch norm and without.
+    """How many epochs a training run takes to reach an accuracy, with batch norm and without.
 
     Attributes:
         with_norm, without_norm: names of the checkpoints, which differ in nothing else.

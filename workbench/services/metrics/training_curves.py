@@ -1,4 +1,4 @@
-"""How a training went, epoch by epoch, read from the file beside the weights."""
+"""The training curves of a checkpoint, epoch by epoch, read from the file beside the weights."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from models.training.history import FILE, EpochRow, read_history
 
 @dataclass(frozen=True, eq=False)
 class History:
-    """How a training went.
+    """The training curves of a checkpoint.
 
     Attributes:
         epochs: 1, 2, …, over all training runs that led to these weights, (E,).
         columns: of the files, such as "train_accuracy" (on augmented images), "validation_accuracy", "train_loss",
             each (E,); NaN where a file has no such number.
-        joins: epochs after which another training took over the weights.
+        joins: epochs after which another training run continued from the weights.
         best: the epoch whose weights were kept.
     """
 

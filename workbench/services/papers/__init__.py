@@ -40,7 +40,7 @@ Verdict = Literal[
 VERDICTS: dict[str, str] = {
     "recomputed": "the same value is computed from code, from the dataset, or from the paper's own figures",
     "reproduced": "trained as in the paper, and its figure is in our 95 % interval",
-    "different protocol": "ours has another training or split, so the two cannot be compared",
+    "different protocol": "ours has other training settings or another split, so the two cannot be compared",
     "not run": "not trained here; the command is below",
     "not reproduced under our choices": (
         "as in the paper in all that it states, but with our choices where it leaves values open, and with another "

@@ -1,12 +1,12 @@
-"""How a training of ours differs from a paper's: every field of `TrainConfig` is compared, or named with the reason.
+"""How a training run of ours differs from a paper's: every field of `TrainConfig` is compared, or listed with a reason.
 
 A paper rarely states everything. Two cases are told apart:
 
-- A value that every training must have, such as momentum, weight decay, batch or first weights, and that the paper
+- A value that every training run must have, such as momentum, weight decay, batch or first weights, and that the paper
   does not state, is *open* (`Protocol.unstated`): no value of ours contradicts the paper, but it is our choice, and
   another choice might have given the paper's figure.
 - A technique that the paper does not mention, such as an average of the weights (EMA), mixup, distillation, smaller
-  images at first or early stopping, counts as not used: a training of ours with it follows another protocol.
+  images at first or early stopping, counts as not used: a run of ours with it follows another protocol.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ COMPARED: Sequence[str] = (
     *("batch_size", "augmentation", "rare_augmentation", "sampling", "class_weights", "exclude"),
     *("label_smoothing", "distillation", "mixup"),
 )
-"""Fields in which a training must agree with a paper's, unless the paper leaves them open; the most telling first."""
+"""Fields in which a training run must match a paper's, unless the paper leaves them open; the most important first."""
 
 NOT_COMPARED: Mapping[str, str] = {
     "model": "the claim names the network",
@@ -39,7 +39,7 @@ NOT_COMPARED: Mapping[str, str] = {
     "masked_epochs": "for vision transformers only, of which no paper trains one",
     "seed": "no paper states one: training runs that differ in the seed alone are taken together",
 }
-"""The other fields that decide a training (`TrainConfig.curve`), and why each is not compared by itself."""
+"""The other fields that decide a training run (`TrainConfig.curve`), and why each is not compared by itself."""
 
 ONLY_WITH: Mapping[str, tuple[str, tuple[Any, ...]]] = {
     "momentum": ("optimizer", ("sgd",)),
@@ -55,7 +55,7 @@ ONLY_WITH: Mapping[str, tuple[str, tuple[Any, ...]]] = {
 
 
 def differences(card: Card, protocol: Protocol, epochs: int, config: dict | None = None) -> tuple[str, ...]:
-    """How a training differs from a protocol, a phrase each, in what the paper states.
+    """How a training run differs from a protocol, a phrase each, in what the paper states.
 
     Args:
         card: of ours.
@@ -88,7 +88,7 @@ def choices(card: Card, protocol: Protocol, epochs: int, config: dict | None = N
 
 
 def _ours(card: Card, protocol: Protocol, epochs: int, config: dict | None) -> dict[str, Any]:
-    """The fields of a training of ours; those that its configuration does not have yet are at their defaults."""
+    """The fields of a training run of ours; those that its configuration does not have yet are at their defaults."""
     if config is None:
         set_ = {"data": protocol.train["data"]} if "data" in protocol.train else {}  # recipes know JAFFE and CK+ by it
         known = card.recipe in RECIPES

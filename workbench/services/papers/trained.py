@@ -26,7 +26,7 @@ from .protocols import choices, differences
 
 @dataclass(frozen=True)
 class Trained:
-    """A training of ours beside a paper's, with every random seed that it was run with.
+    """Our training runs beside a paper's, which differ in the random seed alone.
 
     Attributes:
         names: of the checkpoints, by seed; of the network's own folder first where two have one seed.
@@ -70,9 +70,9 @@ def combined(values: list[Interval]) -> Interval:
 
 @lru_cache(maxsize=128)
 def nearest_run(network: str, protocol: Protocol) -> Trained:
-    """The measured training of a network on the paper's set that differs least, with all of its seeds.
+    """The measured training runs of a network on the paper's dataset that differ least, one for each random seed.
 
-    Of those that differ equally, that of the network's own folder. It is remembered: `nearest_run.cache_clear()` after
+    Of those that differ equally, those of the network's own folder. They are cached: `nearest_run.cache_clear()` after
     a checkpoint has changed. Marked checkpoints (`Card.seen`) are no evidence and left out.
 
     Raises:
@@ -193,7 +193,7 @@ def _epochs_saved(claim: Claim, paper: Paper) -> Ours:
     """What batch norm saves in each pair of training runs; the paper's own recipe decides, where a pair has it."""
     found = leaderboard.convergence()
     if not found:
-        raise CheckpointError(f"needs a training of `{claim.given['network']}` with batch-norm and one without")
+        raise CheckpointError(f"needs a training run of `{claim.given['network']}` with batch-norm and one without")
     cards = [read_card(one.with_norm) for one in found]
     recipes = [card.recipe for card in cards]
     differs = ["the paper states neither the network nor the accuracy level"]

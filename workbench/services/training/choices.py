@@ -107,7 +107,7 @@ def starts(network: str) -> tuple[str, ...]:
 
 
 def exclusion_lists() -> tuple[str, ...]:
-    """The exclusion lists that a training may have, by name; `NO_LIST` first."""
+    """The exclusion lists that a training run may have, by name; `NO_LIST` first."""
     return (NO_LIST, *exclusions.names())
 
 

@@ -1,6 +1,6 @@
-"""Predictions and maps of the network after each epoch, computed once by the app from the weights of the training.
+"""Predictions and maps of the network after each epoch, computed once by the app from the weights of the run.
 
-<job>/epochs/<n>.safetensors     weights after epoch n, written by the training; deleted after processing, except the
+<job>/epochs/<n>.safetensors     weights after epoch n, written by the run; deleted after processing, except the
                                  first and the last
 <job>/views/<n>.npz              predictions and maps for the pinned faces, and correct predictions of each class on a
                                  sample of the validation set: small, and shared by all visitors

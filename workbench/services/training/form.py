@@ -1,4 +1,4 @@
-"""The form of a training, made from `TrainConfig`: a field has its type, its choices, its bounds, and a sentence."""
+"""The form for a training run, made from `TrainConfig`: a field has a type, choices, bounds, and a sentence."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _CHOICES = {"augmentation": tuple(AUGMENTATIONS), "rare_augmentation": tuple(AUG
 
 @dataclass(frozen=True)
 class Field:
-    """One setting of a training.
+    """One setting of a training run.
 
     Attributes:
         name: in `TrainConfig`; title: in words.
@@ -77,7 +77,7 @@ def recipes() -> tuple[str, ...]:
 
 
 def trainable_networks() -> tuple[str, ...]:
-    """Names of the networks that a training may have, in alphabetical order."""
+    """Names of the networks that can be trained, in alphabetical order."""
     return tuple(name for name in list_models() if not get_spec(name).composite)
 
 

@@ -1,4 +1,4 @@
-"""Effects of a training: on test images, on the pinned faces, and whether the network relies on the sticker."""
+"""Effects of a training run: on test images, on the pinned faces, and whether the network relies on the sticker."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _SIDE = 48
 
 @dataclass(frozen=True, eq=False)
 class BeforeAfter:
-    """Predictions of a network before and after a training, for the same images.
+    """Predictions of a network before and after a training run, for the same images.
 
     Attributes:
         classes: names, in order.
@@ -68,7 +68,7 @@ class BeforeAfter:
 
 
 def before_after(job: Job) -> BeforeAfter:
-    """Predictions before and after a training; computed again only when its checkpoint changes.
+    """Predictions before and after a training run; computed again only when its checkpoint changes.
 
     Raises:
         CheckpointError: its checkpoint is damaged or not there.

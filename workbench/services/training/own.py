@@ -1,7 +1,7 @@
 """Visitors' own datasets, from a zip file or the camera: small, stored on this computer, deleted with one call.
 
-Nothing of the images stays but gray faces of 48 pixels, under numbers, never under names; a training of them belongs
-to its set, is neither promoted nor exported, and goes with it (`forget`).
+Nothing of the images stays but gray faces of 48 pixels, under numbers, never under names; a training run on them
+belongs to its set, is neither promoted nor exported, and is deleted with it (`forget`).
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def own_set(id_: str) -> OwnSet:
 
 
 def file_of(id_: str) -> Path:
-    """The file that a training reads; raises JobError where there is no such set."""
+    """The file that a training run reads; raises JobError where there is no such set."""
     return (store.OWN / own_set(id_).id / "faces.npz").resolve()
 
 

@@ -47,7 +47,7 @@ _OWN_BATCH = 8  # images in a step on people's own images, of which there are fe
 
 @dataclass(frozen=True)
 class Preset:
-    """A training for class.
+    """A training run for class.
 
     Attributes:
         title: a few words, for a choice.
@@ -146,7 +146,7 @@ PRESETS = (
 
 
 def config_of(plan: Plan, progress: Callable[[int, int], None] | None = None) -> TrainConfig:
-    """The training of a plan; draws its set where that is not done yet.
+    """The configuration of a plan; draws its dataset where that is not done yet.
 
     Args:
         plan: what was chosen.
@@ -160,7 +160,7 @@ def config_of(plan: Plan, progress: Callable[[int, int], None] | None = None) ->
 
 
 def resolved(plan: Plan) -> TrainConfig:
-    """The training of a plan as `config_of` has it, but nothing is drawn.
+    """The configuration of a plan as `config_of` has it, but nothing is drawn.
 
     Raises:
         JobError: what was chosen cannot be trained.
@@ -180,7 +180,7 @@ def _config(plan: Plan, data: Path, start: Path | None) -> TrainConfig:
 
 
 def start(plan: Plan, progress: Callable[[int, int], None] | None = None) -> Job:
-    """Queue the training of a plan; an equal one that waits or runs already is handed back.
+    """Queue the training run of a plan; if an equal one is queued or running already, that job is returned.
 
     Raises:
         JobError: it cannot be trained; CheckpointError: its starting point is damaged; DiskFullError: no room.
@@ -198,7 +198,7 @@ _estimates: dict[str, Future[Estimate]] = {}
 
 
 def measure(plan: Plan) -> None:
-    """Begin to measure how long a training would take, from ten steps in a process of its own; `estimate` has it then.
+    """Start to measure how long a run would take, from ten steps in a process of its own; see `estimate`.
 
     What is measured or known already is not measured again, unless that failed.
     """
@@ -208,13 +208,13 @@ def measure(plan: Plan) -> None:
 
 
 def measuring(plan: Plan) -> bool:
-    """Whether that is going on now."""
+    """Whether the measurement is in progress."""
     known = _estimates.get(_key(plan))
     return known is not None and not known.done()
 
 
 def estimate(plan: Plan) -> Estimate | None:
-    """How long a training would take; None where it is not measured (yet).
+    """How long a run would take; None where it is not measured (yet).
 
     Raises:
         JobError: it cannot be trained; CheckpointError: its starting point is damaged; DiskFullError: no room.
@@ -224,5 +224,5 @@ def estimate(plan: Plan) -> Estimate | None:
 
 
 def _key(plan: Plan) -> str:
-    """What the time hangs on: all but the title, the faces and the seed."""
+    """What the time depends on: all but the title, the faces and the seed."""
     return repr((plan.recipe, plan.set, plan.start, sorted((k, v) for k, v in plan.values.items() if k != "seed")))

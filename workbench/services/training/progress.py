@@ -1,4 +1,4 @@
-"""Progress and training curves of a job, from the files that the training writes."""
+"""Progress and training curves of a job, from the files that the training run writes."""
 
 from __future__ import annotations
 

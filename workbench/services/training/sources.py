@@ -1,4 +1,4 @@
-"""Datasets of a training (drawn, imported, or visitors' own), and its initial weights."""
+"""Datasets of a training run (drawn, imported, or visitors' own), and its initial weights."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ DRAWINGS = {
 
 
 def set_names(own_too: bool = True) -> tuple[str, ...]:
-    """Sets that a training can have: drawn, imported, then people's own by their ids."""
+    """Sets that a training run can have: drawn, imported, then people's own by their ids."""
     return (*DRAWINGS, *imported.imported_sets(), *([s.id for s in own.own_sets()] if own_too else ()))
 
 
@@ -154,7 +154,7 @@ def _is_private(name: str) -> bool:
 
 
 def first_model(config: TrainConfig, classes: tuple[str, ...]) -> torch.nn.Module:
-    """The network with the initial weights of a training, in evaluation mode.
+    """The network with the initial weights of a training run, in evaluation mode.
 
     Raises:
         CheckpointError: its starting point is gone; ValueError: ImageNet weights are not available.
