@@ -106,7 +106,7 @@ class Ancestor:
 
     @property
     def start(self) -> Ancestor | None:
-        """The weights that its training started from; None for random ones."""
+        """The weights that its training run started from; None for random ones."""
         return next((a for a in self.ancestors if "start" in a.roles), None)
 
 
@@ -124,9 +124,9 @@ class Card:
         input_size: side in pixels of the image that the network takes, 8 to 512.
         mean, std: of the training pixels in 0..1; a number, or one for each channel of RGB.
         recipe, split, data, seed: how it was trained; `data` is the fingerprint of the set.
-        ancestors: the checkpoints that training started from or distilled, with theirs; empty for random weights.
+        ancestors: the checkpoints that the run started from or distilled, with theirs; empty for random weights.
         seen: images of the validation and the test set, by the set's name, that an ancestor was trained on or chosen by
-            and this training was not; None where they cannot be counted. Empty: none. Such a card is marked: it is
+            and this training run was not; None where they cannot be counted. Empty: none. Such a card is marked: it is
             left out where networks are compared.
         excluded: the exclusion list that left out training images; None where none did. `data` is that of the whole
             split.
@@ -217,7 +217,7 @@ class Card:
 
     @property
     def start(self) -> Ancestor | None:
-        """The weights that training started from; None for random ones."""
+        """The weights that the training run started from; None for random ones."""
         return next((a for a in self.ancestors if "start" in a.roles), None)
 
     @property

@@ -1,4 +1,4 @@
-"""Cross-validation by subjects: one training for each fold, and a summary of all folds.
+"""Cross-validation by subjects: one training run for each fold, and a summary of all folds.
 
     ferscope train --model resnet18 --recipe short --data data/ckplus.npz --split subject-10fold
     ferscope train --model resnet18 --recipe short --data data/jaffe.npz --split subject-loso

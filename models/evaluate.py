@@ -97,7 +97,7 @@ def evaluate(name: str | Path, faces: FaceSet, tta: tuple[str, ...] = TTA, devic
 
 
 def evaluate_run(config: TrainConfig) -> None:
-    """Evaluate the checkpoint of a training, single view; of several processes only the first one does."""
+    """Evaluate the checkpoint of a training run, single view; of several processes only the first one does."""
     if first_process() and (config.folder / "card.json").is_file():
         print("Evaluating the best epoch on validation and test set.", flush=True)
         card = evaluate(config.folder, FaceSet.load(config.data), ("plain",), device_of(config.device))

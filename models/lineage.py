@@ -10,7 +10,7 @@ from .checkpoints import read_card
 
 
 def starts(card: Card) -> list[str]:
-    """Names of the weights that a training started from, directly or through others, the last first."""
+    """Names of the weights that a training run started from, directly or through others, the last first."""
     found, start = [], card.start
     while start is not None:
         found.append(start.name)
@@ -19,7 +19,7 @@ def starts(card: Card) -> list[str]:
 
 
 def ancestors(card: Card) -> list[str]:
-    """Names of all that a training started from or was distilled from, and that these did, each once."""
+    """Names of all that a training run started from or was distilled from, and that these did, each once."""
     return list(dict.fromkeys(one.name for one in chain(card.ancestors)))
 
 
@@ -28,8 +28,8 @@ def related(first: str | Path, second: str | Path) -> bool:
 
     That is so where one is an ancestor of the other, as a start or as a teacher, at any distance; and where both
     started from the same trained weights, directly or through others. Two that share only a teacher, or only ImageNet
-    weights,
-    are different training runs: neither has the weights of the other, nor those of a third that was trained on faces.
+    weights, are
+    different training runs: neither has the weights of the other, nor those of a third that was trained on faces.
 
     Raises:
         CheckpointError: one of them has no card.

@@ -144,7 +144,7 @@ def paired_difference(first: Tensor, second: Tensor, labels: Tensor, draws: int 
 
     Images are resampled with replacement (Efron's percentile bootstrap), both predictions of an image together,
     because networks tend to fail on the same ones; the classes keep their sizes. The intervals say what other images
-    might have shown, not what another seed of the training would have: for that, train more seeds.
+    might have shown, not what another random seed would have: for that, train with more seeds.
 
     Args:
         first, second: logits (N, K).

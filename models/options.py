@@ -1,4 +1,4 @@
-"""Architecture options: the arguments of a network's builder that a training may set (`--overrides NAME VALUE`).
+"""Architecture options: the arguments of a network's builder that a training run may set (`--overrides NAME VALUE`).
 
 They are declared once, in the network's own file: name, type and default by the signature of its class, the values that
 are allowed by the type (`Literal`, or a number with `Bounds`), the sentence by `Args:` of its docstring.

@@ -64,8 +64,8 @@ class ModelSpec:
         class_branches: whether it has one branch for each class: `class_branches(x)` and `fuse(outputs)`.
         reported: the paper's own figures, e.g. {"validation accuracy": 0.681}, as fractions of 1.
         recipe: the name of its usual training recipe, where the caller names none.
-        options: the arguments of its builder that a training may set: `options_of` the class that it passes them on to,
-            by default of the builder itself.
+        options: the arguments of its builder that a training run may set: `options_of` the class that it passes them on
+            to, by default of the builder itself.
     """
 
     name: str

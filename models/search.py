@@ -76,7 +76,7 @@ def read_grid(texts: Sequence[str]) -> dict[str, list[Any]]:
         if not name or not all(value.strip() for value in values.split(",")):
             raise ValueError(f'"{text}" is not a list of values: write it as learning_rate=1e-3,3e-3')
         if not name.startswith(OPTION) and name not in TrainConfig.model_fields:
-            raise ValueError(f'"{name}" is not a setting of a training; ferscope train --help lists them.')
+            raise ValueError(f'"{name}" is not a setting of a training run; ferscope train --help lists them.')
         grid[name] = list(map(_value, values.split(",")))
     return grid
 
@@ -114,7 +114,7 @@ def search(
     Args:
         configs: the configuration of each combination, and its settings.
         end: as `time.monotonic()`; no epoch is begun that would end later.
-        say: called with a sentence before each training.
+        say: called with a sentence before each training run.
 
     Returns:
         What was tried, the best first; None where the time ended before all of it was.
@@ -157,12 +157,12 @@ def _tried(config: TrainConfig, settings: dict[str, Any], end: float) -> Tried |
 
 
 def _is_finished(config: TrainConfig) -> bool:
-    """Whether this very training was finished; one with other settings in its folder raises TrainingError."""
+    """Whether this very training run was finished; one with other settings in its folder raises TrainingError."""
     if not (config.folder / "history.json").is_file():
         return False
     before = read_config(config.folder)
     if before.curve() != config.curve() or read_card(config.folder).epochs > config.epochs:
-        raise TrainingError(f"{config.folder} holds a training with other settings. Choose another --out.")
+        raise TrainingError(f"{config.folder} holds a training run with other settings. Choose another --out.")
     return True
 
 
@@ -237,9 +237,9 @@ def run(
             by spaces; an architecture option as overrides.dropout=0,0.2.
         recipe: recipe from which the other settings come; by default the network's usual one.
         one_at_a_time: train the recipe as it is, and with each value of the grid alone, not every combination.
-        epochs: epochs of each training.
+        epochs: epochs of each training run.
         split: split whose validation set ranks the settings.
-        seed: random seed of each training.
+        seed: random seed of each training run.
         data: the imported set (`ferscope data import`).
         out: folder of all runs; by default checkpoints/runs/search-<model>-<recipe>.
         budget: time for this call, as 25m, 1.5h or 90s; called again, it continues.
@@ -252,7 +252,7 @@ def run(
     )
     folder = out or RUNS / f"search-{model}-{recipe}"
     tries = (alone if one_at_a_time else combinations)(read_grid(grid))
-    configs = [configure(base, settings, folder) for settings in tries]  # what is wrong is said before any training
+    configs = [configure(base, settings, folder) for settings in tries]  # errors are raised before any run
     found = search(list(zip(configs, tries, strict=True)), time.monotonic() + 60 * minutes(budget))
     if found:
         _report(found, f"{model}, {recipe}, {epochs} epochs, seed {seed}", folder, Console())

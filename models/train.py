@@ -4,7 +4,7 @@
 - python -m models.train --model residual_cnn --recipe quick --resume
 - python -m models.train --out FOLDER --resume                          (with the original settings)
 - python -m models.train --config run.json
-- python -m models.train --data data/ckplus.npz --split subject-10fold  (a cross-validation: one training for each fold)
+- python -m models.train --data data/ckplus.npz --split subject-10fold  (a cross-validation: one run for each fold)
 - torchrun --nproc-per-node 2 -m models.train --model residual_cnn      (several processes, one batch)
 - fabric run --devices 2 models/train.py --model residual_cnn           (the same, by Lightning's own command)
 """
@@ -140,7 +140,7 @@ def _one_run(config: TrainConfig) -> None:
 
     begun = config.folder / resume.FILE
     if config.resume and not begun.is_file():
-        _tell(f"No complete epoch is in {config.folder}: the training begins.")
+        _tell(f"No complete epoch is in {config.folder}: training starts from the beginning.")
     folder = train(config)
     if begun.is_file():
         best = resume.load_facts(folder)["best"]

@@ -103,7 +103,7 @@ def ensemble(
         channels: of the input: 1 for gray, 3 for RGB, of which members for gray images get the luminance.
 
     Raises:
-        ValueError: no member is named, two come from one training (`models.lineage.related`), their classes differ, or
+        ValueError: no member is named, two share a training run (`models.lineage.related`), their classes differ, or
             `weights` do not fit; CheckpointError: one is missing.
     """
     from ..checkpoints import load_checkpoint, read_card  # it builds networks, so it cannot be imported first
@@ -117,7 +117,7 @@ def ensemble(
     for first, second in combinations(members, 2):
         if related(first, second):
             raise ValueError(
-                f'members: "{first}" and "{second}" come from one training, so they make the same errors: leave one out'
+                f'members: "{first}" and "{second}" share a training run, so their errors are similar: leave one out'
             )
     if nested := [name for name in members if read_card(name).network == "ensemble"]:
         raise ValueError(f'members: "{nested[0]}" is an ensemble itself: name single networks')

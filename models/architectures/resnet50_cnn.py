@@ -15,8 +15,8 @@ take the sum, which keeps it (`backbones.for_our_pixels`). The averaged kernels 
 
 Differences from the paper: which pools are removed is not stated; ours are the stem's max-pool and the last stride,
 which leaves 6×6 at 48 px. Its refinement ends at 1×1, where eq. 3 has no effect; ours ends at 3×3, which eq. 3
-averages. Also ours: 512 channels between the two convolutions, dropout 0.3. Freezing is part of the training: the
-recipe `paper-c` does it in its first phase.
+averages. Also ours: 512 channels between the two convolutions, dropout 0.3. Freezing is part of training: the recipe
+`paper-c` does it in its first phase.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Exclusion lists: images that a training leaves out, such as those whose labels are likely wrong.
+"""Exclusion lists: images that a training run leaves out, such as those whose labels are likely wrong.
 
     {"reason": "labels that annotators disagree with", "images": ["0123456789abcdef", "Training-0123456789abcdef-0"]}
 
@@ -34,7 +34,7 @@ _SHAPE = '{"reason": "…", "images": ["0123456789abcdef", …]}'
 
 @dataclass(frozen=True)
 class ExclusionList:
-    """Images to be left out of a training.
+    """Images to be left out of a training run.
 
     Attributes:
         reason: why, in a few words.
@@ -52,7 +52,7 @@ class ExclusionList:
 
 @checked_dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid"))
 class Excluded:
-    """What a list left out of a training, as a card keeps it.
+    """What a list left out of a training run, as a card keeps it.
 
     Attributes:
         file: name of the list's file.

@@ -1,7 +1,8 @@
 """Three methods against class imbalance: weights in the loss, balanced sampling, stronger augmentation of rare classes.
 
 FER2013 has 7 215 training images of happy and 436 of disgust, so that a network that never predicts disgust loses
-little. All three change the training and none of the metrics. They have the same effect: together they overshoot.
+little. All three change how a network is trained and none of the metrics. They have the same effect: together they
+overshoot.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`TrainConfig`: all settings of a training, shared by the command line, the saved run and the recipes."""
+"""`TrainConfig`: all settings of a training run, shared by the command line, the saved run and the recipes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Number = Annotated[float, AllowInfNan(True)]
 
 
 class Phase(BaseModel):
-    """One phase of a progressive training, with a new optimizer and schedule."""
+    """One phase of progressive training, with a new optimizer and schedule."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -34,7 +34,7 @@ class Phase(BaseModel):
 
 
 class TrainConfig(BaseModel):
-    """Settings of a training. A recipe (`recipes.py`) is a set of values for these fields."""
+    """Settings of a training run. A recipe (`recipes.py`) is a set of values for these fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -179,7 +179,7 @@ class TrainConfig(BaseModel):
 
     @property
     def plan(self) -> tuple[Phase, ...]:
-        """The phases; without any, the whole training as one."""
+        """The phases; without any, the whole run as one."""
         whole = Phase(epochs=self.epochs, learning_rate=self.learning_rate, trained_stages=self.trained_stages)
         return self.phases or (whole,)
 

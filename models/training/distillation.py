@@ -1,4 +1,4 @@
-"""The targets of a training: labels, shares of annotators, and a teacher's predictions (knowledge distillation)."""
+"""The targets of a training run: labels, shares of annotators, a teacher's predictions (knowledge distillation)."""
 
 from __future__ import annotations
 
@@ -23,11 +23,10 @@ def targets(config: TrainConfig, training: FaceSet, device: torch.device) -> Ten
     target = (1 − d) · label + d · teacher's probabilities, with d = `distillation` (Hinton et al. 2015,
     arXiv:1503.02531, eq. 1 at temperature 1). The teacher is `teacher`, or `start_from` (self-distillation). If the
     teacher has other classes, only the shared ones are distilled: its probabilities are renormalized over them, and
-    images of other
-    classes keep their label alone.
+    images of other classes keep their label alone.
 
     Args:
-        config: of the training.
+        config: of the training run.
         training: the training set.
         device: where the teacher's predictions are computed.
 

@@ -1,4 +1,4 @@
-"""`train`: run or resume a training from its configuration."""
+"""`train`: start or resume a training run from its configuration."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Errors of a training, with messages that say why it stopped and what to do."""
+"""Errors of a training run, with messages that say why it stopped and what to do."""
 
 from __future__ import annotations
 
 
 class TrainingError(RuntimeError):
-    """A training that cannot start or continue; the message says why and what to do."""
+    """A training run that cannot start or continue; the message says why and what to do."""
 
 
 class NonFiniteLossError(TrainingError):
@@ -20,5 +20,5 @@ class NonFiniteLossError(TrainingError):
         self.epoch, self.step, self.ids = epoch, step, ids
 
 
-class Interrupted(Exception):  # noqa: N818  (not an error: the user stopped the training)
+class Interrupted(Exception):  # noqa: N818  (not an error: the user stopped the run)
     """Ctrl-C or SIGTERM; the run folder holds a usable checkpoint."""

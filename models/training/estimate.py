@@ -1,8 +1,8 @@
-"""`python -m models.training.estimate --config FILE`: how long a training would take here, from ten steps of each kind
-of its epochs; prints one line of JSON.
+"""`python -m models.training.estimate --config FILE`: how long a training run would take here, from ten steps of each
+kind of its epochs; prints one line of JSON.
 
-Epochs differ in their input size and in the stages that train. The first epoch of each kind is started as the trainer
-starts it, and left after ten steps. Nothing is written, so the time to write checkpoints is not included.
+Epochs differ in their input size and in the stages that are trained. The first epoch of each kind is started as the
+trainer starts it, and left after ten steps. Nothing is written, so the time to write checkpoints is not included.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ class _EnoughSteps(Exception):  # noqa: N818  (not an error)
 
 
 def measure(config: TrainConfig, started: float | None = None) -> dict[str, float | int | str]:
-    """Estimate the time of a training without writing anything.
+    """Estimate the time of a training run without writing anything.
 
     Args:
-        config: the training; `out` and `resume` do not matter.
+        config: of the run; `out` and `resume` do not matter.
         started: start of the process, seconds since 1970; by default now.
 
     Returns:
@@ -119,7 +119,7 @@ def _command(config: Path) -> None:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run `python -m models.training.estimate`; exits with status 1 and one sentence if the training cannot start."""
+    """Run `python -m models.training.estimate`; exits with status 1 and one sentence if the run cannot start."""
     try:
         tyro.cli(_command, prog="python -m models.training.estimate", args=argv)
     except (DiskFullError, ValueError, RuntimeError, OSError) as error:

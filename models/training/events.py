@@ -1,4 +1,4 @@
-"""Events of a training, one JSON object a line in `events.jsonl`, which can be read while it runs."""
+"""Events of a training run, one JSON object a line in `events.jsonl`, which can be read while it runs."""
 
 from __future__ import annotations
 

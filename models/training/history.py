@@ -23,7 +23,7 @@ _Finite = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 @with_config(ConfigDict(extra="forbid"))  # not strict: the values of a CSV are strings
 class EpochRow(TypedDict):
-    """Measurements of an epoch; losses in nats, NaN or infinite where the training diverged."""
+    """Measurements of an epoch; losses in nats, NaN or infinite where the training run diverged."""
 
     epoch: Count
     learning_rate: _Finite

@@ -1,4 +1,4 @@
-"""Stop a training on Ctrl-C (SIGINT) or SIGTERM, and leave a usable checkpoint."""
+"""Stop a training run on Ctrl-C (SIGINT) or SIGTERM, and leave a usable checkpoint."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ _PATIENCE = 2.0  # seconds; `is_locked` holds the lock for a moment
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock inside the block; of several processes of one training, the first one does.
+    """Hold the folder's lock inside the block; of several processes of one training run, the first one does.
 
     May be nested within a thread. Raises TrainingError if another process holds the lock.
     """

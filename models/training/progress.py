@@ -1,4 +1,4 @@
-"""Progress of a training: a bar in the terminal, and a "progress" event every two seconds."""
+"""Progress of a training run: a bar in the terminal, and a "progress" event every two seconds."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _SECONDS_BETWEEN_EVENTS = 2.0
 
 
 class ProgressReport:
-    """Context manager that shows and logs how far a training is.
+    """Context manager that shows and logs the progress of a training run.
 
     Args:
         folder: whose events are written.
-        epochs: of the training.
+        epochs: of the run.
         steps: of an epoch.
     """
 

@@ -1,7 +1,7 @@
-"""Where a training's first weights and its teacher come from, and which images they have seen.
+"""Where a training run's initial weights and its teacher come from, and which images they have seen.
 
 A network that starts from weights which were trained on test images is no longer tested by them, whatever its own split
-says. An image counts as seen where an ancestor used it and this training does not (FER2013's official split repeats 288
+says. An image counts as seen where an ancestor used it and this run does not (FER2013's official split repeats 288
 test images in Training, which every official network knows; they are no reason to refuse a start):
 
 - an image of the validation set that an ancestor was trained on;
@@ -33,18 +33,18 @@ from .errors import TrainingError
 from .events import first_process
 
 Key = tuple[str, str]
-"""Split and fingerprint of the data: which images a training used."""
+"""Split and fingerprint of the data: which images a training run used."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """Images that ancestors have seen and the training itself does not use.
+    """Images that ancestors have seen and the training run itself does not use.
 
     Attributes:
         of: images of the validation and the test set, by the set's name.
         exact: of these, how many ancestors have seen, by pixel hash.
         near: how many more are near-duplicates of an image that an ancestor was trained on.
-        by: names of the ancestors that used other images than the training.
+        by: names of the ancestors that used other images than the run.
         unknown: names of those whose images are not available; they are in no count.
         not_compared: names of those of which only pixel hashes are available, so that `near` does not include them.
     """
@@ -87,17 +87,17 @@ class Seen:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where the weights of a training come from: its ancestors, and the `seen` of its card."""
+    """Where the weights of a training run come from: its ancestors, and the `seen` of its card."""
 
     ancestors: tuple[Ancestor, ...]
     seen: dict[str, int | None]
 
 
 def provenance(config: TrainConfig, parts: Parts) -> Provenance:
-    """The ancestors of a training, after a check that they have not seen its validation and test images.
+    """The ancestors of a training run, after a check that they have not seen its validation and test images.
 
     Args:
-        config: of the training; with `allow_seen` the provenance is marked instead of refused.
+        config: of the run; with `allow_seen` the provenance is marked instead of refused.
         parts: its images.
 
     Raises:
@@ -147,11 +147,11 @@ def verified(card: Card, files: Iterable[Path]) -> Card:
 
 
 def seen_images(ancestors: Sequence[Ancestor], parts: Parts, files: Iterable[Path]) -> Seen:
-    """Count the validation and test images that ancestors have seen beyond what the training itself uses.
+    """Count the validation and test images that ancestors have seen beyond what the run itself uses.
 
     Args:
         ancestors: with their chains.
-        parts: of the training.
+        parts: of the run.
         files: datasets that are searched for the ancestors' images.
     """
     names, sets = _others(ancestors, parts.fingerprint), _evaluated(parts)
@@ -184,7 +184,7 @@ def seen_images(ancestors: Sequence[Ancestor], parts: Parts, files: Iterable[Pat
 
 
 def sets_near(data: Path) -> Iterator[Path]:
-    """Datasets that may hold ancestors' images: the training's own, then other `.npz` files in its folder, in the
+    """Datasets that may hold ancestors' images: the run's own, then other `.npz` files in its folder, in the
     subfolders and in the parent folder."""
     folder = data.absolute().parent
     yield data
@@ -193,7 +193,7 @@ def sets_near(data: Path) -> Iterator[Path]:
 
 
 def _used_checkpoints(config: TrainConfig) -> dict[Path, list[Role]]:
-    """The folders that a training starts from or distills, with their roles."""
+    """The folders that a training run starts from or distills, with their roles."""
     roles: dict[Path, list[Role]] = {}
     if config.start_from:
         roles[config.start_from] = ["start"]

@@ -119,7 +119,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "split": "kaggle-oheix",
     },
 }
-# For comparing networks under the same training: a third of the epochs.
+# For comparing networks with the same settings: a third of the epochs.
 RECIPES["short"] = RECIPES["quick"] | {"epochs": 9, "learning_rate": 0.05}
 # For networks with a transformer, which hardly train with SGD at the learning rates above.
 RECIPES["adamw"] = RECIPES["quick"] | {
@@ -162,7 +162,7 @@ RECIPES["transfer"] = RECIPES["scratch"] | {"pretrained": True}
 # The same with the ImageNet weights frozen: only the head trains, a linear classifier of fixed features, which bears
 # and needs a higher learning rate.
 RECIPES["frozen"] = RECIPES["transfer"] | {"trained_stages": 0, "learning_rate": 1e-2}
-# The last epochs at a larger input size than that of the training before (Touvron et al. 2019, as for `settle`):
+# The last epochs at a larger input size than that of the run before (Touvron et al. 2019, as for `settle`):
 # --recipe enlarge --start-from FOLDER --overrides side 224
 RECIPES["enlarge"] = RECIPES["adamw"] | {"epochs": 4, "learning_rate": 5e-4, "warmup": 0.25}
 # A second, lower cycle at full size for a network that `quick` has trained: --recipe polish --start-from FOLDER
@@ -223,7 +223,7 @@ def from_recipe(recipe: str, **values: Any) -> TrainConfig:
     Args:
         recipe: a name in `RECIPES`, or an earlier one.
         **values: fields of `TrainConfig` that replace the recipe's. `start_from` replaces its ImageNet weights.
-            `trained_stages` replaces its phases by a single training of the same length at their highest learning rate.
+            `trained_stages` replaces its phases by a single one of the same length at their highest learning rate.
             `epochs` is distributed over its phases in proportion.
 
     Growing sizes at which the network's last feature map would be smaller than 2×2 are left out.

@@ -1,4 +1,4 @@
-"""Setup of a training: checks, initial network, targets, device, precision, and whether a batch fits into memory."""
+"""Setup of a training run: checks, initial network, targets, device, precision; whether a batch fits into memory."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def make_fabric(config: TrainConfig, found: dict[str, Any] | None, model: nn.Mod
     """Fabric on the configured device, and its precision: the configured one, that of the resumed run, or the fastest.
 
     Args:
-        config: of the training.
+        config: of the training run.
         found: facts of the run to resume; None for a new one.
         model: whose steps are timed and whose memory is estimated.
         size: side of its input in pixels.

@@ -58,7 +58,7 @@ class Trainer:
         history: a row for each complete epoch.
 
     Raises:
-        TrainingError, ValueError: the training cannot start, with a message for the user.
+        TrainingError, ValueError: the run cannot start, with a message for the user.
     """
 
     def __init__(self, config: TrainConfig, parts: Parts, facts: dict[str, Any] | None = None) -> None:
@@ -132,7 +132,7 @@ class Trainer:
             folder.log("paused", epoch=len(self.history))
 
     def _fit(self, folder: RunFolder, progress: ProgressReport) -> bool:
-        """Run the epochs that are left; whether the training is finished, not paused by the time limit."""
+        """Run the epochs that are left; whether the run is finished, not paused by the time limit."""
         epochs, first = self.config.epochs, len(self.history) + 1
         if first > epochs:
             progress.print(f"All {epochs} epochs are done.")

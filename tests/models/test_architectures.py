@@ -215,7 +215,7 @@ def test_an_ensemble_of_one_training_is_refused(tmp_path, monkeypatch):
     checkpoint_folders.put("vanilla_cnn", checkpoint_folders.knows(range(3)))
     start = read_card("vanilla_cnn").as_ancestor("vanilla_cnn", "start")
     checkpoint_folders.put("longer", checkpoint_folders.knows(range(4)), ancestors=(start,))
-    with pytest.raises(ValueError, match="come from one training"):
+    with pytest.raises(ValueError, match="share a training run"):
         create_model("ensemble", members=["vanilla_cnn", "longer"])
 
 

@@ -1,4 +1,4 @@
-"""Two checkpoints are related where their weights, or what they were distilled from, come from one training."""
+"""Two checkpoints are related where their weights, or what they were distilled from, come from one training run."""
 
 from __future__ import annotations
 
