@@ -101,7 +101,7 @@ class Account:
 
 
 def tiny(data: Path, epochs: int) -> TrainConfig:
-    """A training whose epochs take a fraction of a second."""
+    """A training run whose epochs take a fraction of a second."""
     return TrainConfig(
         model="vanilla_cnn",
         overrides={"width": 4},
@@ -178,7 +178,7 @@ def same(one: Job, other: Job) -> list[str]:
 
 @dataclass
 class Ordeal:
-    """One training, killed again and again.
+    """One training run, killed again and again.
 
     Attributes:
         forked: whether processes are forked from this one, but for those that are killed while they start.

@@ -40,7 +40,7 @@ def pictures(count: int, side: int) -> Tensor:
 
 
 def network(name: str) -> nn.Module:
-    """The shipped weights, or, where there are none, random ones; a training owner's modes and gradients beside."""
+    """Shipped weights, else random ones; one layer is in training mode and one parameter has a gradient."""
     try:
         model, _ = models.load_checkpoint(name)
     except (ValueError, OSError) as reason:

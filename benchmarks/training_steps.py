@@ -61,7 +61,7 @@ def config_of(network: str) -> TrainConfig:
 
 
 def shares(config: TrainConfig) -> list[int]:
-    """Epochs of each part of a training: its phases, or its sizes."""
+    """Epochs of each part of a training run: its phases, or its sizes."""
     phases = getattr(config, "phases", ())
     if phases:
         return [phase.epochs for phase in phases]
@@ -70,7 +70,7 @@ def shares(config: TrainConfig) -> list[int]:
 
 
 def miniature(config: TrainConfig, folder: Path, device: str, n: int) -> TrainConfig:
-    """The same training with one epoch for each part, from random weights, on the official split."""
+    """The same training run with one epoch for each part, from random weights, on the official split."""
     values = config.model_dump() | {"out": folder, "device": device, "split": "official", "epochs": n}
     phases = getattr(config, "phases", ())
     if phases:

@@ -40,7 +40,7 @@ def _titles() -> dict[str, list[str]]:
 
 
 def _trainings(name: str) -> list[tuple[str, int]]:
-    """Recipe and epochs of each training that led to a checkpoint, the first one first."""
+    """Recipe and epochs of each training run that led to a checkpoint, the first one first."""
     card, steps = _cards()[name], []
     while True:
         steps.append((card["recipe"], _epochs(name, card)))

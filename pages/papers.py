@@ -47,8 +47,8 @@ with views.computed(
         "with our 95 % interval, and only where split, epochs, input size, optimizer and everything else that the "
         "paper states agree with ours. Where it leaves a value open, ours is a choice: outside the interval it "
         "is *not reproduced under our choices*. A technique that a paper does not mention counts as not used. With one "
-        "training the interval covers the test images (Wilson for shares, bootstrap for means of classes). With $S$ "
-        "random seeds it is that of their mean $\\bar p$, for test images and seeds together:"
+        "training run the interval covers the test images (Wilson for shares, bootstrap for means of classes). With "
+        "$S$ random seeds it is that of their mean $\\bar p$, for test images and seeds together:"
     )
     st.latex(r"p_\text{low,high} = \bar p \mp \sqrt{w^2 + \left(t_{0.975,\,S-1}\, s / \sqrt{S}\right)^2}")
     st.markdown(

@@ -16,7 +16,7 @@ os.environ.setdefault("STREAMLIT_LOGGER_LEVEL", "error")  # AppTest would warn a
 os.environ["STREAMLIT_BROWSER_GATHER_USAGE_STATS"] = "false"
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_OFFLINE"] = "1"  # tests fetch nothing
-os.environ["FERSCOPE_JOBS"] = str(Path(tempfile.mkdtemp()) / "jobs")  # and see nobody's own trainings
+os.environ["FERSCOPE_JOBS"] = str(Path(tempfile.mkdtemp()) / "jobs")  # and see nobody's own training runs
 
 # Before the hook below: whatever a module imports while the hook is at work is compiled anew; torch would take seconds.
 import captum.attr  # noqa: F401

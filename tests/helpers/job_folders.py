@@ -1,4 +1,4 @@
-"""Jobs that nobody trained: their files as a training leaves them, for tests of what is shown of them."""
+"""Jobs that nobody trained: their files as a training run leaves them, for tests of what is shown of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Running jobs: a fast stand-in for the training, and waiting for states."""
+"""Running jobs: a fast stand-in for the training run, and waiting for states."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from workbench.jobs import runner, store
 from workbench.jobs.store import Job
 
-# What the process of a job may do, by the job's title. It tells events as the training does.
+# What the process of a job may do, by the job's title. It writes events as the training run does.
 ACTS = {
     "works on": "",
     "ends well": "tell('finished'); sys.exit(0)",

@@ -62,7 +62,7 @@ def faces_npz(faces, tmp_path_factory) -> Path:
 
 @dataclass(frozen=True)
 class ConfigMaker:
-    """Makes the configuration of a training that takes a second."""
+    """Makes the configuration of a training run that takes a second."""
 
     data: Path
 

@@ -1,4 +1,4 @@
-"""How long a training would take, from ten steps of each kind of epoch."""
+"""How long a training run would take, from ten steps of each kind of epoch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The history of a training is read as it was written, and refused in words where it is damaged."""
+"""The history of a training run is read as it was written, and refused in words where it is damaged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def test_a_history_comes_back_with_six_digits(tmp_path):
     rows = read_history(tmp_path / FILE)
     assert [row["epoch"] for row in rows] == [1, 2]
     assert (rows[0]["train_loss"], rows[0]["validation_loss"]) == (1.23457, float("inf"))
-    assert rows[1]["train_loss"] != rows[1]["train_loss"], "a training that diverged says so"
+    assert rows[1]["train_loss"] != rows[1]["train_loss"], "a run that diverged says so"
 
 
 @pytest.mark.parametrize(

@@ -22,9 +22,9 @@ from models.training.events import read_events
 
 ROOT = Path(__file__).resolve().parents[3]
 PATIENCE = 240  # seconds; a busy machine takes long to import torch
-pytestmark = pytest.mark.xdist_group("processes")  # which share their trainings
+pytestmark = pytest.mark.xdist_group("processes")  # which share their training runs
 
-# Imports torch once, then lets a process of its own continue for each training, and notes how each ended.
+# Imports torch once, then lets a process of its own continue for each training run, and notes how each ended.
 LAUNCHER = """
 import os, sys
 from pathlib import Path
@@ -69,7 +69,7 @@ class Training:
         self.folder.with_suffix(".py").write_text(before)
 
     def told(self, suffix: str) -> str:
-        """What the launcher or the training wrote beside the folder; "" as long as there is nothing."""
+        """What the launcher or the run wrote beside the folder; "" as long as there is nothing."""
         file = self.folder.with_suffix(suffix)
         return file.read_text() if file.is_file() else ""
 
@@ -93,7 +93,7 @@ class Training:
 def wait_until(there: Callable[[], object]) -> None:
     end = time.monotonic() + PATIENCE
     while not there():
-        assert time.monotonic() < end, "the training did not get there"
+        assert time.monotonic() < end, "the run did not get there"
         time.sleep(0.05)
 
 

@@ -34,7 +34,7 @@ def memorized(make_config, faces, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def again(make_config, tmp_path):
-    """A training of the official split at a rate that changes nothing, with the fields that a test gives."""
+    """A training run on the official split at a rate that changes nothing, with the fields that a test gives."""
 
     def config(name: str = "again", **values) -> TrainConfig:
         return make_config(tmp_path / name, epochs=1, growing_sizes=(), learning_rate=1e-6, **values)

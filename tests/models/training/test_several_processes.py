@@ -1,4 +1,4 @@
-"""One training in two processes: the same global batch gives the same loss curve."""
+"""One training run in two processes: the same global batch gives the same loss curve."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from models.training.events import read_events
 ROOT = Path(__file__).resolve().parents[3]
 pytestmark = [
     pytest.mark.skipif(os.name == "nt", reason="torchrun starts processes as POSIX does"),
-    pytest.mark.xdist_group("several-processes"),  # they share two trainings
+    pytest.mark.xdist_group("several-processes"),  # they share two training runs
 ]
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone")
 
@@ -85,7 +85,7 @@ def in_two_processes(script: Path, config) -> None:
 
 @pytest.fixture(scope="module")
 def trained(make_config, tmp_path_factory):
-    """The script, and two trainings in two processes: of its network in two phases, and of one with batch norm."""
+    """The script, and two training runs in two processes: of its network in two phases, and of one with batch norm."""
     folder = tmp_path_factory.mktemp("processes")
     script = folder / "script.py"
     script.write_text(SCRIPT)

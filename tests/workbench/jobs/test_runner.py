@@ -1,4 +1,4 @@
-"""Transitions between the states of a job, with a fast stand-in for the training."""
+"""Transitions between the states of a job, with a fast stand-in for the training run."""
 
 from __future__ import annotations
 

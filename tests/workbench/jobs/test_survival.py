@@ -1,4 +1,4 @@
-"""Real trainings as jobs: killed at random moments, stopped, resumed, out of memory; one with the command itself."""
+"""Training runs as jobs: killed at random moments, stopped, resumed, out of memory; one by the command itself."""
 
 from __future__ import annotations
 

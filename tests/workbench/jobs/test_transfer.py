@@ -53,7 +53,7 @@ def nested(depth: int) -> list:
 
 @pytest.fixture
 def job(place, tmp_path) -> Job:
-    """One that is done, with everything that a training and an evaluation leave."""
+    """One that is done, with everything that a training run and an evaluation leave."""
     id_ = store.new_id("vanilla_cnn")
     job = Job(id_, place / id_, "mine", "done", "vanilla_cnn", 3, time.time())
     config = TrainConfig(

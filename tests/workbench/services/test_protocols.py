@@ -1,4 +1,4 @@
-"""Differences between a training and a paper's: every field is compared or listed with a reason."""
+"""Differences between a training run and a paper's: every field is compared or listed with a reason."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PROTOCOLS = {claim.protocol.name: claim.protocol for paper in papers() for claim
 
 
 def of_paper_d(**config):
-    """A training of ResNet-18 by paper D's own recipe, in which some fields are others."""
+    """A training run of ResNet-18 by paper D's own recipe, in which some fields are others."""
     protocol = claims.paper_of("D").claim("trained-gain-svd").protocol
     card = dataclasses.replace(read_card("resnet18"), split="paper-d", input_size=224)
     return card, protocol, 100, protocol.config("resnet18").curve() | config

@@ -63,7 +63,7 @@ def model(network: str) -> torch.nn.Module:
 
 @lru_cache
 def training_share(network: str, stages: float | None) -> tuple[tuple[float, ...], bool]:
-    """Which share of the parameter tensors of each stage, shallow to deep, a training moves; and whether all others."""
+    """Which share of the parameter tensors of each stage, shallow to deep, a run changes; and whether all others."""
     net, spec = model(network), get_spec(network)
     freeze(net, spec, stages)
     of = [[f"{name}." for name in stage] for stage in spec.stages]

@@ -35,7 +35,7 @@ _PATCHES = 4  # rows and columns of patches that are shuffled
 
 @dataclass(frozen=True, eq=False)
 class OutOfDistribution:
-    """Confidence of a network on test images and on images unlike those of its training.
+    """Confidence of a network on test images and on images unlike its training images.
 
     Attributes:
         classes: their names.
@@ -66,7 +66,7 @@ class OutOfDistribution:
 
 
 def ood_confidence(face: Face, network: str) -> OutOfDistribution:
-    """Confidence of a network on images unlike those of its training; see `with_predictions`."""
+    """Confidence of a network on images unlike its training images; see `with_predictions`."""
     net, stored = open_network(network), read_predictions(network, PART)
     T = read_card(network).temperature or 1.0
     known = (stored.logits / T).softmax(-1).amax(-1)  # (N,)

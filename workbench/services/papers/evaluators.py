@@ -33,7 +33,7 @@ class Ours:
         interval: lower and upper end of 95 %, where it was measured.
         holds: whether the claim is true, where that is not to be told from `value`.
         differs: how our training differs from the paper's; empty where it does not.
-        choices: what the paper leaves open of the training, with our values.
+        choices: settings that the paper leaves open, with our values.
     """
 
     kind: Kind

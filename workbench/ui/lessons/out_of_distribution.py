@@ -1,4 +1,4 @@
-"""Out of distribution: the confidence of a network on images unlike those of its training."""
+"""Out of distribution: the confidence of a network on images unlike its training images."""
 
 from workbench.services import lessons
 
@@ -92,7 +92,7 @@ def _take_away(found) -> str:
 LESSON = Lesson(
     key="out-of-distribution",
     title="Out of distribution: no class for anything else",
-    question="How confident is a network about images unlike those of its training?",
+    question="How confident is a network about images unlike its training images?",
     **JUDGED,
     find=lessons.ood_confidence,
     steps=Steps(_attempt, _think, _guess, _reveal, _why, _take_away),

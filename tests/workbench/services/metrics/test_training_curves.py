@@ -1,4 +1,4 @@
-"""How a training went: read from its file, joined with the one before it, and refused where it is damaged."""
+"""Training curves: read from their file, joined with those of the run before, and refused where damaged."""
 
 import shutil
 from dataclasses import replace
