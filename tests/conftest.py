@@ -37,7 +37,7 @@ jaxtyping.install_import_hook(
 def pytest_collection_modifyitems(items):
     """All tests of a network follow one another, on one core where there are several: it builds the large ones once.
 
-    So do those of the real set, which is read once.
+    So do those of the real set, which is read once, and those of a module that makes a fixture for all of them.
     """
     from models import list_models
 
@@ -49,9 +49,16 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.xdist_group("fer2013"))
         elif of and item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{of[0]}"))
+        elif item.get_closest_marker("xdist_group") is None and _shares_a_fixture(item):
+            item.add_marker(pytest.mark.xdist_group(item.location[0]))
         group = item.get_closest_marker("xdist_group")
         places[item] = places.setdefault(group.args[0], place) if group else place
     items.sort(key=places.get)
+
+
+def _shares_a_fixture(item) -> bool:
+    found = item._fixtureinfo.name2fixturedefs.values()  # pytest has no public way to the scopes of an item's fixtures
+    return any(fixture.scope == "module" for fixtures in found for fixture in fixtures)
 
 
 def pytest_collection_finish():

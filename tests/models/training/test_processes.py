@@ -22,7 +22,10 @@ from models.training.events import read_events
 
 ROOT = Path(__file__).resolve().parents[3]
 PATIENCE = 240  # seconds; a busy machine takes long to import torch
-pytestmark = pytest.mark.xdist_group("processes")  # which share their training runs
+pytestmark = [
+    pytest.mark.xdist_group("processes"),  # they share their training runs
+    pytest.mark.skipif(os.name == "nt", reason="signals and file limits of POSIX"),
+]
 
 # Imports torch once, then lets a process of its own continue for each training run, and notes how each ended.
 LAUNCHER = """
@@ -56,8 +59,6 @@ def write_and_fill(self, state):
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
 RunFolder.write_epoch = write_and_fill
 """
-
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals and file limits of POSIX")
 
 
 class Training:

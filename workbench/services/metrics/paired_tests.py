@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from models.checkpoints import CheckpointError
 from models.datasets.audit import leaked
 from models.metrics import Interval, paired_difference, share
 
-from .evaluation import Subset, stored_predictions
+from .evaluation import StoredPredictions, Subset, stored_predictions
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,14 @@ def pair(first: str, second: str, part: str = "PrivateTest", subset: Subset = "a
     Raises:
         CheckpointError: as for `stored_predictions`; or they have other classes, or share no image.
     """
+    return _pair(stored_predictions(first, part, subset), stored_predictions(second, part, subset))
+
+
+@lru_cache(maxsize=128)
+def _pair(a: StoredPredictions, b: StoredPredictions) -> Pair:
     from scipy.stats import binomtest  # here: scipy.stats takes half a second
 
-    a, b = stored_predictions(first, part, subset), stored_predictions(second, part, subset)
+    first, second = a.name, b.name
     if a.card.classes != b.card.classes:
         raise CheckpointError(f"{first} and {second} have different classes and cannot be compared image by image.")
     _, i, j = np.intersect1d(a.ids, b.ids, return_indices=True)

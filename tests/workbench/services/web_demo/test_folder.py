@@ -12,6 +12,8 @@ from workbench.faces import samples
 from workbench.services import web_demo
 from workbench.services.web_demo import folder
 
+pytestmark = pytest.mark.xdist_group("web-demo")  # they share an export
+
 
 @pytest.fixture(scope="module")
 def written(late, exported, tmp_path_factory):

@@ -13,6 +13,8 @@ from workbench.services.web_demo.onnx_files import any_size, names_of
 from workbench.services.web_demo.storage import Measured, session
 from workbench.services.web_demo.tracing import computed
 
+pytestmark = pytest.mark.xdist_group("web-demo")  # they share an export
+
 
 def test_onnx_runtime_gives_logits_maps_and_attention_of_pytorch(late, exported):
     pixels = torch.rand(1, 1, 32, 32)
