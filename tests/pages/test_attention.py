@@ -1,6 +1,8 @@
 """The page Attention: every kind of module, the switches, and what is shown where there is nothing to open."""
 
+import shutil
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -91,13 +93,19 @@ def test_a_module_of_another_network_gives_way_to_the_first():
     assert app.segmented_control(key="module").value == "1 SVD"
 
 
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("measured") / SVD
+    write_checkpoint(folder, SVD, sharp="attention.after0")
+    survey_gates(folder, noise_faces(), limit=14)
+    return folder
+
+
 @pytest.fixture
-def shelf(tmp_path, monkeypatch):
+def shelf(measured, tmp_path, monkeypatch):
     """One checkpoint whose gates are measured on 14 images, beside the networks that have no weights."""
     monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
-    write_checkpoint(tmp_path / SVD, SVD, sharp="attention.after0")
-    survey_gates(SVD, noise_faces(), limit=14)
-    return tmp_path / SVD
+    return Path(shutil.copytree(measured, tmp_path / SVD))
 
 
 def table_of(app) -> list[list[str]]:

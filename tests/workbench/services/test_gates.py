@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 from helpers.attention_networks import noise_faces, write_checkpoint
 
@@ -12,13 +15,19 @@ from workbench.surveys.gates import FILE, survey_gates
 NETWORK = "mobilenet_v2_svd_hfc"
 
 
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("measured") / NETWORK
+    write_checkpoint(folder, NETWORK)
+    survey_gates(folder, noise_faces(), limit=14)
+    return folder
+
+
 @pytest.fixture
-def shelf(tmp_path, monkeypatch):
+def shelf(measured, tmp_path, monkeypatch):
     """One checkpoint whose gates are measured on 14 images."""
     monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
-    write_checkpoint(tmp_path / NETWORK, NETWORK)
-    survey_gates(NETWORK, noise_faces(), limit=14)
-    return tmp_path / NETWORK
+    return Path(shutil.copytree(measured, tmp_path / NETWORK))
 
 
 def test_stored_statistics_say_which_images_they_are_of(shelf):
