@@ -38,7 +38,7 @@ class Disagreement:
     """Predictions of a network for N images beside the annotators' votes.
 
     Attributes:
-        names: of the images whose votes are known, (N,).
+        names: names of the images whose votes are known, (N,).
         annotators: entropy of the ten votes in nats, 0 (all agree) to ln 10, (N,).
         network: entropy of the calibrated probabilities in nats, 0 (sure) to ln K, (N,).
         correlation: Spearman's rank correlation of the two, −1..1, with its interval.
@@ -47,7 +47,7 @@ class Disagreement:
             network's classes (higher is better).
         label_is_majority: share of those images whose FER2013 label is the majority: the accuracy of
             the labels themselves.
-        verdicts: for each error, name of the image → a key of VERDICTS.
+        verdicts: name of each misclassified image → a key of VERDICTS.
     """
 
     names: np.ndarray

@@ -117,7 +117,7 @@ def for_our_pixels(
         state: weights of the RGB network.
         stem: names in `state`.
         mean, std: m_c and s_c that the weights were trained with, for pixels in 0..1.
-        channels: of the network's input: 1 for gray, 3 for RGB or for gray in each channel.
+        channels: number of channels of the network's input, 1 for gray, 3 for RGB or for gray in each channel.
         average: a third of the above (paper C, eq. 1: W_gray = ⅓ Σ W_rgb).
     """
     kernels = state[f"{stem.conv}.weight"]  # (C, 3, k, k)

@@ -28,7 +28,7 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     """Fit the temperature, within 0.05 to 20, that minimizes the log loss.
 
     Args:
-        logits: of a validation set, not the training set, (N, K).
+        logits: logits of a validation set, not the training set, (N, K).
         labels: index of the true class, (N,).
     """
 
@@ -136,7 +136,8 @@ def risk_coverage(logits: Tensor, labels: Tensor, confidence: Tensor | None = No
             probability of the predicted class.
 
     Raises:
-        ValueError: as for `reliability`, or a `confidence` of another shape or with NaN.
+        ValueError: shapes that do not fit, no images, NaN or infinite logits, or a `confidence` of another shape or
+            with NaN.
     """
     _check(logits, labels)
     if confidence is None:

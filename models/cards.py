@@ -87,12 +87,12 @@ class Ancestor:
     """Weights that other weights come from, with the chain before them.
 
     Attributes:
-        name: of the checkpoint's folder when it was used, or `IMAGENET`, whose split, data and recipe are empty.
+        name: name of the checkpoint's folder when it was used, or `IMAGENET`, whose split, data and recipe are empty.
         roles: how it was used: its weights were the first ones (start), its predictions were part of the target
             (teacher), its probabilities are averaged (member of an ensemble).
-        network, split, data, seed, recipe: as in its card; `data` is the fingerprint of set and split. Split, data and
-            recipe are empty where they are not known.
-        ancestors: its own, and so on.
+        network, split, data, seed, recipe: values of its card; `data` is the fingerprint of set and split. Split, data
+            and recipe are empty where they are not known.
+        ancestors: its own ancestors, and so on.
     """
 
     name: Text
@@ -122,7 +122,7 @@ class Card:
         network: name for `create_model`, with its `overrides`.
         classes: names of the classes in the order of the logits, of plain words.
         input_size: side in pixels of the image that the network takes, 8 to 512.
-        mean, std: of the training pixels in 0..1; a number, or one for each channel of RGB.
+        mean, std: mean and standard deviation of the training pixels in 0..1; a number, or one for each channel of RGB.
         recipe, split, data, seed: how it was trained; `data` is the fingerprint of the set.
         ancestors: the checkpoints that the run started from or distilled, with theirs; empty for random weights.
         seen: images of the validation and the test set, by the set's name, that an ancestor was trained on or chosen by
@@ -136,7 +136,8 @@ class Card:
         gray_images: whether it was trained on gray images; a network for RGB then gets the luminance in each channel.
         metrics: `metrics[split][tta][name]`, e.g. `metrics["PrivateTest"]["flip"]["accuracy"]`, of the shipped weights;
             "plain" is always among the ways, and the test set is the last one.
-        cam_layer, reshape, output: as in `ModelSpec`, where the card says otherwise; empty: as the network has them.
+        cam_layer, reshape, output: the fields of `ModelSpec`, where the card says otherwise; empty: as the network has
+            them.
         temperature: what logits are divided by for calibrated probabilities, fitted on the validation set; None until
             it is fitted.
 

@@ -154,7 +154,7 @@ class Predictions:
     Attributes:
         logits: (N, K).
         labels: index of the true class, (N,).
-        names, ids: of the images, str (N,); ids as in `FaceSet.ids`.
+        names, ids: names and ids of the images, str (N,); ids as in `FaceSet.ids`.
     """
 
     logits: Tensor

@@ -32,7 +32,7 @@ class Source:
         overrides: options of its builder.
         classes: names in the order of the logits; empty where only their number is known.
         count: number of logits; 0 where it is not known.
-        mean, std: of the pixels in 0..1; None where they are not known.
+        mean, std: mean and standard deviation of the pixels in 0..1; None where they are not known.
         input_size: side in pixels; 0 for the network's own.
     """
 
@@ -93,8 +93,8 @@ class Converted:
     """A network with weights that fit it.
 
     Attributes:
-        model: in evaluation mode.
-        card: as far as it is known; metrics are empty.
+        model: a network in evaluation mode.
+        card: the card, as far as it is known; metrics are empty.
         match: how the weights fit.
     """
 
@@ -137,8 +137,8 @@ def converted(source: Source, found: Match, **card: Any) -> Converted:
     """The network with its weights, and its card.
 
     Args:
-        source: with classes, mean and std.
-        found: from `compared`; complete.
+        source: the weights, with classes, mean and std.
+        found: the match that `compared` returns; complete.
         **card: further fields of the card, such as `cam_layer`.
 
     Raises:

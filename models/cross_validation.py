@@ -48,14 +48,14 @@ class Fold:
     """One fold, measured on its test set in a single view of each image.
 
     Attributes:
-        name: of its folder, such as "fold-03".
+        name: name of its folder, such as "fold-03".
         split: its name, such as "subject-10fold-3".
-        subjects: of the test set.
+        subjects: subjects of the test set.
         training, validation, test: number of images.
         best_epoch: selected on the validation set.
-        accuracy, balanced_accuracy, macro_f1: of the test set; the last two over the classes that occur in it.
+        accuracy, balanced_accuracy, macro_f1: metrics on the test set; the last two over the classes that occur in it.
         accuracy_interval: lower and upper end of 95 % (Wilson, over images).
-        caveat: of its card, if its initial weights have seen validation or test images.
+        caveat: caveat of its card, if its initial weights have seen validation or test images.
     """
 
     name: str
@@ -81,9 +81,9 @@ class CrossValidation:
         data: fingerprint of the dataset.
         classes: names of the classes.
         folds: each of them.
-        mean: of accuracy, balanced accuracy and macro F1, each fold counting once, with the 95 % interval by Student's
-            t over folds. Folds share most of their training images, so it tends to be too narrow (Bengio and Grandvalet
-            2004, JMLR 5).
+        mean: mean of accuracy, balanced accuracy and macro F1, each fold counting once, with the 95 % interval by
+            Student's t over folds. Folds share most of their training images, so it tends to be too narrow (Bengio and
+            Grandvalet 2004, JMLR 5).
         pooled: `metrics.measure` of the test images of all folds together; its Wilson interval assumes
             independent images, which those of one subject are not.
     """
@@ -103,8 +103,8 @@ def cross_validate(config: TrainConfig, report: Callable[[str], None] = print) -
     """Train and evaluate every fold; finished folds are skipped.
 
     Args:
-        config: of the training runs; `split` is `subject-10fold`, of any number of folds, or `subject-loso`, `out` the
-            folder of all folds, `minutes` the time for all of them.
+        config: configuration of the training runs; `split` is `subject-10fold`, of any number of folds, or
+            `subject-loso`, `out` the folder of all folds, `minutes` the time for all of them.
         report: called with a sentence before and after each fold.
 
     Returns:

@@ -48,7 +48,8 @@ class Choice:
 
     Attributes:
         members: names of the checkpoints, in the order in which they were taken.
-        log_losses, accuracies: of the first one, two, … together on PublicTest; the log losses are in descending order.
+        log_losses, accuracies: metrics of the first one, two, … members together on PublicTest; the log losses are in
+            descending order.
         of: how many there were to choose from.
         best: the single network with the highest accuracy on PublicTest, and `best_accuracy`.
         rejected: the network whose addition would have given the lowest log loss, although it raised it; None where

@@ -116,7 +116,8 @@ class Elsewhere:
         classes: shared by network and dataset, in the network's order.
         left_out: number of images of other classes.
         metrics: part of the dataset → mode of test-time augmentation → result of `metrics.measure`.
-        predictions: for each part those of the first way, over the shared classes.
+        predictions: part of the dataset → predictions in the first mode of test-time augmentation, over the shared
+            classes.
     """
 
     classes: tuple[str, ...]

@@ -70,10 +70,10 @@ def footprint(
     """Measure a network.
 
     Args:
-        network: its name.
+        network: name of the network.
         num_classes: number of logits.
         overrides: its options, each with its value.
-        side: of the image in pixels; None for the network's own.
+        side: side of the image in pixels; None for the network's own.
 
     Raises:
         ValueError: it cannot be built, or takes no image of this side.

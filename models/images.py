@@ -26,10 +26,10 @@ class ImageFormat:
     """A format of image files.
 
     Attributes:
-        title: as people know it.
+        title: name of the format as people know it.
         pillow: its name in Pillow.
-        media_type: as in HTTP.
-        suffixes: of file names, in small letters.
+        media_type: media type as in HTTP.
+        suffixes: suffixes of file names, in lower case.
     """
 
     title: str

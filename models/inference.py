@@ -27,7 +27,7 @@ def for_inference(model: nn.Module, x: Tensor) -> nn.Module:
     """A copy with batch norm folded into convolutions, and weights in the memory format that a CPU reads fastest.
 
     Args:
-        model: in evaluation mode; it is not changed.
+        model: a network in evaluation mode; it is not changed.
         x: inputs (B, C, H, W) for which the logits of the two are compared.
 
     Returns:

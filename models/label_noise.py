@@ -37,13 +37,14 @@ class LabelNoise:
     """Labels of N images, the most suspicious first.
 
     Attributes:
-        ids, names: of the images, str (N,).
+        ids, names: ids and names of the images, str (N,).
         labels: the label of each, str (N,).
         suggested: the most probable other class, str (N,).
         scores: quality of the label, 0 to 1, ascending, (N,); see `METHOD`.
         likely_wrong: whether confident learning counts the label as an error, bool (N,).
-        votes: of FER+'s annotators, int64 (N, 10), columns as in `ferplus.COLUMNS`; zeros where they are not known.
-        networks: whose probabilities are averaged.
+        votes: votes of FER+'s annotators, int64 (N, 10), columns as in `ferplus.COLUMNS`; zeros where they are not
+            known.
+        networks: names of the networks whose probabilities are averaged.
         left_out: networks whose probabilities do not count → why.
         uncovered: images of each part of the dataset without such probabilities.
     """

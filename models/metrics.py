@@ -32,7 +32,7 @@ def predict(
 
     Args:
         model: a network in evaluation mode.
-        card: with the preprocessing of the images.
+        card: card of the network, with the preprocessing of the images.
         images: gray images, uint8 (N, H, W).
         tta: "plain", "flip" or "ten-crop"; see `preprocessing.views`.
         batch_size: images in one forward pass.

@@ -34,11 +34,12 @@ class Row:
     """A network in numbers.
 
     Attributes:
-        name, title, paper, attention: as in its `ModelSpec`.
-        parameters: that are trained.
+        name, title, paper, attention: fields of its `ModelSpec`.
+        parameters: number of trainable parameters.
         macs: multiply-accumulate operations of convolutions, linear layers and attention for one face.
         compiled: how many times faster `torch.compile` makes one face, from the benchmark's last run, or its failure.
-        milliseconds: for one face, float32, on two threads of the CPU; None where it was not timed.
+        milliseconds: duration of one face in milliseconds, float32, on two threads of the CPU; None where it was not
+            timed.
     """
 
     name: str
@@ -151,7 +152,7 @@ def show(name: tyro.conf.Positional[str] = "", timed: bool = False, write: bool 
     """Print the table of networks, or one of them in detail.
 
     Args:
-        name: of a network; without it the table is printed.
+        name: name of a network; without it the table is printed.
         timed: measure milliseconds a face too; on a computer that does nothing else.
         write: put the table, timed, into models/README.md of a checkout.
     """

@@ -40,12 +40,12 @@ class Option:
     """One architecture option.
 
     Attributes:
-        name: of the argument.
-        default: what it is where nothing is set.
+        name: name of the argument.
+        default: value where nothing is set.
         help: a sentence.
         type: bool, int, float or str; `object` for one that only code can set, which its builder checks.
         choices: all values that are allowed; empty where any of the type is, within the bounds.
-        bounds: of a number; None for none.
+        bounds: smallest and largest value of a number; None: no bounds.
     """
 
     name: str
@@ -82,7 +82,7 @@ class Option:
         return f"{self.name} ({self.allowed}; default {_shown(self.default)}): {self.help}"
 
 
-INPUT_CHANNELS = Option("channels", 1, "Of the input: 1 for gray, 3 for RGB.", int, get_args(InputChannels))
+INPUT_CHANNELS = Option("channels", 1, "Number of input channels, 1 for gray, 3 for RGB.", int, get_args(InputChannels))
 
 
 def options_of(builder: Callable[..., Any]) -> tuple[Option, ...]:

@@ -46,7 +46,8 @@ class ModelSpec:
         parameters: number of its trainable parameters with default options and seven classes; None: not stated.
         imagenet: whether there are ImageNet weights for it.
         input_size: default side in pixels of its square input.
-        channels: of its input, 1 (gray) or 3 (RGB), where its option `channels` does not say otherwise.
+        channels: number of channels of its input, 1 (gray) or 3 (RGB), where its option `channels` does not say
+            otherwise.
         smallest_side: smallest side in pixels that its downsampling allows.
         stride: pixels from one position of its last map to the next; None if it resizes its input, so
             that its maps always have the same size.

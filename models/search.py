@@ -47,7 +47,7 @@ class Tried:
     Attributes:
         settings: the fields of `TrainConfig` that the grid varies, with their values here.
         validation: accuracy on the validation set after each epoch, 0..1; empty where training failed.
-        seconds: of an epoch, on average.
+        seconds: mean duration of an epoch in seconds.
         error: why training failed; empty where it did not.
     """
 
@@ -113,8 +113,8 @@ def search(
 
     Args:
         configs: the configuration of each combination, and its settings.
-        end: as `time.monotonic()`; no epoch is begun that would end later.
-        say: called with a sentence before each training run.
+        end: time limit on the clock of `time.monotonic()`; no epoch is begun that would end later.
+        say: called with a sentence before each training.
 
     Returns:
         What was tried, the best first; None where the time ended before all of it was.

@@ -32,10 +32,10 @@ class Group:
 
     Attributes:
         name: its value in the table.
-        images: their number.
+        images: number of its images.
         accuracy: share of them predicted as labeled, with its 95 % interval (Wilson; higher is better).
         balanced_accuracy: mean recall of the classes that occur in it, 0 to 1 (higher is better).
-        recall: of each class that occurs in it, with its interval (Wilson).
+        recall: recall of each class that occurs in it, with its interval (Wilson).
         support: images of each of these classes.
     """
 
@@ -55,9 +55,9 @@ class Difference:
         measure: "accuracy" or "balanced accuracy".
         difference: best minus worst group, 0 to 1; 0 is even.
         ratio: worst by best group, 0 to 1; 1 is even.
-        p_value: of a difference as large where groups do not matter: chi-square test for accuracy (by permutation
-            where a count that it expects is below 5), permutation test for balanced accuracy.
-        test: its name.
+        p_value: probability of a difference as large where groups do not matter: chi-square test for accuracy (by
+            permutation where a count that it expects is below 5), permutation test for balanced accuracy.
+        test: name of the test.
     """
 
     measure: str
@@ -78,8 +78,8 @@ class Subgroups:
         hidden: number of groups with fewer than `smallest` images, and their images together.
         smallest: images of the smallest group that is shown.
         unknown: images without a group.
-        differences: of accuracy and balanced accuracy; empty for a single group.
-        notes: on rows of the table that were left out.
+        differences: differences of accuracy and balanced accuracy; empty for a single group.
+        notes: notes on rows of the table that were left out.
     """
 
     column: str
@@ -122,8 +122,8 @@ def subgroups(
 
     Args:
         predicted, labels: index of the predicted and the true class, (N,).
-        classes: their names.
-        groups: of the N images.
+        classes: names of the classes.
+        groups: groups of the N images.
         smallest: images of the smallest group that is shown, 2 at least.
 
     Raises:

@@ -43,7 +43,7 @@ class ResizedInput(nn.Module):
 
     Args:
         network: maps (B, C, side, side) to logits.
-        side: of its input in pixels.
+        side: side of the network's input in pixels.
     """
 
     def __init__(self, network: nn.Module, side: int) -> None:

@@ -53,7 +53,7 @@ class EfficientNetLite0(nn.Module):
         attention: maps a number of channels to an attention module; None: without attention.
         dropout: probability with which training sets a pooled feature to zero.
         drop_path: probability with which training leaves out the last residual block; less for earlier ones.
-        channels: of the input: 1 for gray, 3 for RGB.
+        channels: number of input channels, 1 for gray, 3 for RGB.
     """
 
     def __init__(

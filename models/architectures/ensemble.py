@@ -99,8 +99,8 @@ def ensemble(
     Args:
         num_classes: number of logits.
         members: names of checkpoints.
-        weights: of the members; None: equal.
-        channels: of the input: 1 for gray, 3 for RGB, of which members for gray images get the luminance.
+        weights: weight of each member; None: equal weights.
+        channels: number of input channels, 1 for gray, 3 for RGB, of which members for gray images get the luminance.
 
     Raises:
         ValueError: no member is named, two share a training run (`models.lineage.related`), their classes differ, or

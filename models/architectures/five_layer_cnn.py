@@ -36,7 +36,7 @@ class FiveLayerCNN(nn.Module):
     Args:
         num_classes: number of logits.
         dropout: dropout probability of the hidden layer.
-        channels: of the input: 1 for gray, 3 for RGB.
+        channels: number of input channels, 1 for gray, 3 for RGB.
     """
 
     def __init__(self, num_classes: int = 7, dropout: Share = 0.3, channels: InputChannels = 1) -> None:

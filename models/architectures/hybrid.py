@@ -113,13 +113,13 @@ class Hybrid(nn.Module):
     Args:
         backbone: see `Backbone`.
         num_classes: number of branches and of logits.
-        adapter: from gray to RGB: the channel repeated, or a small convolutional network. RGB input reaches the
-            backbone as it is, or through such a network too.
+        adapter: conversion from gray to RGB: the channel repeated, or a small convolutional network. RGB input reaches
+            the backbone as it is, or through such a network too.
         multiscale: average the backbone's maps of the face at full size and at three quarters of it.
         side: side in pixels to which the image is resized inside the network; the paper has 224.
         branch: width of the branch of each class.
         dropout: dropout probability in transformer and fusion.
-        channels: of the input: 1 for gray, 3 for RGB.
+        channels: number of input channels, 1 for gray, 3 for RGB.
     """
 
     def __init__(

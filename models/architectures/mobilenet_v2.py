@@ -34,7 +34,7 @@ class AttentionMobileNetV2(nn.Module):
     Args:
         num_classes: number of logits.
         attention: maps a number of channels to an attention module; None: without attention.
-        channels: of the input: 1 for gray, 3 for RGB.
+        channels: number of input channels, 1 for gray, 3 for RGB.
     """
 
     def __init__(

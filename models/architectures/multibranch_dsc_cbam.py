@@ -61,7 +61,7 @@ class MultiBranch(nn.Module):
         filters: channels of the first DSC-CBAM module; the next two have 2 and 4 times as many, the joint head 8 times.
         reduction: factor by which the hidden layer of CBAM's channel attention is narrower.
         dropout: dropout probability before the last layer.
-        channels: of the input: 1 for gray, 3 for RGB.
+        channels: number of input channels, 1 for gray, 3 for RGB.
     """
 
     def __init__(

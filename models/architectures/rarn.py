@@ -40,7 +40,7 @@ class RARN(nn.Module):
         kernels: number of kernels of the attention.
         kernel_size: side of the attention's kernels.
         dropout: probability with which training sets a pooled feature to zero.
-        channels: of the input: 1 for gray, 3 for RGB.
+        channels: number of input channels, 1 for gray, 3 for RGB.
     """
 
     def __init__(

@@ -57,7 +57,7 @@ class ResidualCNN(nn.Module):
         num_classes: number of logits.
         width: channels of the stem; the stages have 2, 4 and 8 times as many.
         dropout: dropout probability of the pooled features.
-        channels: of the input: 1 for gray, 3 for RGB.
+        channels: number of input channels, 1 for gray, 3 for RGB.
     """
 
     def __init__(

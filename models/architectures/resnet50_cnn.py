@@ -64,7 +64,7 @@ class ResNet50CNN(nn.Module):
     Args:
         num_classes: number of logits.
         dropout: dropout probability after each refinement and each hidden layer.
-        channels: of the input: 1 for gray, 3 for RGB.
+        channels: number of input channels, 1 for gray, 3 for RGB.
     """
 
     def __init__(self, num_classes: int = 7, dropout: Share = 0.3, channels: InputChannels = 1) -> None:

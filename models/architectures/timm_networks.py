@@ -28,7 +28,7 @@ def timm_network(
     Args:
         num_classes: number of logits.
         architecture: name in `timm.list_models()`.
-        channels: of the input.
+        channels: number of input channels, 1 for gray, 3 for RGB.
         image_size: side in pixels for which a vision transformer is built; 0: the one that it has in timm.
         pool: timm's `global_pool`; empty: the network's own.
     """

@@ -45,7 +45,7 @@ class VanillaCNN(nn.Module):
         dropout: dropout probability of the pooled features.
         batch_norm: batch normalization after each convolution; according to the paper, convergence is 31 % faster with
             it.
-        channels: of the input: 1 for gray, 3 for RGB.
+        channels: number of input channels, 1 for gray, 3 for RGB.
     """
 
     def __init__(

@@ -70,10 +70,10 @@ class VisionTransformer(nn.Module):
     Args:
         num_classes: number of logits.
         width: D, channels of a token; a multiple of `heads`.
-        heads: of each block.
+        heads: number of attention heads of each block.
         dropout: dropout probability in the blocks and of the pooled features.
         drop_path: probability with which training leaves out the last block for an image; less for earlier ones.
-        channels: of the input: 1 for gray, 3 for RGB.
+        channels: number of input channels, 1 for gray, 3 for RGB.
     """
 
     def __init__(

@@ -26,7 +26,7 @@ class VulpeCNN(nn.Module):
         num_classes: number of logits.
         dropout: dropout probability after each pooling.
         hidden_dropout: dropout probability after the hidden layer.
-        channels: of the input: 1 for gray, 3 for RGB.
+        channels: number of input channels, 1 for gray, 3 for RGB.
     """
 
     def __init__(

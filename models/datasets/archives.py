@@ -39,7 +39,7 @@ class Source:
     """The files of a folder or an archive: their names at once, their contents when they are read.
 
     Attributes:
-        path: of the folder, the archive, or a single table.
+        path: path of the folder, the archive, or a single table.
         images, tables: paths inside the source, in its order.
         others: paths of files that are neither, or too large.
         kept: contents of a tar's tables, which it would have to be read again for.

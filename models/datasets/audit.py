@@ -53,7 +53,7 @@ class Audit:
     """The problems found in a dataset.
 
     Attributes:
-        images: their number.
+        images: number of images.
         classes: names of the classes.
         counts: images of each class, for each part.
         intensity: mean and standard deviation of the gray values, 0..255, for each part.
@@ -64,7 +64,7 @@ class Audit:
         constant: names of images with a single gray value; `nearly_constant`, with a range of at most
             `NEARLY_CONSTANT`.
         shared_names: names that several images have.
-        leaks: for each split of the dataset.
+        leaks: leaks between the sets, for each split of the dataset.
     """
 
     images: int

@@ -29,7 +29,7 @@ class Augmentation:
         name: value of `TrainConfig.augmentation`.
         paper: letter of the paper whose list it follows; None for ours.
         build: creates the module: pixels in 0..1 (B, 1, H, W) → the same shape and range.
-        steps: in order, one phrase each.
+        steps: steps in order, one phrase each.
         no_effect: steps of the paper without effect on gray images, left out.
         note: what is from the paper, what is ours, and a comment.
     """

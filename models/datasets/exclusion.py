@@ -38,7 +38,8 @@ class ExclusionList:
 
     Attributes:
         reason: why, in a few words.
-        hashes: of their pixels, sixteen hex digits each (`FaceSet.pixel_hashes`), each once, in the order of the list.
+        hashes: hashes of their pixels, sixteen hex digits each (`FaceSet.pixel_hashes`), each once, in the order of the
+            list.
     """
 
     reason: str
@@ -56,9 +57,9 @@ class Excluded:
 
     Attributes:
         file: name of the list's file.
-        fingerprint: of the list, see `ExclusionList.fingerprint`.
+        fingerprint: fingerprint of the list, see `ExclusionList.fingerprint`.
         listed: number of images in the list; `left_out`, of training images that have their pixels.
-        reason: that of the list.
+        reason: reason given in the list.
     """
 
     file: Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f/\\]*$")]

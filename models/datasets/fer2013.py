@@ -51,7 +51,7 @@ class OfficialHashes:
 
     Attributes:
         data: the fingerprint of the split, as a card keeps it.
-        trained, chosen: as `FaceSet.pixel_hashes`, of Training and PublicTest, str, each once.
+        trained, chosen: pixel hashes of Training and PublicTest as in `FaceSet.pixel_hashes`, str, each once.
     """
 
     data: str

@@ -52,8 +52,8 @@ def votes(names: Sequence[str] | np.ndarray) -> np.ndarray:
     """Annotator votes for images of FER2013, by name.
 
     Args:
-        names: as in a `FaceSet` or in `predictions.npz`: "PrivateTest_123" of the files, "row_123" of the CSV,
-            "fer0000123" of FER+'s own files.
+        names: names of the images as in a `FaceSet` or in `predictions.npz`: "PrivateTest_123" of the files, "row_123"
+            of the CSV, "fer0000123" of FER+'s own files.
 
     Returns:
         int64 (N, 10), columns as in COLUMNS; rows of zeros for images whose votes are not known, also where two

@@ -65,9 +65,9 @@ def read_groups(content: bytes, column: str, ids: np.ndarray, names: np.ndarray,
     """The group of each image, from a CSV of any separator.
 
     Args:
-        content: of the CSV.
-        column: of the groups.
-        ids, names: of the images, str (N,), as in `FaceSet`.
+        content: content of the CSV file.
+        column: name of the column of groups.
+        ids, names: ids and names of the images, str (N,), as in `FaceSet`.
         images: the column that names them, by id, pixel hash, name, or a path that ends with the name; by default the
             first of `IMAGE_COLUMNS`.
 

@@ -21,8 +21,8 @@ class Parts:
 
     Attributes:
         training, validation, test: where a paper has no validation set, validation and test are the same images.
-        indices: of the images of each in the whole dataset, ascending.
-        names: of validation and test set in a card.
+        indices: indices of the images of each set in the whole dataset, ascending.
+        names: names of validation and test set in a card.
         complete: fingerprint before training images were left out (`exclusion.py`); empty where none were.
         excluded: which list left them out, for the card.
     """

@@ -123,7 +123,7 @@ def class_aware(base: str, rare: str | None, counts: Sequence[int]) -> Callable[
 
     Args:
         base: name of the augmentation of frequent classes.
-        rare: that of rare ones; None: all get `base`, and nothing else is drawn.
+        rare: name of the augmentation of rare classes; None: all get `base`, and nothing else is drawn.
         counts: training images of each class.
 
     Returns:

@@ -32,7 +32,7 @@ class Split:
         paper: letter of the paper that uses it, or "".
         note: where its counts come from, and its effect on results.
         divide: (faces, generator) → indices of training, validation and test.
-        names: of validation and test set in a card.
+        names: names of validation and test set in a card.
     """
 
     name: str
@@ -71,7 +71,7 @@ def split(faces: FaceSet, name: str, seed: int = 0) -> Parts:
     Args:
         faces: the dataset.
         name: one of SPLITS, one fold (`subject-10fold-3`), or the path of a file that `write_split` made.
-        seed: of the draw, for splits that draw.
+        seed: random seed, for splits that draw images at random.
 
     Raises:
         DataError: unknown name, the dataset lacks what the split needs, or a set or training class would be empty.

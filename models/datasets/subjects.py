@@ -109,7 +109,8 @@ def divide(name: str, faces: FaceSet, rng: np.random.Generator) -> dict[str, np.
     once.
 
     Raises:
-        DataError: as `fold_names`; there is no such fold, or all subjects that show a class are needed elsewhere.
+        DataError: the dataset does not say who is shown, or has fewer subjects than folds; there is no such fold, or
+            all subjects that show a class are needed elsewhere.
     """
     scheme, _, _ = _parts(name)
     names = fold_names(faces, scheme)

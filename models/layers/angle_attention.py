@@ -38,7 +38,7 @@ class AngleSteps(NamedTuple):
 
     Attributes:
         angle_map: responses, (B, N, K, H, W).
-        average, maximum: of the angle map over angles and kernels, (B, 1, H, W).
+        average, maximum: mean and maximum of the angle map over angles and kernels, (B, 1, H, W).
         a: attention weight of each position, 0..1, (B, 1, H, W).
         angle: θ_n with the largest response, in degrees counterclockwise, 0..360, (B, H, W).
     """

@@ -30,7 +30,7 @@ class BAMSteps(NamedTuple):
     """What the module computes on a map (B, C, H, W).
 
     Attributes:
-        average: of the map over positions, (B, C).
+        average: mean of the map over positions, (B, C).
         m_c: output of the channel branch, any sign, (B, C, 1, 1).
         m_s: output of the spatial branch, any sign, (B, 1, H, W).
         gate: sigmoid(m_c + m_s), the weight of every channel at every position, 0..1, (B, C, H, W).
@@ -46,9 +46,10 @@ class BAM(nn.Module):
     """x ↦ x + x ⊙ sigmoid(M_c + M_s), for maps (B, C, H, W) of any size.
 
     Args:
-        channels: C, of the map.
+        channels: C, number of channels of the map.
         reduction: factor by which the hidden layers of both branches are narrower.
-        dilation: of the two 3×3 convolutions of the spatial branch; at 4 its receptive field is 17 pixels wide.
+        dilation: dilation of the two 3×3 convolutions of the spatial branch; at 4 its receptive field is 17 pixels
+            wide.
     """
 
     def __init__(self, channels: int, reduction: Reduction = 16, dilation: Annotated[int, Bounds(1, 16)] = 4) -> None:

@@ -25,7 +25,7 @@ class CBAMSteps(NamedTuple):
     """What the module computes on a map (B, C, H, W).
 
     Attributes:
-        average, maximum: of the map over positions, (B, C).
+        average, maximum: mean and maximum of the map over positions, (B, C).
         m_c: weight of each channel, 0..1, (B, C, 1, 1).
         weighted: the map times m_c, (B, C, H, W).
         pooled: average and maximum of that over channels, (B, 2, H, W).

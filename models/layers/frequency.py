@@ -52,10 +52,10 @@ def radial_mask(
     """Low-pass mask in the layout of `torch.fft.rfft2`.
 
     Args:
-        height, width: of the map (not of its spectrum), at least 1.
+        height, width: size of the map (not of its spectrum), at least 1.
         cutoff: c in cycles per pixel, 0 to 1; 0 keeps the mean only, an ideal mask over 0.708 keeps everything.
         mask: filter type, see the functions above. All decrease with r and increase with c.
-        device, dtype: of the result.
+        device, dtype: device and data type of the result.
 
     Returns:
         Factors in 0..1, shape (height, width // 2 + 1); 1 at zero frequency, so the high pass (1 − mask) has mean zero.

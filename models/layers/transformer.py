@@ -105,7 +105,7 @@ def sine_positions(height: int, width: int, channels: int, like: Tensor) -> Tens
     """Sinusoidal position embedding of row and column: (height · width, channels).
 
     Args:
-        height, width: of the map.
+        height, width: size of the map.
         channels: D, a multiple of 4; a quarter each for sine and cosine of row and column.
         like: a tensor with the device and dtype of the result.
     """

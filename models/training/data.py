@@ -22,7 +22,7 @@ class DeviceData:
     """Training, validation and test set on one device.
 
     Args:
-        config: of the training run.
+        config: configuration of the training.
         parts: the three sets.
         size: side in pixels of the network's input.
         targets: class probabilities to train towards, (N, K); None: the labels.
@@ -31,9 +31,9 @@ class DeviceData:
     Attributes:
         sets: images, uint8 (N, H, W), and labels, (N,), of "training", "validation" and "test".
         ids: names of the training images, (N,).
-        mean, std: of the training pixels in 0..1.
-        batch_size: of a step over all processes, at most the size of the training set.
-        steps: of an epoch; the last, incomplete batch is dropped.
+        mean, std: mean and standard deviation of the training pixels in 0..1.
+        batch_size: number of images in a step over all processes, at most the size of the training set.
+        steps: number of steps in an epoch; the last, incomplete batch is dropped.
     """
 
     def __init__(

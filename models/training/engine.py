@@ -62,10 +62,10 @@ def explained(error: Exception, batch_size: int, epochs: int, folder: Path) -> E
     """An error of torch as a TrainingError with advice: out of memory, or a failed GPU; any other error unchanged.
 
     Args:
-        error: what was raised.
-        batch_size: of the run.
+        error: the exception that was raised.
+        batch_size: batch size of the run.
         epochs: complete epochs that the run folder holds.
-        folder: of the run.
+        folder: path of the run folder.
     """
     kept = f"{folder} holds {epochs} complete epochs"
     if isinstance(error, torch.OutOfMemoryError):

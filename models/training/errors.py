@@ -11,7 +11,7 @@ class NonFiniteLossError(TrainingError):
     """The training loss became NaN or infinite.
 
     Attributes:
-        epoch, step: of the first such loss, counted from 1.
+        epoch, step: epoch and step of the first such loss, counted from 1.
         ids: names of the images in that batch.
     """
 

@@ -102,7 +102,7 @@ def pretrain(
     """Pretrain a network in place, with AdamW, a linear warm-up and a cosine; it is in training mode afterwards.
 
     Args:
-        network: on the device of the images.
+        network: the network, on the device of the images.
         images: uint8 (N, H, W), of the training set only.
         statistics: mean and standard deviation of its pixels in 0..1.
         size: side of the network's input in pixels.

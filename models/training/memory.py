@@ -17,9 +17,9 @@ class Room:
     """Memory that a training step needs, and free memory, in bytes.
 
     Attributes:
-        fixed: for weights, gradients and the optimizer's moments.
-        each: for one image of the batch, estimated.
-        free: on the device.
+        fixed: bytes for weights, gradients and the optimizer's moments.
+        each: bytes for one image of the batch, estimated.
+        free: free bytes on the device.
     """
 
     fixed: int
@@ -43,12 +43,13 @@ def room(
     """Estimate the memory of a training step from the activations of a forward pass of two images.
 
     Args:
-        model: in training mode; its state is restored.
+        model: a network in training mode; its state is restored.
         size: side of its input in pixels.
         device: where it will be trained.
         processes: number of processes that share the main memory.
-        precision: with "bf16-mixed" activations take half the memory; others count as float32.
-        channels: of its input.
+        precision: precision of the training; with "bf16-mixed", activations take half the memory; others count as
+            float32.
+        channels: number of channels of its input.
 
     Returns:
         None for a device that does not report its free memory.

@@ -74,10 +74,10 @@ class Schedule:
     """Learning rate schedule over one phase: one of torch's, with one interface for steps and epochs.
 
     Args:
-        config: with the name of the schedule and its parameters.
-        optimizer: whose learning rate it sets.
-        phase: with the maximum learning rate and the number of epochs.
-        steps: of an epoch.
+        config: configuration of the training, with the name of the schedule and its parameters.
+        optimizer: the optimizer whose learning rate is set.
+        phase: the phase of the training, with the maximum learning rate and the number of epochs.
+        steps: number of steps in an epoch.
     """
 
     def __init__(self, config: TrainConfig, optimizer: Optimizer, phase: Phase, steps: int) -> None:

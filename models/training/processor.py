@@ -72,7 +72,7 @@ def quicken(network: nn.Module) -> nn.Module:
     """Replace a network's depthwise convolutions by `DepthwiseConv2d`, in place; weights and outputs stay the same.
 
     Args:
-        network: on the CPU.
+        network: a network on the CPU.
 
     Returns:
         The same network.

@@ -17,9 +17,9 @@ class ProgressReport:
     """Context manager that shows and logs the progress of a training run.
 
     Args:
-        folder: whose events are written.
-        epochs: of the run.
-        steps: of an epoch.
+        folder: the run folder, whose events are written.
+        epochs: number of epochs of the training.
+        steps: number of steps in an epoch.
     """
 
     def __init__(self, folder: RunFolder, epochs: int, steps: int) -> None:

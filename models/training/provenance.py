@@ -41,10 +41,10 @@ class Seen:
     """Images that ancestors have seen and the training run itself does not use.
 
     Attributes:
-        of: images of the validation and the test set, by the set's name.
-        exact: of these, how many ancestors have seen, by pixel hash.
-        near: how many more are near-duplicates of an image that an ancestor was trained on.
-        by: names of the ancestors that used other images than the run.
+        of: number of images in the validation and the test set, by the set's name.
+        exact: number of these that ancestors have seen, by pixel hash.
+        near: number of further ones that are near-duplicates of an image that an ancestor was trained on.
+        by: names of the ancestors that used other images than the training.
         unknown: names of those whose images are not available; they are in no count.
         not_compared: names of those of which only pixel hashes are available, so that `near` does not include them.
     """
@@ -97,8 +97,8 @@ def provenance(config: TrainConfig, parts: Parts) -> Provenance:
     """The ancestors of a training run, after a check that they have not seen its validation and test images.
 
     Args:
-        config: of the run; with `allow_seen` the provenance is marked instead of refused.
-        parts: its images.
+        config: configuration of the training; with `allow_seen` the provenance is marked instead of refused.
+        parts: training, validation and test set of the training.
 
     Raises:
         TrainingError: they have seen some, or it cannot be determined; the message has the numbers.
@@ -131,7 +131,7 @@ def verified(card: Card, files: Iterable[Path]) -> Card:
     """Correct the `seen` of a card that others wrote, so that it agrees with its chain of ancestors.
 
     Args:
-        card: of the checkpoint; its own marks are kept.
+        card: card of the checkpoint; its own marks are kept.
         files: available datasets, see `sets_near`.
     """
     if not _others(card.ancestors, card.data):
@@ -150,8 +150,8 @@ def seen_images(ancestors: Sequence[Ancestor], parts: Parts, files: Iterable[Pat
     """Count the validation and test images that ancestors have seen beyond what the run itself uses.
 
     Args:
-        ancestors: with their chains.
-        parts: of the run.
+        ancestors: the ancestors, with their chains.
+        parts: training, validation and test set of the training.
         files: datasets that are searched for the ancestors' images.
     """
     names, sets = _others(ancestors, parts.fingerprint), _evaluated(parts)

@@ -26,15 +26,15 @@ class RunState:
     """A run after its last complete epoch: everything that the run folder writes.
 
     Attributes:
-        card: of the run, without results: epochs, best epoch and seconds are 0.
-        network: with the weights after the last step.
-        evaluated: what is saved: `network`, or its moving average.
+        card: card of the run, without results: epochs, best epoch and seconds are 0.
+        network: the network, with its weights after the last step.
+        evaluated: the network that is evaluated and saved: `network`, or its moving average.
         running_mean: exponential moving average of its weights; None without `TrainConfig.ema`.
-        optimizer: with its moments.
+        optimizer: the optimizer, with its moments.
         schedule: state of the learning rate schedule, for JSON.
-        history: a row for each epoch.
-        seconds: since this process started or resumed the run.
-        device: its type, e.g. "cuda".
+        history: a row for each complete epoch.
+        seconds: seconds since this process started or resumed the run.
+        device: type of the device, e.g. "cuda".
     """
 
     card: Card

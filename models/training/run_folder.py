@@ -28,13 +28,13 @@ class RunFolder:
     """The folder of one run; every file is written beside its place and renamed, by the first of several processes.
 
     Args:
-        config: of the run; names the folder.
+        config: configuration of the run; names the folder.
         parts: the images, by whose fingerprint a resumed run is checked.
 
     Attributes:
         path: the folder.
         epochs: complete epochs that it holds.
-        log_path: its `events.jsonl`.
+        log_path: path of its `events.jsonl`.
     """
 
     def __init__(self, config: TrainConfig, parts: Parts) -> None:

@@ -47,9 +47,10 @@ class Trainer:
     """A network, its data and its optimizer on a device, and the loop over epochs.
 
     Args:
-        config: as `setup.checked` returns it.
+        config: the configuration, as `setup.checked` returns it.
         parts: training, validation and test set.
-        facts: of the run to resume (`RunFolder.open`), whose tensors are in the configured folder; None: a new run.
+        facts: stored facts of the run to resume (`RunFolder.open`), whose tensors are in the configured folder; None: a
+            new run.
 
     Attributes:
         network: what is trained; `model` is the same, wrapped by Fabric.

@@ -43,7 +43,7 @@ def read(
         progress: called with the number of files read so far.
         classes: what folders, codes or words mean, where it is not what they say.
         find_face: finds the face in photographs; None: the square in the middle is taken.
-        side: of the images in pixels; None: that of the dataset, or by the size of the faces.
+        side: side of the images in pixels; None: that of the dataset, or by the size of the faces.
 
     Returns:
         Which dataset it is ("folder" or "table" where it is one of one's own), and its faces.

@@ -17,12 +17,12 @@ def reader_of(
     """The reader of a dataset whose file names match a pattern.
 
     Args:
-        name: of the dataset's file after the import.
+        name: name of the dataset's file after the import.
         title: how the dataset is called.
         example: one of its file names.
-        pattern: of a file name without its ending, with the groups `subject` and `code`.
+        pattern: regular expression for a file name without its ending, with the groups `subject` and `code`.
         codes: class by code, in capital letters.
-        side: of the imported images in pixels; None: by their size.
+        side: side of the imported images in pixels; None: by their size.
     """
 
     def recognizes(source: Source) -> bool:

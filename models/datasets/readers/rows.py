@@ -45,9 +45,9 @@ class Row:
 
     Attributes:
         label: its class.
-        name: of the image in the set.
-        path: of its file inside the source; None where it has none.
-        part: of the set.
+        name: name of the image in the set.
+        path: path of its file inside the source; None where it has none.
+        part: name of the part of the set that it belongs to.
         subject: who is shown.
         box: left, top, width, height of the face where the set says so, in pixels.
         pixels: gray, uint8 (H, W), where a table holds them; `content`, an encoded image, likewise.
@@ -81,10 +81,10 @@ class Reader:
         layout: how its files lie, for messages and the documentation.
         recognizes: whether a source is one.
         index: its rows, from the source and the user's mapping of classes.
-        title: of the dataset, e.g. "CK+".
+        title: title of the dataset, e.g. "CK+".
         named: whether the imported file is called by the kind, not by its folder.
         classes: those that a set has whether or not they occur.
-        side: of the images in pixels; None: by their size, see `SIDES`.
+        side: side of the images in pixels; None: by their size, see `SIDES`.
         exact: whether images of another size are left out, not resized.
         unique: whether two different files of one name are an error, except for `shared_names`.
     """
@@ -115,7 +115,7 @@ def assemble(
     Args:
         source, reader, index: where the images are, and what is known of them.
         find_face: called for images larger than `CROP` that have no box; None: the square in the middle is taken.
-        side: of the images in pixels; None: the reader's.
+        side: side of the images in pixels; None: the reader's.
         progress: called with the number of files read so far.
 
     Raises:

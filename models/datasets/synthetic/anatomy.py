@@ -54,7 +54,7 @@ class Person:
         hair: tone of hair and brows.
         width: half width of the head.
         jaw_width: half width at the mouth's height, as a share of `width`.
-        eye_distance: from the middle of the face to the middle of an eye.
+        eye_distance: distance from the middle of the face to the middle of an eye.
         eye_size: factor on the size of the eyes.
         brow_weight: factor on the thickness of the brows.
         brow_height: how much higher than usual the brows lie at rest.

@@ -22,7 +22,7 @@ class DrawnSet:
 
     Attributes:
         faces: the images; their splits "Training", "PublicTest" and "PrivateTest" make the split "official" work.
-        evidence: as in `DrawnFace`, times 255: uint8 (N, size, size).
+        evidence: evidence of each face as in `DrawnFace`, times 255: uint8 (N, size, size).
         stickers: masks of the stickers, uint8 (N, size, size), 0 where an image has none; None for a set without.
     """
 
