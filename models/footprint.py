@@ -20,7 +20,7 @@ from .registry import channels_of, create_model, get_spec
 MOST_PARAMETERS = 150_000_000
 """The largest network that a card may describe; the largest one here, VGG16, has 134 million parameters."""
 MOST_BYTES = 2 * 2**30
-"""Of all intermediate results of one image; VGG16 at its own size takes 0.5 GiB."""
+"""Largest size in bytes of all intermediate results of one image; VGG16 at its own size takes 0.5 GiB."""
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ class Parts:
 
     @property
     def fingerprint(self) -> str:
-        """Of the three parts together, sixteen hex digits; a card keeps it as `data`."""
+        """Fingerprint of the three parts together, sixteen hex digits; a card keeps it as `data`."""
         if self.complete:
             return self.complete
         joined = " ".join(part.fingerprint for part in (self.training, self.validation, self.test))

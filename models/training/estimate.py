@@ -96,7 +96,7 @@ def _seconds_of_a_step(trainer: Trainer, epoch: int) -> float:
 
 
 def _seconds_of_evaluation(trainer: Trainer) -> float:
-    """Of evaluating validation and test set, extrapolated from a few images."""
+    """Seconds that it takes to evaluate validation and test set, extrapolated from a few images."""
     sets = trainer.data.sets
     images, labels = sets["validation"]
     sets["a few"] = images[:_IMAGES], labels[:_IMAGES]

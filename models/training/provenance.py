@@ -58,7 +58,7 @@ class Seen:
 
     @property
     def marks(self) -> dict[str, int | None]:
-        """As a card keeps it: counts by the set's name, None where they are not known; empty where nothing was seen."""
+        """Marks of a card: counts by the name of the set, None where they are not known; empty where none was seen."""
         if self.unknown:
             return {part: n or None for part, n in self.exact.items()}
         return {part: n for part, n in self.exact.items() if n}

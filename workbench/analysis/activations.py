@@ -47,7 +47,7 @@ def forward_from(model: nn.Module, x: Tensor, layer: str, reshape: str = "") -> 
     """Run one forward pass in evaluation mode, recording a graph from the output of `layer` on.
 
     Args:
-        model, x, layer: as for `cam.atlas`.
+        model, x, layer: the network, its input and the target layer, as for `cam.atlas`.
         reshape: how the output of the layer is laid out, see `layouts`; empty: found by its shape.
 
     Raises:

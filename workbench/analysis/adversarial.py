@@ -31,7 +31,7 @@ from .progress import advance
 ATTACKS = "fgsm", "pgd"
 
 STEPS = 7
-"""Of PGD, as Madry et al. use in training on CIFAR-10."""
+"""Number of steps of PGD, as Madry et al. use in training on CIFAR-10."""
 RESOLUTION = 0.25
 """Gray levels between two strengths that are tried."""
 MOST = 8.0
@@ -70,7 +70,7 @@ def smallest_change(
     Args:
         model: any network; it comes back as it was.
         normalized: pixels in 0..1 (B, C, H, W) → the network's input; differentiable.
-        pixels: of one image, in 0..1.
+        pixels: pixels of one image, in 0..1, (C, H, W).
         attack: one of `ATTACKS`.
 
     Raises:

@@ -26,8 +26,8 @@ class Score:
     Attributes:
         title: what is measured.
         paper: where it comes from.
-        own, gaussian: of the map, and of a centered Gaussian.
-        random: of random maps, (R,).
+        own, gaussian: value of the map, and of a centered Gaussian.
+        random: values of random maps, (R,).
         higher_is_better: the direction.
         lowest, highest: the range.
     """

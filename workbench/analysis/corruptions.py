@@ -38,7 +38,7 @@ def warped(
     Args:
         x: images (B, C, H, W), any unit.
         degrees: rotation about the center, counter-clockwise.
-        shift: to the right and down, in shares of width and height.
+        shift: translation to the right and down, in shares of width and height.
         zoom: factor on the size, about the center.
     """
     from kornia.geometry.transform import get_affine_matrix2d, warp_affine  # here: kornia takes a quarter of a second
@@ -65,9 +65,9 @@ class Corruption:
     """One kind of perturbation.
 
     Attributes:
-        name: its key in CORRUPTIONS.
-        title: for a heading.
-        unit: of the values, for an axis.
+        name: key in CORRUPTIONS.
+        title: title for a heading.
+        unit: unit of the values, for an axis.
         values: the steps of a curve, rising; the neutral one is among them.
         neutral: the value that leaves images unchanged.
         note: a sentence that describes it.

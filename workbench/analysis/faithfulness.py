@@ -44,8 +44,8 @@ class Curve:
 
     Attributes:
         fraction: share of the pixels removed (deletion) or restored (insertion), rising from 0 to 1, (S,).
-        probability: of the class, 0..1, for each map, (N, S).
-        higher_is_better: of the area; False for deletion.
+        probability: probability of the class for each map, 0..1, (N, S).
+        higher_is_better: whether a larger area is better; False for deletion.
     """
 
     fraction: Tensor
@@ -199,10 +199,10 @@ def road(
     paper measures the accuracy over a set; here, of one image, it is the probability of the class.
 
     Args:
-        model, x, class_, maps, progress: as for `deletion`.
+        model, x, class_, maps, progress: the arguments of `deletion`.
         fractions: shares of the pixels to fill in, each between 0 and 1, both excluded.
         noise: standard deviation of what is added to filled pixels, in standard deviations of the image.
-        seed: of that noise.
+        seed: random seed of that noise.
 
     Returns:
         Probabilities for the highest and for the lowest pixels first; see `Road.gap`.

@@ -19,7 +19,7 @@ class Projection:
     """Principal components of features (Pearson 1901).
 
     Attributes:
-        mean: of the features, (D,).
+        mean: mean of the features, (D,).
         components: orthonormal directions, the one of the largest variance first, (K, D).
         kept: share of the variance in these components, 0..1.
     """
@@ -37,7 +37,7 @@ def penultimate_features(model: nn.Module, x: Float[Tensor, "B C H W"]) -> Float
     """The input of the last linear layer, whose output are the logits: (B, D), float32.
 
     Args:
-        model, x: as for `cam.atlas`.
+        model, x: the network and its input, as for `cam.atlas`.
 
     Raises:
         ValueError: the network does not end in a linear layer.

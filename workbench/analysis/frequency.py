@@ -56,8 +56,8 @@ def swap_bands(
 
     Args:
         a, b: images or maps (..., H, W) of the same shape; a gradient flows through.
-        cutoff, mask: as for `split_frequencies`. At 0 only the mean brightness stays behind; where the mask keeps all,
-            the images come back as they were.
+        cutoff, mask: cut-off frequency and filter type, as for `split_frequencies`. At 0 only the mean brightness stays
+            behind; where the mask keeps all, the images come back as they were.
 
     Returns:
         Two tensors of the shape of `a`, float32 (float64 for float64), not cut to 0..1. Their sum is a + b.
@@ -95,7 +95,7 @@ def radial_profile(x: Tensor) -> tuple[Float[Tensor, " n"], Float[Tensor, "*maps
         over frequencies whose radius rounds to that one.
 
     Raises:
-        ValueError: as for `log_amplitude`.
+        ValueError: NaN or infinite values in `x`, or fewer than two dimensions.
     """
     amplitude = torch.fft.fft2(float_matrices(x)).abs()  # (..., H, W)
     height, width = amplitude.shape[-2:]
@@ -118,9 +118,9 @@ class BandResponse:
 
     Attributes:
         cutoffs: radius / side, in the order given, (n,).
-        low: for the low-frequency components alone, (n, K).
-        high: for the high-frequency components alone, around the image's mean, (n, K).
-        whole: for the unfiltered image, (K,).
+        low: output for the low-frequency components alone, (n, K).
+        high: output for the high-frequency components alone, around the image's mean, (n, K).
+        whole: output for the unfiltered image, (K,).
     """
 
     cutoffs: Tensor

@@ -47,7 +47,7 @@ def mean_maps(
     The mean shows a region only where the faces are aligned.
 
     Args:
-        model, x, layer: as for `cam.atlas`, images (N, C, H, W).
+        model, x, layer: the network, its input and the target layer, as for `cam.atlas`; images (N, C, H, W).
         labels: index of the true class of each image.
         method: one of `cam.METHODS`.
         batch: images in one pass.

@@ -22,7 +22,7 @@ def overlay(
         pixels: gray image in 0..1.
         heat: the map, at least 0.
         top: the value that gets the brightest color; None: the map's own largest, which hides how strong it is.
-        opacity: of the strongest color, 0..1.
+        opacity: opacity of the strongest color, 0..1.
 
     Returns:
         RGB image. A map that is zero everywhere leaves the face as it is.

@@ -36,8 +36,8 @@ class Response:
     """Predictions of a network for one image at every value of a perturbation.
 
     Attributes:
-        corruption: its name.
-        values: in its unit, rising, (n,).
+        corruption: name of the corruption.
+        values: values of the corruption in its unit, rising, (n,).
         probabilities: (n, K).
         images: its inputs, (n, H, W).
     """
@@ -55,7 +55,7 @@ def response(predict: Predict, pixels: Float[Tensor, "H W"], corruption: Corrupt
         predict: pixels in 0..1 (n, 1, H, W) → probabilities (n, K).
         pixels: gray, in 0..1, (H, W).
         corruption: out of CORRUPTIONS.
-        seed: of what is drawn at random.
+        seed: random seed of what is drawn at random.
 
     Raises:
         ValueError: `pixels` holds NaN, or is not (H, W).
@@ -71,7 +71,7 @@ class Curve:
     """Accuracy over a dataset at every value of a perturbation.
 
     Attributes:
-        values: of the corruption, in its unit, rising, (n,).
+        values: values of the corruption in its unit, rising, (n,).
         accuracy: share of correct predictions, 0 to 1, higher is better, (n,).
         interval: lower and upper end of its 95 % interval (Wilson), (n, 2).
         images: number of images at each value.
@@ -100,7 +100,7 @@ def accuracy_curve(
         labels: index of the true class, (N,).
         corruption: out of CORRUPTIONS.
         progress: called with the number of predictions so far, of N times the number of values.
-        seed: of what is drawn at random; the same for an image at every value.
+        seed: random seed of what is drawn at random; the same for an image at every value.
         unperturbed: correct predictions of the original images, if `count_correct` has counted them before.
 
     Raises:
@@ -167,7 +167,7 @@ def occlusion(
     Args:
         predict: pixels in 0..1 (B, 1, H, W) → probabilities (B, K).
         pixels: gray, in 0..1, (H, W).
-        class_: its index.
+        class_: index of the class.
         patch: side of the square in pixels.
         stride: its steps in pixels, at most `patch`, so that no pixel is left out.
         fill: gray of the square; None: the mean gray of the image.

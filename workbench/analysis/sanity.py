@@ -100,9 +100,9 @@ class Cascade:
     """Cascading parameter randomization, from the last layer down (Adebayo et al. 2018, section 4.1).
 
     Attributes:
-        layers: after each step all layers from the classifier down to this one are random, (S,) names.
-        similarity: of |map| with the original after each step, −1..1, for each run with other random weights, (R, S).
-            Lower is better: the map reads the weights.
+        layers: names of layers, (S,): after each step all layers from the classifier down to this one are random.
+        similarity: similarity of |map| with the original after each step, −1..1, for each run with other random
+            weights, (R, S). Lower is better: the map reads the weights.
     """
 
     layers: tuple[str, ...]
@@ -138,9 +138,9 @@ def cascade(
         model: any network; it is copied and not changed.
         x: one image.
         explain: the explainer.
-        steps: at most this many; a network with fewer layers has fewer.
+        steps: largest number of steps; a network with fewer layers has fewer.
         runs: cascades with different random weights. Two maps of 6×6 positions are similar by chance too often.
-        seed: of the weights. The caller's random numbers stay as they were.
+        seed: random seed of the weights. The caller's random numbers stay as they were.
         progress: called with (maps drawn, maps in all).
 
     Raises:
@@ -236,12 +236,12 @@ def stability(
     """Draw the map again for noisy images and for small crops.
 
     Args:
-        model, x, explain: as for `cascade`.
+        model, x, explain: the network, the image and the explainer, as for `cascade`.
         noise: standard deviation of the noise, in standard deviations of the image.
         draws: number of noisy images.
         shift: pixels by which the four diagonal crops are moved; None: 1/24 of the side (2 of 48), at least 1. What
             a crop leaves free is filled by repeating the border, so that the image keeps its size.
-        seed: of the noise.
+        seed: random seed of the noise.
         progress: called with (maps drawn, maps in all).
 
     Raises:

@@ -69,7 +69,7 @@ def rank_one_terms(
         (u, sigma, v): (..., k, H), each of length 1; (..., k); (..., k, W), each of length 1.
 
     Raises:
-        ValueError: as for `rank_k`.
+        ValueError: `k` outside that range, NaN or infinite values in `x`, or fewer than two dimensions.
     """
     x = float_matrices(x)
     largest = min(x.shape[-2:])
@@ -108,8 +108,8 @@ class RankResponse:
 
     Attributes:
         ranks: how many terms were kept, in the order given, (n,).
-        predictions: for the approximation of each rank, (n, K).
-        whole: for the original image, (K,).
+        predictions: output for the approximation of each rank, (n, K).
+        whole: output for the original image, (K,).
     """
 
     ranks: Tensor

@@ -20,9 +20,9 @@ class MapLayer:
     """A layer that puts out maps.
 
     Attributes:
-        name: for `get_submodule`.
+        name: name of the layer, for `get_submodule`.
         channels: number of maps.
-        extent: their (height, width).
+        extent: (height, width) of the maps.
         kind: class name of the module.
         layout: where the maps are in its output.
     """
@@ -69,18 +69,18 @@ def map_layers(
     Args:
         model: any network (B, C, H, W) → logits; it comes back as it was.
         size: side of the square image in pixels.
-        skip: as for `map_layers_of`.
+        skip: layers that do not count, as for `map_layers_of`.
         keep: a layer that stands for its size in any case; None for none.
-        channels: of the image.
+        channels: number of channels of the image.
 
     Returns:
-        In the order in which the network calls them.
+        The layers, in the order in which the network calls them.
     """
     return one_for_each_size(map_layers_of(model, (2, channels, size, size), skip), keep)
 
 
 def one_for_each_size(called: Sequence[MapLayer], keep: str | None = None) -> list[MapLayer]:
-    """Of layers in the order of their calls, one for each size of map, as `map_layers` chooses."""
+    """Among layers in the order of their calls, one for each size of map, as `map_layers` chooses."""
     chosen: dict[tuple[int, int], MapLayer] = {}
     for layer in called:
         before = chosen.get(layer.extent)

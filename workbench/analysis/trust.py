@@ -63,7 +63,7 @@ class Measures:
 
     Attributes:
         deletion, insertion: curves for each of `BASELINES`, (2 + R rows).
-        road: with fewer random maps than the curves.
+        road: the ROAD curves, with fewer random maps than the other curves.
         scores: one number each with its baselines: "deletion", "insertion" (areas, mean over the baselines),
             "road" (the gap) and "average drop".
         increase: whether the class gains where only the highlighted regions keep their contrast.
@@ -85,7 +85,7 @@ class Trust:
     """How faithful one map is.
 
     Attributes:
-        map: as the explainer drew it, (h, w).
+        map: the map as the explainer drew it, (h, w).
         flag: "blank", "all negative", or None.
         measures: None for a flagged map, of which there is nothing to measure.
         badge: the verdict.

@@ -42,7 +42,7 @@ class McDropout:
     Attributes:
         draws: probabilities p_t of each pass, (T, B, K).
         mean: their mean p̄, (B, K); sums to 1.
-        variance: of the passes, (B, K), 0 to 0.25; higher: they differ more in this class.
+        variance: variance over the passes, (B, K), 0 to 0.25; higher: they differ more in this class.
         entropy: H[p̄] in nats, 0 (sure) to ln K, (B,).
         expected_entropy: mean of H[p_t] in nats, 0 to ln K, (B,); high: the image is unclear to every pass.
         mutual_information: the difference of these two in nats, at least 0, (B,); high: the passes disagree.
@@ -146,7 +146,7 @@ class View:
     """One way to show a face again without changing its expression.
 
     Attributes:
-        title: in words.
+        title: title in words.
         mirror: left and right exchanged, before all else.
         degrees: rotation, counter-clockwise.
         shift: moved to the right and down, in shares of the side.
@@ -183,8 +183,8 @@ class Tta:
 
     Attributes:
         views: the views; the first one is the image as it is.
-        probabilities: for each view, (V, B, K).
-        mean: over all views, (B, K); sums to 1.
+        probabilities: probabilities for each view, (V, B, K).
+        mean: mean over all views, (B, K); sums to 1.
         spread: standard deviation over the views, (B, K), 0 to 0.5; higher: the prediction depends on the crop.
         agree: how many of the V views get the same predicted class as the original image, itself
             included: 1 to V, (B,).

@@ -19,7 +19,7 @@ def detect_or_whole(picture: Image.Image, cropped: bool | None = None, align: Al
         picture: RGB.
         cropped: whether the image is a cropped face. None: it is one if it is nearly square and either has at most 64
             pixels a side, or a detected face whose box covers over nine tenths of it.
-        align: as in `detect`.
+        align: how the face is aligned, as in `detect`.
     """
     square = min(picture.size) >= _NEARLY_SQUARE * max(picture.size)
     if cropped or (cropped is None and square and max(picture.size) <= _SMALL):

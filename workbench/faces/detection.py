@@ -166,9 +166,9 @@ def _look(around: np.ndarray, place: np.ndarray, face: Box, angle: float) -> Box
     """The strongest hit in a copy of a face's surroundings that is rotated upright; None without a hit on the face.
 
     Args:
-        around, place: as `_surroundings` returns them.
-        face: on the image.
-        angle: of the face in the copy that is looked at, in degrees.
+        around, place: the face's surroundings and their place in the image, as `_surroundings` returns them.
+        face: box of the face on the image.
+        angle: angle of the face in the copy that is looked at, in degrees.
     """
     size = round(_LOOK_SIDE * _SURROUNDINGS)
     turn = cv2.getRotationMatrix2D((0, 0), angle, face.side / _LOOK_SIDE)  # from the copy to the image

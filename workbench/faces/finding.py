@@ -20,13 +20,13 @@ def find(
     """The faces of an image, cropped, the largest first; an empty list when none is found.
 
     Args:
-        source: of the image, as for `read`: a path, bytes, an open file, an array or a PIL image.
+        source: the image, as for `read`: a path, bytes, an open file, an array or a PIL image.
         boxes: where the faces are, if that is known: no face is then looked for, and their order is kept. Each is a
             `Box`, or numbers (left, top, width, height) in pixels of the upright image, before `read` scales it down,
             with the angle in degrees as an optional fifth. The crop is the square around the center of the box with
             its longer side.
         cropped: whether the image is a cropped face. None: as `detect_or_whole` recognizes it.
-        align: as in `detect`.
+        align: how the face is aligned, as in `detect`.
 
     Raises:
         PictureError: the image cannot be decoded, or a box is empty or outside of it. ValueError: a box does not have

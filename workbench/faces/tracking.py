@@ -40,7 +40,7 @@ class Follower:
 
         Args:
             frame: RGB.
-            time: of the frame in seconds.
+            time: time of the frame in seconds.
         """
         found = _all_near(frame, self._last) if 0 <= time - self._searched < self._every else None
         if found is None:

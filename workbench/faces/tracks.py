@@ -27,8 +27,8 @@ class Tracks:
         """The number of each face of the next frame, from 1 on; a face that was not there before gets a new one.
 
         Args:
-            boxes: of the faces, as `detect` returns them.
-            time: of the frame, in seconds.
+            boxes: boxes of the faces, as `detect` returns them.
+            time: time of the frame in seconds.
         """
         recent = max(0.0, min(time - _PATIENCE, self._previous))
         self._last = {n: seen for n, seen in self._last.items() if seen[0] >= recent}

@@ -40,7 +40,7 @@ class Module:
 
     @property
     def heads(self) -> tuple[AttentionMap, ...]:
-        """Of a transformer block: one map for each head; () elsewhere."""
+        """One map for each head of a transformer block; () elsewhere."""
         return tuple(found for found in self.maps[:-1] if found.pairs is not None)
 
     def named(self, title: str) -> AttentionMap:

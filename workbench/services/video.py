@@ -135,7 +135,7 @@ class Watch:
 
     @classmethod
     def live(cls, network: str = DEFAULT_NETWORK) -> Watch:
-        """For a camera: a new face is found within a second, and a known one is looked for where it was."""
+        """A watch for a camera: a new face is found within a second, and a known one is looked for where it was."""
         return cls(network, Follower(LIVE))
 
     def see(self, picture: Image.Image, time: float, scale: float = 1.0, duration: float = 0.0) -> Moment:

@@ -39,8 +39,8 @@ class FeatureRows:
     Attributes:
         rows: coordinates along the principal components, (N, K).
         labels: index of the label of each, (N,).
-        names: of the files in the dataset, (N,).
-        ids: as in `FaceSet.ids`, (N,).
+        names: names of the files in the dataset, (N,).
+        ids: ids of the images, as in `FaceSet.ids`, (N,).
     """
 
     rows: Tensor
@@ -55,7 +55,7 @@ class Features:
 
     Attributes:
         sample: the test set and the weights.
-        projection: from features to the coordinates that are stored.
+        projection: projection from features to the coordinates that are stored.
         training, test: the two parts.
         embedding: the test set in two dimensions by t-SNE (van der Maaten and Hinton 2008), (N, 2).
     """

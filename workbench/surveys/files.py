@@ -156,7 +156,7 @@ def read_file(path: Path, kind: type[File], again: str) -> File:
     """Read a survey's file.
 
     Args:
-        path: of the file.
+        path: path of the file.
         kind: what it has to hold.
         again: how it is measured anew, the end of an error's message.
 

@@ -34,7 +34,7 @@ class GateSurvey:
 
     Attributes:
         sample: the images and the weights.
-        modules: of each attention module, and of all together; see `gate_statistics`.
+        modules: statistics of each attention module, and of all together; see `gate_statistics`.
         pixels: the correlation ratio η² of the images themselves, 0..1, for comparison with those of the gates.
     """
 
@@ -68,7 +68,7 @@ def survey_gates(
         name: a checkpoint's name, or the path of its folder.
         faces: the dataset; the card's split divides it.
         limit: number of images, a seeded sample stratified by class.
-        seed: of that sample.
+        seed: random seed of that sample.
         device: where the network runs.
         progress: called with the passes over the sample that are done, and their total.
 

@@ -31,8 +31,8 @@ class MeanMaps:
 
     Attributes:
         sample: the images and the weights.
-        layer: whose Grad-CAM it is.
-        maps: of each predicted class, correct, then wrong.
+        layer: name of the layer of Grad-CAM.
+        maps: mean maps of each predicted class, that of the correct predictions, then that of the wrong ones.
     """
 
     sample: SurveySample

@@ -86,7 +86,7 @@ def survey(
         part: name of the validation or test set of that split; None: the test set.
         corruptions: keys of CORRUPTIONS; none: all.
         limit: number of images, a seeded sample stratified by class; None: all.
-        seed: of that sample and of random corruptions.
+        seed: random seed of that sample and of random corruptions.
         force: measure existing curves again, and replace curves measured on more images.
         out: the file; None: `robustness.json` beside the weights.
         device: where the network runs.
@@ -216,7 +216,7 @@ def _command(
         part: PublicTest or PrivateTest; by default the test set of the split that the network was trained on.
         corruptions: names of the corruptions to measure; by default all.
         limit: number of images, a sample stratified by class; None: all.
-        seed: of that sample, of noise and of the position of the occlusion.
+        seed: random seed of that sample, of noise and of the position of the occlusion.
         force: measure existing curves again, and replace curves measured on more images.
         out: the file; by default robustness.json beside the weights.
         device: cpu, cuda, mps, or auto for the best one available.

@@ -22,7 +22,7 @@ class SurveySample:
         part: name of the validation or test set.
         pictures: number of images: all, or a seeded sample stratified by class.
         of: number of images of the set.
-        seed: of the sample, and of random perturbations.
+        seed: random seed of the sample, and of random perturbations.
         weights: SHA-256 of `model.safetensors`.
         data: fingerprint of the images.
     """
@@ -53,7 +53,7 @@ def draw_sample(
         faces: the dataset.
         part: "validation", "test", or their names in that split, such as "PrivateTest".
         limit: number of images, a seeded sample stratified by class; None: all.
-        seed: of that sample.
+        seed: random seed of that sample.
 
     Raises:
         CheckpointError: there is no such checkpoint.

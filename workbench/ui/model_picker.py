@@ -52,7 +52,7 @@ def random_weights_banner(network: str) -> None:
 
 
 def _measured_before(network: str) -> str:
-    """For a network whose weights were not kept: which earlier training runs have stored predictions."""
+    """A sentence for a network whose weights were not kept: which earlier training runs have stored predictions."""
     trained = [
         name for name in services.metrics.evaluation.checkpoints() if (card := _card(name)) and card.network == network
     ]

@@ -68,7 +68,7 @@ def is_bound(key: str) -> bool:
 UPLOAD = re.compile(r"/_stcore/upload_file/([\w-]+)/[\w-]+", re.ASCII)
 """Address of an upload, whose first part is the session."""
 COMPONENT = "/component/"
-"""In the address of a custom component, which Streamlit shows in a frame."""
+"""Part of the address of a custom component, which Streamlit shows in a frame."""
 MESSAGES = ("rerun_script", "stop_script", "file_urls_request", "app_heartbeat", "backend_operation_request")
 """What a visitor may send over a WebSocket; Streamlit would also empty the cache of all visitors, or run Git."""
 
@@ -105,7 +105,7 @@ def forbid_external_ip() -> None:
 
 
 def _no_external_ip() -> None:
-    """In place of Streamlit's request to an outside host."""
+    """Replacement of Streamlit's request to an outside host."""
 
 
 # ---- the page in the browser

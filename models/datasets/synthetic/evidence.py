@@ -46,7 +46,7 @@ def _rounded(left: float, top: float, right: float, bottom: float) -> np.ndarray
 
 
 def _brows_region(person: Person, e: Expression) -> list[np.ndarray]:
-    """From the higher of the two positions of each brow to the lower one."""
+    """Regions from the higher of the two positions of each brow to the lower one."""
     rest, now = brow_line(person, Expression()), brow_line(person, e)
     margin = 0.016 + 0.016 * person.brow_weight
     x = np.where(now[:, 0] > 0.5 - person.eye_distance, np.maximum(rest[:, 0], now[:, 0]), rest[:, 0])

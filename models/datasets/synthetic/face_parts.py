@@ -159,7 +159,7 @@ def _mouth(canvas: Canvas, person: Person, e: Expression) -> None:
 
 
 def _lip_line(left: tuple[float, float], right: tuple[float, float], y: float, rounded=0.0, dip=0.0) -> np.ndarray:
-    """From corner to corner through (0.5, y).
+    """A line from corner to corner through (0.5, y).
 
     `rounded` 1 makes it half an ellipse; `dip` lifts the two peaks of the upper lip beside the middle.
     """

@@ -25,8 +25,8 @@ class SwitchedOff:
 
     Attributes:
         layers: names of the modules that were replaced together.
-        logits: of the network as it is, (B, K).
-        without: with these modules replaced, (B, K).
+        logits: logits of the network as it is, (B, K).
+        without: logits with these modules replaced, (B, K).
     """
 
     layers: tuple[str, ...]
@@ -51,7 +51,7 @@ def switch_off(
     attention in general.
 
     Args:
-        model, x: as for `steps_of`.
+        model, x: the network and its input, as for `steps_of`.
         layers: names of attention modules.
         by: what stands in their place.
 
@@ -74,12 +74,13 @@ def switch_off_each(
     """One row for each attention module, replaced alone, and where there are several, a last row with all of them.
 
     Args:
-        model, x: as for `steps_of`.
+        model, x: the network and its input, as for `steps_of`.
         layers: names of attention modules; None: all. A network without attention has no row.
         by: what stands in their place, see `switch_off`.
 
     Raises:
-        ValueError: as for `switch_off`.
+        ValueError: the network gives no finite logits (B, K); a layer is missing, no attention module, or not called;
+            `x` is no batch or holds NaN.
     """
     names = attention_modules(model) if layers is None else checked_layers(model, layers)
     rows = [(name,) for name in names] + ([names] if len(names) > 1 else [])

@@ -17,7 +17,7 @@ def rollout(attentions: Sequence[Float[Tensor, "B _ N N"]]) -> Float[Tensor, "B 
     follows where tokens mix and not what the mixture is used for.
 
     Args:
-        attentions: of each block, first to last, rows summing to 1, as `TransformerSteps.attention`.
+        attentions: attention weights of each block, first to last, rows summing to 1, as `TransformerSteps.attention`.
 
     Returns:
         How much each token of the last block (row) comes from each token of the first (column), each row summing to 1.

@@ -19,7 +19,7 @@ class BranchShares:
 
     Attributes:
         strength: length (L2 norm) of each branch's output, at least 0, (B, K).
-        logits: of the network as it is, (B, K).
+        logits: logits of the network as it is, (B, K).
         without: logits (last axis) when the output of one branch (second axis) is set to zero, (B, K, K).
     """
 

@@ -26,10 +26,10 @@ class GateStatistics:
     """One gate over a sample of images; shares are 0..1.
 
     Attributes:
-        gate: which one.
+        gate: the gate.
         saturated: share of its values below 0.05 or above 0.95; None for self-attention, whose rows sum to 1.
-        deviation: between images: root mean square over its values of their standard deviation; of self-attention in
-            units of 1/N, the mean attention weight.
+        deviation: variation between images: root mean square over its values of their standard deviation; of
+            self-attention in units of 1/N, the mean attention weight.
         fixed: the correlation ratio η²: share of its variance that is the same for every image; NaN where all values
             are equal.
         changed_mean: share of predictions changed with its mean over the sample in its place.
@@ -58,7 +58,7 @@ class ModuleStatistics:
     """The gates of one attention module over a sample of images, or of all modules together; shares are 0..1.
 
     Attributes:
-        layer: its name; "" for all modules together.
+        layer: name of the module; "" for all modules together.
         gates: its one gate, or two where it weights channels and positions; () for all modules together.
         changed_mean: share of predictions changed with all of its gates at their means.
         changed_off: the same where it returns its input, as with `enabled = False`.
@@ -82,7 +82,7 @@ def gate_statistics(
     the value of attention in general.
 
     Args:
-        model: in whatever mode; it comes back as it was. Threads may share it.
+        model: a network in training or evaluation mode; it comes back as it was. Threads may share it.
         x: images (N, C_in, H, W), at least two, prepared as the network expects them.
         batch_size: images of one forward pass.
         progress: called after each pass over the sample with the passes done, of `passes(gates_of(model))`.

@@ -57,12 +57,13 @@ def replaced(model: nn.Module, values: Mapping[Gate, Tensor | float], off: Seque
     as it was.
 
     Args:
-        model: in whatever mode; inside the block it is in evaluation mode, and no gradient is kept.
+        model: a network in training or evaluation mode; inside the block it is in evaluation mode, and no gradient is
+            kept.
         values: gate → its value for every image: a number, or a tensor of the shape of one image's gate.
         off: names of modules that return their input.
 
     Raises:
-        ValueError: in the forward pass, a value that has not the shape of its gate.
+        ValueError: a value does not have the shape of its gate; raised in the forward pass.
     """
 
     def give(gate: Gate, output: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ def attention_of(
     """All that a network's attention modules computed on `x`, from one forward pass, in the order of the modules.
 
     Args:
-        model, x, layers: as for `steps_of`.
+        model, x, layers: the network, its input and the attention modules, as for `steps_of`.
         grid: (h, w) of the map whose positions are the tokens of a transformer; None: h = w = √N, for square images.
 
     Returns:

@@ -47,7 +47,8 @@ def steps_of(model: nn.Module, x: Float[Tensor, "B C_in H W"], layers: Sequence[
     (`enabled = False`) is computed all the same.
 
     Args:
-        model: in whatever mode; it runs in evaluation mode and comes back as it was. Threads may share it.
+        model: a network in training or evaluation mode; it runs in evaluation mode and comes back as it was. Threads
+            may share it.
         x: images (B, C_in, H, W), prepared as the network expects them.
         layers: names of attention modules; None: all that the network calls, in the order of `attention_modules`.
 

@@ -55,7 +55,7 @@ def rollout_of(model: nn.Module, x: Float[Tensor, "B C H W"], reshape: str = "")
     for.
 
     Args:
-        model, x: as for `attention_weights`.
+        model, x: the network and its input, as for `attention_weights`.
         reshape: layout of the tokens, see `layouts`; empty: found by their number.
 
     Raises:

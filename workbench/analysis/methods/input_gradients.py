@@ -12,7 +12,7 @@ from models.seeding import seeded
 from .case import CHUNK, Case, library
 
 STEPS = 50
-"""Of the path of integrated gradients; captum's default."""
+"""Number of steps on the path of integrated gradients; captum's default."""
 
 
 def fullgrad(case: Case) -> Tensor:
@@ -38,7 +38,7 @@ def fullgrad(case: Case) -> Tensor:
 
 
 def _has_bias(layer: nn.Module) -> bool:
-    """As the package chooses; a batch-norm without statistics of its own has no fixed bias."""
+    """Whether the package sees a bias; a batch-norm without statistics of its own has no fixed bias."""
     if type(layer) not in (nn.Conv2d, nn.BatchNorm2d):
         return False
     return layer.bias is not None and getattr(layer, "running_mean", layer.bias) is not None

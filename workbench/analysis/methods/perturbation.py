@@ -74,7 +74,7 @@ def window_positions(size: Sequence[int]) -> int:
 
 
 MASKS, _CELLS = 1000, 7
-"""Of RISE: random masks (the paper has 4000 for 224 px), and cells of a mask on a side, as in the paper."""
+"""Parameters of RISE: random masks (the paper has 4000 for 224 px), and cells of a mask on a side, as in the paper."""
 
 
 def rise(case: Case) -> Tensor:

@@ -38,11 +38,13 @@ def explain_with(
     meanwhile; the network itself is locked only while the copy is made.
 
     Args:
-        model: any network (B, C_in, H, W) → logits (B, number of classes), in whatever mode; it comes back as it was.
+        model: any network (B, C_in, H, W) → logits (B, number of classes), in training or evaluation mode; it comes
+            back as it was.
         x: images (B, C_in, H, W), prepared as the network expects them, so that 0 is a plain gray.
         name: one of EXPLAINERS.
         class_: index of the class. The map of an explainer without `of_class` is the same for all.
-        layer: for those with `needs_layer`: a submodule whose output has feature maps. The others ignore it.
+        layer: target layer of the explainers with `needs_layer`: a submodule whose output has feature maps. The others
+            ignore it.
         size: (height, width) of the map, resized bilinearly. None: the layer's, or the image's where none is needed.
         progress: called with the number of passes done and of all; what it raises ends the call.
         reshape: how the output of the layer is laid out, see `layouts`; empty: found by its shape.

@@ -51,7 +51,7 @@ def annotator_agreement() -> tuple[tuple[AnnotatorAgreement, ...], str]:
 
 @lru_cache(maxsize=2)
 def _annotator_agreement(fingerprint: str) -> tuple[AnnotatorAgreement, ...]:
-    """Of the imported set with this fingerprint, or of the two test sets where there is none."""
+    """The agreement on the imported set with this fingerprint, or on the two test sets where there is none."""
     if not fingerprint:
         parts = [read_predictions(DEFAULT_NETWORK, part) for part in ("PublicTest", "PrivateTest")]
         names, labels = (np.concatenate([getattr(p, a) for p in parts]) for a in ("names", "labels"))

@@ -193,7 +193,7 @@ def stored_predictions(name: str, part: str = "PrivateTest", subset: Subset = "a
 
 @lru_cache(maxsize=64)
 def _stored_predictions(name: str, part: str, subset: Subset, stamp: tuple[int, ...]) -> StoredPredictions:
-    """As `stored_predictions`; read again when a file changes (`stamp`)."""
+    """The result of `stored_predictions`; read again when a file changes (`stamp`)."""
     card, found = read_card(name), read_predictions(name, part)
     k = len(card.classes)
     again = f"Evaluate it again, with its dataset imported: `ferscope evaluate {name}`"

@@ -183,7 +183,7 @@ class EpochChoice:
 
 
 def epoch_choices() -> tuple[EpochChoice, ...]:
-    """For every checkpoint with a history and a separate test set, in the order of `results`."""
+    """The choice of the epoch of every checkpoint with a history and a separate test set, in the order of `results`."""
     found = []
     for result in results():
         if len(result.card.metrics) == 1:  # its split has one part for both, so there is nothing to compare

@@ -77,7 +77,7 @@ def _ranked() -> Iterator[tuple[str, str, str]]:
 
 
 Runs = dict[str, dict[tuple[str, str, str, int, int], str]]
-"""Of each network its training runs: (recipe, split, data, epochs, seed) → name of the checkpoint."""
+"""The training runs of each network: (recipe, split, data, epochs, seed) → name of the checkpoint."""
 
 
 def _runs() -> Runs:

@@ -135,7 +135,7 @@ def paper_of(letter: str) -> Paper:
 
 
 def summary() -> dict[str, dict[str, int]]:
-    """For each paper's letter, how many claims have each verdict, in the order of VERDICTS."""
+    """Number of claims with each verdict, by the paper's letter, in the order of VERDICTS."""
     found = {}
     for paper in papers():
         verdicts = Counter[str](checked.verdict for checked in check(paper.letter))

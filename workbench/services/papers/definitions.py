@@ -102,7 +102,7 @@ class Claim:
 
     @property
     def text(self) -> str:
-        """As shown on the page, with its unit."""
+        """The figure as shown on the page, with its unit."""
         if self.value is None:
             size = re.fullmatch(r"[\d*x]+", self.claimed)
             return self.shown or (self.claimed if size else f"“{self.claimed}”")

@@ -236,7 +236,7 @@ def _train_accuracy(claim: Claim, paper: Paper) -> Ours:
 
 
 def _accuracy_in_training(name: str) -> Interval:
-    """Of the selected epoch, with Wilson's interval over the training images if their number is known."""
+    """Training accuracy of the selected epoch; with Wilson's interval if the number of training images is known."""
     found, card = training_curves.history(name), read_card(name)
     if found.best > len(found.epochs):  # ended between the two files
         raise CheckpointError(f"the history of {name} lacks its best epoch")

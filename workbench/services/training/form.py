@@ -67,7 +67,7 @@ class Field:
 
     @property
     def title(self) -> str:
-        """In words."""
+        """The title in words."""
         return self.words or self.name.replace("_", " ").capitalize()
 
 

@@ -142,7 +142,7 @@ PRESETS = (
         any_set=False,
     ),
 )
-"""In the order of the page."""
+"""The presets, in the order of the page."""
 
 
 def config_of(plan: Plan, progress: Callable[[int, int], None] | None = None) -> TrainConfig:

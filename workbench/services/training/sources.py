@@ -103,7 +103,7 @@ def _drawing_file(plan: Drawing) -> Path:
 
 
 _FOLDS = 10
-"""Of a cross-validation that the choice of splits offers; fewer where there are fewer subjects."""
+"""Folds of a cross-validation that the choice of splits offers; fewer where there are fewer subjects."""
 
 
 def split_names(name: str) -> tuple[str, ...]:

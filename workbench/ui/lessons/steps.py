@@ -25,7 +25,7 @@ STEPS = ("try", "predict", "reveal", "why", "take-away")
 _COLUMNS = (3, 5)  # widths of text and charts
 _BEFORE = STEPS[:2]  # open before a prediction
 OVERVIEW = "overview"
-"""In the link, in place of a lesson."""
+"""Value in the link in place of a lesson."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ JUDGED = {
     "needs": "stored predictions on FER2013's PrivateTest",
     "network": lambda chosen: services.lessons.own_or_first(chosen, services.lessons.with_predictions),
 }
-"""For lessons that evaluate a network by its predictions on a test set, without a face."""
+"""Arguments of `Lesson` for lessons that evaluate a network by its predictions on a test set, without a face."""
 
 
 @dataclass(frozen=True)

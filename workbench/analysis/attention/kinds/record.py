@@ -27,8 +27,8 @@ class AttentionMap:
         limits: the lowest and the highest possible value; None where it is unbounded.
         is_weight: True where a value is the weight of its position or channel; False for an intermediate step, such as
             BAM's branches or an angle.
-        pairs: of a transformer, the attention weights of each query (row) over the keys (column), each row summing
-            to 1, (B, N, N) with N = h·w; None elsewhere.
+        pairs: attention weights of a transformer, those of each query (row) over the keys (column), each row summing to
+            1, (B, N, N) with N = h·w; None elsewhere.
     """
 
     layer: str
@@ -58,7 +58,7 @@ class KindGate(NamedTuple):
     """A gate that every module of a kind has.
 
     Attributes:
-        submodule: whose output it is.
+        submodule: the submodule whose output it is.
         title: "gate", "channel weights", "spatial map", "self-attention".
         neutral: the constant that leaves the feature map as it is; None for self-attention, which has none.
     """
@@ -80,7 +80,7 @@ class AttentionKind:
     """One kind of attention module.
 
     Attributes:
-        name: of its class; "SE" for squeeze-and-excitation.
+        name: name of its class; "SE" for squeeze-and-excitation.
         label: short name, as in `ModelSpec.attention`.
         classes: its modules, as a class, or as "package.module.Class" where importing the library takes seconds.
         idea: what it weights, continuing a sentence that begins with the label.
