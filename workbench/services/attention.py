@@ -24,7 +24,7 @@ class Module:
     """One attention module on one face.
 
     Attributes:
-        layer: its name in the network.
+        layer: name of the module in the network.
         kind: what kind of attention it is.
         maps: what it computed, each for a batch of one, in the order of its steps; with equations and sources.
     """
@@ -54,8 +54,8 @@ class AttentionModules:
 
     Attributes:
         prediction: the predicted class with its probabilities.
-        pixels: its input in 0..1, (S, S).
-        modules: in the order of the forward pass; () for a network without attention.
+        pixels: input of the network in 0..1, (S, S).
+        modules: attention modules in the order of the forward pass; () for a network without attention.
     """
 
     prediction: Prediction
@@ -87,7 +87,7 @@ class Rollout:
     """Attention rollout of a vision transformer on one face.
 
     Attributes:
-        prediction: of the same network and face.
+        prediction: prediction of the same network for the same face.
         pixels: luminance of its input in 0..1, (S, S).
         blocks: number of transformer blocks.
         values: share of the output's attention that each patch receives, summing to at most 1, (h, w).

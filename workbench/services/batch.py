@@ -20,11 +20,11 @@ class FaceMaps:
     """Prediction for one face of a batch, with the maps of some classes.
 
     Attributes:
-        prediction: of the network.
+        prediction: prediction of the network.
         pixels: what the network was shown, in 0..1, (S, S).
         classes: target classes of the maps.
-        maps: of these classes, in the unit of the method, at least 0, as large as the layer's, (C, h, w); None for a
-            network without a layer for maps.
+        maps: maps of these classes, in the unit of the method, at least 0, as large as the layer's, (C, h, w); None for
+            a network without a layer for maps.
     """
 
     prediction: Prediction

@@ -111,7 +111,7 @@ class _Setup:
     Attributes:
         net: the network, or a copy of it.
         inputs: face → input batch, (B, 1, S, S), the face first.
-        order: for output i, the index of the output that it shows; None: its own.
+        order: index of the output that is shown as output i; None: its own.
         layer: target layer of the map.
         detail: details of the fault.
     """
@@ -144,7 +144,7 @@ def explain_with_fault(face: Face, network: str, fault: str, seed: int = 0, call
     """Explain a face with a fault.
 
     Args:
-        face, network: as for `explain`.
+        face, network: the face and the name of the network, as for `explain`.
         fault: one of FAULTS.
         seed: decides the rotation and the order of the labels.
         call: index of the call, from 0; decides the other images of the batch and the dropout masks.

@@ -26,7 +26,7 @@ class Explanation:
     """A prediction with its explanations: class activation maps, attention maps, spectra.
 
     Attributes:
-        prediction: of the same network and face.
+        prediction: prediction of the same network for the same face.
         pixels: luminance of the input of the network in 0..1, (S, S).
         inner: side in pixels to which the network resizes its input; None if it does not.
         layer: the target layer; None for a network without one.
@@ -92,8 +92,8 @@ def explained(net: Network, pixels: Tensor, x: Tensor, layer: str | None, class_
         net: an open network.
         pixels: the face in 0..1, to be shown beside the maps, (S, S).
         x: the network's input, (B, C, S, S); the first image of the batch is the face.
-        layer: of the maps; None: no maps.
-        class_: as for `explain`.
+        layer: target layer of the maps; None: no maps.
+        class_: target class; None: the predicted class.
     """
     found = infer(net, x, layer)
     mapped = _mapped(found.prediction, class_)
@@ -210,7 +210,7 @@ def trust(
     """Faithfulness of the map of one class: curves beside baselines, and a badge by stated rules; takes seconds.
 
     Args:
-        face, network: as for `explain`.
+        face, network: the face and the name of the network, as for `explain`.
         class_: the target class; None: the predicted class.
         method: one of `cam.METHODS`.
         progress: called with (work done, work in all).

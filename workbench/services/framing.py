@@ -23,7 +23,7 @@ class Move:
     """A change of a crop.
 
     Attributes:
-        right, down: in shares of its side, along the sides of the image.
+        right, down: translation in shares of its side, along the sides of the image.
         size: factor on its side.
         angle: degrees, counter-clockwise, beside the angle that it has.
         resolution: side in pixels to which the cut-out is reduced before it is enlarged again, of 48; 48: not at all.
@@ -49,7 +49,7 @@ class Framed:
 
     Attributes:
         box: the frame, on the whole image.
-        pixels: in 0..1, (S, S).
+        pixels: input of the network in 0..1, (S, S).
         prediction: the prediction.
         map: Grad-CAM of the target class, in its own unit, at least 0, resized to (S, S); None for a
             network without a layer for maps.
@@ -68,7 +68,7 @@ def framed(picture: Image.Image, box: Box, network: str, class_: str | None = No
         picture: the whole RGB image.
         box: the frame that was found.
         network: name of the network.
-        class_: whose map; None: the prediction.
+        class_: target class of the map; None: the predicted class.
         move: how the frame is changed; None: not at all.
 
     Raises:
@@ -131,7 +131,7 @@ class FrameGrid:
 
     Attributes:
         classes: names of the classes.
-        shifts: to the right, in shares of the side, rising.
+        shifts: translations to the right, in shares of the side, rising.
         sizes: factors on the side, rising.
         probabilities: a row for each size, (sizes, shifts, K); NaN for a frame that lies outside of the image.
     """

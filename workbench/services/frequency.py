@@ -28,9 +28,9 @@ class Channels:
     """The high frequencies of each color channel of a face (figure 3 of paper D).
 
     Attributes:
-        names: of the channels.
+        names: names of the channels.
         high: high frequencies around middle gray, in 0..1, (3, S, S).
-        correlation: of every pair of them, −1..1, (3, 3).
+        correlation: correlation of every pair of them, −1..1, (3, 3).
     """
 
     names: tuple[str, ...]
@@ -111,7 +111,7 @@ class BandSwap:
         classes: names of the classes.
         images: the face; the other one; low frequencies of the face with high ones of the other; the reverse. Not
             cut to 0..1, (4, S, S).
-        probabilities: of the four, (4, K).
+        probabilities: probabilities of the four, (4, K).
         trained: False for random weights.
     """
 

@@ -31,7 +31,7 @@ class Gates:
     """Statistics of a network's gates.
 
     Attributes:
-        modules: of each attention module that is called, and of all together; see `gate_statistics`.
+        modules: statistics of each attention module that is called, and of all together; see `gate_statistics`.
         pixels: the correlation ratio η² of the images themselves, 0..1.
         images: the images in words.
         count: number of images.

@@ -25,8 +25,8 @@ class Network:
     Attributes:
         name: what the other functions take.
         spec: what is known of its architecture.
-        model: in evaluation mode, on the CPU.
-        card: of its trained weights; None for random weights, whose predictions mean nothing.
+        model: the model in evaluation mode, on the CPU.
+        card: card of its trained weights; None for random weights, whose predictions mean nothing.
     """
 
     name: str

@@ -80,10 +80,10 @@ def guess(explanation: Explanation, face: Face, class_: str, cells: Collection[i
     """Score a guess where the map of a class is strong.
 
     Args:
-        explanation: of this face.
+        explanation: explanation of this face.
         face: where it is a drawn sample, its evidence is known.
-        class_: whose map was guessed. A drawn face's evidence is that for the expression that it was drawn with, and
-            counts for this class alone.
+        class_: class whose map was guessed. A drawn face's evidence is that for the expression that it was drawn with,
+            and counts for this class alone.
         cells: numbers of the picked cells, from 0 to GRID · GRID − 1, one at least.
         method: one of `cam.METHODS`.
 

@@ -89,9 +89,9 @@ def add(name: str, source: Source, found: Match | None = None, **card: Any) -> C
     """Convert weights and store them as the checkpoint `name`.
 
     Args:
-        name: of its folder.
-        source: with classes, mean and std.
-        found: from `compared`; None: compare them now.
+        name: name of its folder.
+        source: the weights, with classes, mean and std.
+        found: the match that `compared` returns; None: compare them now.
         **card: `cam_layer`, `reshape` and `output` of the card.
 
     Raises:

@@ -20,7 +20,7 @@ class Prediction:
     Attributes:
         classes: names of the classes.
         probabilities: calibrated by the card's temperature, summing to 1, (K,).
-        logits: as the network gives them, (K,).
+        logits: logits as the network gives them, (K,).
         trained: False for random weights.
     """
 
@@ -55,8 +55,9 @@ class Inference:
     """What one forward pass of a network gives.
 
     Attributes:
-        prediction: of the first image of the batch.
-        activations: of the layer for class activation maps, with the graph to the logits; None without a layer.
+        prediction: prediction for the first image of the batch.
+        activations: activations of the layer for class activation maps, with the graph to the logits; None without a
+            layer.
         attention: the maps of its attention modules, in the order of the forward pass.
     """
 
@@ -70,7 +71,7 @@ def infer(net: Network, x: Tensor, layer: str | None = None) -> Inference:
 
     Args:
         net, x: an open network and an input of its own, (B, C, S, S).
-        layer: for class activation maps; None: none.
+        layer: layer for class activation maps; None: none.
 
     Raises:
         CheckpointError: the weights give no numbers.

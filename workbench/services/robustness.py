@@ -39,7 +39,7 @@ class Tip:
         kept: the value farthest from the neutral one up to which every prediction is the first one.
         value: the next value, in the corruption's unit; None where the prediction never changed.
         predicted: index of the class that is predicted there; None as for `value`.
-        share: its probability, 0..1; None as for `value`.
+        share: probability of that class, 0..1; None as for `value`.
     """
 
     kept: float
@@ -117,7 +117,7 @@ class Survey:
     """What was measured of a network over a test set.
 
     Attributes:
-        network: its name.
+        network: name of the network.
         trained: whether there is a checkpoint that could be measured.
         found: curves of accuracy; None where none are stored.
         fault: why stored curves cannot be used; None where nothing is wrong.

@@ -67,7 +67,7 @@ class RankPredictions:
     Attributes:
         classes: names of the classes.
         ranks: 1, 2, … S, (S,).
-        probabilities: for the image of each rank, (S, K).
+        probabilities: probabilities for the image of each rank, (S, K).
         whole: probabilities for the whole face, (K,).
         trained: False for random weights.
     """
@@ -128,9 +128,9 @@ class Gain:
     Attributes:
         network, plain: the network with the module, and the one without.
         normalize: an option of the network that differs from its own default: singular values divided by the largest.
-        accuracy, plain_accuracy: of the two on PrivateTest, single view, with 95 % interval.
+        accuracy, plain_accuracy: accuracy of the two on PrivateTest, single view, with 95 % interval.
         other_seeds: accuracy of the network's other training runs of the same recipe, by seed.
-        difference: between them on the same images, with its interval.
+        difference: difference of their accuracies on the same images, with its interval.
         reported: the paper's difference in accuracy, which follows from its rows; it prints balanced accuracy. None for
             a network that is not in the paper.
     """

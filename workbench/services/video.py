@@ -44,9 +44,9 @@ class Followed:
 
     Attributes:
         track: its number, the same on all frames on which it is followed; 1 is the first one found.
-        box: in pixels of the video, upright.
+        box: box of the face in pixels of the video, upright.
         face: the crop.
-        probabilities: of the classes, as in `services.predict`, (K,).
+        probabilities: probabilities of the classes, as in `services.predict`, (K,).
     """
 
     track: int
@@ -60,9 +60,9 @@ class Moment:
     """What one frame shows.
 
     Attributes:
-        time: in seconds from the start.
+        time: time in seconds from the start.
         faces: those found on the frame, largest first; () where there are none.
-        duration: of the whole video in seconds; 0 where it is not known, as of a camera.
+        duration: duration of the whole video in seconds; 0 where it is not known, as with a camera.
     """
 
     time: float
@@ -82,7 +82,7 @@ class Timeline:
     Attributes:
         classes: names of the classes.
         moments: (time, {track: probabilities (K,)}) of each frame, in order, without images.
-        duration: of the video in seconds.
+        duration: duration of the video in seconds.
     """
 
     classes: tuple[str, ...]
@@ -143,9 +143,9 @@ class Watch:
 
         Args:
             picture: the frame, RGB.
-            time: in seconds, larger than that of the frame before.
-            scale: by which boxes are multiplied.
-            duration: of the video in seconds.
+            time: time in seconds, larger than that of the frame before.
+            scale: factor by which boxes are multiplied.
+            duration: duration of the video in seconds.
         """
         boxes = self.follower.find(picture, time)
         numbers = self.tracks.update(boxes, time)
@@ -171,7 +171,7 @@ def follow(
         clip: the video.
         network: name of a network.
         fps: frames analyzed per second, over 0 and at most 60.
-        start: in seconds, to continue an analysis.
+        start: time in seconds at which to begin, to continue an analysis.
         watch: what is known of the frames before `start`, so that faces keep their numbers; by default nothing.
 
     Raises:
@@ -190,10 +190,10 @@ class MomentExplained:
     """One frame with the explanation of one of its faces.
 
     Attributes:
-        time: of the frame in seconds.
+        time: time of the frame in seconds.
         picture: the frame.
-        box: of the face on `picture`; None where no face is found.
-        explanation: of that face; None where no face is found.
+        box: box of the face on `picture`; None where no face is found.
+        explanation: explanation of that face; None where no face is found.
     """
 
     time: float
@@ -208,8 +208,8 @@ def at(
     """Explain the face on the frame that is shown at a time.
 
     Args:
-        clip, network: as for `follow`.
-        time: in seconds.
+        clip, network: the video and the name of the network, as for `follow`.
+        time: time in seconds.
         near: box of the face in pixels of the video; by default the largest face.
         class_: target class; by default the predicted one.
     """

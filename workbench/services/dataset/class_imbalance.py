@@ -17,7 +17,7 @@ class Weighting:
 
     Attributes:
         name: what `ferscope train --class-weights` calls it; "paper-b" is the table that paper B prints.
-        weights: of each class.
+        weights: weight of each class.
         loss: share of the loss that each class gets where all images are equally hard: weight × images, of 1.
         note: where it comes from.
     """

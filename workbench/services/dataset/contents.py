@@ -56,7 +56,7 @@ class Contents:
     """Number of images of each class in a dataset, and their brightness.
 
     Attributes:
-        name: of the set.
+        name: name of the set.
         classes: names, in order.
         counts: images of each class, for each part.
         gray: share of each part's pixels in 64 bins of gray values, 0 black to 255 white; empty without images.
@@ -137,7 +137,7 @@ def examine(name: str, progress: Callable[[str], None] = lambda step: None) -> A
     """Duplicates, leaks between parts and in every split, conflicting labels: seconds for FER2013, then cached.
 
     Args:
-        name: of the set.
+        name: name of the set.
         progress: called with the name of each step before it begins.
 
     Raises:
@@ -169,10 +169,10 @@ class KnownLeak:
     """Test images of FER2013's official split that are also in its training set, from the list that ships.
 
     Attributes:
-        part: of the set.
-        n_images: that it has.
-        exact: with the same pixels as a training image.
-        near: that are exact or near-duplicates of a training image.
+        part: name of the part of the set.
+        n_images: number of images in it.
+        exact: number of these with the same pixels as a training image.
+        near: number of these that are exact or near-duplicates of a training image.
     """
 
     part: str

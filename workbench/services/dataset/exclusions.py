@@ -45,9 +45,9 @@ def add(name: str, images: Iterable[str], reason: str) -> ExclusionList:
     """Put images on a list, which is created with this reason where there is none; the list as it is then.
 
     Args:
-        name: of the list.
+        name: name of the list.
         images: ids or pixel hashes; those that are on it stay once.
-        reason: why, in a few words.
+        reason: why they are left out, in a few words.
 
     Raises:
         DataError: the name, an image or the list cannot be used, or there are too many lists; DiskFullError: no room.

@@ -28,7 +28,7 @@ class SetFace:
     Attributes:
         face: its image, as large as in the set.
         set: name of the set.
-        id: as in `FaceSet.ids`: part, pixel hash and occurrence.
+        id: id as in `FaceSet.ids`: part, pixel hash and occurrence.
         part: the part of the set that it belongs to, e.g. "PrivateTest".
         label: its ground-truth label.
         position: its place in the set, from 0.

@@ -59,14 +59,14 @@ class ChannelAttention:
     """Channel attention of one module on a face, and again with shuffled positions.
 
     Attributes:
-        kind: of BAM or CBAM.
+        kind: kind of the module, BAM or CBAM.
         layer: name of the module.
         map_: the input of the module, (C, h, w).
         shuffled: the same with its positions in a random order, the same for all channels, (C, h, w).
         weights: channel weights: in BAM before the sigmoid, which it shares with the spatial branch; else 0..1; (C,).
         after: the same for the shuffled map, (C,).
         change: the largest change of a weight, divided by the range of the weights; 0: none.
-        symbols: of the equation.
+        symbols: symbols of the equation.
     """
 
     kind: AttentionKind
@@ -113,14 +113,14 @@ class SpatialAttention:
     """Spatial attention of one module on a face.
 
     Attributes:
-        kind: of BAM or CBAM.
+        kind: kind of the module, BAM or CBAM.
         layer: name of the module.
         map_: the input of the module, averaged over channels, (h, w).
         positions: nine positions (row, column), the centers of nine fields.
         reach: receptive field of the weight at each of them, with fixed channel weights: absolute gradient with respect
             to the input, summed over channels, divided by its maximum, 0..1, (9, h, w).
         factor: factor of each position: in BAM 1 + the gate's mean over channels, 1..2; else M_s, 0..1; (h, w).
-        symbols: of the equation.
+        symbols: symbols of the equation.
     """
 
     kind: AttentionKind
@@ -187,7 +187,7 @@ class Gate:
         upright, flipped: every step for the input, and for the input upside down, batches of one.
         shares: distance of the gate from its neutral value ½ in each of nine fields, (9,), summing to 1.
         change: the largest difference between the two gates, 0..1.
-        symbols: of the equations.
+        symbols: symbols of the equations.
     """
 
     layer: str

@@ -20,9 +20,9 @@ class Symbol:
     """A symbol of an equation and its tensor.
 
     Attributes:
-        name: in LaTeX.
-        meaning: in a few words.
-        shape: of the tensor; () for a number.
+        name: name in LaTeX.
+        meaning: meaning in a few words.
+        shape: shape of the tensor; () for a number.
         low, high: its smallest and its largest value; equal for a number.
     """
 

@@ -23,7 +23,7 @@ class LowFrequencies:
         predicted: the prediction for the full image.
         enough: lowest cut-off from which on low frequencies alone give that prediction, in cycles per pixel; None if
             not even the highest one does.
-        symbols: of the equation, at the cut-off `enough` or else the highest.
+        symbols: symbols of the equation, at the cut-off `enough` or else the highest.
     """
 
     pixels: Tensor

@@ -27,15 +27,15 @@ class InputDependence:
 
     Attributes:
         gates: statistics of each gate over the sample, in the order of the network.
-        values: of one gate on the face, (n,), at most 2000 of them: of the nearly constant gates, or else of all, the
-            one with the fewest saturated values.
+        values: values of one gate on the face, (n,), at most 2000 of them: of the nearly constant gates, or else of
+            all, the one with the fewest saturated values.
         others: input of `OTHERS` → its pixels (S, S), and the values of that gate on it, (n,).
         shown: index of that gate.
         changed_mean: share of predictions of the sample that change with every gate at its mean over the sample.
         changed_off: the same with every attention module disabled.
         pixels: the correlation ratio η² of the images themselves, 0..1.
         images: the sample in words.
-        symbols: of the equation.
+        symbols: symbols of the equation.
     """
 
     gates: tuple[GateStatistics, ...]

@@ -45,7 +45,7 @@ class Imbalance:
     """Effect of class imbalance on a network's scores on PrivateTest.
 
     Attributes:
-        classes: their names.
+        classes: names of the classes.
         counts: Training images of each class, (K,).
         loss_shares: weighting of the loss → share of all weight that each class gets, (K,), summing to 1.
         rarest: index of the class with the fewest Training images.
@@ -53,7 +53,7 @@ class Imbalance:
         accuracy: share of correct predictions with its interval.
         balanced: mean of the recalls.
         without_rarest: accuracy if the network never predicted the rarest class.
-        symbols: of the equations.
+        symbols: symbols of the equations.
     """
 
     classes: tuple[str, ...]
@@ -103,14 +103,14 @@ class Calibration:
     """Calibration of a network on PrivateTest.
 
     Attributes:
-        prediction: for the chosen face.
+        prediction: prediction for the chosen face.
         low, high: a range of confidence, a tenth wide: between 40 and 90 %, the one with the most predictions.
         count: predictions with a confidence in it, before the temperature.
         right: share of these that are correct, with its interval.
-        confidence: their mean confidence.
+        confidence: mean confidence of these.
         before, after: reliability of all predictions, without and with the temperature.
         temperature: fitted on PublicTest.
-        symbols: of the equation.
+        symbols: symbols of the equation.
     """
 
     prediction: Prediction
@@ -163,12 +163,12 @@ class Leakage:
         exact: number of these that are exact duplicates of Training images.
         near: the same with near-duplicates.
         all_: accuracy on all images, with its interval, single view.
-        on_leaked, without: on those counted by `near`, and on the others.
+        on_leaked, without: accuracy on those counted by `near`, and on the others.
         resplit: share of the whole set that paper E's training set takes. Drawn from the whole set, it takes about
             this share of any test set.
         measured: accuracy of one network, trained alike on the official split and on paper E's, on PrivateTest; None
             where not both are there.
-        symbols: of the equation.
+        symbols: symbols of the equation.
     """
 
     n_images: int

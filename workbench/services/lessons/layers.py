@@ -36,7 +36,7 @@ class Convolution:
         weight: its weight, any sign.
         heat: Grad-CAM of the prediction, at least 0, in the unit of the logit, (S, S).
         shares: how the map is spread over nine fields, (9,), summing to 1; zeros for a blank map.
-        symbols: of Grad-CAM's two equations.
+        symbols: symbols of Grad-CAM's two equations.
     """
 
     pixels: Tensor
@@ -113,11 +113,11 @@ class Separable:
         kernel, channels, outputs, positions: its k (k × k weights), C in, D out, and positions of its output.
         terms: contribution of each input channel to output channel `output`, (C, h, w); they sum to it.
         output: index of the output channel that varies most.
-        weights: of the full convolution and of the pair.
-        operations: multiplications of both for this face.
-        parameters: of the whole network as it is, and with all its full convolutions replaced.
+        weights: number of weights of the full convolution and of the pair.
+        operations: number of multiplications of both for this face.
+        parameters: number of parameters of the whole network as it is, and with all its full convolutions replaced.
         replaced: number of those.
-        symbols: of the equation.
+        symbols: symbols of the equation.
     """
 
     layer: str

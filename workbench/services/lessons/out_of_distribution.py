@@ -38,15 +38,15 @@ class OutOfDistribution:
     """Confidence of a network on test images and on images unlike its training images.
 
     Attributes:
-        classes: their names.
+        classes: names of the classes.
         views: name in `VIEWS` → pixels in 0..1 (S, S), and probabilities (K,).
         known: confidence on each image of PrivateTest, calibrated, (N,).
-        accuracy: on PrivateTest, with its interval.
+        accuracy: accuracy on PrivateTest, with its interval.
         tiles: some of the images without a face, side by side in a square and reduced, pixels in 0..1 (H, H).
         foreign: group in `FOREIGN` → confidence on each of its images, calibrated, (M,).
         separable: group → AUROC of the confidence: how often an image of PrivateTest has a higher one, 0..1.
         most_predicted: the class predicted most often for images without a face, and its share of them.
-        symbols: of the equations.
+        symbols: symbols of the equations.
     """
 
     classes: tuple[str, ...]

@@ -33,7 +33,7 @@ class SelfAttention:
         rolled: the same after rollout, with the residual connection (Abnar and Zuidema 2020).
         effect: share of predictions that change with uniform attention in its place, and on which images that was
             measured; None where it was not.
-        symbols: of the equation.
+        symbols: symbols of the equation.
     """
 
     trained: bool

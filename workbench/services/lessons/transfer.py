@@ -63,14 +63,14 @@ class Transfer:
     """A network trained from random weights, with its ImageNet weights frozen, and with all layers.
 
     Attributes:
-        network: its name.
+        network: name of the network.
         images: number of training and of test images, drawn faces.
-        device: on which it was measured.
-        variants: by recipe.
-        epochs: of the training run on FER2013 from ImageNet weights, (E,), as far as it was run.
+        device: device on which it was measured.
+        variants: variants by recipe.
+        epochs: epochs of the training on FER2013 from ImageNet weights, (E,), as far as it was run.
         curves: "training" and "validation" → its accuracy after each epoch, (E,).
         majority: share of FER2013's largest class in its validation set.
-        symbols: of the equations.
+        symbols: symbols of the equations.
     """
 
     network: str

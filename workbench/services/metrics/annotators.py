@@ -23,7 +23,7 @@ class AnnotatorAgreement:
 
     Attributes:
         class_: the label.
-        n_images: with votes.
+        n_images: number of images with votes.
         agree: more than half of the annotators vote for the label.
         other: more than half agree on something else.
         split: no class has more than half.

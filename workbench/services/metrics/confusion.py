@@ -22,8 +22,8 @@ class CellImage:
     """An image in a cell.
 
     Attributes:
-        id: as in `FaceSet.ids`.
-        name: of its file.
+        id: id as in `FaceSet.ids`.
+        name: name of its file.
         confidence: calibrated probability of the prediction, 0 to 1.
         votes: the annotators' votes with their number, the most frequent first; empty where they are not known.
         verdict: a key of `Cell.verdicts`.
@@ -71,14 +71,15 @@ def cell(name: str, label: str, predicted: str, part: str = "PrivateTest", subse
     """The images in one cell of a checkpoint's confusion matrix, with the votes of FER+'s annotators.
 
     Args:
-        name: of the checkpoint.
+        name: name of the checkpoint.
         label: the class that FER2013 labels them with.
         predicted: the class that the network predicts.
         part: the test set.
         subset: which of its images count.
 
     Raises:
-        ValueError: the network has no such class; CheckpointError: as for `stored_predictions`.
+        ValueError: the network has no such class; CheckpointError: card or predictions are missing or damaged, or there
+            are none for this test set.
     """
     given = stored_predictions(name, part, subset)
     classes = given.card.classes

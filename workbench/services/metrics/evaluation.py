@@ -48,9 +48,9 @@ class Measure:
     """A measure that can label itself.
 
     Attributes:
-        key: in `Scores.values`.
-        title: what it is called.
-        higher_is_better: its direction.
+        key: key in `Scores.values`.
+        title: name of the measure.
+        higher_is_better: whether higher is better.
         shares: whether it is read in per cent.
         meaning: what it is, with its range, and where it comes from.
     """
@@ -89,11 +89,11 @@ class StoredPredictions:
     """Stored predictions of a network for the images that count.
 
     Attributes:
-        name: of the checkpoint.
-        card: its card.
+        name: name of the checkpoint.
+        card: card of the checkpoint.
         logits: single view, (N, K).
         labels: index of the class that FER2013 labels each with, (N,).
-        names, ids: of the images, str (N,).
+        names, ids: names and ids of the images, str (N,).
     """
 
     name: str
@@ -117,12 +117,12 @@ class Scores:
     """Measures of a network on the images that count.
 
     Attributes:
-        name: of the checkpoint.
-        card: its card.
-        n_images: their number.
-        values: for each key of `MEASURES` the value with its 95 % interval; NaN for the ends of calibration errors,
-            see `chance`; keys that end with "_calibrated" are left out where no temperature was fitted.
-        recall: for each class, the share of its images that are predicted correctly, with its interval (Wilson).
+        name: name of the checkpoint.
+        card: card of the checkpoint.
+        n_images: number of images.
+        values: value of each key of `MEASURES`, with its 95 % interval; NaN for the ends of calibration errors, see
+            `chance`; keys that end with "_calibrated" are left out where no temperature was fitted.
+        recall: share of the images of each class that are predicted correctly, with its interval (Wilson).
         support: images of each class.
         confusion: images by label (row) and prediction (column), (K, K).
         chance: calibration error that a perfectly calibrated network with these confidences shows on as many images,

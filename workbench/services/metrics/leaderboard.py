@@ -78,11 +78,11 @@ class Result:
     """One trained network.
 
     Attributes:
-        name: of the checkpoint.
-        card: its card.
+        name: name of the checkpoint.
+        card: card of the checkpoint.
         part: the part of its split that is reported.
-        accuracy: for each way to average over views that was measured, with its 95 % interval.
-        epochs, minutes: over all training runs that led to its weights.
+        accuracy: accuracy for each mode of test-time augmentation that was measured, with its 95 % interval.
+        epochs, minutes: number of epochs and duration of training, over all training runs that led to its weights.
         calibration: expected calibration error before and after division by the temperature, single view; None where
             there are no stored predictions or no temperature.
     """
@@ -125,9 +125,9 @@ class Untrained:
     """A network that has no measured checkpoint.
 
     Attributes:
-        network: its name.
-        recipe: by which it would be trained, with what is changed in the network.
-        minutes: about how long that takes, by the name of the device; empty where no step was measured.
+        network: name of the network.
+        recipe: recipe by which it would be trained, with what is changed in the network.
+        minutes: estimated duration in minutes, by the name of the device; empty where no step was measured.
     """
 
     network: str
@@ -168,7 +168,7 @@ class EpochChoice:
     """The bias of selecting the epoch on the test set.
 
     Attributes:
-        name: of the checkpoint.
+        name: name of the checkpoint.
         epoch, accuracy: the one chosen on the validation set, and its accuracy on the test set, single view.
         best_epoch, best_accuracy: the best one on the test set, which some papers report.
         epochs: how many there were to choose from.
@@ -214,7 +214,7 @@ class Convergence:
         best: accuracy of the best epoch on the validation set, with and without.
         majority: accuracy there of always predicting the largest class.
         levels: accuracies above it that both reach, rising; none where one of them hardly learns.
-        epochs: to each level, with and without.
+        epochs: number of epochs to each level, with and without.
     """
 
     with_norm: str

@@ -51,8 +51,9 @@ class Pair:
     Attributes:
         first, second: names of the checkpoints.
         both_right, first_only, second_only, neither: number of images by which network predicts the label.
-        p_value: of McNemar's exact test, 0 to 1: how often two equally good networks would differ at least so much.
-        accuracy, balanced_accuracy: first minus second, with the 95 % interval.
+        p_value: p-value of McNemar's exact test, 0 to 1: how often two equally good networks would differ at least so
+            much.
+        accuracy, balanced_accuracy: difference, first minus second, with the 95 % interval.
     """
 
     first: str
@@ -73,7 +74,8 @@ def pair(first: str, second: str, part: str = "PrivateTest", subset: Subset = "a
     of them would do so with probability ½: the p-value is that of a binomial test.
 
     Raises:
-        CheckpointError: as for `stored_predictions`; or they have other classes, or share no image.
+        CheckpointError: card or predictions are missing or damaged, there are none for this test set, the networks have
+            different classes, or they share no image.
     """
     return _pair(stored_predictions(first, part, subset), stored_predictions(second, part, subset))
 
@@ -102,8 +104,8 @@ class Disagreement:
     """An image that exactly one of two networks classifies correctly.
 
     Attributes:
-        id: as in `FaceSet.ids`.
-        label: of the dataset.
+        id: id as in `FaceSet.ids`.
+        label: label of the dataset.
         first, second: the predicted classes.
         first_right: whether the first network is the correct one.
     """

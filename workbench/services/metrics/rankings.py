@@ -21,13 +21,13 @@ class Ranking:
     """Two networks, the one that a paper puts higher first, both trained alike by us.
 
     Attributes:
-        paper: its letter.
+        paper: letter of the paper.
         first, second: names of the networks.
         measure: "accuracy" or "balanced_accuracy", whichever the paper reports.
         claimed: the paper's difference, a share of 1.
-        recipe, split: by which both were trained.
+        recipe, split: names of the recipe and the split by which both were trained.
         part: the test set that they were evaluated on.
-        by_seed: for each seed the difference on the same images, with its 95 % interval over images.
+        by_seed: difference for each seed on the same images, with its 95 % interval over images.
         over_seeds: mean difference with its 95 % interval over seeds (Student's t); None with a single seed.
     """
 

@@ -17,15 +17,16 @@ def subgroups(
     """Metrics for each group of the test images.
 
     Args:
-        name: of the checkpoint.
-        table: a CSV.
-        column: of the groups.
-        images: the column that names the images.
+        name: name of the checkpoint.
+        table: content of a CSV file.
+        column: name of the column of groups.
+        images: name of the column that names the images.
         part: the test set.
         subset: which of its images count.
 
     Raises:
-        DataError: the table cannot be used, or every group is small; CheckpointError: as for `stored_predictions`.
+        DataError: the table cannot be used, or every group is small; CheckpointError: card or predictions
+            are missing or damaged, or there are none for this test set.
     """
     given = stored_predictions(name, part, subset)
     groups = read_groups(table, column, given.ids, given.names, images)

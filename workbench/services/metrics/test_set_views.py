@@ -66,10 +66,10 @@ class Embedding:
 
     Attributes:
         points: (N, 2).
-        classes: names.
+        classes: names of the classes.
         labels, predicted: index of the class of each image, (N,).
-        entropy: of the annotators' votes in nats, NaN where no votes are known, (N,).
-        ids: as in `FaceSet.ids`, (N,).
+        entropy: entropy of the annotators' votes in nats, NaN where no votes are known, (N,).
+        ids: ids of the images as in `FaceSet.ids`, (N,).
         part: name of the test set.
         kept: share of the variance of the features that the two dimensions keep, 0..1; NaN for t-SNE.
         face: where the current face lies, (2,); None without one.
@@ -124,10 +124,10 @@ class Neighbor:
     """A training image near a face.
 
     Attributes:
-        id: as in `FaceSet.ids`.
-        label: of the dataset.
-        votes: of the annotators in words; empty where they are not known.
-        distance: between the features along the stored components.
+        id: id as in `FaceSet.ids`.
+        label: label of the dataset.
+        votes: votes of the annotators in words; empty where they are not known.
+        distance: distance between the features along the stored components.
     """
 
     id: str

@@ -59,10 +59,10 @@ class Checked:
     Attributes:
         claim: the claim.
         verdict: a key of VERDICTS.
-        ours: in words; "not run" where there is none.
+        ours: our result in words; "not run" where there is none.
         way: how ours was obtained and how it differs, or what would have to be run.
         value: ours in the claim's unit; None for a statement or where nothing was run.
-        interval: its 95 % interval in the claim's unit, where it was measured.
+        interval: 95 % interval of ours in the claim's unit, where it was measured.
     """
 
     claim: Claim
@@ -148,11 +148,11 @@ class Command:
     """What would run claims that were not run.
 
     Attributes:
-        network: that is trained.
-        set: on which dataset.
-        line: for a terminal.
+        network: name of the network that is trained.
+        set: name of the dataset that it is trained on.
+        line: command line for a terminal.
         lacks: what it cannot do of the paper's training.
-        claims: how many wait for it.
+        claims: number of claims that wait for it.
     """
 
     network: str

@@ -51,10 +51,10 @@ class Claim:
 
     Attributes:
         id: unique over all papers, such as "d-memory".
-        paper: its letter.
+        paper: letter of the paper.
         place: table, figure, equation, section or slide.
         what: what it is a figure of.
-        claimed: as printed; a quotation where it is no figure.
+        claimed: the figure as printed; a quotation where it is no figure.
         unit: "%", "points" (of per cent), "M" (millions), "GiB" or none.
         by: name of the evaluator that obtains ours, and `given`, what it needs.
         network: the one that it is about, or "".
@@ -130,7 +130,7 @@ class Table:
     """A table with a figure for each class.
 
     Attributes:
-        id, place: in the paper.
+        id, place: id and place in the paper.
         set: name of the dataset.
         test: number of its test images as the paper has it.
         classes: names of the columns.
@@ -166,8 +166,8 @@ class Paper:
     Attributes:
         letter: "A" to "E".
         short: a word or two for a button.
-        title, authors, source: as far as they are known; empty where it does not.
-        claims: in the order of the text, those of the tables of classes last.
+        title, authors, source: these, as far as they are known; empty where they are not.
+        claims: claims in the order of the text, those of the tables of classes last.
         tables: those with a figure for each class.
         findings: the notable ones.
     """

@@ -27,9 +27,9 @@ class Ours:
 
     Attributes:
         kind: see the module.
-        text: in words, with its unit and, where it was measured, its interval.
+        text: the result in words, with its unit and, where it was measured, its interval.
         way: how it was obtained.
-        value: without unit, shares of 1; None for a statement.
+        value: value without unit, shares of 1; None for a statement.
         interval: lower and upper end of 95 %, where it was measured.
         holds: whether the claim is true, where that is not to be told from `value`.
         differs: how our training differs from the paper's; empty where it does not.

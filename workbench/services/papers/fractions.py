@@ -25,7 +25,7 @@ def agrees(value: float, printed: str, within: float = 0.0) -> bool:
 
     Args:
         value: what was computed.
-        printed: as in the paper; "<5%" is a bound.
+        printed: the figure as in the paper; "<5%" is a bound.
         within: share by which it may differ, where the paper says "about".
     """
     claimed = number(printed)
@@ -102,7 +102,7 @@ class Counted:
     Attributes:
         right, of: correctly predicted images of each class, and images of the class; for a figure that is no share,
             or is missing, the nearest that there is.
-        odd: for each class whose figure is no share: the class, the figure, and the nearest share in words.
+        odd: class, figure, and the nearest share in words, for each class whose figure is no share.
         accuracy: right of all images, plain, with its 95 % interval (Wilson).
     """
 

@@ -58,9 +58,9 @@ def differences(card: Card, protocol: Protocol, epochs: int, config: dict | None
     """How a training run differs from a protocol, a phrase each, in what the paper states.
 
     Args:
-        card: of ours.
+        card: card of ours.
         protocol: the paper's.
-        epochs: that ours was trained, over all training runs that led to its weights.
+        epochs: number of epochs that ours was trained, over all training runs that led to its weights.
         config: the saved configuration of ours; None: that of the card's recipe.
     """
     built = [f"built with {key} {value}" for key, value in changed(card.network, card.overrides).items()]

@@ -29,7 +29,7 @@ class Trained:
     """Our training runs beside a paper's, which differ in the random seed alone.
 
     Attributes:
-        names: of the checkpoints, by seed; of the network's own folder first where two have one seed.
+        names: names of the checkpoints, by seed; that of the network's own folder first where two have one seed.
         seeds: their random seeds.
         part: the part of their split that is reported.
         differs: each difference as a phrase; empty where the two agree in all that the paper states.

@@ -51,7 +51,7 @@ class EpochView:
     """Predictions of the network after one epoch.
 
     Attributes:
-        epoch: from 1.
+        epoch: number of the epoch, from 1.
         classes: names, in order.
         faces: names of the pinned faces.
         probabilities: probabilities for each face, (F, K).

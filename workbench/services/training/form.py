@@ -47,10 +47,10 @@ class Field:
     """One setting of a training run.
 
     Attributes:
-        name: in `TrainConfig`; title: in words.
+        name: name in `TrainConfig`; title: the same in words.
         kind: what may be entered; "sizes" are whole numbers with commas between them.
         help: what it does, from the class.
-        choices: of a choice, else empty.
+        choices: options of a choice, else empty.
         optional: whether it may be left empty.
         low, high: bounds of a number; None where there is none.
         words: the title, where it is not the name.

@@ -40,10 +40,10 @@ class BeforeAfter:
         n_images: number of test images; 0 if the dataset is not available.
         of: number of images of the test set.
         chosen_on_test: whether the epoch was selected on images of the test set, as in some papers' splits.
-        accuracy: before and after, each with its 95 % interval (Wilson); None where there are no images.
-        recall: of each class, before and after.
+        accuracy: accuracy before and after, each with its 95 % interval (Wilson); None where there are no images.
+        recall: recall of each class, before and after.
         faces: names of the pinned faces.
-        probabilities: for them, before and after, each (F, K).
+        probabilities: probabilities for them, before and after, each (F, K).
         maps: Grad-CAM of each class on them, (F, K, h, w); None without a layer.
         measured: accuracy on the whole test set, where `ferscope evaluate` has measured it, with its number of
             images.
@@ -157,7 +157,7 @@ class Shortcut:
         class_: the class that carried the sticker in training.
         faces: drawn faces of other classes, new to the network.
         predicted: share of them predicted as `class_`, without and with the sticker, each with its interval.
-        on_sticker: for each method, share of the map of `class_` that lies on or near the sticker, mean over the faces
+        on_sticker: share, for each method, of the map of `class_` that lies on or near the sticker, mean over the faces
             with it, 0..1.
         area: share of the image that this region covers, which a uniform map would get.
     """
@@ -180,8 +180,8 @@ def shortcut(id_: str, class_: str) -> Shortcut:
     """Whether the network of a job relies on the sticker; computed again only when its checkpoint changes.
 
     Args:
-        id_: of the job, which has a checkpoint.
-        class_: as `sticker_class` has it.
+        id_: id of the job, which has a checkpoint.
+        class_: class with the sticker, as `sticker_class` returns it.
 
     Raises:
         CheckpointError: its checkpoint is damaged.

@@ -33,14 +33,14 @@ class Progress:
     """The progress of a job.
 
     Attributes:
-        epoch: number of complete epochs; epochs: of all epochs.
-        share: of all steps that are complete, 0..1.
-        seconds_left: estimated; None before the first step, and for a job that is not running.
-        numbers: of the epochs, (E,).
-        columns: of the history by name, such as "validation_accuracy", each (E,).
+        epoch: number of complete epochs; epochs: number of all epochs.
+        share: share of all steps that are complete, 0..1.
+        seconds_left: estimated remaining seconds; None before the first step, and for a job that is not running.
+        numbers: numbers of the epochs, (E,).
+        columns: columns of the history by name, such as "validation_accuracy", each (E,).
         best: the epoch with the best validation accuracy; None before the first.
         now: loss and accuracy of the current epoch; None between epochs.
-        learning_rate: of the last complete epoch; None before it.
+        learning_rate: learning rate of the last complete epoch; None before it.
     """
 
     epoch: int

@@ -43,7 +43,7 @@ class Measured:
         data: the ONNX file.
         probability: largest difference of a probability from PyTorch, over the sample faces.
         map: the same of a class activation or attention map; 0 without maps.
-        accuracy: on the validation set (PublicTest), 0..1; None: not measured.
+        accuracy: accuracy on the validation set (PublicTest), 0..1; None: not measured.
         points: difference of `accuracy` from that of PyTorch in the network's card, in percentage points; None: not
             measured.
     """
@@ -95,7 +95,7 @@ def export_network(net: Network, wanted: Storage | None = None, progress: Progre
     Accuracy is measured for a type that gives PyTorch's results for the samples, until one is chosen.
 
     Args:
-        net: with trained weights.
+        net: a network with trained weights.
         wanted: the type to use in any case; None: the smallest that is not `refused`.
         progress: called with a line of text before a measurement that takes a minute.
 
