@@ -112,7 +112,7 @@ def cross_validate(config: TrainConfig, report: Callable[[str], None] = print) -
 
     Raises:
         Interrupted: after Ctrl-C; `resume` continues after the last complete epoch.
-        TrainingError, DataError, ValueError, DiskFullError: with a message for the user.
+        TrainingError, DataError, ValueError, DiskFullError: a fold failed; the message says why and what to do.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise TrainingError("A cross-validation trains in one process: start it without torchrun or fabric run.")

@@ -121,7 +121,7 @@ def search(
 
     Raises:
         Interrupted: after Ctrl-C; the same call continues.
-        DataError, DiskFullError: with a message for the user.
+        DataError, DiskFullError: the search failed; the message says why and what to do.
     """
     found = []
     for number, (config, settings) in enumerate(configs, 1):

@@ -49,7 +49,7 @@ class Serving:
     Attributes:
         page: Gradio's Blocks, launched.
         gateway: the gateway before it, with its counts.
-        folder: of the sample images; it is deleted when the demo ends.
+        folder: folder of the sample images; it is deleted when the demo ends.
         local: address on this computer; link: the public one, None where there is none.
     """
 

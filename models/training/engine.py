@@ -30,7 +30,7 @@ def train(config: TrainConfig) -> Path:
 
     Raises:
         Interrupted: after Ctrl-C, once a usable checkpoint is written.
-        TrainingError, DataError, ValueError, DiskFullError: with a message for the user.
+        TrainingError, DataError, ValueError, DiskFullError: the training failed; the message says why and what to do.
     """
     if config.threads:
         torch.set_num_threads(config.threads)

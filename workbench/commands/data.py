@@ -98,10 +98,10 @@ def show_splits(
     """Print the available splits of a dataset, or one of them, and write it as lists of ids.
 
     Args:
-        name: of one split, or of a cross-validation, such as subject-10fold; without it all are printed.
+        name: name of one split, or of a cross-validation, such as subject-10fold; without it all are printed.
         data: the imported set.
         out: write the lists to this file (.json); --split FILE of `ferscope train` takes it.
-        seed: of the draw, for splits that draw.
+        seed: random seed, for splits that draw images at random.
     """
     if out and out.suffix != ".json":
         raise DataError(f"{out}: the lists are written as JSON; give a name that ends with .json")
@@ -203,7 +203,7 @@ def fetch(name: Annotated[Literal["fer2013"], tyro.conf.Positional] = "fer2013",
     """Download FER2013 from Kaggle and import it (needs: pip install -e ".[kaggle]").
 
     Args:
-        name: which set.
+        name: name of the set.
         out: the file to write.
     """
     try:

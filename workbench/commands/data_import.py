@@ -47,7 +47,7 @@ def import_set(
             fer2013, affectnet, rafdb, ckplus or expw for the codes of that dataset; or a file with one such line each.
         faces: auto: detect the face in images larger than 128 pixels, unless the dataset has crops; never: take the
             square in the middle.
-        side: of the imported images in pixels; by default 48, or 96 where the faces are that large.
+        side: side of the imported images in pixels; by default 48, or 96 where the faces are that large.
         labels: own labels, or FER2013 with the votes of FER+: eight classes, with contempt.
         force: import again, and accept a FER2013 whose counts differ from the complete one.
     """

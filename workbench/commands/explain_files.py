@@ -21,9 +21,9 @@ class LeftOut:
     """A file without a prediction.
 
     Attributes:
-        file: its path as it was given.
+        file: path of the file as it was given.
         kind: "unreadable", "not an image", "video" or "not a file".
-        why: in a sentence.
+        why: the reason in a sentence.
     """
 
     file: Path
@@ -115,7 +115,7 @@ def crops_of(files: Iterable[Path], cropped: bool = False) -> Iterator[Crops | L
     """The faces of each file, in the order of the files; a few files are read ahead, each in a thread of its own.
 
     Args:
-        files: of images.
+        files: paths of image files.
         cropped: every image is a cropped face. Without it those are that `faces.detect_or_whole` recognizes.
     """
     ahead: deque[Future[Crops | LeftOut]] = deque()

@@ -58,7 +58,7 @@ class Explained:
     """One face of one image.
 
     Attributes:
-        crops: of its image.
+        crops: crops of its image.
         number: 1 for the largest face of the image; 0 for the center of an image without a detected face.
         result: prediction and maps.
     """

@@ -57,11 +57,11 @@ def add(
             (.pth, .pt, .ckpt, .bin, .safetensors). Pickles are read with weights_only=True, which executes no code.
         file: a Python file with @register_model. It is run now and whenever FERScope starts: name only a file that you
             trust.
-        name: of the checkpoint that is written; by default after the source.
+        name: name of the checkpoint that is written; by default after the source.
         network: architecture of a file of weights, one of `ferscope models` or of your own file.
         options: options of that architecture, each a name and a value.
-        classes: their names, in the order of the logits.
-        mean: of the training pixels in 0..1; one number, or one for each channel.
+        classes: names of the classes, in the order of the logits.
+        mean: mean of the training pixels in 0..1; one number, or one for each channel.
         std: standard deviation of the training pixels, in the same form.
         input_size: side of the input in pixels.
         channels: 1 for gray, 3 for RGB; by default those of the weights. For gray, kernels for RGB are summed over the
@@ -279,7 +279,7 @@ def rm(name: Annotated[str, tyro.conf.Positional], /) -> None:
     """Remove a checkpoint that was added, or forget a Python file, which itself stays.
 
     Args:
-        name: as in `ferscope networks list`; for a Python file its path.
+        name: name as in `ferscope networks list`; for a Python file its path.
     """
     adding.remove(name)
     print(f"Removed {name}.")

@@ -28,10 +28,10 @@ def call(module: str, data: bytes, most: int, seconds: float) -> tuple[bytes, in
     """What a module of this package replies to the bytes of a file, and the status with which its process ended.
 
     Args:
-        module: its name; its `main` calls `serve`.
+        module: name of the module; its `main` calls `serve`.
         data: the file.
         most: bytes of a reply; a longer one is cut.
-        seconds: after which it is ended, with status -9.
+        seconds: seconds after which it is ended, with status -9.
 
     Raises:
         PictureError: too many such processes are running.
@@ -117,8 +117,8 @@ def serve(handle: Callable[[bytes], Iterator[bytes]], seconds: int) -> None:
     """Reply to the files at the standard input, one after another.
 
     Args:
-        handle: from the bytes of a file to the parts of the reply.
-        seconds: of processor time that a file may take.
+        handle: function from the bytes of a file to the parts of the reply.
+        seconds: processor time in seconds that a file may take.
     """
     files, replies = sys.stdin.buffer, sys.stdout.buffer
     while size := files.read(16):

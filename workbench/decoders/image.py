@@ -99,9 +99,9 @@ def finished(image: Image.Image, *notes: tuple[str, ...], size: tuple[int, int] 
     """An upright image of any mode as RGB with at most `MAX_PIXELS`, and its notes; other metadata is removed.
 
     Args:
-        image: upright.
+        image: an upright image.
         notes: sentences on what was changed or left out before.
-        size: of the file, where the image was scaled down while it was decoded.
+        size: width and height of the image in the file, where it was scaled down while it was decoded.
 
     Raises:
         RangeError: floats that are neither in 0..1 nor in 0..255.

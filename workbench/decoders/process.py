@@ -52,8 +52,8 @@ def start(module: str, *arguments: str, stdin: int = subprocess.PIPE, session: b
     """A process that runs a module of this package, with pipes.
 
     Args:
-        module: its name.
-        arguments: of the program.
+        module: name of the module.
+        *arguments: arguments of the program.
         stdin: the descriptor of an open file in place of a pipe.
         session: whether it has a process group of its own, which can be ended as a whole.
     """

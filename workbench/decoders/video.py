@@ -52,10 +52,10 @@ class Frame:
     """A decoded frame.
 
     Attributes:
-        time: in seconds from the start of the video.
+        time: time in seconds from the start of the video.
         picture: upright, RGB, at most `LARGEST` pixels a side.
-        scale: by which coordinates on `picture` are multiplied to be those of the video.
-        duration: of the whole video in seconds, as its header says; 0 where it does not.
+        scale: factor by which coordinates on `picture` are multiplied to be those of the video.
+        duration: duration of the whole video in seconds, as its header says; 0 where it does not.
     """
 
     time: float
@@ -70,7 +70,7 @@ def frames(clip: Clip, fps: float, start: float = 0.0) -> Iterator[Frame]:
     Args:
         clip: the video. One that a visitor sent may have 100 MB, 10 minutes and 9 megapixels a frame.
         fps: frames a second, over 0.
-        start: in seconds; the first frame is the last one that begins at or before it, if there is one.
+        start: time in seconds; the first frame is the last one that begins at or before it, if there is one.
 
     Raises:
         PictureError: not a video, damaged, or over a limit; the message says what to do.

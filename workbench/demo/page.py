@@ -138,8 +138,8 @@ class ExplainTab:
 
     Attributes:
         face: changed when a face is chosen.
-        inputs: of `responses.explain_tab`.
-        outputs: of the same.
+        inputs: inputs of `responses.explain_tab`.
+        outputs: outputs of `responses.explain_tab`.
         pictures: the images of visitors.
     """
 

@@ -33,7 +33,7 @@ class Seen:
 
     Attributes:
         picture: upright, RGB, resized to at most `SHOWN` pixels a side.
-        scale: from the boxes' coordinates to those of `picture`.
+        scale: factor from the boxes' coordinates to those of `picture`.
         boxes: detected faces, largest first.
         faces: each of them, cropped; the center of the image if none was detected.
         notes: sentences on what was left out while it was decoded.

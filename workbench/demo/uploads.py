@@ -42,7 +42,7 @@ class Upload:
     """A file in memory.
 
     Attributes:
-        data: its bytes.
+        data: bytes of the file.
         visitor: the browser that uploaded it, the only one that may read it; None: anybody who knows its path.
         refusal: why it cannot be used, for a file that was not kept.
     """

@@ -107,9 +107,9 @@ class Written:
     """A web demo that was written.
 
     Attributes:
-        titles: of its networks.
-        files: its files.
-        bytes: of all of them together.
+        titles: titles of its networks.
+        files: paths of its files.
+        bytes: size of all of them together in bytes.
     """
 
     titles: tuple[str, ...]

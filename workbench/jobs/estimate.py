@@ -26,7 +26,7 @@ class Estimate:
         total_seconds: duration of `epochs`, with the start of the process.
         epochs: epochs within the time limit: `config.epochs`, or fewer if `config.minutes` ends it before.
         steps: optimizer steps in one epoch.
-        device: on which it was measured, e.g. "cpu, threads: 1".
+        device: device on which it was measured, e.g. "cpu, threads: 1".
     """
 
     seconds_per_epoch: float
@@ -42,11 +42,12 @@ def estimate_duration(config: TrainConfig, patience: float = 300.0) -> Estimate:
     It takes about ten seconds, mostly to start the process.
 
     Args:
-        config: as for `submit`.
+        config: configuration of the training, as for `submit`.
         patience: timeout in seconds.
 
     Raises:
-        JobError: as for `submit`, with the message of the process if it failed, or after the timeout.
+        JobError: unknown network, missing data, or initial weights of another network; the process failed, with its
+            message; or it took longer than `patience`.
     """
     config = requests.complete(config)
     with tempfile.TemporaryDirectory() as folder:

@@ -20,7 +20,7 @@ def ended(job: Job, code: int | None) -> Job:
     """The job with its final state, after its process has ended.
 
     Args:
-        job: in the state "running" or "stopping".
+        job: a job in the state "running" or "stopping".
         code: exit code, −n after signal n; None if this process did not start the job.
     """
     final = [event for event in store.events(job)[job.past_events :] if event["event"] in _FINAL_EVENTS]

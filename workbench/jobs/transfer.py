@@ -58,7 +58,7 @@ def export(id_: str) -> bytes:
     """A zip file of `FILES` for another FERScope, without paths of this computer in card and configuration.
 
     Raises:
-        JobError: as `promote`.
+        JobError: no such job, no checkpoint yet, still running, or trained on a visitor's own images.
     """
     job = _shareable(id_)
     texts = _without_paths(job)

@@ -27,8 +27,8 @@ def serve(folder: Annotated[Path, tyro.conf.Positional], port: int = 7900, host:
     """Serve a folder until it is ended.
 
     Args:
-        folder: with an index.html
-        port: of the server
+        folder: folder with an index.html
+        port: port of the server
         host: address to listen at; 0.0.0.0: the local network
     """
     if not (folder / "index.html").is_file():

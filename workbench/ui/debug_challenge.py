@@ -29,7 +29,7 @@ class Case:
     Attributes:
         face, network: the input and the name of the network.
         fault: the fault; None for the reference network.
-        number: of the challenge, which decides the details of the fault.
+        number: number of the challenge, which decides the details of the fault.
     """
 
     face: Face

@@ -20,9 +20,9 @@ def put_on_list(images: Sequence[str], reason: str, key: str, what: str) -> None
     """Draw the choice of a list and the buttons that put images on it and take them off; for the teacher only.
 
     Args:
-        images: ids.
-        reason: of a new list.
-        key: of the widgets.
+        images: ids of the images.
+        reason: reason of a new list.
+        key: key of the widgets.
         what: which images, for the buttons, such as "marked image".
     """
     if not classroom.teacher():

@@ -50,7 +50,7 @@ def section(network: str, found: Gates | None, names: Mapping[str, str]) -> None
     """Draw mean maps and the table of all gates; if nothing is measured yet, a button that does it.
 
     Args:
-        network: its name.
+        network: name of the network.
         found: result of `measured`.
         names: module → its label on the page; others are labeled by their kind and their name in the network.
     """

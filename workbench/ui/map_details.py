@@ -44,7 +44,7 @@ class Chosen:
         explanation: prediction and maps.
         class_: target class of the map.
         method: one of `METHODS`.
-        opacity: of the strongest color, 0..1.
+        opacity: opacity of the strongest color, 0..1.
         shared: whether maps of one method share one scale.
     """
 

@@ -20,7 +20,7 @@ class Item:
 
     Attributes:
         text: alternative text of a chart; of a caption its Markdown.
-        key: of a chart, its key on the page; empty for a caption.
+        key: key of a chart on the page; empty for a caption.
         figure: the chart; None for a caption.
         wide: whether it takes the whole width of the page.
     """

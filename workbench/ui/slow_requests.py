@@ -21,8 +21,8 @@ def ready(network: str, images: int, label: str, key: str) -> bool:
     Args:
         network: name of the network.
         images: number of forward passes.
-        label: of the button.
-        key: of the button and the request; include face and network, so that another one needs another click.
+        label: label of the button.
+        key: key of the button and the request; include face and network, so that another one needs another click.
     """
     if at_once(network, images, key):
         return True

@@ -51,10 +51,10 @@ def network_button(label: str, name: str, container: Any = st, **more: Any) -> N
     """Draw a button that chooses the network; also in a tab, where a click by itself runs only the tab again.
 
     Args:
-        label: of the button.
-        name: of the network.
+        label: label of the button.
+        name: name of the network.
         container: where it is drawn, for example a column.
-        more: as for `st.button`.
+        **more: further arguments of `st.button`.
     """
     if container.button(label, on_click=choose_network, args=(name,), **more):
         st.rerun()

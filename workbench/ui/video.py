@@ -30,13 +30,13 @@ class Analysis:
     """What this visitor's session keeps of a clip: probabilities and a few small images, not the clip.
 
     Attributes:
-        key: of the clip, by its content.
+        key: key of the clip, by its content.
         network, fps: the other two things that it depends on.
-        title: for the sentence above the chart.
-        timeline: as far as it was analyzed.
+        title: title of the clip in the sentence above the chart.
+        timeline: probabilities over time, as far as it was analyzed.
         watch: the faces that are followed, to continue.
         strips: (time, JPEG) of each face.
-        boxes: of each face at each time, in pixels of the video.
+        boxes: box of each face at each time, in pixels of the video.
         done: whether the end was reached.
         paused: whether the visitor cancelled it.
     """

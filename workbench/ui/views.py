@@ -79,9 +79,10 @@ def choose_one(label: str, options: Iterable[Any], default: Any, key: str, conta
     """A segmented control with exactly one option chosen, kept in the link as `key`.
 
     Args:
-        label, options, default, key: as for `st.segmented_control`; `default` also replaces an empty value in the link.
+        label, options, default, key: the arguments of `st.segmented_control`; `default` also replaces an empty value in
+            the link.
         container: container that it is drawn in, for example a column.
-        more: as for `st.segmented_control`.
+        **more: further arguments of `st.segmented_control`.
     """
     chosen = container.segmented_control(
         label, options, default=default, required=True, wrap=True, key=key, bind="query-params", **more

@@ -45,7 +45,7 @@ def export(
         network: name of a trained network, or the folder of a checkpoint
         to: one file with preprocessing inside (onnx, torchscript), or a folder with weights and a model card
         out: the file or folder; by default the network's name with .onnx, .pt, -hub or -timm
-        input_type: of the images in 0..255 that an ONNX or TorchScript file takes
+        input_type: data type of the images in 0..255 that an ONNX or TorchScript file takes
         license: identifier of the license of the weights for the model card, such as apache-2.0
         push: USER/NAME on the Hugging Face Hub; uploads the folder, with your token (hf auth login)
         private: make a repository that is created by --push private

@@ -38,7 +38,7 @@ def write_hub_folder(source: Path, out: Path, license_: str = "") -> float:
     Args:
         source: folder of the checkpoint.
         out: the new folder; files of the same names are replaced.
-        license_: as for `model_card`.
+        license_: identifier of the weights' license, as for `model_card`.
 
     Returns:
         Largest difference of logits from those of the checkpoint.

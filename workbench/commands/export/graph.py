@@ -42,7 +42,7 @@ class Preprocessed(nn.Module):
 
     Args:
         network: maps normalized images (B, C, S, S) to logits (B, K); in evaluation mode.
-        card: its input size, normalization and temperature.
+        card: card of the network, with its input size, normalization and temperature.
     """
 
     def __init__(self, network: nn.Module, card: Card) -> None:

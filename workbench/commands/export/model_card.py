@@ -38,8 +38,8 @@ def model_card(name: str, card: Card, target: str, license_: str = "") -> str:
     """The text of README.md: a YAML header for the Hub, then use, preprocessing, training, results and limits.
 
     Args:
-        name: of the folder.
-        card: of the checkpoint.
+        name: name of the folder.
+        card: card of the checkpoint.
         target: "hub-folder" or "timm".
         license_: identifier of the weights' license, such as "apache-2.0"; empty leaves it out.
     """

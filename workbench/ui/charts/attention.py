@@ -38,7 +38,7 @@ def small_maps(
     Args:
         maps: title → map.
         low, high: the ends of the scale.
-        unit: of the color bar.
+        unit: unit of the color bar.
         columns: maps in a row.
         mark: (row, column) that gets a cross, for the query position.
         outline: draw a schematic face over each map, for maps over aligned faces.
@@ -85,7 +85,7 @@ def channel_weights(
     """A bar for each channel (C,), sorted by number or in descending order.
 
     Args:
-        weights: of the channels.
+        weights: weights of the channels.
         label: title of the y-axis.
         limits: ends of the y-axis; None leaves that end to the data.
         in_order: sort by channel number; False: by weight.
@@ -129,9 +129,9 @@ def logit_pairs(classes: tuple[str, ...], before: Tensor, after: Tensor | None) 
     """Two bars a class: its logit with all modules and, pale, without the disabled ones, each with its number.
 
     Args:
-        classes: in their fixed order.
+        classes: names of the classes in their fixed order.
         before: logits with all modules, (K,).
-        after: without the disabled ones, (K,); None if none is.
+        after: logits without the disabled ones, (K,); None if none is.
     """
     drawn = []
     pairs = [(before, 1.0, "", 0.0)] if after is None else [(before, 1.0, "on", -0.2), (after, 0.45, "off", 0.2)]

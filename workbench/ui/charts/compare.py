@@ -20,8 +20,8 @@ def predictions_side_by_side(names: list[str], classes: tuple[str, ...], shares:
     """A row for each network, a column for each class, in each cell the probability as a number over a bar.
 
     Args:
-        names: of the networks, as displayed.
-        classes: in their fixed order.
+        names: names of the networks, as displayed.
+        classes: names of the classes in their fixed order.
         shares: probabilities (networks, classes); NaN where a network has no such class.
     """
     n, k = shares.shape

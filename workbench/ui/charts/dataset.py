@@ -54,7 +54,7 @@ def intensities(shares: Mapping[str, Tensor]) -> go.Figure:
     """Histogram of gray values, 0 black to 255 white, a line for each split of a dataset.
 
     Args:
-        shares: for each split, the share of its pixels in bins of equal width, (bins,).
+        shares: share of the pixels of each split in bins of equal width, (bins,).
     """
     figure = go.Figure()
     styles = zip(("#0072B2", "#D55E00", "#009E73", "#7F7F7F"), ("solid", "dash", "dot", "dashdot"), strict=True)

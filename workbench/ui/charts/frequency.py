@@ -26,7 +26,7 @@ def contrast(values: Tensor, label: str, most: float | None = None) -> go.Figure
 
     Args:
         values: gray values around zero.
-        label: of the color bar.
+        label: title of the color bar.
         most: value shown as white; None: the 99.5th percentile of the absolute values.
     """
     if most is None:

@@ -48,8 +48,8 @@ def face_with_map(pixels: Tensor, heat: Tensor, top: float, opacity: float, unit
         pixels: gray image in 0..1.
         heat: the map, at least 0.
         top: the value that gets the brightest color; 0: the map is blank and has no color bar.
-        opacity: of the strongest color, 0..1.
-        unit: of the color bar.
+        opacity: opacity of the strongest color, 0..1.
+        unit: unit of the color bar.
     """
     drawn = [_gray(pixels)]
     if top > 0:
@@ -78,8 +78,8 @@ def many_maps(
         pixels: gray image (S, S) in 0..1.
         maps: title → map. One with negative values is drawn around zero, red above and blue below.
         top: the value that gets the brightest color in all of them; None: each map has its own, without a color bar.
-        opacity: of the strongest color, 0..1.
-        unit: of the color bar.
+        opacity: opacity of the strongest color, 0..1.
+        unit: unit of the color bar.
     """
     columns = 2 if is_phone() else len(maps) if len(maps) <= 7 else 6
     maps = {wrapped(title, 18 if columns <= 4 else 12): heat for title, heat in maps.items()}
@@ -189,7 +189,7 @@ def gridded(
 
     Args:
         figure: an image of this module, changed in place.
-        side: of the image in pixels.
+        side: side of the image in pixels.
         cells: rows, and columns, of the grid.
         picked, found: numbers of cells, row by row from 0.
     """

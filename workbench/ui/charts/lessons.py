@@ -19,7 +19,7 @@ def numbered(figure: go.Figure, side: int, predicted: int | None = None, answer:
 
     Args:
         figure: an image of another module, changed in place.
-        side: of the image in pixels.
+        side: side of the image in pixels.
         predicted, answer: fields 0 to 8, row by row; None: no frame.
     """
     step = side / 3
@@ -74,8 +74,8 @@ def bars(
         texts: the numbers as displayed.
         label: title of the x-axis.
         predicted: name of the student's bar.
-        top: length of the axis; None: of the longest bar.
-        colors: of the bars; None: one for all but the student's.
+        top: length of the axis; None: that of the longest bar.
+        colors: colors of the bars; None: one for all but the student's.
     """
     figure = go.Figure(
         go.Bar(

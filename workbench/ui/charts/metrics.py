@@ -40,7 +40,7 @@ def recall_bars(recall: Mapping[str, Mapping[str, Interval]]) -> go.Figure:
     side in colors and hatchings named in a legend.
 
     Args:
-        recall: for each network, for each class, value and ends of the interval in 0..1.
+        recall: recall of each class for each network, value and ends of the interval in 0..1.
     """
     alone, drawn = len(recall) == 1, []
     looks = zip(network_colors([*recall]), itertools.cycle(_HATCHES), strict=False)
@@ -218,7 +218,7 @@ def reliability(
 
     Args:
         edges: borders of the bins, 0..1, (bins + 1,).
-        accuracy, confidence: of each bin, NaN where it is empty, (bins,).
+        accuracy, confidence: accuracy and mean confidence of each bin, NaN where it is empty, (bins,).
         count: predictions in each bin, (bins,).
         label: title of the x-axis.
         few: bars of fewer predictions are hollow.
@@ -254,7 +254,7 @@ def risk_coverage(coverage: Tensor, errors: Mapping[str, Tensor]) -> go.Figure:
 
     Args:
         coverage: share of the predictions, increasing to 1, (n,).
-        errors: for each network, share of errors, (n,).
+        errors: share of errors of each network, (n,).
     """
     names, drawn = [*errors], []
     top = 1.1 * max(float(line.max()) for line in errors.values()) + 0.01

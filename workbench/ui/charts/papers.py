@@ -72,7 +72,7 @@ def claimed_and_ours(
     Args:
         classes: names of the columns; the last may be the average, which is gray.
         claimed: percentages in their order; None if the paper has none.
-        ours: for some of the classes, value, lower and upper end in percent.
+        ours: value, lower and upper end in percent for some of the classes.
     """
     printed = ["missing" if value is None else f"{value:g}" for value in claimed]
     names = [f"{name}<br>{figure}" for name, figure in zip(classes, printed, strict=True)]

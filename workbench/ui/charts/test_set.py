@@ -32,8 +32,8 @@ def scatter_by_class(
     Args:
         points: (N, 2).
         groups: index of the class that gives the color, (N,).
-        classes: names.
-        ids: of the images.
+        classes: names of the classes.
+        ids: ids of the images.
         axes: names of the two axes.
         face: where the current face lies, (2,); None without one.
     """

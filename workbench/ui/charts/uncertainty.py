@@ -20,7 +20,7 @@ def spread(classes: tuple[str, ...], views: Tensor, names: Sequence[str], label:
     Args:
         classes: names of the classes.
         views: probabilities, (n, K).
-        names: of the predictions, for the hover.
+        names: names of the predictions, for the hover text.
         label: title of the x-axis.
         own: the plain prediction, (K,).
     """

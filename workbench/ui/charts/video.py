@@ -19,10 +19,10 @@ def over_time(
     """A line for each class over the time in seconds, with points to click; gaps where the face is not found.
 
     Args:
-        times: of the frames on which the face is found, (N).
+        times: times in seconds of the frames on which the face is found, (N).
         shares: probabilities, (N, K).
         classes: names of the K classes.
-        end: of the axis, in seconds.
+        end: end of the axis in seconds.
         at: time at which a dotted line stands; None: nowhere.
     """
     step = min((b - a for a, b in itertools.pairwise(times)), default=1.0)

@@ -13,7 +13,8 @@ class Progress:
 
     Attributes:
         finished: whether the last step was reached.
-        verdict: on the first prediction; "" if a link opened the result without one, None if it was not revealed yet.
+        verdict: verdict on the first prediction; "" if a link opened the result without one, None if it was not
+            revealed yet.
     """
 
     finished: bool
