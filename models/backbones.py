@@ -57,7 +57,12 @@ _log = logging.getLogger(__name__)
 
 
 class Stem(NamedTuple):
-    """Names of a network's first convolution and the batch norm behind it; None where the convolution has a bias."""
+    """The first layers of a network, by their names in its state.
+
+    Attributes:
+        conv: name of the first convolution.
+        norm: name of the batch norm behind it; None where the convolution has a bias instead.
+    """
 
     conv: str
     norm: str | None = None

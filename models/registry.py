@@ -171,7 +171,22 @@ def register_model(
     options: tuple[Option, ...] | None = None,
     **spec: Any,
 ) -> Callable[[Builder], Builder]:
-    """Decorate a builder to register it under `name`; raises ValueError if the name is taken."""
+    """Decorate a builder to register it under `name`.
+
+    Args:
+        name: the name that `create_model` takes.
+        paper: letter of the paper that proposes the network or compares with it; empty for a user's own.
+        title: a few words for a heading; empty: the name.
+        reported: the paper's own figures, as fractions of 1.
+        options: the arguments of the builder that a training may set; None: those of its signature (`options_of`).
+        **spec: further fields of `ModelSpec`, such as `parameters` and `cam_layer`.
+
+    Returns:
+        A decorator that returns the builder unchanged.
+
+    Raises:
+        ValueError: the name is taken; raised when the builder is decorated.
+    """
 
     def decorate(builder: Builder) -> Builder:
         if name in _SPECS:

@@ -83,7 +83,20 @@ class Serving:
 
 
 def serve(options: Options, host: str = ADDRESS, port: int = 7860, auth: tuple[str, str] | None = None) -> Serving:
-    """Start the demo in threads of this process; a public link is requested if `options.shared`."""
+    """Start the demo in threads of this process; a public link is requested if `options.shared`.
+
+    Args:
+        options: what the demo offers, and under which names it is reached.
+        host: address to listen at.
+        port: port to listen at.
+        auth: name and password that visitors have to give; None: no login.
+
+    Returns:
+        The running demo; `close` ends it.
+
+    Raises:
+        OSError: the port is in use, or may not be used.
+    """
     folder = _own_folder()
     os.environ["GRADIO_TEMP_DIR"] = str(folder)  # read when components are built
     limit_connections()

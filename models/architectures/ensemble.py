@@ -28,7 +28,15 @@ UNTRAINED = ("residual_cnn", "vanilla_cnn")
 
 
 class View(NamedTuple):
-    """What a member gets of an image: side in pixels, normalization, number of channels, and whether it gets colors."""
+    """What a member gets of an image.
+
+    Attributes:
+        name: name of the member's checkpoint, or of the network with random weights.
+        side: side in pixels to which the image is resized.
+        mean, std: mean and standard deviation that normalize pixels in 0..1; a number, or one for each channel.
+        channels: number of channels of the member's input, 1 for gray, 3 for RGB.
+        color: whether it gets the colors; False: the luminance, repeated where it has 3 channels.
+    """
 
     name: str
     side: int

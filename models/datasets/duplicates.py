@@ -56,7 +56,17 @@ def near_pairs(images: np.ndarray, near: int = NEAR, correlation: float = CORREL
 
 
 def near_duplicates_of(faces: FaceSet, of: FaceSet, near: int = NEAR, correlation: float = CORRELATION) -> np.ndarray:
-    """Whether each image is a duplicate or near-duplicate of one in another dataset, bool (N,)."""
+    """Whether each image is a duplicate or near-duplicate of one in another dataset.
+
+    Args:
+        faces: the N images that are judged.
+        of: the other dataset; its images have the same size.
+        near: bits of 63 in which the hashes of near-duplicates may differ.
+        correlation: smallest correlation of the gray values of near-duplicates, −1..1.
+
+    Returns:
+        bool (N,). A constant image has no near-duplicates, but may have duplicates.
+    """
     mine, theirs = perceptual_hashes(faces.images), perceptual_hashes(of.images)
     hit = duplicates_of(faces, of)
     for start in range(0, len(of), _BLOCK):

@@ -115,7 +115,18 @@ def available(faces: FaceSet) -> dict[str, Parts]:
 
 
 def write_split(path: Path, parts: Parts, faces: FaceSet, name: str, seed: int = 0) -> None:
-    """Write a split as lists of ids, which do not depend on the layout of the source."""
+    """Write a split as lists of ids, which do not depend on the layout of the source; `split` takes the file.
+
+    Args:
+        path: the JSON file to write; an existing one is replaced.
+        parts: the split, as `split` returns it.
+        faces: the whole dataset, to which the indices of `parts` refer.
+        name: name of the split, stored in the file.
+        seed: random seed of the split, stored in the file.
+
+    Raises:
+        DiskFullError: the disk is full; an existing file is not changed.
+    """
     ids = {part: faces.ids[chosen].tolist() for part, chosen in parts.indices.items()}
     write_json(path, {"split": name, "seed": seed, "data": faces.fingerprint, "names": parts.names, **ids})
 

@@ -75,8 +75,19 @@ class Explanation:
 def explain(face: Face, network: str = DEFAULT_NETWORK, class_: str | None = None) -> Explanation:
     """Prediction of a network for a face, its class activation maps and its attention maps.
 
+    Args:
+        face: a face, as `faces.find` returns it.
+        network: name of a network.
+        class_: target class; None: the predicted class.
+
+    Returns:
+        The prediction; maps of each method of `cam.METHODS` at the network's target layer, for the target class and the
+        most probable classes, none for a network without such a layer; and its attention maps.
+
     Raises:
         ValueError: unknown network or class.
+        TypeError: `face` is not a `Face`.
+        CheckpointError: the checkpoint is damaged, or its weights give no numbers.
     """
     net = open_network(network)
     if class_ is not None:

@@ -36,7 +36,20 @@ class Prediction:
 
 
 def predict(face: Face, network: str = DEFAULT_NETWORK) -> Prediction:
-    """Prediction of a network for a face."""
+    """Prediction of a network for a face.
+
+    Args:
+        face: a face, as `faces.find` returns it.
+        network: name of a network.
+
+    Returns:
+        Calibrated probabilities and logits for the K classes of the network, each (K,).
+
+    Raises:
+        ValueError: unknown network.
+        TypeError: `face` is not a `Face`.
+        CheckpointError: the checkpoint is damaged, or its weights give no numbers.
+    """
     net = open_network(network)
     return predict_input(net, net.prepare(face))
 

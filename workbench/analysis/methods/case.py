@@ -20,8 +20,15 @@ CHUNK = 16
 class Case:
     """What a method is given: a network of its own, which it may hook and change, and one forward pass of it.
 
-    `logits` are (B, number of classes), y those of the class, (B,). With a layer, both are computed from `activation`,
-    its maps (B, K, h, w), which are in the layer's output as `layout` says.
+    Attributes:
+        model: a copy of the network in evaluation mode, which shares its weights.
+        x: images (B, C_in, H, W), float32, or float64 where they were given so.
+        class_: index of the target class.
+        logits: (B, number of classes); with a layer, computed from `activation`.
+        y: logits of the target class, (B,).
+        layer: name of the target layer; "" for none.
+        activation: feature maps of the layer, (B, K, h, w); None without a layer.
+        layout: where the maps are in the output of the layer; None without a layer.
     """
 
     model: nn.Module

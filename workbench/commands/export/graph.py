@@ -64,11 +64,19 @@ def write_onnx(model: nn.Module, card: Card, path: Path, input_type: InputType =
     Inputs and outputs are named "image", "logits" and "probabilities"; batch size, height and width are free. The names
     of the classes are in the file's metadata, as JSON under "classes".
 
+    Args:
+        model: the network; it takes normalized images (B, C, S, S) and gives logits (B, K).
+        card: card of the network, with its input size, normalization and temperature, which become part of the graph.
+        path: the file to write; an existing one is replaced.
+        input_type: data type of the images (B, C, H, W) in 0..255 that the file takes.
+
     Returns:
-        Largest difference from PyTorch, see `TOLERANCE`.
+        Largest difference from PyTorch over random images of several sizes, see `TOLERANCE`.
 
     Raises:
-        ExportError: an operator has no counterpart in ONNX, the results differ, or the extra `export` is missing.
+        ExportError: an operator has no counterpart in ONNX, the forward pass depends on values, the results differ, or
+            the extra `export` is missing.
+        DiskFullError: the disk is full; an existing file is not changed.
     """
     try:
         import onnxruntime
