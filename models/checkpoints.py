@@ -206,7 +206,7 @@ def load_checkpoint(name_or_path: str | Path, device: str | torch.device = "cpu"
         The network in evaluation mode, float32, and its card.
 
     Raises:
-        CheckpointError: where it is missing, damaged, a pickle, or made for another network.
+        CheckpointError: it is missing, damaged, a pickle, or made for another network.
     """
     card = read_card(name_or_path)
     path = checkpoint_folder(name_or_path) / "model.safetensors"

@@ -15,7 +15,7 @@ def run_command(command: Callable[..., object], prog: str, argv: Sequence[str] |
 
     Args:
         command: its parameters are the options.
-        prog: its name in the help.
+        prog: name of the command in the help.
         argv: arguments; None: those of the process.
         stopped: what to print after Ctrl-C.
     """

@@ -95,7 +95,7 @@ class Converted:
     Attributes:
         model: a network in evaluation mode.
         card: the card, as far as it is known; metrics are empty.
-        match: how the weights fit.
+        match: the match of the weights and the network.
     """
 
     model: nn.Module

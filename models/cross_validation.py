@@ -49,7 +49,7 @@ class Fold:
 
     Attributes:
         name: name of its folder, such as "fold-03".
-        split: its name, such as "subject-10fold-3".
+        split: name of the split, such as "subject-10fold-3".
         subjects: subjects of the test set.
         training, validation, test: number of images.
         best_epoch: selected on the validation set.

@@ -72,7 +72,7 @@ def footprint(
     Args:
         network: name of the network.
         num_classes: number of logits.
-        overrides: its options, each with its value.
+        overrides: options of the network, each with its value.
         side: side of the image in pixels; None for the network's own.
 
     Raises:

@@ -27,7 +27,7 @@ class ImageFormat:
 
     Attributes:
         title: name of the format as people know it.
-        pillow: its name in Pillow.
+        pillow: name of the format in Pillow.
         media_type: media type as in HTTP.
         suffixes: suffixes of file names, in lower case.
     """

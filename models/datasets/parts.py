@@ -24,7 +24,7 @@ class Parts:
         indices: indices of the images of each set in the whole dataset, ascending.
         names: names of validation and test set in a card.
         complete: fingerprint before training images were left out (`exclusion.py`); empty where none were.
-        excluded: which list left them out, for the card.
+        excluded: the list that left them out, for the card.
     """
 
     training: FaceSet

@@ -45,7 +45,7 @@ def room(
     Args:
         model: a network in training mode; its state is restored.
         size: side of its input in pixels.
-        device: where it will be trained.
+        device: device on which it will be trained.
         processes: number of processes that share the main memory.
         precision: precision of the training; with "bf16-mixed", activations take half the memory; others count as
             float32.

@@ -42,7 +42,7 @@ def import_set(
         out: the file to write; by default <kind>.npz, or for a set of your own <its name>.npz, in the data folder:
             data/ of a checkout, else data/ in your FERScope folder (FERSCOPE_HOME). If the import is refused, an
             existing file is not changed.
-        kind: which dataset it is; by default recognized by its file names.
+        kind: kind of the dataset; by default recognized by its file names.
         classes: what folders or codes mean: '1=surprise,2=fear', with any names after the signs ('x=' leaves x out);
             fer2013, affectnet, rafdb, ckplus or expw for the codes of that dataset; or a file with one such line each.
         faces: auto: detect the face in images larger than 128 pixels, unless the dataset has crops; never: take the

@@ -32,9 +32,9 @@ class Demo:
     """A running demo.
 
     Attributes:
-        pid: its process.
+        pid: id of its process.
         requested: whether a public link was requested.
-        local: its address on this computer; None until it is ready.
+        local: address on this computer; None until it is ready.
         link: the public link; None if there is none (yet).
         visitors: browsers that have it open; served, refused: requests so far.
         cpu: share of one core, may exceed 1; memory: bytes.

@@ -34,9 +34,9 @@ class WebServer:
     """A running server of the web demo.
 
     Attributes:
-        pid: its process.
-        local: its address on this computer.
-        network: its addresses in the local network; () if it serves this computer only.
+        pid: id of its process.
+        local: address on this computer.
+        network: addresses in the local network; () if it serves this computer only.
     """
 
     pid: int
@@ -48,7 +48,7 @@ def start(demo: Path | None = None, lan: bool = False) -> WebServer:
     """Serve a written web demo; one that is running is kept.
 
     Args:
-        demo: its folder; None: `FOLDER`.
+        demo: folder of the demo; None: `FOLDER`.
         lan: serve the local network, not only this computer.
 
     Raises:

@@ -14,7 +14,7 @@ class Box:
 
     Attributes:
         left, top: the upper left corner before the rectangle is turned.
-        width, height: its sides.
+        width, height: size of the rectangle.
         angle: degrees by which it is turned about its center, counter-clockwise on the screen, in (-180, 180].
         score: confidence of the detector, 0..1; None for a box drawn by hand or found by the cascade.
         landmarks: five points (x, y) on the image: the eye on the face's left in an upright image, the other eye, tip

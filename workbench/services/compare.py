@@ -25,7 +25,7 @@ class MapPair:
     """Two networks of a comparison.
 
     Attributes:
-        first, second: their names.
+        first, second: names of the networks.
         correlation: rank correlation of their maps, −1..1.
         agree: whether they give the same prediction.
     """
@@ -42,8 +42,8 @@ class Comparison:
 
     Attributes:
         explanations: one for each network, in the order of `networks`.
-        networks: their names.
-        class_: whose maps stand side by side.
+        networks: names of the networks.
+        class_: target class of the maps.
         maps: Grad-CAM of that class by each network, in the unit of its own logit, resized to the largest image,
             (n, S, S); zeros for a network without a layer for maps.
         correlation: rank correlation of every two maps, −1..1, NaN beside a blank one, (n, n).
@@ -135,7 +135,8 @@ def compare(
     Args:
         face: the face.
         networks: two or more names.
-        class_: whose maps; None: the first network's prediction, or where another lacks that, the first class of all.
+        class_: target class of the maps; None: the first network's prediction, or where another lacks that, the first
+            class of all.
         explainer: explains a face by one network; None: `explain`. A caller with a cache passes its own.
 
     Raises:

@@ -43,7 +43,7 @@ class Followed:
     """A face on one frame.
 
     Attributes:
-        track: its number, the same on all frames on which it is followed; 1 is the first one found.
+        track: number of the face, the same on all frames on which it is followed; 1 is the first one found.
         box: box of the face in pixels of the video, upright.
         face: the crop.
         probabilities: probabilities of the classes, as in `services.predict`, (K,).

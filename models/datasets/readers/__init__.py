@@ -39,7 +39,7 @@ def read(
 
     Args:
         source: path of one of these.
-        kind: which dataset it is; None finds out from the names of its files.
+        kind: kind of the dataset; None finds out from the names of its files.
         progress: called with the number of files read so far.
         classes: what folders, codes or words mean, where it is not what they say.
         find_face: finds the face in photographs; None: the square in the middle is taken.

@@ -18,7 +18,7 @@ def reader_of(
 
     Args:
         name: name of the dataset's file after the import.
-        title: how the dataset is called.
+        title: title of the dataset.
         example: one of its file names.
         pattern: regular expression for a file name without its ending, with the groups `subject` and `code`.
         codes: class by code, in capital letters.

@@ -77,7 +77,7 @@ class Reader:
     """One family of datasets.
 
     Attributes:
-        kind: its name.
+        kind: name of the family.
         layout: how its files lie, for messages and the documentation.
         recognizes: whether a source is one.
         index: its rows, from the source and the user's mapping of classes.

@@ -61,7 +61,7 @@ class Variation:
 
     Attributes:
         expression: the expression with each movement between 75 and 115 % of its strength.
-        person: whose face it is.
+        person: the person whose face it is.
         pose: turned by up to 12° and away by up to 14°, shifted by up to 4 %, zoomed by up to 8 %; half are mirrored.
         scene: background, light and grain.
     """
@@ -129,7 +129,7 @@ def render(
 
     Args:
         expression: action units, or a key of `EXPRESSIONS`.
-        person: whose face; None: the default one, as for pose and scene.
+        person: the person whose face it is; None: the default one, as for pose and scene.
         pose: orientation of the head.
         scene: background, light and grain.
         size: side of the image in pixels, at least 8.

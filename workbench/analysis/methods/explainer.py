@@ -34,7 +34,7 @@ class Explainer:
         idea: what it does, in one sentence; unproven: what its map does not prove, in one sentence.
         group: where lists show it.
         cost: number of forward passes; `passes` counts them, `estimate` converts them to seconds.
-        samples: their number, where it is a pass for each sample.
+        samples: number of samples, where it is a pass for each sample.
         forward: forward passes besides those of `cost`; backward: backward passes.
         needs_layer: reads the maps of the layer that is given; otherwise the map has the size of the image.
         signed: the map is also negative, where there is evidence against the class; otherwise it is at least 0.

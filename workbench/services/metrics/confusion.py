@@ -75,7 +75,7 @@ def cell(name: str, label: str, predicted: str, part: str = "PrivateTest", subse
         label: the class that FER2013 labels them with.
         predicted: the class that the network predicts.
         part: the test set.
-        subset: which of its images count.
+        subset: the images of the test set that count.
 
     Raises:
         ValueError: the network has no such class; CheckpointError: card or predictions are missing or damaged, or there

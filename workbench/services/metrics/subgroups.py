@@ -22,7 +22,7 @@ def subgroups(
         column: name of the column of groups.
         images: name of the column that names the images.
         part: the test set.
-        subset: which of its images count.
+        subset: the images of the test set that count.
 
     Raises:
         DataError: the table cannot be used, or every group is small; CheckpointError: card or predictions

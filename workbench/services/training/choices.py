@@ -24,7 +24,8 @@ from .form import Field, Kind
 from .presets import IMAGENET, NOTHING, PRESETS, Plan, resolved
 
 Entries = dict[str, Any]
-"""By name: fields of `TrainConfig`; `title`, `set`, `pinned`; `option-NAME`; `trained_stages` as a name of `parts`."""
+"""Entries by name: fields of `TrainConfig`; `title`, `set`, `pinned`; `option-NAME`; `trained_stages` as a name of
+`parts`."""
 
 NO_LIST = "None"
 """The choice of exclusion list that leaves out nothing."""

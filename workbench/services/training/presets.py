@@ -26,7 +26,7 @@ class Plan:
 
     Attributes:
         title: what the job is to be called; "" leaves it to us.
-        recipe: its name.
+        recipe: name of the recipe.
         set: one of `sources.set_names`.
         start: the initial weights: a checkpoint's name, `NOTHING` or `IMAGENET`.
         values: settings that differ from the recipe's, by their names in `TrainConfig`; with `trained_stages` and no

@@ -86,7 +86,7 @@ class AttentionKind:
         idea: what it weights, continuing a sentence that begins with the label.
         source: paper.
         effect: what its gate does to the feature map, a sentence.
-        gates: its gates.
+        gates: gates of the module.
         read: makes its maps; None where there are none to show.
         steps: what is shown beside the gate.
         layout: how these are drawn: one after the other, by angle, or by head.
