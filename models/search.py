@@ -114,7 +114,7 @@ def search(
     Args:
         configs: the configuration of each combination, and its settings.
         end: time limit on the clock of `time.monotonic()`; no epoch is begun that would end later.
-        say: called with a sentence before each training.
+        say: called with a sentence before each training run.
 
     Returns:
         What was tried, the best first; None where the time ended before all of it was.

@@ -22,7 +22,7 @@ class DeviceData:
     """Training, validation and test set on one device.
 
     Args:
-        config: configuration of the training.
+        config: configuration of the training run.
         parts: the three sets.
         size: side in pixels of the network's input.
         targets: class probabilities to train towards, (N, K); None: the labels.

@@ -26,7 +26,7 @@ def targets(config: TrainConfig, training: FaceSet, device: torch.device) -> Ten
     images of other classes keep their label alone.
 
     Args:
-        config: configuration of the training.
+        config: configuration of the training run.
         training: the training set.
         device: where the teacher's predictions are computed.
 

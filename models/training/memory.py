@@ -47,7 +47,7 @@ def room(
         size: side of its input in pixels.
         device: device on which it will be trained.
         processes: number of processes that share the main memory.
-        precision: precision of the training; with "bf16-mixed", activations take half the memory; others count as
+        precision: precision of the training run; with "bf16-mixed", activations take half the memory; others count as
             float32.
         channels: number of channels of its input.
 

@@ -74,9 +74,9 @@ class Schedule:
     """Learning rate schedule over one phase: one of torch's, with one interface for steps and epochs.
 
     Args:
-        config: configuration of the training, with the name of the schedule and its parameters.
+        config: configuration of the training run, with the name of the schedule and its parameters.
         optimizer: the optimizer whose learning rate is set.
-        phase: the phase of the training, with the maximum learning rate and the number of epochs.
+        phase: the phase of the training run, with the maximum learning rate and the number of epochs.
         steps: number of steps in an epoch.
     """
 

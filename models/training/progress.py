@@ -18,7 +18,7 @@ class ProgressReport:
 
     Args:
         folder: the run folder, whose events are written.
-        epochs: number of epochs of the training.
+        epochs: number of epochs of the training run.
         steps: number of steps in an epoch.
     """
 

@@ -44,7 +44,7 @@ class Seen:
         of: number of images in the validation and the test set, by the set's name.
         exact: number of these that ancestors have seen, by pixel hash.
         near: number of further ones that are near-duplicates of an image that an ancestor was trained on.
-        by: names of the ancestors that used other images than the training.
+        by: names of the ancestors that used other images than the training run.
         unknown: names of those whose images are not available; they are in no count.
         not_compared: names of those of which only pixel hashes are available, so that `near` does not include them.
     """
@@ -97,8 +97,8 @@ def provenance(config: TrainConfig, parts: Parts) -> Provenance:
     """The ancestors of a training run, after a check that they have not seen its validation and test images.
 
     Args:
-        config: configuration of the training; with `allow_seen` the provenance is marked instead of refused.
-        parts: training, validation and test set of the training.
+        config: configuration of the training run; with `allow_seen` the provenance is marked instead of refused.
+        parts: training, validation and test set of the training run.
 
     Raises:
         TrainingError: they have seen some, or it cannot be determined; the message has the numbers.
@@ -151,7 +151,7 @@ def seen_images(ancestors: Sequence[Ancestor], parts: Parts, files: Iterable[Pat
 
     Args:
         ancestors: the ancestors, with their chains.
-        parts: training, validation and test set of the training.
+        parts: training, validation and test set of the training run.
         files: datasets that are searched for the ancestors' images.
     """
     names, sets = _others(ancestors, parts.fingerprint), _evaluated(parts)

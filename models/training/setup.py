@@ -129,7 +129,7 @@ def make_fabric(config: TrainConfig, found: dict[str, Any] | None, model: nn.Mod
     """Fabric on the configured device, and its precision: the configured one, that of the resumed run, or the fastest.
 
     Args:
-        config: configuration of the training.
+        config: configuration of the training run.
         found: facts of the run to resume; None for a new one.
         model: the network whose steps are timed and whose memory is estimated.
         size: side of its input in pixels.

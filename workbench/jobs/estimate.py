@@ -42,7 +42,7 @@ def estimate_duration(config: TrainConfig, patience: float = 300.0) -> Estimate:
     It takes about ten seconds, mostly to start the process.
 
     Args:
-        config: configuration of the training, as for `submit`.
+        config: configuration of the training run, as for `submit`.
         patience: timeout in seconds.
 
     Raises:

@@ -23,7 +23,7 @@ class History:
         epochs: 1, 2, …, over all training runs that led to these weights, (E,).
         columns: columns of the files by name, such as "train_accuracy" (on augmented images), "validation_accuracy",
             "train_loss", each (E,); NaN where a file has no such number.
-        joins: epochs after which another training took over the weights.
+        joins: epochs after which another training run took over the weights.
         best: the epoch whose weights were kept.
     """
 
