@@ -33,7 +33,6 @@ LIMIT, PAGE_LIMIT = 300, 500  # ms
 CLASSES = ("angry", "happy", "neutral", "happy", "sad", "happy", "surprise", "happy")
 PAPERS = ("B", "A", "D", "C")
 NETWORKS = ("efficientnet_lite0", "residual_cnn")
-CHECKPOINTS = ("resnet18", "residual_cnn")
 SAMPLES = ("Drawn face: happy", "Drawn face: sad", "Drawn face: angry", "Drawn face: fear")
 SLIDE, ENDS, SWITCH = ("PageDown", "PageUp"), ("Home", "End"), ("",)
 
@@ -79,13 +78,13 @@ CONTROLS = (
     Control("robustness?tab=Occlusion", "patch", ("a third", "a quarter"), "occlusion"),
     Control("robustness?tab=Crop", "right", SLIDE, "after"),
     Control("metrics", "part", ("PublicTest", "PrivateTest"), "recall"),
-    Control("metrics?tab=Confusion+matrix", "detail", CHECKPOINTS, "confusion"),
+    Control("metrics?tab=Confusion+matrix", "detail", NETWORKS, "confusion"),
     Control("metrics?tab=Confusion+matrix", "label", ("happy", "sad"), "confusion"),
     Control("metrics?tab=Embedding", "color", ("prediction", "label"), "scatter"),
     Control("dataset?tab=Augmentation", "augmentation", ("paper-b", "paper-a"), '[data-testid="stImage"]'),
     Control("papers", "paper", PAPERS, ".claims"),
     Control("lessons?lesson=frequency", "cut", SLIDE, "low"),
-    Control("debug_challenge", "class", CLASSES, "map-broken"),
+    Control("debug_challenge", "class", CLASSES, "map-faulty"),
     Control("debug_challenge", "test", ("Other faces", "Repeated runs", "Rotations"), "bench"),
     Control("debug_challenge", "broken", SWITCH, "seen"),
 )

@@ -9,7 +9,9 @@ are near-duplicates if few bits differ and their gray values are correlated.
 from __future__ import annotations
 
 import numpy as np
+import torch
 
+from ..preprocessing import resized
 from .faceset import FaceSet
 
 NEAR = 8
@@ -52,7 +54,8 @@ def near_pairs(images: np.ndarray, near: int = NEAR, correlation: float = CORREL
         found.append(start + _candidates(hashes[start : start + _BLOCK], hashes[start:], 0, near))
     pairs = np.concatenate(found)
     pairs = pairs[pairs[:, 0] < pairs[:, 1]]
-    return pairs[_alike(images, images, pairs, correlation)]
+    pairs = pairs[_alike(images, images, pairs, correlation)]
+    return pairs[(images[pairs[:, 0]] != images[pairs[:, 1]]).any((1, 2))]
 
 
 def near_duplicates_of(faces: FaceSet, of: FaceSet, near: int = NEAR, correlation: float = CORRELATION) -> np.ndarray:
@@ -60,18 +63,20 @@ def near_duplicates_of(faces: FaceSet, of: FaceSet, near: int = NEAR, correlatio
 
     Args:
         faces: the N images that are judged.
-        of: the other dataset; its images have the same size.
+        of: the other dataset; if its images have another size, the larger images are resized to the smaller size.
         near: bits of 63 in which the hashes of near-duplicates may differ.
         correlation: smallest correlation of the gray values of near-duplicates, −1..1.
 
     Returns:
         bool (N,). A constant image has no near-duplicates, but may have duplicates.
     """
-    mine, theirs = perceptual_hashes(faces.images), perceptual_hashes(of.images)
+    side = min(faces.images.shape[1], of.images.shape[1])
+    images, others = _with_side(faces.images, side), _with_side(of.images, side)
+    mine, theirs = perceptual_hashes(images), perceptual_hashes(others)
     hit = duplicates_of(faces, of)
     for start in range(0, len(of), _BLOCK):
         pairs = _candidates(mine, theirs[start : start + _BLOCK], start, near)
-        good = _alike(faces.images, of.images, pairs, correlation)
+        good = _alike(images, others, pairs, correlation)
         hit[pairs[good, 0]] = True
     return hit
 
@@ -84,6 +89,13 @@ def duplicates_of(faces: FaceSet, of: FaceSet) -> np.ndarray:
 _BLOCK = 512
 
 
+def _with_side(images: np.ndarray, side: int) -> np.ndarray:
+    """uint8 (N, H, W) → (N, side, side); unchanged if they have this size."""
+    if images.shape[1:] == (side, side):
+        return images
+    return resized(torch.from_numpy(images)[:, None], side)[:, 0].numpy()
+
+
 def _candidates(all_: np.ndarray, block: np.ndarray, start: int, near: int) -> np.ndarray:
     """Pairs (index into all_, start + index into block) whose hashes differ in at most `near` bits, int64 (P, 2)."""
     differ = np.bitwise_count(all_[:, None] ^ block[None])  # (N, block), uint8
@@ -93,15 +105,14 @@ def _candidates(all_: np.ndarray, block: np.ndarray, start: int, near: int) -> n
 
 
 def _alike(first: np.ndarray, second: np.ndarray, pairs: np.ndarray, correlation: float) -> np.ndarray:
-    """Which pairs have correlated but different gray values, bool (P,)."""
+    """Which pairs have correlated gray values, bool (P,)."""
     result = np.zeros(len(pairs), dtype=bool)
     for start in range(0, len(pairs), 4096):
         some = pairs[start : start + 4096]
         a, b = (
             images[some[:, k]].reshape(len(some), -1).astype(np.float32) for k, images in enumerate((first, second))
         )
-        same = (a == b).all(1)
         a, b = (v - v.mean(1, keepdims=True) for v in (a, b))
         found = (a * b).sum(1) / np.maximum(np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1), 1e-6)
-        result[start : start + 4096] = ~same & (found >= correlation)
+        result[start : start + 4096] = found >= correlation
     return result

@@ -105,6 +105,14 @@ def test_duplicates_of_another_set_are_marked_in_the_order_of_the_first(drawn):
     assert np.flatnonzero(near_duplicates_of(first, brighter)).tolist() == [3, 7]
 
 
+def test_near_duplicates_are_found_among_images_of_another_size(drawn):
+    first, second = drawn.subset(np.arange(10)), drawn.subset(np.array([3, 7, 20]))
+    larger = changed(second, images=second.images.repeat(2, 1).repeat(2, 2))
+    assert not duplicates_of(first, larger).any()
+    assert np.flatnonzero(near_duplicates_of(first, larger)).tolist() == [3, 7]
+    assert near_duplicates_of(larger, first).tolist() == [True, True, False]
+
+
 def test_a_blank_image_has_no_hash_and_is_near_to_nothing(drawn):
     images = np.concatenate([drawn.images, np.full((2, 48, 48), 7, np.uint8), np.full((1, 48, 48), 8, np.uint8)])
     assert perceptual_hashes(images)[-3:].tolist() == [0, 0, 0]
