@@ -213,7 +213,7 @@ def test_a_wrong_argument_is_named(face, call, name, unchecked):
 def test_what_a_module_brought_is_measured_on_the_same_images():
     for gain in services.svd.gains():
         found = {gain.network: gain.accuracy, gain.plain: gain.plain_accuracy}
-        recipe = "transfer" if "lite0" in gain.network else "short"
+        recipe = {"efficientnet_lite0": "transfer", "resnet18": "scratch"}.get(gain.plain, "short")
         runs = [
             name if checkpoints.checkpoint_folder(name).is_dir() else f"{name}-{recipe}-official-s0" for name in found
         ]

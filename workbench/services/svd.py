@@ -171,7 +171,8 @@ def gains() -> tuple[Gain, ...]:
 def _gain(network: str, plain: str, normalize: bool = False) -> Gain:
     with_module, without = (get_spec(name).reported.get("accuracy on FER2013") for name in (network, plain))
     reported = None if with_module is None or without is None else with_module - without
-    own, baseline = _stored(network, normalize), _stored(plain)
+    baseline = _stored(plain)
+    own = _stored(network, normalize, recipe=cards()[baseline[0].name].recipe if baseline else "")
     accuracy, plain_accuracy = (None if not ones else _accuracy(ones[0]) for ones in (own, baseline))
     difference = None
     if own and baseline:
@@ -185,15 +186,16 @@ def _accuracy(one: StoredPredictions) -> Interval:
     return share((one.logits.argmax(-1) == one.labels).numpy())
 
 
-def _stored(network: str, normalize: bool = False) -> list[StoredPredictions]:
-    """Stored predictions of a network's own checkpoint, else of its training run with the lowest seed; other seeds.
+def _stored(network: str, normalize: bool = False, recipe: str = "") -> list[StoredPredictions]:
+    """Stored predictions of a network's own checkpoint, else of its training run by `recipe` with the lowest seed.
 
+    Then those with other seeds.
     All are of the official split, and the others of the first one's recipe.
     """
     options = {"normalize": True} if normalize else {}
     mine = {n: c for n, c in cards().items() if (c.network, c.split, c.overrides) == (network, "official", options)}
     found: dict[str, StoredPredictions] = {}
-    for name in sorted(mine, key=lambda name: (name != network, mine[name].seed, name)):
+    for name in sorted(mine, key=lambda name: (name != network, mine[name].recipe != recipe, mine[name].seed)):
         if not found or mine[name].recipe == mine[next(iter(found))].recipe:
             with suppress(CheckpointError):
                 found[name] = stored_predictions(name)

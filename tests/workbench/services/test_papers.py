@@ -409,7 +409,7 @@ def test_the_interval_over_seeds_covers_test_images_and_seeds():
 def test_training_runs_that_differ_in_the_seed_alone_are_one_figure(found):
     protocol = claims.paper_of("D").claim("fer2013-resnet18-happy").protocol
     run = trained.nearest_run("resnet18", protocol)
-    assert run.names == ("resnet18", "resnet18-short-official-s1")
+    assert run.names == ("resnet18-short-official-s0", "resnet18-short-official-s1")
     assert run.seeds == (0, 1)
     checked = found["d-fer2013-resnet18-happy"]
     recalls = [read_card(name).metrics["PrivateTest"]["plain"]["per_class"]["happy"]["recall"] for name in run.names]
@@ -420,7 +420,7 @@ def test_training_runs_that_differ_in_the_seed_alone_are_one_figure(found):
 
 def test_a_gain_is_measured_between_training_runs_of_one_seed(found):
     way = found["d-trained-gain-svd"].way
-    assert "`resnet18_svd_hfc-short-official-s0` minus `resnet18`" in way
+    assert "`resnet18_svd_hfc-short-official-s0` minus `resnet18-short-official-s0`" in way
     assert "`resnet18_svd_hfc-short-official-s1` minus `resnet18-short-official-s1`" in way
     assert "2 seeds" in found["d-trained-gain-svd"].ours
 
