@@ -189,8 +189,7 @@ def _accuracy(one: StoredPredictions) -> Interval:
 def _stored(network: str, normalize: bool = False, recipe: str = "") -> list[StoredPredictions]:
     """Stored predictions of a network's own checkpoint, else of its training run by `recipe` with the lowest seed.
 
-    Then those with other seeds.
-    All are of the official split, and the others of the first one's recipe.
+    Then its other runs by the same recipe. All are of the official split.
     """
     options = {"normalize": True} if normalize else {}
     mine = {n: c for n, c in cards().items() if (c.network, c.split, c.overrides) == (network, "official", options)}
