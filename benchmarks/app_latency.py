@@ -57,7 +57,7 @@ CONTROLS = (
     Control("", "method", ("Grad-CAM++", "LayerCAM", "Grad-CAM"), "map", "Map settings"),
     Control("", "opacity", SLIDE, "map", "Map settings"),
     Control("?class=sad", "shared", SWITCH, "map", "Map settings"),
-    Control("?look=Classes", "look", ("Methods", "Classes", "Layers", "Classes"), "closer"),
+    Control("?tab=Classes", "tab", ("Methods", "Classes", "Layers", "Classes"), "closer"),
     Control("", "sample", SAMPLES, "map", "Face"),
     Control("compare", "class", CLASSES, "map-1"),
     Control("compare?class=sad", "scale", ("this class", "all classes"), "map-1", "Map settings"),

@@ -39,7 +39,7 @@ ANIMATION = "three-clicks"
 CLICKS = (
     # what is clicked, and whether its result stands below it, out of the window
     ('.st-key-class >> text="neutral"', False),  # another class
-    ('.st-key-look >> text="Methods"', True),  # the same class by every method
+    ('[role="tab"] >> text="Methods"', True),  # the same class by every method
     ('a[href*="frequency"]:visible', False),  # the next page
 )
 POINTER = """([x, y]) => { const e = document.createElement('div'); e.id = 'pointer'; document.body.append(e);

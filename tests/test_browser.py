@@ -163,7 +163,7 @@ def test_class_and_details_on_explain_are_chosen_by_the_keyboard(app_url, page):
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Space")
     page.get_by_role("figure", name="Grad-CAM for disgust over the face").wait_for()
-    tab_to(page, page.locator(".st-key-look"))
+    tab_to(page, page.get_by_role("tab", name="Uncertainty"))
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Space")
     page.get_by_role("figure", name="Grad-CAM for every class: angry").wait_for()
@@ -263,7 +263,7 @@ def test_a_link_opens_the_same_view_which_the_menu_and_a_report_keep(app_url, pa
     assert "Component 8" in page.locator("main").inner_text()
 
 
-@pytest.mark.parametrize("link", ["?look=Attention+maps", "svd?tab=SVD+attention"])
+@pytest.mark.parametrize("link", ["?tab=Attention+maps", "svd?tab=SVD+attention"])
 def test_a_button_in_a_tab_shows_a_network_that_has_attention(app_url, page, link):
     page.goto(f"{app_url}/{link}")
     page.get_by_role("button", name="Show EfficientNet-Lite0").click()

@@ -65,7 +65,7 @@ def press(app: AppTest, key: str) -> AppTest:
 def test_every_section_says_what_is_seen(network, said):
     app = started(network=network)
     for section, sentence in said.items():
-        app.segmented_control(key="look").set_value(section)
+        app.session_state["tab"] = section
         checked(app.run())
         assert sentence in words(app), section
 
@@ -77,7 +77,7 @@ def test_a_network_that_enlarges_the_image_inside_says_so():
 
 
 def test_a_section_and_a_method_are_opened_by_their_link():
-    assert "LayerCAM for every class" in words(started(method="LayerCAM", look="Classes"))
+    assert "LayerCAM for every class" in words(started(method="LayerCAM", tab="Classes"))
 
 
 def test_a_slow_method_is_named_with_its_seconds_and_drawn_on_request(monkeypatch):
@@ -89,7 +89,7 @@ def test_a_slow_method_is_named_with_its_seconds_and_drawn_on_request(monkeypatc
         return real(*question)
 
     monkeypatch.setattr("workbench.ui.map_details.map_by_method", counted)
-    app = started(look="Methods")
+    app = started(tab="Methods")
     app.multiselect(key="methods-without-gradients").set_value(["Eigen-CAM"])
     app.multiselect(key="methods-pixels").set_value(["Integrated gradients"])
     checked(app.run())
@@ -105,7 +105,7 @@ def test_a_slow_method_is_named_with_its_seconds_and_drawn_on_request(monkeypatc
 
 
 def test_a_layer_is_chosen_from_the_tree_of_the_network():
-    app = started(look="Layers")
+    app = started(tab="Layers")
     box = app.selectbox(key="layer")
     assert box.value == "stage3"
     assert any(option.startswith("\N{EM SPACE}") and " × 6 × 6" in option for option in box.options)
@@ -116,7 +116,7 @@ def test_a_layer_is_chosen_from_the_tree_of_the_network():
 def test_trust_is_measured_on_request_and_then_kept(monkeypatch):
     found, real = [], services.trust
     monkeypatch.setattr(services, "trust", lambda *question: found.append(real(*question)) or found[-1])
-    app = started(look="Faithfulness")
+    app = started(tab="Faithfulness")
     assert found == []
     press(app, "measure")
     badge = found[0].badge
@@ -205,6 +205,6 @@ def test_the_cells_of_the_chart_have_the_names_and_positions_of_the_service():
 
 
 def test_nearest_training_faces_have_label_and_votes_or_the_command_that_computes_them():
-    assert "training images whose features are nearest" in words(started(look="Training faces"))
-    app = started(look="Training faces", network="five_layer_cnn")
+    assert "training images whose features are nearest" in words(started(tab="Training faces"))
+    app = started(tab="Training faces", network="five_layer_cnn")
     assert any("ferscope refresh --only features" in info.value for info in app.info)

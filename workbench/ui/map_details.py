@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import streamlit as st
 import torch.nn.functional as F
@@ -27,7 +28,7 @@ from workbench.services.explain import (
 from workbench.services.explain import layers as layers_of
 from workbench.services.networks import get_spec
 
-from . import charts, page_content, slow_requests, state, training_faces, uncertainty, views
+from . import charts, slow_requests, state, training_faces, uncertainty, views
 
 EM_SPACE = "\N{EM SPACE}"
 _SAME = 1e-6  # cosine distance of two maps that count as the same
@@ -62,11 +63,9 @@ class Chosen:
         return EXPLAINERS[self.method].title
 
 
-@page_content.fragment
 def tabs(chosen: Chosen) -> None:
     """Draw the section that the visitor chooses."""
-    section = views.choose_one("Details", SECTIONS, default="Uncertainty", key="look", label_visibility="collapsed")
-    SECTIONS[section](chosen)
+    views.tabs({title: partial(draw, chosen) for title, draw in SECTIONS.items()}, {"layer": "Layers"})
 
 
 def _uncertainty(chosen: Chosen) -> None:

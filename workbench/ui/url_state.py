@@ -15,7 +15,7 @@ import streamlit as st
 from . import streamlit_internals
 
 EARLIER: dict[str, dict[str, str]] = {
-    "look": {"How sure": "Uncertainty", "Trust": "Faithfulness", "Own maps": "Attention maps"},
+    "tab": {"How sure": "Uncertainty", "Trust": "Faithfulness", "Own maps": "Attention maps"},
     "way": {"as it arrives": "as computed"},
     "copies": {"pixel by pixel": "exact duplicates", "nearly as well": "near-duplicates too"},
     "images": {"without copies": "without duplicates", "without near copies": "without near-duplicates"},
@@ -28,7 +28,7 @@ EARLIER: dict[str, dict[str, str]] = {
     },
 }
 """Values that a control had in the address before its options were renamed: key of the control → old → new."""
-EARLIER_KEYS = {"answer": "predicted", "pictures": "images"}
+EARLIER_KEYS = {"answer": "predicted", "pictures": "images", "look": "tab"}
 """Keys of controls in the address before they were renamed: old → new."""
 
 
@@ -44,10 +44,14 @@ def begin() -> None:
 
 def _renamed(link: dict[str, list[str]]) -> dict[str, list[str]]:
     """The link with today's keys and values in place of `EARLIER_KEYS` and `EARLIER`; changes the address too."""
-    named = {EARLIER_KEYS.get(key, key): values for key, values in link.items()}
+    outdated = [key for key in EARLIER_KEYS if key in link]
+    named = {EARLIER_KEYS[key]: link[key] for key in outdated}
+    named |= {key: values for key, values in link.items() if key not in outdated}
     renamed = {key: [EARLIER.get(key, {}).get(value, value) for value in values] for key, values in named.items()}
     if changed := {key: values for key, values in renamed.items() if values != link.get(key)}:
         streamlit_internals.replace_query_params(changed)
+    for key in outdated:
+        del st.query_params[key]
     return renamed
 
 

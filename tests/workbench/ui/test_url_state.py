@@ -116,25 +116,35 @@ def test_a_wrong_value_of_a_widget_is_a_sentence_too():
         assert app.slider(key="rank").value == int(fine["rank"])
 
 
-EARLIER = [
-    ("explain.py" if key == "look" else "debug_challenge.py", key, old, new)
-    for key in ("look", "test")
-    for old, new in url_state.EARLIER[key].items()
-]
-
-
-@pytest.mark.parametrize(("page", "key", "old", "new"), EARLIER)
-def test_a_link_with_an_earlier_name_of_an_option_opens_the_same_view(page, key, old, new):
-    app = opened(page, **{key: old})
-    assert app.segmented_control(key=key).value == new
+@pytest.mark.parametrize(("old", "new"), url_state.EARLIER["test"].items())
+def test_a_link_with_an_earlier_name_of_an_option_opens_the_same_view(old, new):
+    app = opened("debug_challenge.py", test=old)
+    assert app.segmented_control(key="test").value == new
     assert warnings(app) == ""
-    assert app.run().segmented_control(key=key).value == new
+    assert app.run().segmented_control(key="test").value == new
+
+
+@pytest.mark.parametrize(
+    ("link", "new"),
+    [
+        *(({"look": old}, new) for old, new in url_state.EARLIER["tab"].items()),
+        ({"look": "Methods"}, "Methods"),
+        ({"tab": "Methods", "look": "Trust"}, "Methods"),
+        ({"tab": "Methods"}, "Methods"),
+        ({"layer": "stage1"}, "Layers"),
+    ],
+)
+def test_a_link_of_any_age_opens_its_tab_on_explain(link, new):
+    app = opened("explain.py", **link)
+    assert app.session_state["tab"] == new
+    assert "look" not in app.query_params
+    assert warnings(app) == ""
 
 
 def test_an_earlier_name_of_an_option_holds_until_its_page_is_opened():
     app = opened("about.py", look="Trust")
     app.switch_page("../pages/explain.py").run()
-    assert app.segmented_control(key="look").value == "Faithfulness"
+    assert app.session_state["tab"] == "Faithfulness"
     assert warnings(app) == ""
 
 
