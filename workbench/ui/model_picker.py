@@ -15,7 +15,7 @@ from models.datasets import EMOTIONS
 from models.text import counted, percentage
 from workbench import services
 
-from . import url_state
+from . import charts, url_state
 
 
 def choose() -> dict[str, str]:
@@ -91,7 +91,7 @@ def label(name: str) -> str:
         parts.append("damaged" if _fault(name) else "untrained")
     if not services.networks.is_job(name):
         parts.insert(0, spec.paper or "own")
-    if name in list_models():
+    if name in list_models() and not charts.is_phone():
         parts.append(f"{millions(name)} parameters")
     return " · ".join(parts)
 

@@ -126,7 +126,12 @@ STYLE = """<style>
 [data-testid="stSidebarNavItems"] :is(li, a) {margin-block: 0; padding-block: 0} /* all pages fit into 720 pixels */
 [data-testid="stSidebarNavItems"] header {margin-block: 0; padding-block: 0.3rem 0}
 .st-key-toolbar *:has([data-testid="stSelectbox"]) {min-width: 0} /* the network's name is cut first */
-@media (max-width: 640px) {.st-key-toolbar [data-testid="stElementContainer"]:has(img) {display: none}}
+@media (max-width: 640px) { /* the network has its own row */
+.st-key-toolbar {flex-wrap: wrap}
+.st-key-choose-network, :has(> .st-key-choose-network) {display: contents}
+.st-key-network {flex: 1 0 100%}}
+.st-key-network input {text-overflow: ellipsis}
+[role="tablist"] {flex-wrap: wrap; row-gap: 0} /* all tabs are seen, without scrolling */
 [class*="st-key-unseen-"] {display: none}
 [data-testid="stFileUploaderDropzone"] span {white-space: normal; overflow: visible} /* all formats, not cut */
 [data-testid="stMarkdownContainer"]:has(> table) {overflow-x: auto} /* a wide table scrolls, not the page */
