@@ -60,7 +60,7 @@ CONTROLS = (
     Control("?tab=Classes", "tab", ("Methods", "Classes", "Layers", "Classes"), "closer"),
     Control("", "sample", SAMPLES, "map", "Face"),
     Control("compare", "class", CLASSES, "map-1"),
-    Control("compare?class=sad", "scale", ("this class", "all classes"), "map-1", "Map settings"),
+    Control("compare?class=sad", "scale", ("this class", "all classes"), "map-1"),
     Control("compare?tab=Difference", "red", NETWORKS, "difference"),
     Control(CBAM, "module", ("2 CBAM", "1 CBAM", "3 CBAM"), "gate"),
     Control(CBAM, "whole", SWITCH, "gate", "Map settings"),

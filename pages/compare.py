@@ -51,26 +51,17 @@ views.caption(
 
 @page_content.fragment
 def evidence() -> None:
-    left, right = st.columns([5, 1], vertical_alignment="bottom")
+    left, right = st.columns([5, 3])
     with left:
         class_ = state.choose_class(compared.shared_classes, compared.class_, "Maps for the class")
-    with right.popover("Map settings"):
-        scale = st.radio(
-            "Brightest color: each network's maximum over",
-            compare.SCALES,
-            key="scale",
-            bind="query-params",
-        )
-        st.caption(
-            "Logits of different networks are not comparable, so networks do not share one scale: brighter in one "
-            "network does not mean stronger than darker in another."
-        )
-    found, over_classes = compared.of(class_), scale == compare.SCALES[0]
+    with right:
+        scale = compare.choose_scale()
+    found = compared.of(class_)
     views.caption(compare.similarity(found))
     views.tabs(
         {
-            "Maps": partial(compare.maps, found, over_classes),
-            "Difference": partial(compare.differences, found, over_classes),
+            "Maps": partial(compare.maps, found, scale),
+            "Difference": partial(compare.differences, found, scale),
         },
         {"red": "Difference", "blue": "Difference"},
     )
@@ -81,7 +72,7 @@ with views.computed("workbench.services.compare:compare", "workbench.analysis.at
     st.markdown(
         "**Maps:** Grad-CAM as on the page Explain, each for the target layer of its network (figure 9 of paper D "
         "compares networks with and without attention in this way). **Difference:** each map divided by the maximum "
-        "$m$ of its network, over all classes or, by *Map settings*, of this class:"
+        "$m$ that gets the brightest color:"
     )
     st.latex(r"D = \frac{L_1}{m_1} - \frac{L_2}{m_2} \in [-1, 1]")
     st.markdown("**Similarity:** Spearman's rank correlation, the Pearson correlation of the ranks $r$ of all pixels:")

@@ -75,10 +75,12 @@ def test_networks_that_disagree_are_named_with_their_predictions():
 
 def test_each_scale_is_taken():
     app = opened(networks=["resnet18"])
-    for scale in reversed(compare.SCALES):
-        app.main.radio(key="scale").set_value(scale).run()
+    scales = {"all networks": "One scale in logits", "this class": "its own scale", "all classes": "from 0 to 1"}
+    assert scales.keys() == {*compare.SCALES}
+    for scale, said in scales.items():
+        app.segmented_control(key="scale").set_value(scale).run()
         assert not app.exception
-        assert "Brighter: stronger evidence" in text_of(app)
+        assert said in text_of(app)
 
 
 def test_a_damaged_checkpoint_is_one_sentence(monkeypatch):

@@ -20,6 +20,10 @@ from .networks import DEFAULT_NETWORK, folder_of, is_trained
 from .svd import LITE0, PAPER_D
 
 
+SCALES = ("all classes", "this class", "all networks")
+"""What the maximum that gets the brightest color of a map is taken over."""
+
+
 @dataclass(frozen=True, eq=False)
 class MapPair:
     """Two networks of a comparison.
@@ -100,23 +104,22 @@ class Comparison:
         predicted = {self.explanations[k].prediction.predicted for k in (i, j)}
         return MapPair(self.networks[i], self.networks[j], float(self.correlation[i, j]), len(predicted) == 1)
 
-    def tops(self, over_classes: bool) -> Tensor:
+    def tops(self, over: str) -> Tensor:
         """What counts as the strongest value of each network's map, in the unit of its own logit, (n,).
 
         Args:
-            over_classes: the strongest of all the network's classes, so that a weak map stays weak; False: the
-                strongest of this one map.
+            over: one of `SCALES`. "all classes": the strongest of all the network's classes, so that a weak map stays
+                weak; "this class": the strongest of this one map; "all networks": the strongest of all these maps.
         """
-        return torch.stack(
-            [
-                e.maps().max() if over_classes and e.layer else own.max()
-                for e, own in zip(self.explanations, self.maps, strict=True)
-            ]
-        )
+        own = self.maps.amax((1, 2))
+        if over == "all networks":
+            return own.max().expand(len(own))
+        pairs = zip(self.explanations, own, strict=True)
+        return torch.stack([e.maps().max() if over == "all classes" and e.layer else top for e, top in pairs])
 
-    def difference(self, first: str, second: str, over_classes: bool) -> Tensor:
+    def difference(self, first: str, second: str, over: str) -> Tensor:
         """The map of one network less that of another, each as a share of its `tops`, −1..1, (S, S)."""
-        shares = self.maps / self.tops(over_classes).clamp_min(1e-12)[:, None, None]
+        shares = self.maps / self.tops(over).clamp_min(1e-12)[:, None, None]
         return shares[self.networks.index(first)] - shares[self.networks.index(second)]
 
     def of(self, class_: str) -> Comparison:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from workbench import services
-from workbench.services.compare import Comparison, MapPair, comparable, side_by_side
+from workbench.services.compare import SCALES, Comparison, MapPair, comparable, side_by_side
 
 from . import charts, page_content, views
 
@@ -15,7 +15,6 @@ SIMILAR, DISSIMILAR = (
     0.3,
 )  # rank correlation from which maps are called similar, below which dissimilar; our choice
 _ALL = {2: "both", 3: "all three", 4: "all four", 5: "all five", 6: "all six"}
-SCALES = ("all classes", "this class")  # whose maximum gets the brightest color
 
 
 def choose_networks(first: str) -> tuple[str, ...]:
@@ -85,30 +84,38 @@ def _word(pair: MapPair) -> str:
     return f"{word} ({charts.hundredths(rho)})"
 
 
-_BRIGHTEST = {
-    True: "The brightest color is each network's maximum over all classes.",
-    False: "The brightest color is each network's maximum for this class.",
+_SCALE = {
+    "all classes": "One scale, from 0 to 1: the share of each network's own maximum over all classes.",
+    "this class": "Each map has its own scale, from 0 to its maximum, which makes weak evidence look strong.",
+    "all networks": "One scale in logits, which different networks use differently: a faint map is not weak evidence.",
 }
 _DIVIDED = {
-    True: "its network's maximum over all classes, so weak evidence for this class counts less",
-    False: "its own maximum, so this compares regions, not strength",
+    "all classes": "its network's maximum over all classes, so weak evidence for this class counts less",
+    "this class": "its own maximum, so this compares regions, not strength",
+    "all networks": "the maximum of all maps for this class, so a network with small logits counts less",
 }
 
 
-def maps(found: Comparison, over_classes: bool) -> None:
+def choose_scale() -> str:
+    """Let the visitor choose what the brightest color of a map stands for, one of `SCALES`."""
+    help_ = "\n\n".join(f"*{name}*: {text}" for name, text in _SCALE.items())
+    return views.choose_one("Brightest color: maximum over", SCALES, default=SCALES[0], key="scale", help=help_)
+
+
+def maps(found: Comparison, scale: str) -> None:
     """Draw the maps of one class, three in a row, each with a caption."""
-    tops = found.tops(over_classes)
+    tops = found.tops(scale)
     for start in range(0, len(found.networks), 3):
         for i, column in zip(range(start, min(start + 3, len(found.networks))), st.columns(3), strict=False):
             with column:
-                _map(found, i, float(tops[i]))
+                _map(found, i, float(tops[i]), scale)
     views.caption(
-        f"{_BRIGHTEST[over_classes]} Brightness is not comparable between networks, and a map does not prove that "
-        "these pixels caused the prediction."
+        f"**{_SCALE[scale]}** Logits of different networks are not comparable, and a map does not prove that these "
+        "pixels caused the prediction."
     )
 
 
-def _map(found: Comparison, i: int, top: float) -> None:
+def _map(found: Comparison, i: int, top: float, scale: str) -> None:
     network, explanation = found.networks[i], found.explanations[i]
     if explanation.layer is None:
         charts.show(
@@ -118,9 +125,10 @@ def _map(found: Comparison, i: int, top: float) -> None:
         )
         views.caption(f"**{named(network)}** has no layer of its own, so there is no map.")
         return
-    heat = explanation.map_of(found.class_)
+    heat, relative = explanation.map_of(found.class_), scale == "all classes" and top > 0
+    unit = top if relative else 1.0
     charts.show(
-        charts.face_with_map(explanation.pixels, heat, top, 0.75),
+        charts.face_with_map(explanation.pixels, heat / unit, top / unit, 0.75, "share" if relative else "logit"),
         f"map-{i}",
         f"Grad-CAM for {found.class_} over the face, {named(network)}",
     )
@@ -130,13 +138,16 @@ def _map(found: Comparison, i: int, top: float) -> None:
     if float(heat.max()) == 0:
         views.caption(f"{seen}; the map is blank: no region of `{explanation.layer}` supports this class.")
     elif float(heat.max()) < 0.15 * top:
-        views.caption(f"{seen}; the map is faint on the scale of all classes: weak evidence.")
+        views.caption(f"{seen}; the map is faint on the scale of {scale}{': weak evidence' if relative else ''}.")
     else:
-        views.caption(f"{seen}. Brighter: stronger evidence in layer `{explanation.layer}` ({h} × {w}, resized).")
+        views.caption(
+            f"{seen}. Brighter: stronger evidence in layer `{explanation.layer}` ({h} × {w}, resized), up to "
+            f"{float(heat.max()):.2g} logits."
+        )
 
 
 @page_content.fragment
-def differences(found: Comparison, over_classes: bool) -> None:
+def differences(found: Comparison, scale: str) -> None:
     """Draw the difference of two maps over the face, and the rank correlations of all pairs as a table."""
     names = [name for name, e in zip(found.networks, found.explanations, strict=True) if e.layer]
     if len(names) < 2:
@@ -147,7 +158,7 @@ def differences(found: Comparison, over_classes: bool) -> None:
     second = right.selectbox("Blue: the map of", names, 1, key="blue", bind="query-params")
     picture, table = st.columns([1, 2])
     with picture:
-        values = found.difference(first, second, over_classes)
+        values = found.difference(first, second, scale)
         pixels = max((e.pixels for e in found.explanations), key=len)
         charts.show(
             charts.face_with_signed(pixels, values, "share"),
@@ -156,7 +167,7 @@ def differences(found: Comparison, over_classes: bool) -> None:
         )
         more, less = (services.networks.get_spec(name).title for name in (first, second))
         views.caption(
-            f"**Red: more in {more}; blue: more in {less}.** Each map is first divided by {_DIVIDED[over_classes]}."
+            f"**Red: more in {more}; blue: more in {less}.** Each map is first divided by {_DIVIDED[scale]}."
         )
     with table:
         titles = [services.networks.get_spec(name).title.replace(" + ", "<br>+ ") for name in found.networks]

@@ -42,7 +42,7 @@ def confusion(among: Mapping[str, Scores], part: str, subset: str) -> None:
         charts.show_to_click(figure, _CHART, f"Confusion matrix of {found.name}", _clicked)
         views.caption(
             f"**{found.name}: labels in rows, predicted classes in columns;** color: share of the row. Click a cell "
-            "or choose it at the right to see its images."
+            "or choose it here to see its images."
         )
     _inside(cell, found)
 

@@ -193,13 +193,13 @@ def weights(found: Contents, known: Sequence[Weighting]) -> None:
     columns = {w.name: w.loss for w in known}
     texts = {name: [charts.percent(share) for share in loss] for name, loss in columns.items()}
     figure = charts.panels(
-        columns, found.classes, texts, "share of the total loss if every image has the same loss", top=1.0
+        columns, found.classes, texts, "share of the loss at equal loss per image", top=1.0
     )
     charts.show(figure, "weights", f"Share of the loss of each class by weighting: {', '.join(columns)}")
     views.caption(f"**{_largest(found, known)}** Only training shows which weighting improves a class.")
     rows = [f"| {w.name} | {' | '.join(f'{x:.2f}' for x in w.weights)} |" for w in known]
     head = f"| weights | {' | '.join(found.classes)} |\n|---|{'---:|' * len(found.classes)}\n"
-    st.markdown(head + "\n".join(rows))
+    st.markdown(views.table(head + "\n".join(rows), together=4))
     st.markdown("\n".join(f"- **{w.name}**: {w.note}." for w in known))
 
 

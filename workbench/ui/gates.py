@@ -68,7 +68,7 @@ def section(network: str, found: Gates | None, names: Mapping[str, str]) -> None
             f"**Mean of each gate over {found.images}.** A gate that is marked below looks like this for every face."
         )
     rows = [row for module in found.modules for row in _rows(module, named.get(module.layer, "all together"))]
-    views.caption("\n".join([_HEAD, *rows]))
+    views.caption(views.table("\n".join([_HEAD, *rows]), together=3))
     _summary(found)
 
 
@@ -88,6 +88,8 @@ def _row(gate: GateStatistics, name: str) -> str:
     fixed = "all equal" if isnan(gate.fixed) else charts.percent(gate.fixed)
     off = f"{percentage(gate.changed_uniform)} (uniform)" if gate.changed_off is None else percentage(gate.changed_off)
     mark = "\\*" if gate.constant else ""  # escaped for Markdown
+    if charts.is_phone():
+        name = name.replace(".", ".\N{ZERO WIDTH SPACE}")  # a long one may break there
     return f"| {name}{mark} | {saturated} | {_deviation(gate)} | {fixed} | {percentage(gate.changed_mean)} | {off} |"
 
 

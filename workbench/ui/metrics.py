@@ -124,9 +124,8 @@ def table(found: dict[str, Scores], part: str) -> None:
         cells = [f"**{s.text(measure)}**" if name in best else s.text(measure) for name, s in found.items()]
         rows.append(f"| {measure.label} | {' | '.join(cells)} |")
     rows.append(f"| temperature | {' | '.join(_temperature(s) for s in found.values())} |")
-    names = (name.replace("_", "_\N{ZERO WIDTH SPACE}") for name in found)  # a long name may break there
-    head = f"| metric | {' | '.join(names)} |\n|---|{'---:|' * len(found)}"
-    st.markdown("\n".join([head, *rows]))
+    head = f"| metric | {' | '.join(map(_breakable, found))} |\n|---|{'---:|' * len(found)}"
+    st.markdown(views.table("\n".join([head, *rows])))
     low, high = next(iter(found.values())).chance
     own = " It was fitted on PublicTest itself, so here it is optimistic." if part == "PublicTest" else ""
     views.caption(
@@ -138,6 +137,11 @@ def table(found: dict[str, Scores], part: str) -> None:
     )
     with st.expander("What each measure is"):
         st.markdown("\n".join(f"- **{measure.label}**: {measure.meaning}." for measure in MEASURES))
+
+
+def _breakable(name: str) -> str:
+    """The name of a checkpoint as a table's head, where a long one may break after each underscore."""
+    return name.replace("_", "_\N{ZERO WIDTH SPACE}")
 
 
 def _temperature(found: Scores) -> str:
@@ -164,9 +168,9 @@ def leaks(names: list[str], part: str) -> None:
     for name in names:
         for seen in or_warning(services.metrics.paired_tests.leak_effects, name, part) or ():
             cells = (f"{charts.with_interval(v)}" if seen.n_images else "none" for v in (seen.without, seen.on))
-            rows.append(f"| {name} | {seen.kind} | {thousands(seen.n_images)} | {' | '.join(cells)} |")
+            rows.append(f"| {_breakable(name)} | {seen.kind} | {thousands(seen.n_images)} | {' | '.join(cells)} |")
     head = "| checkpoint | left out | images | accuracy without them ↑ | accuracy on them |\n|---|---|---:|---:|---:|"
-    st.markdown("\n".join([head, *rows]))
+    st.markdown(views.table("\n".join([head, *rows]), keys=2))
     views.caption(
         f"**Images of {part} that are in the training set too** (official split). A higher accuracy on them need not "
         "mean memorization: images that have duplicates may be easier."
@@ -207,7 +211,7 @@ def risk(names: list[str], part: str, subset: str) -> None:
 
 def pair(found: Pair) -> None:
     """Draw McNemar's test as a table and a caption."""
-    a, b = found.first, found.second
+    a, b = _breakable(found.first), _breakable(found.second)
     st.markdown(
         f"| images | {b} correct | {b} wrong |\n|---|---:|---:|\n"
         f"| **{a} correct** | {found.both_right} | {found.first_only} |"
@@ -217,7 +221,7 @@ def pair(found: Pair) -> None:
     verdict = "significant" if found.p_value < 0.05 else "not significant"
     views.caption(
         f"**McNemar's test, exact: {p}, {verdict}** at 5 %, from {found.first_only + found.second_only} images that "
-        f"exactly one classifies correctly. {a} minus {b}, in percentage points: accuracy "
+        f"exactly one classifies correctly. {found.first} minus {found.second}, in percentage points: accuracy "
         f"{charts.interval(found.accuracy, signed=True)}, balanced accuracy "
         f"{charts.interval(found.balanced_accuracy, signed=True)}. It compares these two training runs; other random "
         "seeds can give other results."

@@ -271,7 +271,7 @@ def rotation() -> None:
     missing = [s for s in everyone if s not in measured]
     if measured:
         accuracy(measured, "rotation", "rotation")
-        st.markdown(rotation_table(measured))
+        st.markdown(views.table(rotation_table(measured)))
         views.caption(
             f"**Accuracy against the angle of rotation.** {measured_on(measured)} Training on rotated images helps "
             "too, so only networks trained in the same way show what attention to angles adds."

@@ -51,6 +51,21 @@ def caption(text: str) -> None:
     page_content.add_text(text)
 
 
+def table(text: str, keys: int = 1, together: int = 2) -> str:
+    """A Markdown table; on a phone several tables below each other, so that none of them has to be scrolled.
+
+    Args:
+        text: the table.
+        keys: number of columns that name a row; each table repeats them.
+        together: number of further columns of a table on a phone.
+    """
+    if not charts.is_phone():
+        return text
+    rows = [line.strip("|").split("|") for line in text.splitlines()]
+    parts = ([row[:keys] + row[i : i + together] for row in rows] for i in range(keys, len(rows[0]), together))
+    return "\n\n".join("\n".join(f"|{'|'.join(row)}|" for row in part) for part in parts)
+
+
 def meaning(network: str) -> str:
     """What a prediction of a network estimates, by what it was trained on, in one sentence; for captions."""
     card = services.networks.open_network(network).card

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from workbench import faces, services
-from workbench.services.compare import side_by_side
+from workbench.services.compare import SCALES, side_by_side
 
 NETWORKS = ("residual_cnn", "resnet18", "mobilenet_v1")  # the last one is untrained
 
@@ -56,18 +56,19 @@ def test_pairs_are_sorted_by_likeness(face):
 
 
 def test_a_difference_turns_its_sign_with_the_order_and_stays_within_one(found):
-    for over_classes in (True, False):
-        there = found.difference("residual_cnn", "resnet18", over_classes)
-        assert torch.equal(there, -found.difference("resnet18", "residual_cnn", over_classes))
+    for scale in SCALES:
+        there = found.difference("residual_cnn", "resnet18", scale)
+        assert torch.equal(there, -found.difference("resnet18", "residual_cnn", scale))
         assert 0 < there.abs().max() <= 1
-    assert found.difference("resnet18", "resnet18", True).abs().max() == 0
+    assert found.difference("resnet18", "resnet18", "all classes").abs().max() == 0
 
 
 def test_the_scale_of_all_classes_is_never_below_that_of_one(found):
     weak = found.of("disgust")
-    assert bool((weak.tops(True) >= weak.tops(False) - 1e-6).all())
-    assert torch.equal(weak.tops(False), weak.maps.amax((1, 2)))
-    assert float(weak.tops(True)[0]) > float(weak.tops(False)[0])
+    assert bool((weak.tops("all classes") >= weak.tops("this class") - 1e-6).all())
+    assert torch.equal(weak.tops("this class"), weak.maps.amax((1, 2)))
+    assert float(weak.tops("all classes")[0]) > float(weak.tops("this class")[0])
+    assert weak.tops("all networks").tolist() == len(weak.networks) * [float(weak.maps.max())]
 
 
 def test_probabilities_stand_in_one_table(found):

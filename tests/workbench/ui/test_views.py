@@ -5,7 +5,7 @@ import re
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from workbench.ui import views
+from workbench.ui import charts, views
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,13 @@ def test_the_expander_shows_the_words_and_then_the_code():
     expander = app.expander[0]
     assert expander.label == "How it is computed"
     assert [type(child).__name__ for child in expander.children.values()] == ["Latex", "Caption", "Code"]
+
+
+def test_a_wide_table_is_split_on_a_phone_and_each_part_names_its_rows(monkeypatch):
+    table = "| name | a | b | c |\n|---|---:|---:|---:|\n| x | 1 | 2 | 3 |"
+    assert views.table(table) == table
+    monkeypatch.setattr(charts, "is_phone", lambda: True)
+    assert views.table(table).split("\n\n") == [
+        "| name | a | b |\n|---|---:|---:|\n| x | 1 | 2 |",
+        "| name | c |\n|---|---:|\n| x | 3 |",
+    ]

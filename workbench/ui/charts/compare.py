@@ -117,7 +117,7 @@ def _table(rows: list[str], columns: list[str], values: Tensor, most: float, nam
         go.Heatmap(
             z=values.numpy(),
             y=rows,
-            x=[wrapped(column, 12) for column in columns],
+            x=[wrapped(column, 20 if is_phone() else 12) for column in columns],
             zmin=-most,
             zmax=most,
             colorscale="RdBu_r",
@@ -133,4 +133,5 @@ def _table(rows: list[str], columns: list[str], values: Tensor, most: float, nam
     plain = {"fixedrange": True, "showgrid": False, "automargin": True, "type": "category"}
     across, down = {"side": "top", "tickangle": -90 if is_phone() else 0}, {"autorange": "reversed"}
     axes = {"xaxis": plain | across, "yaxis": plain | down}
-    return framed(figure, name, layout={**axes, "height": 110 + 40 * len(rows), "margin": {"r": 8}})
+    height = (200 if is_phone() else 110) + 40 * len(rows)
+    return framed(figure, name, layout={**axes, "height": height, "margin": {"r": 8}})

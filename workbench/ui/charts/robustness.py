@@ -35,8 +35,9 @@ def faces_row(pictures: Tensor, labels: Sequence[Sequence[str]]) -> go.Figure:
             "text": "<br>".join(lines), "x": left + width / 2, "y": 0, "yshift": -6, "xref": "paper", "yref": "paper",
             "xanchor": "center", "yanchor": "top", "showarrow": False,
         })  # fmt: skip
-    below = 12 + 22 * max(map(len, labels))
-    layout |= {"annotations": words, "height": max(160, 800 // count) + below, "margin": {"b": below}}
+    below = 12 + 22 * max(map(len, labels)) + (24 if is_phone() else 0)  # there the button is always shown
+    above = 350 // count if is_phone() else max(160, 800 // count)
+    layout |= {"annotations": words, "height": above + below, "margin": {"b": below}}
     return framed(go.Figure(faces), "", layout=layout)
 
 

@@ -68,12 +68,12 @@ def _scatter(drawn: list, axes: tuple[str, str], face: Tensor | None, legend: bo
         words = [_over_dots(face, "★", 26, 0), _over_dots(face, "<b>chosen face</b>", TEXT, 30)]
     titles = ({**_AXIS, "title": {"text": name, "font": {"size": TEXT}}} for name in axes)
     layout = dict(zip(("xaxis", "yaxis"), titles, strict=True)) | {
-        "height": 520,
+        "height": 556,
         "showlegend": legend,
         "legend": ABOVE | {"itemsizing": "constant"},
         "annotations": words,
         "dragmode": "lasso",
-        "margin": {"t": 40, "b": 40, "l": 40},
+        "margin": {"t": 40, "b": 76, "l": 40},  # with room for the buttons, which a phone always shows
     }
     return framed(go.Figure(drawn), "", layout=layout)
 
