@@ -6,7 +6,7 @@ import streamlit as st
 
 from workbench import services
 from workbench.faces import PictureError
-from workbench.services.robustness import CORRUPTIONS, Response, occlusion, occlusion_count, occlusion_patch
+from workbench.services.robustness import CORRUPTIONS, SCORES, Response, occlusion, occlusion_count, occlusion_patch
 from workbench.ui import adversarial, caveats, charts, page_content, robustness, slow_requests, state, views
 
 views.title("Robustness", "How does the prediction change when the image is perturbed?")
@@ -57,25 +57,26 @@ def at_a_value(found: Response) -> None:
 
 @page_content.fragment
 def occluded() -> None:
-    left, right = st.columns([2, 1])
+    class_ = state.choose_class(net.classes, services.predict(face, network).predicted, "Class")
+    left, right = st.columns([1, 2])
     with left:
-        class_ = state.choose_class(net.classes, services.predict(face, network).predicted, "Probability of the class")
+        score = views.choose_one("Change of the", SCORES, default=SCORES[0], key="score")
     share = robustness.choose_patch(right)
-    count = occlusion_count(network, share)
+    count, what = occlusion_count(network, share), (class_, share, score)
     if not slow_requests.ready(network, count, "Occlude each position", f"occlusion-{share}-{face.key}-{network}"):
         return
     with slow_requests.running("Occluding each position", count):
-        drop = state.cached(("occlusion", *me, class_, share), lambda: occlusion(face, network, class_, share))
+        drop = state.cached(("occlusion", *me, *what), lambda: occlusion(face, network, *what))
     seen, over, text = st.columns(3)
     with seen:
         side = net.input_size
         label = f"{side} × {side} pixels"
         charts.show(charts.face(net.see(face), label), "whole", f"The face in {label}, before the occlusion")
     with over:
-        alt = f"Drop of the probability of {class_} by occluded position, over the face"
-        charts.show(charts.face_with_signed(net.see(face), drop, "probability drop"), "occlusion", alt)
+        alt = f"Drop of the {score} of {class_} by occluded position, over the face"
+        charts.show(charts.face_with_signed(net.see(face), drop, f"{score} drop"), "occlusion", alt)
     with text:
-        views.caption(robustness.occlusion_caption(drop, class_, occlusion_patch(network, share)[0]))
+        views.caption(robustness.occlusion_caption(drop, class_, occlusion_patch(network, share)[0], score))
         views.caption(
             "The edges of the patch are unlike the training images, and one patch cannot show regions that matter "
             "only together. Compare with the map on the page Explain."
@@ -135,7 +136,14 @@ views.tabs(
         "Rotation": robustness.rotation,
         "Adversarial": partial(adversarial.search, face, network),
     },
-    {"right": "Crop", "down": "Crop", "size": "Crop", "patch": "Occlusion", "attack": "Adversarial"},
+    {
+        "right": "Crop",
+        "down": "Crop",
+        "size": "Crop",
+        "patch": "Occlusion",
+        "score": "Occlusion",
+        "attack": "Adversarial",
+    },
 )
 with views.computed(
     "workbench.analysis.robustness:response",
@@ -150,6 +158,7 @@ with views.computed(
     st.latex(r"p_c(v) = \mathrm{softmax}_c\big(f(T_v(x)) / T\big), \quad T\ \text{the card's temperature}")
     st.markdown("**Occlusion** (Zeiler and Fergus 2014): the mean over all patches $P$ that contain the pixel $u$ of")
     st.latex(r"d_c(P) = p_c(x) - p_c(x\ \text{with}\ P\ \text{in the image's mean gray})")
+    st.markdown("or the same difference of the logits $y_c$.")
     st.markdown("**Adversarial change:** with $g$ gray levels, $ε = g/255$, and $L$ the margin of the other classes,")
     st.latex(
         r"\text{FGSM: } x' = x + \varepsilon\,\mathrm{sign}\,\nabla_x L, \qquad "

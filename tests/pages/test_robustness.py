@@ -139,7 +139,10 @@ def test_a_slow_network_runs_only_after_a_click(monkeypatch):
 
 
 def test_where_nothing_hidden_changes_the_prediction_the_page_says_so():
-    assert "No single region matters much" in text_of(opened(tab="Occlusion"))
+    app = opened(tab="Occlusion")
+    assert "No single region matters much" in text_of(app)
+    app.segmented_control(key="score").set_value("logit").run()
+    assert "Red: the logit of happy drops" in text_of(app)
     app = opened(tab="Occlusion", sample="grace_hopper")
     assert "Red: the probability of neutral drops" in text_of(app)
     app.segmented_control(key="patch").set_value("a half").run()

@@ -160,12 +160,12 @@ def occlusion(
 ) -> Float[Tensor, "H W"]:
     """Occlusion sensitivity of a class: cover one region after another (Zeiler and Fergus 2014, section 4.2; captum).
 
-    The value of a pixel is the drop in the class's probability when a patch covers it, averaged over the patches that
-    do: −1 to 1. Positive: hiding this region lowers the probability; negative: it raises it. A patch has edges that
-    no face has, and joint evidence of two regions is not seen by hiding one.
+    The value of a pixel is the drop in the class's score, such as its probability or its logit, when a patch covers
+    it, averaged over the patches that do. Positive: hiding this region lowers the score; negative: it raises it. A
+    patch has edges that no face has, and joint evidence of two regions is not seen by hiding one.
 
     Args:
-        predict: pixels in 0..1 (B, 1, H, W) → probabilities (B, K).
+        predict: pixels in 0..1 (B, 1, H, W) → scores (B, K).
         pixels: gray, in 0..1, (H, W).
         class_: index of the class.
         patch: side of the square in pixels.

@@ -19,7 +19,6 @@ from .explain import Explanation, explain
 from .networks import DEFAULT_NETWORK, folder_of, is_trained
 from .svd import LITE0, PAPER_D
 
-
 SCALES = ("all classes", "this class", "all networks")
 """What the maximum that gets the brightest color of a map is taken over."""
 

@@ -21,6 +21,9 @@ from ..surveys.robustness import FILE, LIMIT, Robustness, read_robustness
 from .networks import DEFAULT_NETWORK, Network, class_index, folder_of, open_network
 from .prediction import predict_input
 
+SCORES = ("probability", "logit")
+"""What occlusion measures of a class."""
+
 
 def robustness(face: Face, network: str, corruption: str) -> Response:
     """Predictions for a face under one of `CORRUPTIONS`, at each of its values."""
@@ -68,13 +71,33 @@ def _tip(found: Response, side: range) -> Tip:
     return Tip(values[side[-1]])
 
 
-def occlusion(face: Face, network: str = DEFAULT_NETWORK, class_: str | None = None, share: float = 0.25) -> Tensor:
-    """Drop of the probability of a class where a patch, with a `share` of the side, covers the face, (S, S)."""
+def occlusion(
+    face: Face,
+    network: str = DEFAULT_NETWORK,
+    class_: str | None = None,
+    share: float = 0.25,
+    score: str = SCORES[0],
+) -> Tensor:
+    """Drop of a class's score where a patch covers the face, (S, S).
+
+    Args:
+        face: the face.
+        network: name of the network.
+        class_: name of the class; None: the predicted class.
+        share: side of the patch as a share of the image's side.
+        score: one of `SCORES`; a probability near 0 or 1 hides changes of the logit.
+
+    Raises:
+        ValueError: an unknown network, class or score.
+    """
+    if score not in SCORES:
+        raise ValueError(f'score="{score}" is not known; there are: {", ".join(SCORES)}')
     net = open_network(network)
     pixels = net.see(face)
     index = class_index(net, class_ or predict_input(net, net.normalized(pixels[None])).predicted)
     patch, stride = _patch(net, share)
-    return robustness_analysis.occlusion(net.probabilities, pixels, index, patch, stride)
+    predict = net.probabilities if score == "probability" else lambda pixels: net.logits(net.normalized(pixels))
+    return robustness_analysis.occlusion(predict, pixels, index, patch, stride)
 
 
 def occlusion_patch(network: str, share: float = 0.25) -> tuple[int, int]:

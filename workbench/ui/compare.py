@@ -166,9 +166,7 @@ def differences(found: Comparison, scale: str) -> None:
             f"Map for {found.class_} of {first} minus that of {second}",
         )
         more, less = (services.networks.get_spec(name).title for name in (first, second))
-        views.caption(
-            f"**Red: more in {more}; blue: more in {less}.** Each map is first divided by {_DIVIDED[scale]}."
-        )
+        views.caption(f"**Red: more in {more}; blue: more in {less}.** Each map is first divided by {_DIVIDED[scale]}.")
     with table:
         titles = [services.networks.get_spec(name).title.replace(" + ", "<br>+ ") for name in found.networks]
         charts.show(

@@ -192,9 +192,7 @@ def weights(found: Contents, known: Sequence[Weighting]) -> None:
     """Draw the share of the loss that each class gets under each weighting."""
     columns = {w.name: w.loss for w in known}
     texts = {name: [charts.percent(share) for share in loss] for name, loss in columns.items()}
-    figure = charts.panels(
-        columns, found.classes, texts, "share of the loss at equal loss per image", top=1.0
-    )
+    figure = charts.panels(columns, found.classes, texts, "share of the loss at equal loss per image", top=1.0)
     charts.show(figure, "weights", f"Share of the loss of each class by weighting: {', '.join(columns)}")
     views.caption(f"**{_largest(found, known)}** Only training shows which weighting improves a class.")
     rows = [f"| {w.name} | {' | '.join(f'{x:.2f}' for x in w.weights)} |" for w in known]

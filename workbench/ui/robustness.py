@@ -115,15 +115,20 @@ def choose_patch(container) -> float:
     return _SHARES[label]
 
 
-def occlusion_caption(drop: Tensor, class_: str, patch: int) -> str:
+def occlusion_caption(drop: Tensor, class_: str, patch: int, score: str) -> str:
     """The caption of an occlusion map, with its largest drop and rise."""
     falls, rises = max(0.0, float(drop.max())), max(0.0, -float(drop.min()))
     square = f"a gray patch of {patch} × {patch} pixels"
+    if score == "logit":
+        return (
+            f"**Red: the logit of {class_} drops** when {square} covers this region, by up to {falls:.2f}. Blue: it "
+            f"rises, by up to {rises:.2f}. The probability also depends on the logits of the other classes."
+        )
     if max(falls, rises) < 0.05:
         most = f"{100 * max(falls, rises):.1f}\N{NO-BREAK SPACE}percentage points"
         return (
             f"**No single region matters much.** With {square}, {class_}'s probability changes by at most {most} "
-            "(red: it drops; blue: it rises). Near 100 % a probability hides changes of the logit."
+            "(red: it drops; blue: it rises). Near 100 % a probability hides changes of the *logit*."
         )
     return (
         f"**Red: the probability of {class_} drops** when {square} covers this region, by up to "

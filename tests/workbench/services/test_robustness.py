@@ -13,6 +13,7 @@ from workbench.analysis.corruptions import CORRUPTIONS
 from workbench.analysis.robustness import Response
 from workbench.services.networks import Network
 from workbench.services.robustness import (
+    SCORES,
     occlusion,
     occlusion_count,
     occlusion_patch,
@@ -74,6 +75,13 @@ def test_the_number_of_images_classified_is_the_one_announced(face, share, monke
     assert sum(asked) == occlusion_count("residual_cnn", share)
     assert drop.shape == (48, 48)
     assert occlusion_patch("residual_cnn", share)[0] == int(48 * share)
+
+
+def test_occlusion_measures_the_logit_where_the_probability_is_saturated(face):
+    probability, logit = (occlusion(face, "residual_cnn", "happy", score=score) for score in SCORES)
+    assert float(probability.abs().max()) < 0.05 < 0.2 < float(logit.abs().max())
+    with pytest.raises(ValueError, match="probability, logit"):
+        occlusion(face, score="loss")
 
 
 def test_the_pace_of_a_network_is_measured_once(monkeypatch):

@@ -8,7 +8,7 @@ from .compare import change_table, correlation_table, hundredths, predictions_si
 from .dataset import intensities, panels
 from .frequency import amplitudes, contrast
 from .images import face, face_with_map, gridded, many_maps, signed, strength
-from .lessons import ANSWER, PREDICTED, bars, before_and_after, few_ticks, marked, numbered
+from .lessons import ANSWER, PREDICTED, bars, before_and_after, few_ticks, marked, numbered, with_axes
 from .metrics import (
     confusion,
     network_colors,

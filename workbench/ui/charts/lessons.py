@@ -59,6 +59,15 @@ def marked(figure: go.Figure, marks: Mapping[str, tuple[float, str]]) -> go.Figu
     return figure.update_layout(margin_t=10 + 22 * max(len(marks), 1))
 
 
+def with_axes(figure: go.Figure, across: str, down: str) -> go.Figure:
+    """Name the columns and the rows of an image of another module, above and at the left; changes it in place."""
+    plain = {"visible": True, "showgrid": False, "zeroline": False, "showticklabels": False, "ticks": ""}
+    title = {"font": {"size": TEXT}, "standoff": 4}
+    figure.update_xaxes(**plain, side="top", title={**title, "text": across})
+    figure.update_yaxes(**plain, title={**title, "text": down})
+    return figure.update_layout(margin_t=26, margin_l=26, height=figure.layout.height + 26)
+
+
 def bars(
     values: Mapping[str, float],
     texts: Sequence[str],

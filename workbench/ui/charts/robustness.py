@@ -135,11 +135,11 @@ def accuracies(
     return framed(go.Figure(drawn), x_title, below=14, layout=layout)
 
 
-def face_with_signed(pixels: Tensor, values: Tensor, label: str) -> go.Figure:
+def face_with_signed(pixels: Tensor, values: Tensor, label: str, least: float = 0.1) -> go.Figure:
     """A map (S, S) around zero over a face (S, S): transparent at zero, red above, blue below, with a color bar.
 
-    The scale reaches at least 0.1, so that tiny values do not look strong.
+    The scale reaches at least `least`, so that tiny values do not look strong.
     """
-    most = max(float(values.abs().max()), 0.1)
+    most = max(float(values.abs().max()), least)
     over = laid_over(values, -most, most, clear_at_zero(0.85), label, bar_around_zero(most, label))
     return square(go.Figure([_gray(pixels), *over]), pixels, "", label)

@@ -43,10 +43,15 @@ def _reveal(found, predicted, left, right) -> None:
     values = {"convolution": 1.0, "attention": float(found.near.mean()), "uniform": found.equal}
     values |= {} if predicted is None else {"predicted": predicted / 100}
     texts = [charts.percent(value) for value in values.values()]
+    pairs = charts.strength(found.pairs, "attention", 0, found.pairs.max())
     side_by_side(
         right,
-        (charts.bars(values, texts, "share nearby", "predicted", top=1), "near", "Share of the neighborhood"),
-        (charts.strength(found.pairs, "attention", 0, found.pairs.max()), "pairs", "Attention, query by key"),
+        (
+            charts.bars(values, texts, "attention within 3 × 3", "predicted", top=1),
+            "near",
+            "Share of the neighborhood",
+        ),
+        (charts.with_axes(pairs, "key position", "query position"), "pairs", "Attention, query by key"),
     )
     low, high = (charts.percent(float(end)) for end in found.near.aminmax())
     with left:

@@ -116,8 +116,8 @@ def _why(found) -> tuple[tuple[str, ...], str]:
 def _take_away(found) -> str:
     values = {recipe: charts.percent(variant.test[0]) for recipe, variant in found.variants.items()}
     return (
-        f"The initial weights and the choice of trained layers matter more than the architecture: {values['scratch']} "
-        f"from random weights, {values['frozen']} frozen, {values['transfer']} with all layers."
+        "For this network and these drawn faces, initial weights and the choice of trained layers decide: "
+        f"{values['scratch']} from random weights, {values['frozen']} frozen, {values['transfer']} with all layers."
     )
 
 
