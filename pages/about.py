@@ -1,8 +1,10 @@
 """About: purpose, limits, where images go, and sources."""
 
+from pathlib import Path
+
 import streamlit as st
 
-from workbench import services
+from workbench import navigation, services
 from workbench.analysis.methods import EXPLAINERS
 from workbench.server import access
 from workbench.server.consent import NOT_FOR
@@ -107,6 +109,13 @@ with st.expander("Sources: methods"):
         "BMVC (BAM); Vaswani et al. 2017, NeurIPS (self-attention); Abnar and Zuidema 2020, ACL (rollout); Jain and "
         "Wallace 2019, NAACL (attention is not explanation).\n\n"
         "**Probabilities.** Guo et al. 2017, ICML (temperature scaling); Gal and Ghahramani 2016, ICML (MC dropout)."
+    )
+
+with st.expander("Documentation"):
+    guides = "".join(f"- {title}: `docs/pages/{Path(file).stem}.md`\n" for file, title, *_ in navigation.PAGES)
+    st.markdown(
+        "In the repository, `make docs` builds the documentation site into `site/`: open `site/index.html`. The same "
+        "can be read in the folder `docs/`, from `docs/index.md` on. The guide of each page:\n\n" + guides
     )
 
 with st.expander("Citation and license"):
