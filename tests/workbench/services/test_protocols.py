@@ -112,6 +112,8 @@ def test_a_configuration_from_before_a_field_existed_counts_as_its_default():
 
 def test_a_card_without_configuration_has_what_its_recipe_says_of_the_set():
     protocol = PROTOCOLS["paper-d-jaffe"]
-    card = dataclasses.replace(read_card("resnet18-short-official-s0"), split="paper-d", input_size=224, recipe="paper-d")
+    card = dataclasses.replace(
+        read_card("resnet18-short-official-s0"), split="paper-d", input_size=224, recipe="paper-d"
+    )
     assert protocol.config("resnet18").batch_size == 8
     assert differences(card, protocol, 100) == ()
