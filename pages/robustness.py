@@ -59,8 +59,7 @@ def at_a_value(found: Response) -> None:
 def occluded() -> None:
     class_ = state.choose_class(net.classes, services.predict(face, network).predicted, "Class")
     left, right = st.columns([1, 2])
-    with left:
-        score = views.choose_one("Change of the", SCORES, default=SCORES[0], key="score")
+    score = views.choose_one("Change of the", SCORES, default=SCORES[0], key="score", container=left)
     share = robustness.choose_patch(right)
     count, what = occlusion_count(network, share), (class_, share, score)
     if not slow_requests.ready(network, count, "Occlude each position", f"occlusion-{share}-{face.key}-{network}"):
@@ -136,14 +135,8 @@ views.tabs(
         "Rotation": robustness.rotation,
         "Adversarial": partial(adversarial.search, face, network),
     },
-    {
-        "right": "Crop",
-        "down": "Crop",
-        "size": "Crop",
-        "patch": "Occlusion",
-        "score": "Occlusion",
-        "attack": "Adversarial",
-    },
+    dict.fromkeys(("right", "down", "size"), "Crop")
+    | {"patch": "Occlusion", "score": "Occlusion", "attack": "Adversarial"},
 )
 with views.computed(
     "workbench.analysis.robustness:response",

@@ -230,10 +230,10 @@ def test_a_map_without_order_has_its_dash_explained(monkeypatch):
 def test_a_network_without_weights_names_its_stored_predictions():
     warnings = [w.value for w in opened(network="resnet18_bam").warning]
     assert any(
-        "page Metrics has stored predictions of earlier training runs: resnet18_bam-short-official-s0" in text
+        "page Metrics has stored predictions of earlier training runs: resnet18_bam-scratch-official-s0" in text
         for text in warnings
     )
-    assert not any("page Metrics" in w.value for w in opened(network="resnet18_svd_lfc").warning)
+    assert not any("page Metrics" in w.value for w in opened(network="resnet18_svd_hfc_lfc").warning)
 
 
 def test_attention_of_one_query_position_can_be_shown():
