@@ -68,8 +68,7 @@ def occluded() -> None:
         drop = state.cached(("occlusion", *me, *what), lambda: occlusion(face, network, *what))
     seen, over, text = st.columns(3)
     with seen:
-        side = net.input_size
-        label = f"{side} × {side} pixels"
+        label = f"{net.input_size} × {net.input_size} pixels"
         charts.show(charts.face(net.see(face), label), "whole", f"The face in {label}, before the occlusion")
     with over:
         alt = f"Drop of the {score} of {class_} by occluded position, over the face"
