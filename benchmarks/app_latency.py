@@ -26,7 +26,7 @@ import tyro
 from playwright.sync_api import Error, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 LIMIT, PAGE_LIMIT = 300, 500  # ms
 # Every other value is the answer, or the start, because two faint maps can be the same picture.

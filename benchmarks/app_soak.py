@@ -31,7 +31,7 @@ from workbench import faces, services
 from workbench.navigation import PAGES
 
 ROOT = Path(__file__).resolve().parents[1]
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 SAMPLES = [sample.name for sample in faces.samples()]
 NETWORKS = [name for name in services.networks.network_names() if services.networks.is_trained(name)]

@@ -31,7 +31,7 @@ from playwright.sync_api import Page, sync_playwright
 from workbench import faces, services
 
 ROOT = Path(__file__).resolve().parents[1]
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = ("--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu")
 CAMERA = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
 FRAME = 4_000  # bytes; other messages of the page are smaller
