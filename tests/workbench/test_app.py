@@ -189,7 +189,8 @@ def test_the_toolbar_hides_what_a_page_does_not_use_and_keeps_it_chosen():
     def styles() -> str:
         return "".join(html.proto.body for html in app.get("html"))
 
-    assert "-face {display: none}" not in styles() and "-network {display: none}" not in styles()
+    assert "-face {display: none}" not in styles()
+    assert "-network {display: none}" not in styles()
     app.switch_page("../pages/metrics.py").run()
     assert ".st-key-choose-network, .st-key-choose-face, .st-key-toolbar {display: none}" in styles()
     app.switch_page("../pages/dataset.py").run()

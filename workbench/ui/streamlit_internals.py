@@ -43,6 +43,14 @@ def is_history_navigation() -> bool:
     return bool(context and context.is_history_navigation)
 
 
+def restore_query_params() -> None:
+    """Read the whole address again after back or forward: Streamlit drops keys that the page before used as well."""
+    context = get_script_run_ctx()
+    with context.session_state.query_params() as params:  # type: ignore[union-attr]
+        params.populate_from_query_string(context.query_string)  # type: ignore[union-attr]
+        params.set_initial_query_params_from_current()  # widgets take their first value from here
+
+
 def fragment_id() -> str | None:
     """The id of the fragment that is running; None outside of one. Streamlit has no public name for it."""
     return ThreadState.get().fragment_id

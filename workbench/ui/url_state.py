@@ -34,8 +34,11 @@ EARLIER_KEYS = {"answer": "predicted", "pictures": "images", "look": "tab"}
 
 def begin() -> None:
     """Read the link at the start of a run, if the visitor has just followed it or went back to it."""
+    history = streamlit_internals.is_history_navigation()
+    if history:
+        streamlit_internals.restore_query_params()
     here = _renamed({key: st.query_params.get_all(key) for key in st.query_params})
-    if "link" not in st.session_state or streamlit_internals.is_history_navigation():
+    if "link" not in st.session_state or history:
         st.session_state["link"], st.session_state["arriving"] = here, True
     else:
         st.session_state["link"] = {key: old for key, old in st.session_state["link"].items() if key in here}

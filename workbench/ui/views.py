@@ -22,7 +22,7 @@ from workbench.analysis.frequency import FrequencyImages
 from workbench.services.svd import Spectrum
 
 from . import charts, page_content
-from .streamlit_internals import SCROLL_UP, is_history_navigation
+from .streamlit_internals import SCROLL_UP
 
 
 def go_up() -> None:
@@ -117,8 +117,6 @@ def tabs(
         with_charts: whether some of them have charts, which can be exported.
     """
     st.session_state["screen"].has_tabs = with_charts
-    if is_history_navigation() and st.query_params.get("tab") in sections:
-        st.session_state["tab"] = st.query_params["tab"]  # else the one of the page that the visitor comes from
     known = (title for key, title in (opened_by or {}).items() if key in st.query_params)
     for tab, draw in zip(
         st.tabs(list(sections), default=next(known, None), key="tab", bind="query-params"),
