@@ -51,7 +51,7 @@ class Control(NamedTuple):
     inside: str = ""
 
 
-CBAM, TRANSFORMER = "attention?network=multibranch_dsc_cbam", "attention?network=hybrid_mobilenet_v3_small"
+CBAM, TRANSFORMER = "attention?network=multibranch_dsc_cbam", "attention?network=hybrid_efficientnet_lite0"
 CONTROLS = (
     Control("", "class", CLASSES, "map"),
     Control("", "method", ("Grad-CAM++", "LayerCAM", "Grad-CAM"), "map", "Map settings"),

@@ -14,7 +14,6 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,7 +23,6 @@ import tyro
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
-from torch import Tensor, nn
 
 from .annotator_agreement import compare_with_annotators
 from .calibration import fit_temperature
@@ -39,12 +37,13 @@ from .checkpoints import (
     write_predictions,
 )
 from .console import run_command
+from .cross_dataset import evaluate_elsewhere, is_own, report_all
 from .datasets import DataError, FaceSet
 from .datasets.audit import leaked
 from .datasets.ferplus import has_votes
 from .datasets.splits import split
 from .devices import device_of
-from .metrics import accuracy_of, measure, percent, predict, share
+from .metrics import accuracy_of, measure, percent, predict_watched, share
 from .paths import FER2013
 from .preprocessing import TTA
 from .subgroups import SMALLEST, GroupTable
@@ -70,7 +69,7 @@ def evaluate(name: str | Path, faces: FaceSet, tta: tuple[str, ...] = TTA, devic
         temperature.
 
     Raises:
-        DataError: the dataset has other classes or images, or lacks the split; see `evaluate_elsewhere`.
+        DataError: the dataset has other classes or images, or lacks the split; see `cross_dataset.evaluate_elsewhere`.
     """
     model, card = load_checkpoint(name, device)
     if faces.classes != card.classes:
@@ -84,7 +83,7 @@ def evaluate(name: str | Path, faces: FaceSet, tta: tuple[str, ...] = TTA, devic
     with Progress() as progress:
         for part, some in measured.items():
             for way in dict.fromkeys(("plain", *tta)):
-                logits = _watched(progress, f"{part} {way}", model, card, some, way)
+                logits = predict_watched(progress, f"{part} {way}", model, card, some.images, way)
                 metrics[part][way] = measure(logits, torch.from_numpy(some.labels), card.classes)
                 if way == "plain":
                     plain[part] = Predictions(logits, torch.from_numpy(some.labels), some.names, some.ids)
@@ -106,59 +105,6 @@ def evaluate_run(config: TrainConfig) -> None:
             print(f"{part}, single view: {percent(accuracy_of(found))}", flush=True)
         for sentence in filter(None, (card.caveat, card.excluded and card.excluded.sentence)):
             print(sentence, flush=True)
-
-
-@dataclass(frozen=True)
-class Elsewhere:
-    """Evaluation of a checkpoint on another dataset than its own.
-
-    Attributes:
-        classes: shared by network and dataset, in the network's order.
-        left_out: number of images of other classes.
-        metrics: part of the dataset → mode of test-time augmentation → result of `metrics.measure`.
-        predictions: part of the dataset → predictions in the first mode of test-time augmentation, over the shared
-            classes.
-    """
-
-    classes: tuple[str, ...]
-    left_out: int
-    metrics: dict[str, dict[str, dict]]
-    predictions: dict[str, Predictions]
-
-
-def evaluate_elsewhere(name: str | Path, faces: FaceSet, tta: tuple[str, ...] = TTA, device: str = "cpu") -> Elsewhere:
-    """Evaluate a checkpoint on another dataset, over the shared classes: the network chooses among these only.
-
-    Nothing is written. Arguments as for `evaluate`.
-
-    Raises:
-        DataError: fewer than two classes are shared.
-    """
-    model, card = load_checkpoint(name, device)
-    shared = tuple(c for c in card.classes if c in faces.classes)
-    if len(shared) < 2:
-        raise DataError(
-            f"{name} and the dataset share {len(shared)} of {', '.join(card.classes)}: at least two are needed."
-        )
-    own, theirs = ([classes.index(c) for c in shared] for classes in (card.classes, faces.classes))
-    kept = faces.subset(np.isin(faces.labels, theirs))
-    labels = np.array([theirs.index(label) for label in kept.labels])
-    metrics: dict[str, dict[str, dict]] = {}
-    stored: dict[str, Predictions] = {}
-    with Progress() as progress:
-        for part in dict.fromkeys(kept.splits.tolist()):
-            mine = kept.splits == part
-            some, truth = kept.subset(mine), torch.from_numpy(labels[mine])
-            for way in tta:
-                logits = _watched(progress, f"{part} {way}", model, card, some, way)[:, own]
-                metrics.setdefault(part, {})[way] = measure(logits, truth, shared)
-                stored.setdefault(part, Predictions(logits, truth, some.names, some.ids))
-    return Elsewhere(shared, len(faces) - len(kept), metrics, stored)
-
-
-def _watched(progress: Progress, what: str, model: nn.Module, card: Card, faces: FaceSet, way: str) -> Tensor:
-    task = progress.add_task(what, total=len(faces))
-    return predict(model, card, faces.images, way, progress=lambda n: progress.update(task, completed=n))
 
 
 def report(title: str, classes: tuple[str, ...], metrics: Mapping[str, Mapping[Any, Any]], console: Console) -> None:
@@ -238,7 +184,8 @@ def _command(
     """Measure a checkpoint.
 
     Args:
-        name: a checkpoint's name, or the path of its folder.
+        name: a checkpoint's name, or the path of its folder; "all": every network that has weights, single view, on
+            another dataset than theirs.
         data: the imported dataset (`ferscope data import`). On another dataset than the network's own, the shared
             classes are evaluated, and nothing is written.
         tta: test-time augmentation, the average over views; on its own dataset the plain view is always evaluated.
@@ -251,10 +198,13 @@ def _command(
     """
     console = Console(width=None if sys.stdout.isatty() else 200)
     table = GroupTable.read(groups, group_column, image_column, smallest_group) if groups else None
+    if name == "all":
+        where = device_of(device)
+        return report_all(FaceSet.load(data), f"Networks on {data.name}", where, console)
     ways, card = TTA if tta == "all" else (tta,), read_card(name)
     where = device_of(device)  # before the dataset, which takes longer to read
     faces = None if stored else FaceSet.load(data)
-    if faces is None or _is_its_own(faces, card):
+    if faces is None or is_own(faces, card):
         if faces is not None:
             evaluate(name, faces, ways, where)
         report_stored(name, console)
@@ -278,14 +228,6 @@ def _of_test_set(name: str | Path) -> tuple[Predictions, tuple[str, ...], str]:
     card = read_card(name)
     part = list(card.metrics)[-1]
     return read_predictions(name, part), card.classes, part
-
-
-def _is_its_own(faces: FaceSet, card: Card) -> bool:
-    """Whether the dataset, divided by the card's split, is the one that the network was trained and validated on."""
-    try:
-        return faces.classes == card.classes and split(faces, card.split).fingerprint == card.data
-    except DataError:
-        return False
 
 
 def main(argv: list[str] | None = None) -> None:

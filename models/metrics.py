@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from rich.progress import Progress
 from torch import Tensor, nn
 
 from .checkpoints import Card
@@ -51,6 +52,14 @@ def predict(
             outputs.append(mean_log_probability([model(view).float() for view in views(x, tta)]).cpu())
             progress(min(start + batch_size, len(images)))
     return torch.cat(outputs)
+
+
+def predict_watched(
+    progress: Progress, what: str, model: nn.Module, card: Card, images: np.ndarray, tta: str = "plain"
+) -> Tensor:
+    """Run inference as `predict` does, with a bar called `what` in a display of progress."""
+    task = progress.add_task(what, total=len(images))
+    return predict(model, card, images, tta, progress=lambda n: progress.update(task, completed=n))
 
 
 def measure(logits: Tensor, labels: Tensor, classes: tuple[str, ...]) -> dict[str, Any]:

@@ -13,12 +13,13 @@ import pytest
 import torch
 from rich.console import Console
 
-from models import load_checkpoint
+from models import checkpoints, load_checkpoint
 from models.checkpoints import read_card, read_predictions, write_card
+from models.cross_dataset import evaluate_elsewhere
 from models.datasets import DataError, FaceSet
 from models.datasets.audit import leaked
 from models.datasets.splits import split
-from models.evaluate import evaluate, evaluate_elsewhere, main, report
+from models.evaluate import evaluate, main, report
 from models.metrics import measure, predict
 
 
@@ -119,6 +120,26 @@ def test_the_command_writes_nothing_beside_the_weights_for_another_set(folder, f
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
 
 
+def test_all_networks_are_measured_on_another_set_but_those_trained_on_it(folder, faces, tmp_path, capsys, monkeypatch):
+    for name in ("residual_cnn", "vanilla_cnn"):
+        shutil.copytree(folder, tmp_path / "shelf" / name)
+    monkeypatch.setattr(checkpoints, "ROOT", tmp_path / "shelf")
+    card = read_card("vanilla_cnn")
+    write_card(tmp_path / "shelf" / "vanilla_cnn", dataclasses.replace(card, data="another"))
+    faces.save(tmp_path / "faces.npz")
+    main(["all", "--data", str(tmp_path / "faces.npz"), "--device", "cpu"])
+    printed = capsys.readouterr().out
+    (row,) = (line for line in printed.splitlines() if "vanilla_cnn" in line)
+    model, card = load_checkpoint(folder)
+    right = (predict(model, card, faces.images).argmax(-1) == torch.from_numpy(faces.labels)).double().mean()
+    assert f" {len(faces)} " in row
+    assert f"{100 * float(right):.1f} %" in row
+    assert "because they were trained on this dataset: residual_cnn" in " ".join(printed.split())
+    write_card(tmp_path / "shelf" / "vanilla_cnn", read_card("residual_cnn"))
+    with pytest.raises(SystemExit, match="All networks were trained on this dataset"):
+        main(["all", "--data", str(tmp_path / "faces.npz")])
+
+
 def test_a_set_that_shares_one_class_is_refused(folder, faces):
     other = dataclasses.replace(faces, classes=("angry", *"bcdefg"))
     with pytest.raises(DataError, match="share 1 of angry"):
@@ -184,7 +205,7 @@ def test_ctrl_c_is_a_sentence_and_the_card_stays(folder, faces, tmp_path, monkey
         raise KeyboardInterrupt
 
     before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-    monkeypatch.setattr("models.evaluate.predict", stopped)
+    monkeypatch.setattr("models.metrics.predict", stopped)
     faces.save(tmp_path / "faces.npz")
     with pytest.raises(SystemExit) as end:
         main([str(folder), "--data", str(tmp_path / "faces.npz")])

@@ -43,8 +43,8 @@ def test_a_network_whose_weights_are_of_a_variant_says_so():
         "rarn"
     )
     assert "its weights in" not in model_table.detail("residual_cnn")
-    assert read_card("hybrid_mobilenet_v3_small").overrides == {"side": 224}, "the default, so it is no variant"
-    assert "its weights in" not in model_table.detail("hybrid_mobilenet_v3_small")
+    assert not read_card("hybrid_efficientnet_lite0").overrides
+    assert "its weights in" not in model_table.detail("hybrid_efficientnet_lite0")
 
 
 def test_an_unknown_network_ends_with_the_nearest_names():

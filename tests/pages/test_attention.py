@@ -65,9 +65,9 @@ def test_attention_that_is_built_into_blocks_is_not_called_missing():
         ("resnet18_svd_hfc", "4 SVD", ("**Projection to one channel:**", "regardless of their content")),
         ("multibranch_dsc_cbam", "3 CBAM", ("**Channel weights**, 512 channels",)),
         ("rarn", "1 angle", ("**Angle with the strongest response:**", "**Response at that angle.**")),
-        ("hybrid_mobilenet_v3_small", "1 SCA", ("**Channel weights**, 576",)),
+        ("hybrid_efficientnet_lite0", "1 SCA", ("**Channel weights**, 576",)),
         (
-            "hybrid_mobilenet_v3_small",
+            "hybrid_efficientnet_lite0",
             "2 transformer",
             (
                 "Attention of the 8 heads",
@@ -194,7 +194,7 @@ def test_switching_modules_off_tells_the_prediction_without_them():
 
 
 def test_class_branches_stand_beside_the_ablation_of_modules():
-    app = opened(network="hybrid_mobilenet_v3_small", tab="Ablation")
+    app = opened(network="hybrid_efficientnet_lite0", tab="Ablation")
     assert "Class branches" in [header.value for header in app.header]
 
 
@@ -237,7 +237,7 @@ def test_a_network_without_weights_names_its_stored_predictions():
 
 
 def test_attention_of_one_query_position_can_be_shown():
-    app = opened(network="hybrid_mobilenet_v3_small", module="2 transformer")
+    app = opened(network="hybrid_efficientnet_lite0", module="2 transformer")
     assert "averaged over all query positions" in text_of(app)
     app.toggle(key="mean").set_value(False).run()
     app.slider(key="row").set_value(3).run()

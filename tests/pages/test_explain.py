@@ -71,8 +71,8 @@ def test_every_section_says_what_is_seen(network, said):
 
 
 def test_a_network_that_enlarges_the_image_inside_says_so():
-    side = services.networks.open_network("hybrid_mobilenet_v3_small").model.side
-    assert f"It resizes them to {side} × {side}" in words(started(network="hybrid_mobilenet_v3_small"))
+    side = services.networks.open_network("hybrid_efficientnet_lite0").model.side
+    assert f"It resizes them to {side} × {side}" in words(started(network="hybrid_efficientnet_lite0"))
     assert "It resizes" not in words(started(network="residual_cnn"))
 
 

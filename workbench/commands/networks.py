@@ -226,7 +226,8 @@ def _report(source: Source, found: Match) -> None:
 
 
 def _measure(name: str, data: Path) -> None:
-    from models.evaluate import evaluate_elsewhere, report
+    from models.cross_dataset import evaluate_elsewhere
+    from models.evaluate import report
 
     found = evaluate_elsewhere(name, FaceSet.load(data), ("plain",))
     report(f"{name} on {data.name}", found.classes, found.metrics, Console(width=None if sys.stdout.isatty() else 200))

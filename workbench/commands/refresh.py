@@ -44,6 +44,8 @@ from ..services import papers
 from ..services.metrics import evaluation, leaderboard
 from ..services.networks import open_network
 from ..services.robustness import pace, survey_minutes
+from ..surveys.drawn_faces import FILE as DRAWN_FACES
+from ..surveys.drawn_faces import drawn_faces, survey_drawn_faces
 from ..surveys.features import FILE as FEATURES
 from ..surveys.features import survey_features
 from ..surveys.gates import FILE as GATES
@@ -54,7 +56,7 @@ from ..surveys.robustness import LIMIT, read_robustness, survey
 from ..surveys.sample import draw_sample
 from . import results
 
-Part = Literal["temperatures", "ensemble", "attention", "robustness", "maps", "features", "readme"]
+Part = Literal["temperatures", "ensemble", "attention", "robustness", "maps", "features", "drawn-faces", "readme"]
 Report = Callable[[str], None]
 
 
@@ -107,6 +109,8 @@ def refresh(
     if "robustness" in only and faces is not None:
         for name in shipped():
             renew_robustness(name, faces, time_left, device, print)
+    for name in shipped() if "drawn-faces" in only else ():
+        renew_drawn_faces(name, time_left, device, print)
     if "readme" in only:
         if excluded := leaderboard.left_out():
             print(excluded)
@@ -209,6 +213,16 @@ def renew_features(name: str, faces: FaceSet, budget: Budget, device: str, repor
             report(f"{name}: {FEATURES} is of all training and test images")
     except ValueError as error:  # a damaged checkpoint, a dataset with other classes, no linear layer at the end
         report(f"{name}: {FEATURES} skipped. {error}")
+
+
+def renew_drawn_faces(name: str, budget: Budget, device: str, report: Report) -> None:
+    """Measure a checkpoint on drawn faces if that is missing or of other weights; needs no dataset."""
+    try:
+        if budget.allows(f"{name}: {DRAWN_FACES}", len(drawn_faces()) * pace(name) / 60):
+            found = survey_drawn_faces(name, device)
+            report(f"{name}: {DRAWN_FACES}, {100 * found.accuracy:.1f} %")
+    except ValueError as error:  # a damaged checkpoint, other classes
+        report(f"{name}: {DRAWN_FACES} skipped. {error}")
 
 
 def renew_robustness(name: str, faces: FaceSet, budget: Budget, device: str, report: Report) -> None:

@@ -14,6 +14,7 @@ from models.text import signed
 
 from ..services.metrics import leaderboard, paired_tests, rankings
 from ..services.metrics.leaderboard import Result
+from . import drawn_faces
 from . import ensemble as ensemble_report
 
 NOT_RUN = "not run"
@@ -36,6 +37,7 @@ def text(ensemble: Choice | None = None) -> str:
         _leaks(found),
         _epoch_choices(),
         _other_splits(found),
+        drawn_faces.section(found),
         _batch_norm(),
         ensemble_report.section(found, ensemble),
     )

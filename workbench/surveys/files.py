@@ -149,6 +149,15 @@ class MeanMapsFile(_Sampled):
     maps: Annotated[list[_MapRecord], Field(min_length=1, max_length=2000)]
 
 
+class DrawnFacesFile(_Sampled):
+    """`drawn_faces.json`."""
+
+    contents: ClassVar[str] = "accuracy on drawn faces"
+    accuracy: Share
+    interval: Interval
+    recall: Annotated[dict[Text, Share], Field(min_length=1, max_length=1000)]
+
+
 File = TypeVar("File", bound=_Sampled)
 
 

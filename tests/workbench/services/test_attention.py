@@ -32,7 +32,7 @@ def test_every_module_is_opened_in_the_order_of_the_forward_pass(face, network):
 
 
 def test_a_transformer_has_heads_and_ends_in_their_rollout(face):
-    sca, block = services.attention.attention_modules(face, "hybrid_mobilenet_v3_small").modules
+    sca, block = services.attention.attention_modules(face, "hybrid_efficientnet_lite0").modules
     assert sca.heads == ()
     assert len(block.heads) == 8
     assert block.gate.title.startswith("rollout")
@@ -120,7 +120,7 @@ def test_attention_stands_beside_the_maps_of_every_class(face):
 
 def test_class_branches_are_described_for_networks_that_have_them(face):
     assert services.attention.branches(face, BAM) is None
-    found = services.attention.branches(face, "hybrid_mobilenet_v3_small")
+    found = services.attention.branches(face, "hybrid_efficientnet_lite0")
     k = len(found.classes)
     assert found.change.shape == (k, k)
     assert found.strength.shape == (k,)
@@ -139,5 +139,5 @@ def test_the_rollout_of_a_vision_transformer_is_the_mean_row_of_the_product_of_i
     torch.testing.assert_close(found.values, product.mean(0).view(8, 8))
     assert found.blocks == 6
     assert found.over_face.shape == found.pixels.shape
-    for other in ("residual_cnn", "hybrid_mobilenet_v3_small"):  # no blocks, a single one
+    for other in ("residual_cnn", "hybrid_efficientnet_lite0"):  # no blocks, a single one
         assert services.attention.attention_rollout(face, other) is None

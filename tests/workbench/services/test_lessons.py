@@ -132,7 +132,7 @@ def test_the_gate_names_the_query_that_the_network_has(network):
 
 
 def test_self_attention_of_a_hybrid_is_that_of_its_own_block():
-    found = lessons.self_attention(HAPPY, "hybrid_mobilenet_v3_small")
+    found = lessons.self_attention(HAPPY, "hybrid_efficientnet_lite0")
     assert found.trained
     assert found.layer == "transformer"
     assert len(found.near) == 8
@@ -244,7 +244,7 @@ def test_the_lessons_on_cbam_take_cbam_and_its_module_that_differs_most_between_
     chosen = lessons.network_with_cbam("residual_cnn")
     assert get_spec(chosen).attention == "CBAM"
     assert services.networks.is_trained(chosen)
-    assert lessons.network_with_cbam("hybrid_mobilenet_v3_small") == chosen, "SCA is not CBAM"
+    assert lessons.network_with_cbam("hybrid_efficientnet_lite0") == chosen, "SCA is not CBAM"
     assert lessons.network_with_cbam("resnet18_bam") == "resnet18_bam"
     gates = [gate for module in services.gates.stored_gates(chosen).modules for gate in module.gates]
     for title, found in (
@@ -281,7 +281,7 @@ def test_the_lesson_on_constant_gates_takes_the_network_with_the_most_constant_o
 
 
 def test_a_gate_that_depends_on_the_input_differs_between_face_and_noise():
-    found = lessons.constant_gates(HAPPY, "hybrid_mobilenet_v3_small")
+    found = lessons.constant_gates(HAPPY, "hybrid_efficientnet_lite0")
     assert (found.values - found.others["noise"][1]).abs().max() > 0.01
     assert all(gate.gate.neutral is not None for gate in found.gates), "self-attention has no neutral gate"
 
