@@ -25,7 +25,7 @@ def test_without_attention_the_best_network_that_has_it_is_shown_and_others_are_
     best, *others = services.attention.networks_with_attention()
     assert f"**Shown here: {get_spec(best).title},**" in app.info[0].value
     assert "has no attention modules" in app.info[0].value
-    assert app.segmented_control(key="module").value == "1 SVD"
+    assert app.segmented_control(key="module").value == "1 SCA"
     assert app.selectbox(key="network").value == services.networks.DEFAULT_NETWORK
     app.button(key=f"show-{others[0]}").click().run()
     assert not app.exception
@@ -65,7 +65,7 @@ def test_attention_that_is_built_into_blocks_is_not_called_missing():
         ("resnet18_svd_hfc", "4 SVD", ("**Projection to one channel:**", "regardless of their content")),
         ("multibranch_dsc_cbam", "3 CBAM", ("**Channel weights**, 512 channels",)),
         ("rarn", "1 angle", ("**Angle with the strongest response:**", "**Response at that angle.**")),
-        ("hybrid_efficientnet_lite0", "1 SCA", ("**Channel weights**, 576",)),
+        ("hybrid_efficientnet_lite0", "1 SCA", ("**Channel weights**, 320",)),
         (
             "hybrid_efficientnet_lite0",
             "2 transformer",
