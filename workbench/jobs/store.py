@@ -178,12 +178,12 @@ def locked(seconds: float = 10.0) -> Iterator[None]:
 
 
 def _read(folder: Path) -> Job | None:
-    stamps = tuple(_stamp(folder / name) for name in (STATUS, CONFIG, "card.json", HISTORY))
+    stamps = tuple(stamp(folder / name) for name in (STATUS, CONFIG, "card.json", HISTORY))
     job = _checked(folder, stamps)
     return job if folder.is_dir() else None  # it may be removed meanwhile
 
 
-def _stamp(path: Path) -> tuple[int, ...]:
+def stamp(path: Path) -> tuple[int, ...]:
     """A value that changes whenever the file does; empty if there is no file."""
     try:
         facts = path.stat()

@@ -15,6 +15,7 @@ from models import PAPERS, ModelSpec, create_model, list_models, load_checkpoint
 from models.checkpoints import (
     CheckpointError,
     checkpoint_folder,
+    checkpoint_folders,
     is_name,
     list_checkpoints,
     read_card,
@@ -155,6 +156,14 @@ def checkpoint_names() -> tuple[str, ...]:
     """
     ended = [job.id for job in store.jobs() if job.has_checkpoint and not job.alive]
     return (*ended, *(name for name in list_checkpoints() if name not in list_models()))
+
+
+def stamps() -> tuple:
+    """A value that changes whenever the list of networks or a card does, so that what is made of them can be cached."""
+    folders = checkpoint_folders().values()
+    files = (folder / name for folder in folders for name in ("card.json", "model.safetensors"))
+    jobs = tuple((job, job.has_checkpoint) for job in store.jobs())
+    return tuple(list_models()), tuple((file, store.stamp(file)) for file in files), jobs
 
 
 def is_job(name: str) -> bool:

@@ -20,7 +20,7 @@ from . import charts, url_state
 
 def choose() -> dict[str, str]:
     """Let the visitor choose a network, stored for `state.network()`; return it as a query parameter."""
-    names = grouped()
+    names, broken_ones = _listed(services.networks.stamps(), charts.is_phone())
     before = st.session_state.setdefault("network", services.networks.DEFAULT_NETWORK)
     if before not in names:  # a training run that was removed or resumed
         url_state.note(
@@ -32,15 +32,24 @@ def choose() -> dict[str, str]:
         st.session_state["network"] = requested
     elif requested is not None:
         url_state.note(f"The link has the network {url_state.quoted(requested)}, which does not exist here.")
-    name = st.selectbox("Network", names, format_func=label, key="network", label_visibility="collapsed")
+    name = st.selectbox("Network", names, format_func=names.get, key="network", label_visibility="collapsed")
     with st.popover("Info"):
         st.caption(described(name))
-        if others := [why for broken, why in broken_checkpoints().items() if broken != name]:
+        if others := [why for broken, why in broken_ones.items() if broken != name]:
             st.markdown(f"{counted(len(others), 'checkpoint is', 'checkpoints are')} damaged:")
             for why in others:
                 st.text(why)
         st.caption(_HELP)
     return {"network": name}
+
+
+@lru_cache(maxsize=8)
+def _listed(stamps: tuple, phone: bool) -> tuple[dict[str, str], dict[str, str]]:
+    """The label of each network by its name, in the order of the list, and what is wrong with damaged checkpoints.
+
+    Made again when a network, a checkpoint or a job has changed (`stamps`), and for phones.
+    """
+    return {name: label(name) for name in grouped()}, broken_checkpoints()
 
 
 def random_weights_banner(network: str) -> None:

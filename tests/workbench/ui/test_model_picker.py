@@ -36,6 +36,26 @@ def test_other_checkpoints_of_a_network_follow_it_and_experiments_are_not_listed
     assert [name for name in names if name not in list_models()] == ["mine"]
 
 
+def test_the_cached_list_notices_a_new_a_changed_and_a_removed_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
+    put("vanilla_cnn", knows(range(3)))
+
+    def listed() -> dict[str, str]:
+        return model_picker._listed(services.networks.stamps(), False)[0]
+
+    assert listed() is listed(), "nothing has changed"
+    before = listed()["vanilla_cnn"]
+    put("mine", knows(range(4)))
+    assert "mine" in listed()
+    put("vanilla_cnn", knows(range(6)), seen={"PrivateTest": 3})
+    assert listed()["vanilla_cnn"] != before
+    (tmp_path / "mine" / "model.safetensors").unlink()
+    assert "mine" not in listed()
+    (tmp_path / "vanilla_cnn" / "card.json").write_text("{}")
+    assert "damaged" in listed()["vanilla_cnn"]
+    assert "vanilla_cnn" in model_picker._listed(services.networks.stamps(), False)[1]
+
+
 def test_a_label_says_paper_title_accuracy_and_size():
     share = read_card("residual_cnn").metrics["PrivateTest"]["flip"]["accuracy"]
     label = model_picker.label("residual_cnn").replace("\N{NO-BREAK SPACE}", " ")
