@@ -40,8 +40,9 @@ SLIDE, ENDS, SWITCH = ("PageDown", "PageUp"), ("Home", "End"), ("",)
 class Control(NamedTuple):
     """What a visitor moves.
 
-    link: page with what is chosen on it. key: of the control. values: to choose, or keys to press, in turn; empty for
-    a switch. chart: key of the chart, or a CSS selector, whose picture must change. inside: the popover it sits in.
+    link: page with what is chosen on it; where the default depends on a network, the last of the values, so that the
+    first one changes the picture. key: of the control. values: to choose, or keys to press, in turn; empty for a
+    switch. chart: key of the chart, or a CSS selector, whose picture must change. inside: the popover it sits in.
     """
 
     link: str
@@ -78,13 +79,13 @@ CONTROLS = (
     Control("robustness?tab=Occlusion", "patch", ("a third", "a quarter"), "occlusion"),
     Control("robustness?tab=Crop", "right", SLIDE, "after"),
     Control("metrics", "part", ("PublicTest", "PrivateTest"), "recall"),
-    Control("metrics?tab=Confusion+matrix", "detail", NETWORKS, "confusion"),
+    Control("metrics?tab=Confusion+matrix&detail=residual_cnn", "detail", NETWORKS, "confusion"),
     Control("metrics?tab=Confusion+matrix", "label", ("happy", "sad"), "confusion"),
     Control("metrics?tab=Embedding", "color", ("prediction", "label"), "scatter"),
     Control("dataset?tab=Augmentation", "augmentation", ("paper-b", "paper-a"), '[data-testid="stImage"]'),
     Control("papers", "paper", PAPERS, ".claims"),
     Control("lessons?lesson=frequency", "cut", SLIDE, "low"),
-    Control("debug_challenge", "class", CLASSES, "map-faulty"),
+    Control("debug_challenge?network=residual_cnn&class=happy", "class", CLASSES, "map-faulty"),
     Control("debug_challenge", "test", ("Other faces", "Repeated runs", "Rotations"), "bench"),
     Control("debug_challenge", "broken", SWITCH, "seen"),
 )
