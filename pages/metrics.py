@@ -3,23 +3,25 @@
 import streamlit as st
 
 from workbench import services
-from workbench.ui import confusion, metrics, page_content, state, subgroups, test_set_views, views
+from workbench.ui import confusion, metrics, page_content, state, subgroups, test_set_views, url_state, views
 
 views.title("Metrics", "How accurate are the networks on the test set?")
 names, part, subset = metrics.choose()
 found = metrics.scores_or_stop(names, part, subset)
 names = list(found)
+titles = services.networks.titles(names)
 
 
 def overview() -> None:
-    metrics.classes(found)
-    metrics.table(found, part)
+    by_title = {titles[name]: scores for name, scores in found.items()}
+    metrics.classes(by_title)
+    metrics.table(by_title, part)
     with st.expander("Spread of per-class recall"):
-        metrics.spread(found)
+        metrics.spread(by_title)
 
 
 def detail() -> str:
-    return st.columns([2, 3])[0].selectbox("Checkpoint", names, key="detail", bind="query-params")
+    return url_state.choose_by_name("Checkpoint", titles, names[0], "detail", st.columns([2, 3])[0])
 
 
 def matrix() -> None:
@@ -29,7 +31,7 @@ def matrix() -> None:
 def calibration() -> None:
     metrics.reliability(services.metrics.calibration.of(detail(), part, subset))
     st.header("Risk–coverage curve")
-    metrics.risk(names, part, subset)
+    metrics.risk(titles, part, subset)
 
 
 def curves() -> None:
@@ -42,14 +44,14 @@ def groups() -> None:
 
 
 def leakage() -> None:
-    metrics.leaks(names, part)
+    metrics.leaks(titles, part)
 
 
 def significance() -> None:
-    known = services.metrics.evaluation.checkpoints()
+    known = services.networks.titles(services.metrics.evaluation.checkpoints())
     left, right = st.columns(2)
-    first = left.selectbox("First checkpoint", known, key="first", bind="query-params")
-    second = right.selectbox("Second checkpoint", known, min(1, len(known) - 1), key="second", bind="query-params")
+    first = url_state.choose_by_name("First checkpoint", known, next(iter(known)), "first", left)
+    second = url_state.choose_by_name("Second checkpoint", known, [*known][:2][-1], "second", right)
     if first == second:
         st.info("A checkpoint cannot be compared with itself. Choose another one.")
     elif compared := metrics.or_warning(services.metrics.paired_tests.pair, first, second, part, subset):

@@ -38,7 +38,7 @@ def test_the_chosen_network_is_the_first_even_where_six_are_chosen():
     six = ["resnet18", "vanilla_cnn", "resnet18_svd_hfc", "mobilenet_v1", "resnet18_svd_hfc_lfc", "resnet18_svd_lfc"]
     app.multiselect(key="networks").set_value(six).run()
     assert not app.exception
-    assert app.selectbox(key="red").options == ["residual_cnn", *six[:-1]]
+    assert app.selectbox(key="red").options == [*services.networks.titles(("residual_cnn", *six[:-1])).values()]
     assert "ResNet-18 + SVD (LFC) is left out" in "".join(c.value for c in app.main.caption)
     assert "MobileNet v1 and ResNet-18 + SVD (HFC, LFC)" in app.warning[0].value
     assert "all three trained networks" in text_of(app)

@@ -163,7 +163,7 @@ def test_a_table_of_groups_is_measured_and_small_groups_are_hidden(no_set):
 def test_mean_maps_and_embedding_of_shipped_networks_are_drawn(no_set):
     app = opened(tab="Mean maps", checkpoints=["residual_cnn", "efficientnet_lite0_svd_hfc"])
     assert "Grad-CAM of the predicted class** over 3\N{NARROW NO-BREAK SPACE}589 images of PrivateTest" in text_of(app)
-    assert "Red: residual_cnn has the stronger mean map" in text_of(app)
+    assert "Red: Residual CNN has the stronger mean map" in text_of(app)
     app.selectbox(key="mean-class").set_value("disgust").run()
     assert not app.exception
     app = opened(tab="Embedding", detail="residual_cnn")

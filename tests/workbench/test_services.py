@@ -398,3 +398,12 @@ def test_neither_import_nor_first_map_loads_a_library_that_few_calls_need():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split("\n")[:2] == ["[]", "[]"]
+
+
+def test_titles_of_checkpoints_tell_them_apart_without_their_folder_names():
+    run = "efficientnet_lite0_svd_hfc-normalize.True-transfer-official-s0"
+    title = "EfficientNet-Lite0 + SVD (HFC) (ours), recipe transfer, normalize = True, seed 0"
+    assert networks.get_spec(run).title == title
+    known = networks.titles(services.metrics.evaluation.checkpoints())
+    assert len(set(known.values())) == len(known)
+    assert not any(name in title for name, title in known.items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -11,7 +12,7 @@ from threading import Lock
 from typing import cast
 
 import models
-from models import PAPERS, ModelSpec, create_model, list_models, load_checkpoint
+from models import PAPERS, Card, ModelSpec, create_model, list_models, load_checkpoint
 from models.checkpoints import (
     CheckpointError,
     checkpoint_folder,
@@ -127,16 +128,27 @@ def get_spec(name: str) -> ModelSpec:
         return with_layer(models.get_spec(name))
     if is_name(name):
         with suppress(CheckpointError):
-            spec = read_card(folder_of(name)).spec
-            return replace(spec, name=name, title=_title(name, spec))
+            card = read_card(folder_of(name))
+            return replace(card.spec, name=name, title=_title(name, card))
     return models.get_spec(name[:60])  # raises, with the nearest names
 
 
-def _title(name: str, spec: ModelSpec) -> str:
-    job = _job(name)
-    if job is None:
-        return f"{spec.title} ({name})"
-    return f"{job.title} ({spec.title}, {datetime.fromtimestamp(job.created):%d %b %H:%M})"
+def titles(names: Iterable[str]) -> dict[str, str]:
+    """Name of each network or checkpoint → its title."""
+    return {name: get_spec(name).title for name in names}
+
+
+def _title(name: str, card: Card) -> str:
+    title, job = card.spec.title, _job(name)
+    if job is not None:
+        return f"{job.title} ({title}, {datetime.fromtimestamp(job.created):%d %b %H:%M})"
+    begin, end = f"{card.network}-", f"-{card.split}-s{card.seed}"
+    before, recipe, after = name.removeprefix(begin).removesuffix(end).partition(card.recipe)
+    if not (card.recipe and name.startswith(begin) and name.endswith(end) and recipe):
+        return f"{title} ({name})"
+    settings = [part.replace("_", " ").replace(".", " = ", 1) for part in (before + after).split("-") if part]
+    split = [] if card.split == "official" else [f"split {card.split}"]
+    return ", ".join([title, f"recipe {recipe}", *settings, f"seed {card.seed}", *split])
 
 
 def _job(name: str) -> Job | None:

@@ -7,7 +7,7 @@ import streamlit as st
 from workbench import services
 from workbench.services.compare import SCALES, Comparison, MapPair, comparable, side_by_side
 
-from . import charts, page_content, views
+from . import charts, page_content, url_state, views
 
 MOST = 6  # networks
 SIMILAR, DISSIMILAR = (
@@ -19,13 +19,12 @@ _ALL = {2: "both", 3: "all three", 4: "all four", 5: "all five", 6: "all six"}
 
 def choose_networks(first: str) -> tuple[str, ...]:
     """The chosen network and those that the visitor adds, at most `MOST`."""
-    chosen = st.multiselect(
+    chosen = url_state.choose_by_name(
         "Networks to compare, up to six; the chosen one is always the first",
-        (*services.networks.network_names(), *services.networks.checkpoint_names()),
-        default=side_by_side(),
+        services.networks.titles((*services.networks.network_names(), *services.networks.checkpoint_names())),
+        list(side_by_side()),
+        "networks",
         max_selections=MOST,
-        key="networks",
-        bind="query-params",
     )
     networks = (first, *comparable(first, [name for name in dict.fromkeys(chosen) if name != first]))
     if foreign := tuple(name for name in chosen if name not in networks):
@@ -150,12 +149,14 @@ def _map(found: Comparison, i: int, top: float, scale: str) -> None:
 def differences(found: Comparison, scale: str) -> None:
     """Draw the difference of two maps over the face, and the rank correlations of all pairs as a table."""
     names = [name for name, e in zip(found.networks, found.explanations, strict=True) if e.layer]
+    titles = services.networks.titles(names)
     if len(names) < 2:
         st.info("A difference needs two networks with maps.")
         return
     left, right = st.columns(2)
-    first = left.selectbox("Red: the map of", names, 0, key="red", bind="query-params")
-    second = right.selectbox("Blue: the map of", names, 1, key="blue", bind="query-params")
+    first = url_state.choose_by_name("Red: the map of", titles, names[0], "red", left)
+    second = url_state.choose_by_name("Blue: the map of", titles, names[1], "blue", right)
+    more, less = titles[first], titles[second]
     picture, table = st.columns([1, 2])
     with picture:
         values = found.difference(first, second, scale)
@@ -163,9 +164,8 @@ def differences(found: Comparison, scale: str) -> None:
         charts.show(
             charts.face_with_signed(pixels, values, "share"),
             "difference",
-            f"Map for {found.class_} of {first} minus that of {second}",
+            f"Map for {found.class_} of {more} minus that of {less}",
         )
-        more, less = (services.networks.get_spec(name).title for name in (first, second))
         views.caption(f"**Red: more in {more}; blue: more in {less}.** Each map is first divided by {_DIVIDED[scale]}.")
     with table:
         titles = [services.networks.get_spec(name).title.replace(" + ", "<br>+ ") for name in found.networks]

@@ -13,7 +13,7 @@ from workbench import services
 from workbench.services.metrics.confusion import Cell, CellImage
 from workbench.services.metrics.evaluation import Scores
 
-from . import charts, page_content, views
+from . import charts, page_content, url_state, views
 from .exclusions import put_on_list
 
 _A_PAGE = 12  # images
@@ -27,7 +27,9 @@ def confusion(among: Mapping[str, Scores], part: str, subset: str) -> None:
     """Draw the confusion matrix of a checkpoint, the choice of a cell by click or by name, and its images."""
     left, right = st.columns([3, 2])
     with right:
-        found = among[st.selectbox("Checkpoint", [*among], key="detail", bind="query-params")]
+        titles = services.networks.titles(among)
+        found = among[url_state.choose_by_name("Checkpoint", titles, next(iter(among)), "detail")]
+        title = titles[found.name]
         classes = found.card.classes
         label, predicted = _chosen(found)
         row, column = st.columns(2)
@@ -39,9 +41,9 @@ def confusion(among: Mapping[str, Scores], part: str, subset: str) -> None:
         _summary(cell, found)
     with left:
         figure = charts.confusion(found.confusion, classes, (label, predicted))
-        charts.show_to_click(figure, _CHART, f"Confusion matrix of {found.name}", _clicked)
+        charts.show_to_click(figure, _CHART, f"Confusion matrix of {title}", _clicked)
         views.caption(
-            f"**{found.name}: labels in rows, predicted classes in columns;** color: share of the row. Click a cell "
+            f"**{title}: labels in rows, predicted classes in columns;** color: share of the row. Click a cell "
             "or choose it here to see its images."
         )
     _inside(cell, found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
@@ -17,7 +17,7 @@ from workbench.services.metrics.evaluation import MEASURES, Scores
 from workbench.services.metrics.paired_tests import Pair
 from workbench.services.metrics.training_curves import History
 
-from . import charts, state, views
+from . import charts, state, url_state, views
 
 _CURVES = {"train": "#7F7F7F", "validation": "#0072B2", "test": "#D55E00"}
 
@@ -25,9 +25,8 @@ _CURVES = {"train": "#7F7F7F", "validation": "#0072B2", "test": "#D55E00"}
 def choose() -> tuple[list[str], str, str]:
     """Let the visitor choose checkpoints, the test set, and which of its images count."""
     known = services.metrics.evaluation.checkpoints()
-    names = st.multiselect(
-        "Checkpoints", known, default=_trained(known), key="checkpoints", bind="query-params", placeholder="Choose some"
-    )
+    titles = services.networks.titles(known)
+    names = url_state.choose_by_name("Checkpoints", titles, _trained(known), "checkpoints", placeholder="Choose some")
     left, right = st.columns(2)
     part = views.choose_one(
         "Test set",
@@ -67,15 +66,16 @@ def scores_or_stop(names: list[str], part: str, subset: str) -> dict[str, Scores
             except CheckpointError as error:
                 st.warning(str(error))
     for name, measured in found.items():
+        title = services.networks.get_spec(name).title
         if measured.card.split != "official":
             st.warning(
-                f"{name} was trained on the split {measured.card.split}, not on the official one: its training set may "
-                "contain many of these images. Do not compare it with the others."
+                f"{title} was trained on the split {measured.card.split}, not on the official one: its training set "
+                "may contain many of these images. Do not compare it with the others."
             )
         elif not services.metrics.evaluation.is_of_fer2013(measured.card):
-            st.warning(f"{name} was evaluated on another dataset than FER2013. Do not compare it with the others.")
+            st.warning(f"{title} was evaluated on another dataset than FER2013. Do not compare it with the others.")
         if caveat := measured.card.caveat:
-            st.warning(f"{name}: {caveat} Do not compare it with the others.")
+            st.warning(f"{title}: {caveat} Do not compare it with the others.")
     if found:
         return found
     st.info("No checkpoint to show. Choose one that was evaluated on this test set.")
@@ -103,12 +103,12 @@ def classes(found: dict[str, Scores]) -> None:
         "recall",
         f"Recall of each class by {', '.join(found)}",
     )
-    first = next(iter(found.values()))
+    title, first = next(iter(found.items()))
     best, worst = (pick(first.recall, key=lambda name: first.recall[name][0]) for pick in (max, min))
     rarest = min(first.support, key=first.support.get)
     high, low = (f"{name} {charts.with_interval(first.recall[name])}" for name in (best, worst))
     views.caption(
-        f"**Recall of each class** with 95 % intervals: {first.name} is best on {high} and worst on {low}. Few "
+        f"**Recall of each class** with 95 % intervals: {title} is best on {high} and worst on {low}. Few "
         f"images give wide intervals ({rarest}: {thousands(first.support[rarest])}). For demographic groups see "
         f"the tab Groups."
     )
@@ -124,7 +124,7 @@ def table(found: dict[str, Scores], part: str) -> None:
         cells = [f"**{s.text(measure)}**" if name in best else s.text(measure) for name, s in found.items()]
         rows.append(f"| {measure.label} | {' | '.join(cells)} |")
     rows.append(f"| temperature | {' | '.join(_temperature(s) for s in found.values())} |")
-    head = f"| metric | {' | '.join(map(_breakable, found))} |\n|---|{'---:|' * len(found)}"
+    head = f"| metric | {' | '.join(found)} |\n|---|{'---:|' * len(found)}"
     st.markdown(views.table("\n".join([head, *rows])))
     low, high = next(iter(found.values())).chance
     own = " It was fitted on PublicTest itself, so here it is optimistic." if part == "PublicTest" else ""
@@ -137,11 +137,6 @@ def table(found: dict[str, Scores], part: str) -> None:
     )
     with st.expander("What each measure is"):
         st.markdown("\n".join(f"- **{measure.label}**: {measure.meaning}." for measure in MEASURES))
-
-
-def _breakable(name: str) -> str:
-    """The name of a checkpoint as a table's head, where a long one may break after each underscore."""
-    return name.replace("_", "_\N{ZERO WIDTH SPACE}")
 
 
 def _temperature(found: Scores) -> str:
@@ -162,13 +157,13 @@ def spread(found: dict[str, Scores]) -> None:
     )
 
 
-def leaks(names: list[str], part: str) -> None:
-    """Draw a table of the accuracy with and without leaked images, and on them alone."""
+def leaks(titles: Mapping[str, str], part: str) -> None:
+    """Draw a table of the accuracy with and without leaked images, and on them alone, of checkpoints by name."""
     rows = []
-    for name in names:
+    for name, title in titles.items():
         for seen in or_warning(services.metrics.paired_tests.leak_effects, name, part) or ():
             cells = (f"{charts.with_interval(v)}" if seen.n_images else "none" for v in (seen.without, seen.on))
-            rows.append(f"| {_breakable(name)} | {seen.kind} | {thousands(seen.n_images)} | {' | '.join(cells)} |")
+            rows.append(f"| {title} | {seen.kind} | {thousands(seen.n_images)} | {' | '.join(cells)} |")
     head = "| checkpoint | left out | images | accuracy without them ↑ | accuracy on them |\n|---|---|---:|---:|---:|"
     st.markdown(views.table("\n".join([head, *rows]), keys=2))
     views.caption(
@@ -193,17 +188,17 @@ def reliability(found: Calibration) -> None:
     )
 
 
-def risk(names: list[str], part: str, subset: str) -> None:
-    """Draw the risk–coverage curve of each checkpoint."""
+def risk(titles: Mapping[str, str], part: str, subset: str) -> None:
+    """Draw the risk–coverage curve of each checkpoint, given by name."""
     grid = torch.linspace(0.02, 1, 99)
-    curves = {name: services.metrics.calibration.of(name, part, subset).risk.risk for name in names}
-    lines = {name: risk[(grid * len(risk)).long().clamp(1) - 1] for name, risk in curves.items()}
+    curves = {title: services.metrics.calibration.of(name, part, subset).risk.risk for name, title in titles.items()}
+    lines = {title: risk[(grid * len(risk)).long().clamp(1) - 1] for title, risk in curves.items()}
     charts.show(
         charts.risk_coverage(grid, lines),
         "risk",
-        f"Share of errors among the most confident predictions: {', '.join(names)}",
+        f"Share of errors among the most confident predictions: {', '.join(curves)}",
     )
-    half = ", ".join(f"{name} {charts.percent(float(risk[len(risk) // 2 - 1]))}" for name, risk in curves.items())
+    half = ", ".join(f"{title} {charts.percent(float(risk[len(risk) // 2 - 1]))}" for title, risk in curves.items())
     views.caption(
         f"**Errors among the more confident half of the predictions:** {half}. Other images can behave differently."
     )
@@ -211,7 +206,7 @@ def risk(names: list[str], part: str, subset: str) -> None:
 
 def pair(found: Pair) -> None:
     """Draw McNemar's test as a table and a caption."""
-    a, b = _breakable(found.first), _breakable(found.second)
+    a, b = services.networks.titles((found.first, found.second)).values()
     st.markdown(
         f"| images | {b} correct | {b} wrong |\n|---|---:|---:|\n"
         f"| **{a} correct** | {found.both_right} | {found.first_only} |"
@@ -221,7 +216,7 @@ def pair(found: Pair) -> None:
     verdict = "significant" if found.p_value < 0.05 else "not significant"
     views.caption(
         f"**McNemar's test, exact: {p}, {verdict}** at 5 %, from {found.first_only + found.second_only} images that "
-        f"exactly one classifies correctly. {found.first} minus {found.second}, in percentage points: accuracy "
+        f"exactly one classifies correctly. {a} minus {b}, in percentage points: accuracy "
         f"{charts.interval(found.accuracy, signed=True)}, balanced accuracy "
         f"{charts.interval(found.balanced_accuracy, signed=True)}. It compares these two training runs; other random "
         "seeds can give other results."

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from itertools import islice
 
 import streamlit as st
 import torch
@@ -14,7 +16,7 @@ from workbench.faces import Face
 from workbench.services.metrics.paired_tests import Disagreement
 from workbench.services.metrics.test_set_views import Embedding, MeanMaps, difference, of_group
 
-from . import charts, robustness, views
+from . import charts, robustness, url_state, views
 
 _ALL = "all classes"
 _KINDS = {"PCA": "pca", "t-SNE": "tsne"}
@@ -41,8 +43,9 @@ def mean_maps(names: list[str]) -> None:
     groups = {
         (name, correct): of_group(maps, index, correct) for name, maps in found.items() for correct in (True, False)
     }
+    names = services.networks.titles(found)
     titled = {
-        f"{name}<br>{'correct' if correct else 'wrong'}, {thousands(one.count)}": getattr(one, what)
+        f"{names[name]}<br>{'correct' if correct else 'wrong'}, {thousands(one.count)}": getattr(one, what)
         for (name, correct), one in groups.items()
         if one.count
     }
@@ -58,22 +61,23 @@ def mean_maps(names: list[str]) -> None:
         "outline is schematic."
     )
     if len(found) > 1:
-        _difference(groups, list(found)[:2], class_)
+        _difference(groups, dict(islice(names.items(), 2)), class_)
 
 
-def _difference(groups: dict, names: list[str], class_: str) -> None:
-    one, other = (groups[name, True] for name in names)
+def _difference(groups: dict, titles: Mapping[str, str], class_: str) -> None:
+    one, other = (groups[name, True] for name in titles)
+    first, second = titles.values()
     if not (one.count and other.count):
         return
     left, right = st.columns([1, 2])
     with left:
         change = difference(one.mean, other.mean)
-        alt = f"Mean map for {class_} of {names[0]} minus that of {names[1]}"
+        alt = f"Mean map for {class_} of {first} minus that of {second}"
         charts.show(charts.signed(change, "difference"), "mean-difference", alt)
     right.markdown(f"**Difference between the first two networks** (correct predictions, {class_}).")
     with right:
         views.caption(
-            f"Red: {names[0]} has the stronger mean map; blue: {names[1]}. Maps of different layers differ in "
+            f"Red: {first} has the stronger mean map; blue: {second}. Maps of different layers differ in "
             "sharpness, which alone causes a border of one color."
         )
 
@@ -89,11 +93,12 @@ def embedding(name: str, face: Face | None) -> None:
         st.info(str(error))
         return
     chosen = charts.show_to_select(_figure(found, color, kind), "scatter", f"Features of {found.part}, by {color}")
+    title = services.networks.get_spec(name).title
     how = f"{percentage(found.kept, 0)} of their variance" if kind == "pca" else "neighborhoods, not distances"
     star = " The star is the chosen face." if found.face is not None else ""
     views.caption(
-        f"**{thousands(len(found.ids))} images of {found.part}: the features before the last layer of {name},** in two "
-        f"dimensions that keep {how}.{star} Draw a lasso around points to see what they are."
+        f"**{thousands(len(found.ids))} images of {found.part}: the features before the last layer of {title},** in "
+        f"two dimensions that keep {how}.{star} Draw a lasso around points to see what they are."
     )
     if chosen:
         _selected(found, set(chosen))
@@ -148,23 +153,24 @@ def disagreements(found: tuple[Disagreement, ...], first: str, second: str) -> N
     if not found:
         st.info("No image is classified correctly by exactly one of the two.")
         return
+    titles = services.networks.titles((first, second))
     by_label = {name: [one for one in found if one.label == name] for name in dict.fromkeys(d.label for d in found)}
     rows = [
         f"| {name} | {sum(d.first_right for d in of)} | {sum(not d.first_right for d in of)} |"
         for name, of in sorted(by_label.items())
     ]
-    head = f"| label | only {first} correct | only {second} correct |\n|---|---:|---:|"
+    head = f"| label | only {titles[first]} correct | only {titles[second]} correct |\n|---|---:|---:|"
     st.markdown("\n".join([head, *rows]))
-    right = views.choose_one("Correct by", (first, second), default=first, key="right-by")
+    right = url_state.choose_by_name("Correct by", titles, first, "right-by", st.columns([2, 3])[0])
     chosen = [one for one in found if one.first_right == (right == first)]
-    with st.expander(f"{counted(len(chosen), 'image')} that only {right} classifies correctly"):
+    with st.expander(f"{counted(len(chosen), 'image')} that only {titles[right]} classifies correctly"):
         images([one.id for one in chosen[:12]])
         st.dataframe(
             {
                 "id": [one.id for one in chosen],
                 "label": [one.label for one in chosen],
-                first: [one.first for one in chosen],
-                second: [one.second for one in chosen],
+                titles[first]: [one.first for one in chosen],
+                titles[second]: [one.second for one in chosen],
             },
             hide_index=True,
         )

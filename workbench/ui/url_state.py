@@ -1,13 +1,14 @@
 """The state in the address: a link opens the same view in another browser.
 
 Streamlit keeps a widget in the address by itself (`bind="query-params"`), and pages use that. Of a select box it would
-write the label ("C · Residual CNN · 68.8 %"), which is neither short nor stable, so the toolbar's choices are written
-here, by name: `?network=resnet18&sample=astronaut`, or `?set=fer2013&face=PrivateTest-0123456789abcdef-0`.
+write the label ("C · Residual CNN · 68.8 %"), which is neither short nor stable, so networks and faces are written
+here, by name: `?network=resnet18&sample=astronaut`, or `?set=fer2013&face=PrivateTest-0123456789abcdef-0`. For networks
+on a page see `choose_by_name`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import streamlit as st
@@ -86,12 +87,58 @@ def write(choices: Mapping[str, str | None], defaults: Mapping[str, str]) -> Non
         st.query_params.update(wanted)
 
 
+def choose_by_name(
+    label: str, titles: Mapping[str, str], default: Any, key: str, container: Any = st, **more: Any
+) -> Any:
+    """A select box that shows titles and stands in the link by name, as `key`; a multiselect if `default` is a list.
+
+    Args:
+        label: label of the control.
+        titles: name of each option → its title.
+        default: name, or list of names, chosen at first and in place of unknown ones.
+        key: key in the link and in the session's state.
+        container: container that it is drawn in, for example a column.
+        **more: further arguments of the control.
+    """
+    several, link = isinstance(default, list), st.session_state["link"].pop(key, None)
+    if link is not None:
+        st.session_state[key] = [name for name in link if name] if several else link[-1]
+    elif streamlit_internals.is_history_navigation():
+        st.session_state.pop(key, None)
+    wanted = st.session_state.get(key, default)
+    names = wanted if several else [wanted]
+    known = [name for name in names if name in titles]
+    value = (known if known or not names else default) if several else wanted if known else default
+    if link is not None and value != wanted:
+        _note_invalid(key, names, value)
+    if st.session_state.get(key) != value:
+        st.session_state[key] = value
+    draw = container.multiselect if several else container.selectbox
+    chosen = draw(label, list(titles), format_func=titles.get, key=key, persist_state="page", **more)
+    if chosen != default:
+        st.query_params[key] = chosen or ""
+    elif key in st.query_params:
+        del st.query_params[key]
+    return chosen
+
+
+def forget(keys: Iterable[str]) -> None:
+    """Remove from the address what `choose_by_name` has written there, if it is not drawn any more."""
+    for key in keys:
+        if key in st.query_params and key in st.session_state and not streamlit_internals.is_bound(key):
+            del st.query_params[key]
+
+
 def check() -> None:
     """Report each value of the link that its widget did not accept; call it after the page has run."""
     for key in [key for key in st.session_state["link"] if key in st.session_state and _is_widget(key)]:
         wanted, value = st.session_state["link"].pop(key), st.session_state[key]
         if st.query_params.get_all(key) != wanted and not _same(wanted, value):
-            note(f"The link has `{key}` = {quoted(', '.join(wanted))}, which is not valid here; using {value} instead.")
+            _note_invalid(key, wanted, value)
+
+
+def _note_invalid(key: str, wanted: list[str], value: Any) -> None:
+    note(f"The link has `{key}` = {quoted(', '.join(wanted))}, which is not valid here; using {value} instead.")
 
 
 def warn() -> None:

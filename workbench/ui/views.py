@@ -21,7 +21,7 @@ from workbench import services
 from workbench.analysis.frequency import FrequencyImages
 from workbench.services.svd import Spectrum
 
-from . import charts, page_content
+from . import charts, page_content, url_state
 from .streamlit_internals import SCROLL_UP
 
 
@@ -117,13 +117,11 @@ def tabs(
         with_charts: whether some of them have charts, which can be exported.
     """
     st.session_state["screen"].has_tabs = with_charts
-    known = (title for key, title in (opened_by or {}).items() if key in st.query_params)
-    for tab, draw in zip(
-        st.tabs(list(sections), default=next(known, None), key="tab", bind="query-params"),
-        sections.values(),
-        strict=True,
-    ):
+    opened_by = {key: title for key, title in (opened_by or {}).items() if key in st.query_params}
+    known = st.tabs(list(sections), default=next(iter(opened_by.values()), None), key="tab", bind="query-params")
+    for tab, (title, draw) in zip(known, sections.items(), strict=True):
         if tab.open:
+            url_state.forget(key for key, other in opened_by.items() if other != title)
             with tab:
                 draw()
 

@@ -116,6 +116,45 @@ def test_a_wrong_value_of_a_widget_is_a_sentence_too():
         assert app.slider(key="rank").value == int(fine["rank"])
 
 
+def test_networks_are_chosen_by_title_and_stand_in_the_address_by_name():
+    def page():
+        import streamlit as st
+
+        from workbench.ui import url_state
+
+        titles = {"resnet18": "ResNet-18", "rarn": "RARN"}
+        url_state.begin()
+        url_state.choose_by_name("One", titles, "resnet18", "detail", st.container())
+        url_state.choose_by_name("Several", titles, ["rarn"], "networks")
+        url_state.warn()
+
+    def asked(**parameters) -> AppTest:
+        app = AppTest.from_function(page)
+        app.query_params.update(parameters)
+        app.run()
+        assert not app.exception
+        return app
+
+    def values(app: AppTest) -> tuple:
+        return app.selectbox[0].value, app.multiselect[0].value
+
+    app = asked()
+    assert app.selectbox[0].options == app.multiselect[0].options == ["ResNet-18", "RARN"]
+    assert values(app) == ("resnet18", ["rarn"])
+    assert app.query_params == {}  # the defaults
+    app.selectbox[0].set_value("rarn").run()
+    app.multiselect[0].set_value(["rarn", "resnet18"]).run()
+    assert values(app) == ("rarn", ["rarn", "resnet18"])
+    assert app.query_params == {"detail": "rarn", "networks": ["rarn", "resnet18"]}
+    assert values(asked(**app.query_params)) == values(app)
+    app.multiselect[0].set_value([]).run()
+    assert values(asked(**app.query_params)) == values(app) == ("rarn", [])
+    wrong = asked(detail="vgg", networks=["resnet18", "vgg"])
+    assert values(wrong) == ("resnet18", ["resnet18"])
+    assert "`detail` = `vgg`, which is not valid here; using resnet18" in warnings(wrong)
+    assert values(asked(networks="vgg")) == ("resnet18", ["rarn"])
+
+
 @pytest.mark.parametrize(("old", "new"), url_state.EARLIER["test"].items())
 def test_a_link_with_an_earlier_name_of_an_option_opens_the_same_view(old, new):
     app = opened("debug_challenge.py", test=old)
