@@ -37,16 +37,12 @@ def attention() -> None:
         "Paper D computes a gate (a weight from 0 to 1 for each position) from the singular values of a feature map "
         "and of its high-frequency (HFC) or low-frequency component (LFC)."
     )
-    if net.svd_layers:
-        steps()
-        return
-    other = services.svd.svd_networks()[0]
-    st.info("The chosen network has no SVD attention. Choose one that has it.")
-    state.network_button(f"Show {services.networks.get_spec(other).title}", other, type="primary")
+    steps(network if net.svd_layers else state.shown_instead(services.svd.svd_networks()[0], "SVD attention"))
 
 
 @page_content.fragment
-def steps() -> None:
+def steps(network: str) -> None:
+    net = services.networks.open_network(network)
     names = {f"module {i}": layer for i, layer in enumerate(net.svd_layers, 1)}
     name = views.choose_one("Module", names, default="module 1", key="module")
     found = services.svd.svd_attention(face, network, names[name])

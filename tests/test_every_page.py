@@ -148,7 +148,7 @@ def test_damaged_cards_and_jobs_take_down_no_page(page, tmp_path, monkeypatch):
 def test_a_network_without_svd_attention_offers_one_that_has_it():
     app = opened("svd.py", tab="SVD attention")
     assert "has no SVD attention" in app.info[0].value
-    next(b for b in app.main.button if b.label.startswith("Show ")).click().run()
+    next(b for b in app.main.button if b.key == "shown-instead").click().run()
     assert faults(app) == []
     assert app.selectbox(key="network").value == services.svd.svd_networks()[0]
     assert "This gate is not a map of evidence" in "".join(w.value for w in app.warning)

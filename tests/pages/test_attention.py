@@ -27,7 +27,7 @@ def test_without_attention_the_best_network_that_has_it_is_shown_and_others_are_
     assert "has no attention modules" in app.info[0].value
     assert app.segmented_control(key="module").value == "1 SCA"
     assert app.selectbox(key="network").value == services.networks.DEFAULT_NETWORK
-    app.button(key=f"show-{others[0]}").click().run()
+    app.button(key=f"choose-{others[0]}").click().run()
     assert not app.exception
     assert app.selectbox(key="network").value == others[0]
     assert "has no attention modules" not in text_of(app)

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models import get_spec, list_models
-from models.checkpoints import CheckpointError, checkpoint_folder
+from models import get_spec
+from models.checkpoints import CheckpointError
 from models.layers.svd_attention import SVDAttentionSteps
 from models.metrics import Interval, share
 
 from ..analysis import attention, svd
 from ..analysis.progress import advance
 from ..faces import Face, load_sample, samples
+from .attention import networks_with_attention
 from .metrics.evaluation import StoredPredictions, stored_predictions
 from .metrics.leaderboard import cards
 from .metrics.paired_tests import pair
@@ -94,10 +95,8 @@ def rank_predictions(face: Face, network: str = DEFAULT_NETWORK) -> RankPredicti
 
 
 def svd_networks() -> tuple[str, ...]:
-    """Networks with SVD attention, the trained ones first, then those of the paper's main comparison."""
-    names = [name for name in list_models() if get_spec(name).attention == "SVD"]
-    untrained = {name for name in names if not checkpoint_folder(name).is_dir()}
-    return tuple(sorted(names, key=lambda name: (name in untrained, name not in PAPER_D, name)))
+    """Networks with SVD attention, the most accurate ones first, the untrained ones last."""
+    return tuple(name for name in networks_with_attention() if get_spec(name).attention == "SVD")
 
 
 def memory_account(side: int = 112, batch: int = 32) -> attention.MemoryAccount:

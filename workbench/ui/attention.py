@@ -26,11 +26,7 @@ def network_to_show(chosen: str) -> str:
     if spec.attention:
         st.info(f"The attention of {spec.title} ({spec.attention}) is channel attention inside its blocks: no maps.")
         return chosen
-    found = services.attention.default_network_with_attention()
-    st.info(
-        f"**Shown here: {services.networks.get_spec(found).title},** the most accurate network with attention of "
-        f"those whose weights are included. The chosen one, {spec.title}, has no attention modules."
-    )
+    found = state.shown_instead(services.attention.default_network_with_attention(), "attention modules")
     with st.expander("Other networks with attention"):
         _offer()
     return found
@@ -47,8 +43,8 @@ def _offer() -> None:
             services.networks.get_spec(name).title,
             "" if services.networks.is_trained(name) else " Its weights are not included.",
         )
-        kind_of_button = "primary" if i == 0 else "secondary"
-        state.network_button(f"Show {title}", name, button, key=f"show-{name}", width="stretch", type=kind_of_button)
+        look = {"width": "stretch", "type": "primary" if i == 0 else "secondary"}
+        state.network_button(f"Choose {title}", name, button, key=f"choose-{name}", **look)
         ideas = "; ".join(f"{found.idea} ({found.source})" for found in kinds_in(kind))
         text.markdown(f"**{kind[0].upper()}{kind[1:]}:** {ideas}.{weights}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import streamlit as st
@@ -238,14 +238,12 @@ def _by_layer(chosen: Chosen, layers: list[str]) -> dict[str, Tensor]:
 
 
 def _attention_maps(chosen: Chosen) -> None:
-    explanation = chosen.explanation
-    found = [one for one in explanation.attention if one.spatial]
+    found = [one for one in chosen.explanation.attention if one.spatial]
     if not found:
-        other = get_spec(default_network_with_attention())
-        st.info("This network has no spatial attention, so it has no attention maps.")
-        state.network_button(f"Show {other.title}", other.name, key="with-attention")
-        return
-    side = explanation.pixels.shape
+        other = state.shown_instead(default_network_with_attention(), "spatial attention")
+        chosen = replace(chosen, network=other, explanation=state.explanation(chosen.face, other))
+        found = [one for one in chosen.explanation.attention if one.spatial]
+    side = chosen.explanation.pixels.shape
     titled = {
         f"{one.layer}<br>{one.title}": F.interpolate(one.values[:1, None].float(), side, mode="nearest")[0, 0]
         for one in found

@@ -60,6 +60,22 @@ def network_button(label: str, name: str, container: Any = st, **more: Any) -> N
         st.rerun()
 
 
+def shown_instead(other: str, missing: str) -> str:
+    """Say that another network is shown, since the chosen one lacks something, and offer to choose it; return it.
+
+    Args:
+        other: name of the network that is shown.
+        missing: what the chosen one lacks, in the plural or without an article, such as "attention modules".
+    """
+    title, chosen = (services.networks.get_spec(name).title for name in (other, network()))
+    st.info(
+        f"**Shown here: {title},** the most accurate network with {missing} of those whose weights are included. The "
+        f"chosen one, {chosen}, has no {missing}."
+    )
+    network_button(f"Choose {title}", other, key="shown-instead")
+    return other
+
+
 def network_or_stop() -> Network:
     """The network in the toolbar, loaded; if its checkpoint is damaged, show the error and end the page."""
     try:
