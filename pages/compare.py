@@ -6,7 +6,7 @@ import streamlit as st
 
 from workbench import services
 from workbench.services.compare import comparable, side_by_side
-from workbench.ui import caveats, charts, compare, page_content, state, views
+from workbench.ui import caveats, charts, compare, model_picker, page_content, state, views
 
 views.title("Compare", "Do networks agree, and do the same image regions support their predictions?")
 face, network = state.face_or_stop(), state.network()
@@ -30,8 +30,8 @@ except ValueError as error:  # a damaged checkpoint: the message says what to do
     state.stop()
 if compared.untrained:
     st.warning(
-        f"**Random weights:** {compare.listed(compared.untrained)}. Their predictions and maps mean nothing and are "
-        "left out of the summary below."
+        f"**{model_picker.NO_WEIGHTS.capitalize()}:** {compare.listed(compared.untrained)}. With random weights, "
+        "predictions and maps mean nothing; they are left out of the summary below."
     )
 
 caveats.of_face()

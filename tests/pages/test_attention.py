@@ -40,7 +40,7 @@ def test_vision_transformers_of_ours_and_of_timm_show_their_rollout(tmp_path, mo
         app = opened(network="user_vit")
         assert "Attention through 2 blocks" in text_of(app)
         assert "has no attention modules" not in text_of(app)
-        assert any("Random weights" in w.value for w in app.warning)
+        assert any("Weights not included" in w.value for w in app.warning)
 
 
 VIT = """
@@ -83,7 +83,7 @@ def test_the_link_opens_a_module_with_what_its_kind_computes(network, module, wo
     for word in words:
         assert word in text_of(app) + "".join(s.value for s in app.header)
     trained = services.networks.open_network(network).trained
-    assert any("Random weights" in w.value for w in app.warning) == (not trained)
+    assert any("Weights not included" in w.value for w in app.warning) == (not trained)
 
 
 def test_a_module_of_another_network_gives_way_to_the_first():

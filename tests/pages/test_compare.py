@@ -57,7 +57,7 @@ def test_one_network_alone_gets_a_button_that_adds_another():
 def test_random_weights_alone_get_no_verdict():
     app = opened(network="mobilenet_v1", networks=["resnet18_svd_lfc"])
     assert "No agreement to measure" in text_of(app)
-    assert "random weights:**" in text_of(app)
+    assert "Weights not included:**" in text_of(app)
 
 
 def test_networks_without_a_map_are_not_offered_for_the_difference():

@@ -59,7 +59,7 @@ def press(app: AppTest, key: str) -> AppTest:
                 "Attention maps": "Attention is not explanation",
             },
         ),
-        ("mobilenet_v1", dict.fromkeys(map_details.SECTIONS, "Random weights")),
+        ("mobilenet_v1", dict.fromkeys(map_details.SECTIONS, "Weights not included")),
     ],
 )
 def test_every_section_says_what_is_seen(network, said):

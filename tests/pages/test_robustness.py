@@ -117,8 +117,8 @@ def test_a_curve_of_other_weights_is_not_shown_but_named(tmp_path, monkeypatch):
 
 def test_an_untrained_network_has_a_banner():
     app = opened(network="mobilenet_v1")
-    assert "Random weights" in text_of(app)
-    assert "mobilenet_v1 has no trained weights" in text_of(app)
+    assert "Weights not included" in text_of(app)
+    assert "Not run: MobileNet v1, weights not included" in text_of(app)
 
 
 def test_a_network_without_a_layer_for_maps_moves_its_frame_all_the_same():

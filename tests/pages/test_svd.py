@@ -26,7 +26,7 @@ def test_the_page_states_the_rank_that_suffices_for_the_prediction():
 
 def test_the_gate_of_a_trained_network_has_no_banner_and_is_beside_other_faces():
     app = opened(tab="SVD attention", network="efficientnet_lite0_svd_hfc")
-    assert "Random weights" not in text_of(app)
+    assert "Weights not included" not in text_of(app)
     spread = services.svd.gate_spread("efficientnet_lite0_svd_hfc", "attention.2")
     app.segmented_control(key="module").set_value("module 3").run()
     assert not app.exception
@@ -37,7 +37,7 @@ def test_the_gate_of_a_trained_network_has_no_banner_and_is_beside_other_faces()
 
 def test_the_gate_of_an_untrained_network_stands_under_the_banner():
     app = opened(tab="SVD attention", network="resnet18_svd_lfc")
-    assert "Random weights" in text_of(app)
+    assert "Weights not included" in text_of(app)
     assert "with random weights" in text_of(app)
 
 

@@ -88,11 +88,11 @@ def test_a_network_of_each_family_can_be_chosen_and_explains(monkeypatch, subtes
             assert not app.exception
             assert not app.error
             assert "Prediction: " in text_of(app)
-            assert ("Random weights" in text_of(app)) == (not services.networks.open_network(network).trained)
+            assert ("Weights not included" in text_of(app)) == (not services.networks.open_network(network).trained)
 
 
 def test_a_network_without_a_checkpoint_stands_under_a_banner(without_checkpoints):
-    assert "Random weights" in text_of(start())
+    assert "Weights not included" in text_of(start())
 
 
 def test_a_damaged_checkpoint_is_a_sentence_and_the_app_goes_on(without_checkpoints):

@@ -13,7 +13,7 @@ from workbench.faces import Face
 from workbench.services.attention import AttentionModules, CamCorrelation, Module
 from workbench.services.gates import Gates
 
-from . import charts, gates, state, views
+from . import charts, gates, model_picker, state, views
 
 FEW = 25  # positions: by chance one rank correlation in twenty is beyond ±0.4, with nine positions beyond ±0.7
 
@@ -41,7 +41,7 @@ def _offer() -> None:
         button, text = st.columns([1, 2], vertical_alignment="center")
         title, weights = (
             services.networks.get_spec(name).title,
-            "" if services.networks.is_trained(name) else " Its weights are not included.",
+            "" if services.networks.is_trained(name) else f" {model_picker.NO_WEIGHTS.capitalize()}.",
         )
         look = {"width": "stretch", "type": "primary" if i == 0 else "secondary"}
         state.network_button(f"Choose {title}", name, button, key=f"choose-{name}", **look)

@@ -7,7 +7,7 @@ import streamlit as st
 from workbench import services
 from workbench.services.compare import SCALES, Comparison, MapPair, comparable, side_by_side
 
-from . import charts, page_content, url_state, views
+from . import charts, model_picker, page_content, url_state, views
 
 MOST = 6  # networks
 SIMILAR, DISSIMILAR = (
@@ -35,8 +35,8 @@ def choose_networks(first: str) -> tuple[str, ...]:
 
 
 def named(network: str) -> str:
-    """Title of a network, with a mark if its weights are random."""
-    mark = "" if services.networks.is_trained(network) else ", random weights"
+    """Title of a network, with a mark if its weights are not included."""
+    mark = "" if services.networks.is_trained(network) else f", {model_picker.NO_WEIGHTS}"
     return services.networks.get_spec(network).title + mark
 
 

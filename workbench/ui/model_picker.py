@@ -17,6 +17,9 @@ from workbench import services
 
 from . import charts, url_state
 
+NO_WEIGHTS = "weights not included"
+"""Said of a network without a checkpoint here, in the list, above its results and where networks are compared."""
+
 
 def choose() -> dict[str, str]:
     """Let the visitor choose a network, stored for `state.network()`; return it as a query parameter."""
@@ -53,9 +56,10 @@ def _listed(stamps: tuple, phone: bool) -> tuple[dict[str, str], dict[str, str]]
 
 
 def random_weights_banner(network: str) -> None:
-    """Warn above every result of a network that was not trained."""
+    """Warn above every result of a network whose weights are not included."""
     st.warning(
-        f"**Random weights.** {network} has no trained weights here, so its predictions and maps mean nothing. "
+        f"**{NO_WEIGHTS.capitalize()}.** {services.networks.get_spec(network).title} has random weights here, so its "
+        "predictions and maps mean nothing. "
         f"Train it with `ferscope train --model {network}`, or choose another network." + _measured_before(network)
     )
 
@@ -91,13 +95,13 @@ def _networks() -> tuple[str, ...]:
 
 
 def label(name: str) -> str:
-    """One line of the list: paper, title, test accuracy or "untrained", parameters; for a job title and accuracy."""
+    """One line of the list: paper, title, test accuracy or `NO_WEIGHTS`, parameters; for a job title and accuracy."""
     spec, share = services.networks.get_spec(name), accuracy(name)
     parts = [spec.title] if share is None else [spec.title, f"{percentage(share)} accuracy"]
     if (card := _card(name)) and card.seen:
         parts.append("saw test images")
     if not services.networks.is_trained(name):
-        parts.append("damaged" if _fault(name) else "untrained")
+        parts.append("damaged" if _fault(name) else NO_WEIGHTS)
     if not services.networks.is_job(name):
         parts.insert(0, spec.paper or "own")
     if name in list_models() and not charts.is_phone():
@@ -118,7 +122,7 @@ def described(name: str) -> str:
         return f"`{name}`, {origin}. Its checkpoint is damaged: `{why.replace('`', ' ')}`"
     text = f"`{name}`, {origin}, {millions(name)} parameters."
     if share is None:
-        return f"{text} Untrained: random weights."
+        return f"{text} {NO_WEIGHTS.capitalize()}: they are random."
     how, measures = _measured(name)
     text += f" Test accuracy {percentage(share)} (FER2013 PrivateTest, {how})."
     majority = _no_better_than(measures)
@@ -169,7 +173,7 @@ def millions(name: str) -> str:
 
 _HELP = (
     "The list is ordered by paper, A to E; type to search, for example BAM or mobile. Each line has the accuracy on "
-    "FER2013's PrivateTest (flip averaging) and the number of parameters; an untrained network has random weights. "
+    f"FER2013's PrivateTest (flip averaging) and the number of parameters; {NO_WEIGHTS}: they are random. "
     "Other checkpoints of a network follow it, named by their folder. Your own training runs come first."
 )
 

@@ -15,7 +15,7 @@ from workbench.services.robustness import CORRUPTIONS, Response, Survey, survey_
 from workbench.services.robustness import survey as survey_of
 from workbench.services.robustness import tips as tips_of
 
-from . import charts, views
+from . import charts, model_picker, views
 
 _ROW = 5  # images in the row
 _TWELVE = len(CORRUPTIONS)
@@ -189,19 +189,20 @@ def similarity(rho: float) -> str:
 
 def command(network: str, corruptions: tuple[str, ...] = ()) -> None:
     """Draw what is missing for a curve over the test set: the command that measures it, and about how long it takes."""
+    title = services.networks.get_spec(network).title
     if not services.networks.open_network(network).trained:
-        st.info(f"Not run: {network} has no trained weights. Train it first, then measure it in a terminal.")
+        st.info(f"Not run: {title}, {model_picker.NO_WEIGHTS}. Train it first, then measure it in a terminal.")
         st.code(f"ferscope train --model {network}\nferscope robustness {network}", language="bash")
         return
     classes = services.networks.open_network(network).classes
     if classes != EMOTIONS:
-        st.info(f"Not run: curves are measured on FER2013, and {network} has other classes ({', '.join(classes[:8])}).")
+        st.info(f"Not run: curves are measured on FER2013, and {title} has other classes ({', '.join(classes[:8])}).")
         return
     minutes = survey_minutes(network, corruptions=corruptions)
     what = CORRUPTIONS[corruptions[0]].title.lower() if corruptions else f"all {_TWELVE} curves"
     about = f"about {minutes:.0f} minutes" if minutes >= 1.5 else "about a minute"
     st.info(
-        f"Not run: the checkpoint of {network} has no such curve. This command measures {what} over a sample of the "
+        f"Not run: the checkpoint of {title} has no such curve. This command measures {what} over a sample of the "
         f"test images in {about} on this computer's CPU; it needs FER2013 (`ferscope data import`). Reload this "
         "page afterwards."
     )
@@ -290,8 +291,8 @@ def rotation() -> None:
         command("rarn", ("rotation",))
     ready = [s.network for s in missing if s.trained]
     if ready:
-        st.markdown("Trained, not measured: " + ", ".join(f"`{name}`" for name in ready) + ".")
+        st.markdown(f"Trained, not measured: {', '.join(services.networks.titles(ready).values())}.")
     untrained = [s.network for s in missing if not s.trained and s is not rarn]
     if untrained:
-        with st.expander(f"Not run: {len(untrained)} more networks without trained weights"):
-            st.markdown(", ".join(f"`{name}`" for name in untrained))
+        with st.expander(f"Not run: {len(untrained)} more networks, {model_picker.NO_WEIGHTS}"):
+            st.markdown(", ".join(services.networks.titles(untrained).values()))

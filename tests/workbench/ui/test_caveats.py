@@ -26,8 +26,8 @@ def warnings(network: str, note: str = "") -> list[str]:
     [
         ("residual_cnn", "", []),
         ("residual_cnn", "**No face was detected** here.", ["No face was detected"]),
-        ("mobilenet_v1", "", ["Random weights"]),
-        ("mobilenet_v1", "**No face was detected** here.", ["Random weights", "No face was detected"]),
+        ("mobilenet_v1", "", ["Weights not included"]),
+        ("mobilenet_v1", "**No face was detected** here.", ["Weights not included", "No face was detected"]),
     ],
 )
 def test_random_weights_and_an_image_without_a_face_are_named(network, note, told):

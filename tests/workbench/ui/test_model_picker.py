@@ -60,7 +60,10 @@ def test_a_label_says_paper_title_accuracy_and_size():
     share = read_card("residual_cnn").metrics["PrivateTest"]["flip"]["accuracy"]
     label = model_picker.label("residual_cnn").replace("\N{NO-BREAK SPACE}", " ")
     assert label == f"C · Residual CNN · {100 * share:.1f} % accuracy · 1.94 M parameters"
-    assert model_picker.label("mobilenet_v1") == "A · MobileNet v1 · untrained · 3.21\N{NO-BREAK SPACE}M parameters"
+    assert (
+        model_picker.label("mobilenet_v1")
+        == "A · MobileNet v1 · weights not included · 3.21\N{NO-BREAK SPACE}M parameters"
+    )
 
 
 def test_a_network_whose_ancestors_have_seen_test_images_is_called_so(monkeypatch):
@@ -75,7 +78,7 @@ def test_every_network_is_described_by_its_name():
 
 
 def test_an_untrained_network_is_called_so():
-    assert "random weights" in model_picker.described("mobilenet_v1")
+    assert "Weights not included" in model_picker.described("mobilenet_v1")
     assert "(FER2013 PrivateTest, flip averaging)" in model_picker.described("residual_cnn")
 
 
