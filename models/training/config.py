@@ -75,7 +75,7 @@ class TrainConfig(BaseModel):
     batch_size: int = Field(default=128, ge=2, le=100_000)
     """Images in one step, over all devices together."""
     input_size: int | None = Field(default=None, ge=8, le=512)
-    """Side of the network's input in pixels; by default that of its `ModelSpec`."""
+    """Side of the network's input in pixels; by default the network's own."""
     growing_sizes: tuple[int, ...] = Field(default=(), max_length=100)
     """Progressive resizing: with (32, 40), a third of the epochs at 32 px, a third at 40, the rest at full size."""
     learning_rate: float = Field(default=0.1, gt=0)

@@ -34,7 +34,7 @@ def choose() -> Contents:
         state.stop()
     if not services.dataset.contents.has_images(name):
         with st.expander(
-            "FER2013 is not imported: below is what is known without its images", expanded=fer2013_import.running()
+            "Import FER2013 (below is what is known without its images)", expanded=fer2013_import.running()
         ):
             fer2013_import.offer()
     return found

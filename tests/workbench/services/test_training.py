@@ -40,6 +40,12 @@ def test_every_setting_of_the_class_has_its_place_in_the_form_and_a_sentence():
     left = set(TrainConfig.model_fields) - set(asked) - set(trainings.UP_FRONT)
     assert left == {"out", "resume", "overrides", "teacher", "phases", "keep_epochs", "tensorboard", "evaluate"}
     assert all(field.help.endswith(".") for field in asked.values())
+    assert asked["warmup"].title == "Linear warm-up, epochs"
+    assert asked["ema"].title == "Exponential moving average of the weights"
+    assert asked["clip_norm"].help == "Maximum global gradient norm; empty: no clipping. Range: above 0."
+    assert asked["batch_size"].help.endswith("Range: from 2 to 100\N{NARROW NO-BREAK SPACE}000.")
+    assert asked["decay_factor"].help.endswith("Range: above 0 and below 1.")
+    assert "along a cosine after *Linear warm-up*" in asked["schedule"].help
     assert asked["batch_size"].low == 2
     assert asked["momentum"].high == 1
     assert asked["threads"].optional
@@ -48,7 +54,7 @@ def test_every_setting_of_the_class_has_its_place_in_the_form_and_a_sentence():
 
 
 def test_a_value_that_cannot_be_is_named_in_one_sentence():
-    with pytest.raises(JobError, match=r"^Batch size: .*2\.$"):
+    with pytest.raises(JobError, match=r"^Batch size, images: .*2\.$"):
         trainings.configure("quick", batch_size=1)
     with pytest.raises(JobError, match="no-such"):
         trainings.configure("no-such")

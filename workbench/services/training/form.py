@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import textwrap
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,6 +18,7 @@ from pydantic.fields import FieldInfo
 
 from models import get_spec, list_models
 from models.datasets.augment import AUGMENTATIONS
+from models.text import thousands
 from models.training.config import TrainConfig
 from models.training.recipes import RECIPES, from_recipe
 
@@ -39,6 +41,29 @@ _HIDDEN = {
     "tensorboard",
     "evaluate",
 }  # the runner sets them, or a recipe does
+_TITLES = {
+    "start_from": "Initial weights",
+    "allow_seen": "Allow initial weights that have seen test images",
+    "masked_epochs": "Masked-image pretraining, epochs",
+    "batch_size": "Batch size, images",
+    "input_size": "Input size, pixels",
+    "growing_sizes": "Progressive resizing, pixels",
+    "learning_rate": "Maximum learning rate",
+    "schedule": "Learning rate schedule",
+    "warmup": "Linear warm-up, epochs",
+    "decay_every": "Decay interval, epochs",
+    "decay_factor": "Decay factor",
+    "patience": "Patience of the schedule, epochs",
+    "early_stop": "Patience of early stopping, epochs",
+    "clip_norm": "Gradient norm clipping",
+    "ema": "Exponential moving average of the weights",
+    "mixup": "Mixup, α",
+    "distillation": "Knowledge distillation",
+    "rare_augmentation": "Augmentation of rare classes",
+    "precision": "Floating-point precision",
+    "threads": "CPU threads",
+}
+"""Setting → its title in the form, with the unit; of other settings the name is one."""
 _CHOICES = {"augmentation": tuple(AUGMENTATIONS), "rare_augmentation": tuple(AUGMENTATIONS)}
 
 
@@ -68,7 +93,7 @@ class Field:
     @property
     def title(self) -> str:
         """The title in words."""
-        return self.words or self.name.replace("_", " ").capitalize()
+        return self.words or _TITLES.get(self.name) or self.name.replace("_", " ").capitalize()
 
 
 def recipes() -> tuple[str, ...]:
@@ -125,8 +150,21 @@ def _field(name: str, info: FieldInfo) -> Field | None:
     kind = "choice" if choices else _kind(inner)
     bounds = {key: getattr(m, key) for m in info.metadata for key in ("ge", "gt", "le", "lt") if hasattr(m, key)}
     low, high = bounds.get("ge", bounds.get("gt")), bounds.get("le", bounds.get("lt"))
-    help_ = info.description or _sentences().get(name, "")
+    help_ = " ".join(filter(None, (_in_words(_sentences().get(name, "")), _range(bounds))))
     return kind and Field(name, kind, help_, tuple(choices), optional, low, high)
+
+
+def _in_words(sentence: str) -> str:
+    """A sentence of the class as the form says it: settings by their titles, empty for None, no files of the code."""
+    sentence = re.sub(r" \(`models/[\w/.]+`\)", "", sentence).replace("None:", "empty:")
+    return re.sub(r"`(\w+)`", lambda found: f"*{Field(found[1], 'text', '').title.partition(',')[0]}*", sentence)
+
+
+def _range(bounds: dict[str, float]) -> str:
+    """The range of a number as a sentence; empty where it has none."""
+    words = {"ge": "from", "gt": "above", "le": "to", "lt": "and below"}
+    limits = " ".join(f"{words[key]} {thousands(bounds[key])}" for key in words if key in bounds)
+    return f"Range: {limits}." if limits else ""
 
 
 def _kind(type_: Any) -> Kind | None:
