@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from helpers.checkpoint_folders import knows, put
 
-from models import checkpoints, get_spec
+from models import checkpoints, get_spec, lineage
 from models.checkpoints import read_predictions
 from models.datasets.audit import leaked
 from workbench import faces, services
@@ -318,6 +318,10 @@ def test_the_lesson_on_transfer_learning_reads_its_trainings_and_says_what_was_n
     run = {known.recipe for known in judgements.cards().values() if known.network == found.network}
     assert {recipe for recipe, variant in found.variants.items() if variant.on_fer2013} == run & set(lessons.VARIANTS)
     assert len(found.epochs) == card.epochs
+    best, (accuracy, low, high) = lessons.best_without_imagenet()
+    alone = checkpoints.read_card(best)
+    assert "ImageNet" not in lineage.ancestors(alone)
+    assert low < accuracy == alone.metrics["PrivateTest"]["plain"]["accuracy"] < high
     monkeypatch.setattr(transfer, "RESULTS", tmp_path / "none.json")
     with pytest.raises(ValueError, match="git checkout"):
         lessons.transfer_learning()

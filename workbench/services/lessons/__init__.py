@@ -28,4 +28,4 @@ from .judgements import Calibration, Imbalance, Leakage, calibration, imbalance,
 from .layers import Convolution, Separable, convolution, has_full_convolutions, separable, trained_with_maps
 from .out_of_distribution import OutOfDistribution, auroc, ood_confidence
 from .positions import SelfAttention, has_self_attention, network_with_self_attention, self_attention
-from .transfer import VARIANTS, Transfer, Variant, plan, transfer_learning
+from .transfer import VARIANTS, Transfer, Variant, best_without_imagenet, plan, transfer_learning

@@ -15,7 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.cards import IMAGENET as ANCESTOR
 from models.checkpoints import checkpoint_folder, read_card
+from models.lineage import ancestors
 from models.metrics import Interval, share
 from models.paths import SHIPPED
 from models.training.history import FILE as HISTORY
@@ -132,6 +134,21 @@ def _variant(network: str, run: dict[str, Any]) -> Variant:
         test=share(np.arange(total) < right),
         on_fer2013=_accuracy(network, run["recipe"]),
     )
+
+
+def best_without_imagenet() -> tuple[str, Interval] | None:
+    """The network with the highest test accuracy on FER2013's official split of those without ImageNet weights.
+
+    Its name and accuracy, with the interval; None where no card has one.
+    """
+    alone = (
+        name
+        for name, card in cards().items()
+        if name == card.network and card.split == "official" and ANCESTOR not in ancestors(card)
+    )
+    known = {name: read_card(name).metrics[PART]["plain"] for name in alone if PART in read_card(name).metrics}
+    best = max(known, key=lambda name: known[name]["accuracy"], default=None)
+    return best and (best, (known[best]["accuracy"], *known[best]["accuracy_interval"]))
 
 
 def _checkpoint(network: str, recipe: str) -> str | None:
