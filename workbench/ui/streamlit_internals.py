@@ -144,9 +144,7 @@ STYLE = """<style>
 [data-testid="stFileUploaderDropzone"] span {white-space: normal; overflow: visible} /* all formats, not cut */
 [data-testid="stMarkdownContainer"]:has(> table) {overflow-x: auto} /* a wide table scrolls, not the page */
 [data-testid="stMarkdownContainer"] :is(td, th) {padding: 0.15rem 0.5rem; font-size: 0.9rem}
-@media (max-width: 640px) {
-[data-testid="stMarkdownContainer"] :is(td, th) {padding: 0.15rem 0.25rem; font-size: 0.8rem}
-[data-testid="stMarkdownContainer"] :is(th, td:first-child) {hyphens: auto; overflow-wrap: anywhere}}
+@media (max-width: 640px) {[data-testid="stMarkdownContainer"] :is(td, th) {padding: 0.15rem 0.25rem}}
 .js-plotly-plot .modebar-container {top: auto !important; bottom: 22px} /* below the image, not over it */
 :is([data-testid^="stBaseButton-primary"]:enabled, [data-testid="stMultiSelect"] [data-tag],
 [data-testid="stMultiSelect"] [data-tag] *) /* Streamlit's is always white */

@@ -43,7 +43,7 @@ _HIDDEN = {
 }  # the runner sets them, or a recipe does
 _TITLES = {
     "start_from": "Initial weights",
-    "allow_seen": "Allow initial weights that have seen test images",
+    "allow_seen": "Allow leaked test images",
     "masked_epochs": "Masked-image pretraining, epochs",
     "batch_size": "Batch size, images",
     "input_size": "Input size, pixels",
