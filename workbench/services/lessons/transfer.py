@@ -148,7 +148,10 @@ def best_without_imagenet() -> tuple[str, Interval] | None:
     )
     known = {name: read_card(name).metrics[PART]["plain"] for name in alone if PART in read_card(name).metrics}
     best = max(known, key=lambda name: known[name]["accuracy"], default=None)
-    return best and (best, (known[best]["accuracy"], *known[best]["accuracy_interval"]))
+    if best is None:
+        return None
+    low, high = known[best]["accuracy_interval"]
+    return best, (known[best]["accuracy"], low, high)
 
 
 def _checkpoint(network: str, recipe: str) -> str | None:

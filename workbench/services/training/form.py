@@ -160,7 +160,7 @@ def _in_words(sentence: str) -> str:
     return re.sub(r"`(\w+)`", lambda found: f"*{Field(found[1], 'text', '').title.partition(',')[0]}*", sentence)
 
 
-def _range(bounds: dict[str, float]) -> str:
+def _range(bounds: dict[str, Any]) -> str:
     """The range of a number as a sentence; empty where it has none."""
     words = {"ge": "from", "gt": "above", "le": "to", "lt": "and below"}
     limits = " ".join(f"{words[key]} {thousands(bounds[key])}" for key in words if key in bounds)
