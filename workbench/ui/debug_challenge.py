@@ -96,9 +96,10 @@ def banner(case: Case) -> None:
     if case.fault is None:
         views.caption("**The fault is off:** this is the reference network.")
         return
+    title = services.networks.get_spec(case.network).title
     text = (
-        f"Faulty on purpose (challenge {case.number}). {case.network} receives corrupted input or settings: results "
-        "say nothing about the face."
+        f"Faulty on purpose (challenge {case.number}). {title} receives corrupted input or settings: results say "
+        "nothing about the face."
     )
     first, _, rest = text.partition(". ")
     st.html(render("pieces.html", "alert", _ALARM, f"{first}.", rest))
