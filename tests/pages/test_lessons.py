@@ -124,7 +124,7 @@ def test_a_lesson_takes_a_network_that_suits_and_says_so(app, lesson, network):
     assert ("This lesson needs" in text) == (taken != network)
     if taken != network:
         assert services.networks.get_spec(taken).title in text
-    assert ("Weights not included" in text) == (not services.networks.open_network(taken).trained)
+    assert ("Weights not included.**" in text) == (not services.networks.open_network(taken).trained)
     press(app, "Predict")
     commit(app, lesson)
     app.selectbox(key="network").set_value("residual_cnn").run()
