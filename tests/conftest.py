@@ -34,19 +34,24 @@ jaxtyping.install_import_hook(
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     """All tests of a network follow one another, on one core where there are several: it builds the large ones once.
 
-    So do those of the real set, which is read once, and those of a module that makes a fixture for all of them.
+    So do those of a page, whose first visit computes what later ones find, those of the real set, which is read once,
+    and those of a module that makes a fixture for all of them.
     """
     from models import list_models
 
+    pages = {path.name for path in (config.rootpath / "pages").glob("*.py")}
     names, places = set(list_models()), {}
     for place, item in enumerate(items):
-        given = item.callspec.params.values() if hasattr(item, "callspec") else ()
-        of = [value for value in given if isinstance(value, str) and value in names]
+        given = item.callspec.params if hasattr(item, "callspec") else {}
+        of = [value for value in given.values() if isinstance(value, str) and value in names]
+        page = item.path.name.removeprefix("test_") if item.path.parent.name == "pages" else given.get("page")
         if "fer2013" in item.fixturenames:
             item.add_marker(pytest.mark.xdist_group("fer2013"))
+        elif page in pages and item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(f"page-{page}"))
         elif of and item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{of[0]}"))
         elif item.get_closest_marker("xdist_group") is None and _shares_a_fixture(item):

@@ -57,7 +57,8 @@ def page(request, url, browser):
     phone = request.param != "wide"
     outside, errors = [], []
     size = {"width": 390, "height": 844} if phone else {"width": 1280, "height": 720}
-    tab = browser.new_page(viewport=size, color_scheme="dark" if phone else "light", permissions=["camera"])
+    scheme = "dark" if phone else "light"
+    tab = browser.new_page(viewport=size, color_scheme=scheme, reduced_motion="reduce", permissions=["camera"])
     tab.set_default_timeout(300_000)
     tab.on("request", lambda r: None if r.url.startswith((url, "data:", "blob:")) else outside.append(r.url))
     tab.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
