@@ -168,7 +168,8 @@ def test_both_gates_of_a_module_and_self_attention_beside_uniform_weights_are_sh
 
 
 @pytest.mark.usefixtures("quick")
-def test_gates_of_attention_inside_blocks_are_described_too(shelf):
+def test_gates_of_attention_inside_blocks_are_described_too(shelf, monkeypatch):
+    monkeypatch.setattr("workbench.services.gates._OF_EACH", 1)  # enough faces for a large network
     rows = table_of(opened(network="senet50"))
     assert len(rows) == 17
     assert rows[0][0].removesuffix("\\*") == "SE layer1.0.se"
