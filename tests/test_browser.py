@@ -251,7 +251,6 @@ def test_a_link_opens_the_same_view_which_the_menu_and_a_report_keep(app_url, pa
     page.wait_for_url("**&tab=Results")
     page.go_back()
     page.get_by_text("Grad-CAM for sad").first.wait_for()
-    settled(page)  # its script would set the link of the page that is left
     page.go_forward()
     page.get_by_text("Accuracy with and without attention").wait_for()
     assert page.get_by_role("tab", name="Results").get_attribute("aria-selected") == "true"
