@@ -253,6 +253,7 @@ def test_a_link_opens_the_same_view_which_the_menu_and_a_report_keep(app_url, pa
     page.get_by_text("Grad-CAM for sad").first.wait_for()
     page.go_forward()
     page.get_by_text("Accuracy with and without attention").wait_for()
+    assert page.url.endswith("&tab=Results")
     assert page.get_by_role("tab", name="Results").get_attribute("aria-selected") == "true"
     page.get_by_role("tab", name="Low rank").click()
     shown(page, ".st-key-rank-k")
