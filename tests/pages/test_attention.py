@@ -234,7 +234,7 @@ def test_a_network_without_weights_names_its_stored_predictions():
         "page Metrics has stored predictions of earlier training runs: resnet18_bam-scratch-official-s0" in text
         for text in warnings
     )
-    assert not any("page Metrics" in w.value for w in opened(network="resnet18_svd_hfc_lfc").warning)
+    assert not any("page Metrics" in w.value for w in opened(network="hybrid_efficientnet_b3").warning)
 
 
 def test_attention_of_one_query_position_can_be_shown():
