@@ -54,8 +54,8 @@ def steps(network: str) -> None:
         svd.gate(found, spread, samples, net.trained)
     st.warning(
         "**This gate is not a map of evidence.** Its value at row i, column j is computed from the i-th and the j-th "
-        "singular value and their neighbors, but multiplies *position* (i, j). An image turned upside down has the "
-        "same singular values, and so the same gate."
+        "singular value and their neighbors, but multiplies *position* (i, j). A feature map turned upside down "
+        "has the same singular values, and so the same gate."
     )
 
 

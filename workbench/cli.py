@@ -36,7 +36,7 @@ COMMANDS = {
     "robustness": ("workbench.surveys.robustness", "measure accuracy under perturbations"),
     "search": ("models.search", "grid search over training settings, ranked by validation accuracy"),
     "zoo": ("models.zoo", "train the networks of the list that are missing, within a time budget"),
-    "jobs": ("workbench.jobs.__main__", "list, stop, resume and remove the training runs that the app started"),
+    "jobs": ("workbench.jobs.__main__", "list, stop, resume, remove, export and import training runs of the app"),
     "refresh": (
         "workbench.commands.refresh",
         "update what is computed from trained networks: temperatures, tables, curves",

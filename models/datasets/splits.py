@@ -197,8 +197,8 @@ def _random_80_20(faces: FaceSet, rng: np.random.Generator) -> Indices:
 
 @_register("paper-b", paper="B")
 def _paper_b(faces: FaceSet, rng: np.random.Generator) -> Indices:
-    """Paper B, 22 967/5 742/7 178: Training divided once more, a fifth of each class to choose by; both official test
-    parts to report."""
+    """Paper B, 22 967/5 742/7 178: Training divided once more, a fifth of each class is the validation set; both
+    official test parts are the test set."""
     own = _own_part(faces, "Training")
     validation = own[draw_of_each_class(faces.labels[own], len(own) - int(0.8 * len(own)), rng)]
     test = np.concatenate([_own_part(faces, "PublicTest"), _own_part(faces, "PrivateTest")])
@@ -208,7 +208,7 @@ def _paper_b(faces: FaceSet, rng: np.random.Generator) -> Indices:
 @_register("clean", names=("PublicTest", "PrivateTest"))
 def _clean(faces: FaceSet, rng: np.random.Generator) -> Indices:
     """The official split less Training images that repeat a test image (pixel by pixel or nearly), are constant, or
-    have a copy in Training with another label; the test set stay as they are."""
+    have a copy in Training with another label; the test sets stay as they are."""
     parts = _official(faces, rng)
     training = faces.subset(parts["training"])
     test = faces.subset(np.concatenate([parts["validation"], parts["test"]]))

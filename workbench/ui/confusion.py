@@ -105,7 +105,7 @@ def _inside(cell: Cell, found: Scores) -> None:
         _pictures(some, name, images, found)
     else:
         st.info(
-            "FER2013 is not imported here, so only ids and votes can be shown, no images. Import it on "
+            "FER2013 is not imported here, so only IDs and votes can be shown, no images. Import it on "
             "the page Dataset."
         )
     with st.expander(f"{counted(len(cell.images), 'image')} in this cell, with IDs and votes", expanded=not images):

@@ -163,7 +163,7 @@ def _of(n: int, all_: int) -> str:
 
 def splits() -> None:
     """Draw a table of all named splits; needs no images."""
-    rows = [f"| `{s.name}` | {s.paper or 'ours or public'} | {s.note} |" for s in named_splits()]
+    rows = [f"| `{s.name}` | {s.paper or '–'} | {s.note} |" for s in named_splits()]
     st.markdown("| split | paper | description |\n|---|---|---|\n" + "\n".join(rows))
 
 

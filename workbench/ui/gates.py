@@ -64,9 +64,9 @@ def section(network: str, found: Gates | None, names: Mapping[str, str]) -> None
     maps = {named[m.layer]: g.mean_map for m in modules for g in m.gates if g.mean_map is not None}
     if maps:
         charts.show(charts.small_maps(maps, 0.0, 1.0, "mean weight"), "masks", f"Mean of each gate over {found.images}")
-        views.caption(
-            f"**Mean of each gate over {found.images}.** A gate that is marked below looks like this for every face."
-        )
+        constant = any(gate.constant and gate.mean_map is not None for module in modules for gate in module.gates)
+        alike = " A gate that is marked below looks like this for every face." if constant else ""
+        views.caption(f"**Mean of each gate over {found.images}.**{alike}")
     rows = [row for module in found.modules for row in _rows(module, named.get(module.layer, "all together"))]
     views.caption(views.table("\n".join([_HEAD, *rows]), together=3))
     _summary(found)
@@ -98,7 +98,7 @@ def _summary(found: Gates) -> None:
     mean, off = percentage(1 - whole.changed_mean), percentage(1 - whole.changed_off)
     what = f"With {'the gate' if whole.layer else 'every gate'} fixed at its mean over faces"
     live = f" Measured now on drawn faces, not photographs. {found.live}" if found.live else ""
-    views.caption(f"**{what}, {mean} of predictions stay the same; disabled, {off}** ({found.images}).{live}")
+    views.caption(f"**{what}, {mean} of predictions stay the same; disabled, {off}:** {found.images}.{live}")
     views.caption(
         "A fixed gate keeps its pattern of positions, unlike the tab Ablation, where all positions have one weight. "
         "Saturated: below 0.05 or above 0.95. Deviation: root mean square over the gate's values of their standard "

@@ -142,10 +142,12 @@ def curves(first: str, second: str) -> None:
     """Draw the accuracy of two networks against the cut-off of two filters and the angle, where both are measured."""
     surveys = [robustness.survey_of(name) for name in (first, second)]
     known = [survey.found.curves if survey.found else {} for survey in surveys]
-    for name in ("low-pass", "high-pass", "rotation"):
-        if all(name in curves for curves in known):
-            st.markdown(f"**{robustness.CORRUPTIONS[name].title}**")
-            robustness.accuracy(surveys, name, f"pair-{name}")
+    both = [name for name in ("low-pass", "high-pass", "rotation") if all(name in curves for curves in known)]
+    for name in both:
+        st.markdown(f"**{robustness.CORRUPTIONS[name].title}**")
+        robustness.accuracy(surveys, name, f"pair-{name}")
+    if both:
+        views.caption(f"**Where the two differ under perturbations:** accuracy on {robustness.measured_on(surveys)}")
 
 
 def disagreements(found: tuple[Disagreement, ...], first: str, second: str) -> None:

@@ -97,8 +97,9 @@ def _on_fer2013(found) -> str:
             missing.append(recipe)
         else:
             parts.append(f"{variant.title}: {charts.with_interval(variant.on_fer2013)}")
-    command = f" `ferscope train --model {found.network} --recipe {missing[0]}` runs it." if missing else ""
-    return f"On FER2013's PrivateTest: {'; '.join(parts)}.{command}"
+    commands = " and ".join(f"`ferscope train --model {found.network} --recipe {recipe}`" for recipe in missing)
+    how = f" To run what is missing: {commands}." if missing else ""
+    return f"On FER2013's PrivateTest, single view: {'; '.join(parts)}.{how}"
 
 
 def _why(found) -> tuple[tuple[str, ...], str]:
@@ -124,8 +125,8 @@ def _take_away(found) -> str:
         return text
     title, accuracy = services.networks.get_spec(best[0]).title, best[1]
     return (
-        f"{text} On FER2013 they are one way of several: it reaches {charts.with_interval(ours)} of PrivateTest, and "
-        f"{title} reaches {charts.with_interval(accuracy)} without any."
+        f"{text} On FER2013 they are one way of several: it reaches {charts.with_interval(ours)} of PrivateTest, "
+        f"and {title} {charts.with_interval(accuracy)} without any (single view)."
     )
 
 

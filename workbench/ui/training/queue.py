@@ -68,7 +68,7 @@ def bring() -> None:
     """Draw the form that imports a checkpoint exported by another FERScope."""
     with st.expander("Import a training run from another FERScope"), st.form("bring", clear_on_submit=True):
         file = uploads.file_uploader(
-            "Exported zip, up to 25 MB; for a larger one use `ferscope jobs import FILE`",
+            "Exported zip, up to 25 MB; for a larger one use `ferscope jobs import PATH`",
             type="zip",
             key="bring-zip",
             max_upload_size=25,
