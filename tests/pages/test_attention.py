@@ -140,7 +140,7 @@ def test_gates_are_described_over_a_sample_and_a_constant_one_is_called_constant
 def test_gates_of_other_weights_are_measured_on_drawn_faces_and_the_page_says_so(shelf):
     write_checkpoint(shelf, SVD, seed=1)
     told = text_of(opened(tab="Input dependence", network=SVD))
-    assert "(21 drawn faces (3 of each of 7 emotions)). Measured now on drawn faces" in told
+    assert ":** 21 drawn faces (3 of each of 7 emotions). Measured now on drawn faces" in told
     assert "belongs to other weights" in told
 
 

@@ -49,7 +49,9 @@ _BEGINS = (
     acted = false
   }
   history.replaceState = (state, title, url) => {
-    const cleared = back && url === location.pathname  // of what the entry says
+    const to = new URL(url ?? "", location.href), said = new URLSearchParams(location.search)
+    const subset = [...to.searchParams].every(([key, value]) => said.getAll(key).includes(value))
+    const cleared = back && to.pathname === location.pathname && subset  // of what the entry says
     back = false
     if (!cleared) replace(state, title, url)
   }
