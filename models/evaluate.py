@@ -2,6 +2,7 @@
 
     ferscope evaluate residual_cnn                             on validation and test set of its split
     ferscope evaluate residual_cnn --data data/ckplus.npz      on another dataset, over the shared classes
+    ferscope evaluate all --data data/ckplus.npz               the same for every network that has weights
     ferscope evaluate residual_cnn --stored                    what is stored beside the weights; needs no images
 
 The first writes the metrics of the shipped weights (half precision) into `card.json`, the single-view logits of
