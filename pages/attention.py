@@ -49,6 +49,36 @@ def without_modules() -> None:
 
 
 dependence = partial(gate_views.section, network, gates, attention.labels(found.modules))
+STATISTICS = (
+    """
+With $g_{bi}$ the value $i$ of a gate for face $b$, its mean over faces $\\bar g_i$ and over everything $\\bar g$:
+
+$$
+\\eta^2 = \\frac{\\sum_{b,i} (\\bar g_i - \\bar g)^2}{\\sum_{b,i} (g_{bi} - \\bar g)^2}
+$$
+
+Predictions are counted again with $\\bar g_i$ in place of the gate, and without the module.
+""",
+    "workbench.analysis.attention:gate_statistics",
+    "workbench.analysis.attention:replaced",
+)
+HOW = {
+    "Maps": (
+        attention.equations(one for module in found.modules for one in module.maps),
+        "workbench.analysis.attention:attention_of",
+        "workbench.analysis.attention:rollout_of",
+    ),
+    "Input dependence": STATISTICS,
+    "Ablation": (
+        "The same forward pass, with each gate at the mean of its values for this face, or without the module: then "
+        "its input passes unchanged.",
+        "workbench.analysis.attention:switch_off",
+    ),
+    "Versus Grad-CAM": (
+        "Spearman's rank correlation over positions; the coarser of two maps is resized to the finer one's size.",
+        "workbench.analysis.attention:correlation_with_cams",
+    ),
+}
 if found.modules:
     views.tabs(
         {
@@ -58,15 +88,8 @@ if found.modules:
             "Versus Grad-CAM": partial(attention.cam_correlation, face, network, found.modules),
         },
         {"by": "Ablation", **{f"module{i}": "Ablation" for i in range(1, 1 + len(found.modules))}},
+        HOW,
     )
 else:  # attention inside of blocks
     dependence()
-with views.computed(
-    "workbench.analysis.attention:attention_of",
-    "workbench.analysis.attention:rollout_of",
-    "workbench.analysis.attention:gate_statistics",
-    "workbench.analysis.attention:replaced",
-    "workbench.analysis.attention:switch_off",
-    "workbench.analysis.attention:correlation_with_cams",
-):
-    attention.equations(found.modules)
+    views.explain(*STATISTICS)

@@ -49,6 +49,27 @@ views.caption(
 )
 
 
+MAPS = """
+**Maps:** Grad-CAM as on the page Explain, each for the target layer of its network (figure 9 of paper D compares
+networks with and without attention in this way).
+
+**Similarity:** Spearman's rank correlation, the Pearson correlation of the ranks $r$ of all pixels:
+
+$$
+\\rho = \\frac{\\mathrm{cov}(r_1, r_2)}{\\mathrm{sd}(r_1)\\,\\mathrm{sd}(r_2)}
+$$
+"""
+DIFFERENCE = """
+**Difference:** each map divided by the maximum $m$ that gets the brightest color:
+
+$$
+D = \\frac{L_1}{m_1} - \\frac{L_2}{m_2} \\in [-1, 1]
+$$
+"""
+CODE = ("workbench.services.compare:compare", "workbench.analysis.attention:correlation_with_cams")
+HOW = {"Maps": (MAPS, *CODE), "Difference": (MAPS + DIFFERENCE, *CODE)}
+
+
 @page_content.fragment
 def evidence() -> None:
     left, right = st.columns([5, 3])
@@ -64,16 +85,8 @@ def evidence() -> None:
             "Difference": partial(compare.differences, found, scale),
         },
         {"red": "Difference", "blue": "Difference"},
+        HOW,
     )
 
 
 evidence()
-with views.computed("workbench.services.compare:compare", "workbench.analysis.attention:correlation_with_cams"):
-    st.markdown(
-        "**Maps:** Grad-CAM as on the page Explain, each for the target layer of its network (figure 9 of paper D "
-        "compares networks with and without attention in this way). **Difference:** each map divided by the maximum "
-        "$m$ that gets the brightest color:"
-    )
-    st.latex(r"D = \frac{L_1}{m_1} - \frac{L_2}{m_2} \in [-1, 1]")
-    st.markdown("**Similarity:** Spearman's rank correlation, the Pearson correlation of the ranks $r$ of all pixels:")
-    st.latex(r"\rho = \frac{\mathrm{cov}(r_1, r_2)}{\mathrm{sd}(r_1)\,\mathrm{sd}(r_2)}")

@@ -10,6 +10,7 @@ from helpers import page_visits
 from helpers.attention_networks import noise_faces, write_checkpoint
 from helpers.own_networks import file_in, own_folder
 from helpers.page_visits import text_of
+from streamlit.testing.v1 import AppTest
 
 from models import checkpoints, get_spec, own_networks
 from workbench import services
@@ -251,4 +252,15 @@ def test_every_equation_that_is_used_is_named_with_its_source():
     app = opened(network="resnet18_bam")
     for number in (3, 4):
         assert f"Park et al. 2018, eq. {number}" in text_of(app)
-    assert len(app.latex) == 3
+    assert explained(app).count("$$") == 2 * 3
+
+
+def explained(app: AppTest) -> str:
+    return next(e for e in app.expander if e.label == "How it is computed").markdown[0].value
+
+
+def test_each_tab_says_how_what_it_shows_is_computed():
+    words = {"Maps": "Park et al.", "Input dependence": "eta^2", "Ablation": "unchanged", "Versus Grad-CAM": "Spearman"}
+    for tab, word in words.items():
+        text = explained(opened(network="resnet18_bam", tab=tab))
+        assert [other for other in words.values() if other in text] == [word], tab

@@ -70,6 +70,14 @@ def test_every_section_says_what_is_seen(network, said):
         assert sentence in words(app), section
 
 
+def test_the_equation_of_several_heads_is_printed_once():
+    app = started(network="hybrid_efficientnet_lite0")
+    app.session_state["tab"] = "Attention maps"
+    text = words(checked(app.run()))
+    assert text.count("**Each head** (Vaswani") == 1
+    assert "**Head " not in text
+
+
 def test_a_network_that_enlarges_the_image_inside_says_so():
     side = services.networks.open_network("hybrid_efficientnet_lite0").model.side
     assert f"It resizes them to {side} × {side}" in words(started(network="hybrid_efficientnet_lite0"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 import streamlit as st
 from torch import Tensor
@@ -241,10 +242,11 @@ def _cautions(found: CamCorrelation) -> str:
     return few + (" A dash: one of the two maps is blank or constant." if found.correlation.isnan().any() else "")
 
 
-def equations(modules: tuple[Module, ...]) -> None:
-    """Draw the equation and the source of each quantity that the modules compute, each once."""
-    shown = {(module.kind.name, m.equation): m for module in modules for m in module.maps}
-    for found in shown.values():
-        title = "each head" if found.title.startswith("head ") else found.title
-        st.markdown(f"**{title.capitalize()}** ({found.source})")
-        st.latex(found.equation)
+def equations(maps: Iterable[AttentionMap]) -> str:
+    """The equation and the source of each quantity, each once though several heads have it, in Markdown."""
+    return "\n\n".join(map(_equation, {(one.source, one.equation): one for one in maps}.values()))
+
+
+def _equation(found: AttentionMap) -> str:
+    title = "each head" if found.title.startswith("head ") else found.title
+    return f"**{title.capitalize()}** ({found.source})\n\n$$\n{found.equation}\n$$"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -28,7 +28,7 @@ from workbench.services.explain import (
 from workbench.services.explain import layers as layers_of
 from workbench.services.networks import get_spec
 
-from . import charts, slow_requests, state, training_faces, uncertainty, views
+from . import attention, charts, slow_requests, state, training_faces, uncertainty, views
 
 EM_SPACE = "\N{EM SPACE}"
 _SAME = 1e-6  # cosine distance of two maps that count as the same
@@ -63,9 +63,9 @@ class Chosen:
         return EXPLAINERS[self.method].title
 
 
-def tabs(chosen: Chosen) -> None:
-    """Draw the section that the visitor chooses."""
-    views.tabs({title: partial(draw, chosen) for title, draw in SECTIONS.items()}, {"layer": "Layers"})
+def tabs(chosen: Chosen, how: Mapping[str, tuple[str, ...]]) -> None:
+    """Draw the section that the visitor chooses; `how`: as for `views.tabs`."""
+    views.tabs({title: partial(draw, chosen) for title, draw in SECTIONS.items()}, {"layer": "Layers"}, how)
 
 
 def _uncertainty(chosen: Chosen) -> None:
@@ -262,9 +262,7 @@ def _attention_maps(chosen: Chosen) -> None:
         "explanation** by itself (Jain and Wallace 2019; Wiegreffe and Pinter 2019 disagree in part): the "
         "prediction need not depend on a region with a high weight."
     )
-    for title, one in {one.title: one for one in found}.items():
-        st.markdown(f"*{title.capitalize()}* ({one.source}):")
-        st.latex(one.equation)
+    st.markdown(attention.equations(found))
     st.page_link(navigation.FOLDER / "attention.py", label="Each step of attention, and its ablation: page Attention")
 
 

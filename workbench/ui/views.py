@@ -107,13 +107,17 @@ def choose_one(label: str, options: Iterable[Any], default: Any, key: str, conta
 
 @page_content.fragment
 def tabs(
-    sections: Mapping[str, Callable[[], None]], opened_by: Mapping[str, str] | None = None, with_charts: bool = True
+    sections: Mapping[str, Callable[[], None]],
+    opened_by: Mapping[str, str] | None = None,
+    how: Mapping[str, tuple[str, ...]] | None = None,
+    with_charts: bool = True,
 ) -> None:
     """Draw one section of a page, chosen by a tab that stands in the address; the others are not computed.
 
     Args:
         sections: title of the tab → the function that draws it.
         opened_by: key of a control → the tab that has it: a link with that key and no tab opens this one.
+        how: title of the tab → how it is computed: the arguments of `explain`.
         with_charts: whether some of them have charts, which can be exported.
     """
     st.session_state["screen"].has_tabs = with_charts
@@ -124,6 +128,8 @@ def tabs(
             url_state.forget(key for key, other in opened_by.items() if other != title)
             with tab:
                 draw()
+            if how:
+                explain(*how[title])
 
 
 @contextmanager
@@ -139,6 +145,12 @@ def computed(*functions: str) -> Iterator[None]:
             where, code = source(function)
             st.caption(where)
             st.code(code, language="python")
+
+
+def explain(text: str, *functions: str) -> None:
+    """The expander *How it is computed* with a text in Markdown, its equations between `$$`, then the functions."""
+    with computed(*functions):
+        st.markdown(text)
 
 
 @lru_cache(maxsize=256)

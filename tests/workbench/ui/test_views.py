@@ -56,6 +56,24 @@ def test_the_expander_shows_the_words_and_then_the_code():
     assert [type(child).__name__ for child in expander.children.values()] == ["Latex", "Caption", "Code"]
 
 
+def test_a_page_explains_only_what_its_open_tab_shows():
+    def page():
+        import streamlit as st
+
+        from workbench.ui import page_content, views
+
+        page_content.begin()
+        sections = {"First": lambda: st.write("one"), "Second": lambda: st.write("two")}
+        code = "models.layers.bam:BAM.forward"
+        views.tabs(sections, how={"First": ("$$x$$", code), "Second": ("$$y$$", code)})
+
+    for link, equation in (({}, "$$x$$"), ({"tab": "Second"}, "$$y$$")):
+        app = AppTest.from_function(page)
+        app.query_params.update(link)
+        app.run()
+        assert [text.value for expander in app.expander for text in expander.markdown] == [equation]
+
+
 def test_a_wide_table_is_split_on_a_phone_and_each_part_names_its_rows(monkeypatch):
     table = "| name | a | b | c |\n|---|---:|---:|---:|\n| x | 1 | 2 | 3 |"
     assert views.table(table) == table
