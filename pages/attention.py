@@ -7,6 +7,7 @@ import streamlit as st
 from workbench import services
 from workbench.ui import ablation, attention, caveats, page_content, rollout, state, views
 from workbench.ui import gates as gate_views
+from workbench.ui.how_computed.attention import HOW, MAPS, STATISTICS
 
 views.title("Attention", "What does attention weight, and does the prediction depend on it?")
 face, network = state.face_or_stop(), state.network()
@@ -49,37 +50,8 @@ def without_modules() -> None:
 
 
 dependence = partial(gate_views.section, network, gates, attention.labels(found.modules))
-STATISTICS = (
-    """
-With $g_{bi}$ the value $i$ of a gate for face $b$, its mean over faces $\\bar g_i$ and over everything $\\bar g$:
-
-$$
-\\eta^2 = \\frac{\\sum_{b,i} (\\bar g_i - \\bar g)^2}{\\sum_{b,i} (g_{bi} - \\bar g)^2}
-$$
-
-Predictions are counted again with $\\bar g_i$ in place of the gate, and without the module.
-""",
-    "workbench.analysis.attention:gate_statistics",
-    "workbench.analysis.attention:replaced",
-)
-HOW = {
-    "Maps": (
-        attention.equations(one for module in found.modules for one in module.maps),
-        "workbench.analysis.attention:attention_of",
-        "workbench.analysis.attention:rollout_of",
-    ),
-    "Input dependence": STATISTICS,
-    "Ablation": (
-        "The same forward pass, with each gate at the mean of its values for this face, or without the module: then "
-        "its input passes unchanged.",
-        "workbench.analysis.attention:switch_off",
-    ),
-    "Versus Grad-CAM": (
-        "Spearman's rank correlation over positions; the coarser of two maps is resized to the finer one's size.",
-        "workbench.analysis.attention:correlation_with_cams",
-    ),
-}
 if found.modules:
+    equations = attention.equations(one for module in found.modules for one in module.maps)
     views.tabs(
         {
             "Maps": maps,
@@ -88,8 +60,8 @@ if found.modules:
             "Versus Grad-CAM": partial(attention.cam_correlation, face, network, found.modules),
         },
         {"by": "Ablation", **{f"module{i}": "Ablation" for i in range(1, 1 + len(found.modules))}},
-        HOW,
+        HOW | {"Maps": (equations, *MAPS)},
     )
 else:  # attention inside of blocks
     dependence()
-    views.explain(*STATISTICS)
+    views.how_computed(*STATISTICS)

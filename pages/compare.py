@@ -7,6 +7,7 @@ import streamlit as st
 from workbench import services
 from workbench.services.compare import comparable, side_by_side
 from workbench.ui import caveats, charts, compare, model_picker, page_content, state, views
+from workbench.ui.how_computed.compare import HOW
 
 views.title("Compare", "Do networks agree, and do the same image regions support their predictions?")
 face, network = state.face_or_stop(), state.network()
@@ -47,27 +48,6 @@ views.caption(
     "**Calibrated probabilities;** bold: the predicted class of each network. Agreement is not a proof: networks "
     "trained on the same images can share an error."
 )
-
-
-MAPS = """
-**Maps:** Grad-CAM as on the page Explain, each for the target layer of its network (figure 9 of paper D compares
-networks with and without attention in this way).
-
-**Similarity:** Spearman's rank correlation, the Pearson correlation of the ranks $r$ of all pixels:
-
-$$
-\\rho = \\frac{\\mathrm{cov}(r_1, r_2)}{\\mathrm{sd}(r_1)\\,\\mathrm{sd}(r_2)}
-$$
-"""
-DIFFERENCE = """
-**Difference:** each map divided by the maximum $m$ that gets the brightest color:
-
-$$
-D = \\frac{L_1}{m_1} - \\frac{L_2}{m_2} \\in [-1, 1]
-$$
-"""
-CODE = ("workbench.services.compare:compare", "workbench.analysis.attention:correlation_with_cams")
-HOW = {"Maps": (MAPS, *CODE), "Difference": (MAPS + DIFFERENCE, *CODE)}
 
 
 @page_content.fragment

@@ -4,6 +4,7 @@ import streamlit as st
 
 from workbench import services
 from workbench.ui import debug_challenge, debug_checks, model_picker, page_content, state, views
+from workbench.ui.how_computed.debug_challenge import HOW
 
 views.title("Debug challenge", "The network receives corrupted input or settings on purpose: what is wrong?")
 face, network = state.face_or_stop(), state.network()
@@ -32,14 +33,4 @@ def challenge() -> None:
 
 
 challenge()
-with views.computed(
-    "workbench.services.debug_challenge:explain_with_fault", "workbench.services.debug_challenge:_in_training"
-):
-    titles = ", ".join(fault.title.lower() for fault in services.debug_challenge.FAULTS.values())
-    st.markdown(
-        f"Possible faults: {titles}. The number of the challenge decides which one, the same for everybody who opens "
-        "this link; successive numbers cycle through all of them. The network of the other pages is not modified: a "
-        "fault is in the input, in how the output is read, or in a copy."
-    )
-    st.markdown("**Batch normalization** in training mode uses the mean and the variance of the batch $B$:")
-    st.latex(r"y = \gamma\,\frac{x - \mu_B}{\sqrt{\sigma_B^2 + \varepsilon}} + \beta")
+views.how_computed(*HOW)

@@ -4,6 +4,7 @@ import streamlit as st
 
 from workbench import faces, services
 from workbench.ui import caveats, page_content, slow_requests, state, svd, views
+from workbench.ui.how_computed.svd import HOW
 
 views.title("SVD", "How much of a face does a low-rank approximation keep, and what does the network still recognize?")
 face, network = state.face_or_stop(), state.network()
@@ -65,42 +66,5 @@ def results() -> None:
     st.header("Memory: outer product and Kronecker product")
     svd.memory()
 
-
-HOW = {
-    "Low rank": (
-        """
-$$
-x = \\sum_{i=1}^{n}\\sigma_i\\,u_i v_i^{\\top}, \\qquad \\sigma_1 \\ge \\sigma_2 \\ge \\dots \\ge 0
-$$
-
-The rank-$k$ approximation is the sum of the first $k$ terms. Signs are fixed so that the entry of $u_i$ with the
-largest absolute value is positive.
-""",
-        "workbench.analysis.svd:rank_k",
-        "workbench.analysis.svd:response_to_rank",
-    ),
-    "SVD attention": (
-        """
-$$
-\\tilde x = C_{1\\times 1}(x), \\quad h = \\mathcal{F}^{-1}\\big(H \\odot \\mathcal{F}(\\tilde x)\\big)
-$$
-
-$$
-a = \\mathrm{sigmoid}\\big(C_{7\\times 7}(\\sigma_h\\,\\sigma_x^{\\top})\\big), \\quad x' = a \\odot x
-$$
-
-$H$ keeps the frequencies of the query, $\\sigma$ are singular values.
-""",
-        "models.layers.svd_attention:SVDAttention.steps",
-        "models.layers.svd_attention:SVDAttention.forward",
-    ),
-    "Results": (
-        "Accuracies from the stored predictions of each checkpoint, with Wilson intervals, or over seeds with "
-        "Student's $t$. Memory: float32 numbers of the two products for maps of $s \\times s$, which have $(s^2)^2$ "
-        "and $s^2$.",
-        "workbench.services.svd:gains",
-        "workbench.analysis.attention:memory_account",
-    ),
-}
 
 views.tabs({"Low rank": low_rank, "SVD attention": attention, "Results": results}, {"module": "SVD attention"}, HOW)

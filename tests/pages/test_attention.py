@@ -249,14 +249,15 @@ def test_attention_of_one_query_position_can_be_shown():
 
 
 def test_every_equation_that_is_used_is_named_with_its_source():
-    app = opened(network="resnet18_bam")
+    text = explained(opened(network="resnet18_bam"))
     for number in (3, 4):
-        assert f"Park et al. 2018, eq. {number}" in text_of(app)
-    assert explained(app).count("$$") == 2 * 3
+        assert f"Park et al. 2018, eq. {number}" in text
+    assert text.count("$$") == 2 * 3
 
 
 def explained(app: AppTest) -> str:
-    return next(e for e in app.expander if e.label == "How it is computed").markdown[0].value
+    app.session_state["how-it-is-computed"] = True
+    return next(e for e in app.run().expander if e.label == "How it is computed").markdown[0].value
 
 
 def test_each_tab_says_how_what_it_shows_is_computed():

@@ -6,8 +6,8 @@ import ast
 import importlib
 import inspect
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -117,7 +117,7 @@ def tabs(
     Args:
         sections: title of the tab → the function that draws it.
         opened_by: key of a control → the tab that has it: a link with that key and no tab opens this one.
-        how: title of the tab → how it is computed: the arguments of `explain`.
+        how: title of the tab → how it is computed: the arguments of `how_computed`.
         with_charts: whether some of them have charts, which can be exported.
     """
     st.session_state["screen"].has_tabs = with_charts
@@ -129,28 +129,26 @@ def tabs(
             with tab:
                 draw()
             if how:
-                explain(*how[title])
+                how_computed(*how[title])
 
 
-@contextmanager
-def computed(*functions: str) -> Iterator[None]:
-    """The expander *How it is computed*: what is drawn inside, and below it the source code of the named functions.
+@page_content.fragment
+def how_computed(text: str, *functions: str) -> None:
+    """The expander *How it is computed*, whose content is sent when it is opened.
 
     Args:
-        *functions: "module:name" of functions, methods or classes, e.g. "workbench.analysis.cam:gradcam".
+        text: Markdown, with equations between `$$`.
+        *functions: "module:name" of functions, methods or classes, e.g. "workbench.analysis.cam:gradcam": their source
+            code follows the text.
     """
-    with st.expander("How it is computed"):
-        yield
+    with st.expander("How it is computed", key="how-it-is-computed", on_change="rerun") as expander:
+        if not expander.open:
+            return
+        st.markdown(text)
         for function in functions:
             where, code = source(function)
             st.caption(where)
             st.code(code, language="python")
-
-
-def explain(text: str, *functions: str) -> None:
-    """The expander *How it is computed* with a text in Markdown, its equations between `$$`, then the functions."""
-    with computed(*functions):
-        st.markdown(text)
 
 
 @lru_cache(maxsize=256)

@@ -26,7 +26,8 @@ def test_the_code_of_a_computation_is_shown_with_its_place(function, file, line)
 
 
 def test_every_page_and_lesson_names_code_that_exists():
-    files = [*(views.CODE / "pages").glob("*.py"), *(views.CODE / "workbench" / "ui" / "lessons").glob("*.py")]
+    ui = views.CODE / "workbench" / "ui"
+    files = [*(ui / "how_computed").glob("*.py"), *(ui / "lessons").glob("*.py")]
     found = r'"((?:workbench|models)[.\w]*:[.\w]+)"'
     named = {name for path in files for name in re.findall(found, path.read_text("utf-8"))}
     assert len(named) > 40
@@ -40,20 +41,20 @@ def test_the_code_is_shown_without_its_docstring():
     assert "return" in code
 
 
-def test_the_expander_shows_the_words_and_then_the_code():
+def test_the_expander_shows_the_words_and_then_the_code_once_it_is_opened():
     def page():
-        import streamlit as st
-
         from workbench.ui import views
 
-        with views.computed("models.layers.bam:BAM.forward"):
-            st.latex("x")
+        views.how_computed("$x$", "models.layers.bam:BAM.forward")
 
     app = AppTest.from_function(page).run()
     assert not app.exception
     expander = app.expander[0]
     assert expander.label == "How it is computed"
-    assert [type(child).__name__ for child in expander.children.values()] == ["Latex", "Caption", "Code"]
+    assert not expander.children
+    app.session_state["how-it-is-computed"] = True
+    expander = app.run().expander[0]
+    assert [type(child).__name__ for child in expander.children.values()] == ["Markdown", "Caption", "Code"]
 
 
 def test_a_page_explains_only_what_its_open_tab_shows():
@@ -70,6 +71,7 @@ def test_a_page_explains_only_what_its_open_tab_shows():
     for link, equation in (({}, "$$x$$"), ({"tab": "Second"}, "$$y$$")):
         app = AppTest.from_function(page)
         app.query_params.update(link)
+        app.session_state["how-it-is-computed"] = True
         app.run()
         assert [text.value for expander in app.expander for text in expander.markdown] == [equation]
 

@@ -269,8 +269,7 @@ def _why(lesson: Lesson, found: Any) -> None:
         _next("Take away", "take-away")
     with right:
         views.caption(symbol_table(found.symbols))
-    with views.computed(*lesson.code):
-        st.markdown("Source code of this lesson:")
+    views.how_computed("Source code of this lesson:", *lesson.code)
 
 
 def _take_away(lesson: Lesson, found: Any, following: Lesson | None) -> None:
