@@ -32,7 +32,7 @@ LIMIT, PAGE_LIMIT = 300, 500  # ms
 # Every other value is the answer, or the start, because two faint maps can be the same picture.
 CLASSES = ("angry", "happy", "neutral", "happy", "sad", "happy", "surprise", "happy")
 PAPERS = ("B", "A", "D", "C")
-NETWORKS = ("efficientnet_lite0", "residual_cnn")
+NETWORKS = ("EfficientNet-Lite0 (ours)", "Residual CNN")
 SAMPLES = ("Drawn face: happy", "Drawn face: sad", "Drawn face: angry", "Drawn face: fear")
 SLIDE, ENDS, SWITCH = ("PageDown", "PageUp"), ("Home", "End"), ("",)
 
@@ -171,6 +171,8 @@ def act(page: Page, key: str, value: str) -> None:
         control.locator('input[type="range"]').press(value)
     elif not value:
         control.locator("label").first.click()
+    elif key == "tab":
+        page.get_by_role("tab", name=value, exact=True).click()
     elif control.get_by_role("combobox").count():
         control.get_by_role("combobox").fill(value)  # a long list holds only what is on the screen
         page.get_by_role("option", name=value, exact=True).click()

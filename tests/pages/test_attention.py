@@ -126,7 +126,7 @@ def test_gates_are_described_over_a_sample_and_a_constant_one_is_called_constant
     rows = table_of(app)
     assert [row[0].removesuffix("\\*") for row in rows] == [
         *(f"{number} SVD" for number in range(1, 8)),
-        "all together",
+        "all at once",
     ]
     for row, gate in zip(rows, gates, strict=False):
         assert row[0].endswith("\\*") == gate.constant
@@ -153,7 +153,7 @@ def test_gates_of_a_slow_network_are_measured_only_after_a_click(shelf, monkeypa
     assert not any(m.value.startswith("| gate") for m in app.markdown)
     next(button for button in app.button if button.label == "Measure the gates on drawn faces").click().run()
     assert not app.exception
-    assert table_of(app)[-1][0] == "all together"
+    assert table_of(app)[-1][0] == "all at once"
 
 
 @pytest.mark.usefixtures("quick")

@@ -129,9 +129,12 @@ def test_a_shelf_without_checkpoints_opens_with_a_sentence(no_set, tmp_path, mon
     assert "No checkpoint to show" in text_of(app)
 
 
-def test_misclassified_images_of_a_cell_are_put_on_an_exclusion_list(no_set):
+def test_images_whose_label_the_annotators_contradict_are_put_on_an_exclusion_list(no_set):
     app = opened(label="fear", predicted="sad")
-    name, kind = app.selectbox(key="detail").value, app.segmented_control(key="kind").value
+    name, kind = app.selectbox(key="detail").value, "annotators agree with the network"
+    assert app.segmented_control(key="kind").value == "network wrong"
+    assert not any(button.key == "confusion-put" for button in app.main.button)
+    app.segmented_control(key="kind").set_value(kind).run()
     wanted = services.metrics.confusion.cell(name, "fear", "sad").of(kind)
     app.button(key="confusion-put").click().run()
     assert not app.exception

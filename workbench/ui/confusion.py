@@ -20,6 +20,11 @@ _A_PAGE = 12  # images
 _SIDE = 112  # of an image on the page, in pixels
 _ENLARGED = 3  # times, every pixel a square
 _CHART = "confusion"
+_TEST_IMAGES = (
+    "More than half of the annotators chose another class than the label. A training run leaves an image on its list "
+    "out of its training set only; validation and test sets keep it. With the official split the list changes nothing "
+    "for these images, with a split that trains on them it does."
+)
 
 
 @page_content.fragment
@@ -109,9 +114,10 @@ def _inside(cell: Cell, found: Scores) -> None:
             "the page Dataset."
         )
     with st.expander(f"{counted(len(cell.images), 'image')} in this cell, with IDs and votes", expanded=not images):
-        if cell.label != cell.predicted:
+        if kind in services.metrics.confusion.AGAINST_LABEL:
             reason = f"labeled {cell.label}, predicted as {cell.predicted} by {found.name}, where {kind}"
-            put_on_list([image.id for image in chosen], reason[:200], "confusion", "misclassified image")
+            put_on_list([image.id for image in chosen], reason[:200], "confusion", "image")
+            views.caption(_TEST_IMAGES)
         _ids(cell.images)
 
 

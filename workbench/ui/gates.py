@@ -12,10 +12,7 @@ from workbench.services.gates import Gates
 
 from . import charts, slow_requests, state, views
 
-_HEAD = (
-    "| gate | saturated | deviation between faces | variance shared by all faces, η² | predictions changed by a fixed "
-    "gate (mean over faces) | predictions changed with the module disabled |\n|---|---:|---:|---:|---:|---:|"
-)
+_HEAD = "| gate | saturated | deviation | η² | changed, fixed | changed, disabled |\n|---|---:|---:|---:|---:|---:|"
 
 
 def measured(network: str) -> Gates | None:
@@ -67,7 +64,7 @@ def section(network: str, found: Gates | None, names: Mapping[str, str]) -> None
         constant = any(gate.constant and gate.mean_map is not None for module in modules for gate in module.gates)
         alike = " A gate that is marked below looks like this for every face." if constant else ""
         views.caption(f"**Mean of each gate over {found.images}.**{alike}")
-    rows = [row for module in found.modules for row in _rows(module, named.get(module.layer, "all together"))]
+    rows = [row for module in found.modules for row in _rows(module, named.get(module.layer, "all at once"))]
     views.caption(views.table("\n".join([_HEAD, *rows]), together=3))
     _summary(found)
 
@@ -99,10 +96,15 @@ def _summary(found: Gates) -> None:
     what = f"With {'the gate' if whole.layer else 'every gate'} fixed at its mean over faces"
     live = f" Measured now on drawn faces, not photographs. {found.live}" if found.live else ""
     views.caption(f"**{what}, {mean} of predictions stay the same; disabled, {off}:** {found.images}.{live}")
+    uniform = any(gate.changed_off is None for module in found.modules for gate in module.gates)
     views.caption(
-        "A fixed gate keeps its pattern of positions, unlike the tab Ablation, where all positions have one weight. "
-        "Saturated: below 0.05 or above 0.95. Deviation: root mean square over the gate's values of their standard "
-        f"deviation between faces. \\* Nearly the same for every face: deviation below {CONSTANT_DEVIATION}, small "
+        "*Saturated*: below 0.05 or above 0.95. *Deviation*: root mean square over the gate's values of their standard "
+        "deviation between faces. *η²*: share of the variance that is the same for every face. *Changed, fixed*: share "
+        "of predictions that change if the gate is its mean over faces, which keeps its pattern of positions, unlike "
+        "the tab Ablation, where all positions have one weight. *Changed, disabled*: without the module"
+        + (", or, where it is marked *uniform*, with the same weight 1/N for all N positions" if uniform else "")
+        + (". *All at once*: every gate of the network" if len(found.modules) > 1 else "")
+        + f". \\* Nearly the same for every face: deviation below {CONSTANT_DEVIATION}, small "
         f"in absolute terms, or η² of at least {charts.percent(CONSTANT_SHARE)} (η² of the input images: "
         f"{charts.percent(found.pixels)})."
     )

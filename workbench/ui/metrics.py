@@ -181,7 +181,13 @@ def reliability(found: Calibration) -> None:
         with column:
             figure = charts.reliability(r.edges, r.accuracy, r.confidence, r.count, f"confidence, {label}")
             charts.show(figure, f"reliability-{label[:2]}", f"Reliability diagram, {label}")
-            views.caption(f"**{label.capitalize()}:** calibration error {percentage(r.ece)}.")
+            views.caption(f"**{label[0].upper()}{label[1:]}:** calibration error {percentage(r.ece)}.")
+    if found.after is not None:
+        better = found.after.ece < found.before.ece
+        views.caption(
+            f"On these images temperature scaling {'lowers' if better else 'does not lower'} the calibration error. "
+            "$T$ was fitted on PublicTest."
+        )
     views.caption(
         "Bars above the dotted line: underconfident; below: overconfident; hollow: fewer than 20 predictions. A small "
         "calibration error says nothing about a single image."

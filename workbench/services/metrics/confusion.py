@@ -15,6 +15,8 @@ from ..dataset.imported import find_face, imported_sets, open_set
 from .evaluation import StoredPredictions, Subset, stored_predictions
 
 NO_VOTES = "no votes known"
+AGAINST_LABEL = ("annotators agree with the network", "annotators vote for another class")
+"""Verdicts of images whose label more than half of the annotators contradict, on a class that is named."""
 
 
 @dataclass(frozen=True)
