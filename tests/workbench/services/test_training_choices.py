@@ -232,3 +232,18 @@ def test_a_checkpoint_brings_the_architecture_that_it_was_built_with(monkeypatch
 )
 def test_trainable_layers_are_named_by_the_head_and_the_deepest_stages(stages, words):
     assert training.part_name(stages) == words
+
+
+def test_a_setting_without_effect_beside_the_others_is_told():
+    entries = opened("residual_cnn", "quick")
+    assert {name for name in entries if not choices.has_effect(name, entries)} == {
+        *("warmup", "decay_every", "decay_factor", "patience"),  # of other schedules than one-cycle
+        *("masked_epochs", "distillation", "allow_seen"),  # no transformer, no checkpoint to start from
+    }
+    assert choices.has_effect("patience", entries | {"schedule": "plateau"})
+    assert not choices.has_effect("momentum", entries | {"optimizer": "adam"})
+    assert choices.has_effect("masked_epochs", entries | {"model": "vit_tiny"})
+    assert choices.has_effect("allow_seen", entries | {"start_from": "residual_cnn"})
+    assert choices.has_effect("distillation", entries | {"distillation": 0.5}), (
+        "it would be refused: it can be turned off"
+    )

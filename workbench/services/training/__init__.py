@@ -5,6 +5,7 @@ from .choices import (
     Summary,
     entries_of,
     exclusion_lists,
+    has_effect,
     option_fields,
     part_name,
     parts,

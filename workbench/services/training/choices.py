@@ -30,6 +30,16 @@ Entries = dict[str, Any]
 NO_LIST = "None"
 """The choice of exclusion list that leaves out nothing."""
 
+_ONLY_WITH = {
+    "momentum": ("optimizer", ("sgd",)),
+    "nesterov": ("optimizer", ("sgd",)),
+    "warmup": ("schedule", ("cosine",)),
+    "decay_every": ("schedule", ("step",)),
+    "decay_factor": ("schedule", ("step", "plateau")),
+    "patience": ("schedule", ("plateau",)),
+    "masked_epochs": ("model", ("vit_tiny",)),
+}
+"""Setting → another one, and the values of it with which the first has an effect."""
 _OWN_WORDS = ("model", "split", "epochs", "minutes", "class_weights", "seed")
 
 
@@ -157,6 +167,16 @@ def entries_of(plan: Plan) -> Entries:
     options = {option.name: option.default for option in get_spec(config.model).options}
     given = plan.values.get("overrides", _overrides_of_start(plan.start))
     return entries | {"trained_stages": part} | {f"option-{k}": v for k, v in (options | given).items()}
+
+
+def has_effect(name: str, entries: Mapping[str, Any]) -> bool:
+    """Whether a setting changes anything beside the other entries; one that is not off counts, as it may be refused."""
+    if name in ("distillation", "allow_seen"):
+        return bool(entries[name]) or entries["start_from"] not in (NOTHING, IMAGENET)
+    if name == "masked_epochs" and entries[name]:
+        return True
+    other, values = _ONLY_WITH.get(name, ("", ()))
+    return not other or entries[other] in values
 
 
 def plan_of(entries: Mapping[str, Any]) -> Plan:

@@ -226,7 +226,8 @@ def _grid(fields: tuple[Field, ...]) -> None:
     columns = st.columns(3)
     for i, field in enumerate(fields):
         with columns[i % 3]:
-            _widget(field, disabled=field.name == "learning_rate" and _in_phases())
+            phases_set_it = field.name == "learning_rate" and _in_phases()
+            _widget(field, disabled=phases_set_it or not training.has_effect(field.name, entries.current()))
 
 
 def _widget(field: Field, disabled: bool) -> None:
