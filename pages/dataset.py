@@ -1,5 +1,7 @@
 """Dataset: classes, duplicates, leakage, splits, augmentation and class weighting."""
 
+from functools import partial
+
 import streamlit as st
 
 from workbench import services
@@ -16,8 +18,7 @@ def classes() -> None:
         st.header("Samples")
         dataset.samples(found)
     if found.brightness:
-        with st.expander("Brightness"):
-            dataset.brightness(found)
+        views.folded("Brightness", "brightness-open", partial(dataset.brightness, found))
 
 
 def labels() -> None:

@@ -1,5 +1,7 @@
 """Metrics: evaluation of the networks on the test set."""
 
+from functools import partial
+
 import streamlit as st
 
 from workbench import services
@@ -17,8 +19,7 @@ def overview() -> None:
     by_title = {titles[name]: scores for name, scores in found.items()}
     metrics.classes(by_title)
     metrics.table(by_title, part)
-    with st.expander("Spread of per-class recall"):
-        metrics.spread(by_title)
+    views.folded("Spread of per-class recall", "spread-open", partial(metrics.spread, by_title))
 
 
 def detail() -> str:

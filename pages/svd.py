@@ -46,12 +46,13 @@ def steps(network: str) -> None:
     net = services.networks.open_network(network)
     names = {f"module {i}": layer for i, layer in enumerate(net.svd_layers, 1)}
     name = views.choose_one("Module", names, default="module 1", key="module")
-    found = services.svd.svd_attention(face, network, names[name])
-    svd.query(found, net.model.get_submodule(names[name]).normalize)
+    layer = names[name]
+    found = state.cached(("svd", face.key, network, name), lambda: services.svd.svd_attention(face, network, layer))
+    svd.query(found, net.model.get_submodule(layer).normalize)
     samples = len(faces.samples())
     if slow_requests.ready(network, samples, "Compute the gate", f"gate-{network}"):
         with slow_requests.running("Computing the gate for every sample", samples):
-            spread = state.cached(("gate", network, name), lambda: services.svd.gate_spread(network, names[name]))
+            spread = state.cached(("gate", network, name), lambda: services.svd.gate_spread(network, layer))
         svd.gate(found, spread, samples, net.trained)
     st.warning(
         "**This gate is not a map of evidence.** Its value at row i, column j is computed from the i-th and the j-th "

@@ -208,8 +208,8 @@ def test_a_slider_at_its_end_survives_a_network_with_fewer_channels(app):
 def test_a_number_is_judged_by_its_distance():
     number = Number("?", 0, 100, 1, 40.0, unit=" %", near=5)
     assert number.verdict(40) == "Correct."
-    assert number.verdict(43) == "Close: 3 too high."
-    assert number.verdict(20) == "20 too low."
+    assert number.verdict(43) == "Close: 3 percentage points too high."
+    assert number.verdict(20) == "20 percentage points too low."
     nothing = Number("?", 0, 1, 0.1, None, none="nowhere")
     assert nothing.words(None) == "nowhere"
     assert nothing.verdict(1) == "No number is correct."

@@ -202,7 +202,8 @@ def all_modules(modules: tuple[Module, ...], whole: bool) -> None:
     high = 1.0 if whole else max(float(values.max()) for values in maps.values())
     means = {name: float(values.mean()) for name, values in maps.items()}
     most, least = max(means, key=means.get), min(means, key=means.get)
-    with st.expander("All modules"):
+
+    def draw() -> None:
         chart = charts.small_maps(maps, low, high, "weight")
         charts.show(chart, "all", f"Attention weights of each module: {', '.join(maps)}")
         views.caption(
@@ -210,6 +211,8 @@ def all_modules(modules: tuple[Module, ...], whole: bool) -> None:
             f"({means[most]:.2f}), module {least} the smallest ({means[least]:.2f}). The tab *Ablation* tests "
             "whether it matters."
         )
+
+    views.folded("All modules", "all-open", draw)
 
 
 def cam_correlation(face: Face, network: str, modules: tuple[Module, ...]) -> None:

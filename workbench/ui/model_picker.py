@@ -173,7 +173,8 @@ def millions(name: str) -> str:
 
 _HELP = (
     "The list is ordered by paper, A to E; type to search, for example BAM or mobile. Each line has the accuracy on "
-    f"FER2013's PrivateTest (flip averaging) and the number of parameters; {NO_WEIGHTS}: they are random. "
+    f"FER2013's PrivateTest (flip averaging) and the number of parameters. {NO_WEIGHTS.capitalize()}: "
+    "FERScope has no trained ones, so they are random; the page Train trains them. "
     "Other checkpoints of a network follow it, named by their folder. Your own training runs come first."
 )
 

@@ -133,22 +133,36 @@ def tabs(
 
 
 @page_content.fragment
+def folded(title: str, key: str, draw: Callable[[], None]) -> None:
+    """An expander whose content is computed and sent when it is opened.
+
+    Args:
+        title: title of the expander.
+        key: key of its state: open or not.
+        draw: draws the content.
+    """
+    with st.expander(title, key=key, on_change="rerun") as expander:
+        if expander.open:
+            draw()
+
+
 def how_computed(text: str, *functions: str) -> None:
-    """The expander *How it is computed*, whose content is sent when it is opened.
+    """The expander *How it is computed*.
 
     Args:
         text: Markdown, with equations between `$$`.
         *functions: "module:name" of functions, methods or classes, e.g. "workbench.analysis.cam:gradcam": their source
             code follows the text.
     """
-    with st.expander("How it is computed", key="how-it-is-computed", on_change="rerun") as expander:
-        if not expander.open:
-            return
+
+    def draw() -> None:
         st.markdown(text)
         for function in functions:
             where, code = source(function)
             st.caption(where)
             st.code(code, language="python")
+
+    folded("How it is computed", "how-it-is-computed", draw)
 
 
 @lru_cache(maxsize=256)

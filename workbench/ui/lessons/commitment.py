@@ -133,8 +133,8 @@ class Number:
         off = value - self.answer
         if round(abs(off), self.digits) == 0:
             return "Correct."
-        side = "high" if off > 0 else "low"
-        return f"{'Close: ' if abs(off) <= self.near else ''}{abs(off):.{self.digits}f} too {side}."
+        side, unit = "high" if off > 0 else "low", " percentage points" if self.unit.strip() in ("%", "points") else ""
+        return f"{'Close: ' if abs(off) <= self.near else ''}{abs(off):.{self.digits}f}{unit} too {side}."
 
 
 Guess = Choice | Field | Number
