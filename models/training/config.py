@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -226,3 +227,16 @@ _NOT_THE_CURVE = {
     *("out", "data", "device", "precision", "threads"),
     *("minutes", "resume", "keep_epochs", "tensorboard", "evaluate", "allow_seen"),
 }
+
+
+ONLY_WITH: Mapping[str, tuple[str, tuple[Any, ...]]] = {
+    "momentum": ("optimizer", ("sgd",)),
+    "nesterov": ("optimizer", ("sgd",)),
+    "warmup": ("schedule", ("cosine",)),
+    "decay_every": ("schedule", ("step",)),
+    "decay_factor": ("schedule", ("step", "plateau")),
+    "patience": ("schedule", ("plateau",)),
+    "learning_rate": ("phases", ([],)),
+    "trained_stages": ("phases", ([],)),
+}
+"""Fields that mean something only with certain values of another: field → (the other, these values)."""

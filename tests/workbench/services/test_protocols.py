@@ -7,10 +7,10 @@ import dataclasses
 import pytest
 
 from models.checkpoints import read_card
-from models.training.config import TrainConfig
+from models.training.config import ONLY_WITH, TrainConfig
 from workbench.services import papers as claims
 from workbench.services.papers.loading import papers
-from workbench.services.papers.protocols import COMPARED, NOT_COMPARED, ONLY_WITH, choices, differences
+from workbench.services.papers.protocols import COMPARED, NOT_COMPARED, choices, differences
 
 PROTOCOLS = {claim.protocol.name: claim.protocol for paper in papers() for claim in paper.claims if claim.protocol}
 

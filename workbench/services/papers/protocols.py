@@ -17,7 +17,7 @@ from typing import Any
 from models import Card, get_spec
 from models.lineage import IMAGENET, starts
 from models.registry import changed
-from models.training.config import TrainConfig
+from models.training.config import ONLY_WITH, TrainConfig
 from models.training.recipes import RECIPES, from_recipe
 
 from .definitions import Protocol
@@ -40,18 +40,6 @@ NOT_COMPARED: Mapping[str, str] = {
     "seed": "no paper states one: training runs that differ in the seed alone are taken together",
 }
 """The other fields that decide a training run (`TrainConfig.curve`), and why each is not compared by itself."""
-
-ONLY_WITH: Mapping[str, tuple[str, tuple[Any, ...]]] = {
-    "momentum": ("optimizer", ("sgd",)),
-    "nesterov": ("optimizer", ("sgd",)),
-    "warmup": ("schedule", ("cosine",)),
-    "decay_every": ("schedule", ("step",)),
-    "decay_factor": ("schedule", ("step", "plateau")),
-    "patience": ("schedule", ("plateau",)),
-    "learning_rate": ("phases", ([],)),
-    "trained_stages": ("phases", ([],)),
-}
-"""Fields that mean something only with certain values of another: field → (the other, these values)."""
 
 
 def differences(card: Card, protocol: Protocol, epochs: int, config: dict | None = None) -> tuple[str, ...]:

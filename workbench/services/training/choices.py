@@ -15,7 +15,7 @@ from models.checkpoints import CheckpointError, read_card
 from models.options import Option
 from models.registry import changed
 from models.text import counted
-from models.training.config import Phase, TrainConfig
+from models.training.config import ONLY_WITH, Phase, TrainConfig
 
 from .. import networks
 from ..dataset import exclusions
@@ -30,16 +30,6 @@ Entries = dict[str, Any]
 NO_LIST = "None"
 """The choice of exclusion list that leaves out nothing."""
 
-_ONLY_WITH = {
-    "momentum": ("optimizer", ("sgd",)),
-    "nesterov": ("optimizer", ("sgd",)),
-    "warmup": ("schedule", ("cosine",)),
-    "decay_every": ("schedule", ("step",)),
-    "decay_factor": ("schedule", ("step", "plateau")),
-    "patience": ("schedule", ("plateau",)),
-    "masked_epochs": ("model", ("vit_tiny",)),
-}
-"""Setting → another one, and the values of it with which the first has an effect."""
 _OWN_WORDS = ("model", "split", "epochs", "minutes", "class_weights", "seed")
 
 
@@ -173,10 +163,10 @@ def has_effect(name: str, entries: Mapping[str, Any]) -> bool:
     """Whether a setting changes anything beside the other entries; one that is not off counts, as it may be refused."""
     if name in ("distillation", "allow_seen"):
         return bool(entries[name]) or entries["start_from"] not in (NOTHING, IMAGENET)
-    if name == "masked_epochs" and entries[name]:
-        return True
-    other, values = _ONLY_WITH.get(name, ("", ()))
-    return not other or entries[other] in values
+    if name == "masked_epochs":
+        return bool(entries[name]) or entries["model"] == "vit_tiny"
+    other, values = ONLY_WITH.get(name, ("phases", ()))
+    return other == "phases" or entries[other] in values  # the form says by itself what phases replace
 
 
 def plan_of(entries: Mapping[str, Any]) -> Plan:
