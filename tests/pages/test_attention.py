@@ -177,8 +177,8 @@ def test_gates_of_attention_inside_blocks_are_described_too(shelf, monkeypatch):
 
 
 def test_weights_that_hardly_differ_have_a_scale_of_their_own_and_may_share_one():
-    assert "The weights differ little; the colors span only this range." in text_of(opened(network="rarn"))
-    assert "*Map settings* can stretch the colors." in text_of(opened(network="rarn", whole="true"))
+    assert "The weights differ little; the colors span only this range." in text_of(opened(network="resnet18_bam"))
+    assert "*Map settings* can stretch the colors." in text_of(opened(network="resnet18_bam", whole="true"))
 
 
 def test_switching_modules_off_tells_the_prediction_without_them():

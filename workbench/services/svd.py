@@ -170,8 +170,7 @@ def gains() -> tuple[Gain, ...]:
 def _gain(network: str, plain: str, normalize: bool = False) -> Gain:
     with_module, without = (get_spec(name).reported.get("accuracy on FER2013") for name in (network, plain))
     reported = None if with_module is None or without is None else with_module - without
-    baseline = _stored(plain)
-    own = _stored(network, normalize, recipe=cards()[baseline[0].name].recipe if baseline else "")
+    own, baseline = _trained_alike(_stored(network, normalize), _stored(plain))
     accuracy, plain_accuracy = (None if not ones else _accuracy(ones[0]) for ones in (own, baseline))
     difference = None
     if own and baseline:
@@ -185,16 +184,25 @@ def _accuracy(one: StoredPredictions) -> Interval:
     return share((one.logits.argmax(-1) == one.labels).numpy())
 
 
-def _stored(network: str, normalize: bool = False, recipe: str = "") -> list[StoredPredictions]:
-    """Stored predictions of a network's own checkpoint, else of its training run by `recipe` with the lowest seed.
+def _trained_alike(
+    own: list[StoredPredictions], baseline: list[StoredPredictions]
+) -> tuple[list[StoredPredictions], list[StoredPredictions]]:
+    """The runs of both by the first recipe and number of epochs that they share, else by the baseline's first."""
 
-    Then its other runs by the same recipe. All are of the official split.
-    """
+    def training(one: StoredPredictions) -> tuple[str, int]:
+        return one.card.recipe, one.card.epochs
+
+    shared = [training(one) for one in baseline if training(one) in map(training, own)]
+    wanted = shared or [training(one) for one in baseline]
+    return [one for one in own if training(one) in wanted[:1]], [one for one in baseline if training(one) in wanted[:1]]
+
+
+def _stored(network: str, normalize: bool = False) -> list[StoredPredictions]:
+    """Stored predictions of a network: of its own checkpoint, then of its runs by seed, all of the official split."""
     options = {"normalize": True} if normalize else {}
     mine = {n: c for n, c in cards().items() if (c.network, c.split, c.overrides) == (network, "official", options)}
-    found: dict[str, StoredPredictions] = {}
-    for name in sorted(mine, key=lambda name: (name != network, mine[name].recipe != recipe, mine[name].seed)):
-        if not found or mine[name].recipe == mine[next(iter(found))].recipe:
-            with suppress(CheckpointError):
-                found[name] = stored_predictions(name)
-    return [*found.values()]
+    found = []
+    for name in sorted(mine, key=lambda name: (name != network, mine[name].seed)):
+        with suppress(CheckpointError):
+            found.append(stored_predictions(name))
+    return found

@@ -197,7 +197,8 @@ def test_ours_is_read_from_the_card_of_the_trained_network(found):
 
 
 def test_what_batch_norm_saves_is_read_from_two_training_curves_without_a_verdict(monkeypatch):
-    pair = leaderboard.Convergence("vanilla_cnn", "without", (0.6, 0.4), 0.25, (0.3, 0.4), ((1, 2), (6, 8)))
+    short = "vanilla_cnn-short-official-s0"
+    pair = leaderboard.Convergence(short, "without", (0.6, 0.4), 0.25, (0.3, 0.4), ((1, 2), (6, 8)))
     monkeypatch.setattr(leaderboard, "convergence", lambda: (pair,))
     paper = claims.paper_of("C")
     ours = EVALUATORS["epochs_saved"](paper.claim("batch-norm"), paper)
@@ -445,7 +446,7 @@ def test_choices_of_ours_are_named_where_the_protocol_is_the_papers(monkeypatch)
 
 def test_batch_norm_is_judged_by_the_pair_of_the_papers_own_recipe(monkeypatch):
     cards = {
-        "quick": read_card("vanilla_cnn"),
+        "quick": read_card("vanilla_cnn-short-official-s0"),
         "own": dataclasses.replace(read_card("vanilla_cnn"), recipe="paper-c", epochs=6, best_epoch=6),
     }
     monkeypatch.setattr(trained, "read_card", cards.get)
