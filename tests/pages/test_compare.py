@@ -69,7 +69,7 @@ def test_networks_without_a_map_are_not_offered_for_the_difference():
 
 
 def test_networks_that_disagree_are_named_with_their_predictions():
-    app = opened(sample="drawn_sad", networks=["rarn", "vanilla_cnn"])
+    app = opened(sample="drawn_angry", networks=["multibranch_dsc_cbam", "vanilla_cnn"])
     assert "**The networks disagree:**" in text_of(app)
 
 

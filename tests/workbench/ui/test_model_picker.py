@@ -94,7 +94,7 @@ def test_a_network_that_is_no_better_than_one_class_named_always_is_called_so(mo
 
 
 def test_a_class_that_a_network_never_recognizes_is_reported():
-    assert "It never predicts disgust correctly." in model_picker.described("rarn")
+    assert "It never predicts disgust correctly." in model_picker.described("multibranch_dsc_cbam")
     assert "never predicts" not in model_picker.described("residual_cnn")
 
 
