@@ -21,6 +21,10 @@ _SEEN = """() => {
 }"""
 
 
+_TRANSITIONS_ENDED = """() => Promise.allSettled(document.getAnimations()
+    .filter(one => one.effect.getComputedTiming().endTime < Infinity).map(one => one.finished))"""
+
+
 def severe_findings(page: Any, known: dict[str, str] | None = None, only: tuple[str, ...] = ()) -> list[str]:
     """Serious and critical findings of axe, a line each: rule, selector, what to do.
 
@@ -31,6 +35,7 @@ def severe_findings(page: Any, known: dict[str, str] | None = None, only: tuple[
     """
     from axe_playwright_python.sync_playwright import Axe
 
+    page.evaluate(_TRANSITIONS_ENDED)  # halfway, a color is neither that of the light theme nor that of the dark one
     options = {"runOnly": list(only)} if only else {}
     found = Axe().run(page, options={**options, "resultTypes": ["violations"]}).response["violations"]
     nodes = [(rule["id"], node) for rule in found if rule["impact"] in SEVERE for node in rule["nodes"]]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from ..server.account import AccountError, private_folder
+
+_TRIES = 50
 
 
 class SharingError(RuntimeError):
@@ -40,10 +43,14 @@ def running(known: dict[str, Any], argument: str) -> psutil.Process | None:
     """
     try:
         process = psutil.Process(known["pid"])
-        alive = argument in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE
+        for _ in range(_TRIES):
+            command, status = process.cmdline(), process.status()
+            if command or status == psutil.STATUS_ZOMBIE:
+                break
+            time.sleep(0.01)  # Linux tells the command of a process a moment after it has begun
     except (psutil.Error, KeyError):
         return None
-    return process if alive else None
+    return process if argument in command and status != psutil.STATUS_ZOMBIE else None
 
 
 def end(process: psutil.Process) -> None:
