@@ -81,7 +81,7 @@ CONTROLS = (
     Control("metrics", "part", ("PublicTest", "PrivateTest"), "recall"),
     Control("metrics?tab=Confusion+matrix&detail=residual_cnn", "detail", NETWORKS, "confusion"),
     Control("metrics?tab=Confusion+matrix", "label", ("happy", "sad"), "confusion"),
-    Control("metrics?tab=Embedding", "color", ("prediction", "label"), "scatter"),
+    Control("metrics?tab=Embedding", "color", ("error", "label"), "scatter"),
     Control("dataset?tab=Augmentation", "augmentation", ("paper-b", "paper-a"), '[data-testid="stImage"]'),
     Control("papers", "paper", PAPERS, ".claims"),
     Control("lessons?lesson=frequency", "cut", SLIDE, "low"),

@@ -37,8 +37,8 @@ def perturbed() -> None:
     )
     robustness.row_of_faces(found, net.classes)
     views.caption(f"**{corruption.title}:** {corruption.note} Under each image: value, prediction, probability.")
-    with st.expander("Accuracy on the test set under this perturbation"):
-        robustness.test_set(network, name)
+    test_set = partial(robustness.test_set, network, name)
+    views.folded("Accuracy on the test set under this perturbation", "test-set-open", test_set)
 
 
 @page_content.fragment

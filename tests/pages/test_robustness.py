@@ -22,6 +22,13 @@ opened = partial(page_visits.opened, "robustness.py")
 pytestmark = pytest.mark.usefixtures("quick")
 
 
+def opened_with_test_set(**link):
+    """The page with its curves on the test set open."""
+    app = opened(**link)
+    app.session_state["test-set-open"] = True
+    return app.run()
+
+
 def test_the_page_says_how_far_a_face_can_be_rotated_before_the_prediction_changes():
     app = opened()
     found = services.robustness(faces.load_sample("astronaut"), "residual_cnn", "rotation")
@@ -70,7 +77,7 @@ def test_what_is_not_measured_is_said_with_the_command_and_its_minutes(tmp_path,
     folder = tmp_path / "residual_cnn"
     shutil.copytree(checkpoints.checkpoint_folder("residual_cnn"), folder, ignore=shutil.ignore_patterns(FILE))
     monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
-    app = opened()
+    app = opened_with_test_set()
     code = [block.value for block in app.code]
     assert "ferscope robustness residual_cnn" in code
     assert "all 12 curves over a sample of the test images in about" in text_of(app)
@@ -89,7 +96,7 @@ def test_a_curve_beside_the_weights_takes_the_place_of_the_command(tmp_path, mon
     weights = weights_digest(folder)
     (folder / FILE).write_text(json.dumps({**question, "weights": weights, "curves": {"rotation": curve}}))
     monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
-    app = opened()
+    app = opened_with_test_set()
     told = text_of(app)
     assert "400 of the 3\N{NARROW NO-BREAK SPACE}589 images of PrivateTest" in told
     assert "| Residual CNN | 25.0 (20.0\N{WORD JOINER}–\N{WORD JOINER}30.0) |" in text_of(opened(tab="Rotation"))
@@ -112,11 +119,11 @@ def test_a_curve_of_other_weights_is_not_shown_but_named(tmp_path, monkeypatch):
     }
     (folder / FILE).write_text(json.dumps(question))
     monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
-    assert "belongs to other weights" in text_of(opened())
+    assert "belongs to other weights" in text_of(opened_with_test_set())
 
 
 def test_an_untrained_network_has_a_banner():
-    app = opened(network="mobilenet_v1")
+    app = opened_with_test_set(network="mobilenet_v1")
     assert "Weights not included" in text_of(app)
     assert "Not run: MobileNet v1, weights not included" in text_of(app)
 
@@ -188,7 +195,7 @@ def test_a_checkpoint_with_a_name_of_its_own_has_its_page(tmp_path, monkeypatch)
         checkpoints.checkpoint_folder("vanilla_cnn"), tmp_path / "mine", ignore=shutil.ignore_patterns(FILE)
     )
     monkeypatch.setattr(checkpoints, "ROOT", tmp_path)
-    app = opened(network="mine")
+    app = opened_with_test_set(network="mine")
     assert "ferscope robustness mine" in "".join(code.value for code in app.main.code)
 
 
