@@ -149,6 +149,57 @@ def test_results_of_the_readme_are_those_of_the_cards():
         assert (millions, percent) == found, f"{name}: update the table in README.md"
 
 
+FIVE_SVD = [
+    f"resnet18_svd_{kind}-scratch-official-s0" for kind in ("hfc", "lfc", "hfc_lfc", "hfc_lfc_hl", "hfc_normalized")
+]
+# Sentences with accuracies of PrivateTest with flip averaging, and the runs whose least and greatest they state.
+SENTENCES = {
+    "README.md": {
+        "the same `vanilla_cnn` had {} %": ["vanilla_cnn-short-official-s0"],
+        "reaches {} % with BAM": ["resnet18_bam-scratch-official-s0"],
+        "{} to {} % with five kinds of SVD attention": FIVE_SVD,
+        "and {} % without (one seed each)": ["resnet18"],
+        "SVD attention reached {} %": ["efficientnet_lite0_svd_hfc-transfer-official-s1"],
+        "divided by the largest (ours) it reached {} %": [
+            "efficientnet_lite0_svd_hfc-normalize.True-transfer-official-s0"
+        ],
+    },
+    "docs/networks/index.md": {
+        "always happy, is correct for {} %": None,
+        "MobileNetV2 hardly learns in nine epochs at 48 pixels, and reaches {} % in thirty": [
+            "mobilenet_v2-scratch-epochs.30-official-s0"
+        ],
+        "`vanilla_cnn` rises from {} % to": ["vanilla_cnn-short-official-s0"],
+        "to {} % in 26": ["vanilla_cnn"],
+    },
+}
+
+
+def accuracy(run: str) -> float:
+    """Accuracy of a run on PrivateTest with flip averaging, in percent."""
+    folders = (ROOT / "checkpoints" / run, ROOT / "checkpoints" / "experiments" / run)
+    card = next(folder / "card.json" for folder in folders if (folder / "card.json").is_file())
+    return 100 * json.loads(card.read_text("utf-8"))["metrics"]["PrivateTest"]["flip"]["accuracy"]
+
+
+@pytest.mark.parametrize("page", SENTENCES)
+def test_accuracies_in_sentences_are_those_of_the_cards(page):
+    lines = (ROOT / page).read_text("utf-8").splitlines()
+    text = " ".join(" ".join(line for line in lines if not line.startswith("|")).split())
+    checked = 0
+    for sentence, runs in SENTENCES[page].items():
+        found = re.search(re.escape(sentence).replace(r"\{\}", r"(\d+\.\d)"), text)
+        assert found, f"{page} no longer says: {sentence}"
+        checked += len(found.groups())
+        if runs:
+            values = sorted(map(accuracy, runs))
+            expected = [f"{value:.1f}" for value in ((values[0], values[-1]) if len(values) > 1 else values)]
+            assert list(found.groups()) == expected, f"{page}: {sentence}"
+    assert len(re.findall(r"\d+\.\d(?= (?:to|%))", text.partition("95 % interval")[2])) == checked, (
+        "a figure that no card is compared with"
+    )
+
+
 def test_a_chain_of_training_runs_is_listed_from_its_start(made, tmp_path, monkeypatch):
     for name, recipe, start, epochs in (("first", "quick", [], 3), ("second", "polish", ["first"], 2)):
         (tmp_path / name).mkdir()
