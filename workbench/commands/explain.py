@@ -1,6 +1,7 @@
 """`ferscope explain`: a self-contained HTML report and a CSV table of a network's predictions for many images.
 
     ferscope explain photo.jpg                       # report.html and report.csv
+    ferscope explain --sample astronaut              # the same for a sample of the app
     ferscope explain clip.mp4 --fps 5                # a video: timeline of each face, see explain_video.py
     ferscope explain faces/ --out faces.html --network resnet18 --classes happy sad --method layercam --maps npy
 
@@ -35,6 +36,7 @@ def explain(
     maps: Literal["png", "npy"] | None = None,
     cropped: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     fps: float = 5.0,
+    sample: tuple[str, ...] = (),
 ) -> None:
     """Explain images, or the faces of a video over time, in an HTML report and a CSV table.
 
@@ -52,16 +54,20 @@ def explain(
         cropped: every image is a cropped face, so none is looked for; without this, images of at most 64 pixels a side
             and those that a face fills are taken as cropped
         fps: frames a second of a video that are looked at
+        sample: samples of the app by name, as astronaut or drawn_happy, before the images or without any
     """
-    if not pictures:
-        sys.exit("Give at least one image, or a folder of images: ferscope explain photo.jpg")
+    if not pictures and not sample:
+        sys.exit(
+            "Give at least one image, or a folder of images: ferscope explain photo.jpg. "
+            "Without one of your own: ferscope explain --sample astronaut"
+        )
     if any(explain_video.is_video(path) for path in pictures):
         explain_video.explain(pictures, out, network, fps)
         return
     if out.suffix.lower() not in (".html", ".htm"):
         sys.exit(f"--out {shown(out)}: the report is an HTML page; give a name that ends with .html")
     try:
-        done = write_report(pictures, out, Choices(network, method, layer, classes, cropped, maps))
+        done = write_report(pictures, out, Choices(network, method, layer, classes, cropped, maps), sample)
     except (CheckpointError, DiskFullError, ValueError, OSError) as error:
         sys.exit(str(error))
     faces, faceless = done.counts["face"], done.counts["no face"]

@@ -36,7 +36,7 @@ class Crops:
     """The faces of one image.
 
     Attributes:
-        file: the image's path as it was given.
+        file: the image's path as it was given, or the name of a sample.
         found: box, in pixels of the upright image in the file, and crop of each face, the largest first; without a
             detected face the center of the image.
         detected: whether a face was detected.
@@ -109,6 +109,16 @@ def _why_not(file: Path) -> LeftOut | None:
         ending = shown(Path(file.suffix)) if file.suffix else "no ending"
         return LeftOut(file, "not an image", f"This is not an image by its name ({ending}). Images are {TITLES}.")
     return None
+
+
+def crops_of_sample(name: str) -> Crops:
+    """The face of a sample of the app; its file is the name.
+
+    Raises:
+        PictureError: there is no such sample; the message lists the names.
+    """
+    face = faces.load_sample(name)
+    return Crops(Path(name), ((face.box or faces.whole(face.picture), face),), True, ())
 
 
 def crops_of(files: Iterable[Path], cropped: bool = False) -> Iterator[Crops | LeftOut]:

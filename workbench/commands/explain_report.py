@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import count, islice
+from itertools import chain, count, islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,7 +24,7 @@ from ..analysis import cam
 from ..analysis.overlay import overlay, png
 from ..markup import as_data, template
 from ..services.batch import FaceMaps, explain_batch
-from .explain_files import Crops, LeftOut, crops_of, image_files, shown
+from .explain_files import Crops, LeftOut, crops_of, crops_of_sample, image_files, shown
 from .threads import shared_cores
 
 BATCH = 16  # faces in a forward pass
@@ -76,16 +76,18 @@ class Summary:
     left_out: list[LeftOut] = field(default_factory=list)
 
 
-def write_report(given: Iterable[Path], out: Path, choices: Choices) -> Summary:
+def write_report(given: Sequence[Path], out: Path, choices: Choices, samples: Sequence[str] = ()) -> Summary:
     """Write the report to `out` and the table to the same name with .csv; both files appear at the end.
 
-    Maps, where they are wanted, go to a folder beside them, named like the report with "_maps" at its end.
+    Maps, where they are wanted, go to a folder beside them, named like the report with "_maps" at its end. Samples of
+    the app come before the images that are given.
 
     Raises:
         ValueError: no readable image, unknown network, class, method or layer; CheckpointError; DiskFullError.
     """
     folder = out.with_name(f"{out.stem}_maps")
-    files, not_read = image_files(given, skip=(out, out.with_suffix(".csv"), folder))
+    of_samples = [crops_of_sample(name) for name in samples]
+    files, not_read = image_files(given, (out, out.with_suffix(".csv"), folder)) if given or not samples else ([], [])
     net = services.networks.open_network(choices.network)
     _check(choices, net)
     done, numbers = Summary(), count(1)
@@ -99,7 +101,9 @@ def write_report(given: Iterable[Path], out: Path, choices: Choices) -> Summary:
         write_rows(text, [["file", "face", *_BOX, "weights", "prediction", *net.classes, "outcome", "maps"]])
 
         def sections() -> Iterator[dict[str, Any]]:
-            for found in _explained(progress.track(files, description="Explaining"), choices):
+            tracked = progress.track(files, len(files), description="Explaining")
+            images = chain(of_samples, crops_of(tracked, choices.cropped))
+            for found in _explained(images, choices):
                 if isinstance(found, LeftOut):
                     done.left_out.append(found)
                 else:
@@ -135,9 +139,8 @@ def _check(choices: Choices, net: services.networks.Network) -> None:
         _ = net.cam_layer  # says that there is none
 
 
-def _explained(files: Iterable[Path], choices: Choices) -> Iterator[Explained | LeftOut]:
-    """Every face of every file and every unreadable file, in the order of the files."""
-    images = crops_of(files, choices.cropped)
+def _explained(images: Iterator[Crops | LeftOut], choices: Choices) -> Iterator[Explained | LeftOut]:
+    """Every face of every image and every unreadable file, in their order."""
     while chunk := list(islice(images, BATCH)):
         results = _results([face for crops in chunk if isinstance(crops, Crops) for _, face in crops.found], choices)
         for crops in chunk:

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -150,9 +151,22 @@ def test_a_network_without_a_layer_for_maps_shows_its_prediction(folder, tmp_pat
     assert out.read_text(encoding="utf-8").count("<img") == 1
 
 
+def test_samples_come_first_and_need_no_image(folder, tmp_path):
+    out = tmp_path / "r.html"
+    report.main(["--sample", "astronaut", "drawn_happy", "--out", str(out)])
+    assert [(row["file"], row["prediction"]) for row in rows(out.with_suffix(".csv"))] == [
+        ("astronaut", "happy"),
+        ("drawn_happy", "happy"),
+    ]
+    report.main([str(folder / "happy.png"), "--sample", "astronaut", "--out", str(out)])
+    assert [Path(row["file"]).name for row in rows(out.with_suffix(".csv"))] == ["astronaut", "happy.png"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ([], "ferscope explain --sample astronaut"),
+        (["--sample", "../astronaut"], '"../astronaut" is not a sample. Choose one of astronaut, '),
         (["nowhere.png"], "nowhere.png does not exist"),
         (["{folder}/empty"], "No images found"),
         (["{folder}", "--network", "residul_cnn"], "residual_cnn"),
