@@ -1,79 +1,35 @@
 """Metrics: evaluation of the networks on the test set."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 
 import streamlit as st
 
 from workbench import services
+from workbench.services.metrics.evaluation import Scores
 from workbench.ui import confusion, metrics, page_content, state, subgroups, test_set_views, url_state, views
 from workbench.ui.how_computed.metrics import HOW
 
 views.title("Metrics", "How accurate are the networks on the test set?")
-names, part, subset = metrics.choose()
-found = metrics.scores_or_stop(names, part, subset)
-names = list(found)
-titles = services.networks.titles(names)
 
 
-def overview() -> None:
-    by_title = {titles[name]: scores for name, scores in found.items()}
-    metrics.classes(by_title)
-    metrics.table(by_title, part)
-    views.folded("Spread of per-class recall", "spread-open", partial(metrics.spread, by_title))
+@dataclass(frozen=True)
+class Chosen:
+    """What is evaluated: scores by checkpoint, part of the test set, subset of its images, titles by checkpoint."""
 
-
-def detail() -> str:
-    return url_state.choose_by_name("Checkpoint", titles, names[0], "detail", st.columns([2, 3])[0])
-
-
-def matrix() -> None:
-    confusion.confusion(found, part, subset)
-
-
-def calibration() -> None:
-    metrics.reliability(services.metrics.calibration.of(detail(), part, subset))
-    st.header("Risk–coverage curve")
-    metrics.risk(titles, part, subset)
-
-
-def curves() -> None:
-    if trained := metrics.or_warning(services.metrics.training_curves.history, detail()):
-        metrics.training(trained)
-
-
-def groups() -> None:
-    subgroups.subgroups(detail(), part, subset)
-
-
-def leakage() -> None:
-    metrics.leaks(titles, part)
-
-
-def significance() -> None:
-    known = services.networks.titles(services.metrics.evaluation.checkpoints())
-    left, right = st.columns(2)
-    first = url_state.choose_by_name("First checkpoint", known, next(iter(known)), "first", left)
-    second = url_state.choose_by_name("Second checkpoint", known, [*known][:2][-1], "second", right)
-    if first == second:
-        st.info("A checkpoint cannot be compared with itself. Choose another one.")
-    elif compared := metrics.or_warning(services.metrics.paired_tests.pair, first, second, part, subset):
-        metrics.pair(compared)
-        found = services.metrics.paired_tests.disagreements(first, second, part, subset)
-        test_set_views.disagreements(found, first, second)
-        test_set_views.curves(first, second)
-
-
-def mean_maps() -> None:
-    test_set_views.mean_maps(names)
+    found: Mapping[str, Scores]
+    part: str
+    subset: str
+    titles: Mapping[str, str]
 
 
 @page_content.fragment
-def embedding() -> None:
-    test_set_views.embedding(detail(), state.face())
-
-
-views.tabs(
-    {
+def main() -> None:
+    names, part, subset = metrics.choose()
+    found = metrics.scores_or_stop(names, part, subset)
+    chosen = Chosen(found, part, subset, services.networks.titles(list(found)))
+    sections = {
         "Overview": overview,
         "Confusion matrix": matrix,
         "Calibration": calibration,
@@ -83,7 +39,76 @@ views.tabs(
         "Groups": groups,
         "Leakage": leakage,
         "Significance": significance,
-    },
-    {"label": "Confusion matrix", "predicted": "Confusion matrix", "first": "Significance", "second": "Significance"},
-    HOW,
-)
+    }
+    views.tabs(
+        {title: partial(draw, chosen) for title, draw in sections.items()},
+        {
+            "label": "Confusion matrix",
+            "predicted": "Confusion matrix",
+            "first": "Significance",
+            "second": "Significance",
+        },
+        HOW,
+    )
+
+
+def overview(chosen: Chosen) -> None:
+    by_title = {chosen.titles[name]: scores for name, scores in chosen.found.items()}
+    metrics.classes(by_title)
+    metrics.table(by_title, chosen.part)
+    views.folded("Spread of per-class recall", "spread-open", partial(metrics.spread, by_title))
+
+
+def detail(chosen: Chosen) -> str:
+    return url_state.choose_by_name(
+        "Checkpoint", chosen.titles, next(iter(chosen.found)), "detail", st.columns([2, 3])[0]
+    )
+
+
+def matrix(chosen: Chosen) -> None:
+    confusion.confusion(chosen.found, chosen.part, chosen.subset)
+
+
+def calibration(chosen: Chosen) -> None:
+    metrics.reliability(services.metrics.calibration.of(detail(chosen), chosen.part, chosen.subset))
+    st.header("Risk–coverage curve")
+    metrics.risk(chosen.titles, chosen.part, chosen.subset)
+
+
+def curves(chosen: Chosen) -> None:
+    if trained := metrics.or_warning(services.metrics.training_curves.history, detail(chosen)):
+        metrics.training(trained)
+
+
+def groups(chosen: Chosen) -> None:
+    subgroups.subgroups(detail(chosen), chosen.part, chosen.subset)
+
+
+def leakage(chosen: Chosen) -> None:
+    metrics.leaks(chosen.titles, chosen.part)
+
+
+def significance(chosen: Chosen) -> None:
+    known = services.networks.titles(services.metrics.evaluation.checkpoints())
+    left, right = st.columns(2)
+    first = url_state.choose_by_name("First checkpoint", known, next(iter(known)), "first", left)
+    second = url_state.choose_by_name("Second checkpoint", known, [*known][:2][-1], "second", right)
+    if first == second:
+        st.info("A checkpoint cannot be compared with itself. Choose another one.")
+    elif compared := metrics.or_warning(services.metrics.paired_tests.pair, first, second, chosen.part, chosen.subset):
+        metrics.pair(compared)
+        found = services.metrics.paired_tests.disagreements(first, second, chosen.part, chosen.subset)
+        test_set_views.disagreements(found, first, second)
+        test_set_views.curves(first, second)
+
+
+def mean_maps(chosen: Chosen) -> None:
+    test_set_views.mean_maps(list(chosen.found))
+
+
+@page_content.fragment
+def embedding(chosen: Chosen) -> None:
+    test_set_views.embedding(detail(chosen), state.face())
+
+
+main()
