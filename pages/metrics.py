@@ -1,34 +1,19 @@
 """Metrics: evaluation of the networks on the test set."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 
 import streamlit as st
 
 from workbench import services
-from workbench.services.metrics.evaluation import Scores
 from workbench.ui import confusion, metrics, page_content, state, subgroups, test_set_views, url_state, views
 from workbench.ui.how_computed.metrics import HOW
 
 views.title("Metrics", "How accurate are the networks on the test set?")
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """What is evaluated: scores by checkpoint, part of the test set, subset of its images, titles by checkpoint."""
-
-    found: Mapping[str, Scores]
-    part: str
-    subset: str
-    titles: Mapping[str, str]
-
-
 @page_content.fragment
 def main() -> None:
-    names, part, subset = metrics.choose()
-    found = metrics.scores_or_stop(names, part, subset)
-    chosen = Chosen(found, part, subset, services.networks.titles(list(found)))
+    chosen = metrics.choose_or_stop()
     sections = {
         "Overview": overview,
         "Confusion matrix": matrix,
@@ -52,43 +37,43 @@ def main() -> None:
     )
 
 
-def overview(chosen: Chosen) -> None:
+def overview(chosen: metrics.Chosen) -> None:
     by_title = {chosen.titles[name]: scores for name, scores in chosen.found.items()}
     metrics.classes(by_title)
     metrics.table(by_title, chosen.part)
     views.folded("Spread of per-class recall", "spread-open", partial(metrics.spread, by_title))
 
 
-def detail(chosen: Chosen) -> str:
+def detail(chosen: metrics.Chosen) -> str:
     return url_state.choose_by_name(
         "Checkpoint", chosen.titles, next(iter(chosen.found)), "detail", st.columns([2, 3])[0]
     )
 
 
-def matrix(chosen: Chosen) -> None:
+def matrix(chosen: metrics.Chosen) -> None:
     confusion.confusion(chosen.found, chosen.part, chosen.subset)
 
 
-def calibration(chosen: Chosen) -> None:
+def calibration(chosen: metrics.Chosen) -> None:
     metrics.reliability(services.metrics.calibration.of(detail(chosen), chosen.part, chosen.subset))
     st.header("Risk–coverage curve")
     metrics.risk(chosen.titles, chosen.part, chosen.subset)
 
 
-def curves(chosen: Chosen) -> None:
+def curves(chosen: metrics.Chosen) -> None:
     if trained := metrics.or_warning(services.metrics.training_curves.history, detail(chosen)):
         metrics.training(trained)
 
 
-def groups(chosen: Chosen) -> None:
+def groups(chosen: metrics.Chosen) -> None:
     subgroups.subgroups(detail(chosen), chosen.part, chosen.subset)
 
 
-def leakage(chosen: Chosen) -> None:
+def leakage(chosen: metrics.Chosen) -> None:
     metrics.leaks(chosen.titles, chosen.part)
 
 
-def significance(chosen: Chosen) -> None:
+def significance(chosen: metrics.Chosen) -> None:
     known = services.networks.titles(services.metrics.evaluation.checkpoints())
     left, right = st.columns(2)
     first = url_state.choose_by_name("First checkpoint", known, next(iter(known)), "first", left)
@@ -102,12 +87,12 @@ def significance(chosen: Chosen) -> None:
         test_set_views.curves(first, second)
 
 
-def mean_maps(chosen: Chosen) -> None:
+def mean_maps(chosen: metrics.Chosen) -> None:
     test_set_views.mean_maps(list(chosen.found))
 
 
 @page_content.fragment
-def embedding(chosen: Chosen) -> None:
+def embedding(chosen: metrics.Chosen) -> None:
     test_set_views.embedding(detail(chosen), state.face())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
@@ -22,8 +23,18 @@ from . import charts, state, url_state, views
 _CURVES = {"train": "#7F7F7F", "validation": "#0072B2", "test": "#D55E00"}
 
 
-def choose() -> tuple[list[str], str, str]:
-    """Let the visitor choose checkpoints, the test set, and which of its images count."""
+@dataclass(frozen=True)
+class Chosen:
+    """What is evaluated: scores by checkpoint, the test set, which of its images count, titles by checkpoint."""
+
+    found: Mapping[str, Scores]
+    part: str
+    subset: str
+    titles: Mapping[str, str]
+
+
+def choose_or_stop() -> Chosen:
+    """Let the visitor choose checkpoints, the test set, and which of its images count; end the page without scores."""
     known = services.metrics.evaluation.checkpoints()
     titles = services.networks.titles(known)
     names = url_state.choose_by_name("Checkpoints", titles, _trained(known), "checkpoints", placeholder="Choose some")
@@ -42,7 +53,8 @@ def choose() -> tuple[list[str], str, str]:
         bind="query-params",
         help=_LEAKS_HELP,
     )
-    return names, part, subset
+    found = _scores_or_stop(names, part, subset)
+    return Chosen(found, part, subset, services.networks.titles(list(found)))
 
 
 _LEAKS_HELP = (
@@ -56,7 +68,7 @@ def _trained(known: tuple[str, ...]) -> list[str]:
     return [name for name in known if name in list_models()][:4]
 
 
-def scores_or_stop(names: list[str], part: str, subset: str) -> dict[str, Scores]:
+def _scores_or_stop(names: list[str], part: str, subset: str) -> dict[str, Scores]:
     """The scores of the chosen checkpoints, with warnings; ends the page if there are none."""
     found = {}
     with st.spinner("Measuring"):
