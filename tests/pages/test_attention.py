@@ -21,6 +21,13 @@ SVD = "mobilenet_v2_svd_hfc"
 opened = partial(page_visits.opened, "attention.py")
 
 
+@pytest.fixture(autouse=True)
+def few_faces(monkeypatch):
+    """Gates are measured on 7 drawn faces instead of 21."""
+    monkeypatch.setattr("workbench.services.gates._OF_EACH", 1)
+    monkeypatch.setattr("workbench.services.gates.DRAWN_FACES", 7)
+
+
 def test_without_attention_the_best_network_that_has_it_is_shown_and_others_are_offered():
     app = opened()
     best, *others = services.attention.networks_with_attention()
@@ -141,7 +148,7 @@ def test_gates_are_described_over_a_sample_and_a_constant_one_is_called_constant
 def test_gates_of_other_weights_are_measured_on_drawn_faces_and_the_page_says_so(shelf):
     write_checkpoint(shelf, SVD, seed=1)
     told = text_of(opened(tab="Input dependence", network=SVD))
-    assert ":** 21 drawn faces (3 of each of 7 emotions). Measured now on drawn faces" in told
+    assert ":** 7 drawn faces (1 of each of 7 emotions). Measured now on drawn faces" in told
     assert "belongs to other weights" in told
 
 
@@ -149,7 +156,7 @@ def test_gates_of_a_slow_network_are_measured_only_after_a_click(shelf, monkeypa
     write_checkpoint(shelf, SVD, seed=1)
     monkeypatch.setattr("workbench.ui.slow_requests.pace", lambda network: 1.0)
     app = opened(tab="Input dependence", network=SVD)
-    assert f"needs {21 * 17} forward passes" in text_of(app)
+    assert f"needs {7 * 17} forward passes" in text_of(app)
     assert not any(m.value.startswith("| gate") for m in app.markdown)
     next(button for button in app.button if button.label == "Measure the gates on drawn faces").click().run()
     assert not app.exception
@@ -169,8 +176,7 @@ def test_both_gates_of_a_module_and_self_attention_beside_uniform_weights_are_sh
 
 
 @pytest.mark.usefixtures("quick")
-def test_gates_of_attention_inside_blocks_are_described_too(shelf, monkeypatch):
-    monkeypatch.setattr("workbench.services.gates._OF_EACH", 1)  # enough faces for a large network
+def test_gates_of_attention_inside_blocks_are_described_too(shelf):
     rows = table_of(opened(network="senet50"))
     assert len(rows) == 17
     assert rows[0][0].removesuffix("\\*") == "SE layer1.0.se"

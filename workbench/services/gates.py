@@ -61,14 +61,18 @@ def drawn_gates(network: str) -> Gates:
         ValueError: unknown network, or one without gates.
     """
     net = open_network(network)
-    drawn = np.stack([draw(name, _DRAWN_SIDE, seed).image for name in EMOTIONS for seed in range(_OF_EACH)])
-    pixels: Tensor = to_unit(torch.from_numpy(drawn), net.input_size)[:, 0]  # (B, S, S)
+    pixels: Tensor = to_unit(torch.from_numpy(_drawn(_OF_EACH)), net.input_size)[:, 0]  # (B, S, S)
     modules = attention.gate_statistics(net.model, net.normalized(pixels), progress=lambda _: advance(DRAWN_FACES))
     if not modules:
         raise ValueError(f'network="{network}" has no attention gate')
     images = f"{DRAWN_FACES} drawn faces ({_OF_EACH} of each of {len(EMOTIONS)} emotions)"
     reason = _stored(network, _stamps(network))[1]
     return Gates(modules, attention.fixed_share(pixels), images, DRAWN_FACES, reason)
+
+
+@lru_cache
+def _drawn(of_each: int) -> np.ndarray:
+    return np.stack([draw(name, _DRAWN_SIDE, seed).image for name in EMOTIONS for seed in range(of_each)])
 
 
 def gate_passes(network: str) -> int:
