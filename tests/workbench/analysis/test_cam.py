@@ -29,18 +29,18 @@ REFERENCES = {
     "elementwise": reference.GradCAMElementWise,
 }
 NETWORKS = [name for name in models.list_models() if models.get_spec(name).cam_layer is not None]
-# Over 12 million parameters, or the same behind the layer as a network that is compared: these take minutes, and are
-# compared where FERSCOPE_EVERY_NETWORK is set.
+# Over 12 million parameters, or a variant, with other attention or none, of a network that is compared: together these
+# take minutes, and are compared where FERSCOPE_EVERY_NETWORK is set.
 LARGE = {
     "hybrid_efficientnet_b3", "hybrid_resnet50", "hybrid_xception", "inception_v3", "inception_v4", "rarn", "resnet50",
     "resnet50_cnn", "senet50", "singlebranch_conv_cbam", "vgg16",
 }  # fmt: skip
-ALIKE = {
+VARIANTS = {
     "efficientnet_lite0", "efficientnet_lite0_bam", "mobilenet_v2", "mobilenet_v2_bam",
     "mobilenet_v2_svd_hfc_normalized", "resnet18", "resnet18_svd_hfc_lfc", "resnet18_svd_hfc_lfc_hl",
     "resnet18_svd_hfc_normalized", "resnet18_svd_lfc",
 }  # fmt: skip
-COMPARED = [name for name in NETWORKS if name not in LARGE | ALIKE or os.environ.get("FERSCOPE_EVERY_NETWORK")]
+COMPARED = [name for name in NETWORKS if name not in LARGE | VARIANTS or os.environ.get("FERSCOPE_EVERY_NETWORK")]
 
 
 def network_with_lively_statistics(name: str) -> nn.Module:
